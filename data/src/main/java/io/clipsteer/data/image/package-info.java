@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Pictures: decoding as PIL does it, exact resizing, preprocessing, image sets. */
+@NullMarked
+package io.clipsteer.data.image;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.tensor;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+
+/**
+ * A named tensor as it lies in a file: row-major, contiguous, little-endian.
+ *
+ * @param name the tensor's name in the file
+ * @param dtype element type
+ * @param shape extents, outermost first; empty for a scalar
+ * @param bytes the elements; valid as long as the {@link TensorFile} it came from is open
+ */
+public record StoredTensor(String name, DType dtype, long[] shape, MemorySegment bytes) {
+
+  private static final ValueLayout.OfFloat F32 =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfDouble F64 =
+      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfShort I16 =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt I32 =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfLong I64 =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  /** A tensor holding a copy of {@code values}, on the Java heap. */
+  public static StoredTensor ofFloats(String name, float[] values, long... shape) {
+    MemorySegment bytes = MemorySegment.ofArray(new byte[Math.multiplyExact(values.length, 4)]);
+    for (int i = 0; i < values.length; i++) bytes.set(F32, 4L * i, values[i]);
+    return new StoredTensor(name, DType.F32, shape, bytes);
+  }
+
+  /** Number of elements: the product of the extents, 1 for a scalar. */
+  public long elements() {
+    long n = 1;
+    for (long extent : shape) n *= extent;
+    return n;
+  }
+
+  /** Element {@code i} (row-major) as a double; BOOL gives 0 or 1. */
+  public double get(long i) {
+    return switch (dtype) {
+      case F64 -> bytes.get(F64, 8 * i);
+      case F32 -> bytes.get(F32, 4 * i);
+      case F16 -> Float.float16ToFloat(bytes.get(I16, 2 * i));
+      case BF16 -> Float.intBitsToFloat(bytes.get(I16, 2 * i) << 16);
+      case I64 -> bytes.get(I64, 8 * i);
+      case I32 -> bytes.get(I32, 4 * i);
+      case I16 -> bytes.get(I16, 2 * i);
+      case I8 -> bytes.get(ValueLayout.JAVA_BYTE, i);
+      case U8, BOOL -> bytes.get(ValueLayout.JAVA_BYTE, i) & 0xff;
+    };
+  }
+
+  /** All elements as floats, row-major. */
+  public float[] toFloats() {
+    float[] values = new float[Math.toIntExact(elements())];
+    for (int i = 0; i < values.length; i++) values[i] = (float) get(i);
+    return values;
+  }
+
+  @Override
+  public String toString() {
+    return name + " " + dtype + Arrays.toString(shape);
+  }
+}
