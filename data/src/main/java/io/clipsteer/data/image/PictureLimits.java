@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.image;
+
+/**
+ * The two bounds that every codec checks after reading a header and before it allocates pixels.
+ *
+ * <p>A file can name any size in four bytes, so a size is believed only when the data that follow
+ * could hold it: each format has a largest number of pixels that one byte can stand for. The bound
+ * is the format's own, so no picture that decodes elsewhere is refused here.
+ *
+ * @param maxPixels the user's bound on width × height
+ * @param fileBytes the length of the file
+ */
+record PictureLimits(long maxPixels, long fileBytes) {
+  /** So small a picture (192 KiB of RGB) is never worth an argument. */
+  private static final long FREE_PIXELS = 65_536;
+
+  /** {@link RgbImage} is one Java array. */
+  private static final long ARRAY_PIXELS = (Integer.MAX_VALUE - 16) / 3;
+
+  void check(long width, long height, long pixelsPerByte) throws BadPictureException {
+    check(width, height, pixelsPerByte, FREE_PIXELS);
+  }
+
+  /** As above, with another size up to which any picture is let through. */
+  void check(long width, long height, long pixelsPerByte, long freePixels)
+      throws BadPictureException {
+    if (width < 1 || height < 1) {
+      throw BadPictureException.broken("its size is " + width + "x" + height);
+    }
+    if (width > ARRAY_PIXELS || height > ARRAY_PIXELS || width * height > ARRAY_PIXELS) {
+      throw tooLarge(width, height, ARRAY_PIXELS);
+    }
+    long pixels = width * height;
+    if (pixels > maxPixels) throw tooLarge(width, height, maxPixels);
+    if (pixels > freePixels && pixels / pixelsPerByte > fileBytes) {
+      throw BadPictureException.broken(
+          "it claims %dx%d pixels, more than its %d bytes can hold"
+              .formatted(width, height, fileBytes));
+    }
+  }
+
+  private static BadPictureException tooLarge(long width, long height, long limit) {
+    return new BadPictureException(
+        "it has %dx%d pixels, more than the limit of %d".formatted(width, height, limit),
+        "Scale it down, or raise the limit if you trust it");
+  }
+}
