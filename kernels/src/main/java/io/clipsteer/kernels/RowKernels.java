@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.kernels;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Loops over the rows of a dense matrix, in the caller's memory and without copies. {@link #best}
+ * is what this machine runs fastest; {@link ScalarKernels} is the reference that defines the
+ * result.
+ */
+public sealed interface RowKernels permits ScalarKernels, VectorKernels {
+  /**
+   * The {@code k} largest entries of every row, listed by rising column; of equal entries the one
+   * with the lower column counts as larger. NaN counts as larger than every number.
+   *
+   * @param matrix F32 [rows,columns], row-major
+   * @param columns at least {@code k}
+   * @param k at least 1
+   * @param values F32 [rows,k], written
+   * @param indices I32 [rows,k], written: the columns
+   */
+  void topK(
+      MemorySegment matrix,
+      long rows,
+      int columns,
+      int k,
+      MemorySegment values,
+      MemorySegment indices);
+
+  /** The fastest implementation here: the Vector API's. */
+  static RowKernels best() {
+    return VectorKernels.INSTANCE;
+  }
+
+  /** Refuses sizes that do not fit the memory handed over. */
+  static void checkTopK(
+      MemorySegment matrix,
+      long rows,
+      int columns,
+      int k,
+      MemorySegment values,
+      MemorySegment indices) {
+    if (k < 1 || k > columns || rows < 0) {
+      throw new IllegalArgumentException("top " + k + " of " + rows + " rows of " + columns);
+    }
+    if (matrix.byteSize() < 4 * rows * columns
+        || values.byteSize() < 4 * rows * k
+        || indices.byteSize() < 4 * rows * k) {
+      throw new IllegalArgumentException("memory too small for top " + k + " of " + rows + " rows");
+    }
+  }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.kernels;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.stream.IntStream;
+
+/** The plain reference: slow, short, obviously right. */
+public final class ScalarKernels implements RowKernels {
+  /** The only one; it has no state. */
+  public static final ScalarKernels INSTANCE = new ScalarKernels();
+
+  private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
+
+  private ScalarKernels() {}
+
+  @Override
+  public void topK(
+      MemorySegment matrix,
+      long rows,
+      int columns,
+      int k,
+      MemorySegment values,
+      MemorySegment indices) {
+    RowKernels.checkTopK(matrix, rows, columns, k, values, indices);
+    for (long row = 0; row < rows; row++) {
+      long base = row * columns;
+      Comparator<Integer> larger =
+          (a, b) -> Float.compare(matrix.get(F32, 4 * (base + b)), matrix.get(F32, 4 * (base + a)));
+      int[] chosen =
+          IntStream.range(0, columns)
+              .boxed()
+              .sorted(larger.thenComparing(Comparator.naturalOrder()))
+              .limit(k)
+              .mapToInt(Integer::intValue)
+              .toArray();
+      Arrays.sort(chosen);
+      for (int i = 0; i < k; i++) {
+        values.set(F32, 4 * (row * k + i), matrix.get(F32, 4 * (base + chosen[i])));
+        indices.set(I32, 4 * (row * k + i), chosen[i]);
+      }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.kernels;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The fast kernel is the reference, bit for bit, at awkward sizes and on awkward values. */
+final class TopKTest {
+  private record Result(float[] values, int[] indices) {}
+
+  private static Result topK(RowKernels kernels, float[] matrix, int rows, int columns, int k) {
+    MemorySegment values = MemorySegment.ofArray(new float[rows * k]);
+    MemorySegment indices = MemorySegment.ofArray(new int[rows * k]);
+    kernels.topK(MemorySegment.ofArray(matrix), rows, columns, k, values, indices);
+    return new Result(
+        values.toArray(ValueLayout.JAVA_FLOAT), indices.toArray(ValueLayout.JAVA_INT));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1,1,1",
+    "3,7,1",
+    "5,7,7",
+    "4,13,5",
+    "2,16,16",
+    "9,17,3",
+    "3,207,32",
+    "7,1021,64",
+    "2,4096,129",
+    "40,3072,32"
+  })
+  void vectorEqualsScalar(int rows, int columns, int k) {
+    Random random = new Random(columns * 31L + k);
+    for (int kind = 0; kind < 4; kind++) {
+      float[] matrix = new float[rows * columns];
+      for (int i = 0; i < matrix.length; i++) {
+        matrix[i] =
+            switch (kind) {
+              case 0 -> (float) random.nextGaussian();
+              case 1 -> random.nextInt(3); // many ties
+              case 2 -> i % columns; // rising: every entry beats the bar
+              default -> special(random);
+            };
+      }
+      Result expected = topK(ScalarKernels.INSTANCE, matrix, rows, columns, k);
+      Result actual = topK(RowKernels.best(), matrix, rows, columns, k);
+      assertArrayEquals(expected.indices(), actual.indices(), "kind " + kind);
+      assertArrayEquals(expected.values(), actual.values(), "kind " + kind);
+    }
+  }
+
+  private static float special(Random random) {
+    float[] values = {
+      0f, -0f, Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.MIN_VALUE, -1f
+    };
+    return values[random.nextInt(values.length)];
+  }
+
+  @Test
+  void handMadeRow() {
+    float[] row = {0.5f, 3, -2, 3, 1};
+    Result best = topK(RowKernels.best(), row, 1, 5, 3);
+    assertArrayEquals(new int[] {1, 3, 4}, best.indices());
+    assertArrayEquals(new float[] {3, 3, 1}, best.values());
+  }
+
+  @Test
+  void theFastPathIsTheVectorOne() {
+    assertEquals("VectorKernels", RowKernels.best().getClass().getSimpleName());
+  }
+
+  @Test
+  void refusesSizesThatDoNotFit() {
+    float[] row = {1, 2};
+    assertThrows(IllegalArgumentException.class, () -> topK(RowKernels.best(), row, 1, 2, 3));
+    assertThrows(IllegalArgumentException.class, () -> topK(RowKernels.best(), row, 2, 2, 1));
+  }
+}
