@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine;
+
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.global.torch;
+
+/** The process-wide side of libtorch: threads, memory, what it was built with. */
+public final class Engine {
+  /** bytedeco's presets carry no version constant of torch itself; the build pins this one. */
+  private static final String TORCH_VERSION = "2.10.0";
+
+  private Engine() {}
+
+  /** Sets how many threads one tensor operation may use. */
+  public static void threads(int count) {
+    torch.set_num_threads(count);
+  }
+
+  /** How many threads one tensor operation uses. */
+  public static int threads() {
+    return torch.get_num_threads();
+  }
+
+  /** Version of libtorch, as {@code 2.10.0}: the one this module is built for. */
+  public static String torchVersion() {
+    return TORCH_VERSION;
+  }
+
+  /** The instruction set that libtorch's own kernels chose on this CPU, as {@code AVX512}. */
+  public static String cpuCapability() {
+    return torch.get_cpu_capability().getString();
+  }
+
+  /** Number of CUDA GPUs that this build of libtorch sees; 0 in a CPU build. */
+  public static int gpuCount() {
+    return torch.cuda_is_available() ? Byte.toUnsignedInt(torch.cuda_device_count()) : 0;
+  }
+
+  /** Resident memory of this process, in bytes. */
+  public static long residentBytes() {
+    return Pointer.physicalBytes();
+  }
+
+  /**
+   * Measures this machine's matrix peak: the best of several n×n products, in floating-point
+   * operations a second.
+   *
+   * @param dtype F32 or BF16
+   * @param n extent of the square matrices
+   * @param repeats products timed
+   */
+  public static double matrixPeak(io.clipsteer.data.tensor.DType dtype, int n, int repeats) {
+    try (Scope scope = Scope.open()) {
+      Tensor a = Tensor.zeros(dtype, n, n).addInPlace(0.5);
+      Tensor b = Tensor.zeros(dtype, n, n).addInPlace(0.25);
+      long best = Long.MAX_VALUE;
+      for (int i = 0; i < repeats + 1; i++) {
+        try (Scope step = Scope.open()) {
+          long start = System.nanoTime();
+          a.matmul(b);
+          if (i > 0) best = Math.min(best, System.nanoTime() - start);
+        }
+      }
+      return 2.0 * n * n * n / (best * 1e-9);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine;
+
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.GradMode;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Owns every tensor made on this thread between {@link #open} and {@link #close}, and computes
+ * without gradients meanwhile. One scope a step or a batch; a result leaves through {@link #keep}.
+ *
+ * <p>Memory left to the garbage collector is native and unseen by it: a loop without a scope grows
+ * until the process dies.
+ */
+public final class Scope implements AutoCloseable {
+  private static final ThreadLocal<@Nullable Scope> INNERMOST = new ThreadLocal<>();
+
+  private final PointerScope pointers = new PointerScope();
+  private final @Nullable Scope outer = INNERMOST.get();
+  private final boolean gradientsBefore = GradMode.is_enabled();
+  private final Thread thread = Thread.currentThread();
+  private boolean closed;
+
+  private Scope() {
+    GradMode.set_enabled(false);
+    INNERMOST.set(this);
+  }
+
+  /** Opens a scope on this thread, inside the current one if there is one. */
+  public static Scope open() {
+    return new Scope();
+  }
+
+  /**
+   * Throws unless a scope is open on this thread: whoever runs a tower owns what comes out of it.
+   */
+  public static void require() {
+    if (INNERMOST.get() == null) {
+      throw new IllegalStateException(
+          "open a Scope around this call: it owns the tensors made here");
+    }
+  }
+
+  /**
+   * Lets a tensor outlive this scope: it then belongs to the enclosing scope or, where there is
+   * none, to the caller, who closes it.
+   */
+  public Tensor keep(Tensor tensor) {
+    if (outer == null) {
+      tensor.raw().retainReference();
+    } else {
+      outer.pointers.attach(tensor.raw());
+    }
+    return tensor;
+  }
+
+  /** Lets a tensor outlive every scope: the caller closes it (weights, optimiser state). */
+  public Tensor release(Tensor tensor) {
+    tensor.raw().retainReference();
+    return tensor;
+  }
+
+  @Override
+  public void close() {
+    if (closed) return;
+    if (Thread.currentThread() != thread || INNERMOST.get() != this) {
+      throw new IllegalStateException("a scope is closed by its own thread, innermost first");
+    }
+    closed = true;
+    pointers.close();
+    GradMode.set_enabled(gradientsBefore);
+    if (outer == null) {
+      INNERMOST.remove();
+    } else {
+      INNERMOST.set(outer);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.model;
+
+import io.clipsteer.engine.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One pre-norm transformer block: x += attention(LN₁(x)); x += MLP(LN₂(x)). Weights [out,in].
+ *
+ * @param ln1 norm before attention
+ * @param qkv query, key, value stacked: weight [3d,d]
+ * @param out attention's output product [d,d]
+ * @param ln2 norm before the MLP
+ * @param fc1 MLP's inner product [h,d] ([2h,d] for SwiGLU), times {@link Activation#innerScale}
+ * @param fc2 MLP's outer product [d,h], its weight times {@link Activation#outerScale}
+ * @param scale1 LayerScale of attention [d], or null
+ * @param scale2 LayerScale of the MLP [d], or null
+ */
+record Block(
+    Norm ln1,
+    Linear qkv,
+    Linear out,
+    Norm ln2,
+    Linear fc1,
+    Linear fc2,
+    @Nullable Tensor scale1,
+    @Nullable Tensor scale2) {
+
+  /** A product with weight [out,in] and bias [out] or none. */
+  record Linear(Tensor weight, @Nullable Tensor bias) {
+    Tensor apply(Tensor rows) {
+      return rows.linear(weight, bias);
+    }
+  }
+
+  /** LayerNorm's weight and bias [d]. */
+  record Norm(Tensor weight, Tensor bias, double eps) {
+    Tensor apply(Tensor x) {
+      return x.layerNorm(weight, bias, eps);
+    }
+  }
+
+  /**
+   * The residual between attention and MLP.
+   *
+   * @param x residual [b,t,d]
+   * @param queries how many leading tokens are wanted; keys and values are always all of them
+   * @return [b,queries,d]
+   */
+  Tensor attend(Tensor x, int heads, boolean causal, int queries) {
+    long b = x.size(0);
+    long t = x.size(1);
+    long d = x.size(2);
+    Tensor normed = ln1.apply(x).reshape(b * t, d);
+    Tensor mixed;
+    if (queries == t) {
+      Tensor three = qkv.apply(normed).reshape(b, t, 3, heads, d / heads).permute(2, 0, 3, 1, 4);
+      mixed = three.select(0, 0).attention(three.select(0, 1), three.select(0, 2), causal);
+    } else {
+      mixed = attendFew(normed, b, t, heads, queries);
+    }
+    Tensor added = out.apply(mixed.transpose(1, 2).reshape(b * queries, d));
+    if (scale1 != null) added.mulInPlace(scale1);
+    return added.reshape(b, queries, d).addInPlace(x.narrow(1, 0, queries));
+  }
+
+  /** Attention of the first tokens only: queries of the rest are never formed. */
+  private Tensor attendFew(Tensor normed, long b, long t, int heads, int queries) {
+    long d = normed.size(1);
+    Tensor bias = qkv.bias();
+    Linear q = new Linear(qkv.weight().narrow(0, 0, d), bias == null ? null : bias.narrow(0, 0, d));
+    Linear kv =
+        new Linear(
+            qkv.weight().narrow(0, d, 2 * d), bias == null ? null : bias.narrow(0, d, 2 * d));
+    Tensor few = normed.reshape(b, t, d).narrow(1, 0, queries).reshape(b * queries, d);
+    Tensor query = q.apply(few).reshape(b, queries, heads, d / heads).transpose(1, 2);
+    Tensor two = kv.apply(normed).reshape(b, t, 2, heads, d / heads).permute(2, 0, 3, 1, 4);
+    return query.attention(two.select(0, 0), two.select(0, 1), false);
+  }
+
+  /** What the MLP adds to {@code mid} [b,t,d]. */
+  Tensor mlp(Tensor mid, Activation activation) {
+    long b = mid.size(0);
+    long t = mid.size(1);
+    long d = mid.size(2);
+    Tensor rows = ln2.apply(mid).reshape(b * t, d);
+    Tensor added = fc2.apply(activation.apply(fc1.apply(rows)));
+    if (scale2 != null) added.mulInPlace(scale2);
+    return added.reshape(b, t, d);
+  }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.model;
+
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import java.util.List;
+
+/**
+ * A tower's blocks: runs them from any hook point to any other, applying hooks on the way.
+ *
+ * @param tower whose blocks
+ * @param blocks in order
+ * @param heads attention heads
+ * @param activation the MLPs' non-linearity
+ * @param causal whether a token sees only itself and those before it
+ */
+record BlockStack(
+    TowerKind tower, List<Block> blocks, int heads, Activation activation, boolean causal) {
+
+  int layers() {
+    return blocks.size();
+  }
+
+  /**
+   * The residual stream after the last block, from the stream before the first one.
+   *
+   * @param wanted how many leading tokens the caller will read; the last block computes no others
+   *     unless a hook looks at them
+   */
+  Tensor run(Tensor embedded, int wanted, Hooks hooks) {
+    hooks.check(tower, layers());
+    return run(0, embedded, wanted, hooks);
+  }
+
+  /** Runs to {@code stop} and applies the hooks on the way, those at {@code stop} included. */
+  Paused runUntil(Tensor embedded, HookPoint stop, Hooks hooks) {
+    hooks.check(tower, layers());
+    Hooks.checkPoint(stop, tower, layers());
+    Tensor x = embedded;
+    for (int layer = 0; layer < stop.layer(); layer++) x = step(layer, x, hooks);
+    Block block = blocks.get(stop.layer());
+    Tensor middle = attend(block, x, (int) x.size(1));
+    Tensor added = mlp(stop.layer(), block, middle, hooks);
+    if (stop.site() == Site.MLP_OUT) return new Paused(stop, added, middle);
+    return new Paused(stop, hooks.apply(stop, middle.add(added)), null);
+  }
+
+  /** Goes on behind {@code from} to the stream after the last block; hooks there are over. */
+  Tensor continueFrom(Paused from, int wanted, Hooks hooks) {
+    hooks.check(tower, layers());
+    Hooks.checkPoint(from.at(), tower, layers());
+    int layer = from.at().layer();
+    Tensor x = from.value();
+    if (from.middle() != null) {
+      x = hooks.apply(point(layer, Site.RESID_POST), from.middle().add(x));
+    }
+    return run(layer + 1, x, wanted, hooks);
+  }
+
+  private Tensor run(int first, Tensor start, int wanted, Hooks hooks) {
+    Scope.require();
+    Tensor x = start;
+    for (int layer = first; layer < layers(); layer++) {
+      boolean unseen =
+          !hooks.touches(point(layer, Site.MLP_OUT))
+              && !hooks.touches(point(layer, Site.RESID_POST));
+      boolean few = unseen && layer == layers() - 1 && wanted < x.size(1) && !causal;
+      Tensor next = few ? lastStep(x, wanted) : step(layer, x, hooks);
+      // A deep tower's residuals add up: one that nobody has seen goes at once.
+      boolean ours = x != start && !hooks.touches(point(layer - 1, Site.RESID_POST));
+      if (ours) x.close();
+      x = next;
+    }
+    return x;
+  }
+
+  private Tensor step(int layer, Tensor x, Hooks hooks) {
+    Block block = blocks.get(layer);
+    Tensor middle = attend(block, x, (int) x.size(1));
+    Tensor added = mlp(layer, block, middle, hooks);
+    // middle is this step's own and nobody saw it; added may have been tapped.
+    middle.addInPlace(added);
+    if (!hooks.touches(point(layer, Site.MLP_OUT))) added.close();
+    return hooks.apply(point(layer, Site.RESID_POST), middle);
+  }
+
+  private Tensor lastStep(Tensor x, int wanted) {
+    Block block = blocks.getLast();
+    Tensor middle = attend(block, x, wanted);
+    try (Scope scope = Scope.open()) {
+      return middle.addInPlace(block.mlp(middle, activation));
+    }
+  }
+
+  private Tensor attend(Block block, Tensor x, int queries) {
+    try (Scope scope = Scope.open()) {
+      return scope.keep(block.attend(x, heads, causal, queries));
+    }
+  }
+
+  private Tensor mlp(int layer, Block block, Tensor middle, Hooks hooks) {
+    Tensor added;
+    try (Scope scope = Scope.open()) {
+      added = scope.keep(block.mlp(middle, activation));
+    }
+    return hooks.apply(point(layer, Site.MLP_OUT), added);
+  }
+
+  private HookPoint point(int layer, Site site) {
+    return new HookPoint(tower, layer, site);
+  }
+}

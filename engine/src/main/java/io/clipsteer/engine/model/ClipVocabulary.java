@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.model;
+
+import io.clipsteer.data.InputException;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.GZIPInputStream;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.type.TypeReference;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * CLIP's byte-pair vocabulary in its older files, turned into the one form the tokenizer reads.
+ *
+ * @param ids token to id
+ * @param merges pairs in order of rank, each "left right"
+ */
+record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
+  private static final String START = "<|startoftext|>";
+  private static final String END = "<|endoftext|>";
+  private static final int OPENAI_MERGES = 49152 - 256 - 2;
+  private static final int MAX_UNPACKED = 64 << 20;
+
+  /** Hugging Face's {@code vocab.json} and {@code merges.txt}. */
+  static ClipVocabulary read(Path vocabulary, Path merges) {
+    try {
+      Map<String, Integer> ids =
+          JsonMapper.shared()
+              .readValue(
+                  Files.readAllBytes(vocabulary),
+                  new TypeReference<LinkedHashMap<String, Integer>>() {});
+      return new ClipVocabulary(
+              checkedIds(ids, vocabulary), pairs(Files.readString(merges), merges))
+          .checked(vocabulary);
+    } catch (JacksonException e) {
+      throw new InputException(
+          vocabulary, "not valid JSON: " + e.getOriginalMessage(), "Fetch the file again", e);
+    } catch (IOException e) {
+      throw new InputException(
+          vocabulary, "cannot be read: " + e.getMessage(), "Check it and " + merges, e);
+    }
+  }
+
+  /** OpenAI's {@code bpe_simple_vocab_16e6.txt.gz}: merges alone; the ids follow from them. */
+  static ClipVocabulary readOpenAi(Path file) {
+    String text;
+    try (InputStream in = new GZIPInputStream(new ByteArrayInputStream(Files.readAllBytes(file)))) {
+      text = new String(in.readNBytes(MAX_UNPACKED), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read: " + e.getMessage(), "Fetch it again", e);
+    }
+    List<String> merges = pairs(text, file);
+    merges = merges.subList(0, Math.min(OPENAI_MERGES, merges.size()));
+    Map<String, Integer> ids = new LinkedHashMap<>();
+    for (String letter : byteLetters()) ids.put(letter, ids.size());
+    for (String letter : byteLetters()) ids.put(letter + "</w>", ids.size());
+    for (String merge : merges) ids.put(merge.replace(" ", ""), ids.size());
+    ids.put(START, ids.size());
+    ids.put(END, ids.size());
+    return new ClipVocabulary(ids, merges);
+  }
+
+  private static List<String> pairs(String text, Path where) {
+    List<String> merges = new ArrayList<>();
+    List<String> lines = text.lines().toList();
+    for (int i = 0; i < lines.size(); i++) {
+      String line = lines.get(i).strip();
+      boolean heading = i == 0 && (line.startsWith("#version") || line.startsWith("\"bpe_simple"));
+      if (heading || line.isEmpty()) continue;
+      if (line.split(" ").length != 2) {
+        throw new InputException(
+            where, "line " + (i + 1) + " is not a pair of tokens", "Fetch the file again");
+      }
+      merges.add(line);
+    }
+    return merges;
+  }
+
+  private static Map<String, Integer> checkedIds(@Nullable Map<String, Integer> ids, Path where) {
+    if (ids == null) throw new InputException(where, "not a JSON object", "Fetch the file again");
+    for (var entry : ids.entrySet()) {
+      @Nullable Integer id = entry.getValue();
+      if (id == null || id < 0) {
+        throw new InputException(
+            where, "the id of \"" + entry.getKey() + "\" is " + id, "Fetch the file again");
+      }
+    }
+    return ids;
+  }
+
+  private ClipVocabulary checked(Path where) {
+    if (!ids.containsKey(START) || !ids.containsKey(END)) {
+      throw new InputException(
+          where, "has no " + START + " and " + END, "This is not CLIP's vocabulary");
+    }
+    return this;
+  }
+
+  /** The 256 bytes as printable letters, in OpenAI's order (GPT-2's byte alphabet). */
+  private static List<String> byteLetters() {
+    List<String> printable = new ArrayList<>();
+    for (int b = '!'; b <= '~'; b++) printable.add(Character.toString(b));
+    for (int b = 0xa1; b <= 0xac; b++) printable.add(Character.toString(b));
+    for (int b = 0xae; b <= 0xff; b++) printable.add(Character.toString(b));
+    int others = 256 - printable.size();
+    for (int i = 0; i < others; i++) printable.add(Character.toString(256 + i));
+    return printable;
+  }
+
+  /** The same tokenizer as Hugging Face's {@code tokenizer.json} of CLIP describes it. */
+  byte[] toTokenizerJson() {
+    Map<String, Object> model =
+        ordered(
+            "type",
+            "BPE",
+            "unk_token",
+            END,
+            "continuing_subword_prefix",
+            "",
+            "end_of_word_suffix",
+            "</w>",
+            "fuse_unk",
+            false,
+            "vocab",
+            ids,
+            "merges",
+            merges);
+    String words =
+        "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+    Map<String, Object> split =
+        ordered(
+            "type",
+            "Split",
+            "pattern",
+            Map.of("Regex", words),
+            "behavior",
+            "Removed",
+            "invert",
+            true);
+    Map<String, Object> bytes =
+        ordered("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", true);
+    Map<String, Object> spaces =
+        ordered("type", "Replace", "pattern", Map.of("Regex", "\\s+"), "content", " ");
+    Map<String, Object> json =
+        ordered(
+            "version",
+            "1.0",
+            "added_tokens",
+            List.of(special(START), special(END)),
+            "normalizer",
+            ordered(
+                "type",
+                "Sequence",
+                "normalizers",
+                List.of(Map.of("type", "NFC"), spaces, Map.of("type", "Lowercase"))),
+            "pre_tokenizer",
+            ordered("type", "Sequence", "pretokenizers", List.of(split, bytes)),
+            "post_processor",
+            ordered(
+                "type",
+                "RobertaProcessing",
+                "sep",
+                List.of(END, id(END)),
+                "cls",
+                List.of(START, id(START)),
+                "trim_offsets",
+                false,
+                "add_prefix_space",
+                false),
+            "decoder",
+            bytes,
+            "model",
+            model);
+    return JsonMapper.shared().writeValueAsBytes(json);
+  }
+
+  private int id(String token) {
+    Integer id = ids.get(token);
+    return id == null ? -1 : id;
+  }
+
+  private Map<String, Object> special(String token) {
+    return ordered(
+        "id", id(token),
+        "content", token,
+        "single_word", false,
+        "lstrip", false,
+        "rstrip", false,
+        "normalized", false,
+        "special", true);
+  }
+
+  private static Map<String, Object> ordered(Object... pairs) {
+    Map<String, Object> map = new LinkedHashMap<>();
+    for (int i = 0; i < pairs.length; i += 2) map.put((String) pairs[i], pairs[i + 1]);
+    return map;
+  }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.model;
+
+import io.clipsteer.data.InputException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A place in a tower where a value [b,t,d] can be read, changed, stopped at and continued from.
+ *
+ * @param tower which tower
+ * @param layer block number, from 0
+ * @param site where in the block
+ */
+public record HookPoint(TowerKind tower, int layer, Site site) {
+  private static final Pattern NAME =
+      Pattern.compile("(text\\.)?blocks\\.(\\d{1,4})\\.(hook_resid_post|hook_mlp_out)");
+
+  /** The vision tower's residual stream after block {@code layer}. */
+  public static HookPoint residPost(int layer) {
+    return new HookPoint(TowerKind.VISION, layer, Site.RESID_POST);
+  }
+
+  /** What the vision tower's MLP of block {@code layer} adds. */
+  public static HookPoint mlpOut(int layer) {
+    return new HookPoint(TowerKind.VISION, layer, Site.MLP_OUT);
+  }
+
+  /** Reads {@code blocks.7.hook_resid_post}; the text tower's names begin with {@code text.}. */
+  public static HookPoint parse(String name) {
+    Matcher m = NAME.matcher(name);
+    if (!m.matches()) {
+      throw new InputException(
+          name, "not a hook point", "Write blocks.7.hook_resid_post or blocks.7.hook_mlp_out");
+    }
+    return new HookPoint(
+        m.group(1) == null ? TowerKind.VISION : TowerKind.TEXT,
+        Integer.parseInt(m.group(2)),
+        m.group(3).equals(Site.MLP_OUT.peerName()) ? Site.MLP_OUT : Site.RESID_POST);
+  }
+
+  /** The name in peers' style: {@code blocks.7.hook_resid_post}. */
+  public String peerName() {
+    return (tower == TowerKind.TEXT ? "text." : "") + "blocks." + layer + "." + site.peerName();
+  }
+
+  @Override
+  public String toString() {
+    return peerName();
+  }
+}

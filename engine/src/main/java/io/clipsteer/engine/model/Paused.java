@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.model;
+
+import io.clipsteer.engine.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A tower stopped at a hook point, from where it can go on as often as wanted.
+ *
+ * @param at where it stands
+ * @param value the value there [b,t,d]
+ * @param middle at MLP_OUT the residual stream to which the value will be added; at RESID_POST null
+ */
+public record Paused(HookPoint at, Tensor value, @Nullable Tensor middle) {
+  /** The same place with another value of the same width and token count. */
+  public Paused with(Tensor newValue) {
+    return new Paused(at, newValue, middle);
+  }
+}

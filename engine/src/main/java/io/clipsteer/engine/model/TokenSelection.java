@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.model;
+
+import io.clipsteer.data.InputException;
+import java.util.Locale;
+
+/** Which tokens of a picture are meant. */
+public enum TokenSelection {
+  /** Every token: CLS, other prefix tokens, patches. */
+  ALL,
+  /** The class token only. */
+  CLS,
+  /** The patches only, in row-major order of the grid. */
+  PATCHES;
+
+  /** Reads {@code all}, {@code cls} or {@code patches}. */
+  public static TokenSelection parse(String text) {
+    try {
+      return valueOf(text.toUpperCase(Locale.ROOT));
+    } catch (IllegalArgumentException e) {
+      throw new InputException(text, "not a token selection", "Use all, cls or patches", e);
+    }
+  }
+
+  /** First token of the selection. */
+  public int first(int prefixTokens) {
+    return this == PATCHES ? prefixTokens : 0;
+  }
+
+  /** How many tokens of {@code tokens} are selected; they lie side by side. */
+  public int count(int prefixTokens, int tokens) {
+    return switch (this) {
+      case ALL -> tokens;
+      case CLS -> 1;
+      case PATCHES -> tokens - prefixTokens;
+    };
+  }
+}
