@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.sae;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.ResidualEdit;
+import io.clipsteer.engine.model.TokenSelection;
+import java.util.List;
+
+/**
+ * Changes features of an SAE and adds the SAE's error back: {@code x' = x + Σ_j (f'_j − f_j(x)) · σ
+ * · d_j} on the selected tokens, which is decode(f') + (x − decode(f)) written without decoding.
+ *
+ * @param sae whose features
+ * @param features feature numbers, all changed alike
+ * @param change what becomes of an activation
+ * @param tokens which tokens are edited; the others pass unchanged
+ * @param prefixTokens the tower's tokens before the patches
+ */
+public record FeatureEdit(
+    Sae sae, List<Integer> features, Change change, TokenSelection tokens, int prefixTokens)
+    implements ResidualEdit {
+
+  /** What becomes of a feature's activation, in units of the normalised input. */
+  public sealed interface Change {}
+
+  /** The activation becomes {@code value}, whatever it was. */
+  public record Set(double value) implements Change {}
+
+  /** The activation is multiplied by {@code factor}. */
+  public record Scale(double factor) implements Change {}
+
+  /** The activation becomes 0. */
+  public record Ablate() implements Change {}
+
+  public FeatureEdit {
+    features = List.copyOf(features);
+    for (int feature : features) {
+      if (feature < 0 || feature >= sae.features()) {
+        throw new InputException(
+            "feature " + feature,
+            "the SAE has features 0 to " + (sae.features() - 1),
+            "Name one of them");
+      }
+    }
+  }
+
+  @Override
+  public Tensor edit(HookPoint point, Tensor residual) {
+    long b = residual.size(0);
+    int t = (int) residual.size(1);
+    long d = residual.size(2);
+    int first = tokens.first(prefixTokens);
+    int count = tokens.count(prefixTokens, t);
+    try (Scope scope = Scope.open()) {
+      Tensor rows =
+          residual.narrow(1, first, count).to(DType.F32).reshape(b * count, d).contiguous();
+      Tensor added = delta(rows).reshape(b, count, d).to(residual.dtype());
+      Tensor edited = residual.copy();
+      edited.narrow(1, first, count).addInPlace(added);
+      return scope.keep(edited);
+    }
+  }
+
+  /** What the edit adds to rows F32 [n,d]. */
+  private Tensor delta(Tensor rows) {
+    var encoded = sae.encode(rows);
+    Tensor numbers =
+        Tensor.of(features.stream().mapToLong(Integer::longValue).toArray(), features.size());
+    Tensor active =
+        encoded.code().dense(sae.features()).indexSelect(1, numbers); // [n,features changed]
+    Tensor wanted =
+        switch (change) {
+          case Set set -> active.mul(-1).addInPlace(set.value());
+          case Scale scale -> active.mul(scale.factor() - 1);
+          case Ablate ablate -> active.mul(-1);
+        };
+    return wanted.matmul(sae.decoder().indexSelect(0, numbers)).mulInPlace(encoded.input().scale());
+  }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.sae;
+
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+
+/**
+ * What is done to an activation before the SAE sees it, and undone on what the SAE gives back:
+ * {@code z = (x − shift) / scale}, {@code x̂ = ẑ · scale + shift}.
+ */
+public sealed interface InputNormalisation {
+  /**
+   * Rows after normalisation with what it took to get there.
+   *
+   * @param z [n,d]
+   * @param shift [n,1] or [1,d]
+   * @param scale [n,1] or [1,1]
+   */
+  record Normalised(Tensor z, Tensor shift, Tensor scale) {
+    /** Back to the units of x: {@code y · scale + shift}. */
+    public Tensor undo(Tensor y) {
+      try (Scope scope = Scope.open()) {
+        return scope.keep(y.mul(scale).addInPlace(shift));
+      }
+    }
+  }
+
+  /**
+   * Normalises rows.
+   *
+   * @param x F32 [n,d]
+   */
+  Normalised apply(Tensor x);
+
+  /** The name in SAELens's {@code normalize_activations}. */
+  String peerName();
+
+  /** The activation as it is. */
+  record None() implements InputNormalisation {
+    @Override
+    public Normalised apply(Tensor x) {
+      return new Normalised(x, x.narrow(1, 0, 1).mul(0), x.narrow(1, 0, 1).mul(0).addInPlace(1));
+    }
+
+    @Override
+    public String peerName() {
+      return "none";
+    }
+  }
+
+  /** Per token: minus its mean, divided by its unbiased standard deviation plus 1e-5. */
+  record LayerNorm() implements InputNormalisation {
+    private static final double EPS = 1e-5;
+
+    @Override
+    public Normalised apply(Tensor x) {
+      Tensor mean = x.mean(1, true);
+      Tensor centred = x.sub(mean);
+      Tensor scale = centred.std(1).addInPlace(EPS);
+      return new Normalised(centred.divInPlace(scale), mean, scale);
+    }
+
+    @Override
+    public String peerName() {
+      return "layer_norm";
+    }
+  }
+}
