@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageBatch;
+import io.clipsteer.data.image.ImageCursor;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.image.Preprocessing;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import java.nio.file.Files;
+import java.util.List;
+import java.util.function.BiConsumer;
+
+/**
+ * An image set as a model reads it: decoded and preprocessed ahead, batch by batch.
+ *
+ * @param set where the pictures come from
+ * @param preprocessing how they become the model's input
+ * @param options batch size, decoding threads, limit
+ */
+public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Options options) {
+
+  /**
+   * One pass over the set, each batch inside a scope of its own.
+   *
+   * @param consumer takes a batch and its pixels F32 [b,3,h,w], valid during the call
+   * @return the pictures left out, each with its reason
+   */
+  public List<ImageLoader.Skipped> forEach(BiConsumer<ImageBatch, Tensor> consumer) {
+    try (ImageLoader loader = open()) {
+      long seen = 0;
+      for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
+        seen += batch.count();
+        try (Scope scope = Scope.open()) {
+          consumer.accept(batch, pixels(batch));
+        }
+      }
+      List<ImageLoader.Skipped> skipped = loader.skipped();
+      if (seen == 0) throw nothing(skipped);
+      return skipped;
+    }
+  }
+
+  /** Pictures in a pass, for progress: -1 for an archive, which would have to be read for it. */
+  long total() {
+    if (!Files.isDirectory(set.origin()) && set.origin().toString().endsWith(".tar")) return -1;
+    long count = 0;
+    try (ImageCursor cursor = set.cursor()) {
+      while (count < options.limit() && cursor.next() != null) count++;
+    }
+    return count;
+  }
+
+  /** A new pass, to be pulled from. */
+  ImageLoader open() {
+    return new ImageLoader(set, preprocessing, options);
+  }
+
+  /** A batch's pixels without a copy. */
+  Tensor pixels(ImageBatch batch) {
+    return Tensor.wrap(
+        batch.pixels(), batch.count(), 3, preprocessing.height(), preprocessing.width());
+  }
+
+  /** Why a pass gave nothing. */
+  InputException nothing(List<ImageLoader.Skipped> skipped) {
+    String first = skipped.isEmpty() ? "" : "; the first: " + skipped.getFirst().reason();
+    return new InputException(
+        set.origin(),
+        "no picture could be read, " + skipped.size() + " were left out" + first,
+        "Name a folder, table or tar of JPEG, PNG, GIF, BMP or WebP files");
+  }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TokenSelection;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * A training run on disk: {@code run.json} (what was trained where, and how well), {@code
+ * manifest.json} (how it was made), {@code metrics.jsonl} (the curve), {@code saes/} (SAELens-style
+ * folders). {@code run.json} comes last: a folder with it is complete.
+ */
+public record RunFolder(Path path) {
+  private static final String RUN = "run.json";
+  private static final String METRICS = "metrics.jsonl";
+
+  /**
+   * One SAE of a run.
+   *
+   * @param folder relative to the run, with {@code /}
+   * @param hookPoint where its activations come from, in peers' style
+   * @param tokens all, cls or patches
+   * @param variant as on the command line
+   */
+  public record SaeEntry(
+      String folder,
+      String hookPoint,
+      String tokens,
+      String variant,
+      double explainedVariance,
+      double l0,
+      double aliveFraction) {
+    /** The hook point as a value. */
+    public HookPoint point() {
+      return HookPoint.parse(hookPoint);
+    }
+
+    /** The token selection as a value. */
+    public TokenSelection selection() {
+      return TokenSelection.parse(tokens);
+    }
+  }
+
+  /**
+   * What {@code run.json} says.
+   *
+   * @param model checkpoint, absolute
+   */
+  public record Run(String model, List<SaeEntry> saes) {}
+
+  /** A new run's folder: absent or empty, so that nothing is overwritten. */
+  public static RunFolder create(Path path) {
+    try {
+      if (Files.exists(path) && !Files.isDirectory(path)) {
+        throw new InputException(path, "is a file", "Name a new folder for the run");
+      }
+      if (Files.isDirectory(path)) {
+        try (var entries = Files.list(path)) {
+          if (entries.findAny().isPresent()) {
+            throw new InputException(path, "is not empty", "Name a new folder for the run");
+          }
+        }
+      }
+      Files.createDirectories(path);
+      return new RunFolder(path);
+    } catch (IOException e) {
+      throw new InputException(path, "cannot be made: " + e.getMessage(), "Check the path", e);
+    }
+  }
+
+  /** Takes a run's folder away again, where nothing but an empty curve got into it. */
+  void removeIfUnused() {
+    Path curve = path.resolve(METRICS);
+    try (var entries = Files.list(path)) {
+      List<Path> files = entries.toList();
+      if (!files.isEmpty() && !(files.equals(List.of(curve)) && Files.size(curve) == 0)) return;
+      Files.deleteIfExists(curve);
+      Files.delete(path);
+    } catch (IOException e) {
+      // The failure that led here says more than this one; an empty folder may stay behind.
+    }
+  }
+
+  /** Writes {@code run.json}. */
+  public void write(Run run) {
+    AtomicFiles.writeJson(path.resolve(RUN), run);
+  }
+
+  /** Reads {@code run.json}. */
+  public Run read() {
+    Path file = path.resolve(RUN);
+    if (!Files.isRegularFile(file)) {
+      throw new InputException(
+          path, "holds no finished run (no " + RUN + ")", "Make one with clipsteer train");
+    }
+    try {
+      Run run = JsonMapper.shared().readValue(Files.readAllBytes(file), Run.class);
+      if (run == null || run.model() == null || run.saes() == null || run.saes().isEmpty()) {
+        throw new InputException(file, "names no model or no SAE", "Train again");
+      }
+      return run;
+    } catch (JacksonException e) {
+      throw new InputException(file, "not a run: " + e.getOriginalMessage(), "Train again", e);
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check it", e);
+    }
+  }
+
+  /** An SAE's folder; one that leads out of the run is refused. */
+  public Path sae(SaeEntry entry) {
+    Path folder = path.resolve(entry.folder()).normalize();
+    if (!folder.startsWith(path.normalize())) {
+      throw new InputException(
+          path.resolve(RUN), "names an SAE outside the run: " + entry.folder(), "Train again");
+    }
+    return folder;
+  }
+
+  /** Opens {@code metrics.jsonl} for one JSON object a line. */
+  public MetricsWriter metrics() {
+    try {
+      return new MetricsWriter(Files.newBufferedWriter(path.resolve(METRICS)));
+    } catch (IOException e) {
+      throw new InputException(
+          path, "metrics.jsonl cannot be written: " + e.getMessage(), "Check the disk", e);
+    }
+  }
+
+  /** Appends records, one JSON object a line. */
+  public static final class MetricsWriter implements AutoCloseable {
+    private final BufferedWriter writer;
+
+    private MetricsWriter(BufferedWriter writer) {
+      this.writer = writer;
+    }
+
+    /** Adds a line. */
+    public void add(Map<String, Object> line) {
+      try {
+        writer.write(JsonMapper.shared().writeValueAsString(line));
+        writer.newLine();
+        writer.flush();
+      } catch (IOException e) {
+        throw new InputException(
+            "metrics.jsonl", "cannot be written: " + e.getMessage(), "Check the disk", e);
+      }
+    }
+
+    @Override
+    public void close() {
+      try {
+        writer.close();
+      } catch (IOException e) {
+        throw new InputException(
+            "metrics.jsonl", "cannot be closed: " + e.getMessage(), "Check the disk", e);
+      }
+    }
+  }
+}

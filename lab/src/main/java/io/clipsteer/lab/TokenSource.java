@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab;
+
+import io.clipsteer.data.image.ImageBatch;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.TokenSelection;
+import java.util.List;
+
+/**
+ * Runs a tower over pictures up to a hook point, again and again as long as tokens are wanted. In
+ * the first pass every tenth picture goes aside for measuring; it is never trained on.
+ */
+final class TokenSource implements AutoCloseable {
+  private static final int ASIDE_EVERY = 10;
+
+  private final ClipModel model;
+  private final Pictures pictures;
+  private final HookPoint point;
+  private final TokenSelection tokens;
+  private final Progress progress;
+
+  private ImageLoader loader;
+  private List<ImageLoader.Skipped> skipped = List.of();
+  private boolean firstPass = true;
+  private int fills;
+  private long position;
+  private long nanos;
+  private long harvested;
+  private long trainImages;
+  private long asideImages;
+
+  TokenSource(
+      ClipModel model,
+      Pictures pictures,
+      HookPoint point,
+      TokenSelection tokens,
+      Progress progress) {
+    this.model = model;
+    this.pictures = pictures;
+    this.point = point;
+    this.tokens = tokens;
+    this.progress = progress;
+    this.loader = pictures.open();
+  }
+
+  /**
+   * Empties the buffer and fills it.
+   *
+   * @return true when the whole set fitted in, so that there is nothing else to come
+   */
+  boolean fill(ActivationBuffer buffer, ActivationBuffer aside) {
+    buffer.clear();
+    fills++;
+    double flops = model.vision().flopsPerImage() * (point.layer() + 1) / layers();
+    long begin = System.nanoTime();
+    long total = firstPass ? pictures.total() : -1;
+    try (var task = progress.start("harvesting " + point, total, "images")) {
+      // Even a small buffer is not full before a picture for measuring has come by.
+      while (!buffer.isFull() || (firstPass && asideImages == 0)) {
+        ImageBatch batch = loader.next();
+        if (batch == null) {
+          if (endOfPass()) return true;
+          continue;
+        }
+        try (Scope scope = Scope.open()) {
+          take(batch, buffer, aside);
+        }
+        task.advance(batch.count(), flops * batch.count());
+      }
+    } finally {
+      nanos += System.nanoTime() - begin;
+    }
+    return false;
+  }
+
+  /** Starts the next pass, unless this was the first and everything is in the buffer. */
+  private boolean endOfPass() {
+    if (position == 0) throw pictures.nothing(loader.skipped());
+    boolean everything = firstPass && fills == 1;
+    if (firstPass) skipped = loader.skipped();
+    firstPass = false;
+    position = 0;
+    loader.close();
+    if (!everything) loader = pictures.open();
+    return everything;
+  }
+
+  private void take(ImageBatch batch, ActivationBuffer buffer, ActivationBuffer aside) {
+    Tensor value = model.vision().runUntil(pictures.pixels(batch), point, Hooks.NONE).value();
+    int prefix = model.vision().config().prefixTokens();
+    int n = tokens.count(prefix, (int) value.size(1));
+    for (int i = 0; i < batch.count(); i++) {
+      Tensor rows = value.select(0, i).narrow(0, tokens.first(prefix), n);
+      boolean isAside = position++ % ASIDE_EVERY == ASIDE_EVERY - 1;
+      if (!isAside) {
+        if (buffer.isFull()) continue;
+        buffer.add(rows);
+        if (firstPass) trainImages++;
+      } else if (firstPass) {
+        aside.add(rows);
+        asideImages++;
+      }
+    }
+    harvested += (long) batch.count() * n;
+  }
+
+  private int layers() {
+    return model.vision().config().layers();
+  }
+
+  /** Pictures trained on. */
+  long trainImages() {
+    return trainImages;
+  }
+
+  /** Pictures kept aside. */
+  long asideImages() {
+    return asideImages;
+  }
+
+  /** Pictures left out in the first pass. */
+  List<ImageLoader.Skipped> skipped() {
+    return firstPass ? loader.skipped() : skipped;
+  }
+
+  /** Tokens a second, from files to activations. */
+  double tokensPerSecond() {
+    return harvested / (nanos * 1e-9);
+  }
+
+  @Override
+  public void close() {
+    loader.close();
+  }
+}

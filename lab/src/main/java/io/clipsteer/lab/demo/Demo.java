@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.demo;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.FeatureEdit;
+import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeVariant;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.Steering;
+import io.clipsteer.lab.TrainRun;
+import io.clipsteer.lab.Training;
+import io.clipsteer.lab.ZeroShot;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/** The whole slice, from a checkpoint and pictures to a steered answer, on generated data. */
+public final class Demo {
+  private static final int PICTURES = 180;
+  private static final int LAYER = 2;
+  private static final int BATCH = 256;
+  private static final double STRENGTH = 150;
+
+  /**
+   * What it did.
+   *
+   * @param folder holds model, pictures and run
+   * @param training the SAE's training; its SAE is closed
+   * @param picture the picture that was steered
+   * @param steering its answers before and after
+   * @param seconds for everything
+   */
+  public record Result(
+      Path folder,
+      Training.Result training,
+      Path picture,
+      Steering.Result steering,
+      double seconds) {}
+
+  private Demo() {}
+
+  /**
+   * Runs it.
+   *
+   * @param folder absent or empty
+   */
+  public static Result run(Path folder, long seed, List<String> command, Progress progress) {
+    long start = System.nanoTime();
+    checkEmpty(folder);
+    Path checkpoint = folder.resolve("model");
+    Path images = folder.resolve("pictures");
+    RandomClip.write(checkpoint, seed);
+    Shapes.write(images, PICTURES, seed);
+    try (ClipModel model = ClipModel.load(checkpoint)) {
+      Pictures pictures =
+          new Pictures(ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(30));
+      HookPoint point = HookPoint.residPost(LAYER);
+      Training.Config config =
+          new Training.Config(
+              point,
+              TokenSelection.ALL,
+              new SaeVariant.TopK(16),
+              new InputNormalisation.LayerNorm(),
+              8,
+              150_000,
+              BATCH,
+              2e-3,
+              seed,
+              64L << 20);
+      TrainRun run = new TrainRun(model, pictures, config, command, folder.resolve("run"));
+      Training.Result training = run.run(progress);
+      TextLibrary library =
+          ZeroShot.library(model, Shapes.LABELS, ZeroShot.DEFAULT_TEMPLATES, progress);
+      Path picture = first(images);
+      Steering.Result steering = steer(model, library, training.sae(), point, picture);
+      training.sae().close();
+      return new Result(folder, training, picture, steering, (System.nanoTime() - start) * 1e-9);
+    }
+  }
+
+  /** Sets the picture's strongest feature. */
+  private static Steering.Result steer(
+      ClipModel model, TextLibrary library, Sae sae, HookPoint point, Path picture) {
+    try (Scope scope = Scope.open()) {
+      var preprocessing = model.preprocessing();
+      Tensor pixels =
+          Tensor.of(
+              preprocessing.apply(ImageDecoder.decode(picture)),
+              1,
+              3,
+              preprocessing.height(),
+              preprocessing.width());
+      int strongest =
+          Steering.run(
+                  model,
+                  library,
+                  sae,
+                  point,
+                  pixels,
+                  List.of(0),
+                  new FeatureEdit.Scale(1),
+                  TokenSelection.ALL,
+                  1)
+              .strongest()
+              .getFirst()
+              .feature();
+      return Steering.run(
+          model,
+          library,
+          sae,
+          point,
+          pixels,
+          List.of(strongest),
+          new FeatureEdit.Set(STRENGTH),
+          TokenSelection.ALL,
+          3);
+    }
+  }
+
+  private static Path first(Path images) {
+    try (var files = Files.list(images)) {
+      return files.sorted().findFirst().orElseThrow();
+    } catch (IOException e) {
+      throw new InputException(images, "cannot be listed: " + e.getMessage(), "Check it", e);
+    }
+  }
+
+  private static void checkEmpty(Path folder) {
+    if (!Files.exists(folder)) return;
+    try (var entries = Files.list(folder)) {
+      if (entries.findAny().isEmpty()) return;
+    } catch (IOException e) {
+      throw new InputException(folder, "cannot be listed: " + e.getMessage(), "Name a folder", e);
+    }
+    throw new InputException(folder, "is not empty", "Name a new folder with --out");
+  }
+}
