@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
+import io.clipsteer.engine.Engine;
+import io.clipsteer.lab.Progress;
+import java.util.Map;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.Spec.Target;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/** What every command understands. */
+final class CommonOptions {
+  private static final JsonMapper JSON =
+      JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
+
+  @Spec(Target.MIXEE)
+  private CommandSpec command;
+
+  @Option(names = "--json", description = "One JSON object on stdout, everything else on stderr.")
+  private boolean json;
+
+  @Option(
+      names = "--seed",
+      defaultValue = "1",
+      description = "Seed of everything random (default: ${DEFAULT-VALUE}).")
+  private long seed;
+
+  @Option(
+      names = "--device",
+      defaultValue = "cpu",
+      description = "cpu, cuda or cuda:n (default: ${DEFAULT-VALUE}).")
+  private String device;
+
+  @Option(
+      names = "--threads",
+      defaultValue = "0",
+      description = "Threads of a tensor operation (default: all processors).")
+  private int threads;
+
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Show this help.")
+  private boolean help;
+
+  long seed() {
+    return seed;
+  }
+
+  Device device() {
+    return Device.parse(device);
+  }
+
+  boolean json() {
+    return json;
+  }
+
+  /** Applies the process-wide options. */
+  void apply() {
+    if (threads < 0 || threads > 4096) {
+      throw new InputException("--threads " + threads, "not 1 to 4096", "Leave it out for all");
+    }
+    if (threads > 0) Engine.threads(threads);
+  }
+
+  Progress progress() {
+    return new ConsoleProgress();
+  }
+
+  /** Prints the result: as JSON, or as the given text. */
+  void print(Map<String, Object> result, String text) {
+    command
+        .commandLine()
+        .getOut()
+        .println(json ? JSON.writeValueAsString(result) : text.stripTrailing());
+    command.commandLine().getOut().flush();
+  }
+
+  /** Reads {@code fp32} or {@code bf16}. */
+  static DType dtype(String text) {
+    return switch (text) {
+      case "fp32" -> DType.F32;
+      case "bf16" -> DType.BF16;
+      default -> throw new InputException("--dtype " + text, "not known", "Use fp32 or bf16");
+    };
+  }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Engine;
+import io.clipsteer.lab.Progress;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Locale;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Progress on stderr for work that takes longer than two seconds: a bar on a terminal, a line every
+ * ten seconds otherwise; with throughput, time left and share of the machine's matrix peak.
+ */
+final class ConsoleProgress implements Progress {
+  private static final double QUIET_SECONDS = 2;
+  private static final double LINE_SECONDS = 10;
+
+  /** The fp32 matrix peak of this machine, measured once, when first shown. */
+  private static final class Peak {
+    private static final double FLOPS = Engine.matrixPeak(DType.F32, 1024, 5);
+  }
+
+  @Override
+  public Task start(String name, long total, String unit) {
+    return new ConsoleTask(name, total, unit);
+  }
+
+  private static final class ConsoleTask implements Task {
+    private final String name;
+    private final long total;
+    private final String unit;
+    private final long start = System.nanoTime();
+    private final boolean terminal = System.console() != null && System.console().isTerminal();
+    private @Nullable ProgressBar bar;
+    private double lastLine;
+    private long done;
+    private double flops;
+
+    ConsoleTask(String name, long total, String unit) {
+      this.name = name;
+      this.total = total;
+      this.unit = unit;
+    }
+
+    @Override
+    public void advance(long units, double moreFlops) {
+      done += units;
+      flops += moreFlops;
+      double seconds = (System.nanoTime() - start) * 1e-9;
+      if (seconds < QUIET_SECONDS) return;
+      if (terminal) {
+        showBar(seconds);
+      } else if (seconds - lastLine > LINE_SECONDS) {
+        lastLine = seconds;
+        System.err.println(line(seconds));
+      }
+    }
+
+    private void showBar(double seconds) {
+      ProgressBar shown = bar;
+      if (shown == null) {
+        shown =
+            new ProgressBarBuilder()
+                .setTaskName(name)
+                .setInitialMax(total)
+                .startsFrom(done, Duration.ofMillis((long) (seconds * 1e3)))
+                .setUnit(" " + unit, 1)
+                .showSpeed()
+                .setUpdateIntervalMillis(200)
+                .setConsumer(new ConsoleProgressBarConsumer(System.err))
+                .build();
+        bar = shown;
+      }
+      shown.stepTo(done);
+      shown.setExtraMessage(share(seconds));
+    }
+
+    private String line(double seconds) {
+      String of = total > 0 ? "/" + grouped(total) : "";
+      String left =
+          total > 0 && done > 0
+              ? String.format(Locale.ROOT, ", %.0f s left", seconds / done * (total - done))
+              : "";
+      return String.format(
+          Locale.ROOT,
+          "[%s] %s: %s%s %s, %s %s/s%s%s",
+          Instant.now().truncatedTo(java.time.temporal.ChronoUnit.SECONDS),
+          name,
+          grouped(done),
+          of,
+          unit,
+          grouped(Math.round(done / seconds)),
+          unit,
+          left,
+          share(seconds));
+    }
+
+    private String share(double seconds) {
+      if (flops == 0) return "";
+      return String.format(
+          Locale.ROOT, ", %.0f %% of fp32 peak", 100 * flops / seconds / Peak.FLOPS);
+    }
+
+    private static String grouped(long number) {
+      return String.format(Locale.ROOT, "%,d", number);
+    }
+
+    @Override
+    public void close() {
+      if (bar != null) bar.close();
+    }
+  }
+}

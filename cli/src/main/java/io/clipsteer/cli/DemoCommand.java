@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.lab.demo.Demo;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** The main job on generated data. */
+@Command(
+    name = "demo",
+    description = {
+      "The whole slice on a generated model and generated pictures: harvest, train, steer.",
+      "The model is random, so its answers mean nothing; they show that everything runs."
+    },
+    footer = {"", "Example: clipsteer demo --out runs/demo"})
+final class DemoCommand implements Callable<Integer> {
+  private static final String LABEL =
+      "generated model with random weights, generated pictures: the words mean nothing";
+
+  @Mixin private CommonOptions common;
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description = "New folder for model, pictures and run (default: a temporary one).")
+  private @Nullable Path out;
+
+  @Override
+  public Integer call() {
+    common.apply();
+    List<String> command = spec.commandLine().getParent().getParseResult().originalArgs();
+    Demo.Result result = Demo.run(folder(), common.seed(), command, common.progress());
+    common.print(json(result), text(result));
+    return 0;
+  }
+
+  private Path folder() {
+    if (out != null) return out;
+    try {
+      return Files.createTempDirectory("clipsteer-demo-");
+    } catch (IOException e) {
+      throw new InputException("--out", "no temporary folder: " + e.getMessage(), "Name one", e);
+    }
+  }
+
+  private static Map<String, Object> json(Demo.Result result) {
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("what", LABEL);
+    json.put("folder", result.folder().toString());
+    json.put("seconds", result.seconds());
+    json.put("explained_variance", result.training().quality().explainedVariance());
+    json.put("l0", result.training().quality().l0());
+    json.put("alive_fraction", result.training().quality().aliveFraction());
+    json.put("picture", result.picture().toString());
+    json.put("features", result.steering().edited());
+    json.put("before", result.steering().before());
+    json.put("after", result.steering().after());
+    return json;
+  }
+
+  private static String text(Demo.Result result) {
+    var training = result.training();
+    var q = training.quality();
+    var feature = result.steering().edited().getFirst();
+    return String.format(
+        Locale.ROOT,
+        """
+        clipsteer demo: %s
+
+        model     4 blocks of width 64, 65 tokens a picture (an ordinary checkpoint folder)
+        SAE       %d features on blocks.2.hook_resid_post, TopK 16, %d pictures
+        quality   explained variance %.3f, L0 %.1f, alive %.1f %% on %d pictures kept aside
+        steered   %s: feature %d from %.2f (mean) to 150 on every token
+        before    %s
+        after     %s
+
+        %.1f s; everything lies in %s
+        On your own data: ./clipsteer train --help, ./clipsteer steer --help
+        """,
+        LABEL,
+        training.features(),
+        training.images(),
+        q.explainedVariance(),
+        q.l0(),
+        100 * q.aliveFraction(),
+        training.evaluationImages(),
+        result.picture().getFileName(),
+        feature.feature(),
+        feature.mean(),
+        ClassifyCommand.line(result.steering().before()),
+        ClassifyCommand.line(result.steering().after()),
+        result.seconds(),
+        result.folder());
+  }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import com.sun.management.OperatingSystemMXBean;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Engine;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.FileStore;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** What the program runs on. */
+@Command(
+    name = "doctor",
+    description =
+        "Say what this machine offers: JDK, libtorch, CPU, matrix peak, memory, disk, GPU.",
+    footer = {"", "Example: clipsteer doctor --json"})
+final class DoctorCommand implements Callable<Integer> {
+  private static final int EXTENT = 2048;
+  private static final int REPEATS = 10;
+
+  @Mixin private CommonOptions common;
+
+  @Override
+  public Integer call() {
+    common.apply();
+    Map<String, Object> result = new LinkedHashMap<>();
+    result.put("java", System.getProperty("java.runtime.version"));
+    result.put("java_vendor", System.getProperty("java.vendor"));
+    result.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
+    result.put("libtorch", Engine.torchVersion());
+    result.put("cpu_capability", Engine.cpuCapability());
+    result.put("processors", Runtime.getRuntime().availableProcessors());
+    result.put("threads", Engine.threads());
+    result.put("fp32_gflops", Engine.matrixPeak(DType.F32, EXTENT, REPEATS) / 1e9);
+    result.put("bf16_gflops", Engine.matrixPeak(DType.BF16, EXTENT, REPEATS) / 1e9);
+    var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    result.put("memory_bytes", system.getTotalMemorySize());
+    result.put("memory_free_bytes", system.getFreeMemorySize());
+    result.put("heap_max_bytes", Runtime.getRuntime().maxMemory());
+    result.put("disk_free_bytes", diskFree());
+    result.put("gpus", Engine.gpuCount());
+    common.print(result, text(result));
+    return 0;
+  }
+
+  private static long diskFree() {
+    Path here = Path.of("").toAbsolutePath();
+    try {
+      FileStore store = Files.getFileStore(here);
+      return store.getUsableSpace();
+    } catch (IOException e) {
+      throw new InputException(here, "no disk figures: " + e.getMessage(), "Check the folder", e);
+    }
+  }
+
+  private static String text(Map<String, Object> result) {
+    StringBuilder text = new StringBuilder();
+    result.forEach(
+        (key, value) -> {
+          String shown =
+              value instanceof Long bytes && key.endsWith("_bytes")
+                  ? String.format(Locale.ROOT, "%.1f GiB", bytes / (double) (1L << 30))
+                  : value instanceof Double number
+                      ? String.format(Locale.ROOT, "%.0f", number)
+                      : String.valueOf(value);
+          text.append(String.format("%-18s %s%n", key.replace("_bytes", ""), shown));
+        });
+    return text.toString();
+  }
+}

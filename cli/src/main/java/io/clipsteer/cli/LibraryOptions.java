@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.ZeroShot;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Option;
+
+/** The words that a picture is compared with. */
+final class LibraryOptions {
+  private static final class Words {
+    @Option(
+        names = "--library",
+        paramLabel = "DIR",
+        description = "Folder with text_embeddings.safetensors and words.txt.")
+    private @Nullable Path library;
+
+    @Option(
+        names = "--labels",
+        paramLabel = "A,B,C",
+        description = "Class names, separated by commas.")
+    private @Nullable String labels;
+
+    @Option(names = "--labels-file", paramLabel = "FILE", description = "Class names, one a line.")
+    private @Nullable Path labelsFile;
+  }
+
+  @ArgGroup(exclusive = true, multiplicity = "1")
+  private Words words;
+
+  @Option(
+      names = "--templates",
+      paramLabel = "FILE",
+      description = "Prompt templates, one a line with {} (default: \"a photo of a {}.\").")
+  private @Nullable Path templates;
+
+  TextLibrary resolve(ClipModel model, Progress progress) {
+    if (words.library != null) return TextLibrary.read(words.library);
+    List<String> classes =
+        words.labelsFile != null
+            ? ZeroShot.readLines(words.labelsFile)
+            : Arrays.stream(String.valueOf(words.labels).split(","))
+                .map(String::strip)
+                .filter(s -> !s.isEmpty())
+                .toList();
+    if (classes.isEmpty()) {
+      throw new InputException("--labels", "holds no name", "Write --labels dog,cat");
+    }
+    List<String> prompts =
+        templates == null ? ZeroShot.DEFAULT_TEMPLATES : ZeroShot.readTemplates(templates);
+    return ZeroShot.library(model, classes, prompts, progress);
+  }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.lab.Versions;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The program: {@code ./clipsteer COMMAND}. Exit codes: 0 fine, 1 failed, 2 wrong usage. */
+@Command(
+    name = "clipsteer",
+    description = "Sparse autoencoders on CLIP: train, measure how features steer, edit.",
+    version = "clipsteer " + Versions.CLIPSTEER,
+    mixinStandardHelpOptions = true,
+    subcommands = {
+      DemoCommand.class,
+      ModelCommand.class,
+      ClassifyCommand.class,
+      TrainCommand.class,
+      SteerCommand.class,
+      DoctorCommand.class,
+      HelpCommand.class
+    })
+public final class Main implements Runnable {
+  @Spec private CommandSpec spec;
+
+  private Main() {}
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "Name a command.");
+  }
+
+  /** Runs the command line and exits with its code. */
+  public static void main(String[] args) {
+    System.exit(execute(args));
+  }
+
+  /** Runs the command line; errors are one line on stderr. */
+  static int execute(String... args) {
+    return new CommandLine(new Main())
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setUsageHelpAutoWidth(true)
+        .setExecutionExceptionHandler((e, command, parsed) -> explain(e, command))
+        .execute(args);
+  }
+
+  private static int explain(Throwable e, CommandLine command) {
+    if (e instanceof InputException) {
+      command.getErr().println("clipsteer: " + e.getMessage());
+    } else {
+      command.getErr().println("clipsteer: internal error: " + e);
+      command.getErr().println("This is a defect of clipsteer; please report it with this trace:");
+      e.printStackTrace(command.getErr());
+    }
+    return CommandLine.ExitCode.SOFTWARE;
+  }
+}

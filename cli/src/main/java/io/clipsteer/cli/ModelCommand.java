@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.GoldenCheck;
+import io.clipsteer.engine.model.TextLibrary;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code model inspect} and {@code model verify}. */
+@Command(
+    name = "model",
+    description = "Look into a checkpoint, or hold it against golden values.",
+    mixinStandardHelpOptions = true,
+    subcommands = {ModelCommand.Inspect.class, ModelCommand.Verify.class})
+final class ModelCommand implements Runnable {
+  @Spec private CommandSpec spec;
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "Say model inspect or model verify.");
+  }
+
+  /** What a checkpoint holds. */
+  @Command(
+      name = "inspect",
+      description = "Say what a checkpoint is: family, shape, which tensors are ignored.",
+      footer = {"", "Example: clipsteer model inspect models/clip-vit-base-patch32 --json"})
+  static final class Inspect implements Callable<Integer> {
+    @Mixin private CommonOptions common;
+
+    @Parameters(paramLabel = "PATH", description = "A checkpoint's folder or file.")
+    private Path path;
+
+    @Override
+    public Integer call() {
+      common.apply();
+      try (ClipModel model = ClipModel.load(path)) {
+        Map<String, Object> result = describe(model);
+        StringBuilder text = new StringBuilder();
+        result.forEach((k, v) -> text.append(String.format("%-18s %s%n", k, v)));
+        common.print(result, text.toString());
+      }
+      return 0;
+    }
+  }
+
+  /** The keys are a contract. */
+  static Map<String, Object> describe(ClipModel model) {
+    var vision = model.vision().config();
+    var text = model.text();
+    Map<String, Object> result = new LinkedHashMap<>();
+    result.put("family", model.source().family());
+    result.put("layers", vision.layers());
+    result.put("width", vision.width());
+    result.put("heads", vision.heads());
+    result.put("patch", vision.patch());
+    result.put("image_size", vision.imageSize());
+    result.put("tokens", vision.tokens());
+    result.put("prefix_tokens", vision.prefixTokens());
+    result.put("embed_dim", vision.embedDim());
+    result.put("activation", vision.activation().name().toLowerCase(Locale.ROOT));
+    result.put("pooling", vision.pooling().name().toLowerCase(Locale.ROOT));
+    result.put("text_tower", text != null);
+    if (text != null) {
+      var c = text.config();
+      Map<String, Object> shape = new LinkedHashMap<>();
+      shape.put("layers", c.layers());
+      shape.put("width", c.width());
+      shape.put("heads", c.heads());
+      shape.put("context", c.context());
+      shape.put("vocabulary", c.vocabulary());
+      shape.put("end_rule", c.endRule().name().toLowerCase(Locale.ROOT));
+      shape.put("tokenizer", model.tokenizer() != null);
+      result.put("text", shape);
+    }
+    result.put("logit_scale", model.logitScale());
+    result.put("parameters", model.source().parameters());
+    result.put("weights", model.source().weights().toString());
+    result.put("ignored_tensors", model.source().ignored());
+    result.put("preprocessing", model.preprocessing().toString());
+    return result;
+  }
+
+  /** A checkpoint against golden values. */
+  @Command(
+      name = "verify",
+      description = {
+        "Compare residual streams, pooled vectors, embeddings and logits with golden values",
+        "that a reference implementation made from the same weights. Exits 1 above --tolerance."
+      },
+      footer = {"", "Example: clipsteer model verify models/tiny --golden models/tiny --json"})
+  static final class Verify implements Callable<Integer> {
+    @Mixin private CommonOptions common;
+
+    @Parameters(paramLabel = "PATH", description = "A checkpoint's folder or file.")
+    private Path path;
+
+    @Option(
+        names = "--golden",
+        required = true,
+        paramLabel = "DIR",
+        description = "Folder with golden.safetensors.")
+    private Path golden;
+
+    @Option(
+        names = "--library",
+        paramLabel = "DIR",
+        description = "Text library for a model without text tower (default: PATH, if it is one).")
+    private @Nullable Path library;
+
+    @Option(
+        names = "--dtype",
+        defaultValue = "fp32",
+        description = "fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+    private String dtype;
+
+    @Option(
+        names = "--tolerance",
+        defaultValue = "1e-5",
+        description = "Largest relative L2 error that passes, fp32 only (default: 1e-5).")
+    private double tolerance;
+
+    @Override
+    public Integer call() {
+      common.apply();
+      try (ClipModel model = ClipModel.load(path, CommonOptions.dtype(dtype), common.device())) {
+        GoldenCheck.Result found = GoldenCheck.run(model, golden, library());
+        boolean passed = !dtype.equals("fp32") || found.maxRelError() <= tolerance;
+        Map<String, Object> result = new LinkedHashMap<>();
+        result.put("max_rel_error", found.maxRelError());
+        result.put("max_logit_diff", found.maxLogitDiff());
+        result.put("min_cosine", found.cosines());
+        result.put("errors", found.errors());
+        result.put("passed", passed);
+        StringBuilder text = new StringBuilder();
+        found.errors().forEach((k, v) -> text.append(String.format("%-22s %.3g%n", k, v)));
+        text.append(String.format("%-22s %.3g%n", "max_rel_error", found.maxRelError()));
+        if (found.maxLogitDiff() != null) {
+          text.append(String.format("%-22s %.3g%n", "max_logit_diff", found.maxLogitDiff()));
+        }
+        text.append(passed ? "passed" : "FAILED: over the tolerance of " + tolerance);
+        common.print(result, text.toString());
+        return passed ? 0 : 1;
+      }
+    }
+
+    private @Nullable TextLibrary library() {
+      if (library != null) return TextLibrary.read(library);
+      boolean beside = Files.isRegularFile(path.resolve("text_embeddings.safetensors"));
+      return beside ? TextLibrary.read(path) : null;
+    }
+  }
+}

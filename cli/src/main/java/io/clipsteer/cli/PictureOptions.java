@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.lab.Pictures;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** Where pictures come from. */
+final class PictureOptions {
+  @Option(
+      names = "--images",
+      required = true,
+      paramLabel = "SRC",
+      description = "Folder (recursive), labelled folders, .tar, or .csv/.tsv of file and label.")
+  private Path images;
+
+  @Option(
+      names = "--limit",
+      defaultValue = "9223372036854775807",
+      hideParamSyntax = true,
+      paramLabel = "N",
+      description = "Only the first N pictures.")
+  private long limit;
+
+  @Option(
+      names = "--image-batch",
+      defaultValue = "32",
+      paramLabel = "N",
+      description = "Pictures the tower takes at once (default: ${DEFAULT-VALUE}).")
+  private int batch;
+
+  @Option(
+      names = "--decode-threads",
+      defaultValue = "0",
+      paramLabel = "N",
+      description = "Threads that decode ahead of the model (default: all processors).")
+  private int threads;
+
+  @Option(
+      names = "--upright",
+      description = "Turn pictures by their EXIF orientation (PIL and open_clip do not).")
+  private boolean upright;
+
+  Path images() {
+    return images;
+  }
+
+  Pictures resolve(ClipModel model) {
+    int decoders = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+    var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
+    var options = new ImageLoader.Options(batch, decoders, 2, limit, decoding);
+    return new Pictures(ImageSet.open(images), model.preprocessing(), options);
+  }
+}

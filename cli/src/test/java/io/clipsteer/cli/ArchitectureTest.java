@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.lang.EvaluationResult;
+import io.clipsteer.data.wrong.Intruder;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+
+/** The table of modules in design.md §3: who may import whom. */
+final class ArchitectureTest {
+  private static final String OURS = "io.clipsteer.";
+  private static final Map<String, List<String>> MAY_IMPORT =
+      new TreeMap<>(
+          Map.of(
+              "data", List.of(),
+              "kernels", List.of(),
+              "engine", List.of("data", "kernels"),
+              "lab", List.of("data", "engine"),
+              "cli", List.of("data", "kernels", "engine", "lab")));
+
+  /** Libraries that one package alone may import. */
+  private static final Map<String, String> OWNERS =
+      new TreeMap<>(
+          Map.of(
+              "org.bytedeco..", OURS + "engine",
+              "jdk.incubator.vector..", OURS + "kernels",
+              "ai.djl..", OURS + "engine.model"));
+
+  private static final JavaClasses CLASSES =
+      new ClassFileImporter()
+          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .withImportOption(location -> !location.contains("-tests.jar"))
+          .importPackages("io.clipsteer");
+
+  private static ArchRule table(String module) {
+    String[] forbidden =
+        MAY_IMPORT.keySet().stream()
+            .filter(other -> !other.equals(module))
+            .filter(other -> !MAY_IMPORT.getOrDefault(module, List.of()).contains(other))
+            .map(other -> OURS + other + "..")
+            .toArray(String[]::new);
+    return noClasses()
+        .that()
+        .resideInAPackage(OURS + module + "..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(forbidden);
+  }
+
+  private static ArchRule owned(String library, String owner) {
+    return noClasses()
+        .that()
+        .resideOutsideOfPackage(owner)
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage(library);
+  }
+
+  private static String module(JavaClass type) {
+    return type.getPackageName().substring(OURS.length()).split("\\.")[0];
+  }
+
+  @Test
+  void everyModuleIsSeen() {
+    Map<String, Long> counts =
+        CLASSES.stream()
+            .collect(Collectors.groupingBy(ArchitectureTest::module, Collectors.counting()));
+    assertEquals(MAY_IMPORT.keySet(), new TreeMap<>(counts).keySet());
+    counts.forEach((module, count) -> assertTrue(count > 3, module + " has " + count));
+    assertFalse(CLASSES.contain(Intruder.class), "tests are left out");
+  }
+
+  @Test
+  void modulesImportWhatTheTableAllows() {
+    for (String module : MAY_IMPORT.keySet()) {
+      if (!module.equals("cli")) table(module).check(CLASSES);
+    }
+  }
+
+  @Test
+  void librariesHaveOneOwner() {
+    OWNERS.forEach(
+        (library, owner) -> {
+          owned(library, owner).check(CLASSES);
+          // The owner does use it: a rule over a name that is misspelt would pass as well.
+          String prefix = library.replace("..", ".");
+          boolean used =
+              CLASSES.stream()
+                  .filter(type -> type.getPackageName().equals(owner))
+                  .flatMap(type -> type.getDirectDependenciesFromSelf().stream())
+                  .anyMatch(d -> d.getTargetClass().getName().startsWith(prefix));
+          assertTrue(used, owner + " imports no " + library);
+        });
+  }
+
+  @Test
+  void packagesHaveNoCycles() {
+    slices().matching("io.clipsteer.(**)").should().beFreeOfCycles().check(CLASSES);
+  }
+
+  @Test
+  void aWrongImportIsSeen() {
+    JavaClasses wrong = new ClassFileImporter().importClasses(Intruder.class);
+    for (ArchRule rule :
+        Arrays.asList(
+            table("data"),
+            owned("org.bytedeco..", OURS + "engine"),
+            owned("ai.djl..", OURS + "engine.model"))) {
+      EvaluationResult result = rule.evaluate(wrong);
+      assertTrue(result.hasViolation(), rule.getDescription());
+      assertTrue(result.getFailureReport().toString().contains("Intruder"));
+    }
+  }
+}

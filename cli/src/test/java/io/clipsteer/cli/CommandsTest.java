@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.engine.model.TextLibrary;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.core.JsonParser;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Every command as a user types it: exit code, stdout, stderr. */
+final class CommandsTest {
+  private static final Path MODELS = Path.of("../engine/src/test/resources/models");
+  private static final String CLIP = MODELS.resolve("hf-clip-quickgelu").toString();
+  private static final String BLIND = MODELS.resolve("hf-clip-vision-only").toString();
+
+  /** Reads exactly one value: anything after it is an error. */
+  private static final JsonMapper STRICT =
+      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+  @TempDir private static Path temp;
+
+  private static Path pictures = Path.of("");
+
+  private record Ran(int code, String out, String err) {
+    JsonNode json() {
+      assertEquals(0, code, err);
+      try (JsonParser parser = STRICT.createParser(out)) {
+        JsonNode node = STRICT.readTree(out);
+        assertTrue(node.isObject(), out);
+        return node;
+      }
+    }
+
+    /** Failed with one line that names what is wrong. */
+    void refused(String... parts) {
+      assertEquals(1, code, out + err);
+      assertEquals("", out);
+      assertEquals(1, err.lines().count(), err);
+      assertTrue(err.startsWith("clipsteer: "), err);
+      assertFalse(err.contains("internal error"), err);
+      for (String part : parts) assertTrue(err.contains(part), err);
+    }
+
+    void wrongUsage(String part) {
+      assertEquals(2, code, out + err);
+      assertEquals("", out);
+      assertTrue(err.contains(part), err);
+      assertFalse(err.contains("at io.clipsteer"), err);
+    }
+  }
+
+  private static Ran run(Object... words) {
+    List<String> args = new ArrayList<>();
+    for (Object word : words) args.add(word.toString());
+    PrintStream out = System.out;
+    PrintStream err = System.err;
+    var outBytes = new ByteArrayOutputStream();
+    var errBytes = new ByteArrayOutputStream();
+    try {
+      System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
+      System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
+      int code = Main.execute(args.toArray(String[]::new));
+      return new Ran(
+          code,
+          outBytes.toString(StandardCharsets.UTF_8),
+          errBytes.toString(StandardCharsets.UTF_8));
+    } finally {
+      System.setOut(out);
+      System.setErr(err);
+    }
+  }
+
+  private static void keys(JsonNode json, String... names) {
+    for (String name : names) assertTrue(json.has(name), name + " is not in " + json);
+  }
+
+  @BeforeAll
+  static void makePictures() throws IOException {
+    pictures = Files.createDirectory(temp.resolve("pictures"));
+    Random random = new Random(1);
+    for (int i = 0; i < 20; i++) {
+      BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
+      int tint = random.nextInt(0x1000000);
+      for (int y = 0; y < 33; y++) {
+        for (int x = 0; x < 36; x++) image.setRGB(x, y, tint ^ random.nextInt(0x404040));
+      }
+      ImageIO.write(image, "png", pictures.resolve("p%02d.png".formatted(i)).toFile());
+    }
+  }
+
+  // ---- good input
+  // ---------------------------------------------------------------------------------
+
+  @Test
+  void modelInspect() {
+    JsonNode json = run("model", "inspect", CLIP, "--json").json();
+    keys(json, "family", "layers", "width", "heads", "patch", "image_size", "embed_dim");
+    keys(json, "activation", "text_tower", "parameters");
+    assertEquals("hf-clip", json.get("family").asString());
+    assertEquals(3, json.get("layers").asInt());
+    assertEquals(24, json.get("width").asInt());
+    assertEquals(3, json.get("heads").asInt());
+    assertEquals(8, json.get("patch").asInt());
+    assertEquals(32, json.get("image_size").asInt());
+    assertEquals(20, json.get("embed_dim").asInt());
+    assertEquals("quick_gelu", json.get("activation").asString());
+    assertTrue(json.get("text_tower").asBoolean());
+    assertTrue(json.get("parameters").asLong() > 10_000);
+    json = run("model", "inspect", "--json", BLIND).json();
+    assertFalse(json.get("text_tower").asBoolean());
+    Ran text = run("model", "inspect", CLIP);
+    assertEquals(0, text.code());
+    assertTrue(text.out().contains("quick_gelu") && !text.out().startsWith("{"), text.out());
+  }
+
+  @Test
+  void modelVerify() {
+    JsonNode json = run("model", "verify", CLIP, "--golden", CLIP, "--json").json();
+    keys(json, "max_rel_error", "max_logit_diff");
+    assertTrue(json.get("max_rel_error").asDouble() <= 1e-5, json::toString);
+    assertTrue(json.get("max_logit_diff").asDouble() <= 1e-3, json::toString);
+    json = run("model", "verify", BLIND, "--golden", BLIND, "--json").json();
+    assertTrue(json.get("max_logit_diff").isNull());
+    Ran failed = run("model", "verify", CLIP, "--golden", CLIP, "--tolerance", "1e-30", "--json");
+    assertEquals(1, failed.code());
+    assertFalse(STRICT.readTree(failed.out()).get("passed").asBoolean());
+  }
+
+  @Test
+  void classify() throws IOException {
+    Files.writeString(pictures.resolve("broken.png"), "this is no picture");
+    try {
+      Ran ran =
+          run(
+              "classify",
+              "--model",
+              CLIP,
+              "--images",
+              pictures,
+              "--labels",
+              "dog, cat,bird",
+              "--all",
+              "--json");
+      JsonNode json = ran.json();
+      keys(json, "images", "skipped", "top1", "top5", "images_per_second", "predictions");
+      assertEquals(20, json.get("images").asInt());
+      assertEquals(1, json.get("skipped").asInt());
+      assertTrue(ran.err().contains("broken.png"), ran.err());
+      assertTrue(json.get("top1").isNull(), "no truth, no accuracy");
+      assertEquals(20, json.get("predictions").size());
+      double sum = 0;
+      for (JsonNode answer : json.get("predictions").get(0).get("answers")) {
+        sum += answer.get("probability").asDouble();
+      }
+      assertEquals(1, sum, 1e-6);
+      assertFalse(
+          run("classify", "--model", CLIP, "--images", pictures, "--labels", "a,b", "--json")
+              .json()
+              .has("predictions"));
+    } finally {
+      Files.delete(pictures.resolve("broken.png"));
+    }
+  }
+
+  /** Accuracy counted from the predictions that the command prints itself. */
+  @Test
+  void classifyWithTruthAndLibrary() throws IOException {
+    Path library = temp.resolve("library");
+    float[] rows = new float[7 * 20];
+    Random random = new Random(3);
+    for (int i = 0; i < rows.length; i++) rows[i] = (float) random.nextGaussian();
+    new TextLibrary(List.of("a", "b", "c", "d", "e", "f", "g"), rows, 20).write(library);
+    StringBuilder table = new StringBuilder("file\tindex\n");
+    for (int i = 0; i < 20; i++) table.append("p%02d.png\t%d%n".formatted(i, i % 7));
+    Path truth = temp.resolve("truth.tsv");
+    Files.writeString(truth, table);
+    for (String model : List.of(CLIP, BLIND)) {
+      JsonNode json =
+          run(
+                  "classify",
+                  "--model",
+                  model,
+                  "--images",
+                  pictures,
+                  "--library",
+                  library,
+                  "--truth",
+                  truth,
+                  "--all",
+                  "--json")
+              .json();
+      int first = 0;
+      int five = 0;
+      for (int i = 0; i < 20; i++) {
+        JsonNode prediction = json.get("predictions").get(i);
+        assertEquals("p%02d.png".formatted(i), prediction.get("file").asString());
+        assertEquals(5, prediction.get("answers").size());
+        for (int rank = 0; rank < 5; rank++) {
+          boolean right = prediction.get("answers").get(rank).get("index").asInt() == i % 7;
+          if (right && rank == 0) first++;
+          if (right) five++;
+        }
+      }
+      assertEquals(first / 20.0, json.get("top1").asDouble(), 1e-12);
+      assertEquals(five / 20.0, json.get("top5").asDouble(), 1e-12);
+      assertTrue(five > first, "the table tells top-1 from top-5");
+    }
+    Files.writeString(truth, "file\tindex\np01.png\t7\n");
+    run("classify", "--model", CLIP, "--images", pictures, "--library", library, "--truth", truth)
+        .refused("truth.tsv", "0 to 6");
+    Files.writeString(truth, "file\tindex\nother.png\t1\n");
+    run("classify", "--model", CLIP, "--images", pictures, "--library", library, "--truth", truth)
+        .refused("truth.tsv", "none of the pictures");
+  }
+
+  @Test
+  void trainThenSteer() {
+    Path out = temp.resolve("run");
+    JsonNode json =
+        run(
+                "train",
+                "--model",
+                CLIP,
+                "--images",
+                pictures,
+                "--layer",
+                "1",
+                "--sae",
+                "topk:k=4",
+                "--expansion",
+                "4",
+                "--train-tokens",
+                "1280",
+                "--batch",
+                "64",
+                "--out",
+                out,
+                "--json")
+            .json();
+    keys(json, "explained_variance", "l0", "alive_fraction", "tokens_per_second");
+    assertTrue(json.get("l0").asDouble() > 0 && json.get("l0").asDouble() <= 4, json::toString);
+    double alive = json.get("alive_fraction").asDouble();
+    assertTrue(alive > 0 && alive <= 1, json::toString);
+    assertTrue(Files.isRegularFile(out.resolve("run.json")));
+    run("train", "--model", CLIP, "--images", pictures, "--layer", "1", "--out", out)
+        .refused("not empty");
+
+    Path image = pictures.resolve("p03.png");
+    json =
+        run(
+                "steer",
+                "--run",
+                out,
+                "--image",
+                image,
+                "--feature",
+                "5",
+                "--set",
+                "150",
+                "--labels",
+                "dog,cat,bird",
+                "--json")
+            .json();
+    keys(json, "before", "after");
+    assertEquals(3, json.get("before").size());
+    assertFalse(json.get("before").equals(json.get("after")), json::toString);
+    JsonNode before = json.get("before");
+    json =
+        run(
+                "steer",
+                "--run",
+                out,
+                "--image",
+                image,
+                "--feature",
+                "5",
+                "--feature",
+                "6",
+                "--scale",
+                "1",
+                "--labels",
+                "dog,cat,bird",
+                "--at",
+                "cls",
+                "--json")
+            .json();
+    assertEquals(before, json.get("before"));
+    assertEquals(before, json.get("after"), "a factor of 1 changes nothing");
+    // The answer without steering is classify's.
+    JsonNode predictions =
+        run(
+                "classify",
+                "--model",
+                CLIP,
+                "--images",
+                pictures,
+                "--labels",
+                "dog,cat,bird",
+                "--all",
+                "--json")
+            .json()
+            .get("predictions");
+    assertEquals(
+        predictions.get(3).get("answers").get(0).get("probability").asDouble(),
+        before.get(0).get("probability").asDouble(),
+        1e-5);
+    Ran text =
+        run("steer", "--run", out, "--image", image, "--feature", "5", "--ablate", "--labels", "a");
+    assertEquals(0, text.code(), text.err());
+    assertTrue(text.out().contains("before:") && text.out().contains("after:"), text.out());
+
+    run("steer", "--run", out, "--image", image, "--feature", "96", "--ablate", "--labels", "a")
+        .refused("feature 96", "0 to 95");
+    run("steer", "--run", out, "--image", image, "--feature", "1", "--set", "NaN", "--labels", "a")
+        .refused("NaN");
+    run(
+            "steer",
+            "--run",
+            out,
+            "--image",
+            temp.resolve("no.png"),
+            "--feature",
+            "1",
+            "--ablate",
+            "--labels",
+            "a")
+        .refused("no.png");
+    run("steer", "--run", temp, "--image", image, "--feature", "1", "--ablate", "--labels", "a")
+        .refused("run.json");
+    run(
+            "steer",
+            "--run",
+            out,
+            "--image",
+            image,
+            "--feature",
+            "1",
+            "--ablate",
+            "--labels",
+            "a",
+            "--at",
+            "corners")
+        .refused("corners");
+    run(
+            "steer",
+            "--run",
+            out,
+            "--image",
+            image,
+            "--feature",
+            "1",
+            "--ablate",
+            "--labels",
+            "a",
+            "--model",
+            MODELS.resolve("hf-vit"))
+        .refused("width");
+  }
+
+  @Test
+  void doctor() {
+    JsonNode json = run("doctor", "--json").json();
+    keys(json, "java", "libtorch", "cpu_capability", "fp32_gflops", "memory_bytes", "gpus");
+    assertTrue(json.get("java").asString().startsWith("25"), json::toString);
+    assertTrue(json.get("fp32_gflops").asDouble() > 1, json::toString);
+  }
+
+  // ---- wrong usage and bad input
+  // ------------------------------------------------------------------
+
+  @Test
+  void wrongUsageExitsWithTwo() {
+    run().wrongUsage("Name a command");
+    run("model").wrongUsage("model inspect");
+    run("fly").wrongUsage("fly");
+    run("model", "inspect").wrongUsage("PATH");
+    run("model", "inspect", CLIP, "--wings").wrongUsage("--wings");
+    run("model", "verify", CLIP).wrongUsage("--golden");
+    run("model", "verify", CLIP, "--golden", CLIP, "--tolerance", "low").wrongUsage("low");
+    run("classify", "--model", CLIP, "--images", pictures).wrongUsage("--labels");
+    run("classify", "--images", pictures, "--labels", "a").wrongUsage("--model");
+    run("classify", "--model", CLIP, "--images", pictures, "--labels", "a", "--library", "b")
+        .wrongUsage("only one match");
+    run("train", "--model", CLIP, "--images", pictures, "--layer", "one", "--out", "x")
+        .wrongUsage("one");
+    run("steer", "--run", temp, "--image", "x", "--feature", "1", "--labels", "a")
+        .wrongUsage("--set");
+    run("doctor", "--seed", "lucky").wrongUsage("lucky");
+  }
+
+  @Test
+  void badInputExitsWithOneLine() {
+    Path out = temp.resolve("never");
+    run("model", "inspect", temp.resolve("absent"), "--json").refused("absent", "does not exist");
+    run("model", "inspect", pictures).refused("config.json");
+    run("model", "verify", CLIP, "--golden", pictures).refused("golden.safetensors");
+    run("model", "verify", CLIP, "--golden", BLIND, "--dtype", "fp8").refused("fp8");
+    run("classify", "--model", BLIND, "--images", pictures, "--labels", "a").refused("text tower");
+    run("classify", "--model", CLIP, "--images", temp.resolve("none"), "--labels", "a")
+        .refused("none");
+    run("classify", "--model", CLIP, "--images", pictures, "--labels", " , ").refused("--labels");
+    run("classify", "--model", CLIP, "--images", pictures, "--library", pictures)
+        .refused("text library");
+    run("classify", "--model", CLIP, "--images", pictures, "--labels", "a", "--image-batch", "0")
+        .refused("batch");
+    String[] train = {
+      "train", "--model", CLIP, "--images", pictures.toString(), "--out", out.toString()
+    };
+    refusedTrain(train, "99", "blocks.99", "--layer", "99");
+    refusedTrain(train, "-1", "blocks.-1", "--layer", "-1");
+    assertFalse(Files.exists(out), "nothing is left behind");
+    refusedTrain(train, "sae", "relu", "--layer", "1", "--sae", "relu");
+    refusedTrain(train, "k", "97", "--layer", "1", "--sae", "topk:k=97", "--expansion", "4");
+    refusedTrain(train, "--expansion", "0", "--layer", "1", "--expansion", "0");
+    refusedTrain(train, "--lr", "0", "--layer", "1", "--lr", "0");
+    refusedTrain(train, "--train-tokens", "5", "--layer", "1", "--train-tokens", "5");
+    refusedTrain(train, "site", "hook_z", "--layer", "1", "--site", "hook_z");
+    refusedTrain(train, "--normalise", "batch", "--layer", "1", "--normalise", "batch");
+    refusedTrain(train, "--device", "tpu", "--layer", "1", "--device", "tpu");
+    refusedTrain(train, "--threads", "-3", "--layer", "1", "--threads", "-3");
+    refusedTrain(train, "--limit", "too few", "--layer", "1", "--limit", "3", "--expansion", "2");
+    assertFalse(Files.exists(out), "nothing is left behind");
+  }
+
+  private static void refusedTrain(String[] train, String what, String value, String... more) {
+    List<String> words = new ArrayList<>(List.of(train));
+    words.addAll(List.of(more));
+    Ran ran = run(words.toArray());
+    assertEquals(1, ran.code(), what + ran.err());
+    ran.refused(value);
+  }
+
+  @Test
+  void helpAndVersionExitWithZero() {
+    for (String[] words :
+        new String[][] {
+          {"--help"},
+          {"--version"},
+          {"model", "--help"},
+          {"model", "inspect", "--help"},
+          {"model", "verify", "--help"},
+          {"classify", "--help"},
+          {"train", "--help"},
+          {"steer", "--help"},
+          {"doctor", "--help"},
+          {"help", "train"}
+        }) {
+      Ran ran = run((Object[]) words);
+      assertEquals(0, ran.code(), ran.err());
+      assertEquals("", ran.err());
+      assertFalse(ran.out().isEmpty());
+      boolean command = words.length > 1 && !words[0].equals("help") && !words[0].equals("model");
+      if (command) assertTrue(ran.out().contains("Example:"), ran.out());
+    }
+  }
+}
