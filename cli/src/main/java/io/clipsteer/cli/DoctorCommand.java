@@ -33,6 +33,7 @@ final class DoctorCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     Map<String, Object> result = new LinkedHashMap<>();
+    result.put("device", common.device().toString());
     result.put("java", System.getProperty("java.runtime.version"));
     result.put("java_vendor", System.getProperty("java.vendor"));
     result.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));

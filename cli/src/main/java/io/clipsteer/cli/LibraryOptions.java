@@ -42,6 +42,10 @@ final class LibraryOptions {
   private @Nullable Path templates;
 
   TextLibrary resolve(ClipModel model, Progress progress) {
+    if (words.library != null && templates != null) {
+      throw new InputException(
+          "--templates", "has no use with --library", "A library holds finished embeddings");
+    }
     if (words.library != null) return TextLibrary.read(words.library);
     List<String> classes =
         words.labelsFile != null

@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.lab.Versions;
+import java.util.concurrent.atomic.AtomicBoolean;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -37,7 +38,19 @@ public final class Main implements Runnable {
 
   /** Runs the command line and exits with its code. */
   public static void main(String[] args) {
-    System.exit(execute(args));
+    AtomicBoolean finished = new AtomicBoolean();
+    Runtime.getRuntime()
+        .addShutdownHook(
+            new Thread(
+                () -> {
+                  if (finished.get()) return;
+                  System.err.println(
+                      "clipsteer: stopped. What is on disk is whole; an unfinished run can be"
+                          + " started again with the same --out");
+                }));
+    int code = execute(args);
+    finished.set(true);
+    System.exit(code);
   }
 
   /** Runs the command line; errors are one line on stderr. */
@@ -45,8 +58,18 @@ public final class Main implements Runnable {
     return new CommandLine(new Main())
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setUsageHelpAutoWidth(true)
+        .setParameterExceptionHandler(Main::wrongUsage)
         .setExecutionExceptionHandler((e, command, parsed) -> explain(e, command))
         .execute(args);
+  }
+
+  /** One line instead of a page of usage, in which the reason scrolls away. */
+  private static int wrongUsage(ParameterException e, String[] args) {
+    CommandLine command = e.getCommandLine();
+    String reason = String.valueOf(e.getMessage()).replaceAll("\\s+", " ");
+    command.getErr().println("clipsteer: " + reason);
+    command.getErr().println("See " + command.getCommandSpec().qualifiedName() + " --help");
+    return CommandLine.ExitCode.USAGE;
   }
 
   private static int explain(Throwable e, CommandLine command) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
@@ -50,6 +51,8 @@ final class PictureOptions {
   }
 
   Pictures resolve(ClipModel model) {
+    if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
+    if (batch < 1) throw new InputException("--image-batch " + batch, "below 1", "Try 32");
     int decoders = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(batch, decoders, 2, limit, decoding);

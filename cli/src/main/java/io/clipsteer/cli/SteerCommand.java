@@ -56,11 +56,22 @@ final class SteerCommand implements Callable<Integer> {
     FeatureEdit.Change value() {
       Double number = set != null ? set : scale;
       if (number != null && !Double.isFinite(number)) {
-        throw new InputException(String.valueOf(number), "not a finite number", "Give a number");
+        throw new InputException(
+            set != null ? "--set" : "--scale", number + " is not finite", "Give a number");
       }
       if (set != null) return new FeatureEdit.Set(set);
       if (scale != null) return new FeatureEdit.Scale(scale);
       return new FeatureEdit.Ablate();
+    }
+
+    Map<String, Object> json() {
+      if (set != null) return Map.of("set", set);
+      return scale != null ? Map.of("scale", scale) : Map.of("ablate", true);
+    }
+
+    String words() {
+      if (set != null) return "set to " + set;
+      return scale != null ? "multiplied by " + scale : "ablated";
     }
   }
 
@@ -103,6 +114,7 @@ final class SteerCommand implements Callable<Integer> {
     RunFolder folder = new RunFolder(run);
     RunFolder.Run trained = folder.read();
     RunFolder.SaeEntry entry = trained.saes().getFirst();
+    SaeFiles.checkHook(folder.sae(entry), entry.hookPoint());
     Path checkpoint = model != null ? model : Path.of(trained.model());
     try (Sae sae = SaeFiles.read(folder.sae(entry));
         ClipModel clip = ClipModel.load(checkpoint, CommonOptions.dtype("fp32"), common.device());
@@ -143,7 +155,7 @@ final class SteerCommand implements Callable<Integer> {
     json.put("image", image.toString());
     json.put("hook_point", entry.hookPoint());
     json.put("features", result.edited());
-    json.put("change", change.value().toString());
+    json.put("change", change.json());
     json.put("at", at);
     json.put("before", result.before());
     json.put("after", result.after());
@@ -158,11 +170,11 @@ final class SteerCommand implements Callable<Integer> {
       text.append(
           String.format(
               Locale.ROOT,
-              "feature %d: on this picture mean %.3f, largest %.3f; now %s%n",
+              "feature %d: on this picture mean %.3f, largest %.3f; %s%n",
               f.feature(),
               f.mean(),
               f.max(),
-              change.value()));
+              change.words()));
     }
     text.append("before: ").append(ClassifyCommand.line(result.before())).append('\n');
     text.append("after:  ").append(ClassifyCommand.line(result.after())).append('\n');

@@ -26,8 +26,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "train",
     description = {
-      "Train a sparse autoencoder on one layer's activations. Every tenth picture is kept aside;",
-      "explained variance, L0 and alive features are measured on those."
+      "Train a sparse autoencoder on one layer's activations.",
+      "Every tenth picture is kept aside; explained variance, L0 and alive features are measured"
+          + " on those."
     },
     footer = {
       "",
@@ -140,6 +141,7 @@ final class TrainCommand implements Callable<Integer> {
               throw new InputException(
                   "--normalise " + normalise, "not known", "Use layer_norm or none");
         };
+    atLeast("--layer", layer, 0, 9999);
     atLeast("--expansion", expansion, 1, 1024);
     atLeast("--batch", batch, 1, 1 << 20);
     atLeast("--train-tokens", trainTokens, batch, Long.MAX_VALUE);

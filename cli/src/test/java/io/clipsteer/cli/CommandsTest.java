@@ -425,7 +425,7 @@ final class CommandsTest {
       "train", "--model", CLIP, "--images", pictures.toString(), "--out", out.toString()
     };
     refusedTrain(train, "99", "blocks.99", "--layer", "99");
-    refusedTrain(train, "-1", "blocks.-1", "--layer", "-1");
+    refusedTrain(train, "-1", "--layer -1", "--layer", "-1");
     assertFalse(Files.exists(out), "nothing is left behind");
     refusedTrain(train, "sae", "relu", "--layer", "1", "--sae", "relu");
     refusedTrain(train, "k", "97", "--layer", "1", "--sae", "topk:k=97", "--expansion", "4");

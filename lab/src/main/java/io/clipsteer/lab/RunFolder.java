@@ -57,7 +57,10 @@ public record RunFolder(Path path) {
    */
   public record Run(String model, List<SaeEntry> saes) {}
 
-  /** A new run's folder: absent or empty, so that nothing is overwritten. */
+  /**
+   * A new run's folder: absent, empty, or with nothing but the curve of a run that was stopped, so
+   * that nothing worth keeping is overwritten.
+   */
   public static RunFolder create(Path path) {
     try {
       if (Files.exists(path) && !Files.isDirectory(path)) {
@@ -65,7 +68,7 @@ public record RunFolder(Path path) {
       }
       if (Files.isDirectory(path)) {
         try (var entries = Files.list(path)) {
-          if (entries.findAny().isPresent()) {
+          if (entries.anyMatch(entry -> !entry.equals(path.resolve(METRICS)))) {
             throw new InputException(path, "is not empty", "Name a new folder for the run");
           }
         }

@@ -146,7 +146,13 @@ public final class ZeroShot {
 
   private static List<Answer> best(float[] logits, TextLibrary library, int top) {
     double max = Double.NEGATIVE_INFINITY;
-    for (float logit : logits) max = Math.max(max, logit);
+    for (float logit : logits) {
+      if (!Float.isFinite(logit)) {
+        throw new InputException(
+            "answers", "the embedding is not finite", "Steer less far, or check the weights");
+      }
+      max = Math.max(max, logit);
+    }
     double sum = 0;
     for (float logit : logits) sum += Math.exp(logit - max);
     List<Answer> answers = new ArrayList<>();

@@ -161,4 +161,13 @@ final class ZeroShotTest {
     refused(() -> ZeroShot.readLines(file));
     refused(() -> ZeroShot.readLines(folder.resolve("absent.txt")));
   }
+
+  @Test
+  void refusesAnswersThatAreNoNumbers() {
+    TextLibrary library = new TextLibrary(List.of("a", "b"), new float[] {1, 0, 0, 1}, 2);
+    try (Scope scope = Scope.open()) {
+      Tensor broken = Tensor.of(new float[] {Float.NaN, 1}, 1, 2);
+      assertThrows(InputException.class, () -> ZeroShot.answers(broken, library, 100, 1));
+    }
+  }
 }

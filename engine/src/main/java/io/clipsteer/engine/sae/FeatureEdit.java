@@ -15,7 +15,7 @@ import java.util.List;
  * · d_j} on the selected tokens, which is decode(f') + (x − decode(f)) written without decoding.
  *
  * @param sae whose features
- * @param features feature numbers, all changed alike
+ * @param features feature numbers, all changed alike; one named twice counts once
  * @param change what becomes of an activation
  * @param tokens which tokens are edited; the others pass unchanged
  * @param prefixTokens the tower's tokens before the patches
@@ -37,7 +37,7 @@ public record FeatureEdit(
   public record Ablate() implements Change {}
 
   public FeatureEdit {
-    features = List.copyOf(features);
+    features = features.stream().distinct().toList();
     for (int feature : features) {
       if (feature < 0 || feature >= sae.features()) {
         throw new InputException(

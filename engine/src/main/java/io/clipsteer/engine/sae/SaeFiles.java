@@ -68,6 +68,17 @@ public final class SaeFiles {
     return new StoredTensor(name, DType.F32, tensor.shape(), tensor.segment());
   }
 
+  /** Throws when a folder says that its SAE belongs to another hook point. */
+  public static void checkHook(Path folder, String hookName) {
+    JsonNode own = config(folder).path("metadata").path("hook_name");
+    if (own.isString() && !own.asString().equals(hookName)) {
+      throw new InputException(
+          folder.resolve(CONFIG),
+          "the SAE belongs to " + own.asString() + ", the run says " + hookName,
+          "One of the two files was changed: restore it");
+    }
+  }
+
   /** Reads a folder written by {@link #write}; the caller closes the SAE. */
   public static Sae read(Path folder) {
     JsonNode config = config(folder);
