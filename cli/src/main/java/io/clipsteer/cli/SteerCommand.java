@@ -2,7 +2,6 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -11,6 +10,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.FeatureEdit;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
+import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.Steering;
 import java.nio.file.Path;
@@ -126,14 +126,7 @@ final class SteerCommand implements Callable<Integer> {
             "Name the model that the run was trained on");
       }
       TextLibrary library = words.resolve(clip, common.progress());
-      var preprocessing = clip.preprocessing();
-      Tensor pixels =
-          Tensor.of(
-              preprocessing.apply(ImageDecoder.decode(image)),
-              1,
-              3,
-              preprocessing.height(),
-              preprocessing.width());
+      Tensor pixels = Pictures.one(clip, image);
       Steering.Result result =
           Steering.run(
               clip,

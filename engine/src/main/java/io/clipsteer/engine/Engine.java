@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine;
 
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.global.torch;
 
 /** The process-wide side of libtorch: threads, memory, what it was built with. */
 public final class Engine {
-  /** bytedeco's presets carry no version constant of torch itself; the build pins this one. */
-  private static final String TORCH_VERSION = "2.10.0";
-
   private Engine() {}
 
   /** Sets how many threads one tensor operation may use. */
@@ -21,9 +20,10 @@ public final class Engine {
     return torch.get_num_threads();
   }
 
-  /** Version of libtorch, as {@code 2.10.0}: the one this module is built for. */
+  /** Version of libtorch, as {@code 2.10.0}, from the library's own description of its build. */
   public static String torchVersion() {
-    return TORCH_VERSION;
+    Matcher m = Pattern.compile("TORCH_VERSION=([0-9.]+)").matcher(torch.show_config().getString());
+    return m.find() ? m.group(1) : "unknown";
   }
 
   /** The instruction set that libtorch's own kernels chose on this CPU, as {@code AVX512}. */

@@ -328,12 +328,6 @@ public final class Tensor implements AutoCloseable {
         "scatterInPlace", () -> raw.scatter_(dim, index.raw, source.raw), this, index, source);
   }
 
-  /** Adds each row of {@code source} to the row named by {@code index} (I64). */
-  public Tensor indexAddInPlace(int dim, Tensor index, Tensor source) {
-    return in(
-        "indexAddInPlace", () -> raw.index_add_(dim, index.raw, source.raw), this, index, source);
-  }
-
   /** −1, 0 or 1 for every element. */
   public Tensor sign() {
     return op("sign", raw::sign, this);
@@ -342,11 +336,6 @@ public final class Tensor implements AutoCloseable {
   /** Square root of every element. */
   public Tensor sqrt() {
     return op("sqrt", raw::sqrt, this);
-  }
-
-  /** Natural exponential of every element. */
-  public Tensor exp() {
-    return op("exp", raw::exp, this);
   }
 
   /** Negative elements become 0. */
@@ -467,11 +456,6 @@ public final class Tensor implements AutoCloseable {
         .mkldnn_convolution(image, kernel, optional, none, one, one, 1)
         .permute(0, 2, 3, 1)
         .reshape(n, weight.size(0));
-  }
-
-  /** Adds {@code a·b} to this matrix, in place. */
-  public Tensor addMatmulInPlace(Tensor a, Tensor b) {
-    return in("addMatmulInPlace", () -> raw.addmm_(a.raw, b.raw), this, a, b);
   }
 
   /**

@@ -4,12 +4,15 @@ package io.clipsteer.lab;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageBatch;
 import io.clipsteer.data.image.ImageCursor;
+import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.image.Preprocessing;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BiConsumer;
 
@@ -21,6 +24,13 @@ import java.util.function.BiConsumer;
  * @param options batch size, decoding threads, limit
  */
 public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Options options) {
+
+  /** One picture file as a model reads it, F32 [1,3,h,w], in the current scope. */
+  public static Tensor one(ClipModel model, Path file) {
+    var preprocessing = model.preprocessing();
+    float[] pixels = preprocessing.apply(ImageDecoder.decode(file));
+    return Tensor.of(pixels, 1, 3, preprocessing.height(), preprocessing.width());
+  }
 
   /**
    * One pass over the set, each batch inside a scope of its own.

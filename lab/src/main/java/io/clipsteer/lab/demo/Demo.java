@@ -2,7 +2,6 @@
 package io.clipsteer.lab.demo;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.Scope;
@@ -94,14 +93,7 @@ public final class Demo {
   private static Steering.Result steer(
       ClipModel model, TextLibrary library, Sae sae, HookPoint point, Path picture) {
     try (Scope scope = Scope.open()) {
-      var preprocessing = model.preprocessing();
-      Tensor pixels =
-          Tensor.of(
-              preprocessing.apply(ImageDecoder.decode(picture)),
-              1,
-              3,
-              preprocessing.height(),
-              preprocessing.width());
+      Tensor pixels = Pictures.one(model, picture);
       int strongest =
           Steering.run(
                   model,
