@@ -10,7 +10,7 @@ import java.util.Locale;
 import java.util.Set;
 
 /** Pictures and their labels, in an order that is the same at every pass and on every machine. */
-public sealed interface ImageSet permits FolderSet, TarSet, TableSet {
+public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, Subset {
   /** Endings that count as pictures, in lower case. */
   Set<String> ENDINGS = Set.of("jpg", "jpeg", "jpe", "png", "gif", "bmp", "webp");
 
@@ -89,13 +89,13 @@ public sealed interface ImageSet permits FolderSet, TarSet, TableSet {
   }
 
   /** Refuses what could name a file outside the set: absolute, or with "..". */
-  static String inside(Path set, String name) {
+  static String inside(Object where, String name) {
     boolean absolute = name.startsWith("/") || name.startsWith("\\") || name.matches("[A-Za-z]:.*");
     boolean climbs = false;
     for (String part : name.split("[/\\\\]", -1)) climbs |= part.equals("..");
     if (absolute || climbs || name.isEmpty() || name.indexOf('\0') >= 0) {
       throw new InputException(
-          set, "it names '" + name + "', which leaves its folder", "Use relative names below it");
+          where, "it names '" + name + "', which leaves its folder", "Use relative names below it");
     }
     return name;
   }

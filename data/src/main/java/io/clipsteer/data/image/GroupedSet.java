@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.image;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+
+/**
+ * A picture set whose every picture has a target (what is asked) and an attribute (what must not
+ * matter). Each pair of both is a group; the accuracy on the worst group shows what a model relies
+ * on.
+ *
+ * <p>Every factory throws {@link io.clipsteer.data.InputException}, with file and line, for a
+ * missing file or column, a row with too few or too many columns, a value that the layout does not
+ * know, a picture listed twice, outside the folder or (in the chosen split) not on disk, text that
+ * is not UTF-8, and a split without pictures. Pictures are not decoded. Tables are read line by
+ * line.
+ *
+ * @param images precisely the members' pictures, in their order; a picture's label is its target
+ * @param targets names of the targets, all different
+ * @param attributes names of the attributes, all different
+ * @param members one for each picture
+ */
+public record GroupedSet(
+    ImageSet images, List<String> targets, List<String> attributes, List<Member> members) {
+  /**
+   * One picture.
+   *
+   * @param id what the images' cursor calls it: its path below the set's folder, with {@code /}
+   * @param target index into the targets
+   * @param attribute index into the attributes
+   */
+  public record Member(String id, int target, int attribute) {}
+
+  /** Which part of a set. */
+  public enum Split {
+    /** To choose features on; 0 in the files. */
+    TRAIN(0),
+    /** To choose their number on; 1 in the files. */
+    VALIDATION(1),
+    /** To report on; 2 in the files. */
+    TEST(2),
+    /** Everything. */
+    ALL(-1);
+
+    private final int code;
+
+    Split(int code) {
+      this.code = code;
+    }
+
+    boolean holds(int part) {
+      return code < 0 || code == part;
+    }
+  }
+
+  /**
+   * @throws IllegalArgumentException when a name is given twice, there are more groups than an int
+   *     counts, or a member's target or attribute is none of the named ones
+   */
+  public GroupedSet {
+    targets = List.copyOf(targets);
+    attributes = List.copyOf(attributes);
+    members = List.copyOf(members);
+    if (distinct(targets) < targets.size() || distinct(attributes) < attributes.size()) {
+      throw new IllegalArgumentException("a target or attribute is named twice");
+    }
+    if ((long) targets.size() * attributes.size() > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException("too many groups");
+    }
+    for (Member m : members) {
+      if (m.target < 0
+          || m.target >= targets.size()
+          || m.attribute < 0
+          || m.attribute >= attributes.size()) {
+        throw new IllegalArgumentException(m + " has no such target or attribute");
+      }
+    }
+  }
+
+  private static int distinct(List<String> names) {
+    return new HashSet<>(names).size();
+  }
+
+  /**
+   * CelebA with the target woman or man (column {@code Male}) and the attribute not blond or blond
+   * (column {@code Blond_Hair}).
+   *
+   * @see #celeba(Path, String, String, Split)
+   */
+  public static GroupedSet celeba(Path dir, Split split) {
+    return celeba(dir, "Male", "Blond_Hair", split);
+  }
+
+  /**
+   * CelebA with any two of its columns. Of both, index 0 stands for -1 and index 1 for 1, and the
+   * names are the column's, underscores made spaces, with "not" before the first; {@code Male} and
+   * {@code Blond_Hair} have names of their own.
+   *
+   * <p>Layout of the authors (mmlab.ie.cuhk.edu.hk/projects/CelebA.html): {@code
+   * list_attr_celeba.txt} (number of pictures; column names; then name and -1 or 1 for each
+   * column), {@code list_eval_partition.txt} (name and 0, 1, 2; not read for {@link Split#ALL}),
+   * pictures in {@code img_align_celeba}; or in their subfolders {@code Anno}, {@code Eval}, {@code
+   * Img}. Kaggle's copy has {@code .csv} lists with a header and the folder of pictures once more
+   * inside itself.
+   */
+  public static GroupedSet celeba(Path dir, String target, String attribute, Split split) {
+    return CelebaLayout.read(dir, target, attribute, split);
+  }
+
+  /**
+   * Waterbirds: the target is landbird or waterbird, the attribute a background of land or water.
+   *
+   * <p>Layout of Sagawa et al. (github.com/kohpangwei/group_DRO): {@code metadata.csv} with {@code
+   * img_filename} relative to the folder, {@code y} and {@code place} 0 or 1, {@code split} 0, 1,
+   * 2; other columns are passed over.
+   */
+  public static GroupedSet waterbirds(Path dir, Split split) {
+    return GroupLayouts.waterbirds(dir, split);
+  }
+
+  /**
+   * Typographic attacks: the target is what is seen, the attribute the word written on it. Both
+   * have the same names: all words that occur as either, sorted.
+   *
+   * <p>Layout of RTA-100 and PAINT (github.com/azuma164/Defense-Prefix): the files' names say
+   * {@code label=ice cream_text=cat.png}; {@code _key=value} parts and a number may follow. Words
+   * hold neither {@code _} nor {@code =}. Sub-folders are walked, hidden files and other kinds of
+   * files are passed over.
+   */
+  public static GroupedSet typographic(Path dir) {
+    return GroupLayouts.typographic(dir);
+  }
+
+  /**
+   * A table of one's own: {@code .csv}, or {@code .tsv} with tabs, whose header names {@code file}
+   * (relative to the table's folder), {@code target}, {@code attribute} and, unless all is asked
+   * for, {@code split} (train, validation or val, test, or 0, 1, 2). Names are sorted and are those
+   * of the whole table, so that indices agree between splits.
+   */
+  public static GroupedSet table(Path csv, Split split) {
+    return GroupLayouts.table(csv, split);
+  }
+
+  /** The member's group: target × number of attributes + attribute. */
+  public int group(Member member) {
+    return member.target * attributes.size() + member.attribute;
+  }
+
+  /** Number of members in each group, by {@link #group}; empty groups count 0. */
+  public List<Integer> groupSizes() {
+    Integer[] sizes = new Integer[targets.size() * attributes.size()];
+    Arrays.fill(sizes, 0);
+    for (Member member : members) sizes[group(member)]++;
+    return List.of(sizes);
+  }
+
+  /**
+   * The same set with each group cut down to the size of the smallest, by chance that hangs on the
+   * seed alone; the order stays. Groups without pictures stay empty and do not count as smallest.
+   */
+  public GroupedSet balanced(long seed) {
+    TreeMap<Integer, List<Integer>> groups = new TreeMap<>();
+    for (int i = 0; i < members.size(); i++) {
+      groups.computeIfAbsent(group(members.get(i)), g -> new ArrayList<>()).add(i);
+    }
+    int smallest = groups.values().stream().mapToInt(Collection::size).min().orElse(0);
+    SplittableRandom random = new SplittableRandom(seed);
+    BitSet kept = new BitSet(members.size());
+    for (List<Integer> group : groups.values()) {
+      // The first steps of a Fisher-Yates shuffle.
+      for (int i = 0; i < smallest; i++) {
+        Collections.swap(group, i, i + random.nextInt(group.size() - i));
+        kept.set(group.get(i));
+      }
+    }
+    List<Member> chosen = kept.stream().mapToObj(members::get).toList();
+    Set<String> ids = new HashSet<>();
+    for (Member member : chosen) ids.add(member.id);
+    return new GroupedSet(new Subset(images, ids), targets, attributes, chosen);
+  }
+}
