@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Owns every tensor made on this thread between {@link #open} and {@link #close}, and computes
- * without gradients meanwhile. One scope a step or a batch; a result leaves through {@link #keep}.
+ * without gradients meanwhile, unless it is opened by {@link #openRecording}. One scope a step or a
+ * batch; a result leaves through {@link #keep}.
  *
  * <p>Memory left to the garbage collector is native and unseen by it: a loop without a scope grows
  * until the process dies.
@@ -21,14 +22,22 @@ public final class Scope implements AutoCloseable {
   private final Thread thread = Thread.currentThread();
   private boolean closed;
 
-  private Scope() {
-    GradMode.set_enabled(false);
+  private Scope(boolean gradients) {
+    GradMode.set_enabled(gradients);
     INNERMOST.set(this);
   }
 
   /** Opens a scope on this thread, inside the current one if there is one. */
   public static Scope open() {
-    return new Scope();
+    return new Scope(false);
+  }
+
+  /**
+   * Opens a scope in which operations on {@link Tensor#trainable} tensors are recorded, for {@link
+   * Tensor#backward}.
+   */
+  public static Scope openRecording() {
+    return new Scope(true);
   }
 
   /**

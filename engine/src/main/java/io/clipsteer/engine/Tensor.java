@@ -348,6 +348,16 @@ public final class Tensor implements AutoCloseable {
     return in("clampMinInPlace", () -> raw.clamp_(scalarOptional(low), noScalar()), this);
   }
 
+  /** e to the power of every element. */
+  public Tensor exp() {
+    return op("exp", raw::exp, this);
+  }
+
+  /** SiLU, x·σ(x), as a new tensor. */
+  public Tensor silu() {
+    return op("silu", () -> torch.silu(raw), this);
+  }
+
   /** Exact GELU, x·Φ(x). */
   public Tensor geluInPlace() {
     return in("geluInPlace", () -> torch.gelu_(raw), this);
@@ -408,6 +418,16 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
+  /** Logarithm of the softmax along {@code dim}. */
+  public Tensor logSoftmax(int dim) {
+    return op("logSoftmax", () -> torch.log_softmax(raw, dim), this);
+  }
+
+  /** The diagonal of a matrix. */
+  public Tensor diagonal() {
+    return op("diagonal", raw::diagonal, this);
+  }
+
   /** Softmax along the last dimension. */
   public Tensor softmax() {
     return op("softmax", () -> torch.softmax(raw, -1), this);
@@ -432,6 +452,11 @@ public final class Tensor implements AutoCloseable {
         () -> raw.is_cuda() ? product(weight, bias) : pointwise(weight, bias),
         this,
         weight);
+  }
+
+  /** {@link #linear} as a plain matrix product, which can be differentiated. */
+  public Tensor linearRecorded(Tensor weight, @Nullable Tensor bias) {
+    return op("linear", () -> product(weight, bias), this, weight);
   }
 
   private org.bytedeco.pytorch.Tensor product(Tensor weight, @Nullable Tensor bias) {
@@ -519,6 +544,30 @@ public final class Tensor implements AutoCloseable {
 
   private Tensor attentionInF32(Tensor key, Tensor value) {
     return to(DType.F32).attention(key.to(DType.F32), value.to(DType.F32), true).to(DType.BF16);
+  }
+
+  // ---- gradients ------------------------------------------------------------------------------
+
+  /**
+   * A view of the same memory that collects its gradient, by addition, in {@code gradient}.
+   *
+   * @param gradient same shape and element type
+   */
+  public Tensor trainable(Tensor gradient) {
+    return op(
+        "trainable",
+        () -> {
+          var leaf = raw.detach().requires_grad_(true);
+          leaf.mutable_grad().put(gradient.raw);
+          return leaf;
+        },
+        this,
+        gradient);
+  }
+
+  /** Adds this scalar's derivatives to the gradients of the trainable tensors it came from. */
+  public void backward() {
+    in("backward", raw::backward, this);
   }
 
   @Override

@@ -9,9 +9,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -67,6 +70,69 @@ record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
     ids.put(START, ids.size());
     ids.put(END, ids.size());
     return new ClipVocabulary(ids, merges);
+  }
+
+  /**
+   * Byte-pair encoding (Sennrich et al. 2016) trained on lower-case words until each is one token:
+   * the most frequent pair is merged first, of equals the first in alphabetical order.
+   *
+   * @param counts how often each word occurs
+   */
+  static ClipVocabulary train(Map<String, Long> counts) {
+    Map<List<String>, Long> words = new TreeMap<>(Comparator.comparing(List::toString));
+    counts.forEach((word, count) -> words.merge(lettersOf(word), count, Long::sum));
+    List<String> merges = new ArrayList<>();
+    Map<String, Integer> ids = new LinkedHashMap<>();
+    for (String letter : byteLetters()) ids.put(letter, ids.size());
+    for (String letter : byteLetters()) ids.put(letter + "</w>", ids.size());
+    while (true) {
+      Map<String, Long> pairs = new TreeMap<>();
+      words.forEach(
+          (parts, count) -> {
+            for (int i = 0; i + 1 < parts.size(); i++) {
+              pairs.merge(parts.get(i) + " " + parts.get(i + 1), count, Long::sum);
+            }
+          });
+      if (pairs.isEmpty()) break;
+      long most = Collections.max(pairs.values());
+      String merge =
+          pairs.entrySet().stream()
+              .filter(pair -> pair.getValue() == most)
+              .findFirst()
+              .orElseThrow()
+              .getKey();
+      merges.add(merge);
+      ids.putIfAbsent(merge.replace(" ", ""), ids.size());
+      Map<List<String>, Long> next = new TreeMap<>(Comparator.comparing(List::toString));
+      words.forEach((parts, count) -> next.merge(merged(parts, merge), count, Long::sum));
+      words.clear();
+      words.putAll(next);
+    }
+    ids.put(START, ids.size());
+    ids.put(END, ids.size());
+    return new ClipVocabulary(ids, merges);
+  }
+
+  private static List<String> lettersOf(String word) {
+    List<String> letters = new ArrayList<>();
+    for (int i = 0; i < word.length(); i++) {
+      char c = word.charAt(i);
+      if (c < 'a' || c > 'z') throw new IllegalArgumentException("not a lower-case word: " + word);
+      letters.add(i + 1 < word.length() ? String.valueOf(c) : c + "</w>");
+    }
+    return letters;
+  }
+
+  private static List<String> merged(List<String> parts, String pair) {
+    List<String> out = new ArrayList<>();
+    for (int i = 0; i < parts.size(); i++) {
+      if (i + 1 < parts.size() && (parts.get(i) + " " + parts.get(i + 1)).equals(pair)) {
+        out.add(parts.get(i) + parts.get(++i));
+      } else {
+        out.add(parts.get(i));
+      }
+    }
+    return out;
   }
 
   private static List<String> pairs(String text, Path where) {
@@ -181,6 +247,28 @@ record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
             "model",
             model);
     return JsonMapper.shared().writeValueAsBytes(json);
+  }
+
+  /** Number of ids. */
+  int size() {
+    return ids.size();
+  }
+
+  /** The {@code tokenizer_config.json} that Hugging Face's library reads beside it. */
+  static Map<String, Object> config(int context) {
+    return ordered(
+        "tokenizer_class",
+        "CLIPTokenizer",
+        "bos_token",
+        START,
+        "eos_token",
+        END,
+        "pad_token",
+        END,
+        "unk_token",
+        END,
+        "model_max_length",
+        context);
   }
 
   private int id(String token) {

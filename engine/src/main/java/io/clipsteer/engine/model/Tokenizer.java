@@ -3,6 +3,7 @@ package io.clipsteer.engine.model;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -50,6 +51,21 @@ public final class Tokenizer implements AutoCloseable {
       return of(ClipVocabulary.readOpenAi(openAi).toTokenizerJson(), openAi, context);
     }
     return null;
+  }
+
+  /**
+   * Trains a tokenizer of CLIP's kind in which every given word is one token, and any other text
+   * still has a code, and writes {@code tokenizer.json} and {@code tokenizer_config.json}.
+   *
+   * @param counts how often each word occurs: lower-case letters a to z
+   * @param context longest text in tokens, for the configuration
+   * @return number of token ids; the last is the end token's
+   */
+  public static int train(Path folder, Map<String, Long> counts, int context) {
+    ClipVocabulary vocabulary = ClipVocabulary.train(counts);
+    AtomicFiles.write(folder.resolve("tokenizer.json"), vocabulary.toTokenizerJson());
+    AtomicFiles.writeJson(folder.resolve("tokenizer_config.json"), ClipVocabulary.config(context));
+    return vocabulary.size();
   }
 
   private static byte[] read(Path file) {

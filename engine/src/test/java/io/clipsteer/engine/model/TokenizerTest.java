@@ -18,7 +18,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -209,5 +211,43 @@ final class TokenizerTest {
     }
     Files.write(folder.resolve(OPEN_AI), Arrays.copyOf(whole, whole.length - 9));
     refused(folder, OPEN_AI, "cannot be read");
+  }
+
+  /** Every trained word is one token; other text still has a code, and none is the unknown one. */
+  @Test
+  void aTrainedTokenizerKnowsItsWords(@TempDir Path folder) {
+    Map<String, Long> words =
+        Map.of("water", 50L, "waterbird", 20L, "bird", 30L, "a", 500L, "landbird", 20L, "on", 9L);
+    int size = Tokenizer.train(folder, words, 12);
+    try (Tokenizer tokenizer = Tokenizer.find(folder, 12)) {
+      if (tokenizer == null) throw new AssertionError("no tokenizer");
+      assertEquals(size - 1, tokenizer.endId());
+      long[][] rows = tokenizer.encode(List.of("a Waterbird on water", "", "xylophone 7!"));
+      assertEquals(size - 2, rows[0][0]);
+      assertEquals(size - 1, rows[0][5], Arrays.toString(rows[0]));
+      assertEquals(4, Arrays.stream(rows[0]).limit(5).skip(1).distinct().count());
+      assertEquals(size - 1, rows[1][1]);
+      // A word nobody trained is spelt out: more tokens, none of them special.
+      for (int i = 1; i < 11; i++) assertTrue(rows[2][i] < size - 2, Arrays.toString(rows[2]));
+    }
+  }
+
+  @Test
+  void trainingDoesNotDependOnTheOrderOfWords(@TempDir Path folder) throws IOException {
+    Map<String, Long> forwards = new LinkedHashMap<>();
+    Map<String, Long> backwards = new LinkedHashMap<>();
+    List<String> words = List.of("cat", "cap", "tap", "pat", "act", "at");
+    for (int i = 0; i < words.size(); i++) {
+      forwards.put(words.get(i), 3L);
+      backwards.put(words.get(words.size() - 1 - i), 3L);
+    }
+    Tokenizer.train(folder.resolve("a"), forwards, 8);
+    Tokenizer.train(folder.resolve("b"), backwards, 8);
+    assertEquals(
+        Files.readString(folder.resolve("a/tokenizer.json")),
+        Files.readString(folder.resolve("b/tokenizer.json")));
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> Tokenizer.train(folder.resolve("c"), Map.of("Two words", 1L), 8));
   }
 }

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.pretrain;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Tensor;
+
+/**
+ * The blocks of one tower, recorded for gradients: the residual stream, norms and softmax in fp32,
+ * products in {@code dtype}. QuickGELU, x·σ(1.702x), is silu(1.702x)/1.702: the weights trained
+ * here carry the 1.702, and {@link #fileScale} takes it out again.
+ *
+ * @param prefix of its weights, as {@code vision_model.}
+ * @param causal whether a token sees only those before it
+ */
+record TowerParameters(
+    Parameters parameters,
+    String prefix,
+    int width,
+    int layers,
+    int heads,
+    boolean causal,
+    DType dtype) {
+  static final double EPS = 1e-5;
+  private static final double QUICK = 1.702;
+
+  /** What a weight is multiplied by on its way into a file. */
+  static double fileScale(String name) {
+    if (name.contains("mlp.fc1.")) return 1 / QUICK;
+    return name.endsWith("mlp.fc2.weight") ? QUICK : 1;
+  }
+
+  /** Names and first values of a tower's blocks; the spreads are those of CLIP's own code. */
+  static void declare(Parameters.Builder builder, String prefix, int d, int layers) {
+    double inner = Math.pow(d, -0.5);
+    double outer = inner * Math.pow(2.0 * layers, -0.5);
+    for (int l = 0; l < layers; l++) {
+      String p = prefix + "encoder.layers." + l + ".";
+      norm(builder, p + "layer_norm1", d);
+      builder.values(p + "self_attn.qkv.weight", queries(builder, inner, d), true, 3L * d, d);
+      builder.constant(p + "self_attn.qkv.bias", 0, 3L * d);
+      builder.gaussian(p + "self_attn.out_proj.weight", outer, true, d, d);
+      builder.constant(p + "self_attn.out_proj.bias", 0, d);
+      norm(builder, p + "layer_norm2", d);
+      builder.gaussian(p + "mlp.fc1.weight", Math.pow(2.0 * d, -0.5), true, 4L * d, d);
+      builder.constant(p + "mlp.fc1.bias", 0, 4L * d);
+      builder.gaussian(p + "mlp.fc2.weight", outer, true, d, 4L * d);
+      builder.constant(p + "mlp.fc2.bias", 0, d);
+    }
+  }
+
+  /**
+   * Keys start as the queries: a token attends first to those like itself, so to its neighbours in
+   * a picture (after Trockman and Kolter 2023, whose trained transformers look so).
+   */
+  private static float[] queries(Parameters.Builder builder, double spread, int d) {
+    float[] all = builder.gaussian(spread, 3 * d * d);
+    System.arraycopy(all, 0, all, d * d, d * d);
+    return all;
+  }
+
+  static void norm(Parameters.Builder builder, String name, int d) {
+    builder.constant(name + ".weight", 1, d);
+    builder.constant(name + ".bias", 0, d);
+  }
+
+  /**
+   * All blocks.
+   *
+   * @param x [b,t,d] F32
+   */
+  Tensor run(Tensor x) {
+    long b = x.size(0);
+    long t = x.size(1);
+    Tensor rows = x.reshape(b * t, width);
+    for (int l = 0; l < layers; l++) {
+      String p = prefix + "encoder.layers." + l + ".";
+      rows = rows.add(attention(norm(rows, p + "layer_norm1").to(dtype), p, b, t));
+      Tensor inner = linear(norm(rows, p + "layer_norm2").to(dtype), p + "mlp.fc1").silu();
+      rows = rows.add(linear(inner, p + "mlp.fc2"));
+    }
+    return rows.reshape(b, t, width);
+  }
+
+  /** 0 where a token may look, −∞ at later ones: [t,t]. */
+  private static Tensor causalMask(int t) {
+    float[] mask = new float[t * t];
+    for (int row = 0; row < t; row++) {
+      for (int later = row + 1; later < t; later++) {
+        mask[row * t + later] = Float.NEGATIVE_INFINITY;
+      }
+    }
+    return Tensor.of(mask, t, t);
+  }
+
+  private Tensor attention(Tensor x, String p, long b, long t) {
+    int h = heads;
+    Tensor qkv =
+        linear(x, p + "self_attn.qkv").reshape(b, t, 3, h, width / h).permute(2, 0, 3, 1, 4);
+    Tensor queries = qkv.select(0, 0).mul(1 / Math.sqrt((double) width / h));
+    // The softmax in fp32: in bf16 this libtorch's takes five times as long.
+    Tensor scores = queries.matmul(qkv.select(0, 1).transpose(2, 3)).to(DType.F32);
+    if (causal) scores = scores.add(causalMask((int) t));
+    Tensor seen = scores.softmax().to(dtype).matmul(qkv.select(0, 2));
+    return linear(seen.transpose(1, 2).reshape(b * t, width), p + "self_attn.out_proj");
+  }
+
+  /** LayerNorm in fp32. */
+  Tensor norm(Tensor x, String name) {
+    return x.layerNorm(parameters.get(name + ".weight"), parameters.get(name + ".bias"), EPS);
+  }
+
+  private Tensor linear(Tensor x, String name) {
+    return x.linearRecorded(
+        parameters.get(name + ".weight").to(dtype), parameters.get(name + ".bias").to(dtype));
+  }
+}
