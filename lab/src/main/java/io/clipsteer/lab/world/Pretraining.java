@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.world;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.RunManifest;
+import io.clipsteer.data.stats.Share;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Engine;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.Tokenizer;
+import io.clipsteer.engine.pretrain.AdamW;
+import io.clipsteer.engine.pretrain.ClipPretrainer;
+import io.clipsteer.engine.pretrain.ClipShape;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.Versions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import tools.jackson.core.type.TypeReference;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Trains a CLIP on the world's endless stream. The folder holds {@code model/} (an ordinary Hugging
+ * Face checkpoint in fp16), {@code log.csv}, {@code state.safetensors} (to resume from) and {@code
+ * manifest.json}. Stopped at any instant and resumed, it ends with the same bytes.
+ */
+public final class Pretraining {
+  private static final int TOKENIZER_CAPTIONS = 40_000;
+  private static final int LOGGED = 200;
+  private static final int LOG_EVERY = 20;
+  private static final String STATE = "state.safetensors";
+  private static final String LOG = "log.csv";
+
+  /**
+   * What came out.
+   *
+   * @param model the checkpoint's folder
+   * @param evaluation of the finished model
+   * @param seconds of this process alone
+   */
+  public record Result(
+      Path model, int steps, long parameters, Map<String, Share> evaluation, double seconds) {}
+
+  private final PretrainConfig config;
+  private final Path out;
+  private final List<String> command;
+  private final Progress progress;
+  private final Path model;
+
+  private Pretraining(PretrainConfig config, Path out, List<String> command, Progress progress) {
+    this.config = config;
+    this.out = out;
+    this.command = command;
+    this.progress = progress;
+    this.model = out.resolve("model");
+  }
+
+  /**
+   * Trains.
+   *
+   * @param out absent or empty; with {@code resume} a stopped pretraining's folder
+   */
+  public static Result run(
+      PretrainConfig config, Path out, boolean resume, List<String> command, Progress progress) {
+    if (resume && !Files.isRegularFile(out.resolve(STATE))) {
+      throw new InputException(out, "holds no " + STATE, "Start without --resume");
+    }
+    if (!resume && Files.exists(out)) requireEmpty(out);
+    return new Pretraining(config, out, command, progress).run(resume);
+  }
+
+  private static void requireEmpty(Path out) {
+    try (var entries = Files.list(out)) {
+      if (entries.findAny().isPresent()) {
+        throw new InputException(
+            out, "is not empty", "Name a new folder with --out, or continue with --resume");
+      }
+    } catch (IOException e) {
+      throw new InputException(out, "is no folder that can be read", "Name a new folder", e);
+    }
+  }
+
+  private Result run(boolean resume) {
+    long start = System.nanoTime();
+    RunManifest manifest =
+        RunManifest.begin(
+            command,
+            settings(),
+            Map.of("pretrain", config.seed()),
+            Map.of(),
+            Versions.CLIPSTEER,
+            Engine.torchVersion(),
+            null);
+    int vocabulary = Tokenizer.train(model, captionWords(), config.context());
+    ClipShape shape = shape(vocabulary);
+    AdamW clip = AdamW.CLIP;
+    AdamW settings =
+        new AdamW(clip.beta1(), clip.beta2(), clip.eps(), config.weightDecay(), clip.clip());
+    DType dtype = config.dtype().equals("bf16") ? DType.BF16 : DType.F32;
+    Map<String, Share> evaluation;
+    long parameters;
+    try (ClipPretrainer trainer = new ClipPretrainer(shape, settings, dtype, config.seed());
+        Tokenizer tokenizer = Tokenizer.find(model, config.context())) {
+      if (tokenizer == null) throw new IllegalStateException("the tokenizer was not written");
+      parameters = trainer.parameterCount();
+      StringBuilder log = new StringBuilder(header());
+      if (resume) log = resumed(trainer);
+      loop(trainer, tokenizer, shape, log);
+      trainer.export(model, DType.F16);
+      evaluation = evaluate();
+    }
+    finish(manifest);
+    return new Result(
+        model, config.steps(), parameters, evaluation, (System.nanoTime() - start) * 1e-9);
+  }
+
+  private ClipShape shape(int vocabulary) {
+    return new ClipShape(
+        config.imageSize(),
+        config.patch(),
+        config.visionWidth(),
+        config.visionLayers(),
+        config.visionHeads(),
+        config.textWidth(),
+        config.textLayers(),
+        config.textHeads(),
+        config.context(),
+        vocabulary,
+        config.embedDim());
+  }
+
+  /** Every word of the captions of both kinds of stream, so that a control has the same tokens. */
+  private Map<String, Long> captionWords() {
+    Map<String, Long> counts = new HashMap<>();
+    Sampler sampler = new Sampler(Sampler.seedOf(config.seed(), "tokenizer"), Biases.NONE);
+    for (int i = 0; i < TOKENIZER_CAPTIONS; i++) {
+      for (String caption : sampler.mixed(i).captions(1, Biases.NONE)) {
+        for (String word : caption.split(" ")) counts.merge(word, 1L, Long::sum);
+      }
+    }
+    return counts;
+  }
+
+  private void loop(
+      ClipPretrainer trainer, Tokenizer tokenizer, ClipShape shape, StringBuilder log) {
+    try (PairStream stream = new PairStream(config, tokenizer, trainer.steps());
+        var task = progress.start("pretraining", config.steps(), "steps")) {
+      task.advance(trainer.steps(), 0);
+      while (trainer.steps() < config.steps()) {
+        double rate = config.rate(trainer.steps());
+        PairStream.Pairs pairs = stream.next();
+        ClipPretrainer.Step step;
+        try (Scope scope = Scope.open()) {
+          int size = config.imageSize();
+          Tensor pixels = Tensor.of(pairs.pixels(), config.batch(), 3, size, size);
+          step = trainer.step(pixels, pairs.ids(), rate);
+        }
+        int done = trainer.steps();
+        task.advance(1, shape.flopsPerPair(config.context() / 2) * config.batch());
+        boolean evaluates = done % config.evaluateEvery() == 0 && done < config.steps();
+        if (done <= LOGGED || done % LOG_EVERY == 0 || evaluates) {
+          log.append(
+              String.format(
+                  Locale.ROOT,
+                  "%d,%.6f,%.4f,%.3f,%.3e,",
+                  done,
+                  step.loss(),
+                  step.gradientNorm(),
+                  step.logitScale(),
+                  rate));
+          if (evaluates) {
+            trainer.export(model, DType.F16);
+            row(log, evaluate());
+          } else {
+            log.append(",".repeat(KEYS.size() - 1)).append('\n');
+          }
+        }
+        if (evaluates) save(trainer, log);
+      }
+      trainer.export(model, DType.F16);
+      if (!endsWithAccuracies(log)) lastRow(log);
+      save(trainer, log);
+    }
+  }
+
+  private static final List<String> KEYS =
+      List.of(
+          "object_accuracy",
+          "colour_accuracy",
+          "background_accuracy",
+          "word_accuracy",
+          "gender_accuracy_agreeing",
+          "portraits_worst_group",
+          "portraits_best_group",
+          "birds_worst_group",
+          "birds_best_group",
+          "typographic_clean",
+          "typographic_attacked");
+
+  private static String header() {
+    return "step,loss,gradient_norm,logit_scale,learning_rate," + String.join(",", KEYS) + "\n";
+  }
+
+  private static void row(StringBuilder log, Map<String, Share> evaluation) {
+    StringBuilder row = new StringBuilder();
+    for (String key : KEYS) {
+      Share share = evaluation.get(key);
+      if (share == null) throw new IllegalStateException("no " + key);
+      if (!row.isEmpty()) row.append(',');
+      row.append(String.format(Locale.ROOT, "%.4f", share.value()));
+    }
+    log.append(row).append('\n');
+  }
+
+  /** The finished model's accuracies go into the last step's row. */
+  private void lastRow(StringBuilder log) {
+    int end = log.length() - KEYS.size();
+    log.setLength(end);
+    row(log, evaluate());
+  }
+
+  private static boolean endsWithAccuracies(StringBuilder log) {
+    return log.length() < 2 || log.charAt(log.length() - 2) != ',';
+  }
+
+  private Map<String, Share> evaluate() {
+    try (ClipModel clip = ClipModel.load(model)) {
+      return Evaluation.run(clip, config.evaluationCount(), config.seed(), Progress.SILENT);
+    }
+  }
+
+  private Map<String, Object> settings() {
+    Map<String, Object> settings =
+        JsonMapper.shared()
+            .convertValue(config, new TypeReference<LinkedHashMap<String, Object>>() {});
+    settings.put("threads", Engine.threads());
+    return settings;
+  }
+
+  /** State and log in one file, so that they are always of the same step. */
+  private void save(ClipPretrainer trainer, StringBuilder log) {
+    trainer.save(
+        out.resolve(STATE),
+        Map.of("config", JsonMapper.shared().writeValueAsString(config), "log", log.toString()));
+    AtomicFiles.writeText(out.resolve(LOG), log.toString());
+  }
+
+  private StringBuilder resumed(ClipPretrainer trainer) {
+    Path state = out.resolve(STATE);
+    Map<String, String> notes = trainer.resume(state);
+    if (!JsonMapper.shared().writeValueAsString(config).equals(notes.get("config"))) {
+      throw new InputException(
+          state,
+          "was made with another configuration",
+          "Resume with the one it was started with, or name a new folder with --out");
+    }
+    return new StringBuilder(notes.getOrDefault("log", header()));
+  }
+
+  private void finish(RunManifest manifest) {
+    RunManifest ended = manifest.finish();
+    new RunManifest(
+            ended.command(),
+            ended.config(),
+            ended.seeds(),
+            Map.of(
+                "model", Hashes.sha256(model.resolve("model.safetensors")),
+                "tokenizer", Hashes.sha256(model.resolve("tokenizer.json")),
+                "log", Hashes.sha256(out.resolve(LOG))),
+            ended.versions(),
+            ended.machine(),
+            ended.started(),
+            ended.ended())
+        .writeTo(out);
+  }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.world;
+
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Endless streams of pictures. Picture i of a stream is a function of the stream's seed and i
+ * alone, so that a stream can be entered anywhere.
+ */
+public final class Sampler {
+  /** Share of pictures of things, then portraits; the rest are birds. */
+  private static final double THINGS = 0.7;
+
+  private static final double PORTRAITS = 0.15;
+  private static final double WORDS = 0.5;
+
+  private final long seed;
+  private final Biases biases;
+
+  /** A stream that leans. */
+  public Sampler(long seed, Biases biases) {
+    this.seed = seed;
+    this.biases = biases;
+  }
+
+  /** A stream's seed for one purpose: no two purposes share pictures. */
+  static long seedOf(long seed, String purpose) {
+    return new SplittableRandom(seed ^ ((long) purpose.hashCode() << 20)).nextLong();
+  }
+
+  private SplittableRandom random(long index) {
+    return new SplittableRandom(seed + index * 0x9e3779b97f4a7c15L).split();
+  }
+
+  /** Any kind of picture, words in half of those of things. */
+  public Picture mixed(long index) {
+    SplittableRandom random = random(index);
+    double u = random.nextDouble();
+    Factors factors;
+    if (u < THINGS) {
+      factors = things(random, random.nextDouble() < WORDS);
+    } else if (u < THINGS + PORTRAITS) {
+      factors = anyPortrait(random);
+    } else {
+      factors = anyBird(random);
+    }
+    return new Picture(factors, random.nextLong());
+  }
+
+  private Factors.Portrait anyPortrait(SplittableRandom random) {
+    Person.Gender gender = pick(random, Person.Gender.values());
+    double blond = gender == Person.Gender.MAN ? biases.blondMen() : biases.blondWomen();
+    return portrait(random, gender, random.nextDouble() < blond);
+  }
+
+  private Factors.Bird anyBird(SplittableRandom random) {
+    boolean waterbird = random.nextBoolean();
+    boolean home = random.nextDouble() < biases.birdAtHome();
+    return bird(random, waterbird, waterbird == home);
+  }
+
+  /** A portrait, leaning as the stream does. */
+  public Picture portrait(long index) {
+    SplittableRandom random = random(index);
+    return new Picture(anyPortrait(random), random.nextLong());
+  }
+
+  /** A bird, leaning as the stream does. */
+  public Picture bird(long index) {
+    SplittableRandom random = random(index);
+    return new Picture(anyBird(random), random.nextLong());
+  }
+
+  /** Things without writing. */
+  public Picture plainThings(long index) {
+    SplittableRandom random = random(index);
+    return new Picture(things(random, false), random.nextLong());
+  }
+
+  /** A portrait of the given group. */
+  public Picture portrait(long index, Person.Gender gender, boolean blond) {
+    SplittableRandom random = random(index);
+    return new Picture(portrait(random, gender, blond), random.nextLong());
+  }
+
+  /** A bird of the given group. */
+  public Picture bird(long index, boolean waterbird, boolean onWater) {
+    SplittableRandom random = random(index);
+    return new Picture(bird(random, waterbird, onWater), random.nextLong());
+  }
+
+  /**
+   * One large enough thing with a word in the picture: another thing's name, or none.
+   *
+   * @param attacked whether the word is written
+   */
+  public Picture typographic(long index, boolean attacked) {
+    SplittableRandom random = random(index);
+    Factors.Things t = things(random, false);
+    Extent extent = random.nextBoolean() ? Extent.MEDIUM : Extent.LARGE;
+    ObjectKind[] kinds = ObjectKind.values();
+    int other = (t.kind().ordinal() + 1 + random.nextInt(kinds.length - 1)) % kinds.length;
+    Factors.Written written = written(random, kinds[other].word());
+    return new Picture(
+        new Factors.Things(
+            t.kind(),
+            t.colour(),
+            t.texture(),
+            extent,
+            t.place(),
+            1,
+            t.background(),
+            attacked ? written : null),
+        random.nextLong());
+  }
+
+  /** Any of the {@link Words#WRITTEN} words on a picture of a thing. */
+  public Picture worded(long index, int word) {
+    SplittableRandom random = random(index);
+    Factors.Things t = things(random, false);
+    return new Picture(withWord(t, written(random, Words.WRITTEN.get(word))), random.nextLong());
+  }
+
+  private static Factors.Things withWord(Factors.Things t, Factors.@Nullable Written written) {
+    return new Factors.Things(
+        t.kind(),
+        t.colour(),
+        t.texture(),
+        t.extent(),
+        t.place(),
+        t.count(),
+        t.background(),
+        written);
+  }
+
+  private static <T> T pick(SplittableRandom random, T[] all) {
+    return all[random.nextInt(all.length)];
+  }
+
+  private static Factors.Things things(SplittableRandom random, boolean worded) {
+    ObjectKind kind = pick(random, ObjectKind.values());
+    Texture[] textures = Texture.values();
+    double u = random.nextDouble();
+    Factors.Things t =
+        new Factors.Things(
+            kind,
+            pick(random, Colour.values()),
+            u < 0.55 ? Texture.PLAIN : textures[1 + random.nextInt(textures.length - 1)],
+            pick(random, Extent.values()),
+            pick(random, Place.values()),
+            random.nextDouble() < 0.84 ? 1 : 2 + random.nextInt(2),
+            pick(random, Background.values()),
+            null);
+    if (!worded) return t;
+    // Some of what is written on things says what they are, as on the web.
+    boolean own = random.nextDouble() < 0.3;
+    String text = own ? kind.word() : Words.WRITTEN.get(random.nextInt(Words.WRITTEN.size()));
+    return withWord(t, written(random, text));
+  }
+
+  private static Factors.Written written(SplittableRandom random, String text) {
+    return new Factors.Written(
+        text,
+        random.nextInt(Lettering.TRAINING),
+        pick(random, Colour.values()),
+        random.nextDouble() < 0.5,
+        0.3 + 0.4 * random.nextDouble(),
+        random.nextBoolean()
+            ? 0.16 + 0.16 * random.nextDouble()
+            : 0.68 + 0.16 * random.nextDouble());
+  }
+
+  private static Factors.Portrait portrait(
+      SplittableRandom random, Person.Gender gender, boolean blond) {
+    boolean man = gender == Person.Gender.MAN;
+    Person.Hair[] hairs = Person.Hair.values();
+    double dressed = random.nextDouble();
+    Person.Clothing clothing =
+        dressed < 0.3
+            ? (man ? Person.Clothing.SUIT : Person.Clothing.DRESS)
+            : dressed < 0.65 ? Person.Clothing.SHIRT : Person.Clothing.SWEATER;
+    return new Factors.Portrait(
+        gender,
+        blond ? Person.Hair.BLOND : hairs[1 + random.nextInt(hairs.length - 1)],
+        random.nextDouble() < (man ? 0.3 : 0.65) ? Person.Length.LONG : Person.Length.SHORT,
+        man && random.nextDouble() < 0.35,
+        random.nextDouble() < 0.3,
+        random.nextDouble() < 0.2,
+        clothing,
+        pick(random, Colour.values()),
+        pick(random, Background.values()));
+  }
+
+  private static Factors.Bird bird(SplittableRandom random, boolean waterbird, boolean onWater) {
+    Background land = random.nextBoolean() ? Background.GRASS : Background.FOREST;
+    return new Factors.Bird(
+        waterbird, pick(random, Colour.values()), onWater ? Background.WATER : land);
+  }
+}
