@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.demo.Demo;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -18,17 +19,17 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** The main job on generated data. */
+/** The main job on the demo world. */
 @Command(
     name = "demo",
     description = {
-      "The whole slice on a generated model and generated pictures: harvest, train, steer.",
-      "The model is random, so its answers mean nothing; they show that everything runs."
+      "The whole slice on the demo world: draw pictures, ask the shipped CLIP, train an SAE,"
+          + " steer.",
+      "The CLIP was trained on such pictures, and leans on what its training leant on."
     },
     footer = {"", "Example: clipsteer demo --out runs/demo"})
 final class DemoCommand implements Callable<Integer> {
-  private static final String LABEL =
-      "generated model with random weights, generated pictures: the words mean nothing";
+  private static final String LABEL = "the demo world and its own CLIP";
 
   @Mixin private CommonOptions common;
   @Spec private CommandSpec spec;
@@ -62,6 +63,7 @@ final class DemoCommand implements Callable<Integer> {
     json.put("what", LABEL);
     json.put("folder", result.folder().toString());
     json.put("seconds", result.seconds());
+    json.put("world", result.evaluation());
     json.put("explained_variance", result.training().quality().explainedVariance());
     json.put("l0", result.training().quality().l0());
     json.put("alive_fraction", result.training().quality().aliveFraction());
@@ -81,8 +83,11 @@ final class DemoCommand implements Callable<Integer> {
         """
         clipsteer demo: %s
 
-        model     4 blocks of width 64, 65 tokens a picture (an ordinary checkpoint folder)
-        SAE       %d features on blocks.2.hook_resid_post, TopK 16, %d pictures
+        model     8 blocks of width 128, 65 tokens a picture (an ordinary checkpoint folder)
+        knows     things %.0f %%, colours %.0f %%, backgrounds %.0f %%, written words %.0f %%
+        leans     on hair: worst group of portraits %.0f %%; on background: of birds %.0f %%;
+                  on written words: things fall from %.0f %% to %.0f %%
+        SAE       %d features on blocks.6.hook_resid_post, TopK 16, %d pictures
         quality   explained variance %.3f, L0 %.1f, alive %.1f %% on %d pictures kept aside
         steered   %s: feature %d from %.2f (mean) to 150 on every token
         before    %s
@@ -92,6 +97,14 @@ final class DemoCommand implements Callable<Integer> {
         On your own data: ./clipsteer train --help, ./clipsteer steer --help
         """,
         LABEL,
+        percent(result, "object_accuracy"),
+        percent(result, "colour_accuracy"),
+        percent(result, "background_accuracy"),
+        percent(result, "word_accuracy"),
+        percent(result, "portraits_worst_group"),
+        percent(result, "birds_worst_group"),
+        percent(result, "typographic_clean"),
+        percent(result, "typographic_attacked"),
         training.features(),
         training.images(),
         q.explainedVariance(),
@@ -105,5 +118,10 @@ final class DemoCommand implements Callable<Integer> {
         ClassifyCommand.line(result.steering().after()),
         result.seconds(),
         result.folder());
+  }
+
+  private static double percent(Demo.Result result, String key) {
+    Share share = result.evaluation().get(key);
+    return share == null ? Double.NaN : 100 * share.value();
   }
 }

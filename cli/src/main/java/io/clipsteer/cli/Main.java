@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
       ClassifyCommand.class,
       TrainCommand.class,
       SteerCommand.class,
+      WorldCommand.class,
       DoctorCommand.class,
       HelpCommand.class
     })

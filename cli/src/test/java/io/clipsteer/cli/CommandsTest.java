@@ -383,6 +383,78 @@ final class CommandsTest {
     assertTrue(json.get("fp32_gflops").asDouble() > 1, json::toString);
   }
 
+  // ---- the demo world
+  // -------------------------------------------------------------------------------
+
+  @Test
+  void worldGenerate() throws IOException {
+    Path out = temp.resolve("birds");
+    Object[] words = {
+      "world",
+      "generate",
+      "--set",
+      "birds",
+      "--split",
+      "test",
+      "--count",
+      12,
+      "--out",
+      out,
+      "--json"
+    };
+    JsonNode json = run(words).json();
+    assertEquals(12, json.get("pictures").asInt());
+    assertEquals("birds", json.get("set").asString());
+    assertEquals(13, Files.readAllLines(out.resolve("metadata.csv")).size());
+    assertEquals(12, Files.readAllLines(out.resolve("factors.jsonl")).size());
+    run(words).refused("birds", "is not empty");
+    run("world", "generate", "--set", "birds", "--count", 0, "--out", temp.resolve("x"))
+        .refused("--count 0", "Use 1 to");
+    run("world", "generate", "--set", "birds", "--size", 9999, "--out", temp.resolve("x"))
+        .refused("--size 9999", "Use 16 to");
+    run("world", "generate", "--set", "cars", "--out", temp.resolve("x")).wrongUsage("cars");
+    run("world", "generate", "--set", "birds").wrongUsage("--out");
+    run("world").wrongUsage("generate, pretrain, evaluate or sheet");
+    Path file = Files.writeString(temp.resolve("a-file"), "text");
+    run("world", "generate", "--set", "birds", "--count", 2, "--out", file.resolve("sub"))
+        .refused("a-file");
+    assertEquals("text", Files.readString(file));
+  }
+
+  @Test
+  void worldSheet() throws IOException {
+    Path out = temp.resolve("sheet.png");
+    run("world", "sheet", "--out", out, "--size", 16, "--json").json();
+    BufferedImage sheet = ImageIO.read(out.toFile());
+    assertEquals(16 * 20 + 4, sheet.getWidth());
+    run("world", "sheet", "--out", out, "--size", 3).refused("--size 3");
+  }
+
+  @Test
+  void worldPretrainRefusesWhatItCannotUse() {
+    run("world", "pretrain", "--config", temp.resolve("none.yaml"), "--out", temp.resolve("p"))
+        .refused("none.yaml");
+    Path config = Path.of("../configs/demo-clip.yaml");
+    run("world", "pretrain", "--config", config, "--out", temp, "--json").refused("is not empty");
+    run("world", "pretrain", "--config", config, "--out", temp.resolve("q"), "--resume")
+        .refused("state.safetensors");
+  }
+
+  @Test
+  void worldEvaluate() {
+    JsonNode json = run("world", "evaluate", "--count", 20, "--json").json();
+    keys(json, "object_accuracy", "colour_accuracy", "background_accuracy", "word_accuracy");
+    keys(json, "gender_accuracy_agreeing", "portraits_worst_group", "portraits_best_group");
+    keys(json, "birds_worst_group", "birds_best_group");
+    keys(json, "typographic_clean", "typographic_attacked");
+    for (String key : List.of("value", "low", "high", "n")) {
+      assertTrue(json.get("object_accuracy").has(key), key);
+    }
+    assertEquals(40, json.get("gender_accuracy_agreeing").get("n").asInt());
+    run("world", "evaluate", "--model", BLIND, "--count", 5).refused("has no text tower");
+    run("world", "evaluate", "--count", 0).refused("--count 0");
+  }
+
   // ---- wrong usage and bad input
   // ------------------------------------------------------------------
 
@@ -461,6 +533,11 @@ final class CommandsTest {
           {"train", "--help"},
           {"steer", "--help"},
           {"doctor", "--help"},
+          {"world", "--help"},
+          {"world", "generate", "--help"},
+          {"world", "pretrain", "--help"},
+          {"world", "evaluate", "--help"},
+          {"world", "sheet", "--help"},
           {"help", "train"}
         }) {
       Ran ran = run((Object[]) words);

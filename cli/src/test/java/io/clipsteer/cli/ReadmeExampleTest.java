@@ -26,7 +26,7 @@ final class ReadmeExampleTest {
     Path demo = folder.resolve("demo");
     assertEquals(0, Main.execute("demo", "--json", "--out", demo.toString()));
 
-    Path picture = demo.resolve("pictures/0000_a_red_disc.png");
+    Path picture = demo.resolve("pictures/000001.png");
     Process process =
         new ProcessBuilder(
                 List.of(
@@ -45,7 +45,7 @@ final class ReadmeExampleTest {
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertTrue(process.waitFor(2, TimeUnit.MINUTES), output);
     assertEquals(0, process.exitValue(), output);
-    assertTrue(output.contains("blocks.1.hook_resid_post is F32[1, 65, 64]"), output);
+    assertTrue(output.contains("blocks.1.hook_resid_post is F32[1, 65, 128]"), output);
     String before = output.lines().filter(l -> l.startsWith("before ")).findFirst().orElseThrow();
     String after = output.lines().filter(l -> l.startsWith("after ")).findFirst().orElseThrow();
     assertTrue(before.contains("a dog") && before.contains("a cat"), output);

@@ -4,6 +4,7 @@ package io.clipsteer.lab.demo;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -20,22 +21,32 @@ import io.clipsteer.lab.Steering;
 import io.clipsteer.lab.TrainRun;
 import io.clipsteer.lab.Training;
 import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.world.DemoClip;
+import io.clipsteer.lab.world.Evaluation;
+import io.clipsteer.lab.world.ObjectKind;
+import io.clipsteer.lab.world.WorldSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 
-/** The whole slice, from a checkpoint and pictures to a steered answer, on generated data. */
+/** The whole slice, from a checkpoint and pictures to a steered answer, on the demo world. */
 public final class Demo {
-  private static final int PICTURES = 180;
-  private static final int LAYER = 2;
+  private static final int PICTURES = 600;
+  private static final int SIZE = 64;
+  private static final int LAYER = 6;
   private static final int BATCH = 256;
+  private static final int TESTED = 100;
+  private static final String PICTURE = "000001.png";
   private static final double STRENGTH = 150;
 
   /**
    * What it did.
    *
    * @param folder holds model, pictures and run
+   * @param evaluation what the model knows and what it leans on
    * @param training the SAE's training; its SAE is closed
    * @param picture the picture that was steered
    * @param steering its answers before and after
@@ -43,6 +54,7 @@ public final class Demo {
    */
   public record Result(
       Path folder,
+      Map<String, Share> evaluation,
       Training.Result training,
       Path picture,
       Steering.Result steering,
@@ -60,9 +72,10 @@ public final class Demo {
     checkEmpty(folder);
     Path checkpoint = folder.resolve("model");
     Path images = folder.resolve("pictures");
-    RandomClip.write(checkpoint, seed);
-    Shapes.write(images, PICTURES, seed);
+    DemoClip.unpack(checkpoint);
+    WorldSet.MIXED.write(images, WorldSet.Split.VALIDATION, PICTURES, seed, SIZE, progress);
     try (ClipModel model = ClipModel.load(checkpoint)) {
+      Map<String, Share> evaluation = Evaluation.run(model, TESTED, seed, progress);
       Pictures pictures =
           new Pictures(ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(30));
       HookPoint point = HookPoint.residPost(LAYER);
@@ -81,11 +94,16 @@ public final class Demo {
       TrainRun run = new TrainRun(model, pictures, config, command, folder.resolve("run"));
       Training.Result training = run.run(progress);
       TextLibrary library =
-          ZeroShot.library(model, Shapes.LABELS, ZeroShot.DEFAULT_TEMPLATES, progress);
-      Path picture = first(images);
+          ZeroShot.library(
+              model,
+              Stream.of(ObjectKind.values()).map(ObjectKind::phrase).toList(),
+              Evaluation.TEMPLATES,
+              progress);
+      Path picture = images.resolve(PICTURE);
       Steering.Result steering = steer(model, library, training.sae(), point, picture);
       training.sae().close();
-      return new Result(folder, training, picture, steering, (System.nanoTime() - start) * 1e-9);
+      return new Result(
+          folder, evaluation, training, picture, steering, (System.nanoTime() - start) * 1e-9);
     }
   }
 
@@ -118,14 +136,6 @@ public final class Demo {
           new FeatureEdit.Set(STRENGTH),
           TokenSelection.ALL,
           3);
-    }
-  }
-
-  private static Path first(Path images) {
-    try (var files = Files.list(images)) {
-      return files.sorted().findFirst().orElseThrow();
-    } catch (IOException e) {
-      throw new InputException(images, "cannot be listed: " + e.getMessage(), "Check it", e);
     }
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The main job on a generated model and generated pictures. */
+/** The main job on the demo world. */
 @NullMarked
 package io.clipsteer.lab.demo;
 

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.stats.Share;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.lab.world.ContactSheet;
+import io.clipsteer.lab.world.DemoClip;
+import io.clipsteer.lab.world.Evaluation;
+import io.clipsteer.lab.world.PretrainConfig;
+import io.clipsteer.lab.world.Pretraining;
+import io.clipsteer.lab.world.WorldSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The demo world: its pictures, and the CLIP trained on them. */
+@Command(
+    name = "world",
+    description = "The demo world: generated pictures with known truth, and its own CLIP.",
+    footer = {"", "Example: clipsteer world generate --set birds --split test --out birds"},
+    subcommands = {
+      WorldCommand.Generate.class,
+      WorldCommand.Pretrain.class,
+      WorldCommand.Evaluate.class,
+      WorldCommand.Sheet.class
+    })
+final class WorldCommand implements Runnable {
+  private static final int MIN_SIZE = 16;
+  private static final int MAX_SIZE = 2048;
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Show this help.")
+  private boolean help;
+
+  @Override
+  public void run() {
+    throw new ParameterException(
+        spec.commandLine(), "Name what to do: generate, pretrain, evaluate or sheet.");
+  }
+
+  private static void checkSize(int size) {
+    if (size < MIN_SIZE || size > MAX_SIZE) {
+      throw new InputException(
+          "--size " + size, "is out of range", "Use " + MIN_SIZE + " to " + MAX_SIZE);
+    }
+  }
+
+  /** Pictures on disk. */
+  @Command(
+      name = "generate",
+      description = {
+        "Draws a set of pictures, with each one's factors and captions (factors.jsonl).",
+        "portraits have CelebA's layout, birds Waterbirds', typographic label=…_text=… names;",
+        "objects are a folder a kind; mixed is what the demo CLIP learnt from.",
+        "The train split of portraits and birds leans as the web does, the others are balanced."
+      },
+      footer = {
+        "",
+        "Example: clipsteer world generate --set portraits --split test --count 4000 --out"
+            + " portraits"
+      })
+  static final class Generate implements Callable<Integer> {
+    private static final int MAX_COUNT = 999_999;
+
+    @Mixin private CommonOptions common;
+
+    @Option(
+        names = "--set",
+        required = true,
+        paramLabel = "SET",
+        description = "${COMPLETION-CANDIDATES}, in any case.")
+    private WorldSet set;
+
+    @Option(
+        names = "--split",
+        defaultValue = "test",
+        paramLabel = "SPLIT",
+        description = "${COMPLETION-CANDIDATES}, in any case (default: ${DEFAULT-VALUE}).")
+    private WorldSet.Split split;
+
+    @Option(
+        names = "--count",
+        defaultValue = "1000",
+        paramLabel = "N",
+        description = "How many pictures (default: ${DEFAULT-VALUE}).")
+    private int count;
+
+    @Option(
+        names = "--size",
+        defaultValue = "64",
+        paramLabel = "PIXELS",
+        description = "Width and height (default: ${DEFAULT-VALUE}).")
+    private int size;
+
+    @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
+    private Path out;
+
+    @Override
+    public Integer call() {
+      common.apply();
+      checkSize(size);
+      if (count < 1 || count > MAX_COUNT) {
+        throw new InputException("--count " + count, "is out of range", "Use 1 to " + MAX_COUNT);
+      }
+      long start = System.nanoTime();
+      set.write(out, split, count, common.seed(), size, common.progress());
+      double seconds = (System.nanoTime() - start) * 1e-9;
+      Map<String, Object> json = new LinkedHashMap<>();
+      json.put("set", set.word());
+      json.put("split", split.name().toLowerCase(Locale.ROOT));
+      json.put("pictures", count);
+      json.put("seconds", seconds);
+      json.put("folder", out.toString());
+      common.print(
+          json,
+          String.format(
+              Locale.ROOT,
+              "%d pictures of %s (%s) in %s, %.1f s",
+              count,
+              set.word(),
+              json.get("split"),
+              out,
+              seconds));
+      return 0;
+    }
+  }
+
+  /** A new CLIP. */
+  @Command(
+      name = "pretrain",
+      description = {
+        "Trains a CLIP from nothing on the world's endless stream.",
+        "Stopped at any time, it continues with --resume from its last evaluation, and ends with"
+            + " the same bytes as if it had not been stopped."
+      },
+      footer = {
+        "",
+        "Example: clipsteer world pretrain --config configs/demo-clip.yaml --out runs/demo-clip"
+      })
+  static final class Pretrain implements Callable<Integer> {
+    @Mixin private CommonOptions common;
+    @Spec private CommandSpec spec;
+
+    @Option(
+        names = "--config",
+        required = true,
+        paramLabel = "YAML",
+        description = "Extents, biases and schedule; see configs/demo-clip.yaml.")
+    private Path config;
+
+    @Option(
+        names = "--out",
+        defaultValue = "runs/demo-clip",
+        paramLabel = "DIR",
+        description = "New folder (default: ${DEFAULT-VALUE}).")
+    private Path out;
+
+    @Option(names = "--resume", description = "Continue what was stopped in --out.")
+    private boolean resume;
+
+    @Override
+    public Integer call() {
+      common.apply();
+      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
+      var result =
+          Pretraining.run(PretrainConfig.read(config), out, resume, command, common.progress());
+      Map<String, Object> json = new LinkedHashMap<>();
+      json.put("model", result.model().toString());
+      json.put("steps", result.steps());
+      json.put("parameters", result.parameters());
+      json.put("seconds", result.seconds());
+      json.putAll(result.evaluation());
+      common.print(
+          json,
+          String.format(
+                  Locale.ROOT,
+                  "%s: %d parameters, %d steps, %.0f s%n",
+                  result.model(),
+                  result.parameters(),
+                  result.steps(),
+                  result.seconds())
+              + table(result.evaluation()));
+      return 0;
+    }
+  }
+
+  /** What a CLIP makes of the world. */
+  @Command(
+      name = "evaluate",
+      description = {
+        "Zero-shot accuracies on the world's unbiased test pictures, with 95 % Wilson intervals:",
+        "what a CLIP knows, and how far it leans on hair colour, background and written words."
+      },
+      footer = {"", "Example: clipsteer world evaluate --json"})
+  static final class Evaluate implements Callable<Integer> {
+    @Mixin private CommonOptions common;
+
+    @Option(
+        names = "--model",
+        paramLabel = "PATH",
+        description = "A checkpoint's folder or file (default: the demo CLIP that is shipped).")
+    private @Nullable Path model;
+
+    @Option(
+        names = "--count",
+        defaultValue = "1000",
+        paramLabel = "N",
+        description = "Pictures of each set and group (default: ${DEFAULT-VALUE}).")
+    private int count;
+
+    @Override
+    public Integer call() {
+      common.apply();
+      if (count < 1 || count > 1_000_000) {
+        throw new InputException("--count " + count, "is out of range", "Use 1 to 1000000");
+      }
+      long start = System.nanoTime();
+      Map<String, Share> shares = evaluate();
+      Map<String, Object> json = new LinkedHashMap<>(shares);
+      json.put("seconds", (System.nanoTime() - start) * 1e-9);
+      common.print(json, table(shares));
+      return 0;
+    }
+
+    private Map<String, Share> evaluate() {
+      if (model != null) return evaluate(model);
+      try {
+        Path folder = Files.createTempDirectory("clipsteer-demo-clip-");
+        try {
+          DemoClip.unpack(folder);
+          return evaluate(folder);
+        } finally {
+          try (var files = Files.list(folder)) {
+            for (Path file : files.toList()) Files.delete(file);
+          }
+          Files.delete(folder);
+        }
+      } catch (IOException e) {
+        throw new InputException(
+            "temporary folder", "cannot be used: " + e.getMessage(), "Name a --model", e);
+      }
+    }
+
+    private Map<String, Share> evaluate(Path checkpoint) {
+      try (ClipModel clip = ClipModel.load(checkpoint)) {
+        return Evaluation.run(clip, count, common.seed(), common.progress());
+      }
+    }
+  }
+
+  private static String table(Map<String, Share> shares) {
+    StringBuilder text = new StringBuilder();
+    shares.forEach(
+        (key, share) ->
+            text.append(
+                String.format(
+                    Locale.ROOT,
+                    "%-26s %5.1f %%   [%.1f, %.1f]   n %d%n",
+                    key,
+                    100 * share.value(),
+                    100 * share.low(),
+                    100 * share.high(),
+                    share.n())));
+    return text.toString();
+  }
+
+  /** A picture of pictures. */
+  @Command(
+      name = "sheet",
+      description = "Many pictures of the world side by side, to be looked at.",
+      footer = {"", "Example: clipsteer world sheet --out sheet.png"})
+  static final class Sheet implements Callable<Integer> {
+    @Mixin private CommonOptions common;
+
+    @Option(names = "--out", required = true, paramLabel = "PNG", description = "The picture.")
+    private Path out;
+
+    @Option(
+        names = "--size",
+        defaultValue = "64",
+        paramLabel = "PIXELS",
+        description = "Width and height of each (default: ${DEFAULT-VALUE}).")
+    private int size;
+
+    @Override
+    public Integer call() {
+      checkSize(size);
+      ContactSheet.write(out, common.seed(), size);
+      common.print(Map.of("picture", out.toString()), out.toString());
+      return 0;
+    }
+  }
+}

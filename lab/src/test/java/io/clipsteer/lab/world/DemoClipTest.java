@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.world;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.RunManifest;
+import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.data.tensor.SafeTensors;
+import io.clipsteer.data.tensor.StoredTensor;
+import io.clipsteer.data.tensor.TensorFile;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.GoldenCheck;
+import io.clipsteer.engine.model.Tokenizer;
+import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * The shipped CLIP: that it is what its manifest says, gives what transformers gives
+ * (bench/peers/make_demo_golden.py), and knows and mistakes what it is said to.
+ */
+final class DemoClipTest {
+  private static final Path GOLDEN = Path.of("src/test/resources/demo-clip");
+  private static final int COUNT = 150;
+
+  @TempDir private static Path folder;
+
+  @BeforeAll
+  static void unpack() {
+    DemoClip.unpack(folder);
+  }
+
+  @Test
+  void isWhatItsManifestSays() throws IOException {
+    RunManifest manifest = RunManifest.read(folder);
+    Map<String, String> files =
+        Map.of("model", "model.safetensors", "tokenizer", "tokenizer.json", "log", "log.csv");
+    files.forEach(
+        (key, file) ->
+            assertEquals(manifest.hashes().get(key), Hashes.sha256(folder.resolve(file)), file));
+    PretrainConfig config = PretrainConfig.read(Path.of("../configs/demo-clip.yaml"));
+    JsonNode told = JsonMapper.shared().valueToTree(manifest.config());
+    JsonNode wanted = JsonMapper.shared().valueToTree(config);
+    for (Map.Entry<String, JsonNode> field : wanted.properties()) {
+      assertEquals(field.getValue().toString(), told.get(field.getKey()).toString());
+    }
+    assertTrue(Files.size(folder.resolve("model.safetensors")) <= 8 << 20);
+  }
+
+  @Test
+  void givesWhatTransformersGives() {
+    try (ClipModel model = ClipModel.load(folder)) {
+      GoldenCheck.Result result = GoldenCheck.run(model, GOLDEN, null);
+      assertEquals(List.of("image_embed", "text_embed"), new ArrayList<>(result.errors().keySet()));
+      assertTrue(result.maxRelError() < 1e-5, result.toString());
+      assertNotNull(result.maxLogitDiff());
+      assertTrue(result.maxLogitDiff() < 1e-3, result.toString());
+    }
+  }
+
+  /** From the picture and the text themselves, not from what transformers made of them. */
+  @Test
+  void preprocessesAndTokenisesAsTransformers() throws IOException {
+    JsonNode facts = JsonMapper.shared().readTree(Files.readString(GOLDEN.resolve("golden.json")));
+    List<String> texts = new ArrayList<>();
+    facts.get("texts").forEach(text -> texts.add(text.asString()));
+    try (ClipModel model = ClipModel.load(folder);
+        TensorFile golden = SafeTensors.open(GOLDEN.resolve("golden.safetensors"))) {
+      Tokenizer tokenizer = model.tokenizer();
+      if (tokenizer == null) throw new AssertionError("no tokenizer");
+      StoredTensor ids = stored(golden, "input_ids");
+      long[][] rows = tokenizer.encode(texts);
+      int context = (int) ids.shape()[1];
+      for (int i = 0; i < rows.length; i++) {
+        for (int j = 0; j < context; j++) {
+          assertEquals((long) ids.get((long) i * context + j), rows[i][j], texts.get(i));
+        }
+      }
+      byte[] pictures = stored(golden, "picture").bytes().toArray(ValueLayout.JAVA_BYTE);
+      float[] input = stored(golden, "input").toFloats();
+      int size = 64 * 64 * 3;
+      for (int i = 0; i < pictures.length / size; i++) {
+        byte[] rgb = java.util.Arrays.copyOfRange(pictures, i * size, (i + 1) * size);
+        float[] expected = java.util.Arrays.copyOfRange(input, i * size, (i + 1) * size);
+        assertArrayEquals(expected, model.preprocessing().apply(new RgbImage(64, 64, rgb)), 2e-6f);
+      }
+    }
+  }
+
+  private static StoredTensor stored(TensorFile file, String name) {
+    StoredTensor tensor = file.tensors().get(name);
+    if (tensor == null) throw new AssertionError("no " + name);
+    return tensor;
+  }
+}
