@@ -7,7 +7,7 @@ import java.nio.ByteOrder;
 import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /** The Vector API's implementation: {@link ScalarSparse} but for the order of sums in float32. */
@@ -16,6 +16,7 @@ final class VectorSparse implements SparseKernels {
 
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   private static final int LANES = SPECIES.length();
+  private static final VectorShuffle<Float>[] HALVES = halves();
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
   private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
@@ -46,7 +47,26 @@ final class VectorSparse implements SparseKernels {
       VectorMask<Float> mask = SPECIES.indexInRange(c, width);
       sum0 = vector(a, atA + 4L * c, mask).fma(vector(b, atB + 4L * c, mask), sum0);
     }
-    return sum0.add(sum1).reduceLanes(VectorOperators.ADD);
+    return total(sum0.add(sum1));
+  }
+
+  /**
+   * Sum of the lanes, always in the same order; {@code reduceLanes} leaves the order open, and
+   * compiled code takes another one than interpreted code.
+   */
+  private static float total(FloatVector v) {
+    for (VectorShuffle<Float> half : HALVES) v = v.add(v.rearrange(half));
+    return v.lane(0);
+  }
+
+  @SuppressWarnings({"unchecked", "rawtypes"})
+  private static VectorShuffle<Float>[] halves() {
+    VectorShuffle[] halves = new VectorShuffle[Integer.numberOfTrailingZeros(LANES)];
+    for (int i = 0; i < halves.length; i++) {
+      int half = LANES >> (i + 1);
+      halves[i] = VectorShuffle.fromOp(SPECIES, lane -> (lane + half) % LANES);
+    }
+    return halves;
   }
 
   private static FloatVector vector(MemorySegment memory, long at) {
@@ -186,7 +206,7 @@ final class VectorSparse implements SparseKernels {
       squares = error.fma(error, squares);
       error.mul(scale).intoMemorySegment(gradient, base + 4L * i, ORDER, mask);
     }
-    return squares.reduceLanes(VectorOperators.ADD);
+    return total(squares);
   }
 
   @Override
@@ -229,7 +249,7 @@ final class VectorSparse implements SparseKernels {
           vector(row, base + 4L * i, mask)
               .fma(FloatVector.fromArray(SPECIES, gradient, i, mask), sum);
     }
-    add(gradient, -sum.reduceLanes(VectorOperators.ADD), row, base, width);
+    add(gradient, -total(sum), row, base, width);
   }
 
   private static void update(
