@@ -19,7 +19,7 @@ import tools.jackson.databind.json.JsonMapper;
  * One shard's {@code NNNNNN.json}, written after its data: a shard with it is complete.
  *
  * @param images ids of its pictures, in order
- * @param consumed pictures of the source that were read up to its end, those left out included
+ * @param consumed place in the source after its last picture: where the next shard begins
  * @param skipped pictures left out since the shard before, with the reason
  * @param sha256 of each hook point's data file
  */

@@ -28,7 +28,10 @@ import tools.jackson.databind.json.JsonMapper;
  * @param gridColumns patches from left to right
  * @param width numbers of a token
  * @param dtype fp32, bf16 or int8
- * @param imagesPerShard pictures of every shard but the last
+ * @param imageBatch pictures that went through the tower at once: sums in a product may depend on
+ *     it
+ * @param imagesPerShard pictures of every shard but the last; whole batches, so that a harvest that
+ *     goes on after a shard makes the same batches
  */
 public record StoreFormat(
     int protocol,
@@ -43,6 +46,7 @@ public record StoreFormat(
     int gridColumns,
     int width,
     String dtype,
+    int imageBatch,
     int imagesPerShard) {
   /** The only protocol there is. */
   public static final int PROTOCOL = 1;
@@ -108,6 +112,7 @@ public record StoreFormat(
     need(where, width >= 1 && width <= 1 << 20, "width " + width);
     need(where, tokensPerImage >= 1 && tokensPerImage <= 1 << 20, "tokens a picture");
     need(where, prefixTokens >= 0 && prefixTokens <= tokensPerImage, "prefix tokens");
+    need(where, imageBatch >= 1 && imagesPerShard % imageBatch == 0, "batch");
     need(where, imagesPerShard >= 1 && imagesPerShard <= 1 << 24, "pictures a shard");
     need(where, bytesPerImage() * imagesPerShard <= 1L << 40, "bytes of a shard");
     long patches = (long) gridRows * gridColumns;

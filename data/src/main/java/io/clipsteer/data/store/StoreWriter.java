@@ -27,9 +27,10 @@ public final class StoreWriter implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final List<MemorySegment> filling = new ArrayList<>();
   private final List<String> ids = new ArrayList<>();
-  private final Map<String, String> skipped = new LinkedHashMap<>();
+  private final TreeMap<Long, Map.Entry<String, String>> skipped = new TreeMap<>();
   private int shards;
   private long consumed;
+  private long last;
   private long images;
 
   private StoreWriter(Path store, StoreFormat format) {
@@ -65,6 +66,7 @@ public final class StoreWriter implements AutoCloseable {
     for (Shard shard = writer.next(); shard != null; shard = writer.next()) {
       writer.shards++;
       writer.consumed = shard.consumed();
+      writer.last = shard.consumed();
       writer.images += shard.images().size();
     }
     return writer;
@@ -94,18 +96,24 @@ public final class StoreWriter implements AutoCloseable {
     return images;
   }
 
-  /** A picture of the source that could not be used. */
-  public void skip(String id, String reason) {
-    consumed++;
-    skipped.put(id, reason);
+  /**
+   * Notes a picture of the source that could not be used, at any time before a later picture is
+   * added.
+   *
+   * @param position its place in the source, from 0
+   */
+  public void skip(String id, long position, String reason) {
+    if (position >= consumed) skipped.put(position, Map.entry(id, reason));
   }
 
   /**
    * Adds a picture.
    *
+   * @param position its place in the source, from 0, after that of the picture before
    * @param activations for each hook point, in the format's order, native F32 [tokens,width]
    */
-  public void add(String id, List<MemorySegment> activations) {
+  public void add(String id, long position, List<MemorySegment> activations) {
+    if (position < last) throw new IllegalArgumentException("position " + position + " again");
     if (activations.size() != format.hookPoints().size()) {
       throw new IllegalArgumentException(activations.size() + " hook points");
     }
@@ -126,7 +134,7 @@ public final class StoreWriter implements AutoCloseable {
       }
     }
     ids.add(id);
-    consumed++;
+    last = position + 1;
     if (ids.size() == format.imagesPerShard()) flush();
   }
 
@@ -145,15 +153,22 @@ public final class StoreWriter implements AutoCloseable {
           });
       hashes.put(point, Hashes.sha256(bytes));
     }
-    new Shard(ids, consumed, skipped, hashes).write(store, shards);
+    Map<String, String> left = new LinkedHashMap<>();
+    skipped.headMap(last).values().forEach(skip -> left.put(skip.getKey(), skip.getValue()));
+    skipped.headMap(last).clear();
+    new Shard(ids, last, left, hashes).write(store, shards);
+    consumed = last;
     images += ids.size();
     shards++;
     ids.clear();
-    skipped.clear();
   }
 
-  /** Writes what is left and the line that makes the store complete. */
-  public void finish() {
+  /**
+   * Writes what is left and the line that makes the store complete.
+   *
+   * @return pictures in the store
+   */
+  public long finish() {
     if (!ids.isEmpty()) flush();
     if (images == 0) {
       throw new InputException(store, "no picture could be used", "Name pictures that can be read");
@@ -163,7 +178,11 @@ public final class StoreWriter implements AutoCloseable {
     done.put("images", images);
     done.put("tokens", images * format.tokensPerImage());
     done.put("consumed", consumed);
+    Map<Long, String> after = new TreeMap<>();
+    skipped.forEach((position, skip) -> after.put(position, skip.getKey()));
+    done.put("skipped_after", List.copyOf(after.values()));
     AtomicFiles.writeJson(store.resolve(ActivationStore.COMPLETE), done);
+    return images;
   }
 
   @Override

@@ -48,6 +48,7 @@ final class ActivationStoreTest {
         2,
         WIDTH,
         dtype,
+        2,
         4);
   }
 
@@ -59,7 +60,7 @@ final class ActivationStoreTest {
     try (Arena arena = Arena.ofConfined()) {
       for (int image = from; image < to; image++) {
         if (image % 10 == 9) {
-          writer.skip("img" + image, "no picture");
+          writer.skip("img" + image, image, "no picture");
           continue;
         }
         List<MemorySegment> points = new ArrayList<>();
@@ -70,7 +71,7 @@ final class ActivationStoreTest {
           }
           points.add(arena.allocateFrom(ValueLayout.JAVA_FLOAT, values));
         }
-        writer.add("img" + image, points);
+        writer.add("img" + image, image, points);
       }
     }
   }
