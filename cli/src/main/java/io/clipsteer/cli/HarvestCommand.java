@@ -105,7 +105,8 @@ final class HarvestCommand implements Callable<Integer> {
 
   /** Says what will be written, and refuses to begin what the disk cannot hold. */
   private void forecast(StoreFormat format, long count) {
-    if (count < 0) return;
+    // A folder that is there already will be refused: no forecast of what will not be.
+    if (count < 0 || (Files.exists(out) && !resume)) return;
     long bytes = format.bytes(count);
     System.err.printf(Locale.ROOT, "%d pictures: about %.1f MB in %s%n", count, bytes * 1e-6, out);
     Path there = out.toAbsolutePath();
