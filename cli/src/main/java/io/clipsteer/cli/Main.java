@@ -21,6 +21,7 @@ import picocli.CommandLine.Spec;
       DemoCommand.class,
       ModelCommand.class,
       ClassifyCommand.class,
+      HarvestCommand.class,
       TrainCommand.class,
       SteerCommand.class,
       WorldCommand.class,

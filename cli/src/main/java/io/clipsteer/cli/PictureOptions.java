@@ -55,7 +55,7 @@ final class PictureOptions {
     if (batch < 1) throw new InputException("--image-batch " + batch, "below 1", "Try 32");
     int decoders = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
-    var options = new ImageLoader.Options(batch, decoders, 2, limit, decoding);
+    var options = new ImageLoader.Options(batch, decoders, 2, 0, limit, decoding);
     return new Pictures(ImageSet.open(images), model.preprocessing(), options);
   }
 }

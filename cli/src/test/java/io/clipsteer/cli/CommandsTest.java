@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import javax.imageio.ImageIO;
@@ -455,6 +456,79 @@ final class CommandsTest {
     run("world", "evaluate", "--count", 0).refused("--count 0");
   }
 
+  @Test
+  void harvest() throws IOException {
+    Path store = temp.resolve("store");
+    Object[] words = {
+      "harvest",
+      "--model",
+      CLIP,
+      "--images",
+      pictures,
+      "--layers",
+      "0-1,2",
+      "--dtype",
+      "int8",
+      "--out",
+      store,
+      "--json"
+    };
+    JsonNode json = run(words).json();
+    assertEquals(20, json.get("images").asInt());
+    assertEquals(20 * 17, json.get("tokens").asInt());
+    assertEquals(3L * 20 * 17 * (24 + 4), json.get("bytes").asLong());
+    assertTrue(json.get("tokens_per_second").asDouble() > 0);
+    assertEquals(
+        20,
+        JsonMapper.shared()
+            .readTree(Files.readAllBytes(store.resolve("complete.json")))
+            .get("images")
+            .asInt());
+    run(words).refused("holds a store already", "--resume");
+    Object[] more = Arrays.copyOf(words, words.length + 1);
+    more[words.length] = "--resume";
+    assertEquals(0, run(more).json().get("harvested_images").asInt());
+    for (String layers : new String[] {"", "3-1", "x", "1,,2", "0-99999", "-1"}) {
+      run(
+              "harvest",
+              "--model",
+              CLIP,
+              "--images",
+              pictures,
+              "--layers=" + layers,
+              "--out",
+              temp.resolve("s"))
+          .refused("--layers");
+    }
+    run(
+            "harvest",
+            "--model",
+            CLIP,
+            "--images",
+            pictures,
+            "--layers",
+            "7",
+            "--out",
+            temp.resolve("s"))
+        .refused("blocks.7");
+    run(
+            "harvest",
+            "--model",
+            CLIP,
+            "--images",
+            pictures,
+            "--layers",
+            "1",
+            "--dtype",
+            "fp8",
+            "--out",
+            temp.resolve("s"))
+        .refused("--dtype fp8");
+    run("harvest", "--model", CLIP, "--images", pictures, "--layers", "1", "--out", pictures)
+        .refused("is not empty");
+    assertTrue(Files.notExists(temp.resolve("s")));
+  }
+
   // ---- wrong usage and bad input
   // ------------------------------------------------------------------
 
@@ -530,6 +604,7 @@ final class CommandsTest {
           {"model", "inspect", "--help"},
           {"model", "verify", "--help"},
           {"classify", "--help"},
+          {"harvest", "--help"},
           {"train", "--help"},
           {"steer", "--help"},
           {"doctor", "--help"},

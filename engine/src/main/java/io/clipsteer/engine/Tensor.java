@@ -215,6 +215,11 @@ public final class Tensor implements AutoCloseable {
     return op("indexSelect", () -> raw.index_select(dim, index.raw), this, index);
   }
 
+  /** Along {@code dim}, the entries named by {@code index} (I64, its shape is the result's). */
+  public Tensor gather(int dim, Tensor index) {
+    return op("gather", () -> raw.gather(dim, index.raw), this, index);
+  }
+
   /** Itself when row-major without gaps, else a copy that is. */
   public Tensor contiguous() {
     return raw.is_contiguous() ? this : op("contiguous", raw::contiguous, this);

@@ -27,6 +27,33 @@ public sealed interface RowKernels permits ScalarKernels, VectorKernels {
       MemorySegment values,
       MemorySegment indices);
 
+  /**
+   * The columns of the {@code k} largest entries of every row of a BF16 matrix, rising; of equal
+   * entries the one with the lower column counts as larger, and −0 is less than 0. A NaN without
+   * sign counts as larger than every number, one with a sign as smaller.
+   *
+   * @param matrix BF16 [rows,columns], row-major
+   * @param k 1 to {@code columns}
+   * @param indices I32 [rows,k], written
+   */
+  void topColumnsBf16(MemorySegment matrix, long rows, int columns, int k, MemorySegment indices);
+
+  /** Refuses sizes that do not fit the memory handed over. */
+  static void checkTopColumns(
+      MemorySegment matrix, long rows, int columns, int k, MemorySegment indices) {
+    if (k < 1 || k > columns || rows < 0) {
+      throw new IllegalArgumentException("top " + k + " of " + rows + " rows of " + columns);
+    }
+    if (matrix.byteSize() < 2 * rows * columns || indices.byteSize() < 4 * rows * k) {
+      throw new IllegalArgumentException("memory too small for top " + k + " of " + rows + " rows");
+    }
+  }
+
+  /** A BF16 number's bits as an int that sorts as the number does. */
+  static int orderedBf16(short bits) {
+    return bits ^ ((bits >> 15) & 0x7fff);
+  }
+
   /** The fastest implementation here: the Vector API's. */
   static RowKernels best() {
     return VectorKernels.INSTANCE;

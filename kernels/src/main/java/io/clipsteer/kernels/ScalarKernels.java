@@ -13,6 +13,7 @@ public final class ScalarKernels implements RowKernels {
   public static final ScalarKernels INSTANCE = new ScalarKernels();
 
   private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfShort I16 = ValueLayout.JAVA_SHORT_UNALIGNED;
   private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
 
   private ScalarKernels() {}
@@ -42,6 +43,26 @@ public final class ScalarKernels implements RowKernels {
         values.set(F32, 4 * (row * k + i), matrix.get(F32, 4 * (base + chosen[i])));
         indices.set(I32, 4 * (row * k + i), chosen[i]);
       }
+    }
+  }
+
+  @Override
+  public void topColumnsBf16(
+      MemorySegment matrix, long rows, int columns, int k, MemorySegment indices) {
+    RowKernels.checkTopColumns(matrix, rows, columns, k, indices);
+    for (long row = 0; row < rows; row++) {
+      long base = row * columns;
+      Comparator<Integer> larger =
+          Comparator.comparingInt(c -> -RowKernels.orderedBf16(matrix.get(I16, 2 * (base + c))));
+      int[] chosen =
+          IntStream.range(0, columns)
+              .boxed()
+              .sorted(larger.thenComparing(Comparator.naturalOrder()))
+              .limit(k)
+              .mapToInt(Integer::intValue)
+              .sorted()
+              .toArray();
+      for (int i = 0; i < k; i++) indices.set(I32, 4 * (row * k + i), chosen[i]);
     }
   }
 }

@@ -7,6 +7,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.stream.LongStream;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -18,6 +19,7 @@ final class VectorKernels implements RowKernels {
   private static final int LANES = SPECIES.length();
   private static final long ALL_LANES = (1L << LANES) - 1;
   private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfShort I16 = ValueLayout.JAVA_SHORT_UNALIGNED;
   private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
 
   private VectorKernels() {}
@@ -65,6 +67,86 @@ final class VectorKernels implements RowKernels {
     }
     for (; column < columns; column++) {
       candidates.offer(matrix.get(F32, 4 * (base + column)), column);
+    }
+  }
+
+  @Override
+  public void topColumnsBf16(
+      MemorySegment matrix, long rows, int columns, int k, MemorySegment indices) {
+    RowKernels.checkTopColumns(matrix, rows, columns, k, indices);
+    int chunks = (int) Math.min(rows, 4L * Runtime.getRuntime().availableProcessors());
+    LongStream.range(0, chunks)
+        .parallel()
+        .forEach(
+            chunk -> {
+              Shorts candidates = new Shorts(k);
+              long end = rows * (chunk + 1) / chunks;
+              for (long row = rows * chunk / chunks; row < end; row++) {
+                candidates.scan(matrix, row * columns, columns);
+                candidates.write(row, indices);
+              }
+            });
+  }
+
+  /** {@link Candidates} for BF16: a number's bits sort as a short does. */
+  private static final class Shorts {
+    private static final VectorSpecies<Short> SHORTS = ShortVector.SPECIES_PREFERRED;
+    private static final long ALL = SHORTS.length() == 64 ? -1L : (1L << SHORTS.length()) - 1;
+
+    private final int k;
+    private final long[] keys;
+    private int size;
+    private boolean cut;
+    private short bar;
+
+    Shorts(int k) {
+      this.k = k;
+      this.keys = new long[k + Math.max(k, 64)];
+    }
+
+    void scan(MemorySegment matrix, long base, int columns) {
+      size = 0;
+      cut = false;
+      int column = 0;
+      int vectorEnd = columns - columns % SHORTS.length();
+      for (; column < vectorEnd; column += SHORTS.length()) {
+        ShortVector v =
+            ShortVector.fromMemorySegment(
+                SHORTS, matrix, 2 * (base + column), ByteOrder.nativeOrder());
+        ShortVector ordered =
+            v.lanewise(VectorOperators.ASHR, 15)
+                .and((short) 0x7fff)
+                .lanewise(VectorOperators.XOR, v);
+        long bits = cut ? ordered.compare(VectorOperators.GT, bar).toLong() : ALL;
+        while (bits != 0) {
+          int lane = Long.numberOfTrailingZeros(bits);
+          bits &= bits - 1;
+          offer(matrix.get(I16, 2 * (base + column + lane)), column + lane);
+        }
+      }
+      for (; column < columns; column++) {
+        offer(matrix.get(I16, 2 * (base + column)), column);
+      }
+    }
+
+    private void offer(short value, int column) {
+      int ordered = RowKernels.orderedBf16(value);
+      if (cut && ordered <= bar) return;
+      keys[size++] = ((long) ordered << 32) | (0xffff_ffffL & ~column);
+      if (size < keys.length) return;
+      Arrays.sort(keys, 0, size);
+      System.arraycopy(keys, size - k, keys, 0, k);
+      size = k;
+      cut = true;
+      bar = (short) (keys[0] >> 32);
+    }
+
+    void write(long row, MemorySegment indices) {
+      Arrays.sort(keys, 0, size);
+      int[] chosen = new int[k];
+      for (int i = 0; i < k; i++) chosen[i] = ~(int) keys[size - k + i];
+      Arrays.sort(chosen);
+      for (int i = 0; i < k; i++) indices.set(I32, 4 * (row * k + i), chosen[i]);
     }
   }
 

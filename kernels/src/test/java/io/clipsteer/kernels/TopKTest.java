@@ -64,6 +64,45 @@ final class TopKTest {
     return values[random.nextInt(values.length)];
   }
 
+  private static int[] topBf16(RowKernels kernels, short[] matrix, int rows, int columns, int k) {
+    MemorySegment indices = MemorySegment.ofArray(new int[rows * k]);
+    kernels.topColumnsBf16(MemorySegment.ofArray(matrix), rows, columns, k, indices);
+    return indices.toArray(ValueLayout.JAVA_INT);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1,1,1", "3,7,7", "5,33,4", "2,64,64", "4,207,32", "3,4096,96", "9,1021,65"})
+  void bf16VectorEqualsScalar(int rows, int columns, int k) {
+    Random random = new Random(columns * 31L + k);
+    for (int kind = 0; kind < 4; kind++) {
+      short[] matrix = new short[rows * columns];
+      for (int i = 0; i < matrix.length; i++) {
+        float value =
+            switch (kind) {
+              case 0 -> (float) random.nextGaussian();
+              case 1 -> random.nextInt(3) - 1;
+              case 2 -> i % columns;
+              default -> special(random);
+            };
+        matrix[i] = (short) (Float.floatToRawIntBits(value) >> 16);
+      }
+      assertArrayEquals(
+          topBf16(ScalarKernels.INSTANCE, matrix, rows, columns, k),
+          topBf16(RowKernels.best(), matrix, rows, columns, k),
+          "kind " + kind);
+    }
+  }
+
+  @Test
+  void handMadeBf16Row() {
+    float[] row = {-1, 2, -0f, 2, 0.5f, 0};
+    short[] bits = new short[6];
+    for (int i = 0; i < 6; i++) bits[i] = (short) (Float.floatToRawIntBits(row[i]) >> 16);
+    assertArrayEquals(new int[] {1}, topBf16(RowKernels.best(), bits, 1, 6, 1));
+    assertArrayEquals(new int[] {1, 3, 4, 5}, topBf16(RowKernels.best(), bits, 1, 6, 4));
+    assertThrows(IllegalArgumentException.class, () -> topBf16(RowKernels.best(), bits, 2, 6, 1));
+  }
+
   @Test
   void handMadeRow() {
     float[] row = {0.5f, 3, -2, 3, 1};

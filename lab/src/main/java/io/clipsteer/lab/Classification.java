@@ -62,7 +62,7 @@ public final class Classification {
     double flops = model.vision().flopsPerImage();
     long start = System.nanoTime();
     List<ImageLoader.Skipped> skipped;
-    try (var task = progress.start("classifying", pictures.total(), "images")) {
+    try (var task = progress.start("classifying", pictures.count(), "images")) {
       skipped =
           pictures.forEach(
               (batch, pixels) -> {

@@ -54,7 +54,7 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
   }
 
   /** Pictures in a pass, for progress: -1 for an archive, which would have to be read for it. */
-  long total() {
+  public long count() {
     if (!Files.isDirectory(set.origin()) && set.origin().toString().endsWith(".tar")) return -1;
     long count = 0;
     try (ImageCursor cursor = set.cursor()) {

@@ -58,7 +58,7 @@ final class TokenSource implements AutoCloseable {
     fills++;
     double flops = model.vision().flopsPerImage() * (point.layer() + 1) / layers();
     long begin = System.nanoTime();
-    long total = firstPass ? pictures.total() : -1;
+    long total = firstPass ? pictures.count() : -1;
     try (var task = progress.start("harvesting " + point, total, "images")) {
       // Even a small buffer is not full before a picture for measuring has come by.
       while (!buffer.isFull() || (firstPass && asideImages == 0)) {

@@ -3,6 +3,7 @@ package io.clipsteer.lab;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
@@ -170,7 +171,8 @@ public final class Training {
     int[] order = buffer.shuffled(new SplittableRandom(config.seed()));
     try (Scope scope = Scope.open()) {
       return new SaeTrainer(
-          new SaeTrainer.Config(variant, width, features(), config.normalisation(), config.seed()),
+          new SaeTrainer.Config(
+              variant, width, features(), config.normalisation(), DType.F32, config.seed()),
           buffer.gather(order, 0, Math.min(order.length, INITIAL_SAMPLE)));
     }
   }

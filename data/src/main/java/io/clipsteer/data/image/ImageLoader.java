@@ -30,17 +30,23 @@ public final class ImageLoader implements AutoCloseable {
    * @param batchSize pictures per batch; the last one may have fewer
    * @param threads how many pictures are decoded at once
    * @param ahead batches that may wait for the consumer
-   * @param limit only so many pictures from the start of the set, skipped ones included
+   * @param start pictures of the set that are passed over unread
+   * @param limit only so many pictures after those, skipped ones included
    * @param decoding limits and turning
    */
   public record Options(
-      int batchSize, int threads, int ahead, long limit, ImageDecoder.Options decoding) {
+      int batchSize,
+      int threads,
+      int ahead,
+      long start,
+      long limit,
+      ImageDecoder.Options decoding) {
     /** Checks the ranges. */
     public Options {
-      if (batchSize < 1 || threads < 1 || ahead < 1 || limit < 0) {
+      if (batchSize < 1 || threads < 1 || ahead < 1 || start < 0 || limit < 0) {
         throw new InputException(
             "image loader",
-            "batch size, threads and batches ahead must be at least 1, the limit at least 0",
+            "batch size, threads and batches ahead must be at least 1, start and limit at least 0",
             "Correct the option");
       }
     }
@@ -48,25 +54,37 @@ public final class ImageLoader implements AutoCloseable {
     /** All processors, two batches ahead, the whole set. */
     public static Options of(int batchSize) {
       int processors = Runtime.getRuntime().availableProcessors();
-      return new Options(batchSize, processors, 2, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
+      return new Options(batchSize, processors, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
     }
 
     /** As this, with so many decoding threads. */
     public Options withThreads(int count) {
-      return new Options(batchSize, count, ahead, limit, decoding);
+      return new Options(batchSize, count, ahead, start, limit, decoding);
     }
 
     /** As this, but only the first {@code count} pictures. */
     public Options withLimit(long count) {
-      return new Options(batchSize, threads, ahead, count, decoding);
+      return new Options(batchSize, threads, ahead, start, count, decoding);
+    }
+
+    /** As this, but passing over the first {@code count} pictures. */
+    public Options withStart(long count) {
+      return new Options(batchSize, threads, ahead, count, limit, decoding);
     }
   }
 
-  /** A picture that was left out, and why. */
-  public record Skipped(String id, String reason) {}
+  /**
+   * A picture that was left out.
+   *
+   * @param id its path relative to the set
+   * @param reason why
+   * @param position its place in the set, from 0
+   */
+  public record Skipped(String id, String reason, long position) {}
 
   /** What a worker made of one picture; a null picture comes with a reason. */
-  private record Decoded(ImageItem item, @Nullable RgbImage picture, String reason) {}
+  private record Decoded(
+      ImageItem item, long position, @Nullable RgbImage picture, String reason) {}
 
   /** What passes to the consumer: a batch, or the end with its cause, if any. */
   private record Handover(@Nullable ImageBatch batch, @Nullable Throwable failure) {}
@@ -142,7 +160,8 @@ public final class ImageLoader implements AutoCloseable {
   /** The buffer is lent whole; the consumer sees only the part that holds pictures. */
   private ImageBatch handed(ImageBatch batch) {
     long bytes = 4L * batch.count() * preprocessing.floats();
-    return new ImageBatch(batch.ids(), batch.labels(), batch.pixels().asSlice(0, bytes));
+    return new ImageBatch(
+        batch.ids(), batch.labels(), batch.positions(), batch.pixels().asSlice(0, bytes));
   }
 
   /** The pictures left out so far, in the set's order; complete once {@link #next} gave null. */
@@ -173,6 +192,8 @@ public final class ImageLoader implements AutoCloseable {
     int window = 2 * options.threads;
     ArrayDeque<Future<Decoded>> pending = new ArrayDeque<>(window);
     long left = options.limit;
+    long position = 0;
+    while (position < options.start && cursor.next() != null) position++;
     Batch batch = new Batch();
     InputException fault = null;
     while (true) {
@@ -184,7 +205,7 @@ public final class ImageLoader implements AutoCloseable {
       }
       if (item != null) {
         left--;
-        pending.add(submit(item));
+        pending.add(submit(item, position++));
         continue;
       }
       if (pending.size() < window) left = 0;
@@ -196,18 +217,18 @@ public final class ImageLoader implements AutoCloseable {
     if (fault != null) throw fault;
   }
 
-  private Future<Decoded> submit(ImageItem item) {
-    return workers.submit(() -> decode(item));
+  private Future<Decoded> submit(ImageItem item, long position) {
+    return workers.submit(() -> decode(item, position));
   }
 
-  private Decoded decode(ImageItem item) {
+  private Decoded decode(ImageItem item, long position) {
     try {
       RgbImage image = ImageDecoder.decode(item.bytes(), item.id(), options.decoding);
-      return new Decoded(item, preprocessing.resizedAndCropped(image), "");
+      return new Decoded(item, position, preprocessing.resizedAndCropped(image), "");
     } catch (InputException e) {
-      return new Decoded(item, null, e.getMessage() + "");
+      return new Decoded(item, position, null, e.getMessage() + "");
     } catch (OutOfMemoryError e) {
-      return new Decoded(item, null, item.id() + ": it does not fit in memory");
+      return new Decoded(item, position, null, item.id() + ": it does not fit in memory");
     }
   }
 
@@ -224,11 +245,12 @@ public final class ImageLoader implements AutoCloseable {
     private @Nullable MemorySegment pixels;
     private List<String> ids = new ArrayList<>();
     private List<@Nullable String> labels = new ArrayList<>();
+    private List<Long> positions = new ArrayList<>();
 
     void add(Decoded decoded) throws InterruptedException {
       RgbImage picture = decoded.picture;
       if (picture == null) {
-        skipped.add(new Skipped(decoded.item.id(), decoded.reason));
+        skipped.add(new Skipped(decoded.item.id(), decoded.reason, decoded.position));
         return;
       }
       MemorySegment target = pixels;
@@ -239,6 +261,7 @@ public final class ImageLoader implements AutoCloseable {
       preprocessing.normaliseInto(picture, target, (long) ids.size() * preprocessing.floats());
       ids.add(decoded.item.id());
       labels.add(decoded.item.label());
+      positions.add(decoded.position);
       if (ids.size() == options.batchSize) flush();
     }
 
@@ -248,11 +271,15 @@ public final class ImageLoader implements AutoCloseable {
       ready.put(
           new Handover(
               new ImageBatch(
-                  Collections.unmodifiableList(ids), Collections.unmodifiableList(labels), full),
+                  Collections.unmodifiableList(ids),
+                  Collections.unmodifiableList(labels),
+                  Collections.unmodifiableList(positions),
+                  full),
               null));
       pixels = null;
       ids = new ArrayList<>();
       labels = new ArrayList<>();
+      positions = new ArrayList<>();
     }
   }
 

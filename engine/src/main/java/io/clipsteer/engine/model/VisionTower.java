@@ -100,6 +100,15 @@ public final class VisionTower {
     return device;
   }
 
+  /**
+   * Refuses a hook point that this tower has not.
+   *
+   * @throws io.clipsteer.data.InputException with the layers there are
+   */
+  public void check(HookPoint point) {
+    Hooks.checkPoint(point, TowerKind.VISION, config.layers());
+  }
+
   /** Floating-point operations of the matrix products for one picture at the native size. */
   public double flopsPerImage() {
     double t = config.tokens();

@@ -4,12 +4,20 @@ package io.clipsteer.engine.sae;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.kernels.RowKernels;
+import io.clipsteer.kernels.SparseKernels;
+import io.clipsteer.kernels.SparseRows;
+import java.lang.foreign.ValueLayout;
 import java.util.BitSet;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trains one TopK SAE, with hand-written gradients: parameters, Adam's moments, and which features
  * have fired. Loss: mean over tokens and coordinates of {@code (ẑ − z)²} in normalised units.
+ *
+ * <p>Only active features are decoded and followed back; the one dense product is the encoder's. It
+ * may run in bf16: then it only proposes features, whose activations are computed exactly.
  *
  * <p>Decoder rows stay unit vectors: the gradient's part along them is removed, and they are
  * brought back to length 1 after every step (as ViT-Prisma and saev do).
@@ -22,6 +30,8 @@ public final class SaeTrainer implements AutoCloseable {
    * @param width d
    * @param features f
    * @param normalisation of the input
+   * @param encoderProduct F32: every activation exactly; BF16: those of the {@link #candidates}
+   *     that a bf16 product ranks highest
    * @param seed of the initial weights
    */
   public record Config(
@@ -29,7 +39,13 @@ public final class SaeTrainer implements AutoCloseable {
       int width,
       int features,
       InputNormalisation normalisation,
-      long seed) {}
+      DType encoderProduct,
+      long seed) {
+    /** How many features of a token are scored exactly after a bf16 product. */
+    public int candidates() {
+      return Math.min(features, variant.k() + Math.max(16, variant.k() / 2));
+    }
+  }
 
   /**
    * What a step saw.
@@ -43,11 +59,18 @@ public final class SaeTrainer implements AutoCloseable {
   private static final double BETA2 = 0.999;
   private static final double ADAM_EPS = 1e-8;
 
+  /** Of the encoder's dense product, held at a time. */
+  private static final long PRODUCT_BYTES = 64L << 20;
+
   private final Config config;
+
+  /** By features, [f,d]: the transpose of W_enc. */
   private final Parameter encoder;
+
   private final Parameter encoderBias;
   private final Parameter decoder;
   private final Parameter decoderBias;
+  private final @Nullable Tensor shortEncoder;
   private final BitSet fired;
   private int steps;
 
@@ -66,6 +89,10 @@ public final class SaeTrainer implements AutoCloseable {
       double correction = Math.sqrt(1 - Math.pow(BETA2, step));
       Tensor divisor = second.sqrt().mulInPlace(1 / correction).addInPlace(ADAM_EPS);
       value.addQuotientInPlace(first, divisor, -rate / (1 - Math.pow(BETA1, step)));
+    }
+
+    SparseKernels.Moments moments() {
+      return new SparseKernels.Moments(value.segment(), first.segment(), second.segment());
     }
 
     @Override
@@ -92,9 +119,10 @@ public final class SaeTrainer implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       Tensor rows = randomRows(config).unit();
       decoder = Parameter.of(rows, scope);
-      encoder = Parameter.of(rows.transpose(0, 1).contiguous().copy(), scope);
+      encoder = Parameter.of(rows.copy(), scope);
       encoderBias = Parameter.of(Tensor.zeros(DType.F32, config.features()), scope);
       decoderBias = Parameter.of(config.normalisation().apply(sample).z().mean(0, false), scope);
+      shortEncoder = shortCopy(scope);
     }
   }
 
@@ -104,10 +132,16 @@ public final class SaeTrainer implements AutoCloseable {
     this.fired = new BitSet(config.features());
     try (Scope scope = Scope.open()) {
       decoder = Parameter.of(start.decoder().copy(), scope);
-      encoder = Parameter.of(start.encoder().copy(), scope);
+      encoder = Parameter.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
       encoderBias = Parameter.of(start.encoderBias().copy(), scope);
       decoderBias = Parameter.of(start.decoderBias().copy(), scope);
+      shortEncoder = shortCopy(scope);
     }
+  }
+
+  private @Nullable Tensor shortCopy(Scope scope) {
+    if (config.encoderProduct() == DType.F32) return null;
+    return scope.release(encoder.value().to(DType.BF16));
   }
 
   private static Tensor randomRows(Config config) {
@@ -125,51 +159,133 @@ public final class SaeTrainer implements AutoCloseable {
    */
   public Step step(Tensor x, double learningRate) {
     try (Scope scope = Scope.open()) {
-      Tensor z = config.normalisation().apply(x).z();
+      int n = Math.toIntExact(x.size(0));
+      int width = config.width();
+      Tensor z = config.normalisation().apply(x).z().contiguous();
       Tensor centred = z.sub(decoderBias.value());
-      Tensor pre = centred.matmul(encoder.value()).addInPlace(encoderBias.value());
-      SparseCode code = SparseCode.topK(pre, config.variant().k());
-      Tensor dense = code.dense(config.features());
-      Tensor error = dense.matmul(decoder.value()).addInPlace(decoderBias.value()).subInPlace(z);
-      double loss = error.mul(error).sum(DType.F64).item() / error.elements();
+      Tensor indices = Tensor.empty(DType.I32, n, config.variant().k());
+      Tensor values = Tensor.empty(DType.F32, n, config.variant().k());
+      encode(centred, indices, values);
+      values.reluInPlace();
+      SparseRows code =
+          SparseRows.uniform(
+              n, config.variant().k(), config.features(), indices.segment(), values.segment());
+      Tensor gradient = Tensor.empty(DType.F32, n, width); // dL/dẑ
+      Tensor codeGradient = Tensor.empty(DType.F32, n, config.variant().k());
+      double squares =
+          SparseKernels.best()
+              .reconstruct(
+                  code,
+                  decoder.value().segment(),
+                  decoderBias.value().segment(),
+                  width,
+                  z.segment(),
+                  2.0 / ((double) n * width),
+                  0,
+                  gradient.segment(),
+                  codeGradient.segment());
       double l0 = note(code);
-      Tensor gradient = error.mulInPlace(2.0 / error.elements()); // dL/dẑ [n,d]
-      // The code's gradient [n,f] is zero where a feature is not active.
-      Tensor codeGradient =
-          gradient.matmul(decoder.value().transpose(0, 1)).mulInPlace(dense.sign());
-      update(centred, dense, gradient, codeGradient, learningRate);
-      return new Step(loss, l0);
+      update(centred, code, values, gradient, codeGradient, learningRate);
+      return new Step(squares / ((double) n * width), l0);
     }
+  }
+
+  /** The k largest pre-activations of every token, in pieces that bound the memory. */
+  private void encode(Tensor centred, Tensor indices, Tensor values) {
+    long n = centred.size(0);
+    long rowBytes = (shortEncoder == null ? 4L : 2L) * config.features();
+    long piece = Math.max(1, PRODUCT_BYTES / rowBytes);
+    for (long at = 0; at < n; at += piece) {
+      long rows = Math.min(piece, n - at);
+      try (Scope scope = Scope.open()) {
+        Tensor input = centred.narrow(0, at, rows);
+        Tensor chosen = indices.narrow(0, at, rows);
+        Tensor scores = values.narrow(0, at, rows);
+        if (shortEncoder == null) {
+          Tensor pre = input.linear(encoder.value(), encoderBias.value());
+          RowKernels.best()
+              .topK(
+                  pre.contiguous().segment(),
+                  rows,
+                  config.features(),
+                  config.variant().k(),
+                  scores.segment(),
+                  chosen.segment());
+        } else {
+          encodeShort(input, shortEncoder, chosen, scores);
+        }
+      }
+    }
+  }
+
+  private void encodeShort(Tensor input, Tensor weights, Tensor chosen, Tensor scores) {
+    int rows = Math.toIntExact(input.size(0));
+    int c = config.candidates();
+    Tensor pre =
+        input.to(DType.BF16).linear(weights, encoderBias.value().to(DType.BF16)).contiguous();
+    Tensor columns = Tensor.empty(DType.I32, rows, c);
+    RowKernels.best().topColumnsBf16(pre.segment(), rows, config.features(), c, columns.segment());
+    Tensor exact = Tensor.empty(DType.F32, rows, c);
+    SparseKernels.best()
+        .rescore(
+            input.segment(),
+            config.width(),
+            SparseRows.uniform(rows, c, config.features(), columns.segment(), exact.segment()),
+            encoder.value().segment(),
+            encoderBias.value().segment());
+    // Candidates lie by rising column, so the best among them do as well.
+    Tensor places = Tensor.empty(DType.I32, rows, config.variant().k());
+    RowKernels.best()
+        .topK(exact.segment(), rows, c, config.variant().k(), scores.segment(), places.segment());
+    chosen.copyFrom(columns.gather(1, places.to(DType.I64)));
   }
 
   private void update(
-      Tensor centred, Tensor dense, Tensor gradient, Tensor codeGradient, double rate) {
+      Tensor centred,
+      SparseRows code,
+      Tensor values,
+      Tensor gradient,
+      Tensor codeGradient,
+      double rate) {
     steps++;
-    Tensor toEncoder = centred.transpose(0, 1).matmul(codeGradient); // [d,f]
-    Tensor toDecoder = dense.transpose(0, 1).matmul(gradient); // [f,d]
-    Tensor toEncoderBias = codeGradient.sum(0, false, DType.F32);
+    SparseRows.ByColumn order = code.byColumn();
+    Tensor toEncoderBias = byFeature(order, codeGradient);
     Tensor throughEncoder =
-        encoder.value().matmul(toEncoderBias.reshape(config.features(), 1)).reshape(config.width());
+        toEncoderBias.reshape(1, config.features()).matmul(encoder.value()).reshape(config.width());
     Tensor toDecoderBias = gradient.sum(0, false, DType.F32).subInPlace(throughEncoder);
-    Tensor along = toDecoder.mul(decoder.value()).sum(1, true, DType.F32);
-    toDecoder.subInPlace(decoder.value().mul(along));
-    encoder.adam(toEncoder, rate, steps);
+    var adam = new SparseKernels.Adam(rate, BETA1, BETA2, ADAM_EPS, steps);
+    SparseKernels kernels = SparseKernels.best();
+    int width = config.width();
+    kernels.adam(
+        order, codeGradient.segment(), centred.segment(), width, encoder.moments(), adam, false);
+    kernels.adam(order, values.segment(), gradient.segment(), width, decoder.moments(), adam, true);
     encoderBias.adam(toEncoderBias, rate, steps);
-    decoder.adam(toDecoder, rate, steps);
     decoderBias.adam(toDecoderBias, rate, steps);
-    decoder.value().copyFrom(decoder.value().unit());
+    if (shortEncoder != null) shortEncoder.copyFrom(encoder.value());
   }
 
-  private double note(SparseCode code) {
-    long[] indices = code.indices().toLongs();
-    float[] values = code.values().toFloats();
-    long active = 0;
-    for (int i = 0; i < values.length; i++) {
-      if (values[i] <= 0) continue;
-      active++;
-      fired.set((int) indices[i]);
+  /** Sums of entries over tokens, [f]. */
+  private Tensor byFeature(SparseRows.ByColumn order, Tensor entries) {
+    float[] given = entries.toFloats();
+    float[] sums = new float[config.features()];
+    for (int feature = 0; feature < sums.length; feature++) {
+      double sum = 0;
+      for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
+        sum += given[order.entry()[at]];
+      }
+      sums[feature] = (float) sum;
     }
-    return (double) active / code.values().size(0);
+    return Tensor.of(sums, sums.length);
+  }
+
+  private double note(SparseRows code) {
+    long active = 0;
+    for (long e = 0; e < code.entries(); e++) {
+      if (code.values().get(ValueLayout.JAVA_FLOAT, 4 * e) <= 0) continue;
+      active++;
+      fired.set(code.indices().get(ValueLayout.JAVA_INT, 4 * e));
+    }
+    return (double) active / code.rows();
   }
 
   /** Steps done. */
@@ -188,7 +304,7 @@ public final class SaeTrainer implements AutoCloseable {
       return new Sae(
           config.variant(),
           config.normalisation(),
-          scope.release(encoder.value().copy()),
+          scope.release(encoder.value().transpose(0, 1).contiguous()),
           scope.release(encoderBias.value().copy()),
           scope.release(decoder.value().copy()),
           scope.release(decoderBias.value().copy()),
@@ -202,5 +318,6 @@ public final class SaeTrainer implements AutoCloseable {
     encoderBias.close();
     decoder.close();
     decoderBias.close();
+    if (shortEncoder != null) shortEncoder.close();
   }
 }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Engine;
@@ -107,7 +108,7 @@ final class SaeTest {
   void stepsEqualAutograd(String name) {
     Path golden = Path.of("src/test/resources/sae/golden.safetensors");
     InputNormalisation normalisation = normalisation(name);
-    var config = new SaeTrainer.Config(new SaeVariant.TopK(K), D, F, normalisation, 1);
+    var config = new SaeTrainer.Config(new SaeVariant.TopK(K), D, F, normalisation, DType.F32, 1);
     try (TensorFile file = SafeTensors.open(golden);
         Sae start = golden(file, name + ".start.", normalisation);
         SaeTrainer trainer = new SaeTrainer(config, start);
@@ -127,10 +128,42 @@ final class SaeTest {
     }
   }
 
+  /** A bf16 product that only proposes: losses and codes of exact training, but for near ties. */
+  @Test
+  void aBf16ProductTrainsAsTheExactOne() {
+    int d = 48;
+    int f = 600;
+    float[] dictionary = gaussian(21, 300 * d, 0.2);
+    double[][] losses = new double[2][];
+    for (DType product : new DType[] {DType.F32, DType.BF16}) {
+      var config =
+          new SaeTrainer.Config(
+              new SaeVariant.TopK(8), d, f, new InputNormalisation.LayerNorm(), product, 3);
+      Random random = new Random(5);
+      double[] seen = new double[40];
+      try (Scope scope = Scope.open();
+          SaeTrainer trainer =
+              new SaeTrainer(config, Tensor.of(mixture(random, dictionary, d, 128), 128, d))) {
+        for (int step = 0; step < seen.length; step++) {
+          try (Scope inner = Scope.open()) {
+            Tensor x = Tensor.of(mixture(random, dictionary, d, 128), 128, d);
+            seen[step] = trainer.step(x, 2e-3).loss();
+          }
+        }
+      }
+      losses[product == DType.F32 ? 0 : 1] = seen;
+    }
+    for (int step = 0; step < losses[0].length; step++) {
+      assertEquals(losses[0][step], losses[1][step], 2e-3 * losses[0][step], "step " + step);
+    }
+    assertTrue(losses[0][39] < 0.8 * losses[0][0], "it learns");
+  }
+
   @Test
   void aFreshSaeIsAsDocumented() {
     var config =
-        new SaeTrainer.Config(new SaeVariant.TopK(K), D, F, new InputNormalisation.None(), 7);
+        new SaeTrainer.Config(
+            new SaeVariant.TopK(K), D, F, new InputNormalisation.None(), DType.F32, 7);
     try (Scope scope = Scope.open();
         Tensor sample = scope.release(Tensor.of(gaussian(5, 100 * D, 1), 100, D));
         SaeTrainer trainer = new SaeTrainer(config, sample);
@@ -158,7 +191,7 @@ final class SaeTest {
         () -> {
           var wrong =
               new SaeTrainer.Config(
-                  new SaeVariant.TopK(F + 1), D, F, new InputNormalisation.None(), 7);
+                  new SaeVariant.TopK(F + 1), D, F, new InputNormalisation.None(), DType.F32, 7);
           try (Scope scope = Scope.open()) {
             new SaeTrainer(wrong, Tensor.of(new float[D], 1, D)).close();
           }
@@ -179,7 +212,7 @@ final class SaeTest {
     int features = 2 * truth;
     var config =
         new SaeTrainer.Config(
-            new SaeVariant.TopK(3), d, features, new InputNormalisation.None(), 3);
+            new SaeVariant.TopK(3), d, features, new InputNormalisation.None(), DType.F32, 3);
     Random random = new Random(5);
     try (Scope scope = Scope.open();
         SaeTrainer trainer =

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.store.StoreFormat;
+import io.clipsteer.data.store.TokenCodec;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.Harvest;
+import io.clipsteer.lab.Pictures;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Activations on disk. */
+@Command(
+    name = "harvest",
+    description = {
+      "Stores the activations of any layers, in one pass over the pictures.",
+      "Stopped at any time, it continues with --resume, and the store ends with the same bytes."
+    },
+    footer = {
+      "",
+      "Example: clipsteer harvest --model models/clip --images photos --layers 0-11 --dtype bf16"
+          + " --out stores/clip"
+    })
+final class HarvestCommand implements Callable<Integer> {
+  @Mixin private CommonOptions common;
+  @Mixin private PictureOptions pictures;
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "PATH",
+      description = "A checkpoint's folder or file.")
+  private Path model;
+
+  @Option(
+      names = "--layers",
+      required = true,
+      paramLabel = "L",
+      description = "Blocks whose output is stored, from 0: 2,8 or 0-11.")
+  private String layers;
+
+  @Option(
+      names = "--site",
+      defaultValue = "hook_resid_post",
+      description = "hook_resid_post or hook_mlp_out (default: ${DEFAULT-VALUE}).")
+  private String site;
+
+  @Option(
+      names = "--tokens-selection",
+      defaultValue = "all",
+      description = "all, cls or patches (default: ${DEFAULT-VALUE}).")
+  private String tokens;
+
+  @Option(
+      names = "--dtype",
+      defaultValue = "bf16",
+      description = "Of the store: fp32, bf16 or int8 with a scale a token (default: bf16).")
+  private String dtype;
+
+  @Option(
+      names = "--tower-dtype",
+      defaultValue = "fp32",
+      description = "Of the computation: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+  private String towerDtype;
+
+  @Option(names = "--out", required = true, paramLabel = "STORE", description = "New folder.")
+  private Path out;
+
+  @Option(names = "--resume", description = "Continue a store that was begun.")
+  private boolean resume;
+
+  @Override
+  public Integer call() {
+    common.apply();
+    List<HookPoint> points = Layers.points(layers, site);
+    TokenSelection selection = TokenSelection.parse(tokens);
+    if (!dtype.matches("fp32|bf16|int8")) {
+      throw new InputException("--dtype " + dtype, "not known", "Use fp32, bf16 or int8");
+    }
+    TokenCodec codec = TokenCodec.valueOf(dtype.toUpperCase(Locale.ROOT));
+    try (ClipModel clip = ClipModel.load(model, CommonOptions.dtype(towerDtype), common.device())) {
+      for (HookPoint point : points) clip.vision().check(point);
+      Pictures source = pictures.resolve(clip);
+      StoreFormat format = Harvest.format(clip, source, points, selection, codec);
+      forecast(format, source.count());
+      var result =
+          Harvest.run(clip, source, points, selection, format, out, resume, common.progress());
+      result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+      common.print(json(result), text(result));
+    }
+    return 0;
+  }
+
+  /** Says what will be written, and refuses to begin what the disk cannot hold. */
+  private void forecast(StoreFormat format, long count) {
+    // A folder that is there already will be refused: no forecast of what will not be.
+    if (count < 0 || (Files.exists(out) && !resume)) return;
+    long bytes = format.bytes(count);
+    System.err.printf(Locale.ROOT, "%d pictures: about %.1f MB in %s%n", count, bytes * 1e-6, out);
+    Path there = out.toAbsolutePath();
+    while (there != null && !Files.exists(there)) there = there.getParent();
+    if (there == null || resume) return;
+    try {
+      long free = Files.getFileStore(there).getUsableSpace();
+      if (free < bytes) {
+        throw new InputException(
+            out,
+            String.format(
+                Locale.ROOT,
+                "needs about %.1f MB, and the disk has %.1f MB free",
+                bytes * 1e-6,
+                free * 1e-6),
+            "Store fewer layers, --dtype int8, or --tokens-selection patches");
+      }
+    } catch (IOException e) {
+      System.err.println("the disk does not tell how much is free: " + e.getMessage());
+    }
+  }
+
+  private Map<String, Object> json(Harvest.Result result) {
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("images", result.images());
+    json.put("tokens", result.tokens());
+    json.put("bytes", result.bytes());
+    json.put("harvested_images", result.harvested());
+    json.put("tokens_per_second", result.tokensPerSecond());
+    json.put("skipped", result.skipped().size());
+    json.put("store", out.toString());
+    return json;
+  }
+
+  private String text(Harvest.Result result) {
+    return String.format(
+        Locale.ROOT,
+        "%s: %d pictures, %d tokens of each hook point, %.1f MB; %.0f tokens/s",
+        out,
+        result.images(),
+        result.tokens(),
+        result.bytes() * 1e-6,
+        result.tokensPerSecond());
+  }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.model.HookPoint;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+
+/** Lists of layers as options have them: {@code 2,8} or {@code 0-11}. */
+final class Layers {
+  private static final int MAX = 9999;
+
+  private Layers() {}
+
+  /** Hook points at {@code site} of the layers named, each once, rising. */
+  static List<HookPoint> points(String layers, String site) {
+    TreeSet<Integer> numbers = new TreeSet<>();
+    for (String part : layers.split(",", -1)) {
+      String text = part.strip();
+      if (!text.matches("\\d{1,4}(-\\d{1,4})?")) {
+        throw new InputException(
+            "--layers " + layers, "\"" + text + "\" is no layer", "Write 2,8 or 0-11");
+      }
+      String[] ends = text.split("-");
+      int from = Integer.parseInt(ends[0]);
+      int to = Integer.parseInt(ends[ends.length - 1]);
+      if (from > to || to > MAX) {
+        throw new InputException("--layers " + layers, text + " is empty", "Write 0-11");
+      }
+      for (int layer = from; layer <= to; layer++) numbers.add(layer);
+    }
+    List<HookPoint> points = new ArrayList<>();
+    for (int layer : numbers) points.add(HookPoint.parse("blocks." + layer + "." + site));
+    return points;
+  }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.store;
+
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A finished store, open for reading. Tokens are numbered image by image, within an image as the
+ * tower has them. Files are mapped: memory does not grow with the store.
+ */
+public final class ActivationStore implements AutoCloseable {
+  static final String COMPLETE = "complete.json";
+
+  /**
+   * Where a token comes from.
+   *
+   * @param image id of its picture
+   * @param prefix whether it is CLS or another token before the patches
+   * @param row of its patch in the grid, −1 for prefix tokens
+   * @param column of its patch in the grid, −1 for prefix tokens
+   */
+  public record Origin(String image, boolean prefix, int row, int column) {}
+
+  private final Path store;
+  private final StoreFormat format;
+  private final Arena arena;
+  private final List<Shard> shards;
+  private final List<List<MemorySegment>> data;
+  private final long images;
+
+  private ActivationStore(
+      Path store,
+      StoreFormat format,
+      Arena arena,
+      List<Shard> shards,
+      List<List<MemorySegment>> data) {
+    this.store = store;
+    this.format = format;
+    this.arena = arena;
+    this.shards = shards;
+    this.data = data;
+    this.images = shards.stream().mapToLong(shard -> shard.images().size()).sum();
+  }
+
+  /**
+   * Opens a store.
+   *
+   * @throws InputException when it is not finished, or a file is missing or of the wrong length
+   */
+  public static ActivationStore open(Path store) {
+    StoreFormat format = StoreFormat.read(store);
+    if (!Files.isRegularFile(store.resolve(COMPLETE))) {
+      throw new InputException(store, "is not finished", "Continue it with harvest --resume");
+    }
+    Arena arena = Arena.ofShared();
+    try {
+      List<Shard> shards = new ArrayList<>();
+      List<List<MemorySegment>> data = new ArrayList<>();
+      for (Shard shard = Shard.read(store, 0, format);
+          shard != null;
+          shard = Shard.read(store, shards.size(), format)) {
+        List<MemorySegment> files = new ArrayList<>();
+        for (String point : format.hookPoints()) {
+          Path file = Shard.data(store, shards.size(), point);
+          files.add(map(file, arena, shard.images().size() * format.bytesPerImage()));
+        }
+        if (!shards.isEmpty() && shards.getLast().images().size() != format.imagesPerShard()) {
+          throw new InputException(
+              Shard.file(store, shards.size() - 1), "is not full", "Harvest again");
+        }
+        shards.add(shard);
+        data.add(files);
+      }
+      if (shards.isEmpty()) throw new InputException(store, "has no shard", "Harvest again");
+      return new ActivationStore(store, format, arena, shards, data);
+    } catch (Throwable t) {
+      arena.close();
+      throw t;
+    }
+  }
+
+  private static MemorySegment map(Path file, Arena arena, long bytes) {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      if (channel.size() != bytes) {
+        throw new InputException(
+            file,
+            "has " + channel.size() + " bytes instead of " + bytes,
+            "Delete its shard's .json and harvest with --resume");
+      }
+      return channel.map(FileChannel.MapMode.READ_ONLY, 0, bytes, arena);
+    } catch (IOException e) {
+      throw new InputException(
+          file, "cannot be read", "Delete its shard's .json and harvest with --resume", e);
+    }
+  }
+
+  /** What it holds. */
+  public StoreFormat format() {
+    return format;
+  }
+
+  /** Number of pictures. */
+  public long images() {
+    return images;
+  }
+
+  /** Number of tokens of each hook point. */
+  public long tokens() {
+    return images * format.tokensPerImage();
+  }
+
+  /** Row of a hook point, or −1. */
+  public int hookPoint(String name) {
+    return format.hookPoints().indexOf(name);
+  }
+
+  /** A token's picture and place. */
+  public Origin origin(long token) {
+    long image = check(token) / format.tokensPerImage();
+    int place = (int) (token % format.tokensPerImage());
+    Shard shard = shards.get((int) (image / format.imagesPerShard()));
+    String id = shard.images().get((int) (image % format.imagesPerShard()));
+    int patch = place - format.prefixTokens();
+    boolean prefix = patch < 0 || format.gridColumns() == 0;
+    return new Origin(
+        id,
+        prefix,
+        prefix ? -1 : patch / format.gridColumns(),
+        prefix ? -1 : patch % format.gridColumns());
+  }
+
+  private long check(long token) {
+    if (token < 0 || token >= tokens()) {
+      throw new IndexOutOfBoundsException("token " + token + " of " + tokens());
+    }
+    return token;
+  }
+
+  /**
+   * Reads tokens in any order.
+   *
+   * @param hookPoint row in {@link StoreFormat#hookPoints}
+   * @param tokens which
+   * @param out native F32 [tokens.length,width], written
+   */
+  public void read(int hookPoint, long[] tokens, MemorySegment out) {
+    TokenCodec codec = format.codec();
+    int width = format.width();
+    long stride = codec.bytes(width);
+    for (int i = 0; i < tokens.length; i++) {
+      long image = check(tokens[i]) / format.tokensPerImage();
+      int place = (int) (tokens[i] % format.tokensPerImage());
+      MemorySegment file = data.get((int) (image / format.imagesPerShard())).get(hookPoint);
+      long at = (image % format.imagesPerShard()) * format.bytesPerImage() + place * stride;
+      codec.decode(file, at, width, out, 4L * i * width);
+    }
+  }
+
+  /**
+   * Holds every file against its checksum.
+   *
+   * @return the damaged files, empty when all is well
+   */
+  public List<Path> verify(java.util.function.LongConsumer progress) {
+    List<Path> damaged = new ArrayList<>();
+    for (int s = 0; s < shards.size(); s++) {
+      for (int p = 0; p < format.hookPoints().size(); p++) {
+        String point = format.hookPoints().get(p);
+        MemorySegment bytes = data.get(s).get(p);
+        @Nullable String told = shards.get(s).sha256().get(point);
+        if (!Hashes.sha256(bytes).equals(told)) damaged.add(Shard.data(store, s, point));
+        progress.accept(bytes.byteSize());
+      }
+    }
+    return damaged;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

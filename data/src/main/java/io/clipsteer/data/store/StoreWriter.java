@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.store;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Fills a store, shard by shard. A shard's data is written before the line that makes it count, so
+ * that a process killed at any instant loses at most the shard it was filling; {@link #open}
+ * continues after the last complete one, and the finished store has the same bytes.
+ */
+public final class StoreWriter implements AutoCloseable {
+  private final Path store;
+  private final StoreFormat format;
+  private final Arena arena = Arena.ofShared();
+  private final List<MemorySegment> filling = new ArrayList<>();
+  private final List<String> ids = new ArrayList<>();
+  private final TreeMap<Long, Map.Entry<String, String>> skipped = new TreeMap<>();
+  private int shards;
+  private long consumed;
+  private long last;
+  private long images;
+
+  private StoreWriter(Path store, StoreFormat format) {
+    this.store = store;
+    this.format = format;
+    long bytes = format.bytesPerImage() * format.imagesPerShard();
+    for (int i = 0; i < format.hookPoints().size(); i++) filling.add(arena.allocate(bytes));
+  }
+
+  /**
+   * Begins a store, or continues one.
+   *
+   * @param resume whether a store that was begun may be there
+   */
+  public static StoreWriter open(Path store, StoreFormat format, boolean resume) {
+    format.checked(store);
+    if (Files.isRegularFile(store.resolve(StoreFormat.FILE))) {
+      if (!resume) {
+        throw new InputException(
+            store, "holds a store already", "Continue it with --resume, or name a new folder");
+      }
+      if (!StoreFormat.read(store).equals(format)) {
+        throw new InputException(
+            store,
+            "was begun with other settings, another model or other pictures",
+            "Repeat the command it was begun with, or name a new folder");
+      }
+    } else {
+      requireEmpty(store);
+      AtomicFiles.writeJson(store.resolve(StoreFormat.FILE), format);
+    }
+    StoreWriter writer = new StoreWriter(store, format);
+    for (Shard shard = writer.next(); shard != null; shard = writer.next()) {
+      writer.shards++;
+      writer.consumed = shard.consumed();
+      writer.last = shard.consumed();
+      writer.images += shard.images().size();
+    }
+    return writer;
+  }
+
+  private @Nullable Shard next() {
+    return Shard.read(store, shards, format);
+  }
+
+  private static void requireEmpty(Path folder) {
+    if (!Files.exists(folder)) return;
+    try (var entries = Files.list(folder)) {
+      if (entries.findAny().isEmpty()) return;
+    } catch (IOException e) {
+      throw new InputException(folder, "is no folder that can be read", "Name a new folder", e);
+    }
+    throw new InputException(folder, "is not empty", "Name a new folder");
+  }
+
+  /** Pictures of the source that complete shards cover: where to go on. */
+  public long consumed() {
+    return consumed;
+  }
+
+  /** Pictures in complete shards. */
+  public long images() {
+    return images;
+  }
+
+  /**
+   * Notes a picture of the source that could not be used, at any time before a later picture is
+   * added.
+   *
+   * @param position its place in the source, from 0
+   */
+  public void skip(String id, long position, String reason) {
+    if (position >= consumed) skipped.put(position, Map.entry(id, reason));
+  }
+
+  /**
+   * Adds a picture.
+   *
+   * @param position its place in the source, from 0, after that of the picture before
+   * @param activations for each hook point, in the format's order, native F32 [tokens,width]
+   */
+  public void add(String id, long position, List<MemorySegment> activations) {
+    if (position < last) throw new IllegalArgumentException("position " + position + " again");
+    if (activations.size() != format.hookPoints().size()) {
+      throw new IllegalArgumentException(activations.size() + " hook points");
+    }
+    TokenCodec codec = format.codec();
+    long stride = codec.bytes(format.width());
+    for (int p = 0; p < activations.size(); p++) {
+      MemorySegment from = activations.get(p);
+      if (from.byteSize() != 4L * format.tokensPerImage() * format.width()) {
+        throw new IllegalArgumentException(from.byteSize() + " bytes of activations");
+      }
+      for (int t = 0; t < format.tokensPerImage(); t++) {
+        codec.encode(
+            from,
+            4L * t * format.width(),
+            format.width(),
+            filling.get(p),
+            ids.size() * format.bytesPerImage() + t * stride);
+      }
+    }
+    ids.add(id);
+    last = position + 1;
+    if (ids.size() == format.imagesPerShard()) flush();
+  }
+
+  private void flush() {
+    Map<String, String> hashes = new TreeMap<>();
+    for (int p = 0; p < filling.size(); p++) {
+      String point = format.hookPoints().get(p);
+      MemorySegment bytes = filling.get(p).asSlice(0, ids.size() * format.bytesPerImage());
+      AtomicFiles.write(
+          Shard.data(store, shards, point),
+          channel -> {
+            for (long at = 0; at < bytes.byteSize(); at += 1 << 24) {
+              long n = Math.min(1 << 24, bytes.byteSize() - at);
+              AtomicFiles.writeFully(channel, bytes.asSlice(at, n).asByteBuffer());
+            }
+          });
+      hashes.put(point, Hashes.sha256(bytes));
+    }
+    Map<String, String> left = new LinkedHashMap<>();
+    skipped.headMap(last).values().forEach(skip -> left.put(skip.getKey(), skip.getValue()));
+    skipped.headMap(last).clear();
+    new Shard(ids, last, left, hashes).write(store, shards);
+    consumed = last;
+    images += ids.size();
+    shards++;
+    ids.clear();
+  }
+
+  /**
+   * Writes what is left and the line that makes the store complete.
+   *
+   * @return pictures in the store
+   */
+  public long finish() {
+    if (!ids.isEmpty()) flush();
+    if (images == 0) {
+      throw new InputException(store, "no picture could be used", "Name pictures that can be read");
+    }
+    Map<String, Object> done = new LinkedHashMap<>();
+    done.put("shards", shards);
+    done.put("images", images);
+    done.put("tokens", images * format.tokensPerImage());
+    done.put("consumed", consumed);
+    Map<Long, String> after = new TreeMap<>();
+    skipped.forEach((position, skip) -> after.put(position, skip.getKey()));
+    done.put("skipped_after", List.copyOf(after.values()));
+    AtomicFiles.writeJson(store.resolve(ActivationStore.COMPLETE), done);
+    return images;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}

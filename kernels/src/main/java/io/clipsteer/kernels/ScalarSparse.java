@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.kernels;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** The plain reference: slow, short, obviously right; sums in float64. */
+public final class ScalarSparse implements SparseKernels {
+  /** The only one; it has no state. */
+  public static final ScalarSparse INSTANCE = new ScalarSparse();
+
+  private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
+
+  private ScalarSparse() {}
+
+  private static double at(MemorySegment matrix, long row, int width, int column) {
+    return matrix.get(F32, 4 * (row * width + column));
+  }
+
+  private static void set(MemorySegment matrix, long row, int width, int column, double value) {
+    matrix.set(F32, 4 * (row * width + column), (float) value);
+  }
+
+  private static double dot(MemorySegment a, long i, MemorySegment b, long j, int width) {
+    double sum = 0;
+    for (int c = 0; c < width; c++) sum += at(a, i, width, c) * at(b, j, width, c);
+    return sum;
+  }
+
+  @Override
+  public void rescore(
+      MemorySegment input,
+      int width,
+      SparseRows candidates,
+      MemorySegment weights,
+      MemorySegment bias) {
+    for (int row = 0; row < candidates.rows(); row++) {
+      for (int e = candidates.starts()[row]; e < candidates.starts()[row + 1]; e++) {
+        int feature = candidates.indices().get(I32, 4L * e);
+        double product = dot(input, row, weights, feature, width) + at(bias, feature, 1, 0);
+        candidates.values().set(F32, 4L * e, (float) product);
+      }
+    }
+  }
+
+  @Override
+  public double reconstruct(
+      SparseRows code,
+      MemorySegment decoder,
+      MemorySegment bias,
+      int width,
+      MemorySegment target,
+      double scale,
+      double penalty,
+      MemorySegment gradient,
+      MemorySegment codeGradient) {
+    double squares = 0;
+    for (int row = 0; row < code.rows(); row++) {
+      int from = code.starts()[row];
+      int to = code.starts()[row + 1];
+      for (int c = 0; c < width; c++) {
+        double error = at(bias, 0, width, c) - at(target, row, width, c);
+        for (int e = from; e < to; e++) {
+          int feature = code.indices().get(I32, 4L * e);
+          error += code.values().get(F32, 4L * e) * at(decoder, feature, width, c);
+        }
+        squares += error * error;
+        set(gradient, row, width, c, scale * error);
+      }
+      for (int e = from; e < to; e++) {
+        int feature = code.indices().get(I32, 4L * e);
+        boolean active = code.values().get(F32, 4L * e) > 0;
+        double product = dot(gradient, row, decoder, feature, width) + penalty;
+        codeGradient.set(F32, 4L * e, active ? (float) product : 0);
+      }
+    }
+    return squares;
+  }
+
+  @Override
+  public void adam(
+      SparseRows.ByColumn order,
+      MemorySegment coefficients,
+      MemorySegment rows,
+      int width,
+      Moments matrix,
+      Adam settings,
+      boolean unitRows) {
+    for (int feature = 0; feature + 1 < order.starts().length; feature++) {
+      double[] gradient = new double[width];
+      for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
+        double coefficient = coefficients.get(F32, 4L * order.entry()[at]);
+        for (int c = 0; c < width; c++) {
+          gradient[c] += coefficient * at(rows, order.row()[at], width, c);
+        }
+      }
+      if (unitRows) {
+        double along = 0;
+        for (int c = 0; c < width; c++)
+          along += gradient[c] * at(matrix.value(), feature, width, c);
+        for (int c = 0; c < width; c++) {
+          gradient[c] -= along * at(matrix.value(), feature, width, c);
+        }
+      }
+      update(feature, gradient, width, matrix, settings);
+      if (unitRows) {
+        double norm = Math.sqrt(dot(matrix.value(), feature, matrix.value(), feature, width));
+        for (int c = 0; c < width; c++) {
+          set(matrix.value(), feature, width, c, at(matrix.value(), feature, width, c) / norm);
+        }
+      }
+    }
+  }
+
+  private static void update(
+      int feature, double[] gradient, int width, Moments matrix, Adam settings) {
+    for (int c = 0; c < width; c++) {
+      double g = gradient[c];
+      double first =
+          settings.beta1() * at(matrix.first(), feature, width, c) + (1 - settings.beta1()) * g;
+      double second =
+          settings.beta2() * at(matrix.second(), feature, width, c)
+              + (1 - settings.beta2()) * g * g;
+      set(matrix.first(), feature, width, c, first);
+      set(matrix.second(), feature, width, c, second);
+      double divisor = Math.sqrt(second) * settings.rootScale() + settings.eps();
+      double value = at(matrix.value(), feature, width, c);
+      set(matrix.value(), feature, width, c, value - settings.correctedRate() * first / divisor);
+    }
+  }
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.kernels;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.stream.IntStream;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.VectorSpecies;
+
+/** The Vector API's implementation: {@link ScalarSparse} but for the order of sums in float32. */
+final class VectorSparse implements SparseKernels {
+  static final VectorSparse INSTANCE = new VectorSparse();
+
+  private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+  private static final int LANES = SPECIES.length();
+  private static final VectorShuffle<Float>[] HALVES = halves();
+  private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+  private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+  private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
+
+  private VectorSparse() {}
+
+  private static int chunks(int work) {
+    return Math.min(work, 16 * Runtime.getRuntime().availableProcessors());
+  }
+
+  private static int bound(int work, int chunk, int chunks) {
+    return (int) ((long) work * chunk / chunks);
+  }
+
+  /** Product of row i of a with row j of b. */
+  private static float dot(MemorySegment a, long i, MemorySegment b, long j, int width) {
+    long atA = 4 * i * width;
+    long atB = 4 * j * width;
+    FloatVector sum0 = FloatVector.zero(SPECIES);
+    FloatVector sum1 = FloatVector.zero(SPECIES);
+    int c = 0;
+    for (; c <= width - 2 * LANES; c += 2 * LANES) {
+      long next = 4L * (c + LANES);
+      sum0 = vector(a, atA + 4L * c).fma(vector(b, atB + 4L * c), sum0);
+      sum1 = vector(a, atA + next).fma(vector(b, atB + next), sum1);
+    }
+    for (; c < width; c += LANES) {
+      VectorMask<Float> mask = SPECIES.indexInRange(c, width);
+      sum0 = vector(a, atA + 4L * c, mask).fma(vector(b, atB + 4L * c, mask), sum0);
+    }
+    return total(sum0.add(sum1));
+  }
+
+  /**
+   * Sum of the lanes, always in the same order; {@code reduceLanes} leaves the order open, and
+   * compiled code takes another one than interpreted code.
+   */
+  private static float total(FloatVector v) {
+    for (VectorShuffle<Float> half : HALVES) v = v.add(v.rearrange(half));
+    return v.lane(0);
+  }
+
+  @SuppressWarnings({"unchecked", "rawtypes"})
+  private static VectorShuffle<Float>[] halves() {
+    VectorShuffle[] halves = new VectorShuffle[Integer.numberOfTrailingZeros(LANES)];
+    for (int i = 0; i < halves.length; i++) {
+      int half = LANES >> (i + 1);
+      halves[i] = VectorShuffle.fromOp(SPECIES, lane -> (lane + half) % LANES);
+    }
+    return halves;
+  }
+
+  private static FloatVector vector(MemorySegment memory, long at) {
+    return FloatVector.fromMemorySegment(SPECIES, memory, at, ORDER);
+  }
+
+  private static FloatVector vector(MemorySegment memory, long at, VectorMask<Float> mask) {
+    return FloatVector.fromMemorySegment(SPECIES, memory, at, ORDER, mask);
+  }
+
+  @Override
+  public void rescore(
+      MemorySegment input,
+      int width,
+      SparseRows candidates,
+      MemorySegment weights,
+      MemorySegment bias) {
+    int chunks = chunks(candidates.rows());
+    IntStream.range(0, chunks)
+        .parallel()
+        .forEach(
+            chunk -> {
+              int end = bound(candidates.rows(), chunk + 1, chunks);
+              for (int row = bound(candidates.rows(), chunk, chunks); row < end; row++) {
+                for (int e = candidates.starts()[row]; e < candidates.starts()[row + 1]; e++) {
+                  int feature = candidates.indices().get(I32, 4L * e);
+                  float product = dot(input, row, weights, feature, width);
+                  candidates.values().set(F32, 4L * e, product + bias.get(F32, 4L * feature));
+                }
+              }
+            });
+  }
+
+  @Override
+  public double reconstruct(
+      SparseRows code,
+      MemorySegment decoder,
+      MemorySegment bias,
+      int width,
+      MemorySegment target,
+      double scale,
+      double penalty,
+      MemorySegment gradient,
+      MemorySegment codeGradient) {
+    double[] squares = new double[code.rows()];
+    int chunks = chunks(code.rows());
+    IntStream.range(0, chunks)
+        .parallel()
+        .forEach(
+            chunk -> {
+              float[] scratch = new float[width];
+              int end = bound(code.rows(), chunk + 1, chunks);
+              for (int row = bound(code.rows(), chunk, chunks); row < end; row++) {
+                decode(code, row, decoder, bias, width, scratch);
+                squares[row] = error(scratch, target, row, width, (float) scale, gradient);
+                for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
+                  float back = 0;
+                  if (code.values().get(F32, 4L * e) > 0) {
+                    int feature = code.indices().get(I32, 4L * e);
+                    back = dot(gradient, row, decoder, feature, width) + (float) penalty;
+                  }
+                  codeGradient.set(F32, 4L * e, back);
+                }
+              }
+            });
+    // Summed in the rows' order: the same whatever the threads did.
+    double sum = 0;
+    for (double square : squares) sum += square;
+    return sum;
+  }
+
+  /** Adds four features at a time, so that the sum is loaded and stored once for four. */
+  private static void decode(
+      SparseRows code,
+      int row,
+      MemorySegment decoder,
+      MemorySegment bias,
+      int width,
+      float[] scratch) {
+    MemorySegment.copy(bias, F32, 0, scratch, 0, width);
+    int e = code.starts()[row];
+    int end = code.starts()[row + 1];
+    for (; e + 4 <= end; e += 4) {
+      long a = 4L * code.indices().get(I32, 4L * e) * width;
+      long b = 4L * code.indices().get(I32, 4L * e + 4) * width;
+      long c = 4L * code.indices().get(I32, 4L * e + 8) * width;
+      long d = 4L * code.indices().get(I32, 4L * e + 12) * width;
+      float va = code.values().get(F32, 4L * e);
+      float vb = code.values().get(F32, 4L * e + 4);
+      float vc = code.values().get(F32, 4L * e + 8);
+      float vd = code.values().get(F32, 4L * e + 12);
+      int i = 0;
+      for (; i <= width - LANES; i += LANES) {
+        FloatVector sum = FloatVector.fromArray(SPECIES, scratch, i);
+        sum = vector(decoder, a + 4L * i).fma(FloatVector.broadcast(SPECIES, va), sum);
+        sum = vector(decoder, b + 4L * i).fma(FloatVector.broadcast(SPECIES, vb), sum);
+        sum = vector(decoder, c + 4L * i).fma(FloatVector.broadcast(SPECIES, vc), sum);
+        sum = vector(decoder, d + 4L * i).fma(FloatVector.broadcast(SPECIES, vd), sum);
+        sum.intoArray(scratch, i);
+      }
+      for (; i < width; i++) {
+        scratch[i] += va * decoder.get(F32, a + 4L * i) + vb * decoder.get(F32, b + 4L * i);
+        scratch[i] += vc * decoder.get(F32, c + 4L * i) + vd * decoder.get(F32, d + 4L * i);
+      }
+    }
+    for (; e < end; e++) {
+      long a = 4L * code.indices().get(I32, 4L * e) * width;
+      add(scratch, code.values().get(F32, 4L * e), decoder, a, width);
+    }
+  }
+
+  /** scratch += factor · row. */
+  private static void add(float[] scratch, float factor, MemorySegment matrix, long at, int width) {
+    int i = 0;
+    for (; i <= width - LANES; i += LANES) {
+      vector(matrix, at + 4L * i)
+          .fma(FloatVector.broadcast(SPECIES, factor), FloatVector.fromArray(SPECIES, scratch, i))
+          .intoArray(scratch, i);
+    }
+    for (; i < width; i++) scratch[i] += factor * matrix.get(F32, at + 4L * i);
+  }
+
+  /** Σ error² of a row, whose scaled error is written. */
+  private static double error(
+      float[] decoded,
+      MemorySegment target,
+      int row,
+      int width,
+      float scale,
+      MemorySegment gradient) {
+    long base = 4L * row * width;
+    FloatVector squares = FloatVector.zero(SPECIES);
+    for (int i = 0; i < width; i += LANES) {
+      VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+      FloatVector error =
+          FloatVector.fromArray(SPECIES, decoded, i, mask).sub(vector(target, base + 4L * i, mask));
+      squares = error.fma(error, squares);
+      error.mul(scale).intoMemorySegment(gradient, base + 4L * i, ORDER, mask);
+    }
+    return total(squares);
+  }
+
+  @Override
+  public void adam(
+      SparseRows.ByColumn order,
+      MemorySegment coefficients,
+      MemorySegment rows,
+      int width,
+      Moments matrix,
+      Adam settings,
+      boolean unitRows) {
+    int features = order.starts().length - 1;
+    int chunks = chunks(features);
+    IntStream.range(0, chunks)
+        .parallel()
+        .forEach(
+            chunk -> {
+              float[] gradient = new float[width];
+              int end = bound(features, chunk + 1, chunks);
+              for (int feature = bound(features, chunk, chunks); feature < end; feature++) {
+                java.util.Arrays.fill(gradient, 0);
+                for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
+                  float coefficient = coefficients.get(F32, 4L * order.entry()[at]);
+                  add(gradient, coefficient, rows, 4L * order.row()[at] * width, width);
+                }
+                long base = 4L * feature * width;
+                if (unitRows) orthogonal(gradient, matrix.value(), base, width);
+                update(gradient, matrix, base, width, settings);
+                if (unitRows) unit(matrix.value(), feature, width);
+              }
+            });
+  }
+
+  /** Takes the part along a unit row out of a gradient. */
+  private static void orthogonal(float[] gradient, MemorySegment row, long base, int width) {
+    FloatVector sum = FloatVector.zero(SPECIES);
+    for (int i = 0; i < width; i += LANES) {
+      VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+      sum =
+          vector(row, base + 4L * i, mask)
+              .fma(FloatVector.fromArray(SPECIES, gradient, i, mask), sum);
+    }
+    add(gradient, -total(sum), row, base, width);
+  }
+
+  private static void update(
+      float[] gradient, Moments matrix, long base, int width, Adam settings) {
+    float beta1 = (float) settings.beta1();
+    float beta2 = (float) settings.beta2();
+    float rest1 = (float) (1 - settings.beta1());
+    float rest2 = (float) (1 - settings.beta2());
+    float rate = settings.correctedRate();
+    float root = settings.rootScale();
+    float eps = (float) settings.eps();
+    for (int i = 0; i < width; i += LANES) {
+      VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+      long at = base + 4L * i;
+      FloatVector g = FloatVector.fromArray(SPECIES, gradient, i, mask);
+      FloatVector first = vector(matrix.first(), at, mask).mul(beta1).add(g.mul(rest1));
+      FloatVector second = vector(matrix.second(), at, mask).mul(beta2).add(g.mul(g).mul(rest2));
+      first.intoMemorySegment(matrix.first(), at, ORDER, mask);
+      second.intoMemorySegment(matrix.second(), at, ORDER, mask);
+      FloatVector divisor = second.sqrt().mul(root).add(eps);
+      vector(matrix.value(), at, mask)
+          .sub(first.mul(rate).div(divisor))
+          .intoMemorySegment(matrix.value(), at, ORDER, mask);
+    }
+  }
+
+  private static void unit(MemorySegment matrix, int row, int width) {
+    float factor = (float) (1 / Math.sqrt(dot(matrix, row, matrix, row, width)));
+    long base = 4L * row * width;
+    for (int i = 0; i < width; i += LANES) {
+      VectorMask<Float> mask = SPECIES.indexInRange(i, width);
+      vector(matrix, base + 4L * i, mask)
+          .mul(factor)
+          .intoMemorySegment(matrix, base + 4L * i, ORDER, mask);
+    }
+  }
+}
