@@ -205,7 +205,7 @@ final class WorldCommand implements Runnable {
   @Command(
       name = "evaluate",
       description = {
-        "Zero-shot accuracies on the world's unbiased test pictures, with 95 % Wilson intervals:",
+        "Zero-shot accuracies on the world's unbiased test pictures, with 95 %% Wilson intervals:",
         "what a CLIP knows, and how far it leans on hair colour, background and written words."
       },
       footer = {"", "Example: clipsteer world evaluate --json"})
