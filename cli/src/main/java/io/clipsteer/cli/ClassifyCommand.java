@@ -65,7 +65,8 @@ final class ClassifyCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.apply();
-    try (ClipModel clip = ClipModel.load(model, CommonOptions.dtype(dtype), common.device())) {
+    try (ClipModel clip =
+        ClipModel.load(model, CommonOptions.dtype("--dtype", dtype), common.device())) {
       TextLibrary library = words.resolve(clip, common.progress());
       Map<String, Integer> right = truth == null ? Map.of() : truth(truth, library.words().size());
       var result =

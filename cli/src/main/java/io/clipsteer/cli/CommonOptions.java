@@ -83,11 +83,11 @@ final class CommonOptions {
   }
 
   /** Reads {@code fp32} or {@code bf16}. */
-  static DType dtype(String text) {
+  static DType dtype(String option, String text) {
     return switch (text) {
       case "fp32" -> DType.F32;
       case "bf16" -> DType.BF16;
-      default -> throw new InputException("--dtype " + text, "not known", "Use fp32 or bf16");
+      default -> throw new InputException(option + " " + text, "not known", "Use fp32 or bf16");
     };
   }
 }

@@ -85,8 +85,8 @@ final class DemoCommand implements Callable<Integer> {
 
         model     8 blocks of width 128, 65 tokens a picture (an ordinary checkpoint folder)
         knows     things %.0f %%, colours %.0f %%, backgrounds %.0f %%, written words %.0f %%
-        leans     on hair: worst group of portraits %.0f %%; on background: of birds %.0f %%;
-                  on written words: things fall from %.0f %% to %.0f %%
+        leans     worst groups: portraits by gender and hair %.0f %%, birds by kind and background %.0f %%;
+                  with another word written in, things fall from %.0f %% to %.0f %%
         SAE       %d features on blocks.6.hook_resid_post, TopK 16, %d pictures
         quality   explained variance %.3f, L0 %.1f, alive %.1f %% on %d pictures kept aside
         steered   %s: feature %d from %.2f (mean) to 150 on every token

@@ -90,7 +90,8 @@ final class HarvestCommand implements Callable<Integer> {
       throw new InputException("--dtype " + dtype, "not known", "Use fp32, bf16 or int8");
     }
     TokenCodec codec = TokenCodec.valueOf(dtype.toUpperCase(Locale.ROOT));
-    try (ClipModel clip = ClipModel.load(model, CommonOptions.dtype(towerDtype), common.device())) {
+    try (ClipModel clip =
+        ClipModel.load(model, CommonOptions.dtype("--tower-dtype", towerDtype), common.device())) {
       for (HookPoint point : points) clip.vision().check(point);
       Pictures source = pictures.resolve(clip);
       StoreFormat format = Harvest.format(clip, source, points, selection, codec);

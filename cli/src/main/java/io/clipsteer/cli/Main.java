@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
       TrainCommand.class,
       SteerCommand.class,
       WorldCommand.class,
+      BenchCommand.class,
       DoctorCommand.class,
       HelpCommand.class
     })

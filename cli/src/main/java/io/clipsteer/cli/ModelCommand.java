@@ -136,7 +136,8 @@ final class ModelCommand implements Runnable {
     @Override
     public Integer call() {
       common.apply();
-      try (ClipModel model = ClipModel.load(path, CommonOptions.dtype(dtype), common.device())) {
+      try (ClipModel model =
+          ClipModel.load(path, CommonOptions.dtype("--dtype", dtype), common.device())) {
         GoldenCheck.Result found = GoldenCheck.run(model, golden, library());
         boolean passed = !dtype.equals("fp32") || found.maxRelError() <= tolerance;
         Map<String, Object> result = new LinkedHashMap<>();

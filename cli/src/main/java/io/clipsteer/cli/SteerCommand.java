@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -117,7 +118,7 @@ final class SteerCommand implements Callable<Integer> {
     SaeFiles.checkHook(folder.sae(entry), entry.hookPoint());
     Path checkpoint = model != null ? model : Path.of(trained.model());
     try (Sae sae = SaeFiles.read(folder.sae(entry));
-        ClipModel clip = ClipModel.load(checkpoint, CommonOptions.dtype("fp32"), common.device());
+        ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
         Scope scope = Scope.open()) {
       if (clip.vision().config().width() != sae.width()) {
         throw new InputException(

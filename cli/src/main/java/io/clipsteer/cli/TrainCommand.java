@@ -79,6 +79,15 @@ final class TrainCommand implements Callable<Integer> {
   private String normalise;
 
   @Option(
+      names = "--encoder-product",
+      defaultValue = "fp32",
+      description = {
+        "fp32, or bf16: a faster product proposes features, whose activations are then computed",
+        "exactly (default: ${DEFAULT-VALUE})."
+      })
+  private String encoderProduct;
+
+  @Option(
       names = "--expansion",
       defaultValue = "16",
       description = "Features for each dimension (default: ${DEFAULT-VALUE}).")
@@ -122,7 +131,8 @@ final class TrainCommand implements Callable<Integer> {
     common.apply();
     Training.Config config = config();
     Progress progress = common.progress();
-    try (ClipModel clip = ClipModel.load(model, CommonOptions.dtype(dtype), common.device())) {
+    try (ClipModel clip =
+        ClipModel.load(model, CommonOptions.dtype("--dtype", dtype), common.device())) {
       List<String> command = spec.commandLine().getParent().getParseResult().originalArgs();
       TrainRun run = new TrainRun(clip, pictures.resolve(clip), config, command, out);
       Training.Result result = run.run(progress);
@@ -154,6 +164,7 @@ final class TrainCommand implements Callable<Integer> {
         TokenSelection.parse(tokens),
         SaeVariant.parse(sae),
         normalisation,
+        CommonOptions.dtype("--encoder-product", encoderProduct),
         expansion,
         trainTokens,
         batch,

@@ -384,6 +384,32 @@ final class CommandsTest {
     assertTrue(json.get("fp32_gflops").asDouble() > 1, json::toString);
   }
 
+  @Test
+  void benchTrain() {
+    JsonNode json =
+        run(
+                "bench",
+                "train",
+                "--width",
+                32,
+                "--features",
+                256,
+                "--batch",
+                64,
+                "--k",
+                4,
+                "--steps",
+                2,
+                "--json")
+            .json();
+    keys(json, "topk_step_seconds", "tokens_per_second", "encoder_product_seconds", "parts");
+    assertEquals(8, json.get("parts").size());
+    assertTrue(json.get("topk_step_seconds").asDouble() > 0);
+    run("bench", "train", "--k", 0).refused("--k 0");
+    run("bench", "train", "--width", 16000, "--features", 1000000).refused("too large");
+    run("bench").wrongUsage("train");
+  }
+
   // ---- the demo world
   // -------------------------------------------------------------------------------
 
@@ -607,6 +633,8 @@ final class CommandsTest {
           {"harvest", "--help"},
           {"train", "--help"},
           {"steer", "--help"},
+          {"bench", "--help"},
+          {"bench", "train", "--help"},
           {"doctor", "--help"},
           {"world", "--help"},
           {"world", "generate", "--help"},

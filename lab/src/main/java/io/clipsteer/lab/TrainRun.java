@@ -77,6 +77,7 @@ public record TrainRun(
     settings.put("tokens", config.tokens().name().toLowerCase(Locale.ROOT));
     settings.put("sae", config.variant().spelling());
     settings.put("normalise", config.normalisation().peerName());
+    settings.put("encoder_product", config.encoderProduct().name());
     settings.put("expansion", config.expansion());
     settings.put("train_tokens", config.trainTokens());
     settings.put("batch", config.batch());

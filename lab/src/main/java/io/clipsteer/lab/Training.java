@@ -32,6 +32,7 @@ public final class Training {
    * @param tokens which tokens
    * @param variant the SAE's kind
    * @param normalisation of its input
+   * @param encoderProduct F32, or BF16 for a faster product that only proposes features
    * @param expansion features for each dimension
    * @param trainTokens tokens to train on, repetitions counted
    * @param batch tokens a step
@@ -44,6 +45,7 @@ public final class Training {
       TokenSelection tokens,
       SaeVariant variant,
       InputNormalisation normalisation,
+      DType encoderProduct,
       int expansion,
       long trainTokens,
       int batch,
@@ -172,7 +174,12 @@ public final class Training {
     try (Scope scope = Scope.open()) {
       return new SaeTrainer(
           new SaeTrainer.Config(
-              variant, width, features(), config.normalisation(), DType.F32, config.seed()),
+              variant,
+              width,
+              features(),
+              config.normalisation(),
+              config.encoderProduct(),
+              config.seed()),
           buffer.gather(order, 0, Math.min(order.length, INITIAL_SAMPLE)));
     }
   }
@@ -186,7 +193,8 @@ public final class Training {
    */
   private void train(SaeTrainer trainer, ActivationBuffer buffer, @Nullable Runnable refill) {
     long total = Math.max(1, config.trainTokens() / config.batch());
-    double flops = 10.0 * width * features(); // five dense products of 2·d·f a token
+    // The encoder's product is dense; what follows touches active features alone.
+    double flops = 2.0 * width * features();
     try (var task = progress.start("training", total * config.batch(), "tokens")) {
       int[] order = buffer.shuffled(random);
       int at = 0;

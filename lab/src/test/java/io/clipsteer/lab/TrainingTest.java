@@ -12,6 +12,7 @@ import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -96,6 +97,7 @@ final class TrainingTest {
         tokens,
         new SaeVariant.TopK(4),
         new InputNormalisation.LayerNorm(),
+        DType.F32,
         4,
         trainTokens,
         64,

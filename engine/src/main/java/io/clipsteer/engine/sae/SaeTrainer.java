@@ -9,6 +9,8 @@ import io.clipsteer.kernels.SparseKernels;
 import io.clipsteer.kernels.SparseRows;
 import java.lang.foreign.ValueLayout;
 import java.util.BitSet;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -55,12 +57,32 @@ public final class SaeTrainer implements AutoCloseable {
    */
   public record Step(double loss, double l0) {}
 
+  /** What a step's time goes into. */
+  public enum Part {
+    /** Normalising and centring the activations. */
+    INPUT,
+    /** The encoder's dense product. */
+    PRODUCT,
+    /** The largest entries of each row. */
+    SELECT,
+    /** Exact activations of what a bf16 product proposed. */
+    RESCORE,
+    /** Decoding, and the error followed back to the code. */
+    RECONSTRUCT,
+    /** The code by features. */
+    SORT,
+    /** Gradients of encoder and decoder, with Adam. */
+    ADAM,
+    /** Biases, and the encoder's bf16 copy. */
+    REST
+  }
+
   private static final double BETA1 = 0.9;
   private static final double BETA2 = 0.999;
   private static final double ADAM_EPS = 1e-8;
 
   /** Of the encoder's dense product, held at a time. */
-  private static final long PRODUCT_BYTES = 64L << 20;
+  private static final long PRODUCT_BYTES = 512L << 20;
 
   private final Config config;
 
@@ -72,6 +94,8 @@ public final class SaeTrainer implements AutoCloseable {
   private final Parameter decoderBias;
   private final @Nullable Tensor shortEncoder;
   private final BitSet fired;
+  private final long[] nanos = new long[Part.values().length];
+  private long lap;
   private int steps;
 
   /** A weight with Adam's two moments. */
@@ -139,6 +163,20 @@ public final class SaeTrainer implements AutoCloseable {
     }
   }
 
+  /** The time since the last call belongs to {@code part}. */
+  private void lap(Part part) {
+    long now = System.nanoTime();
+    nanos[part.ordinal()] += now - lap;
+    lap = now;
+  }
+
+  /** Seconds spent so far in each part of all steps. */
+  public Map<Part, Double> seconds() {
+    Map<Part, Double> seconds = new EnumMap<>(Part.class);
+    for (Part part : Part.values()) seconds.put(part, nanos[part.ordinal()] * 1e-9);
+    return seconds;
+  }
+
   private @Nullable Tensor shortCopy(Scope scope) {
     if (config.encoderProduct() == DType.F32) return null;
     return scope.release(encoder.value().to(DType.BF16));
@@ -158,6 +196,7 @@ public final class SaeTrainer implements AutoCloseable {
    * @param learningRate Adam's step
    */
   public Step step(Tensor x, double learningRate) {
+    lap = System.nanoTime();
     try (Scope scope = Scope.open()) {
       int n = Math.toIntExact(x.size(0));
       int width = config.width();
@@ -165,6 +204,7 @@ public final class SaeTrainer implements AutoCloseable {
       Tensor centred = z.sub(decoderBias.value());
       Tensor indices = Tensor.empty(DType.I32, n, config.variant().k());
       Tensor values = Tensor.empty(DType.F32, n, config.variant().k());
+      lap(Part.INPUT);
       encode(centred, indices, values);
       values.reluInPlace();
       SparseRows code =
@@ -184,6 +224,7 @@ public final class SaeTrainer implements AutoCloseable {
                   0,
                   gradient.segment(),
                   codeGradient.segment());
+      lap(Part.RECONSTRUCT);
       double l0 = note(code);
       update(centred, code, values, gradient, codeGradient, learningRate);
       return new Step(squares / ((double) n * width), l0);
@@ -203,6 +244,7 @@ public final class SaeTrainer implements AutoCloseable {
         Tensor scores = values.narrow(0, at, rows);
         if (shortEncoder == null) {
           Tensor pre = input.linear(encoder.value(), encoderBias.value());
+          lap(Part.PRODUCT);
           RowKernels.best()
               .topK(
                   pre.contiguous().segment(),
@@ -211,6 +253,7 @@ public final class SaeTrainer implements AutoCloseable {
                   config.variant().k(),
                   scores.segment(),
                   chosen.segment());
+          lap(Part.SELECT);
         } else {
           encodeShort(input, shortEncoder, chosen, scores);
         }
@@ -223,8 +266,10 @@ public final class SaeTrainer implements AutoCloseable {
     int c = config.candidates();
     Tensor pre =
         input.to(DType.BF16).linear(weights, encoderBias.value().to(DType.BF16)).contiguous();
+    lap(Part.PRODUCT);
     Tensor columns = Tensor.empty(DType.I32, rows, c);
     RowKernels.best().topColumnsBf16(pre.segment(), rows, config.features(), c, columns.segment());
+    lap(Part.SELECT);
     Tensor exact = Tensor.empty(DType.F32, rows, c);
     SparseKernels.best()
         .rescore(
@@ -233,11 +278,13 @@ public final class SaeTrainer implements AutoCloseable {
             SparseRows.uniform(rows, c, config.features(), columns.segment(), exact.segment()),
             encoder.value().segment(),
             encoderBias.value().segment());
+    lap(Part.RESCORE);
     // Candidates lie by rising column, so the best among them do as well.
     Tensor places = Tensor.empty(DType.I32, rows, config.variant().k());
     RowKernels.best()
         .topK(exact.segment(), rows, c, config.variant().k(), scores.segment(), places.segment());
     chosen.copyFrom(columns.gather(1, places.to(DType.I64)));
+    lap(Part.SELECT);
   }
 
   private void update(
@@ -249,19 +296,23 @@ public final class SaeTrainer implements AutoCloseable {
       double rate) {
     steps++;
     SparseRows.ByColumn order = code.byColumn();
+    lap(Part.SORT);
     Tensor toEncoderBias = byFeature(order, codeGradient);
     Tensor throughEncoder =
         toEncoderBias.reshape(1, config.features()).matmul(encoder.value()).reshape(config.width());
     Tensor toDecoderBias = gradient.sum(0, false, DType.F32).subInPlace(throughEncoder);
+    lap(Part.REST);
     var adam = new SparseKernels.Adam(rate, BETA1, BETA2, ADAM_EPS, steps);
     SparseKernels kernels = SparseKernels.best();
     int width = config.width();
     kernels.adam(
         order, codeGradient.segment(), centred.segment(), width, encoder.moments(), adam, false);
     kernels.adam(order, values.segment(), gradient.segment(), width, decoder.moments(), adam, true);
+    lap(Part.ADAM);
     encoderBias.adam(toEncoderBias, rate, steps);
     decoderBias.adam(toDecoderBias, rate, steps);
     if (shortEncoder != null) shortEncoder.copyFrom(encoder.value());
+    lap(Part.REST);
   }
 
   /** Sums of entries over tokens, [f]. */

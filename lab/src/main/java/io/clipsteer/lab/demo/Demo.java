@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.stats.Share;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -85,6 +86,7 @@ public final class Demo {
               TokenSelection.ALL,
               new SaeVariant.TopK(16),
               new InputNormalisation.LayerNorm(),
+              DType.F32,
               8,
               150_000,
               BATCH,

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.lab.TrainBench;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** How fast this machine is at what takes long. */
+@Command(
+    name = "bench",
+    description = "How fast this machine is at what takes long.",
+    footer = {"", "Example: clipsteer bench train --json"},
+    subcommands = BenchCommand.Train.class)
+final class BenchCommand implements Runnable {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Show this help.")
+  private boolean help;
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "Name what to time: train.");
+  }
+
+  /** Training steps. */
+  @Command(
+      name = "train",
+      description = "Times training steps of a TopK SAE on made-up activations.",
+      footer = {"", "Example: clipsteer bench train --features 49152 --json"})
+  static final class Train implements Callable<Integer> {
+    @Mixin private CommonOptions common;
+
+    @Option(
+        names = "--width",
+        defaultValue = "768",
+        description = "Numbers of an activation (default: ${DEFAULT-VALUE}).")
+    private int width;
+
+    @Option(
+        names = "--features",
+        defaultValue = "49152",
+        description = "Features (default: ${DEFAULT-VALUE}).")
+    private int features;
+
+    @Option(
+        names = "--batch",
+        defaultValue = "4096",
+        description = "Tokens a step (default: ${DEFAULT-VALUE}).")
+    private int batch;
+
+    @Option(
+        names = "--k",
+        defaultValue = "64",
+        description = "Active features of a token (default: ${DEFAULT-VALUE}).")
+    private int k;
+
+    @Option(
+        names = "--steps",
+        defaultValue = "7",
+        description = "Steps timed (default: ${DEFAULT-VALUE}).")
+    private int steps;
+
+    @Override
+    public Integer call() {
+      common.apply();
+      within("--width", width, 1, 1 << 14);
+      within("--features", features, 1, 1 << 20);
+      within("--batch", batch, 1, 1 << 16);
+      within("--k", k, 1, features);
+      within("--steps", steps, 1, 10_000);
+      if ((long) width * features > 1L << 30 || (long) batch * width > 1L << 28) {
+        throw new InputException(
+            "--width " + width, "with these features and tokens is too large", "Time less at once");
+      }
+      var result =
+          TrainBench.topK(width, features, batch, k, steps, common.seed(), common.progress());
+      Map<String, Object> json = new LinkedHashMap<>();
+      json.put("width", width);
+      json.put("features", features);
+      json.put("batch", batch);
+      json.put("k", k);
+      json.put("topk_step_seconds", result.step());
+      json.put("tokens_per_second", batch / result.step());
+      json.put("encoder_product_seconds", result.encoderProduct());
+      Map<String, Object> parts = new LinkedHashMap<>();
+      result
+          .parts()
+          .forEach((part, seconds) -> parts.put(part.name().toLowerCase(Locale.ROOT), seconds));
+      json.put("parts", parts);
+      json.put("resident_bytes", result.residentBytes());
+      StringBuilder text = new StringBuilder();
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "a step %.1f ms (%.0f tokens/s), %.2f of the encoder's bf16 product, %.1f ms%n",
+              1e3 * result.step(),
+              batch / result.step(),
+              result.step() / result.encoderProduct(),
+              1e3 * result.encoderProduct()));
+      result
+          .parts()
+          .forEach(
+              (part, seconds) ->
+                  text.append(
+                      String.format(
+                          Locale.ROOT,
+                          "  %-12s %7.1f ms%n",
+                          part.name().toLowerCase(Locale.ROOT),
+                          1e3 * seconds)));
+      common.print(json, text.toString());
+      return 0;
+    }
+
+    private static void within(String option, int value, int low, int high) {
+      if (value < low || value > high) {
+        throw new InputException(
+            option + " " + value, "not from " + low + " to " + high, "Correct it");
+      }
+    }
+  }
+}
