@@ -52,7 +52,9 @@ final class PictureOptions {
 
   Pictures resolve(ClipModel model) {
     if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
-    if (batch < 1) throw new InputException("--image-batch " + batch, "below 1", "Try 32");
+    if (batch < 1 || batch > 1 << 16) {
+      throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
+    }
     int decoders = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(batch, decoders, 2, 0, limit, decoding);

@@ -179,8 +179,11 @@ final class WorldCommand implements Runnable {
     public Integer call() {
       common.apply();
       List<String> command = spec.root().commandLine().getParseResult().originalArgs();
-      var result =
-          Pretraining.run(PretrainConfig.read(config), out, resume, command, common.progress());
+      PretrainConfig settings = PretrainConfig.read(config);
+      if (spec.commandLine().getParseResult().hasMatchedOption("--seed")) {
+        settings = settings.withSeed(common.seed());
+      }
+      var result = Pretraining.run(settings, out, resume, command, common.progress());
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("model", result.model().toString());
       json.put("steps", result.steps());

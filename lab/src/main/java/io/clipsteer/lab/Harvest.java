@@ -2,6 +2,7 @@
 package io.clipsteer.lab;
 
 import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageBatch;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.store.StoreFormat;
@@ -71,6 +72,7 @@ public final class Harvest {
         StoreFormat.PROTOCOL,
         Hashes.sha256(model.source().weights()),
         pictures.set().origin().toString(),
+        pictures.listing().sha256(),
         pictures.preprocessing().toString(),
         points.stream().map(HookPoint::peerName).toList(),
         tokens.name().toLowerCase(Locale.ROOT),
@@ -102,6 +104,13 @@ public final class Harvest {
     long begin = System.nanoTime();
     try (StoreWriter writer = StoreWriter.open(out, format, resume)) {
       long before = writer.images();
+      long count = pictures.count();
+      if (count >= 0 && writer.consumed() > count) {
+        throw new InputException(
+            out,
+            "covers " + writer.consumed() + " pictures, and there are " + count,
+            "Name a new folder");
+      }
       var options = pictures.options();
       long left = Math.max(0, options.limit() - writer.consumed());
       var rest = options.withStart(writer.consumed()).withLimit(left);

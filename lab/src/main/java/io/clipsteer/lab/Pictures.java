@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab;
 
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageBatch;
 import io.clipsteer.data.image.ImageCursor;
 import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.ImageItem;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.image.Preprocessing;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -55,12 +58,33 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
 
   /** Pictures in a pass, for progress: -1 for an archive, which would have to be read for it. */
   public long count() {
-    if (!Files.isDirectory(set.origin()) && set.origin().toString().endsWith(".tar")) return -1;
+    return listing().count();
+  }
+
+  /**
+   * What a pass meets.
+   *
+   * @param count number of pictures, −1 for an archive, which would have to be read for it
+   * @param sha256 of their ids, a line each; empty for an archive
+   */
+  public record Listing(long count, String sha256) {}
+
+  /** The pictures of a pass, without reading them. */
+  public Listing listing() {
+    if (!Files.isDirectory(set.origin()) && set.origin().toString().endsWith(".tar")) {
+      return new Listing(-1, "");
+    }
+    StringBuilder ids = new StringBuilder();
     long count = 0;
     try (ImageCursor cursor = set.cursor()) {
-      while (count < options.limit() && cursor.next() != null) count++;
+      for (ImageItem item = cursor.next();
+          item != null && count < options.limit();
+          item = cursor.next()) {
+        ids.append(item.id()).append('\n');
+        count++;
+      }
     }
-    return count;
+    return new Listing(count, Hashes.sha256(ids.toString().getBytes(StandardCharsets.UTF_8)));
   }
 
   /** A new pass, to be pulled from. */

@@ -74,6 +74,7 @@ final class HarvestTest {
         f.protocol(),
         f.model(),
         f.images(),
+        f.listing(),
         f.preprocessing(),
         f.hookPoints(),
         f.tokens(),

@@ -2,6 +2,7 @@
 package io.clipsteer.data.store;
 
 import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -45,6 +46,23 @@ record Shard(
     return store.resolve(String.format(Locale.ROOT, "shards/%06d.json", number));
   }
 
+  /** Whether its data is there, as long as it must be, and what it was when it was written. */
+  boolean isWhole(Path store, int number, StoreFormat format) {
+    for (String point : format.hookPoints()) {
+      Path file = data(store, number, point);
+      try {
+        if (!Files.isRegularFile(file)
+            || Files.size(file) != images.size() * format.bytesPerImage()
+            || !Hashes.sha256(file).equals(sha256.get(point))) {
+          return false;
+        }
+      } catch (IOException e) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   void write(Path store, int number) {
     AtomicFiles.writeJson(
         file(store, number),
@@ -71,12 +89,18 @@ record Shard(
           || shard.images().isEmpty()
           || shard.images().size() > format.imagesPerShard()
           || !shard.sha256().keySet().containsAll(format.hookPoints())) {
-        throw new InputException(file, "does not fit the store", "Harvest with --resume again");
+        throw new InputException(
+            file, "does not fit the store", "Delete it and harvest with --resume");
       }
       return shard;
-    } catch (IOException | JacksonException e) {
+    } catch (JacksonException e) {
       throw new InputException(
-          file, "cannot be read: " + e.getMessage(), "Delete it and harvest with --resume", e);
+          file,
+          "describes no shard: " + e.getOriginalMessage(),
+          "Delete it and harvest with --resume",
+          e);
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read", "Delete it and harvest with --resume", e);
     }
   }
 }

@@ -19,6 +19,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param protocol 1
  * @param model SHA-256 of the weights
  * @param images where the pictures came from
+ * @param listing SHA-256 of the pictures' ids in order; empty for an archive
  * @param preprocessing in words
  * @param hookPoints in peers' style, each once
  * @param tokens all, cls or patches
@@ -37,6 +38,7 @@ public record StoreFormat(
     int protocol,
     String model,
     String images,
+    String listing,
     String preprocessing,
     List<String> hookPoints,
     String tokens,

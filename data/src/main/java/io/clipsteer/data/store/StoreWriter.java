@@ -63,7 +63,10 @@ public final class StoreWriter implements AutoCloseable {
       AtomicFiles.writeJson(store.resolve(StoreFormat.FILE), format);
     }
     StoreWriter writer = new StoreWriter(store, format);
+    // A shard whose data is not what it was is harvested again, and all after it.
     for (Shard shard = writer.next(); shard != null; shard = writer.next()) {
+      if (!shard.isWhole(store, writer.shards, format)) break;
+      if (shard.consumed() < writer.consumed + shard.images().size()) break;
       writer.shards++;
       writer.consumed = shard.consumed();
       writer.last = shard.consumed();

@@ -39,6 +39,7 @@ final class ActivationStoreTest {
         1,
         "abc",
         "photos",
+        "",
         "as CLIP",
         List.of("blocks.2.hook_resid_post", "blocks.3.hook_mlp_out"),
         "all",
@@ -185,6 +186,38 @@ final class ActivationStoreTest {
     refused("bytes instead of", () -> ActivationStore.open(folder).close());
     Files.delete(shard);
     refused("cannot be read", () -> ActivationStore.open(folder).close());
+  }
+
+  /** Whatever was done to a shard's data, resuming makes it again. */
+  @ParameterizedTest
+  @ValueSource(strings = {"gone", "short", "changed", "backwards"})
+  void resumingMendsWhatWasDamaged(String damage) throws IOException {
+    Path whole = write("whole", "bf16");
+    Path broken = write("broken", "bf16");
+    Path shard = broken.resolve("shards/000002.blocks.3.hook_mlp_out.bin");
+    byte[] bytes = Files.readAllBytes(shard);
+    switch (damage) {
+      case "gone" -> Files.delete(shard);
+      case "short" -> Files.write(shard, Arrays.copyOf(bytes, 10));
+      case "changed" -> {
+        bytes[33] ^= 1;
+        Files.write(shard, bytes);
+      }
+      default -> {
+        Path line = broken.resolve("shards/000002.json");
+        String text = Files.readString(line);
+        Files.writeString(line, text.replaceAll("\"consumed\" : \\d+", "\"consumed\" : 3"));
+      }
+    }
+    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"), true)) {
+      assertEquals(8, writer.images());
+      fill(writer, (int) writer.consumed(), IMAGES);
+      writer.finish();
+    }
+    for (String file : listing(whole)) {
+      assertArrayEquals(
+          Files.readAllBytes(whole.resolve(file)), Files.readAllBytes(broken.resolve(file)), file);
+    }
   }
 
   @Test

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.dataformat.yaml.YAMLMapper;
 
@@ -53,16 +54,24 @@ public record PretrainConfig(
     int evaluateEvery,
     int evaluationCount) {
 
+  private static final long MAX_SIZE = 1 << 20;
+
   /** Reads a configuration. */
   public static PretrainConfig read(Path file) {
     YAMLMapper mapper =
         YAMLMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
             .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .build();
     try {
+      if (!Files.isRegularFile(file) || Files.size(file) > MAX_SIZE) {
+        throw new InputException(
+            file, "is no file of settings", "Name one such as configs/demo-clip.yaml");
+      }
       PretrainConfig config = mapper.readValue(Files.readAllBytes(file), PretrainConfig.class);
       if (config == null) throw new InputException(file, "is empty", "See configs/");
       config.check(file);
@@ -70,7 +79,7 @@ public record PretrainConfig(
     } catch (JacksonException e) {
       throw new InputException(
           file,
-          "is no pretraining: " + e.getOriginalMessage().lines().findFirst().orElse(""),
+          "is no pretraining: " + plain(e.getOriginalMessage()),
           "Compare it with configs/demo-clip.yaml",
           e);
     } catch (IOException e) {
@@ -78,9 +87,45 @@ public record PretrainConfig(
     }
   }
 
+  /** The library's own settings mean nothing to who wrote the file. */
+  private static String plain(String message) {
+    return message
+        .lines()
+        .findFirst()
+        .orElse("")
+        .replaceAll("; '[A-Za-z]+Feature\\.[A-Z_]+' enabled| \\(set [A-Za-z.]+[^)]*\\)", "")
+        .replace("creator property", "setting");
+  }
+
+  /** The same with another seed. */
+  public PretrainConfig withSeed(long other) {
+    return new PretrainConfig(
+        other,
+        imageSize,
+        patch,
+        visionWidth,
+        visionLayers,
+        visionHeads,
+        textWidth,
+        textLayers,
+        textHeads,
+        context,
+        embedDim,
+        biases,
+        batch,
+        captions,
+        steps,
+        warmup,
+        learningRate,
+        weightDecay,
+        dtype,
+        evaluateEvery,
+        evaluationCount);
+  }
+
   private void check(Path file) {
     need(file, patch >= 1 && imageSize >= patch && imageSize <= 1024, "imageSize or patch");
-    need(file, imageSize % Math.max(1, patch) == 0, "patch does not divide imageSize");
+    need(file, imageSize % Math.max(1, patch) == 0, "patch, which must divide imageSize,");
     need(file, visionHeads >= 1 && visionWidth >= 1 && visionWidth <= 4096, "visionWidth");
     need(file, visionWidth % Math.max(1, visionHeads) == 0, "visionHeads");
     need(file, textHeads >= 1 && textWidth >= 1 && textWidth <= 4096, "textWidth");
@@ -96,7 +141,10 @@ public record PretrainConfig(
     need(file, learningRate > 0 && learningRate < 1, "learningRate");
     need(file, weightDecay >= 0 && weightDecay < 1, "weightDecay");
     need(file, dtype.equals("bf16") || dtype.equals("fp32"), "dtype");
-    need(file, evaluateEvery >= 1 && evaluationCount >= 1, "evaluateEvery or evaluationCount");
+    need(
+        file,
+        evaluateEvery >= 1 && evaluationCount >= 1 && evaluationCount <= 100_000,
+        "evaluateEvery or evaluationCount");
   }
 
   private static void need(Path file, boolean holds, String what) {

@@ -114,6 +114,7 @@ public final class Pretraining {
       parameters = trainer.parameterCount();
       StringBuilder log = new StringBuilder(header());
       if (resume) log = resumed(trainer);
+      else save(trainer, log); // from here on a stopped run can be resumed
       loop(trainer, tokenizer, shape, log);
       trainer.export(model, DType.F16);
       evaluation = evaluate();

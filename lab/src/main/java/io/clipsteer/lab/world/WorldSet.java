@@ -8,6 +8,7 @@ import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -70,12 +71,21 @@ public enum WorldSet {
    * @param out absent or empty
    */
   public void write(Path out, Split split, int count, long seed, int size, Progress progress) {
+    if (out.toString().isEmpty() || Files.isSymbolicLink(out)) {
+      throw new InputException(
+          "\"" + out + "\"", "is no name of a new folder", "Name one with --out");
+    }
     Path target = out.toAbsolutePath().normalize();
     requireNew(target);
     List<Item> items = items(split, count, seed);
-    Path part = target.resolveSibling("." + target.getFileName() + ".partial");
+    // A name of this process alone: nobody else's files are touched.
+    Path part =
+        target.resolveSibling(
+            "." + target.getFileName() + "." + ProcessHandle.current().pid() + ".partial");
+    if (Files.exists(part)) {
+      throw new InputException(part, "is in the way", "Move it, or name another folder");
+    }
     try {
-      delete(part);
       for (Path folder :
           items.stream().map(i -> part.resolve(i.file()).getParent()).distinct().toList()) {
         Files.createDirectories(folder);
@@ -94,9 +104,14 @@ public enum WorldSet {
       listing(part, items, split);
       Files.deleteIfExists(target);
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
+    } catch (DirectoryNotEmptyException e) {
+      throw new InputException(
+          out, "was filled by somebody else meanwhile", "Name a new folder with --out", e);
     } catch (IOException | UncheckedIOException e) {
       throw new InputException(
           out, "cannot be written: " + e.getMessage(), "Check the path and the disk's space", e);
+    } finally {
+      deleteQuietly(part);
     }
   }
 
@@ -110,11 +125,14 @@ public enum WorldSet {
     throw new InputException(out, "is not empty", "Name a new folder with --out");
   }
 
-  /** What a stopped run left behind. */
-  private static void delete(Path folder) throws IOException {
+  /** What is left of a run that did not get through. */
+  private static void deleteQuietly(Path folder) {
     if (!Files.exists(folder)) return;
     try (Stream<Path> all = Files.walk(folder)) {
       for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(path);
+    } catch (IOException e) {
+      // The failure that led here says more than this one.
+      return;
     }
   }
 

@@ -106,15 +106,18 @@ final class PretrainingTest {
     String good = Files.readString(Path.of("../configs/demo-clip.yaml"));
     wrong("", "is no pretraining");
     wrong("just words", "is no pretraining");
-    wrong(good.replace("patch: 8", "patch: 7"), "patch does not divide imageSize");
+    wrong(good.replace("patch: 8", "patch: 7"), "patch, which must divide imageSize,");
     wrong(good.replace("patch: 8", "patch: 0"), "imageSize or patch");
     wrong(good.replace("visionHeads: 4", "visionHeads: 3"), "visionHeads");
     wrong(good.replace("dtype: bf16", "dtype: int4"), "dtype");
     wrong(good.replace("seed: 1\n", ""), "seed");
     wrong(good + "colour: red\n", "colour");
+    wrong(good + "steps: 7\n", "steps");
+    wrong(good.replace("batch: 128", "batch: 6.5"), "6.5");
+    wrong(good.replace("evaluationCount: 200", "evaluationCount: 2000000000"), "evaluationCount");
     wrong(good.replace("blondMen: 0.03", "blondMen: 3"), "share 3.0");
     wrong(good.replace("batch: 128", "batch: many"), "many");
-    refused("cannot be read", () -> PretrainConfig.read(temp.resolve("none.yaml")));
+    refused("is no file of settings", () -> PretrainConfig.read(temp.resolve("none.yaml")));
   }
 
   private void wrong(String yaml, String part) throws IOException {

@@ -122,6 +122,25 @@ final class WorldSetTest {
   }
 
   @Test
+  void nothingBesideIsTouched() throws IOException {
+    Path beside = Files.createDirectory(temp.resolve(".new.partial"));
+    Files.writeString(beside.resolve("keep.txt"), "mine");
+    WorldSet.BIRDS.write(temp.resolve("new"), WorldSet.Split.TEST, 4, 1, 32, Progress.SILENT);
+    assertEquals("mine", Files.readString(beside.resolve("keep.txt")));
+    Path elsewhere = Files.createDirectory(temp.resolve("elsewhere"));
+    Path link = Files.createSymbolicLink(temp.resolve("link"), elsewhere);
+    for (Path out : List.of(link, Path.of(""))) {
+      assertThrows(
+          InputException.class,
+          () -> WorldSet.BIRDS.write(out, WorldSet.Split.TEST, 4, 1, 32, Progress.SILENT));
+    }
+    assertTrue(Files.isSymbolicLink(link));
+    try (var files = Files.list(temp)) {
+      assertEquals(4, files.count());
+    }
+  }
+
+  @Test
   void objectsAreAFolderAKind() throws IOException {
     Path folder = write(WorldSet.OBJECTS, WorldSet.Split.TEST, 60);
     for (JsonNode line : factors(folder)) {
