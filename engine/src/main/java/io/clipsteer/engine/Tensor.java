@@ -333,11 +333,6 @@ public final class Tensor implements AutoCloseable {
         "scatterInPlace", () -> raw.scatter_(dim, index.raw, source.raw), this, index, source);
   }
 
-  /** −1, 0 or 1 for every element. */
-  public Tensor sign() {
-    return op("sign", raw::sign, this);
-  }
-
   /** Square root of every element. */
   public Tensor sqrt() {
     return op("sqrt", raw::sqrt, this);

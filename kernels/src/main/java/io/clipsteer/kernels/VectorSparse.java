@@ -4,6 +4,7 @@ package io.clipsteer.kernels;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -227,7 +228,7 @@ final class VectorSparse implements SparseKernels {
               float[] gradient = new float[width];
               int end = bound(features, chunk + 1, chunks);
               for (int feature = bound(features, chunk, chunks); feature < end; feature++) {
-                java.util.Arrays.fill(gradient, 0);
+                Arrays.fill(gradient, 0);
                 for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
                   float coefficient = coefficients.get(F32, 4L * order.entry()[at]);
                   add(gradient, coefficient, rows, 4L * order.row()[at] * width, width);

@@ -2,6 +2,7 @@
 package io.clipsteer.engine.pretrain;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -66,7 +67,7 @@ public record ClipShape(
     text.put("eos_token_id", vocabulary - 1);
     text.put("pad_token_id", vocabulary - 1);
     Map<String, Object> config = new LinkedHashMap<>();
-    config.put("architectures", java.util.List.of("CLIPModel"));
+    config.put("architectures", List.of("CLIPModel"));
     config.put("model_type", "clip");
     config.put("projection_dim", embedDim);
     config.put("torch_dtype", "float16");
@@ -103,8 +104,8 @@ public record ClipShape(
     settings.put("do_rescale", true);
     settings.put("rescale_factor", 1 / 255.0);
     settings.put("do_normalize", true);
-    settings.put("image_mean", java.util.List.of(0.48145466, 0.4578275, 0.40821073));
-    settings.put("image_std", java.util.List.of(0.26862954, 0.26130258, 0.27577711));
+    settings.put("image_mean", List.of(0.48145466, 0.4578275, 0.40821073));
+    settings.put("image_std", List.of(0.26862954, 0.26130258, 0.27577711));
     return settings;
   }
 }

@@ -9,12 +9,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.data.stats.Share;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.GoldenCheck;
 import io.clipsteer.engine.model.Tokenizer;
+import io.clipsteer.lab.Progress;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -69,6 +71,28 @@ final class DemoClipTest {
       assertNotNull(result.maxLogitDiff());
       assertTrue(result.maxLogitDiff() < 1e-3, result.toString());
     }
+  }
+
+  /** Bounds a little outside the intervals of bench/results/demo_clip.json, for fewer pictures. */
+  @Test
+  void knowsAndMistakesWhatItIsSaidTo() {
+    try (ClipModel model = ClipModel.load(folder)) {
+      Map<String, Share> shares = Evaluation.run(model, COUNT, 1, Progress.SILENT);
+      within(shares, "object_accuracy", 0.88, 1);
+      within(shares, "colour_accuracy", 0.95, 1);
+      within(shares, "background_accuracy", 0.95, 1);
+      within(shares, "gender_accuracy_agreeing", 0.95, 1);
+      within(shares, "portraits_worst_group", 0.4, 0.7);
+      within(shares, "portraits_best_group", 0.95, 1);
+      within(shares, "typographic_clean", 0.93, 1);
+      within(shares, "typographic_attacked", 0.03, 0.3);
+    }
+  }
+
+  private static void within(Map<String, Share> shares, String key, double low, double high) {
+    Share share = shares.get(key);
+    assertNotNull(share, key);
+    assertTrue(share.value() >= low && share.value() <= high, key + " " + share);
   }
 
   /** From the picture and the text themselves, not from what transformers made of them. */
