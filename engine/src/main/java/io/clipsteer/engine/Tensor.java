@@ -153,6 +153,8 @@ public final class Tensor implements AutoCloseable {
     if (!raw.is_contiguous() || raw.is_cuda()) {
       throw new IllegalStateException("segment() needs a contiguous CPU tensor: " + this);
     }
+    // An empty tensor has no memory at all.
+    if (raw.nbytes() == 0) return MemorySegment.NULL;
     return MemorySegment.ofAddress(raw.data_ptr().address()).reinterpret(raw.nbytes());
   }
 
@@ -336,6 +338,12 @@ public final class Tensor implements AutoCloseable {
   /** Square root of every element. */
   public Tensor sqrt() {
     return op("sqrt", raw::sqrt, this);
+  }
+
+  /** This where {@code by} exceeds 0, else 0; same shape. */
+  public Tensor whereAboveZero(Tensor by) {
+    return op(
+        "whereAboveZero", () -> torch.threshold_backward(raw, by.raw, new Scalar(0.0)), this, by);
   }
 
   /** Negative elements become 0. */

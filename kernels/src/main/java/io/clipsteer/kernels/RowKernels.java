@@ -54,6 +54,32 @@ public sealed interface RowKernels permits ScalarKernels, VectorKernels {
     return bits ^ ((bits >> 15) & 0x7fff);
   }
 
+  /**
+   * Counts the entries above their column's bound.
+   *
+   * @param matrix F32 [rows,columns], row-major
+   * @param bounds F32 [columns]
+   * @param counts of each row, written
+   */
+  void countAbove(MemorySegment matrix, int columns, MemorySegment bounds, int[] counts);
+
+  /**
+   * Lists the entries above their column's bound, by rising column.
+   *
+   * @param matrix F32 [rows,columns], row-major
+   * @param bounds F32 [columns]
+   * @param starts where each row's entries begin, as {@link #countAbove} counted them: rows + 1
+   * @param indices I32, written: the columns
+   * @param values F32, written
+   */
+  void takeAbove(
+      MemorySegment matrix,
+      int columns,
+      MemorySegment bounds,
+      int[] starts,
+      MemorySegment indices,
+      MemorySegment values);
+
   /** The fastest implementation here: the Vector API's. */
   static RowKernels best() {
     return VectorKernels.INSTANCE;

@@ -47,6 +47,40 @@ public final class ScalarKernels implements RowKernels {
   }
 
   @Override
+  public void countAbove(MemorySegment matrix, int columns, MemorySegment bounds, int[] counts) {
+    for (int row = 0; row < counts.length; row++) {
+      counts[row] = 0;
+      for (int column = 0; column < columns; column++) {
+        if (isAbove(matrix, row, columns, column, bounds)) counts[row]++;
+      }
+    }
+  }
+
+  @Override
+  public void takeAbove(
+      MemorySegment matrix,
+      int columns,
+      MemorySegment bounds,
+      int[] starts,
+      MemorySegment indices,
+      MemorySegment values) {
+    for (int row = 0; row + 1 < starts.length; row++) {
+      int at = starts[row];
+      for (int column = 0; column < columns; column++) {
+        if (!isAbove(matrix, row, columns, column, bounds)) continue;
+        indices.set(I32, 4L * at, column);
+        values.set(F32, 4L * at, matrix.get(F32, 4 * ((long) row * columns + column)));
+        at++;
+      }
+    }
+  }
+
+  private static boolean isAbove(
+      MemorySegment matrix, long row, int columns, int column, MemorySegment bounds) {
+    return matrix.get(F32, 4 * (row * columns + column)) > bounds.get(F32, 4L * column);
+  }
+
+  @Override
   public void topColumnsBf16(
       MemorySegment matrix, long rows, int columns, int k, MemorySegment indices) {
     RowKernels.checkTopColumns(matrix, rows, columns, k, indices);

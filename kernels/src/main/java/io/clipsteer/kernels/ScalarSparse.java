@@ -3,6 +3,7 @@ package io.clipsteer.kernels;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
 
 /** The plain reference: slow, short, obviously right; sums in float64. */
 public final class ScalarSparse implements SparseKernels {
@@ -45,28 +46,47 @@ public final class ScalarSparse implements SparseKernels {
   }
 
   @Override
-  public double reconstruct(
+  public void decode(
+      SparseRows code, MemorySegment decoder, MemorySegment bias, int width, MemorySegment out) {
+    for (int row = 0; row < code.rows(); row++) {
+      for (int c = 0; c < width; c++) {
+        set(out, row, width, c, at(bias, 0, width, c) + decoded(code, row, decoder, width, c));
+      }
+    }
+  }
+
+  private static double decoded(
+      SparseRows code, int row, MemorySegment decoder, int width, int column) {
+    double sum = 0;
+    for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
+      int feature = code.indices().get(I32, 4L * e);
+      sum += code.values().get(F32, 4L * e) * at(decoder, feature, width, column);
+    }
+    return sum;
+  }
+
+  @Override
+  public double[] reconstruct(
       SparseRows code,
       MemorySegment decoder,
       MemorySegment bias,
       int width,
       MemorySegment target,
-      double scale,
+      MemorySegment scales,
       double penalty,
       MemorySegment gradient,
       MemorySegment codeGradient) {
-    double squares = 0;
+    double[] squares = new double[code.rows()];
     for (int row = 0; row < code.rows(); row++) {
       int from = code.starts()[row];
       int to = code.starts()[row + 1];
       for (int c = 0; c < width; c++) {
-        double error = at(bias, 0, width, c) - at(target, row, width, c);
-        for (int e = from; e < to; e++) {
-          int feature = code.indices().get(I32, 4L * e);
-          error += code.values().get(F32, 4L * e) * at(decoder, feature, width, c);
-        }
-        squares += error * error;
-        set(gradient, row, width, c, scale * error);
+        double error =
+            at(bias, 0, width, c)
+                + decoded(code, row, decoder, width, c)
+                - at(target, row, width, c);
+        squares[row] += error * error;
+        set(gradient, row, width, c, at(scales, row, 1, 0) * error);
       }
       for (int e = from; e < to; e++) {
         int feature = code.indices().get(I32, 4L * e);
@@ -88,21 +108,9 @@ public final class ScalarSparse implements SparseKernels {
       Adam settings,
       boolean unitRows) {
     for (int feature = 0; feature + 1 < order.starts().length; feature++) {
-      double[] gradient = new double[width];
-      for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
-        double coefficient = coefficients.get(F32, 4L * order.entry()[at]);
-        for (int c = 0; c < width; c++) {
-          gradient[c] += coefficient * at(rows, order.row()[at], width, c);
-        }
-      }
-      if (unitRows) {
-        double along = 0;
-        for (int c = 0; c < width; c++)
-          along += gradient[c] * at(matrix.value(), feature, width, c);
-        for (int c = 0; c < width; c++) {
-          gradient[c] -= along * at(matrix.value(), feature, width, c);
-        }
-      }
+      double[] gradient = gradient(feature, order, coefficients, rows, width);
+      if (unitRows) orthogonal(gradient, matrix.value(), feature, width);
+      for (int c = 0; c < width; c++) gradient[c] *= settings.gradientScale();
       update(feature, gradient, width, matrix, settings);
       if (unitRows) {
         double norm = Math.sqrt(dot(matrix.value(), feature, matrix.value(), feature, width));
@@ -111,6 +119,45 @@ public final class ScalarSparse implements SparseKernels {
         }
       }
     }
+  }
+
+  private static double[] gradient(
+      int feature,
+      SparseRows.ByColumn order,
+      MemorySegment coefficients,
+      MemorySegment rows,
+      int width) {
+    double[] gradient = new double[width];
+    for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
+      double coefficient = coefficients.get(F32, 4L * order.entry()[at]);
+      for (int c = 0; c < width; c++) {
+        gradient[c] += coefficient * at(rows, order.row()[at], width, c);
+      }
+    }
+    return gradient;
+  }
+
+  /** Takes the part along a unit row out of a gradient. */
+  private static void orthogonal(double[] gradient, MemorySegment matrix, int row, int width) {
+    double along = 0;
+    for (int c = 0; c < width; c++) along += gradient[c] * at(matrix, row, width, c);
+    for (int c = 0; c < width; c++) gradient[c] -= along * at(matrix, row, width, c);
+  }
+
+  @Override
+  public double gradientSquares(
+      SparseRows.ByColumn order,
+      MemorySegment coefficients,
+      MemorySegment rows,
+      int width,
+      @Nullable MemorySegment unitRows) {
+    double sum = 0;
+    for (int feature = 0; feature + 1 < order.starts().length; feature++) {
+      double[] gradient = gradient(feature, order, coefficients, rows, width);
+      if (unitRows != null) orthogonal(gradient, unitRows, feature, width);
+      for (double g : gradient) sum += g * g;
+    }
+    return sum;
   }
 
   private static void update(

@@ -2,6 +2,7 @@
 package io.clipsteer.kernels;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The sparse half of an SAE's step, in the caller's memory and without copies. Weights lie by
@@ -19,8 +20,10 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
    * @param beta2 decay of their squares' mean
    * @param eps added to the divisor
    * @param update 1 for the first
+   * @param gradientScale what gradients are multiplied by: below 1 where they are clipped
    */
-  record Adam(double rate, double beta1, double beta2, double eps, int update) {
+  record Adam(
+      double rate, double beta1, double beta2, double eps, int update, double gradientScale) {
     /** The step with the means' start at 0 corrected. */
     float correctedRate() {
       return (float) (rate / (1 - Math.pow(beta1, update)));
@@ -58,27 +61,39 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
       MemorySegment bias);
 
   /**
+   * Decodes a sparse code: {@code out[i] = bias + Σ_j code_j · decoder_j}.
+   *
+   * @param code [rows,features]
+   * @param decoder F32 [features,width]
+   * @param bias F32 [width]
+   * @param out F32 [rows,width], written
+   */
+  void decode(
+      SparseRows code, MemorySegment decoder, MemorySegment bias, int width, MemorySegment out);
+
+  /**
    * Decodes a sparse code and follows the squared error back to it, in one pass over the decoder's
-   * rows: {@code error = bias + Σ_j code_j · decoder_j − target}, {@code gradient = scale · error},
-   * {@code codeGradient_j = gradient · decoder_j + penalty} where {@code code_j > 0}, else 0.
+   * rows: {@code error = bias + Σ_j code_j · decoder_j − target}, {@code gradient[i] = scales[i] ·
+   * error[i]}, {@code codeGradient_j = gradient · decoder_j + penalty} where {@code code_j > 0},
+   * else 0.
    *
    * @param code [rows,features]
    * @param decoder F32 [features,width]
    * @param bias F32 [width]
    * @param target F32 [rows,width]
-   * @param scale what the error is multiplied by
+   * @param scales F32 [rows]: what a row's error is multiplied by
    * @param penalty derivative of a sparsity penalty by an active feature's value
    * @param gradient F32 [rows,width], written
    * @param codeGradient F32 [entries], written
-   * @return {@code Σ error²}, accumulated in float64
+   * @return {@code Σ error²} of each row
    */
-  double reconstruct(
+  double[] reconstruct(
       SparseRows code,
       MemorySegment decoder,
       MemorySegment bias,
       int width,
       MemorySegment target,
-      double scale,
+      MemorySegment scales,
       double penalty,
       MemorySegment gradient,
       MemorySegment codeGradient);
@@ -102,6 +117,20 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
       Moments matrix,
       Adam settings,
       boolean unitRows);
+
+  /**
+   * The squared norm of such a gradient, {@code Σ_j ‖Σ_e coefficient[e] · rows[row of e]‖²}, as
+   * clipping needs it before {@link #adam}; float64.
+   *
+   * @param unitRows F32 [features,width] of unit rows, along which the gradient does not count; or
+   *     null
+   */
+  double gradientSquares(
+      SparseRows.ByColumn order,
+      MemorySegment coefficients,
+      MemorySegment rows,
+      int width,
+      @Nullable MemorySegment unitRows);
 
   /** The fastest implementation here: the Vector API's. */
   static SparseKernels best() {

@@ -5,9 +5,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -68,6 +70,58 @@ final class VectorKernels implements RowKernels {
     for (; column < columns; column++) {
       candidates.offer(matrix.get(F32, 4 * (base + column)), column);
     }
+  }
+
+  @Override
+  public void countAbove(MemorySegment matrix, int columns, MemorySegment bounds, int[] counts) {
+    IntStream.range(0, counts.length)
+        .parallel()
+        .forEach(
+            row -> {
+              int count = 0;
+              long base = 4L * row * columns;
+              for (int column = 0; column < columns; column += LANES) {
+                count += above(matrix, base, columns, column, bounds).trueCount();
+              }
+              counts[row] = count;
+            });
+  }
+
+  private static VectorMask<Float> above(
+      MemorySegment matrix, long base, int columns, int column, MemorySegment bounds) {
+    VectorMask<Float> inside = SPECIES.indexInRange(column, columns);
+    return vector(matrix, base + 4L * column, inside)
+        .compare(VectorOperators.GT, vector(bounds, 4L * column, inside), inside);
+  }
+
+  private static FloatVector vector(MemorySegment memory, long at, VectorMask<Float> mask) {
+    return FloatVector.fromMemorySegment(SPECIES, memory, at, ByteOrder.nativeOrder(), mask);
+  }
+
+  @Override
+  public void takeAbove(
+      MemorySegment matrix,
+      int columns,
+      MemorySegment bounds,
+      int[] starts,
+      MemorySegment indices,
+      MemorySegment values) {
+    IntStream.range(0, starts.length - 1)
+        .parallel()
+        .forEach(
+            row -> {
+              int at = starts[row];
+              long base = 4L * row * columns;
+              for (int column = 0; column < columns; column += LANES) {
+                long bits = above(matrix, base, columns, column, bounds).toLong();
+                while (bits != 0) {
+                  int found = column + Long.numberOfTrailingZeros(bits);
+                  bits &= bits - 1;
+                  indices.set(I32, 4L * at, found);
+                  values.set(F32, 4L * at++, matrix.get(F32, base + 4L * found));
+                }
+              }
+            });
   }
 
   @Override

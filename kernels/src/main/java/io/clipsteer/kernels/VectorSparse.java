@@ -10,6 +10,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
+import org.jspecify.annotations.Nullable;
 
 /** The Vector API's implementation: {@link ScalarSparse} but for the order of sums in float32. */
 final class VectorSparse implements SparseKernels {
@@ -102,13 +103,30 @@ final class VectorSparse implements SparseKernels {
   }
 
   @Override
-  public double reconstruct(
+  public void decode(
+      SparseRows code, MemorySegment decoder, MemorySegment bias, int width, MemorySegment out) {
+    int chunks = chunks(code.rows());
+    IntStream.range(0, chunks)
+        .parallel()
+        .forEach(
+            chunk -> {
+              float[] scratch = new float[width];
+              int end = bound(code.rows(), chunk + 1, chunks);
+              for (int row = bound(code.rows(), chunk, chunks); row < end; row++) {
+                decode(code, row, decoder, bias, width, scratch);
+                MemorySegment.copy(scratch, 0, out, F32, 4L * row * width, width);
+              }
+            });
+  }
+
+  @Override
+  public double[] reconstruct(
       SparseRows code,
       MemorySegment decoder,
       MemorySegment bias,
       int width,
       MemorySegment target,
-      double scale,
+      MemorySegment scales,
       double penalty,
       MemorySegment gradient,
       MemorySegment codeGradient) {
@@ -122,7 +140,8 @@ final class VectorSparse implements SparseKernels {
               int end = bound(code.rows(), chunk + 1, chunks);
               for (int row = bound(code.rows(), chunk, chunks); row < end; row++) {
                 decode(code, row, decoder, bias, width, scratch);
-                squares[row] = error(scratch, target, row, width, (float) scale, gradient);
+                squares[row] =
+                    error(scratch, target, row, width, scales.get(F32, 4L * row), gradient);
                 for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
                   float back = 0;
                   if (code.values().get(F32, 4L * e) > 0) {
@@ -133,10 +152,7 @@ final class VectorSparse implements SparseKernels {
                 }
               }
             });
-    // Summed in the rows' order: the same whatever the threads did.
-    double sum = 0;
-    for (double square : squares) sum += square;
-    return sum;
+    return squares;
   }
 
   /** Adds four features at a time, so that the sum is loaded and stored once for four. */
@@ -228,17 +244,65 @@ final class VectorSparse implements SparseKernels {
               float[] gradient = new float[width];
               int end = bound(features, chunk + 1, chunks);
               for (int feature = bound(features, chunk, chunks); feature < end; feature++) {
-                Arrays.fill(gradient, 0);
-                for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
-                  float coefficient = coefficients.get(F32, 4L * order.entry()[at]);
-                  add(gradient, coefficient, rows, 4L * order.row()[at] * width, width);
-                }
+                gradient(feature, order, coefficients, rows, width, gradient);
                 long base = 4L * feature * width;
                 if (unitRows) orthogonal(gradient, matrix.value(), base, width);
                 update(gradient, matrix, base, width, settings);
                 if (unitRows) unit(matrix.value(), feature, width);
               }
             });
+  }
+
+  private static void gradient(
+      int feature,
+      SparseRows.ByColumn order,
+      MemorySegment coefficients,
+      MemorySegment rows,
+      int width,
+      float[] gradient) {
+    Arrays.fill(gradient, 0);
+    for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
+      float coefficient = coefficients.get(F32, 4L * order.entry()[at]);
+      add(gradient, coefficient, rows, 4L * order.row()[at] * width, width);
+    }
+  }
+
+  @Override
+  public double gradientSquares(
+      SparseRows.ByColumn order,
+      MemorySegment coefficients,
+      MemorySegment rows,
+      int width,
+      @Nullable MemorySegment unitRows) {
+    int features = order.starts().length - 1;
+    double[] squares = new double[features];
+    int chunks = chunks(features);
+    IntStream.range(0, chunks)
+        .parallel()
+        .forEach(
+            chunk -> {
+              float[] gradient = new float[width];
+              int end = bound(features, chunk + 1, chunks);
+              for (int feature = bound(features, chunk, chunks); feature < end; feature++) {
+                if (order.starts()[feature] == order.starts()[feature + 1]) continue;
+                gradient(feature, order, coefficients, rows, width, gradient);
+                if (unitRows != null) orthogonal(gradient, unitRows, 4L * feature * width, width);
+                squares[feature] = square(gradient, width);
+              }
+            });
+    // Summed in the features' order: the same whatever the threads did.
+    double sum = 0;
+    for (double square : squares) sum += square;
+    return sum;
+  }
+
+  private static double square(float[] values, int width) {
+    FloatVector sum = FloatVector.zero(SPECIES);
+    for (int i = 0; i < width; i += LANES) {
+      FloatVector v = FloatVector.fromArray(SPECIES, values, i, SPECIES.indexInRange(i, width));
+      sum = v.fma(v, sum);
+    }
+    return total(sum);
   }
 
   /** Takes the part along a unit row out of a gradient. */
@@ -262,10 +326,11 @@ final class VectorSparse implements SparseKernels {
     float rate = settings.correctedRate();
     float root = settings.rootScale();
     float eps = (float) settings.eps();
+    float scale = (float) settings.gradientScale();
     for (int i = 0; i < width; i += LANES) {
       VectorMask<Float> mask = SPECIES.indexInRange(i, width);
       long at = base + 4L * i;
-      FloatVector g = FloatVector.fromArray(SPECIES, gradient, i, mask);
+      FloatVector g = FloatVector.fromArray(SPECIES, gradient, i, mask).mul(scale);
       FloatVector first = vector(matrix.first(), at, mask).mul(beta1).add(g.mul(rest1));
       FloatVector second = vector(matrix.second(), at, mask).mul(beta2).add(g.mul(g).mul(rest2));
       first.intoMemorySegment(matrix.first(), at, ORDER, mask);

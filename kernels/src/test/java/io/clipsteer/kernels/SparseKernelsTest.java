@@ -8,7 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
@@ -23,7 +25,8 @@ final class SparseKernelsTest {
   private static final Arena ARENA = Arena.ofShared();
   private static final SparseKernels FAST = SparseKernels.best();
   private static final SparseKernels PLAIN = ScalarSparse.INSTANCE;
-  private static final SparseKernels.Adam ADAM = new SparseKernels.Adam(1e-3, 0.9, 0.999, 1e-8, 3);
+  private static final SparseKernels.Adam ADAM =
+      new SparseKernels.Adam(1e-3, 0.9, 0.999, 1e-8, 3, 0.7);
 
   @AfterAll
   static void close() {
@@ -86,19 +89,37 @@ final class SparseKernelsTest {
 
     MemorySegment[] gradients = new MemorySegment[2];
     MemorySegment[] codeGradients = new MemorySegment[2];
-    double[] squares = new double[2];
+    double[][] squares = new double[2][];
+    MemorySegment scales = random(random, rows);
     for (int i = 0; i < 2; i++) {
       gradients[i] = ARENA.allocate(4L * rows * width);
       codeGradients[i] = ARENA.allocate(Math.max(4L, 4L * code.entries()));
       squares[i] =
           (i == 0 ? PLAIN : FAST)
               .reconstruct(
-                  code, weights, bias, width, input, 0.37, 0.01, gradients[i], codeGradients[i]);
+                  code, weights, bias, width, input, scales, 0.01, gradients[i], codeGradients[i]);
     }
-    assertEquals(squares[0], squares[1], 1e-5 * squares[0] + 1e-9);
+    for (int i = 0; i < rows; i++) {
+      assertEquals(squares[0][i], squares[1][i], 1e-5 * squares[0][i] + 1e-9);
+    }
     assertArrayEquals(floats(gradients[0]), floats(gradients[1]), (float) tolerance);
     assertArrayEquals(
         floats(codeGradients[0]), floats(codeGradients[1]), (float) (tolerance * (1 + most)));
+
+    MemorySegment[] decoded = {
+      ARENA.allocate(4L * rows * width), ARENA.allocate(4L * rows * width)
+    };
+    PLAIN.decode(code, weights, bias, width, decoded[0]);
+    FAST.decode(code, weights, bias, width, decoded[1]);
+    assertArrayEquals(floats(decoded[0]), floats(decoded[1]), (float) tolerance);
+
+    MemorySegment unitWeights = unitRows(weights, features, width);
+    for (MemorySegment along : new MemorySegment[] {null, unitWeights}) {
+      double expectedNorm =
+          PLAIN.gradientSquares(code.byColumn(), code.values(), input, width, along);
+      double norm = FAST.gradientSquares(code.byColumn(), code.values(), input, width, along);
+      assertEquals(expectedNorm, norm, 1e-5 * expectedNorm + 1e-9);
+    }
 
     for (boolean unit : new boolean[] {false, true}) {
       SparseKernels.Moments[] matrices = new SparseKernels.Moments[2];
@@ -113,6 +134,38 @@ final class SparseKernelsTest {
       assertArrayEquals(floats(matrices[0].first()), floats(matrices[1].first()), 1e-4f);
       assertArrayEquals(floats(matrices[0].second()), floats(matrices[1].second()), 1e-4f);
       assertArrayEquals(floats(matrices[0].value()), floats(matrices[1].value()), 1e-4f);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1,1", "3,15", "7,16", "5,17", "9,100", "2,515"})
+  void entriesAboveTheirBoundAreTheReferences(int rows, int columns) {
+    Random random = new Random(columns);
+    MemorySegment matrix = random(random, (long) rows * columns);
+    matrix.set(ValueLayout.JAVA_FLOAT, 0, Float.NaN);
+    MemorySegment bounds = random(random, columns);
+    List<float[]> values = new ArrayList<>();
+    List<int[]> indices = new ArrayList<>();
+    for (RowKernels kernels : new RowKernels[] {ScalarKernels.INSTANCE, RowKernels.best()}) {
+      int[] counts = new int[rows];
+      kernels.countAbove(matrix, columns, bounds, counts);
+      int[] starts = new int[rows + 1];
+      for (int r = 0; r < rows; r++) starts[r + 1] = starts[r] + counts[r];
+      MemorySegment columnsOut = ARENA.allocate(Math.max(4, 4L * starts[rows]));
+      MemorySegment valuesOut = ARENA.allocate(Math.max(4, 4L * starts[rows]));
+      kernels.takeAbove(matrix, columns, bounds, starts, columnsOut, valuesOut);
+      indices.add(columnsOut.toArray(ValueLayout.JAVA_INT));
+      values.add(floats(valuesOut));
+      int e = 0;
+      for (int r = 0; r < rows; r++) {
+        for (int c = 0; c < columns; c++) {
+          float value = matrix.getAtIndex(ValueLayout.JAVA_FLOAT, (long) r * columns + c);
+          if (!(value > bounds.getAtIndex(ValueLayout.JAVA_FLOAT, c))) continue;
+          assertEquals(c, indices.getLast()[e]);
+          assertEquals(value, values.getLast()[e++]);
+        }
+      }
+      assertEquals(starts[rows], e);
     }
   }
 
@@ -142,10 +195,13 @@ final class SparseKernelsTest {
       MemorySegment gradient = ARENA.allocate(8);
       MemorySegment codeGradient = ARENA.allocate(8);
       // decoded = (1,1) + 2·(1,0) + 5·(0.6,0.8) = (6,5); error against (5,7) = (1,−2)
-      double squares =
+      double[] squares =
           kernels.reconstruct(
-              code, decoder, of(1, 1), 2, of(5, 7), 0.5, 0.25, gradient, codeGradient);
-      assertEquals(5, squares, 1e-6);
+              code, decoder, of(1, 1), 2, of(5, 7), of(0.5f), 0.25, gradient, codeGradient);
+      assertArrayEquals(new double[] {5}, squares, 1e-6);
+      MemorySegment decoded = ARENA.allocate(8);
+      kernels.decode(code, decoder, of(1, 1), 2, decoded);
+      assertArrayEquals(new float[] {6, 5}, floats(decoded), 1e-6f);
       assertArrayEquals(new float[] {0.5f, -1}, floats(gradient), 1e-6f);
       assertArrayEquals(new float[] {0.75f, 0.25f + 0.3f - 0.8f}, floats(codeGradient), 1e-6f);
       SparseRows candidates =
@@ -162,7 +218,7 @@ final class SparseKernelsTest {
         SparseRows.uniform(2, 1, 2, ARENA.allocateFrom(ValueLayout.JAVA_INT, 1, 1), of(1, 2));
     for (SparseKernels kernels : new SparseKernels[] {PLAIN, FAST}) {
       var matrix = new SparseKernels.Moments(of(1, 1, 1, 1), of(0, 0, 0, 0), of(0, 0, 0, 0));
-      var settings = new SparseKernels.Adam(0.01, 0.9, 0.999, 1e-12, 1);
+      var settings = new SparseKernels.Adam(0.01, 0.9, 0.999, 1e-12, 1, 1);
       kernels.adam(code.byColumn(), code.values(), of(3, -1, 1, -1), 2, matrix, settings, false);
       // Feature 1: 1·(3,−1) + 2·(1,−1) = (5,−3); feature 0 has no gradient and stays.
       assertArrayEquals(new float[] {1, 1, 0.99f, 1.01f}, floats(matrix.value()), 1e-6f);

@@ -35,7 +35,7 @@ public record Reconstruction(
         float[] columns = x.sum(0, false, DType.F64).toFloats();
         for (int j = 0; j < sums.length; j++) sums[j] += columns[j];
         float[] values = encoded.code().values().toFloats();
-        long[] indices = encoded.code().indices().toLongs();
+        long[] indices = encoded.code().indices().to(DType.I64).toLongs();
         for (int i = 0; i < values.length; i++) {
           if (values[i] <= 0) continue;
           active++;

@@ -88,7 +88,7 @@ public final class Steering {
       long t = residual.size(1);
       Tensor rows = residual.to(DType.F32).reshape(t, residual.size(2)).contiguous();
       var code = sae.encode(rows).code();
-      long[] indices = code.indices().toLongs();
+      long[] indices = code.indices().to(DType.I64).toLongs();
       float[] values = code.values().toFloats();
       double[] max = new double[sae.features()];
       double[] sum = new double[sae.features()];

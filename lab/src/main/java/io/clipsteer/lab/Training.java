@@ -152,11 +152,7 @@ public final class Training {
     }
     int width = model.vision().config().width();
     long features = (long) width * config.expansion();
-    int k =
-        switch (config.variant()) {
-          case SaeVariant.TopK top -> top.k();
-        };
-    if (k > features || features * width > Integer.MAX_VALUE) {
+    if (config.variant().k() > features || features * width > Integer.MAX_VALUE) {
       throw new InputException(
           config.variant().spelling(),
           features + " features (width " + width + " × expansion " + config.expansion() + ")",
@@ -165,16 +161,12 @@ public final class Training {
   }
 
   private SaeTrainer trainer(ActivationBuffer buffer) {
-    SaeVariant.TopK variant =
-        switch (config.variant()) {
-          case SaeVariant.TopK top -> top;
-        };
     // A sample from the whole buffer: its beginning holds only the first pictures.
     int[] order = buffer.shuffled(new SplittableRandom(config.seed()));
     try (Scope scope = Scope.open()) {
       return new SaeTrainer(
           new SaeTrainer.Config(
-              variant,
+              config.variant(),
               width,
               features(),
               config.normalisation(),

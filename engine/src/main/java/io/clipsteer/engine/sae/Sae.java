@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae;
 
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.kernels.SparseKernels;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A trained sparse autoencoder, for inference: {@code f = φ(W_encᵀ(z − b_dec) + b_enc)}, {@code x̂
@@ -15,7 +20,7 @@ import io.clipsteer.engine.Tensor;
  * @param subtractsDecoderBias whether encoding subtracts b_dec (saev's SAEs do not)
  */
 public record Sae(
-    SaeVariant variant,
+    SaeActivation activation,
     InputNormalisation normalisation,
     Tensor encoder,
     Tensor encoderBias,
@@ -23,6 +28,8 @@ public record Sae(
     Tensor decoderBias,
     boolean subtractsDecoderBias)
     implements AutoCloseable {
+  /** Of the encoder's dense product, held at a time. */
+  private static final long PRODUCT_BYTES = 256L << 20;
 
   /** Width d of the activations it was made for. */
   public int width() {
@@ -47,21 +54,53 @@ public record Sae(
     var input = normalisation.apply(x);
     Tensor centred = subtractsDecoderBias ? input.z().sub(decoderBias) : input.z();
     try (Scope scope = Scope.open()) {
-      Tensor pre = centred.matmul(encoder).addInPlace(encoderBias);
-      SparseCode code =
-          switch (variant) {
-            case SaeVariant.TopK top -> SparseCode.topK(pre, top.k());
-          };
+      SparseCode code = encoded(centred);
       scope.keep(code.indices());
       scope.keep(code.values());
       return new Encoded(code, input);
     }
   }
 
+  /** A piece of rows at a time, so that the dense product stays small. */
+  private SparseCode encoded(Tensor centred) {
+    long n = centred.size(0);
+    long piece = Math.max(1, PRODUCT_BYTES / (4L * features()));
+    List<SparseCode> pieces = new ArrayList<>();
+    @Nullable Tensor bounds =
+        switch (activation) {
+          case SaeActivation.TopK top -> null;
+          case SaeActivation.Relu relu -> Tensor.zeros(DType.F32, features());
+          case SaeActivation.JumpRelu jump -> Tensor.of(jump.thresholds(), features());
+        };
+    for (long at = 0; at < n || at == 0; at += piece) {
+      try (Scope scope = Scope.open()) {
+        Tensor pre =
+            centred.narrow(0, at, Math.min(piece, n - at)).matmul(encoder).addInPlace(encoderBias);
+        SparseCode code =
+            bounds != null
+                ? SparseCode.above(pre, bounds)
+                : SparseCode.topK(pre, ((SaeActivation.TopK) activation).k());
+        scope.keep(code.indices());
+        scope.keep(code.values());
+        pieces.add(code);
+      }
+    }
+    SparseCode code = SparseCode.concat(pieces);
+    if (bounds == null) code.values().reluInPlace();
+    return code;
+  }
+
   /** Decodes to the units of x, [n,d]. */
   public Tensor decode(Encoded encoded) {
     try (Scope scope = Scope.open()) {
-      Tensor z = encoded.code().dense(features()).matmul(decoder).addInPlace(decoderBias);
+      Tensor z = Tensor.empty(DType.F32, encoded.code().rows(), width());
+      SparseKernels.best()
+          .decode(
+              encoded.code().sparse(features()),
+              decoder.segment(),
+              decoderBias.segment(),
+              width(),
+              z.segment());
       return scope.keep(encoded.input().undo(z));
     }
   }

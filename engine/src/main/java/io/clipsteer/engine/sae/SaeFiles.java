@@ -12,6 +12,7 @@ import io.clipsteer.engine.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,11 +39,13 @@ public final class SaeFiles {
    */
   public static void write(Path folder, Sae sae, Map<String, Object> metadata) {
     Map<String, Object> config = new LinkedHashMap<>();
-    switch (sae.variant()) {
-      case SaeVariant.TopK top -> {
+    switch (sae.activation()) {
+      case SaeActivation.Relu relu -> config.put("architecture", "standard");
+      case SaeActivation.TopK top -> {
         config.put("architecture", "topk");
         config.put("k", top.k());
       }
+      case SaeActivation.JumpRelu jump -> config.put("architecture", "jumprelu");
     }
     config.put("d_in", sae.width());
     config.put("d_sae", sae.features());
@@ -53,14 +56,17 @@ public final class SaeFiles {
     config.put("reshape_activations", "none");
     config.put("rescale_acts_by_decoder_norm", false);
     config.put("metadata", metadata);
-    SafeTensors.write(
-        folder.resolve(WEIGHTS),
-        List.of(
-            stored("W_dec", sae.decoder()),
-            stored("W_enc", sae.encoder()),
-            stored("b_dec", sae.decoderBias()),
-            stored("b_enc", sae.encoderBias())),
-        Map.of());
+    List<StoredTensor> tensors = new ArrayList<>();
+    tensors.add(stored("W_dec", sae.decoder()));
+    tensors.add(stored("W_enc", sae.encoder()));
+    tensors.add(stored("b_dec", sae.decoderBias()));
+    tensors.add(stored("b_enc", sae.encoderBias()));
+    try (Scope scope = Scope.open()) {
+      if (sae.activation() instanceof SaeActivation.JumpRelu jump) {
+        tensors.add(stored("threshold", Tensor.of(jump.thresholds(), sae.features())));
+      }
+      SafeTensors.write(folder.resolve(WEIGHTS), tensors, Map.of());
+    }
     AtomicFiles.writeJson(folder.resolve(CONFIG), config);
   }
 
@@ -86,11 +92,7 @@ public final class SaeFiles {
     int d = positive(config, "d_in", where);
     int f = positive(config, "d_sae", where);
     String architecture = text(config, "architecture", "", where);
-    if (!architecture.equals("topk")) {
-      throw new InputException(
-          where, "architecture \"" + architecture + "\"", "This version reads topk");
-    }
-    int k = positive(config, "k", where);
+    int k = architecture.equals("topk") ? positive(config, "k", where) : 0;
     if (k > f) throw new InputException(where, "k is " + k + " of " + f + " features", "Correct k");
     String normalise = text(config, "normalize_activations", "none", where);
     InputNormalisation normalisation =
@@ -107,7 +109,7 @@ public final class SaeFiles {
     try (TensorFile file = SafeTensors.open(folder.resolve(WEIGHTS));
         Scope scope = Scope.open()) {
       return new Sae(
-          new SaeVariant.TopK(k),
+          activation(architecture, k, file, f, where),
           normalisation,
           scope.release(tensor(file, "W_enc", d, f)),
           scope.release(tensor(file, "b_enc", f)),
@@ -115,6 +117,20 @@ public final class SaeFiles {
           scope.release(tensor(file, "b_dec", d)),
           subtracts);
     }
+  }
+
+  private static SaeActivation activation(
+      String architecture, int k, TensorFile file, int f, Path where) {
+    return switch (architecture) {
+      case "topk" -> new SaeActivation.TopK(k);
+      case "standard" -> new SaeActivation.Relu();
+      case "jumprelu" -> new SaeActivation.JumpRelu(tensor(file, "threshold", f).toFloats());
+      default ->
+          throw new InputException(
+              where,
+              "architecture \"" + architecture + "\"",
+              "This version reads standard, topk and jumprelu");
+    };
   }
 
   private static JsonNode config(Path folder) {

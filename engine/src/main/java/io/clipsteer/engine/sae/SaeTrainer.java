@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.data.tensor.SafeTensors;
+import io.clipsteer.data.tensor.StoredTensor;
+import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.kernels.RowKernels;
 import io.clipsteer.kernels.SparseKernels;
 import io.clipsteer.kernels.SparseRows;
-import java.lang.foreign.ValueLayout;
-import java.util.BitSet;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Trains one TopK SAE, with hand-written gradients: parameters, Adam's moments, and which features
- * have fired. Loss: mean over tokens and coordinates of {@code (ẑ − z)²} in normalised units.
+ * Trains one SAE, with hand-written gradients: parameters, Adam's moments, and which features have
+ * fired.
  *
  * <p>Only active features are decoded and followed back; the one dense product is the encoder's. It
- * may run in bf16: then it only proposes features, whose activations are computed exactly.
+ * may run in bf16: then it only proposes features, whose activations are computed exactly. A ReLU
+ * SAE is trained by dense products as long as more than one feature in ten is active.
  *
  * <p>Decoder rows stay unit vectors: the gradient's part along them is removed, and they are
  * brought back to length 1 after every step (as ViT-Prisma and saev do).
@@ -28,31 +35,54 @@ public final class SaeTrainer implements AutoCloseable {
   /**
    * What is trained and how.
    *
-   * @param variant the activation function
+   * @param variant what keeps the code sparse
    * @param width d
    * @param features f
    * @param normalisation of the input
-   * @param encoderProduct F32: every activation exactly; BF16: those of the {@link #candidates}
-   *     that a bf16 product ranks highest
+   * @param encoderProduct F32: every activation exactly; BF16 (TopK alone): those that a bf16
+   *     product ranks highest
+   * @param clip longest gradient, over all weights together; 0 for any
+   * @param deadTokens tokens after which a feature that has not fired counts as dead
    * @param seed of the initial weights
    */
   public record Config(
-      SaeVariant.TopK variant,
+      SaeVariant variant,
       int width,
       int features,
       InputNormalisation normalisation,
       DType encoderProduct,
+      double clip,
+      long deadTokens,
       long seed) {
-    /** How many features of a token are scored exactly after a bf16 product. */
-    public int candidates() {
-      return Math.min(features, variant.k() + Math.max(16, variant.k() / 2));
+    /** Dead after a million tokens, where nothing else is said. */
+    public static final long DEAD_TOKENS = 1_000_000;
+
+    /** Without clipping. */
+    public Config(
+        SaeVariant variant,
+        int width,
+        int features,
+        InputNormalisation normalisation,
+        DType encoderProduct,
+        long seed) {
+      this(variant, width, features, normalisation, encoderProduct, 0, DEAD_TOKENS, seed);
+    }
+
+    /** Refuses what cannot be trained. */
+    public Config {
+      if (variant.k() > features) {
+        throw new IllegalArgumentException("k = " + variant.k() + " of " + features + " features");
+      }
+      if (encoderProduct != DType.F32 && !(variant instanceof SaeVariant.TopK)) {
+        throw new IllegalArgumentException(variant.spelling() + " with a short product");
+      }
     }
   }
 
   /**
    * What a step saw.
    *
-   * @param loss mean squared error in normalised units, before the update
+   * @param loss before the update, sparsity included
    * @param l0 active features a token
    */
   public record Step(double loss, double l0) {}
@@ -63,7 +93,7 @@ public final class SaeTrainer implements AutoCloseable {
     INPUT,
     /** The encoder's dense product. */
     PRODUCT,
-    /** The largest entries of each row. */
+    /** The entries that count. */
     SELECT,
     /** Exact activations of what a bf16 product proposed. */
     RESCORE,
@@ -77,55 +107,38 @@ public final class SaeTrainer implements AutoCloseable {
     REST
   }
 
-  private static final double BETA1 = 0.9;
-  private static final double BETA2 = 0.999;
-  private static final double ADAM_EPS = 1e-8;
+  /** Share of active features above which dense products are faster. */
+  private static final double DENSE = 0.1;
 
-  /** Of the encoder's dense product, held at a time. */
-  private static final long PRODUCT_BYTES = 512L << 20;
+  private static final double FIRST_THRESHOLD = 0.01;
+  private static final double THRESHOLD_RATE = 0.01;
+  private static final float CUT_MARGIN = 0.7f;
 
   private final Config config;
 
   /** By features, [f,d]: the transpose of W_enc. */
-  private final Parameter encoder;
+  private final Weights encoder;
 
-  private final Parameter encoderBias;
-  private final Parameter decoder;
-  private final Parameter decoderBias;
+  private final Weights encoderBias;
+  private final Weights decoder;
+  private final Weights decoderBias;
+
+  /** JumpReLU's, as logarithms. */
+  private final @Nullable Weights logThresholds;
+
   private final @Nullable Tensor shortEncoder;
-  private final BitSet fired;
+  private final Selector selector;
+
+  /** Tokens since a feature last fired. */
+  private final long[] quiet;
+
+  private final boolean[] fired;
   private final long[] nanos = new long[Part.values().length];
   private long lap;
   private int steps;
-
-  /** A weight with Adam's two moments. */
-  private record Parameter(Tensor value, Tensor first, Tensor second) implements AutoCloseable {
-    static Parameter of(Tensor value, Scope scope) {
-      return new Parameter(
-          scope.release(value),
-          scope.release(Tensor.zeros(DType.F32, value.shape())),
-          scope.release(Tensor.zeros(DType.F32, value.shape())));
-    }
-
-    void adam(Tensor gradient, double rate, int step) {
-      first.mulInPlace(BETA1).addInPlace(gradient, 1 - BETA1);
-      second.mulInPlace(BETA2).addProductInPlace(gradient, gradient, 1 - BETA2);
-      double correction = Math.sqrt(1 - Math.pow(BETA2, step));
-      Tensor divisor = second.sqrt().mulInPlace(1 / correction).addInPlace(ADAM_EPS);
-      value.addQuotientInPlace(first, divisor, -rate / (1 - Math.pow(BETA1, step)));
-    }
-
-    SparseKernels.Moments moments() {
-      return new SparseKernels.Moments(value.segment(), first.segment(), second.segment());
-    }
-
-    @Override
-    public void close() {
-      value.close();
-      first.close();
-      second.close();
-    }
-  }
+  private double density = 0.5;
+  private float cut;
+  private double threshold;
 
   /**
    * A fresh SAE: decoder rows random unit vectors, encoder their transpose, b_enc 0, b_dec the mean
@@ -134,32 +147,63 @@ public final class SaeTrainer implements AutoCloseable {
    * @param sample activations to start from, F32 [n,d]
    */
   public SaeTrainer(Config config, Tensor sample) {
-    if (config.variant().k() > config.features()) {
-      throw new IllegalArgumentException(
-          "k = " + config.variant().k() + " of " + config.features() + " features");
-    }
-    this.config = config;
-    this.fired = new BitSet(config.features());
-    try (Scope scope = Scope.open()) {
-      Tensor rows = randomRows(config).unit();
-      decoder = Parameter.of(rows, scope);
-      encoder = Parameter.of(rows.copy(), scope);
-      encoderBias = Parameter.of(Tensor.zeros(DType.F32, config.features()), scope);
-      decoderBias = Parameter.of(config.normalisation().apply(sample).z().mean(0, false), scope);
-      shortEncoder = shortCopy(scope);
-    }
+    this(config, randomRows(config), null, sample);
   }
 
-  /** Starts from given weights, which are copied. */
-  SaeTrainer(Config config, Sae start) {
+  /** Goes on from an SAE's weights, which are copied. */
+  public SaeTrainer(Config config, Sae start) {
+    if (start.width() != config.width() || start.features() != config.features()) {
+      throw new IllegalArgumentException("an SAE of another size");
+    }
+    this(config, start.decoder(), start, start.decoder());
+  }
+
+  private SaeTrainer(Config config, Tensor rows, @Nullable Sae start, Tensor sample) {
     this.config = config;
-    this.fired = new BitSet(config.features());
+    this.quiet = new long[config.features()];
+    this.fired = new boolean[config.features()];
     try (Scope scope = Scope.open()) {
-      decoder = Parameter.of(start.decoder().copy(), scope);
-      encoder = Parameter.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
-      encoderBias = Parameter.of(start.encoderBias().copy(), scope);
-      decoderBias = Parameter.of(start.decoderBias().copy(), scope);
-      shortEncoder = shortCopy(scope);
+      if (start == null) {
+        decoder = Weights.of(rows.unit(), scope);
+        encoder = Weights.of(rows.unit(), scope);
+        encoderBias = Weights.of(Tensor.zeros(DType.F32, config.features()), scope);
+        decoderBias = Weights.of(config.normalisation().apply(sample).z().mean(0, false), scope);
+      } else {
+        decoder = Weights.of(start.decoder().copy(), scope);
+        encoder = Weights.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
+        encoderBias = Weights.of(start.encoderBias().copy(), scope);
+        decoderBias = Weights.of(start.decoderBias().copy(), scope);
+      }
+      logThresholds =
+          config.variant() instanceof SaeVariant.JumpRelu
+              ? Weights.of(firstThresholds(config, start), scope)
+              : null;
+      shortEncoder =
+          config.encoderProduct() == DType.F32
+              ? null
+              : scope.release(encoder.value().to(DType.BF16));
+    }
+    if (start == null) rows.close();
+    selector = new Selector(encoder.value(), encoderBias.value(), shortEncoder, this::lap);
+  }
+
+  private static Tensor firstThresholds(Config config, @Nullable Sae start) {
+    float[] logs = new float[config.features()];
+    Arrays.fill(logs, (float) Math.log(FIRST_THRESHOLD));
+    if (start != null && start.activation() instanceof SaeActivation.JumpRelu jump) {
+      for (int f = 0; f < logs.length; f++) {
+        logs[f] = (float) Math.log(Math.max(1e-6, jump.thresholds()[f]));
+      }
+    }
+    return Tensor.of(logs, logs.length);
+  }
+
+  private static Tensor randomRows(Config config) {
+    SplittableRandom random = new SplittableRandom(config.seed());
+    float[] numbers = new float[Math.multiplyExact(config.width(), config.features())];
+    for (int i = 0; i < numbers.length; i++) numbers[i] = (float) random.nextGaussian();
+    try (Scope scope = Scope.open()) {
+      return scope.release(Tensor.of(numbers, config.features(), config.width()));
     }
   }
 
@@ -177,142 +221,262 @@ public final class SaeTrainer implements AutoCloseable {
     return seconds;
   }
 
-  private @Nullable Tensor shortCopy(Scope scope) {
-    if (config.encoderProduct() == DType.F32) return null;
-    return scope.release(encoder.value().to(DType.BF16));
-  }
-
-  private static Tensor randomRows(Config config) {
-    SplittableRandom random = new SplittableRandom(config.seed());
-    float[] numbers = new float[Math.multiplyExact(config.width(), config.features())];
-    for (int i = 0; i < numbers.length; i++) numbers[i] = (float) random.nextGaussian();
-    return Tensor.of(numbers, config.features(), config.width());
+  /** {@link #step(Tensor, double, double)} with the whole of the variant's sparsity penalty. */
+  public Step step(Tensor x, double rate) {
+    return step(x, rate, 1);
   }
 
   /**
    * One update.
    *
    * @param x activations, F32 [n,d]
-   * @param learningRate Adam's step
+   * @param rate Adam's step
+   * @param sparsity factor of the variant's penalty, for warming it up and for controlling L0
    */
-  public Step step(Tensor x, double learningRate) {
+  public Step step(Tensor x, double rate, double sparsity) {
     lap = System.nanoTime();
     try (Scope scope = Scope.open()) {
       int n = Math.toIntExact(x.size(0));
-      int width = config.width();
-      Tensor z = config.normalisation().apply(x).z().contiguous();
+      var input = config.normalisation().apply(x);
+      Tensor z = input.z().contiguous();
       Tensor centred = z.sub(decoderBias.value());
-      Tensor indices = Tensor.empty(DType.I32, n, config.variant().k());
-      Tensor values = Tensor.empty(DType.F32, n, config.variant().k());
+      Tensor scales = scales(x, input);
       lap(Part.INPUT);
-      encode(centred, indices, values);
-      values.reluInPlace();
-      SparseRows code =
-          SparseRows.uniform(
-              n, config.variant().k(), config.features(), indices.segment(), values.segment());
-      Tensor gradient = Tensor.empty(DType.F32, n, width); // dL/dẑ
-      Tensor codeGradient = Tensor.empty(DType.F32, n, config.variant().k());
-      double squares =
-          SparseKernels.best()
-              .reconstruct(
-                  code,
-                  decoder.value().segment(),
-                  decoderBias.value().segment(),
-                  width,
-                  z.segment(),
-                  2.0 / ((double) n * width),
-                  0,
-                  gradient.segment(),
-                  codeGradient.segment());
-      lap(Part.RECONSTRUCT);
-      double l0 = note(code);
-      update(centred, code, values, gradient, codeGradient, learningRate);
-      return new Step(squares / ((double) n * width), l0);
-    }
-  }
-
-  /** The k largest pre-activations of every token, in pieces that bound the memory. */
-  private void encode(Tensor centred, Tensor indices, Tensor values) {
-    long n = centred.size(0);
-    long rowBytes = (shortEncoder == null ? 4L : 2L) * config.features();
-    long piece = Math.max(1, PRODUCT_BYTES / rowBytes);
-    for (long at = 0; at < n; at += piece) {
-      long rows = Math.min(piece, n - at);
-      try (Scope scope = Scope.open()) {
-        Tensor input = centred.narrow(0, at, rows);
-        Tensor chosen = indices.narrow(0, at, rows);
-        Tensor scores = values.narrow(0, at, rows);
-        if (shortEncoder == null) {
-          Tensor pre = input.linear(encoder.value(), encoderBias.value());
-          lap(Part.PRODUCT);
-          RowKernels.best()
-              .topK(
-                  pre.contiguous().segment(),
-                  rows,
-                  config.features(),
-                  config.variant().k(),
-                  scores.segment(),
-                  chosen.segment());
-          lap(Part.SELECT);
-        } else {
-          encodeShort(input, shortEncoder, chosen, scores);
-        }
+      if (config.variant() instanceof SaeVariant.Relu relu && density > DENSE) {
+        return dense(z, centred, scales, relu.l1() * sparsity / n, rate);
       }
+      double[] toThresholds = new double[logThresholds == null ? 0 : config.features()];
+      Backward back = followBack(z, centred, scales, sparsity, toThresholds);
+      lap(Part.RECONSTRUCT);
+      double l0 = note(back.code(), n);
+      if (config.variant().aux() > 0) back = revive(back, centred, scales);
+      lap(Part.RECONSTRUCT);
+      update(centred, back, toThresholds, rate);
+      return new Step(back.loss(), l0);
     }
   }
 
-  private void encodeShort(Tensor input, Tensor weights, Tensor chosen, Tensor scores) {
-    int rows = Math.toIntExact(input.size(0));
-    int c = config.candidates();
-    Tensor pre =
-        input.to(DType.BF16).linear(weights, encoderBias.value().to(DType.BF16)).contiguous();
-    lap(Part.PRODUCT);
-    Tensor columns = Tensor.empty(DType.I32, rows, c);
-    RowKernels.best().topColumnsBf16(pre.segment(), rows, config.features(), c, columns.segment());
-    lap(Part.SELECT);
-    Tensor exact = Tensor.empty(DType.F32, rows, c);
-    SparseKernels.best()
-        .rescore(
-            input.segment(),
-            config.width(),
-            SparseRows.uniform(rows, c, config.features(), columns.segment(), exact.segment()),
-            encoder.value().segment(),
-            encoderBias.value().segment());
-    lap(Part.RESCORE);
-    // Candidates lie by rising column, so the best among them do as well.
-    Tensor places = Tensor.empty(DType.I32, rows, config.variant().k());
-    RowKernels.best()
-        .topK(exact.segment(), rows, c, config.variant().k(), scores.segment(), places.segment());
-    chosen.copyFrom(columns.gather(1, places.to(DType.I64)));
-    lap(Part.SELECT);
+  /** dL/dẑ for an error of 1 in each token: F32 [n,1]. */
+  private Tensor scales(Tensor x, InputNormalisation.Normalised input) {
+    long n = x.size(0);
+    double each = 2.0 / ((double) n * config.width());
+    SaeVariant.Loss loss =
+        config.variant() instanceof SaeVariant.Relu relu ? relu.loss() : SaeVariant.Loss.MSE;
+    return switch (loss) {
+      case MSE -> Tensor.zeros(DType.F32, n, 1).addInPlace(each);
+      case PAPER -> {
+        Tensor away = x.sub(x.mean(0, true)).norm(1).clampMinInPlace(1e-8);
+        Tensor square = input.scale().mul(input.scale());
+        yield Tensor.zeros(DType.F32, n, 1).addInPlace(each).mulInPlace(square).divInPlace(away);
+      }
+      case FVU -> {
+        Tensor away = input.z().sub(input.z().mean(0, true));
+        double variance = Math.max(1e-12, away.mul(away).sum(DType.F64).item());
+        yield Tensor.zeros(DType.F32, n, 1).addInPlace(2 / variance);
+      }
+    };
   }
 
-  private void update(
-      Tensor centred,
-      SparseRows code,
-      Tensor values,
-      Tensor gradient,
-      Tensor codeGradient,
-      double rate) {
+  private Backward followBack(
+      Tensor z, Tensor centred, Tensor scales, double sparsity, double[] toThresholds) {
+    int n = Math.toIntExact(z.size(0));
+    return switch (config.variant()) {
+      case SaeVariant.TopK top -> plain(selector.topK(centred, top.k()), z, scales, 0);
+      case SaeVariant.BatchTopK top -> plain(largest(centred, n * top.k()), z, scales, 0);
+      case SaeVariant.Matryoshka top ->
+          Backward.nested(
+              largest(centred, n * top.k()),
+              decoder,
+              decoderBias.value(),
+              z,
+              scales,
+              groups(top.groups()));
+      case SaeVariant.Relu relu -> {
+        Tensor zeros = Tensor.zeros(DType.F32, config.features());
+        yield plain(selector.above(centred, zeros), z, scales, relu.l1() * sparsity / n);
+      }
+      case SaeVariant.JumpRelu jump -> {
+        float[] thresholds = thresholds();
+        Tensor bounds = Tensor.of(thresholds, thresholds.length).addInPlace(-jump.bandwidth() / 2);
+        yield Backward.jump(
+            selector.above(centred, bounds),
+            decoder,
+            decoderBias.value(),
+            z,
+            scales,
+            thresholds,
+            jump.bandwidth(),
+            jump.l0() * sparsity / n,
+            toThresholds);
+      }
+    };
+  }
+
+  private Backward plain(SparseCode code, Tensor z, Tensor scales, double penalty) {
+    return Backward.plain(code, decoder, decoderBias.value(), z, scales, penalty);
+  }
+
+  private float[] thresholds() {
+    if (logThresholds == null) throw new IllegalStateException("no thresholds");
+    float[] logs = logThresholds.value().toFloats();
+    for (int f = 0; f < logs.length; f++) logs[f] = (float) Math.exp(logs[f]);
+    return logs;
+  }
+
+  /** BatchTopK's code; its smallest entry moves the threshold that inference will use. */
+  private SparseCode largest(Tensor centred, int count) {
+    Selector.Cut largest = selector.largest(centred, count, CUT_MARGIN * cut);
+    cut = largest.least();
+    threshold = steps == 0 ? cut : threshold + THRESHOLD_RATE * (cut - threshold);
+    return largest.code();
+  }
+
+  /** The first feature that each of Matryoshka's groups does not have. */
+  private int[] groups(int groups) {
+    int[] bounds = new int[groups];
+    for (int g = 0; g < groups; g++) {
+      bounds[g] = Math.max(1, config.features() >> (groups - 1 - g));
+    }
+    return bounds;
+  }
+
+  /** Dead features are given the error to explain (AuxK). */
+  private Backward revive(Backward back, Tensor centred, Tensor scales) {
+    List<Long> dead = new ArrayList<>();
+    for (int f = 0; f < quiet.length; f++) if (quiet[f] >= config.deadTokens()) dead.add((long) f);
+    if (dead.isEmpty()) return back;
+    int k = Math.min(dead.size(), Math.max(1, config.width() / 2));
+    SparseCode code =
+        selector.topKOf(centred, dead.stream().mapToLong(Long::longValue).toArray(), k);
+    double share = Math.min(1, dead.size() / Math.max(1.0, config.width() / 2.0));
+    Tensor rest = back.rows().div(scales).mulInPlace(-1);
+    return back.with(code, rest, scales.mul(config.variant().aux() * share), decoder);
+  }
+
+  private void update(Tensor centred, Backward back, double[] toThresholds, double rate) {
     steps++;
-    SparseRows.ByColumn order = code.byColumn();
+    SparseCode code = back.code();
+    int n = Math.toIntExact(centred.size(0));
+    SparseRows.ByColumn order = code.sparse(config.features()).byColumn();
+    SparseRows.ByColumn inputs = order;
+    if (code.rows() > n) {
+      int[] rows = order.row().clone();
+      for (int i = 0; i < rows.length; i++) rows[i] %= n;
+      inputs = new SparseRows.ByColumn(order.starts(), order.entry(), rows);
+    }
     lap(Part.SORT);
-    Tensor toEncoderBias = byFeature(order, codeGradient);
-    Tensor throughEncoder =
-        toEncoderBias.reshape(1, config.features()).matmul(encoder.value()).reshape(config.width());
-    Tensor toDecoderBias = gradient.sum(0, false, DType.F32).subInPlace(throughEncoder);
+    Tensor toEncoderBias = byFeature(order, back.codeGradient());
+    Tensor toDecoderBias = back.toBias().sub(throughEncoder(toEncoderBias));
+    Tensor toLogs = toLogs(toThresholds);
     lap(Part.REST);
-    var adam = new SparseKernels.Adam(rate, BETA1, BETA2, ADAM_EPS, steps);
     SparseKernels kernels = SparseKernels.best();
     int width = config.width();
-    kernels.adam(
-        order, codeGradient.segment(), centred.segment(), width, encoder.moments(), adam, false);
-    kernels.adam(order, values.segment(), gradient.segment(), width, decoder.moments(), adam, true);
+    var listened = back.codeGradient().segment();
+    var written = code.values().segment();
+    double scale = 1;
+    if (config.clip() > 0) {
+      double squares =
+          kernels.gradientSquares(inputs, listened, centred.segment(), width, null)
+              + kernels.gradientSquares(
+                  order, written, back.rows().segment(), width, decoder.value().segment());
+      scale = clipping(squares, List.of(toEncoderBias, toDecoderBias, toLogs));
+    }
+    var adam =
+        new SparseKernels.Adam(rate, Weights.BETA1, Weights.BETA2, Weights.EPS, steps, scale);
+    kernels.adam(inputs, listened, centred.segment(), width, encoder.moments(), adam, false);
+    kernels.adam(order, written, back.rows().segment(), width, decoder.moments(), adam, true);
     lap(Part.ADAM);
-    encoderBias.adam(toEncoderBias, rate, steps);
-    decoderBias.adam(toDecoderBias, rate, steps);
+    rest(toEncoderBias, toDecoderBias, toLogs, scale, rate);
+  }
+
+  private Tensor throughEncoder(Tensor toEncoderBias) {
+    return toEncoderBias
+        .reshape(1, config.features())
+        .matmul(encoder.value())
+        .reshape(config.width());
+  }
+
+  /** Gradients of the logarithms: dL/dθ · θ. */
+  private Tensor toLogs(double[] toThresholds) {
+    float[] logs = new float[toThresholds.length];
+    if (logs.length > 0) {
+      float[] thresholds = thresholds();
+      for (int f = 0; f < logs.length; f++) logs[f] = (float) (toThresholds[f] * thresholds[f]);
+    }
+    return Tensor.of(logs, logs.length);
+  }
+
+  private double clipping(double squares, List<Tensor> others) {
+    double all = squares;
+    for (Tensor other : others) all += other.mul(other).sum(DType.F64).item();
+    double norm = Math.sqrt(all);
+    return norm > config.clip() ? config.clip() / norm : 1;
+  }
+
+  private void rest(
+      Tensor toEncoderBias, Tensor toDecoderBias, Tensor toLogs, double scale, double rate) {
+    encoderBias.adam(toEncoderBias.mul(scale), rate, steps);
+    decoderBias.adam(toDecoderBias.mul(scale), rate, steps);
+    if (logThresholds != null) logThresholds.adam(toLogs.mul(scale), rate, steps);
     if (shortEncoder != null) shortEncoder.copyFrom(encoder.value());
     lap(Part.REST);
+  }
+
+  /** A ReLU SAE's step while most features are active: the same numbers by dense products. */
+  private Step dense(Tensor z, Tensor centred, Tensor scales, double penalty, double rate) {
+    int n = Math.toIntExact(z.size(0));
+    int features = config.features();
+    Tensor toEncoder = Tensor.zeros(DType.F32, features, config.width());
+    Tensor toDecoder = Tensor.zeros(DType.F32, features, config.width());
+    Tensor toEncoderBias = Tensor.zeros(DType.F32, features);
+    Tensor toBias = Tensor.zeros(DType.F32, config.width());
+    Tensor zeros = Tensor.zeros(DType.F32, features);
+    double loss = 0;
+    long active = 0;
+    boolean[] seen = new boolean[features];
+    for (long at = 0; at < n; at += selector.piece()) {
+      try (Scope scope = Scope.open()) {
+        long rows = Math.min(selector.piece(), n - at);
+        Tensor input = centred.narrow(0, at, rows);
+        Tensor code = input.linear(encoder.value(), encoderBias.value()).reluInPlace();
+        Tensor error =
+            code.matmul(decoder.value())
+                .addInPlace(decoderBias.value())
+                .subInPlace(z.narrow(0, at, rows));
+        Tensor gradient = error.mul(scales.narrow(0, at, rows));
+        loss += 0.5 * error.mul(gradient).sum(DType.F64).item();
+        loss += penalty * code.sum(DType.F64).item();
+        Tensor back =
+            gradient
+                .matmul(decoder.value().transpose(0, 1))
+                .addInPlace(penalty)
+                .whereAboveZero(code);
+        toDecoder.addInPlace(code.transpose(0, 1).matmul(gradient));
+        toEncoder.addInPlace(back.transpose(0, 1).matmul(input));
+        toEncoderBias.addInPlace(back.sum(0, false, DType.F32));
+        toBias.addInPlace(gradient.sum(0, false, DType.F32));
+        active += SparseCode.above(code, zeros).entries();
+        float[] sums = code.sum(0, false, DType.F32).toFloats();
+        for (int f = 0; f < features; f++) seen[f] |= sums[f] > 0;
+      }
+    }
+    lap(Part.RECONSTRUCT);
+    steps++;
+    Tensor along = toDecoder.mul(decoder.value()).sum(1, true, DType.F32);
+    toDecoder.subInPlace(decoder.value().mul(along));
+    Tensor toDecoderBias = toBias.sub(throughEncoder(toEncoderBias));
+    double scale =
+        config.clip() > 0
+            ? clipping(0, List.of(toEncoder, toDecoder, toEncoderBias, toDecoderBias))
+            : 1;
+    encoder.adam(toEncoder.mulInPlace(scale), rate, steps);
+    decoder.adam(toDecoder.mulInPlace(scale), rate, steps);
+    decoder.value().copyFrom(decoder.value().unit());
+    lap(Part.ADAM);
+    rest(toEncoderBias, toDecoderBias, Tensor.zeros(DType.F32, 0), scale, rate);
+    noteFired(seen, n);
+    density = (double) active / n / features;
+    return new Step(loss, (double) active / n);
   }
 
   /** Sums of entries over tokens, [f]. */
@@ -329,14 +493,26 @@ public final class SaeTrainer implements AutoCloseable {
     return Tensor.of(sums, sums.length);
   }
 
-  private double note(SparseRows code) {
+  private double note(SparseCode code, int n) {
+    float[] values = code.values().toFloats();
+    long[] indices = code.indices().to(DType.I64).toLongs();
+    boolean[] seen = new boolean[config.features()];
     long active = 0;
-    for (long e = 0; e < code.entries(); e++) {
-      if (code.values().get(ValueLayout.JAVA_FLOAT, 4 * e) <= 0) continue;
+    for (int e = 0; e < values.length; e++) {
+      if (values[e] <= 0) continue;
       active++;
-      fired.set(code.indices().get(ValueLayout.JAVA_INT, 4 * e));
+      seen[(int) indices[e]] = true;
     }
-    return (double) active / code.rows();
+    noteFired(seen, n);
+    density = (double) active / n / config.features();
+    return (double) active / n;
+  }
+
+  private void noteFired(boolean[] seen, int tokens) {
+    for (int f = 0; f < seen.length; f++) {
+      quiet[f] = seen[f] ? 0 : quiet[f] + tokens;
+      fired[f] |= seen[f];
+    }
   }
 
   /** Steps done. */
@@ -346,14 +522,24 @@ public final class SaeTrainer implements AutoCloseable {
 
   /** Share of features that fired at least once in training. */
   public double firedFraction() {
-    return (double) fired.cardinality() / config.features();
+    int count = 0;
+    for (boolean f : fired) if (f) count++;
+    return (double) count / config.features();
   }
 
   /** The SAE as it stands, a copy that training no longer touches. */
   public Sae snapshot() {
+    SaeActivation activation =
+        switch (config.variant()) {
+          case SaeVariant.TopK top -> new SaeActivation.TopK(top.k());
+          case SaeVariant.Relu relu -> new SaeActivation.Relu();
+          case SaeVariant.JumpRelu jump -> new SaeActivation.JumpRelu(thresholds());
+          case SaeVariant.BatchTopK top -> sameThreshold();
+          case SaeVariant.Matryoshka top -> sameThreshold();
+        };
     try (Scope scope = Scope.open()) {
       return new Sae(
-          config.variant(),
+          activation,
           config.normalisation(),
           scope.release(encoder.value().transpose(0, 1).contiguous()),
           scope.release(encoderBias.value().copy()),
@@ -363,12 +549,94 @@ public final class SaeTrainer implements AutoCloseable {
     }
   }
 
+  private SaeActivation sameThreshold() {
+    float[] thresholds = new float[config.features()];
+    Arrays.fill(thresholds, (float) threshold);
+    return new SaeActivation.JumpRelu(thresholds);
+  }
+
+  // ---- state ----------------------------------------------------------------------------------
+
+  private Map<String, Weights> weights() {
+    Map<String, Weights> weights = new LinkedHashMap<>();
+    weights.put("encoder", encoder);
+    weights.put("encoder_bias", encoderBias);
+    weights.put("decoder", decoder);
+    weights.put("decoder_bias", decoderBias);
+    if (logThresholds != null) weights.put("log_thresholds", logThresholds);
+    return weights;
+  }
+
+  /** Writes everything that {@link #resume} needs to go on as if nothing had happened. */
+  public void save(Path file) {
+    List<StoredTensor> tensors = new ArrayList<>();
+    weights()
+        .forEach(
+            (name, w) -> {
+              tensors.add(stored(name, DType.F32, w.value()));
+              tensors.add(stored(name + ".first", DType.F32, w.first()));
+              tensors.add(stored(name + ".second", DType.F32, w.second()));
+            });
+    long[] firedOnce = new long[fired.length];
+    for (int f = 0; f < fired.length; f++) firedOnce[f] = fired[f] ? 1 : 0;
+    try (Scope scope = Scope.open()) {
+      tensors.add(stored("quiet", DType.I64, Tensor.of(quiet, quiet.length)));
+      tensors.add(stored("fired", DType.I64, Tensor.of(firedOnce, firedOnce.length)));
+      SafeTensors.write(
+          file,
+          tensors,
+          Map.of(
+              "steps", Integer.toString(steps),
+              "density", Double.toHexString(density),
+              "cut", Float.toHexString(cut),
+              "threshold", Double.toHexString(threshold)));
+    }
+  }
+
+  private static StoredTensor stored(String name, DType dtype, Tensor tensor) {
+    return new StoredTensor(name, dtype, tensor.shape(), tensor.segment());
+  }
+
+  /** Takes over what {@link #save} wrote, of a trainer of the same configuration. */
+  public void resume(Path file) {
+    try (TensorFile stored = SafeTensors.open(file);
+        Scope scope = Scope.open()) {
+      weights()
+          .forEach(
+              (name, w) -> {
+                w.value().copyFrom(tensor(stored, name, DType.F32, w.value().shape()));
+                w.first().copyFrom(tensor(stored, name + ".first", DType.F32, w.value().shape()));
+                w.second().copyFrom(tensor(stored, name + ".second", DType.F32, w.value().shape()));
+              });
+      long[] since = tensor(stored, "quiet", DType.I64, quiet.length).toLongs();
+      System.arraycopy(since, 0, quiet, 0, quiet.length);
+      long[] once = tensor(stored, "fired", DType.I64, fired.length).toLongs();
+      for (int f = 0; f < fired.length; f++) fired[f] = once[f] != 0;
+      Map<String, String> notes = stored.metadata();
+      steps = Integer.parseInt(notes.getOrDefault("steps", ""));
+      density = Double.parseDouble(notes.getOrDefault("density", ""));
+      cut = Float.parseFloat(notes.getOrDefault("cut", ""));
+      threshold = Double.parseDouble(notes.getOrDefault("threshold", ""));
+    } catch (NumberFormatException e) {
+      throw new InputException(file, "is no state of a training", "Train afresh", e);
+    }
+    if (shortEncoder != null) shortEncoder.copyFrom(encoder.value());
+  }
+
+  private static Tensor tensor(TensorFile file, String name, DType dtype, long... shape) {
+    StoredTensor stored = file.get(name);
+    if (stored.dtype() != dtype || !Arrays.equals(stored.shape(), shape)) {
+      throw new InputException(
+          file.path(),
+          "tensor " + name + " is " + Arrays.toString(stored.shape()),
+          "This state is of another configuration: train afresh");
+    }
+    return Tensor.of(stored);
+  }
+
   @Override
   public void close() {
-    encoder.close();
-    encoderBias.close();
-    decoder.close();
-    decoderBias.close();
+    weights().values().forEach(Weights::close);
     if (shortEncoder != null) shortEncoder.close();
   }
 }

@@ -4,19 +4,35 @@ package io.clipsteer.engine.sae;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.kernels.RowKernels;
+import io.clipsteer.kernels.SparseRows;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 
 /**
- * Which features are active on which token, and how strongly.
+ * Which features are active on which token, and how strongly: row i has the entries from {@code
+ * starts[i]} to {@code starts[i + 1]}, by rising feature.
  *
- * @param indices feature numbers, I64 [n,k], rising along a row
- * @param values activations, F32 [n,k]; 0 where fewer than k features are active
+ * @param starts one more than there are rows
+ * @param indices feature numbers, I32 [entries]
+ * @param values activations, F32 [entries]; an entry may be 0
  */
-public record SparseCode(Tensor indices, Tensor values) {
-  /** The k largest of every row, negative ones as 0. */
+public record SparseCode(int[] starts, Tensor indices, Tensor values) {
+  /** Number of tokens. */
+  public int rows() {
+    return starts.length - 1;
+  }
+
+  /** Number of entries. */
+  public int entries() {
+    return starts[starts.length - 1];
+  }
+
+  /** The k largest of every row of F32 [n,f]; negative ones among them stay. */
   static SparseCode topK(Tensor preActivations, int k) {
-    long n = preActivations.size(0);
-    Tensor indices = Tensor.empty(DType.I32, n, k);
-    Tensor values = Tensor.empty(DType.F32, n, k);
+    int n = Math.toIntExact(preActivations.size(0));
+    Tensor indices = Tensor.empty(DType.I32, (long) n * k);
+    Tensor values = Tensor.empty(DType.F32, (long) n * k);
     RowKernels.best()
         .topK(
             preActivations.contiguous().segment(),
@@ -25,11 +41,80 @@ public record SparseCode(Tensor indices, Tensor values) {
             k,
             values.segment(),
             indices.segment());
-    return new SparseCode(indices.to(DType.I64), values.reluInPlace());
+    return uniform(n, k, indices, values);
+  }
+
+  /** Rows of k entries each. */
+  static SparseCode uniform(int n, int k, Tensor indices, Tensor values) {
+    int[] starts = new int[n + 1];
+    for (int i = 0; i <= n; i++) starts[i] = Math.multiplyExact(i, k);
+    return new SparseCode(starts, indices.reshape(starts[n]), values.reshape(starts[n]));
+  }
+
+  /**
+   * Entries of F32 [n,f] above their column's bound.
+   *
+   * @param bounds F32 [f]
+   */
+  static SparseCode above(Tensor preActivations, Tensor bounds) {
+    Tensor matrix = preActivations.contiguous();
+    int n = Math.toIntExact(matrix.size(0));
+    int columns = (int) matrix.size(1);
+    int[] counts = new int[n];
+    RowKernels.best().countAbove(matrix.segment(), columns, bounds.segment(), counts);
+    int[] starts = new int[n + 1];
+    for (int i = 0; i < n; i++) starts[i + 1] = Math.addExact(starts[i], counts[i]);
+    Tensor indices = Tensor.empty(DType.I32, starts[n]);
+    Tensor values = Tensor.empty(DType.F32, starts[n]);
+    RowKernels.best()
+        .takeAbove(
+            matrix.segment(),
+            columns,
+            bounds.segment(),
+            starts,
+            indices.segment(),
+            values.segment());
+    return new SparseCode(starts, indices, values);
+  }
+
+  /** The rows of all, one after the other. */
+  static SparseCode concat(List<SparseCode> parts) {
+    if (parts.size() == 1) return parts.getFirst();
+    int rows = parts.stream().mapToInt(SparseCode::rows).sum();
+    int[] starts = new int[rows + 1];
+    int at = 0;
+    List<Tensor> indices = new ArrayList<>();
+    List<Tensor> values = new ArrayList<>();
+    for (SparseCode part : parts) {
+      for (int i = 0; i < part.rows(); i++) {
+        starts[at + 1] = Math.addExact(starts[at], part.starts[i + 1] - part.starts[i]);
+        at++;
+      }
+      indices.add(part.indices);
+      values.add(part.values);
+    }
+    return new SparseCode(starts, Tensor.concat(indices, 0), Tensor.concat(values, 0));
+  }
+
+  /** As the kernels take it. */
+  SparseRows sparse(int features) {
+    return new SparseRows(features, starts, indices.segment(), values.segment());
+  }
+
+  /** The row of each entry. */
+  private long[] entryRows() {
+    long[] rows = new long[entries()];
+    for (int i = 0; i < rows(); i++) Arrays.fill(rows, starts[i], starts[i + 1], i);
+    return rows;
   }
 
   /** The same as a dense matrix F32 [n,features]. */
   public Tensor dense(long features) {
-    return Tensor.zeros(DType.F32, values.size(0), features).scatterInPlace(1, indices, values);
+    long[] places = entryRows();
+    long[] columns = indices.to(DType.I64).toLongs();
+    for (int e = 0; e < places.length; e++) places[e] = places[e] * features + columns[e];
+    return Tensor.zeros(DType.F32, rows() * features)
+        .scatterInPlace(0, Tensor.of(places, places.length), values)
+        .reshape(rows(), features);
   }
 }

@@ -65,7 +65,7 @@ final class SaeTest {
   /** An SAE with weights of all kinds, not the tidy ones that training starts from. */
   private static Sae random(Scope scope, InputNormalisation normalisation, boolean subtracts) {
     return new Sae(
-        new SaeVariant.TopK(K),
+        new SaeActivation.TopK(K),
         normalisation,
         scope.release(Tensor.of(gaussian(1, D * F, 0.4), D, F)),
         scope.release(Tensor.of(gaussian(2, F, 0.2), F)),
@@ -80,7 +80,7 @@ final class SaeTest {
   private static Sae golden(TensorFile file, String prefix, InputNormalisation normalisation) {
     try (Scope scope = Scope.open()) {
       return new Sae(
-          new SaeVariant.TopK(K),
+          new SaeActivation.TopK(K),
           normalisation,
           scope.release(Tensor.of(file.get(prefix + "W_enc"))),
           scope.release(Tensor.of(file.get(prefix + "b_enc"))),
@@ -125,6 +125,72 @@ final class SaeTest {
       assertEquals(3, trainer.steps());
       // The start itself is a copy and stays as it was.
       near(file, name + ".start.W_enc", start.encoder());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "relu_mse,'relu:l1=0.01'",
+    "relu_paper,'relu:l1=0.01,loss=paper'",
+    "relu_fvu,'relu:l1=0.01,loss=fvu'",
+    "relu_few,'relu:l1=0.01'",
+    "relu_clip,'relu:l1=0.01'",
+    "topk_aux,'topk:k=5,aux=0.5'",
+    "batchtopk,'batchtopk:k=5'",
+    "matryoshka,'matryoshka:k=5,groups=3'",
+    "jumprelu,'jumprelu:l0=0.02,bandwidth=0.5'"
+  })
+  void everyVariantsStepsEqualAutograd(String name, String spelling, @TempDir Path folder) {
+    SaeVariant variant = SaeVariant.parse(spelling);
+    double clip = name.equals("relu_clip") ? 0.05 : 0;
+    var config =
+        new SaeTrainer.Config(
+            variant, D, F, new InputNormalisation.LayerNorm(), DType.F32, clip, 17, 1);
+    try (TensorFile file =
+            SafeTensors.open(Path.of("src/test/resources/sae/variants.safetensors"));
+        Sae start = start(file, name.equals("relu_few"));
+        SaeTrainer trainer = new SaeTrainer(config, start);
+        SaeTrainer resumed = new SaeTrainer(config, start);
+        Scope scope = Scope.open()) {
+      float[] losses = file.get(name + ".loss").toFloats();
+      Tensor x = Tensor.of(file.get("x"));
+      for (int step = 0; step < 3; step++) {
+        SaeTrainer.Step done = trainer.step(x.select(0, step).contiguous(), 1e-2);
+        assertEquals(losses[step], done.loss(), 2e-5 * losses[step], "step " + step);
+        if (step == 0) {
+          assertWeights(file, name + ".after1.", trainer);
+          trainer.save(folder.resolve("state.safetensors"));
+          resumed.resume(folder.resolve("state.safetensors"));
+        } else {
+          resumed.step(x.select(0, step).contiguous(), 1e-2);
+        }
+      }
+      assertWeights(file, name + ".after3.", trainer);
+      trainer.save(folder.resolve("a"));
+      resumed.save(folder.resolve("b"));
+      assertEquals(-1, Files.mismatch(folder.resolve("a"), folder.resolve("b")), "resumed");
+      if (variant instanceof SaeVariant.JumpRelu) {
+        float[] logs = file.get("jumprelu.after3.log_threshold").toFloats();
+        try (Sae sae = trainer.snapshot()) {
+          float[] learned = ((SaeActivation.JumpRelu) sae.activation()).thresholds();
+          for (int f = 0; f < F; f++) assertEquals(Math.exp(logs[f]), learned[f], 1e-5);
+        }
+      }
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static Sae start(TensorFile file, boolean few) {
+    try (Scope scope = Scope.open()) {
+      return new Sae(
+          new SaeActivation.Relu(),
+          new InputNormalisation.LayerNorm(),
+          scope.release(Tensor.of(file.get("start.W_enc"))),
+          scope.release(Tensor.of(file.get(few ? "start.sparse_b_enc" : "start.b_enc"))),
+          scope.release(Tensor.of(file.get("start.W_dec"))),
+          scope.release(Tensor.of(file.get("start.b_dec"))),
+          true);
     }
   }
 
@@ -319,7 +385,7 @@ final class SaeTest {
         for (int f = 0; f < F; f++) assertEquals(oracle.code[f], dense[i * F + f], 1e-5);
         for (int j = 0; j < D; j++) assertEquals(back[j], decoded[i * D + j], 2e-5);
       }
-      long[] indices = encoded.code().indices().toLongs();
+      long[] indices = encoded.code().indices().to(DType.I64).toLongs();
       for (int i = 1; i < indices.length; i++) {
         if (i % K != 0) assertTrue(indices[i] > indices[i - 1], "indices rise along a row");
       }
@@ -424,7 +490,7 @@ final class SaeTest {
         Sae sae = random(scope, normalisation(name), subtracts)) {
       SaeFiles.write(folder, sae, Map.of("hook_name", "blocks.0.hook_resid_post"));
       try (Sae back = SaeFiles.read(folder)) {
-        assertEquals(sae.variant(), back.variant());
+        assertEquals(sae.activation(), back.activation());
         assertEquals(sae.normalisation(), back.normalisation());
         assertEquals(subtracts, back.subtractsDecoderBias());
         assertArrayEquals(sae.encoder().toFloats(), back.encoder().toFloats());
@@ -460,7 +526,8 @@ final class SaeTest {
       {"\"k\" : 5", "\"k\" : 0", "k is"},
       {"\"k\" : 5", "\"k\" : 41", "k is 41"},
       {"\"k\" : 5", "\"q\" : 5", "k is"},
-      {"\"topk\"", "\"jumprelu\"", "jumprelu"},
+      {"\"topk\"", "\"jumprelu\"", "threshold"},
+      {"\"topk\"", "\"gated\"", "gated"},
       {"\"topk\"", "17", "architecture"},
       {"\"topk\"", "[\"topk\"]", "architecture"},
       {"\"none\"", "\"expected_average_only_in\"", "normalize_activations"},
@@ -495,8 +562,34 @@ final class SaeTest {
   @Test
   void variantsAreSpelled() {
     assertEquals("topk:k=32", SaeVariant.parse("topk:k=32").spelling());
+    for (String good :
+        List.of(
+            "topk:k=4,aux=0.03125",
+            "batchtopk:k=8",
+            "relu:l1=1.0e-4,loss=paper",
+            "relu:l1=0",
+            "jumprelu:l0=0.001",
+            "jumprelu:l0=2,bandwidth=0.5",
+            "matryoshka:k=3",
+            "matryoshka:k=3,groups=3")) {
+      assertEquals(good, SaeVariant.parse(good).spelling());
+    }
     for (String bad :
-        List.of("", "topk", "topk:k=0", "topk:k=-1", "topk:k=1e3", "relu", "topk:k=9999999")) {
+        List.of(
+            "",
+            "topk",
+            "topk:k=0",
+            "topk:k=-1",
+            "topk:k=1e3",
+            "relu",
+            "relu:l1=",
+            "relu:l1=-1",
+            "relu:l1=1e-4,l1=2",
+            "relu:l1=1,loss=l2",
+            "topk:k=1,q=2",
+            "matryoshka:k=3,groups=1",
+            "jumprelu:l0=nan",
+            "topk:k=9999999")) {
       assertThrows(InputException.class, () -> SaeVariant.parse(bad), bad);
     }
   }

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.sae;
+
+/** The activation function φ of a finished SAE. */
+public sealed interface SaeActivation {
+  /** {@code max(0, p)}. */
+  record Relu() implements SaeActivation {}
+
+  /**
+   * The k largest pre-activations of a token stay, negative ones among them become 0.
+   *
+   * @param k at least 1
+   */
+  record TopK(int k) implements SaeActivation {}
+
+  /**
+   * {@code p} where it exceeds its feature's threshold, else 0 (Rajamanoharan et al. 2024).
+   * BatchTopK and Matryoshka SAEs are this after training, with one threshold for all features.
+   *
+   * @param thresholds [f], at least 0
+   */
+  record JumpRelu(float[] thresholds) implements SaeActivation {}
+}

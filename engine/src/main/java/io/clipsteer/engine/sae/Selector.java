@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.sae;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.kernels.RowKernels;
+import io.clipsteer.kernels.SparseKernels;
+import io.clipsteer.kernels.SparseRows;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * From centred activations to the sparse code that is trained on: the dense product in pieces that
+ * bound the memory, and what of it counts.
+ *
+ * @param encoder by features, F32 [f,d]
+ * @param bias F32 [f]
+ * @param shortEncoder its BF16 copy, where products only propose
+ * @param lap is told when a part of the work is done
+ */
+record Selector(
+    Tensor encoder, Tensor bias, @Nullable Tensor shortEncoder, Consumer<SaeTrainer.Part> lap) {
+  /** Of the encoder's dense product, held at a time. */
+  private static final long PRODUCT_BYTES = 512L << 20;
+
+  private int features() {
+    return (int) encoder.size(0);
+  }
+
+  /** Rows at a time. */
+  long piece() {
+    return Math.max(1, PRODUCT_BYTES / ((shortEncoder == null ? 4L : 2L) * features()));
+  }
+
+  private SparseCode inPieces(Tensor centred, Function<Tensor, SparseCode> select) {
+    List<SparseCode> pieces = new ArrayList<>();
+    long n = centred.size(0);
+    for (long at = 0; at < n; at += piece()) {
+      try (Scope scope = Scope.open()) {
+        SparseCode code = select.apply(centred.narrow(0, at, Math.min(piece(), n - at)));
+        scope.keep(code.indices());
+        scope.keep(code.values());
+        pieces.add(code);
+      }
+    }
+    return SparseCode.concat(pieces);
+  }
+
+  private Tensor product(Tensor input) {
+    Tensor pre = input.linear(encoder, bias);
+    lap.accept(SaeTrainer.Part.PRODUCT);
+    return pre;
+  }
+
+  /** The k largest of every token, negative ones as 0. */
+  SparseCode topK(Tensor centred, int k) {
+    @Nullable Tensor shorts = shortEncoder;
+    SparseCode code =
+        inPieces(
+            centred,
+            input -> {
+              if (shorts != null) return topKOfShort(input, shorts, k);
+              SparseCode piece = SparseCode.topK(product(input), k);
+              lap.accept(SaeTrainer.Part.SELECT);
+              return piece;
+            });
+    code.values().reluInPlace();
+    return code;
+  }
+
+  private SparseCode topKOfShort(Tensor input, Tensor weights, int k) {
+    int rows = Math.toIntExact(input.size(0));
+    int candidates = Math.min(features(), k + Math.max(16, k / 2));
+    Tensor pre = input.to(DType.BF16).linear(weights, bias.to(DType.BF16)).contiguous();
+    lap.accept(SaeTrainer.Part.PRODUCT);
+    Tensor columns = Tensor.empty(DType.I32, rows, candidates);
+    RowKernels.best()
+        .topColumnsBf16(pre.segment(), rows, features(), candidates, columns.segment());
+    lap.accept(SaeTrainer.Part.SELECT);
+    Tensor exact = Tensor.empty(DType.F32, rows, candidates);
+    SparseKernels.best()
+        .rescore(
+            input.segment(),
+            (int) input.size(1),
+            SparseRows.uniform(rows, candidates, features(), columns.segment(), exact.segment()),
+            encoder.segment(),
+            bias.segment());
+    lap.accept(SaeTrainer.Part.RESCORE);
+    // Candidates lie by rising column, so the best among them do as well.
+    Tensor places = Tensor.empty(DType.I32, rows, k);
+    Tensor values = Tensor.empty(DType.F32, rows, k);
+    RowKernels.best()
+        .topK(exact.segment(), rows, candidates, k, values.segment(), places.segment());
+    Tensor indices = columns.gather(1, places.to(DType.I64)).contiguous();
+    lap.accept(SaeTrainer.Part.SELECT);
+    return SparseCode.uniform(rows, k, indices, values);
+  }
+
+  /**
+   * Entries above their feature's bound.
+   *
+   * @param bounds F32 [f]
+   */
+  SparseCode above(Tensor centred, Tensor bounds) {
+    return inPieces(
+        centred,
+        input -> {
+          SparseCode piece = SparseCode.above(product(input), bounds);
+          lap.accept(SaeTrainer.Part.SELECT);
+          return piece;
+        });
+  }
+
+  /** A code and the smallest entry in it. */
+  record Cut(SparseCode code, float least) {}
+
+  /**
+   * The {@code count} largest positive entries of the whole batch.
+   *
+   * @param guess a number expected to be below the smallest of them, at least 0; a wrong one costs
+   *     time alone
+   */
+  Cut largest(Tensor centred, int count, float guess) {
+    Tensor bounds = Tensor.zeros(DType.F32, features()).addInPlace(guess);
+    SparseCode all = above(centred, bounds);
+    if (all.entries() < count && guess > 0) return largest(centred, count, 0);
+    float[] values = all.values().toFloats();
+    if (values.length <= count) {
+      float least = Float.POSITIVE_INFINITY;
+      for (float value : values) least = Math.min(least, value);
+      return new Cut(all, values.length == 0 ? 0 : least);
+    }
+    float[] sorted = values.clone();
+    Arrays.parallelSort(sorted);
+    float least = sorted[sorted.length - count];
+    int ties = count;
+    for (float value : values) if (value > least) ties--;
+    // Of equal entries the first ones stay.
+    long[] indices = all.indices().to(DType.I64).toLongs();
+    long[] keptIndices = new long[count];
+    float[] kept = new float[count];
+    int[] starts = new int[all.rows() + 1];
+    int at = 0;
+    for (int row = 0; row < all.rows(); row++) {
+      for (int e = all.starts()[row]; e < all.starts()[row + 1]; e++) {
+        if (values[e] < least || values[e] == least && ties-- <= 0) continue;
+        keptIndices[at] = indices[e];
+        kept[at++] = values[e];
+      }
+      starts[row + 1] = at;
+    }
+    lap.accept(SaeTrainer.Part.SELECT);
+    return new Cut(
+        new SparseCode(starts, Tensor.of(keptIndices, count).to(DType.I32), Tensor.of(kept, count)),
+        least);
+  }
+
+  /** The strongest of few features (for reviving them), negative ones as 0. */
+  SparseCode topKOf(Tensor centred, long[] few, int k) {
+    Tensor numbers = Tensor.of(few, few.length);
+    Tensor pre = centred.linear(encoder.indexSelect(0, numbers), bias.indexSelect(0, numbers));
+    SparseCode local = SparseCode.topK(pre, k);
+    Tensor indices = numbers.indexSelect(0, local.indices().to(DType.I64)).to(DType.I32);
+    return new SparseCode(local.starts(), indices, local.values().reluInPlace());
+  }
+}
