@@ -64,9 +64,10 @@ final class DemoCommand implements Callable<Integer> {
     json.put("folder", result.folder().toString());
     json.put("seconds", result.seconds());
     json.put("world", result.evaluation());
-    json.put("explained_variance", result.training().quality().explainedVariance());
-    json.put("l0", result.training().quality().l0());
-    json.put("alive_fraction", result.training().quality().aliveFraction());
+    json.put(
+        "explained_variance", result.training().saes().getFirst().quality().explainedVariance());
+    json.put("l0", result.training().saes().getFirst().quality().l0());
+    json.put("alive_fraction", result.training().saes().getFirst().quality().aliveFraction());
     json.put("picture", result.picture().toString());
     json.put("features", result.steering().edited());
     json.put("before", result.steering().before());
@@ -76,7 +77,7 @@ final class DemoCommand implements Callable<Integer> {
 
   private static String text(Demo.Result result) {
     var training = result.training();
-    var q = training.quality();
+    var q = training.saes().getFirst().quality();
     var feature = result.steering().edited().getFirst();
     return String.format(
         Locale.ROOT,
@@ -105,7 +106,7 @@ final class DemoCommand implements Callable<Integer> {
         percent(result, "birds_worst_group"),
         percent(result, "typographic_clean"),
         percent(result, "typographic_attacked"),
-        training.features(),
+        training.saes().getFirst().features(),
         training.images(),
         q.explainedVariance(),
         q.l0(),

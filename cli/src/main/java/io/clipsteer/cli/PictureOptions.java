@@ -8,16 +8,22 @@ import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Pictures;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** Where pictures come from. */
 final class PictureOptions {
   @Option(
       names = "--images",
-      required = true,
       paramLabel = "SRC",
       description = "Folder (recursive), labelled folders, .tar, or .csv/.tsv of file and label.")
-  private Path images;
+  private @Nullable Path images;
+
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
 
   @Option(
       names = "--limit",
@@ -46,7 +52,16 @@ final class PictureOptions {
       description = "Turn pictures by their EXIF orientation (PIL and open_clip do not).")
   private boolean upright;
 
+  /** Whether --images was given. */
+  boolean isGiven() {
+    return images != null;
+  }
+
   Path images() {
+    if (images == null) {
+      throw new ParameterException(
+          command.commandLine(), "Missing required option: '--images=SRC'");
+    }
     return images;
   }
 
@@ -58,6 +73,6 @@ final class PictureOptions {
     int decoders = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(batch, decoders, 2, 0, limit, decoding);
-    return new Pictures(ImageSet.open(images), model.preprocessing(), options);
+    return new Pictures(ImageSet.open(images()), model.preprocessing(), options);
   }
 }

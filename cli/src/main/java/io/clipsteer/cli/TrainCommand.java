@@ -2,38 +2,51 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.SaeVariant;
-import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.Pareto;
+import io.clipsteer.lab.SaeSpec;
+import io.clipsteer.lab.Schedule;
 import io.clipsteer.lab.TrainRun;
+import io.clipsteer.lab.TrainSource;
 import io.clipsteer.lab.Training;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Trains an SAE straight from pictures. */
+/** Trains SAEs from a store, or straight from pictures. */
 @Command(
     name = "train",
     description = {
-      "Train a sparse autoencoder on one layer's activations.",
+      "Train sparse autoencoders: every --sae at every layer, all in one pass over the tokens.",
       "Every tenth picture is kept aside; explained variance, L0 and alive features are measured"
           + " on those."
     },
     footer = {
       "",
-      "Example: clipsteer train --model models/clip --images photos --layer 8 --sae topk:k=32"
-          + " --expansion 16 --train-tokens 1000000 --out runs/l8"
+      "Kinds: topk:k=32[,aux=0.03]  batchtopk:k=32[,aux=0.03]  relu:l1=1e-4[,loss=paper|fvu]",
+      "       jumprelu:l0=1e-3[,bandwidth=0.05]  matryoshka:k=32[,groups=5]",
+      "",
+      "Example: clipsteer train --model models/clip --images photos --layers 8 --sae topk:k=32"
+          + " --expansion 16 --train-tokens 1000000 --out runs/l8",
+      "Example: clipsteer train --store stores/clip --layers 0-11 --sae topk:k=16 --sae topk:k=64"
+          + " --out runs/all"
     })
 final class TrainCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
@@ -41,18 +54,23 @@ final class TrainCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
 
   @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "PATH",
-      description = "A checkpoint's folder or file.")
-  private Path model;
+      names = "--store",
+      paramLabel = "STORE",
+      description = "Activations from clipsteer harvest, in place of --images.")
+  private @Nullable Path store;
 
   @Option(
-      names = "--layer",
+      names = "--model",
+      paramLabel = "PATH",
+      description = "A checkpoint's folder or file; with --store it is only noted in the run.")
+  private @Nullable Path model;
+
+  @Option(
+      names = {"--layers", "--layer"},
       required = true,
       paramLabel = "L",
-      description = "Block whose output is read, from 0.")
-  private int layer;
+      description = "Blocks whose output is read, from 0: 8, 2,8 or 0-11.")
+  private String layers;
 
   @Option(
       names = "--site",
@@ -69,8 +87,19 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--sae",
       defaultValue = "topk:k=32",
-      description = "Kind of SAE: topk:k=K (default: ${DEFAULT-VALUE}).")
-  private String sae;
+      paramLabel = "KIND",
+      description = "Kind of SAE, see below; any number of times (default: ${DEFAULT-VALUE}).")
+  private List<String> saes;
+
+  @Option(
+      names = "--target-l0",
+      split = ",",
+      paramLabel = "L0",
+      description = {
+        "Active features a token that each relu or jumprelu SAE's penalty is steered to, from the",
+        "one given: 32,64,128 trains three."
+      })
+  private List<Double> targets = List.of();
 
   @Option(
       names = "--normalise",
@@ -82,8 +111,8 @@ final class TrainCommand implements Callable<Integer> {
       names = "--encoder-product",
       defaultValue = "fp32",
       description = {
-        "fp32, or bf16: a faster product proposes features, whose activations are then computed",
-        "exactly (default: ${DEFAULT-VALUE})."
+        "fp32, or bf16 (topk alone): a faster product proposes features, whose activations are",
+        "then computed exactly (default: ${DEFAULT-VALUE})."
       })
   private String encoderProduct;
 
@@ -112,9 +141,54 @@ final class TrainCommand implements Callable<Integer> {
   private double learningRate;
 
   @Option(
+      names = "--schedule",
+      defaultValue = "linear",
+      description = {
+        "After the warm-up: constant, cosine (down to 0), or linear (down to 0 over the last"
+            + " fifth;",
+        "default)."
+      })
+  private String schedule;
+
+  @Option(
+      names = "--warm-up",
+      defaultValue = "-1",
+      hideParamSyntax = true,
+      paramLabel = "STEPS",
+      description = "Steps in which the rate rises (default: a twentieth of all).")
+  private int warmUp;
+
+  @Option(
+      names = "--sparsity-warm-up",
+      defaultValue = "0",
+      paramLabel = "SHARE",
+      description = "Share of all steps in which relu's and jumprelu's penalty rises (default: 0).")
+  private double sparsityWarmUp;
+
+  @Option(
+      names = "--clip",
+      defaultValue = "0",
+      paramLabel = "NORM",
+      description = "Longest gradient of an SAE; 0 for any (default: ${DEFAULT-VALUE}).")
+  private double clip;
+
+  @Option(
+      names = "--dead-tokens",
+      defaultValue = "1000000",
+      paramLabel = "N",
+      description = "A feature that has not fired for so long is dead (default: ${DEFAULT-VALUE}).")
+  private long deadTokens;
+
+  @Option(
+      names = "--from",
+      paramLabel = "SAE",
+      description = "Folder of an SAE to fine-tune, in place of fresh weights.")
+  private @Nullable Path from;
+
+  @Option(
       names = "--buffer-mb",
       defaultValue = "1024",
-      description = "Memory for activations, in MiB (default: ${DEFAULT-VALUE}).")
+      description = "Memory for activations of pictures, in MiB (default: ${DEFAULT-VALUE}).")
   private long bufferMb;
 
   @Option(
@@ -126,20 +200,59 @@ final class TrainCommand implements Callable<Integer> {
   @Option(names = "--out", required = true, paramLabel = "RUN", description = "New folder.")
   private Path out;
 
+  @Option(
+      names = "--resume",
+      description = "Continue a training that was stopped, to the same SAEs.")
+  private boolean resume;
+
+  @Option(
+      names = "--checkpoint-minutes",
+      defaultValue = "5",
+      paramLabel = "M",
+      description = "Time between two states to resume from (default: ${DEFAULT-VALUE}).")
+  private double checkpointMinutes;
+
   @Override
   public Integer call() {
+    if (pictures.isGiven() == (store != null)) {
+      throw new ParameterException(
+          spec.commandLine(), "Give either --images, with --model, or --store");
+    }
+    if (store == null && model == null) {
+      throw new ParameterException(spec.commandLine(), "Missing required option: '--model=PATH'");
+    }
     common.apply();
     Training.Config config = config();
-    Progress progress = common.progress();
-    try (ClipModel clip =
-        ClipModel.load(model, CommonOptions.dtype("--dtype", dtype), common.device())) {
-      List<String> command = spec.commandLine().getParent().getParseResult().originalArgs();
-      TrainRun run = new TrainRun(clip, pictures.resolve(clip), config, command, out);
-      Training.Result result = run.run(progress);
-      result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
-      common.print(json(result), text(result));
+    if (store == null) {
+      try (ClipModel clip = load()) {
+        train(new TrainSource.FromPictures(clip, pictures.resolve(clip)), config);
+      }
+      return 0;
+    }
+    try (ActivationStore open = ActivationStore.open(store)) {
+      if (model == null) {
+        train(new TrainSource.FromStore(open, store, null), config);
+      } else {
+        try (ClipModel clip = load()) {
+          train(new TrainSource.FromStore(open, store, clip), config);
+        }
+      }
     }
     return 0;
+  }
+
+  private ClipModel load() {
+    if (model == null) throw new IllegalStateException("no model");
+    return ClipModel.load(model, CommonOptions.dtype("--dtype", dtype), common.device());
+  }
+
+  private void train(TrainSource source, Training.Config config) {
+    List<String> command = spec.commandLine().getParent().getParseResult().originalArgs();
+    Duration every = Duration.ofMillis((long) (60_000 * checkpointMinutes));
+    Training.Result result =
+        new TrainRun(source, config, command, out, resume, every).run(common.progress());
+    result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+    common.print(json(result), text(result));
   }
 
   private Training.Config config() {
@@ -151,26 +264,88 @@ final class TrainCommand implements Callable<Integer> {
               throw new InputException(
                   "--normalise " + normalise, "not known", "Use layer_norm or none");
         };
-    atLeast("--layer", layer, 0, 9999);
-    atLeast("--expansion", expansion, 1, 1024);
-    atLeast("--batch", batch, 1, 1 << 20);
-    atLeast("--train-tokens", trainTokens, batch, Long.MAX_VALUE);
-    atLeast("--buffer-mb", bufferMb, 1, 1 << 20);
-    if (!(learningRate > 0 && learningRate <= 1)) {
-      throw new InputException("--lr " + learningRate, "not in (0, 1]", "Try 1e-3");
-    }
+    check();
     return new Training.Config(
-        HookPoint.parse("blocks." + layer + "." + site),
+        specs(),
         TokenSelection.parse(tokens),
-        SaeVariant.parse(sae),
         normalisation,
         CommonOptions.dtype("--encoder-product", encoderProduct),
         expansion,
         trainTokens,
         batch,
-        learningRate,
+        new Schedule(learningRate, shape(), warmUp, sparsityWarmUp),
+        clip,
+        deadTokens,
         common.seed(),
-        bufferMb << 20);
+        bufferMb << 20,
+        from);
+  }
+
+  private void check() {
+    atLeast("--expansion", expansion, 1, 1024);
+    atLeast("--batch", batch, 1, 1 << 20);
+    atLeast("--train-tokens", trainTokens, batch, Long.MAX_VALUE);
+    atLeast("--buffer-mb", bufferMb, 1, 1 << 20);
+    atLeast("--warm-up", warmUp, -1, Integer.MAX_VALUE);
+    atLeast("--dead-tokens", deadTokens, 1, Long.MAX_VALUE);
+    if (!(learningRate > 0 && learningRate <= 1)) {
+      throw new InputException("--lr " + learningRate, "not in (0, 1]", "Try 1e-3");
+    }
+    if (!(sparsityWarmUp >= 0 && sparsityWarmUp <= 1)) {
+      throw new InputException("--sparsity-warm-up " + sparsityWarmUp, "not in [0, 1]", "Try 0.1");
+    }
+    if (!(clip >= 0 && clip < Double.POSITIVE_INFINITY)) {
+      throw new InputException("--clip " + clip, "below 0", "Try 1");
+    }
+    if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
+      throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
+    }
+  }
+
+  private Schedule.Shape shape() {
+    return switch (schedule) {
+      case "constant" -> Schedule.Shape.CONSTANT;
+      case "cosine" -> Schedule.Shape.COSINE;
+      case "linear" -> Schedule.Shape.LINEAR;
+      default ->
+          throw new InputException(
+              "--schedule " + schedule, "not known", "Use constant, cosine or linear");
+    };
+  }
+
+  /** Every kind, with every target where there are any, at every layer. */
+  private List<SaeSpec> specs() {
+    List<SaeSpec> specs = new ArrayList<>();
+    for (HookPoint point : Layers.points(layers, site)) {
+      for (String sae : saes) {
+        SaeVariant variant = SaeVariant.parse(sae);
+        if (targets.isEmpty()) {
+          specs.add(new SaeSpec(point, variant));
+          continue;
+        }
+        for (double target : targets) specs.add(targeted(point, variant, target));
+      }
+    }
+    return specs;
+  }
+
+  private static SaeSpec targeted(HookPoint point, SaeVariant variant, double target) {
+    if (!(target > 0 && target < 1e6)) {
+      throw new InputException("--target-l0 " + target, "not above 0", "Try 32");
+    }
+    boolean penalised =
+        switch (variant) {
+          case SaeVariant.Relu relu -> relu.l1() > 0;
+          case SaeVariant.JumpRelu jump -> jump.l0() > 0;
+          case SaeVariant.TopK top -> false;
+          case SaeVariant.BatchTopK top -> false;
+          case SaeVariant.Matryoshka top -> false;
+        };
+    if (penalised) return new SaeSpec(point, variant, target);
+    throw new InputException(
+        "--target-l0",
+        variant.spelling() + " has no penalty to steer",
+        "Use it with relu:l1=… or jumprelu:l0=…; the others have their k");
   }
 
   private static void atLeast(String option, long value, long low, long high) {
@@ -182,12 +357,25 @@ final class TrainCommand implements Callable<Integer> {
 
   private Map<String, Object> json(Training.Result result) {
     Map<String, Object> json = new LinkedHashMap<>();
-    json.put("explained_variance", result.quality().explainedVariance());
-    json.put("l0", result.quality().l0());
-    json.put("alive_fraction", result.quality().aliveFraction());
+    List<Map<String, Object>> list = new ArrayList<>();
+    for (Pareto.Row row : Pareto.rows(result.saes())) {
+      Training.Trained trained = row.trained();
+      Map<String, Object> one = new LinkedHashMap<>();
+      one.put("layer", trained.spec().point().layer());
+      one.put("hook_point", trained.spec().point().peerName());
+      one.put("variant", trained.spec().variant().scaled(trained.factor()).spelling());
+      if (trained.spec().targetL0() > 0) one.put("target_l0", trained.spec().targetL0());
+      one.put("features", trained.features());
+      one.put("explained_variance", trained.quality().explainedVariance());
+      one.put("l0", trained.quality().l0());
+      one.put("alive_fraction", trained.quality().aliveFraction());
+      one.put("recommended", row.recommended());
+      one.put("path", out.resolve("saes").resolve(trained.spec().name()).toString());
+      list.add(one);
+    }
+    json.put("saes", list);
     json.put("tokens_per_second", result.trainTokensPerSecond());
     json.put("harvest_tokens_per_second", result.harvestTokensPerSecond());
-    json.put("features", result.features());
     json.put("images", result.images());
     json.put("evaluation_images", result.evaluationImages());
     json.put("skipped", result.skipped().size());
@@ -197,23 +385,48 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private String text(Training.Result result) {
-    var q = result.quality();
-    return String.format(
-        Locale.ROOT,
-        "%s, %s: %d features trained on %d pictures in %.0f s%n"
-            + "on %d pictures kept aside: explained variance %.4f, L0 %.1f, alive %.1f %%%n"
-            + "%.0f tokens/s training, %.0f tokens/s harvesting; run: %s%n",
-        "blocks." + layer + "." + site,
-        sae,
-        result.features(),
-        result.images(),
-        result.seconds(),
-        result.evaluationImages(),
-        q.explainedVariance(),
-        q.l0(),
-        100 * q.aliveFraction(),
-        result.trainTokensPerSecond(),
-        result.harvestTokensPerSecond(),
-        out);
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "%d SAE%s of %d features trained on %d pictures in %.0f s; on %d pictures kept"
+                + " aside:%n",
+            result.saes().size(),
+            result.saes().size() == 1 ? "" : "s",
+            result.saes().getFirst().features(),
+            result.images(),
+            result.seconds(),
+            result.evaluationImages()));
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "%-28s %-34s %8s %10s %9s%n",
+            "hook point",
+            "SAE",
+            "L0",
+            "explained",
+            "alive"));
+    for (Pareto.Row row : Pareto.rows(result.saes())) {
+      var quality = row.trained().quality();
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%-28s %-34s %8.1f %10.4f %7.1f %% %s%n",
+              row.trained().spec().point().peerName(),
+              row.trained().spec().variant().scaled(row.trained().factor()).spelling(),
+              quality.l0(),
+              quality.explainedVariance(),
+              100 * quality.aliveFraction(),
+              row.recommended() && result.saes().size() > 1
+                  ? "<- recommended"
+                  : row.best() ? "" : "(beaten)"));
+    }
+    return text.append(
+            String.format(
+                Locale.ROOT,
+                "%.0f tokens/s training; run: %s%n",
+                result.trainTokensPerSecond(),
+                out))
+        .toString();
   }
 }

@@ -256,10 +256,12 @@ final class CommandsTest {
                 out,
                 "--json")
             .json();
-    keys(json, "explained_variance", "l0", "alive_fraction", "tokens_per_second");
-    assertTrue(json.get("l0").asDouble() > 0 && json.get("l0").asDouble() <= 4, json::toString);
-    double alive = json.get("alive_fraction").asDouble();
-    assertTrue(alive > 0 && alive <= 1, json::toString);
+    keys(json, "saes", "tokens_per_second");
+    JsonNode sae = json.get("saes").get(0);
+    keys(sae, "layer", "variant", "explained_variance", "l0", "alive_fraction", "path");
+    assertTrue(sae.get("l0").asDouble() > 0 && sae.get("l0").asDouble() <= 4, sae::toString);
+    double alive = sae.get("alive_fraction").asDouble();
+    assertTrue(alive > 0 && alive <= 1, sae::toString);
     assertTrue(Files.isRegularFile(out.resolve("run.json")));
     run("train", "--model", CLIP, "--images", pictures, "--layer", "1", "--out", out)
         .refused("not empty");
@@ -571,8 +573,6 @@ final class CommandsTest {
     run("classify", "--images", pictures, "--labels", "a").wrongUsage("--model");
     run("classify", "--model", CLIP, "--images", pictures, "--labels", "a", "--library", "b")
         .wrongUsage("only one match");
-    run("train", "--model", CLIP, "--images", pictures, "--layer", "one", "--out", "x")
-        .wrongUsage("one");
     run("steer", "--run", temp, "--image", "x", "--feature", "1", "--labels", "a")
         .wrongUsage("--set");
     run("doctor", "--seed", "lucky").wrongUsage("lucky");
@@ -597,7 +597,8 @@ final class CommandsTest {
       "train", "--model", CLIP, "--images", pictures.toString(), "--out", out.toString()
     };
     refusedTrain(train, "99", "blocks.99", "--layer", "99");
-    refusedTrain(train, "-1", "--layer -1", "--layer", "-1");
+    refusedTrain(train, "-1", "--layers -1", "--layer", "-1");
+    refusedTrain(train, "one", "--layers one", "--layer", "one");
     assertFalse(Files.exists(out), "nothing is left behind");
     refusedTrain(train, "sae", "relu", "--layer", "1", "--sae", "relu");
     refusedTrain(train, "k", "97", "--layer", "1", "--sae", "topk:k=97", "--expansion", "4");

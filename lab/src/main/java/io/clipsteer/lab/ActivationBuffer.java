@@ -6,6 +6,7 @@ import io.clipsteer.engine.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 
 /** Activations in memory, F32 [tokens,d], read back in a shuffled order. */
 final class ActivationBuffer implements AutoCloseable {
@@ -47,6 +48,12 @@ final class ActivationBuffer implements AutoCloseable {
     MemorySegment source = tokens.narrow(0, 0, n).to(DType.F32).contiguous().segment();
     MemorySegment.copy(source, 0, rows, 4L * size * width, 4L * n * width);
     size += n;
+  }
+
+  /** Replaces everything by n rows that {@code writer} writes, F32 [n,d]. */
+  void fill(Consumer<MemorySegment> writer, long n) {
+    writer.accept(rows.asSlice(0, 4L * n * width));
+    size = n;
   }
 
   /** A view of consecutive rows, F32 [n,d]; valid until the buffer is closed or refilled. */

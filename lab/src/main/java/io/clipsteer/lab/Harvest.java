@@ -141,12 +141,7 @@ public final class Harvest {
       TokenSelection tokens,
       StoreWriter writer,
       Progress.Task task) {
-    HookPoint last =
-        points.stream()
-            .max(
-                Comparator.comparingInt(HookPoint::layer)
-                    .thenComparing(point -> point.site() == Site.RESID_POST))
-            .orElseThrow();
+    HookPoint last = last(points);
     double flops =
         model.vision().flopsPerImage() * (last.layer() + 1) / model.vision().config().layers();
     int noted = 0;
@@ -164,8 +159,17 @@ public final class Harvest {
     return loader.skipped();
   }
 
-  /** The selected tokens at every hook point, F32 [b,t,d], contiguous. */
-  private static List<Tensor> activations(
+  /** The one that the tower comes to last. */
+  static HookPoint last(List<HookPoint> points) {
+    return points.stream()
+        .max(
+            Comparator.comparingInt(HookPoint::layer)
+                .thenComparing(point -> point.site() == Site.RESID_POST))
+        .orElseThrow();
+  }
+
+  /** The selected tokens at every hook point, F32 [b,t,d], contiguous; the caller closes them. */
+  static List<Tensor> activations(
       ClipModel model,
       Tensor pixels,
       List<HookPoint> points,

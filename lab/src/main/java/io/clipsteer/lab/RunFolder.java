@@ -9,6 +9,8 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import tools.jackson.core.JacksonException;
@@ -80,6 +82,29 @@ public record RunFolder(Path path) {
     }
   }
 
+  /** A stopped training's folder, to go on in. */
+  static RunFolder continued(Path path) {
+    if (Files.isRegularFile(path.resolve(RUN))) {
+      throw new InputException(path, "holds a finished run", "Leave --resume out and name another");
+    }
+    if (!Files.isDirectory(path)) {
+      throw new InputException(path, "holds no training to continue", "Start without --resume");
+    }
+    List<String> own =
+        List.of(METRICS, Checkpoints.FILE, Checkpoints.FOLDER, "saes", "manifest.json");
+    try (var entries = Files.list(path)) {
+      for (Path entry : entries.toList()) {
+        String name = String.valueOf(entry.getFileName());
+        if (!own.contains(name) && !name.startsWith("pareto.") && !name.startsWith(".")) {
+          throw new InputException(path, "holds " + name, "Name a stopped training's folder");
+        }
+      }
+    } catch (IOException e) {
+      throw new InputException(path, "cannot be read: " + e.getMessage(), "Check the path", e);
+    }
+    return new RunFolder(path);
+  }
+
   /** Takes a run's folder away again, where nothing but an empty curve got into it. */
   void removeIfUnused() {
     Path curve = path.resolve(METRICS);
@@ -128,13 +153,32 @@ public record RunFolder(Path path) {
     return folder;
   }
 
-  /** Opens {@code metrics.jsonl} for one JSON object a line. */
-  public MetricsWriter metrics() {
+  /**
+   * Opens {@code metrics.jsonl} for one JSON object a line.
+   *
+   * @param before lines of steps below this one stay
+   */
+  MetricsWriter metrics(long before) {
+    Path file = path.resolve(METRICS);
     try {
-      return new MetricsWriter(Files.newBufferedWriter(path.resolve(METRICS)));
+      List<String> kept = new ArrayList<>();
+      if (before > 0 && Files.isRegularFile(file)) {
+        for (String line : Files.readAllLines(file)) if (step(line) < before) kept.add(line);
+      }
+      AtomicFiles.writeText(file, kept.isEmpty() ? "" : String.join("\n", kept) + "\n");
+      return new MetricsWriter(Files.newBufferedWriter(file, StandardOpenOption.APPEND));
     } catch (IOException e) {
       throw new InputException(
           path, "metrics.jsonl cannot be written: " + e.getMessage(), "Check the disk", e);
+    }
+  }
+
+  /** A line's step; of a torn line, one beyond all. */
+  private static long step(String line) {
+    try {
+      return JsonMapper.shared().readTree(line).path("step").asLong(Long.MAX_VALUE);
+    } catch (JacksonException e) {
+      return Long.MAX_VALUE;
     }
   }
 

@@ -7,7 +7,6 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TokenSelection;
 import java.util.List;
 
@@ -20,7 +19,8 @@ final class TokenSource implements AutoCloseable {
 
   private final ClipModel model;
   private final Pictures pictures;
-  private final HookPoint point;
+  private final List<HookPoint> points;
+  private final HookPoint last;
   private final TokenSelection tokens;
   private final Progress progress;
 
@@ -37,38 +37,39 @@ final class TokenSource implements AutoCloseable {
   TokenSource(
       ClipModel model,
       Pictures pictures,
-      HookPoint point,
+      List<HookPoint> points,
       TokenSelection tokens,
       Progress progress) {
     this.model = model;
     this.pictures = pictures;
-    this.point = point;
+    this.points = points;
+    this.last = Harvest.last(points);
     this.tokens = tokens;
     this.progress = progress;
     this.loader = pictures.open();
   }
 
   /**
-   * Empties the buffer and fills it.
+   * Empties the buffers, one for each hook point, and fills them with the same tokens.
    *
    * @return true when the whole set fitted in, so that there is nothing else to come
    */
-  boolean fill(ActivationBuffer buffer, ActivationBuffer aside) {
-    buffer.clear();
+  boolean fill(List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
+    buffers.forEach(ActivationBuffer::clear);
     fills++;
-    double flops = model.vision().flopsPerImage() * (point.layer() + 1) / layers();
+    double flops = model.vision().flopsPerImage() * (last.layer() + 1) / layers();
     long begin = System.nanoTime();
     long total = firstPass ? pictures.count() : -1;
-    try (var task = progress.start("harvesting " + point, total, "images")) {
+    try (var task = progress.start("harvesting " + names(), total, "images")) {
       // Even a small buffer is not full before a picture for measuring has come by.
-      while (!buffer.isFull() || (firstPass && asideImages == 0)) {
+      while (!buffers.getFirst().isFull() || (firstPass && asideImages == 0)) {
         ImageBatch batch = loader.next();
         if (batch == null) {
           if (endOfPass()) return true;
           continue;
         }
         try (Scope scope = Scope.open()) {
-          take(batch, buffer, aside);
+          take(batch, buffers, aside);
         }
         task.advance(batch.count(), flops * batch.count());
       }
@@ -90,23 +91,24 @@ final class TokenSource implements AutoCloseable {
     return everything;
   }
 
-  private void take(ImageBatch batch, ActivationBuffer buffer, ActivationBuffer aside) {
-    Tensor value = model.vision().runUntil(pictures.pixels(batch), point, Hooks.NONE).value();
-    int prefix = model.vision().config().prefixTokens();
-    int n = tokens.count(prefix, (int) value.size(1));
+  private void take(
+      ImageBatch batch, List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
+    List<Tensor> values = Harvest.activations(model, pictures.pixels(batch), points, last, tokens);
     for (int i = 0; i < batch.count(); i++) {
-      Tensor rows = value.select(0, i).narrow(0, tokens.first(prefix), n);
       boolean isAside = position++ % ASIDE_EVERY == ASIDE_EVERY - 1;
-      if (!isAside) {
-        if (buffer.isFull()) continue;
-        buffer.add(rows);
-        if (firstPass) trainImages++;
-      } else if (firstPass) {
-        aside.add(rows);
-        asideImages++;
+      if (isAside ? !firstPass : buffers.getFirst().isFull()) continue;
+      for (int p = 0; p < values.size(); p++) {
+        (isAside ? aside : buffers).get(p).add(values.get(p).select(0, i));
       }
+      if (isAside) asideImages++;
+      else if (firstPass) trainImages++;
     }
-    harvested += (long) batch.count() * n;
+    harvested += (long) batch.count() * values.getFirst().size(1);
+    values.forEach(Tensor::close);
+  }
+
+  private String names() {
+    return points.size() == 1 ? points.getFirst().peerName() : points.size() + " hook points";
   }
 
   private int layers() {

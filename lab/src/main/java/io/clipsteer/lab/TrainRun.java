@@ -1,30 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab;
 
-import io.clipsteer.data.Hashes;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.engine.Engine;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A training and the folder it leaves: curve, SAE, manifest, and last {@code run.json}.
+ * A training and the folder it leaves: curve, SAEs, Pareto table, manifest, and last {@code
+ * run.json}. Stopped at any instant and resumed, it leaves the same SAEs.
  *
  * @param command the command line, for the manifest
- * @param out absent or empty
+ * @param out absent or empty; with {@code resume} a stopped training's folder
+ * @param checkpoints time between two states to resume from
  */
 public record TrainRun(
-    ClipModel model, Pictures pictures, Training.Config config, List<String> command, Path out) {
+    TrainSource source,
+    Training.Config config,
+    List<String> command,
+    Path out,
+    boolean resume,
+    Duration checkpoints) {
+  private static final Duration EVERY = Duration.ofMinutes(5);
+
+  /** A fresh run. */
+  public TrainRun(TrainSource source, Training.Config config, List<String> command, Path out) {
+    this(source, config, command, out, false, EVERY);
+  }
 
   /** Trains and writes. */
   public Training.Result run(Progress progress) {
-    Training.check(model, config);
-    RunFolder folder = RunFolder.create(out);
+    Training.check(config, source.width());
+    source.check(config);
+    RunFolder folder = resume ? RunFolder.continued(out) : RunFolder.create(out);
     try {
       return run(folder, progress);
     } catch (RuntimeException e) {
@@ -39,71 +55,93 @@ public record TrainRun(
             command,
             settings(),
             Map.of("train", config.seed()),
-            Map.of("model", Hashes.sha256(model.source().weights())),
+            Map.of("model", source.modelHash()),
             Versions.CLIPSTEER,
             Engine.torchVersion(),
             null);
-    try (RunFolder.MetricsWriter metrics = folder.metrics()) {
+    Checkpoints keeper =
+        Checkpoints.of(out, JsonMapper.shared().writeValueAsString(settings()), checkpoints);
+    Training.State begun = keeper.begun();
+    long start = begun == null ? 0 : begun.step();
+    List<RunFolder.SaeEntry> entries = new ArrayList<>();
+    try (RunFolder.MetricsWriter metrics = folder.metrics(start);
+        Feed feed = source.open(config, start, progress)) {
       Training.Result result =
-          Training.run(model, pictures, config, progress, point -> metrics.add(line(point)));
-      String name =
-          config.point().peerName() + "." + config.variant().spelling().replaceAll("[:=]", "-");
-      String sae = "saes/" + name;
-      SaeFiles.write(out.resolve(sae), result.sae(), metadata());
+          Training.run(
+              config,
+              feed,
+              keeper,
+              progress,
+              point -> metrics.add(line(point)),
+              (trained, sae) -> entries.add(write(trained, sae)));
+      Pareto.write(out, result.saes());
       manifest.finish().writeTo(out);
-      var quality = result.quality();
-      folder.write(
-          new RunFolder.Run(
-              model.source().path().toAbsolutePath().normalize().toString(),
-              List.of(
-                  new RunFolder.SaeEntry(
-                      sae,
-                      config.point().peerName(),
-                      config.tokens().name().toLowerCase(Locale.ROOT),
-                      config.variant().spelling(),
-                      quality.explainedVariance(),
-                      quality.l0(),
-                      quality.aliveFraction()))));
+      folder.write(new RunFolder.Run(source.model(), entries));
+      keeper.clear();
       return result;
     }
   }
 
+  private RunFolder.SaeEntry write(Training.Trained trained, Sae sae) {
+    SaeSpec spec = trained.spec();
+    String folder = "saes/" + spec.name();
+    String variant = spec.variant().scaled(trained.factor()).spelling();
+    SaeFiles.write(out.resolve(folder), sae, metadata(spec, variant));
+    Reconstruction quality = trained.quality();
+    return new RunFolder.SaeEntry(
+        folder,
+        spec.point().peerName(),
+        config.tokens().name().toLowerCase(Locale.ROOT),
+        variant,
+        quality.explainedVariance(),
+        quality.l0(),
+        quality.aliveFraction());
+  }
+
   private Map<String, Object> settings() {
     Map<String, Object> settings = new LinkedHashMap<>();
-    settings.put("model", model.source().path().toString());
-    settings.put("images", pictures.set().origin().toString());
-    settings.put("preprocessing", pictures.preprocessing().toString());
-    settings.put("hook_point", config.point().peerName());
+    settings.put("model", source.model());
+    settings.putAll(source.settings());
+    settings.put("saes", config.saes().stream().map(SaeSpec::name).toList());
     settings.put("tokens", config.tokens().name().toLowerCase(Locale.ROOT));
-    settings.put("sae", config.variant().spelling());
     settings.put("normalise", config.normalisation().peerName());
     settings.put("encoder_product", config.encoderProduct().name());
     settings.put("expansion", config.expansion());
     settings.put("train_tokens", config.trainTokens());
     settings.put("batch", config.batch());
-    settings.put("learning_rate", config.learningRate());
+    settings.put("learning_rate", config.schedule().rate());
+    settings.put("schedule", config.schedule().shape().name().toLowerCase(Locale.ROOT));
+    settings.put("warm_up", config.schedule().warmUp());
+    settings.put("sparsity_warm_up", config.schedule().sparsityWarmUp());
+    settings.put("clip", config.clip());
+    settings.put("dead_tokens", config.deadTokens());
+    settings.put("seed", config.seed());
     settings.put("buffer_bytes", config.bufferBytes());
-    settings.put("tower_dtype", model.vision().dtype().name());
+    settings.put("start", config.start() == null ? "" : config.start().toString());
     settings.put("threads", Engine.threads());
     return settings;
   }
 
-  private static Map<String, Object> line(Training.Point point) {
+  private Map<String, Object> line(Training.Point point) {
     Map<String, Object> line = new LinkedHashMap<>();
     line.put("step", point.step());
     line.put("tokens", point.tokens());
+    line.put("sae", config.saes().get(point.sae()).name());
     line.put("loss", point.loss());
     line.put("l0", point.l0());
+    if (config.saes().get(point.sae()).targetL0() > 0) line.put("penalty", point.factor());
     return line;
   }
 
   /** What SAELens keeps beside an SAE. */
-  private Map<String, Object> metadata() {
+  private Map<String, Object> metadata(SaeSpec spec, String variant) {
     Map<String, Object> metadata = new LinkedHashMap<>();
-    Path name = model.source().path().toAbsolutePath().normalize().getFileName();
-    metadata.put("model_name", String.valueOf(name));
-    metadata.put("hook_name", config.point().peerName());
+    Path name = Path.of(source.model()).getFileName();
+    metadata.put("model_name", name == null ? "" : name.toString());
+    metadata.put("model_sha256", source.modelHash());
+    metadata.put("hook_name", spec.point().peerName());
     metadata.put("tokens_selection", config.tokens().name().toLowerCase(Locale.ROOT));
+    metadata.put("variant", variant);
     metadata.put("training_tokens", config.trainTokens());
     metadata.put("seed", config.seed());
     metadata.put("trained_by", "clipsteer " + Versions.CLIPSTEER);

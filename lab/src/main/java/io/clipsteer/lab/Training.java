@@ -5,74 +5,129 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeFiles;
 import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * From pictures to an SAE: runs the tower up to the hook point, gathers tokens in memory, trains on
- * them in shuffled order, and measures on pictures kept aside.
- *
- * <p>When the set fits into the buffer it is read once and trained on in epochs; otherwise the
- * buffer is filled, trained on once, and filled again, for as many passes over the set as it takes.
+ * Trains any number of SAEs in one pass over the same tokens. Everything that a step depends on is
+ * in the trainers, the control of each penalty, and the number of the step.
  */
 public final class Training {
   /**
    * What is trained on what.
    *
-   * @param point where activations are taken
+   * @param saes which SAEs, at least one, of different names
    * @param tokens which tokens
-   * @param variant the SAE's kind
-   * @param normalisation of its input
+   * @param normalisation of their input
    * @param encoderProduct F32, or BF16 for a faster product that only proposes features
    * @param expansion features for each dimension
    * @param trainTokens tokens to train on, repetitions counted
    * @param batch tokens a step
-   * @param learningRate Adam's step after warm-up
+   * @param schedule of learning rate and penalty
+   * @param clip longest gradient of an SAE, 0 for any
+   * @param deadTokens tokens after which a feature that has not fired counts as dead
    * @param seed of weights and order
-   * @param bufferBytes memory for activations
+   * @param bufferBytes memory for activations, where they come straight from pictures
+   * @param start folder of an SAE to go on from, or null for fresh ones
    */
   public record Config(
-      HookPoint point,
+      List<SaeSpec> saes,
       TokenSelection tokens,
-      SaeVariant variant,
       InputNormalisation normalisation,
       DType encoderProduct,
       int expansion,
       long trainTokens,
       int batch,
-      double learningRate,
+      Schedule schedule,
+      double clip,
+      long deadTokens,
       long seed,
-      long bufferBytes) {}
+      long bufferBytes,
+      @Nullable Path start) {
 
-  /** One line of the training curve. */
-  public record Point(int step, long tokens, double loss, double l0) {}
+    /** Keeps a copy. */
+    public Config {
+      saes = List.copyOf(saes);
+      if (saes.isEmpty()) throw new IllegalArgumentException("no SAE");
+      if (saes.stream().map(SaeSpec::name).distinct().count() < saes.size()) {
+        throw new InputException("--sae", "the same SAE twice", "Name each once");
+      }
+    }
+
+    /** One SAE by an ordinary schedule, without clipping. */
+    public static Config of(
+        SaeSpec sae,
+        TokenSelection tokens,
+        int expansion,
+        long trainTokens,
+        int batch,
+        double rate,
+        long seed,
+        long bufferBytes) {
+      return new Config(
+          List.of(sae),
+          tokens,
+          new InputNormalisation.LayerNorm(),
+          DType.F32,
+          expansion,
+          trainTokens,
+          batch,
+          new Schedule(rate),
+          0,
+          SaeTrainer.Config.DEAD_TOKENS,
+          seed,
+          bufferBytes,
+          null);
+    }
+
+    /** The hook points, each once. */
+    public List<HookPoint> points() {
+      return saes.stream().map(SaeSpec::point).distinct().toList();
+    }
+
+    /** Number of updates. */
+    public long steps() {
+      return Math.max(1, trainTokens / batch);
+    }
+  }
+
+  /** One line of the training curve; {@code sae} counts from 0. */
+  public record Point(long step, long tokens, int sae, double loss, double l0, double factor) {}
+
+  /**
+   * One finished SAE.
+   *
+   * @param factor what its penalty was multiplied by at the end
+   * @param features number of its features
+   * @param quality on the pictures kept aside
+   */
+  public record Trained(SaeSpec spec, double factor, int features, Reconstruction quality) {}
 
   /**
    * What came out.
    *
-   * @param sae the trained SAE; the caller closes it
-   * @param features number of its features
-   * @param quality on the pictures kept aside
+   * @param saes in the configuration's order
    * @param images pictures trained on
    * @param evaluationImages pictures kept aside
    * @param skipped pictures left out
-   * @param harvestTokensPerSecond from files to activations
-   * @param trainTokensPerSecond of the SAE's own steps
+   * @param harvestTokensPerSecond from files to activations, of one hook point; 0 from a store
+   * @param trainTokensPerSecond of the SAEs' own steps: a token counts once for each SAE
    * @param seconds for everything
    */
   public record Result(
-      Sae sae,
-      int features,
-      Reconstruction quality,
+      List<Trained> saes,
       long images,
       long evaluationImages,
       List<ImageLoader.Skipped> skipped,
@@ -80,152 +135,215 @@ public final class Training {
       double trainTokensPerSecond,
       double seconds) {}
 
-  private static final long EVALUATION_TOKENS = 100_000;
-  private static final int INITIAL_SAMPLE = 65_536;
-  private static final double WARM_UP = 0.05;
-  private static final double DECAY = 0.2;
   private static final int CURVE_EVERY = 10;
+  private static final double L0_MEMORY = 0.95;
+  private static final double DAMPING = 2;
 
   private final Config config;
-  private final int width;
-  private final SplittableRandom random;
+  private final Feed feed;
   private final Progress progress;
-  private final Consumer<Point> curve;
+  private final List<SaeTrainer> trainers = new ArrayList<>();
+  private final double[] factors;
+  private final double[] l0;
+  private long step;
   private long nanos;
   private long trained;
 
-  private Training(Config config, int width, Progress progress, Consumer<Point> curve) {
+  private Training(Config config, Feed feed, Progress progress) {
     this.config = config;
-    this.width = width;
-    this.random = new SplittableRandom(config.seed());
+    this.feed = feed;
     this.progress = progress;
-    this.curve = curve;
+    this.factors = new double[config.saes().size()];
+    this.l0 = new double[factors.length];
+    Arrays.fill(factors, 1);
+  }
+
+  /** Saves the state of a training now and then; an uninterrupted run does not depend on it. */
+  interface Keeper {
+    /** The state to go on from, or null to start afresh. */
+    @Nullable State begun();
+
+    /** Whether it is time. */
+    boolean isDue();
+
+    /** Keeps a state. */
+    void keep(State state, List<SaeTrainer> trainers);
+
+    /** Reads a trainer's part of the state. */
+    void restore(int sae, SaeTrainer trainer);
   }
 
   /**
-   * Trains one SAE.
+   * What is not in the trainers.
    *
-   * @param curve is told the loss now and then
+   * @param step updates done
+   * @param factors of the penalties
+   * @param l0 smoothed, of each SAE
    */
-  public static Result run(
-      ClipModel model, Pictures pictures, Config config, Progress progress, Consumer<Point> curve) {
+  record State(long step, double[] factors, double[] l0) {}
+
+  /**
+   * Trains.
+   *
+   * @param curve is told loss and L0 now and then
+   * @param finished takes each SAE when all are trained, and closes nothing
+   */
+  static Result run(
+      Config config,
+      Feed feed,
+      Keeper keeper,
+      Progress progress,
+      Consumer<Point> curve,
+      SaeSink finished) {
     long start = System.nanoTime();
-    int width = model.vision().config().width();
-    long most = Math.min(config.bufferBytes() / (4L * width), Integer.MAX_VALUE - 8L);
-    long capacity = Math.max(config.batch(), Math.min(most, config.trainTokens()));
-    long asideCapacity = Math.min(Math.max(config.batch(), most), EVALUATION_TOKENS);
-    var training = new Training(config, width, progress, curve);
-    try (ActivationBuffer buffer = new ActivationBuffer(capacity, width);
-        ActivationBuffer aside = new ActivationBuffer(asideCapacity, width);
-        TokenSource source =
-            new TokenSource(model, pictures, config.point(), config.tokens(), progress)) {
-      boolean whole = source.fill(buffer, aside);
-      if (buffer.size() == 0 || aside.size() == 0) {
-        throw new InputException(
-            pictures.set().origin(),
-            source.trainImages() + " pictures are too few to train and to measure on",
-            "Give at least 10");
-      }
-      try (SaeTrainer trainer = training.trainer(buffer)) {
-        training.train(trainer, buffer, whole ? null : () -> source.fill(buffer, aside));
-        Sae sae = trainer.snapshot();
-        return new Result(
-            sae,
-            sae.features(),
-            Reconstruction.measure(sae, aside),
-            source.trainImages(),
-            source.asideImages(),
-            source.skipped(),
-            source.tokensPerSecond(),
-            training.trained / (training.nanos * 1e-9),
-            (System.nanoTime() - start) * 1e-9);
-      }
+    Training training = new Training(config, feed, progress);
+    try {
+      training.begin(keeper);
+      training.train(keeper, curve);
+      return training.finish(finished, start);
+    } finally {
+      training.trainers.forEach(SaeTrainer::close);
     }
   }
 
-  /** Throws unless the model has the hook point and the SAE enough features. */
-  static void check(ClipModel model, Config config) {
-    int layers = model.vision().config().layers();
-    if (config.point().layer() < 0 || config.point().layer() >= layers) {
-      throw new InputException(
-          config.point(), "no such hook point", "The tower has blocks 0 to " + (layers - 1));
-    }
-    int width = model.vision().config().width();
+  /** Takes finished SAEs. */
+  interface SaeSink {
+    /** One SAE; the caller closes it afterwards. */
+    void take(Trained trained, Sae sae);
+  }
+
+  /** Throws unless width and number of features can be trained. */
+  static void check(Config config, int width) {
     long features = (long) width * config.expansion();
-    if (config.variant().k() > features || features * width > Integer.MAX_VALUE) {
-      throw new InputException(
-          config.variant().spelling(),
-          features + " features (width " + width + " × expansion " + config.expansion() + ")",
-          "Choose k at most the features, and an expansion that fits into memory");
+    for (SaeSpec spec : config.saes()) {
+      if (spec.variant().k() > features || features * width > Integer.MAX_VALUE) {
+        throw new InputException(
+            spec.variant().spelling(),
+            features + " features (width " + width + " × expansion " + config.expansion() + ")",
+            "Choose k at most the features, and an expansion that fits into memory");
+      }
+      if (config.encoderProduct() != DType.F32 && !(spec.variant() instanceof SaeVariant.TopK)) {
+        throw new InputException(
+            spec.variant().spelling(),
+            "cannot be trained with a bf16 encoder product",
+            "Leave --encoder-product out");
+      }
     }
   }
 
-  private SaeTrainer trainer(ActivationBuffer buffer) {
-    // A sample from the whole buffer: its beginning holds only the first pictures.
-    int[] order = buffer.shuffled(new SplittableRandom(config.seed()));
-    try (Scope scope = Scope.open()) {
-      return new SaeTrainer(
+  private void begin(Keeper keeper) {
+    int features = Math.multiplyExact(feed.width(), config.expansion());
+    for (SaeSpec spec : config.saes()) {
+      SaeTrainer.Config own =
           new SaeTrainer.Config(
-              config.variant(),
-              width,
-              features(),
+              spec.variant(),
+              feed.width(),
+              features,
               config.normalisation(),
               config.encoderProduct(),
-              config.seed()),
-          buffer.gather(order, 0, Math.min(order.length, INITIAL_SAMPLE)));
+              config.clip(),
+              config.deadTokens(),
+              config.seed());
+      try (Scope scope = Scope.open()) {
+        trainers.add(config.start() == null ? fresh(own, spec) : tuned(own, config.start()));
+      }
+    }
+    State begun = keeper.begun();
+    if (begun == null) return;
+    for (int i = 0; i < trainers.size(); i++) keeper.restore(i, trainers.get(i));
+    System.arraycopy(begun.factors(), 0, factors, 0, factors.length);
+    System.arraycopy(begun.l0(), 0, l0, 0, l0.length);
+    step = begun.step();
+  }
+
+  private SaeTrainer fresh(SaeTrainer.Config own, SaeSpec spec) {
+    return new SaeTrainer(own, feed.sample(config.points().indexOf(spec.point())));
+  }
+
+  private static SaeTrainer tuned(SaeTrainer.Config own, Path folder) {
+    try (Sae sae = SaeFiles.read(folder)) {
+      if (sae.width() != own.width() || sae.features() != own.features()) {
+        throw new InputException(
+            folder,
+            sae.features() + " features of width " + sae.width(),
+            "Train " + own.features() + " of width " + own.width() + ", or set --expansion to fit");
+      }
+      return new SaeTrainer(own, sae);
     }
   }
 
-  private int features() {
-    return Math.multiplyExact(width, config.expansion());
-  }
-
-  /**
-   * The loop; {@code refill}, where there is more to come, renews the buffer when it is used up.
-   */
-  private void train(SaeTrainer trainer, ActivationBuffer buffer, @Nullable Runnable refill) {
-    long total = Math.max(1, config.trainTokens() / config.batch());
+  private void train(Keeper keeper, Consumer<Point> curve) {
+    long total = config.steps();
     // The encoder's product is dense; what follows touches active features alone.
-    double flops = 2.0 * width * features();
+    double flops = 2.0 * feed.width() * feed.width() * config.expansion() * trainers.size();
     try (var task = progress.start("training", total * config.batch(), "tokens")) {
-      int[] order = buffer.shuffled(random);
-      int at = 0;
-      for (int step = 0; step < total; step++) {
-        int n = Math.min(config.batch(), order.length);
-        if (at + n > order.length) {
-          if (refill != null) refill.run();
-          order = buffer.shuffled(random);
-          at = 0;
-        }
-        SaeTrainer.Step done = step(trainer, buffer, order, at, n, rate(step, total));
-        at += n;
-        task.advance(n, flops * n);
-        if (!Double.isFinite(done.loss())) {
-          throw new InputException(
-              "training", "the loss became " + done.loss() + " at step " + step, "Lower --lr");
-        }
-        if (step % CURVE_EVERY == 0 || step == total - 1) {
-          curve.accept(new Point(step, trained, done.loss(), done.l0()));
+      task.advance(step * config.batch(), 0);
+      while (step < total) {
+        for (int i = 0; i < trainers.size(); i++) one(i, total, curve);
+        step++;
+        task.advance(feed.batch(), flops * feed.batch());
+        if (step < total) {
+          feed.next();
+          if (keeper.isDue()) keeper.keep(new State(step, factors, l0), trainers);
         }
       }
     }
   }
 
-  private SaeTrainer.Step step(
-      SaeTrainer trainer, ActivationBuffer buffer, int[] order, int at, int n, double rate) {
-    long begin = System.nanoTime();
+  private void one(int i, long total, Consumer<Point> curve) {
+    SaeSpec spec = config.saes().get(i);
+    SaeTrainer.Step done;
+    int n = feed.batch();
     try (Scope scope = Scope.open()) {
-      return trainer.step(buffer.gather(order, at, n), rate);
-    } finally {
+      Tensor rows = feed.rows(config.points().indexOf(spec.point()));
+      long begin = System.nanoTime();
+      double penalty = factors[i] * config.schedule().sparsity(step, total);
+      done = trainers.get(i).step(rows, config.schedule().rate(step, total), penalty);
       nanos += System.nanoTime() - begin;
       trained += n;
     }
+    if (!Double.isFinite(done.loss())) {
+      throw new InputException(
+          spec.name(), "the loss became " + done.loss() + " at step " + step, "Lower --lr");
+    }
+    if (step % CURVE_EVERY == 0 || step == total - 1) {
+      curve.accept(new Point(step, (step + 1) * n, i, done.loss(), done.l0(), factors[i]));
+    }
+    double before = l0[i];
+    l0[i] = step == 0 ? done.l0() : L0_MEMORY * before + (1 - L0_MEMORY) * done.l0();
+    if (spec.targetL0() > 0) control(i, step == 0 ? l0[i] : before, spec.targetL0(), total);
   }
 
-  /** Linear warm-up, constant, linear decay. */
-  private double rate(long step, long total) {
-    double share = (step + 1.0) / total;
-    double down = (1 - share + 1.0 / total) / DECAY;
-    return config.learningRate() * Math.min(1, Math.min(share / WARM_UP, down));
+  /**
+   * Raises the penalty while too much is active, and lowers it while too little is; less so while
+   * the number moves towards its target by itself, for it follows the penalty late, and would swing
+   * around the target.
+   */
+  private void control(int i, double before, double target, long total) {
+    double gain = Math.clamp(20.0 / total, 0.002, 0.1);
+    double off = Math.log(Math.max(l0[i], 1e-3) / target);
+    double moved = Math.log(Math.max(l0[i], 1e-3) / Math.max(before, 1e-3));
+    factors[i] *= Math.exp(gain * Math.clamp(off, -2, 2) + DAMPING * moved);
+  }
+
+  private Result finish(SaeSink finished, long start) {
+    List<Trained> results = new ArrayList<>();
+    for (int i = 0; i < trainers.size(); i++) {
+      SaeSpec spec = config.saes().get(i);
+      try (Sae sae = trainers.get(i).snapshot()) {
+        Reconstruction quality = feed.measure(sae, config.points().indexOf(spec.point()));
+        Trained one = new Trained(spec, factors[i], sae.features(), quality);
+        results.add(one);
+        finished.take(one, sae);
+      }
+    }
+    return new Result(
+        results,
+        feed.trainImages(),
+        feed.asideImages(),
+        feed.skipped(),
+        feed.harvestTokensPerSecond(),
+        nanos == 0 ? 0 : trained / (nanos * 1e-9),
+        (System.nanoTime() - start) * 1e-9);
   }
 }

@@ -12,7 +12,6 @@ import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -20,7 +19,6 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
 import io.clipsteer.engine.sae.SaeVariant;
@@ -92,12 +90,9 @@ final class TrainingTest {
 
   private static Training.Config config(
       TokenSelection tokens, long trainTokens, long bytes, long seed) {
-    return new Training.Config(
-        HookPoint.residPost(1),
+    return Training.Config.of(
+        new SaeSpec(HookPoint.residPost(1), new SaeVariant.TopK(4)),
         tokens,
-        new SaeVariant.TopK(4),
-        new InputNormalisation.LayerNorm(),
-        DType.F32,
         4,
         trainTokens,
         64,
@@ -108,8 +103,8 @@ final class TrainingTest {
 
   private Training.Result train(Path pictures, Training.Config config, Path out) {
     try (ClipModel model = ClipModel.load(MODEL)) {
-      return new TrainRun(model, open(model, pictures), config, List.of("train", "test"), out)
-          .run(Progress.SILENT);
+      var source = new TrainSource.FromPictures(model, open(model, pictures));
+      return new TrainRun(source, config, List.of("train", "test"), out).run(Progress.SILENT);
     }
   }
 
@@ -121,11 +116,12 @@ final class TrainingTest {
       Path out = temp.resolve("run" + i);
       var config = config(TokenSelection.ALL, 6400, 1 << 20, i == 2 ? 9 : 1);
       Training.Result result = train(pictures, config, out);
-      result.sae().close();
       assertEquals(36, result.images());
       assertEquals(4, result.evaluationImages());
-      assertEquals(4 * 17, result.quality().tokens());
-      assertTrue(result.quality().explainedVariance() > 0.3, result.quality()::toString);
+      assertEquals(4 * 17, result.saes().getFirst().quality().tokens());
+      assertTrue(
+          result.saes().getFirst().quality().explainedVariance() > 0.3,
+          result.saes().getFirst().quality()::toString);
       assertTrue(result.trainTokensPerSecond() > 0 && result.harvestTokensPerSecond() > 0);
       weights.add(Files.readAllBytes(out.resolve(SAE).resolve("sae_weights.safetensors")));
     }
@@ -146,6 +142,8 @@ final class TrainingTest {
           List.of(
               "manifest.json",
               "metrics.jsonl",
+              "pareto.csv",
+              "pareto.svg",
               "run.json",
               SAE + "/cfg.json",
               SAE + "/sae_weights.safetensors"),
@@ -191,7 +189,7 @@ final class TrainingTest {
     Training.Result result = train(pictures, config, out);
     List<float[]> rows = new ArrayList<>();
     try (ClipModel model = ClipModel.load(MODEL);
-        Sae sae = result.sae();
+        Sae sae = SaeFiles.read(out.resolve(SAE));
         Scope scope = Scope.open()) {
       var p = model.preprocessing();
       for (int i = 9; i < 30; i += 10) {
@@ -230,7 +228,7 @@ final class TrainingTest {
       }
       int living = 0;
       for (boolean a : alive) if (a) living++;
-      Reconstruction quality = result.quality();
+      Reconstruction quality = result.saes().getFirst().quality();
       assertEquals(3L * PATCHES, quality.tokens());
       assertEquals(1 - error / variance, quality.explainedVariance(), 1e-4);
       assertEquals((double) active / rows.size(), quality.l0(), 1e-9);
@@ -243,8 +241,7 @@ final class TrainingTest {
   void everySelectionTrains(TokenSelection tokens) throws IOException {
     int each = tokens == TokenSelection.CLS ? 1 : tokens == TokenSelection.ALL ? 17 : PATCHES;
     Training.Result result = train(pictures(20), config(tokens, 640, 1 << 20), temp.resolve("run"));
-    result.sae().close();
-    assertEquals(2L * each, result.quality().tokens());
+    assertEquals(2L * each, result.saes().getFirst().quality().tokens());
   }
 
   @Test
@@ -256,8 +253,9 @@ final class TrainingTest {
     for (int i = 0; i < 2; i++) {
       Path out = temp.resolve("run" + i);
       Training.Result result = train(pictures, config, out);
-      result.sae().close();
-      assertTrue(result.quality().explainedVariance() > 0.3, result.quality()::toString);
+      assertTrue(
+          result.saes().getFirst().quality().explainedVariance() > 0.3,
+          result.saes().getFirst().quality()::toString);
       // What of a batch of pictures no longer fits into the buffer is left out.
       assertTrue(result.images() > 24 && result.images() <= 36, "images " + result.images());
       assertEquals(4, result.evaluationImages());
@@ -277,9 +275,8 @@ final class TrainingTest {
               tokens == 64 ? pictures(30) : temp.resolve("pictures30"),
               config,
               temp.resolve("r" + tokens));
-      result.sae().close();
       assertTrue(result.evaluationImages() >= 1);
-      assertEquals(17 * result.evaluationImages(), result.quality().tokens());
+      assertEquals(17 * result.evaluationImages(), result.saes().getFirst().quality().tokens());
     }
   }
 

@@ -133,6 +133,18 @@ public sealed interface SaeVariant {
     };
   }
 
+  /** The same with its penalty multiplied. */
+  default SaeVariant scaled(double factor) {
+    if (factor == 1) return this;
+    return switch (this) {
+      case Relu relu -> new Relu(relu.l1() * factor, relu.loss());
+      case JumpRelu jump -> new JumpRelu(jump.l0() * factor, jump.bandwidth());
+      case TopK top -> top;
+      case BatchTopK top -> top;
+      case Matryoshka top -> top;
+    };
+  }
+
   private static String number(double value) {
     String text = Double.toString(value);
     return text.endsWith(".0")

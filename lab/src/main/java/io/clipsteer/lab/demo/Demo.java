@@ -5,7 +5,6 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.stats.Share;
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -13,13 +12,16 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.FeatureEdit;
-import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeFiles;
 import io.clipsteer.engine.sae.SaeVariant;
 import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunFolder;
+import io.clipsteer.lab.SaeSpec;
 import io.clipsteer.lab.Steering;
 import io.clipsteer.lab.TrainRun;
+import io.clipsteer.lab.TrainSource;
 import io.clipsteer.lab.Training;
 import io.clipsteer.lab.ZeroShot;
 import io.clipsteer.lab.world.DemoClip;
@@ -81,20 +83,19 @@ public final class Demo {
           new Pictures(ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(30));
       HookPoint point = HookPoint.residPost(LAYER);
       Training.Config config =
-          new Training.Config(
-              point,
+          Training.Config.of(
+              new SaeSpec(point, new SaeVariant.TopK(16)),
               TokenSelection.ALL,
-              new SaeVariant.TopK(16),
-              new InputNormalisation.LayerNorm(),
-              DType.F32,
               8,
               150_000,
               BATCH,
               2e-3,
               seed,
               64L << 20);
-      TrainRun run = new TrainRun(model, pictures, config, command, folder.resolve("run"));
-      Training.Result training = run.run(progress);
+      Path out = folder.resolve("run");
+      Training.Result training =
+          new TrainRun(new TrainSource.FromPictures(model, pictures), config, command, out)
+              .run(progress);
       TextLibrary library =
           ZeroShot.library(
               model,
@@ -102,8 +103,11 @@ public final class Demo {
               Evaluation.TEMPLATES,
               progress);
       Path picture = images.resolve(PICTURE);
-      Steering.Result steering = steer(model, library, training.sae(), point, picture);
-      training.sae().close();
+      RunFolder run = new RunFolder(out);
+      Steering.Result steering;
+      try (Sae sae = SaeFiles.read(run.sae(run.read().saes().getFirst()))) {
+        steering = steer(model, library, sae, point, picture);
+      }
       return new Result(
           folder, evaluation, training, picture, steering, (System.nanoTime() - start) * 1e-9);
     }

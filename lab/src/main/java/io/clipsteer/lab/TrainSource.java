@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab;
+
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.store.ActivationStore;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Where a training's activations come from. */
+public sealed interface TrainSource {
+  /** Numbers of a token. */
+  int width();
+
+  /** The checkpoint, absolute; empty when it is not known. */
+  String model();
+
+  /** SHA-256 of the checkpoint's weights. */
+  String modelHash();
+
+  /** What belongs into the run's configuration. */
+  Map<String, Object> settings();
+
+  /** Throws unless it has what the configuration asks for. */
+  void check(Training.Config config);
+
+  /** Opens a feed that stands at batch {@code start}. */
+  Feed open(Training.Config config, long start, Progress progress);
+
+  /**
+   * Straight from pictures: the tower runs up to the last hook point.
+   *
+   * @param clip the model
+   * @param pictures what it sees
+   */
+  record FromPictures(ClipModel clip, Pictures pictures) implements TrainSource {
+    @Override
+    public int width() {
+      return clip.vision().config().width();
+    }
+
+    @Override
+    public String model() {
+      return clip.source().path().toAbsolutePath().normalize().toString();
+    }
+
+    @Override
+    public String modelHash() {
+      return Hashes.sha256(clip.source().weights());
+    }
+
+    @Override
+    public Map<String, Object> settings() {
+      Map<String, Object> settings = new LinkedHashMap<>();
+      settings.put("images", pictures.set().origin().toString());
+      settings.put("preprocessing", pictures.preprocessing().toString());
+      settings.put("image_batch", pictures.options().batchSize());
+      settings.put("tower_dtype", clip.vision().dtype().name());
+      return settings;
+    }
+
+    @Override
+    public void check(Training.Config config) {
+      for (HookPoint point : config.points()) clip.vision().check(point);
+    }
+
+    @Override
+    public Feed open(Training.Config config, long start, Progress progress) {
+      Feed feed = new PictureFeed(clip, pictures, config, progress);
+      try {
+        for (long step = 0; step < start; step++) feed.next();
+      } catch (RuntimeException e) {
+        feed.close();
+        throw e;
+      }
+      return feed;
+    }
+  }
+
+  /**
+   * From a store.
+   *
+   * @param store open; its owner closes it
+   * @param folder its folder
+   * @param clip the model that it was harvested with, or null when it is not at hand
+   */
+  record FromStore(ActivationStore store, Path folder, @Nullable ClipModel clip)
+      implements TrainSource {
+    /** Refuses another model than the store's. */
+    public FromStore {
+      if (clip != null && !Hashes.sha256(clip.source().weights()).equals(store.format().model())) {
+        throw new InputException(
+            clip.source().path(),
+            "is not the model that " + folder + " was harvested with",
+            "Name that one, or leave --model out");
+      }
+    }
+
+    @Override
+    public int width() {
+      return store.format().width();
+    }
+
+    @Override
+    public String model() {
+      return clip == null ? "" : clip.source().path().toAbsolutePath().normalize().toString();
+    }
+
+    @Override
+    public String modelHash() {
+      return store.format().model();
+    }
+
+    @Override
+    public Map<String, Object> settings() {
+      Map<String, Object> settings = new LinkedHashMap<>();
+      settings.put("store", folder.toString());
+      settings.put("images", store.format().images());
+      settings.put("store_tokens", store.tokens());
+      settings.put("store_dtype", store.format().dtype());
+      return settings;
+    }
+
+    @Override
+    public void check(Training.Config config) {
+      // The feed holds hook points and tokens against the store when it is opened.
+      new StoreFeed(store, config, 0).close();
+    }
+
+    @Override
+    public Feed open(Training.Config config, long start, Progress progress) {
+      return new StoreFeed(store, config, start);
+    }
+  }
+}
