@@ -1,6 +1,8 @@
 """Makes golden training steps of a TopK SAE by PyTorch's autograd.
 
-    python make_sae_golden.py --out ../../engine/src/test/resources/sae
+    python make_sae_golden.py --peers FOLDER --out ../../engine/src/test/resources/sae
+
+(--peers as in sae_peers.py: ViT-Prisma alone is needed.)
 
 golden.safetensors: x [3,17,12], three batches of activations; and, for input normalisation n in none, layer_norm, the
 weights n.start.*, n.after1.* and n.after3.* (W_enc [d,f], b_enc [f], W_dec [f,d], b_dec [d]) before, after one and after
@@ -9,16 +11,20 @@ gradient of W_dec loses its part along each row; torch.optim.Adam; rows of W_dec
 
 variants.safetensors: x and start.* as above (start.sparse_b_enc: a b_enc that leaves few features active), and for each
 variant v of VARIANTS its v.after1.*, v.after3.*, v.loss, all with layer_norm. AuxK follows SAELens's TopK (k = d/2 dead
-features, scaled by how many there are), JumpReLU's straight-through gradients Rajamanoharan et al. 2024, clipping
+features, scaled by how many there are), ghost gradients are ViT-Prisma's own function's, JumpReLU's straight-through gradients Rajamanoharan et al. 2024, clipping
 torch's clip_grad_norm_ after the parallel part is gone.
 Computed in float64, rounded to float32; a function of the seed in this file. Made with torch 2.15.0, safetensors 0.8.0.
 """
 
 import argparse
 import pathlib
+from functools import partial
+from types import SimpleNamespace
 
 import torch
 from safetensors.torch import save_file
+
+import sae_peers
 
 D, F, K, N, STEPS, RATE = 12, 40, 5, 17, 3, 1e-2
 
@@ -55,7 +61,7 @@ def train(x, start, kind):
     return out
 
 
-VARIANTS = ["relu_mse", "relu_paper", "relu_fvu", "relu_few", "relu_clip", "topk_aux", "batchtopk", "matryoshka", "jumprelu"]
+VARIANTS = ["relu_mse", "relu_paper", "relu_fvu", "relu_few", "relu_clip", "relu_ghost", "topk_aux", "batchtopk", "matryoshka", "jumprelu"]
 L1, AUX, L0, BANDWIDTH, CLIP, DEAD = 0.01, 0.5, 0.02, 0.5, 0.05, 17
 
 
@@ -85,10 +91,10 @@ class Count(torch.autograd.Function):
         return torch.zeros_like(p), (-(1 / BANDWIDTH) * window * grad).sum(0)
 
 
-def train_variant(x, start, variant):
+def train_variant(x, start, variant, prisma_class):
     start = dict(start)
     few = start.pop("sparse_b_enc")
-    if variant == "relu_few":
+    if variant in ("relu_few", "relu_ghost"):
         start["b_enc"] = few
     weights = {name: value.double().requires_grad_() for name, value in start.items()}
     if variant == "jumprelu":
@@ -114,7 +120,7 @@ def train_variant(x, start, variant):
             best = flat.topk(N * K)
             code = torch.zeros_like(flat).scatter(0, best.indices, best.values).reshape(pre.shape)
         error = code @ weights["W_dec"] + weights["b_dec"] - z
-        if variant == "relu_paper":
+        if variant in ("relu_paper", "relu_ghost"):
             loss = (error * sigma).pow(2).div((raw - raw.mean(0)).norm(dim=-1, keepdim=True)).mean()
         elif variant == "relu_fvu":
             loss = error.pow(2).sum() / (z - z.mean(0)).pow(2).sum()
@@ -127,6 +133,14 @@ def train_variant(x, start, variant):
             loss = error.pow(2).mean()
         if kind == "relu":
             loss = loss + L1 * code.sum(-1).mean()
+        if variant == "relu_ghost":
+            dead = quiet >= DEAD
+            given = error * sigma + raw
+            if dead.any():
+                prisma = SimpleNamespace(W_dec=weights["W_dec"])
+                prisma._compute_mse_loss = partial(prisma_class._compute_mse_loss, prisma)
+                loss = loss + prisma_class._compute_ghost_residual_loss(prisma, raw, given, pre, dead)
+            quiet = torch.where((code > 0).any(0), 0, quiet + N)
         if kind == "jumprelu":
             loss = loss + L0 * Count.apply(pre, weights["log_threshold"].exp()).sum(-1).mean()
         if variant == "topk_aux":
@@ -156,7 +170,9 @@ def train_variant(x, start, variant):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--peers", type=pathlib.Path, required=True)
     args = parser.parse_args()
+    prisma_class = sae_peers.prisma(args.peers)[0].SparseAutoencoder
     torch.manual_seed(20250402)
     x = torch.randn(STEPS, N, D) * 2 + 0.5
     decoder = torch.randn(F, D, dtype=torch.float64)
@@ -171,7 +187,7 @@ def main():
     start["sparse_b_enc"] = start["b_enc"] - 1.5
     tensors = {"x": x} | {f"start.{name}": value for name, value in start.items()}
     for variant in VARIANTS:
-        tensors.update(train_variant(x, start, variant))
+        tensors.update(train_variant(x, start, variant, prisma_class))
     save_file({n: t.contiguous().clone() for n, t in tensors.items()}, args.out / "variants.safetensors")
 
 

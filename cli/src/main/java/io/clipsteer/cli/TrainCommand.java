@@ -7,6 +7,7 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
 import io.clipsteer.lab.Pareto;
 import io.clipsteer.lab.SaeSpec;
@@ -40,7 +41,8 @@ import picocli.CommandLine.Spec;
     },
     footer = {
       "",
-      "Kinds: topk:k=32[,aux=0.03]  batchtopk:k=32[,aux=0.03]  relu:l1=1e-4[,loss=paper|fvu]",
+      "Kinds: topk:k=32[,aux=0.03]  batchtopk:k=32[,aux=0.03] "
+          + " relu:l1=1e-4[,loss=paper|fvu][,ghost=true]",
       "       jumprelu:l0=1e-3[,bandwidth=0.05]  matryoshka:k=32[,groups=5]",
       "",
       "Example: clipsteer train --model models/clip --images photos --layers 8 --sae topk:k=32"
@@ -104,7 +106,10 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--normalise",
       defaultValue = "layer_norm",
-      description = "Input normalisation: layer_norm or none (default: ${DEFAULT-VALUE}).")
+      description = {
+        "Input normalisation: layer_norm, none, or standardise (fitted to the first activations,",
+        "and in the end a part of the weights) (default: ${DEFAULT-VALUE})."
+      })
   private String normalise;
 
   @Option(
@@ -178,6 +183,25 @@ final class TrainCommand implements Callable<Integer> {
       paramLabel = "N",
       description = "A feature that has not fired for so long is dead (default: ${DEFAULT-VALUE}).")
   private long deadTokens;
+
+  @Option(
+      names = "--resample-steps",
+      defaultValue = "0",
+      paramLabel = "N",
+      description = {
+        "Every N steps, dead features start anew at tokens that are reconstructed badly; 0: never",
+        "(default: ${DEFAULT-VALUE})."
+      })
+  private int resampleSteps;
+
+  @Option(
+      names = "--centre",
+      defaultValue = "mean",
+      description = {
+        "Where b_dec begins: mean or (geometric) median of the first activations",
+        "(default: ${DEFAULT-VALUE})."
+      })
+  private String centre;
 
   @Option(
       names = "--from",
@@ -256,13 +280,21 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private Training.Config config() {
-    InputNormalisation normalisation =
+    InputNormalisation.Kind normalisation =
         switch (normalise) {
-          case "layer_norm" -> new InputNormalisation.LayerNorm();
-          case "none" -> new InputNormalisation.None();
+          case "layer_norm" -> InputNormalisation.Kind.LAYER_NORM;
+          case "none" -> InputNormalisation.Kind.NONE;
+          case "standardise" -> InputNormalisation.Kind.STANDARDISE;
           default ->
               throw new InputException(
-                  "--normalise " + normalise, "not known", "Use layer_norm or none");
+                  "--normalise " + normalise, "not known", "Use layer_norm, none or standardise");
+        };
+    SaeTrainer.Centre middle =
+        switch (centre) {
+          case "mean" -> SaeTrainer.Centre.MEAN;
+          case "median" -> SaeTrainer.Centre.MEDIAN;
+          default ->
+              throw new InputException("--centre " + centre, "not known", "Use mean or median");
         };
     check();
     return new Training.Config(
@@ -276,6 +308,8 @@ final class TrainCommand implements Callable<Integer> {
         new Schedule(learningRate, shape(), warmUp, sparsityWarmUp),
         clip,
         deadTokens,
+        resampleSteps,
+        middle,
         common.seed(),
         bufferMb << 20,
         from);
@@ -288,6 +322,7 @@ final class TrainCommand implements Callable<Integer> {
     atLeast("--buffer-mb", bufferMb, 1, 1 << 20);
     atLeast("--warm-up", warmUp, -1, Integer.MAX_VALUE);
     atLeast("--dead-tokens", deadTokens, 1, Long.MAX_VALUE);
+    atLeast("--resample-steps", resampleSteps, 0, Integer.MAX_VALUE);
     if (!(learningRate > 0 && learningRate <= 1)) {
       throw new InputException("--lr " + learningRate, "not in (0, 1]", "Try 1e-3");
     }

@@ -335,6 +335,12 @@ public final class Tensor implements AutoCloseable {
         "scatterInPlace", () -> raw.scatter_(dim, index.raw, source.raw), this, index, source);
   }
 
+  /** Adds the rows of {@code source} to those that {@code index} (I64) names, along dimension 0. */
+  public Tensor addRowsInPlace(Tensor index, Tensor source) {
+    return in(
+        "addRowsInPlace", () -> raw.index_add_(0, index.raw, source.raw), this, index, source);
+  }
+
   /** Square root of every element. */
   public Tensor sqrt() {
     return op("sqrt", raw::sqrt, this);

@@ -43,7 +43,7 @@ public final class TrainBench {
             new SaeVariant.TopK(k),
             width,
             features,
-            new InputNormalisation.LayerNorm(),
+            InputNormalisation.Kind.LAYER_NORM,
             DType.BF16,
             seed);
     try (Scope scope = Scope.open()) {

@@ -104,7 +104,7 @@ public record TrainRun(
     settings.putAll(source.settings());
     settings.put("saes", config.saes().stream().map(SaeSpec::name).toList());
     settings.put("tokens", config.tokens().name().toLowerCase(Locale.ROOT));
-    settings.put("normalise", config.normalisation().peerName());
+    settings.put("normalise", config.normalisation().name().toLowerCase(Locale.ROOT));
     settings.put("encoder_product", config.encoderProduct().name());
     settings.put("expansion", config.expansion());
     settings.put("train_tokens", config.trainTokens());
@@ -115,6 +115,8 @@ public record TrainRun(
     settings.put("sparsity_warm_up", config.schedule().sparsityWarmUp());
     settings.put("clip", config.clip());
     settings.put("dead_tokens", config.deadTokens());
+    settings.put("resample_steps", config.resampleSteps());
+    settings.put("centre", config.centre().name().toLowerCase(Locale.ROOT));
     settings.put("seed", config.seed());
     settings.put("buffer_bytes", config.bufferBytes());
     settings.put("start", config.start() == null ? "" : config.start().toString());

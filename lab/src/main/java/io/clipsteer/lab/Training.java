@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -38,6 +39,8 @@ public final class Training {
    * @param schedule of learning rate and penalty
    * @param clip longest gradient of an SAE, 0 for any
    * @param deadTokens tokens after which a feature that has not fired counts as dead
+   * @param resampleSteps steps between two resamplings of dead features, 0 for none
+   * @param centre where b_dec begins
    * @param seed of weights and order
    * @param bufferBytes memory for activations, where they come straight from pictures
    * @param start folder of an SAE to go on from, or null for fresh ones
@@ -45,7 +48,7 @@ public final class Training {
   public record Config(
       List<SaeSpec> saes,
       TokenSelection tokens,
-      InputNormalisation normalisation,
+      InputNormalisation.Kind normalisation,
       DType encoderProduct,
       int expansion,
       long trainTokens,
@@ -53,6 +56,8 @@ public final class Training {
       Schedule schedule,
       double clip,
       long deadTokens,
+      int resampleSteps,
+      SaeTrainer.Centre centre,
       long seed,
       long bufferBytes,
       @Nullable Path start) {
@@ -79,7 +84,7 @@ public final class Training {
       return new Config(
           List.of(sae),
           tokens,
-          new InputNormalisation.LayerNorm(),
+          InputNormalisation.Kind.LAYER_NORM,
           DType.F32,
           expansion,
           trainTokens,
@@ -87,6 +92,8 @@ public final class Training {
           new Schedule(rate),
           0,
           SaeTrainer.Config.DEAD_TOKENS,
+          0,
+          SaeTrainer.Centre.MEAN,
           seed,
           bufferBytes,
           null);
@@ -228,6 +235,10 @@ public final class Training {
             "cannot be trained with a bf16 encoder product",
             "Leave --encoder-product out");
       }
+      if (config.resampleSteps() > 0 && spec.variant() instanceof SaeVariant.Matryoshka) {
+        throw new InputException(
+            spec.variant().spelling(), "cannot be resampled", "Leave --resample-steps out");
+      }
     }
   }
 
@@ -243,6 +254,8 @@ public final class Training {
               config.encoderProduct(),
               config.clip(),
               config.deadTokens(),
+              config.resampleSteps(),
+              config.centre(),
               config.seed());
       try (Scope scope = Scope.open()) {
         trainers.add(config.start() == null ? fresh(own, spec) : tuned(own, config.start()));
@@ -260,13 +273,21 @@ public final class Training {
     return new SaeTrainer(own, feed.sample(config.points().indexOf(spec.point())));
   }
 
-  private static SaeTrainer tuned(SaeTrainer.Config own, Path folder) {
+  private SaeTrainer tuned(SaeTrainer.Config own, Path folder) {
     try (Sae sae = SaeFiles.read(folder)) {
       if (sae.width() != own.width() || sae.features() != own.features()) {
         throw new InputException(
             folder,
             sae.features() + " features of width " + sae.width(),
             "Train " + own.features() + " of width " + own.width() + ", or set --expansion to fit");
+      }
+      if (!sae.normalisation()
+          .peerName()
+          .equals(config.normalisation().name().toLowerCase(Locale.ROOT))) {
+        throw new InputException(
+            folder,
+            "was trained with input normalisation " + sae.normalisation().peerName(),
+            "Add --normalise " + sae.normalisation().peerName());
       }
       return new SaeTrainer(own, sae);
     }

@@ -19,6 +19,7 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -90,7 +91,7 @@ final class StoreTrainingTest {
     return new Training.Config(
         List.of(saes),
         tokens,
-        new InputNormalisation.LayerNorm(),
+        InputNormalisation.Kind.LAYER_NORM,
         DType.F32,
         4,
         32L * steps,
@@ -98,6 +99,8 @@ final class StoreTrainingTest {
         new Schedule(3e-3, Schedule.Shape.COSINE, 4, 0.1),
         1,
         500,
+        0,
+        SaeTrainer.Centre.MEDIAN,
         7,
         1 << 20,
         null);
@@ -295,7 +298,7 @@ final class StoreTrainingTest {
     for (String line : curve.subList(curve.size() - 10, curve.size())) {
       l0 += JsonMapper.shared().readTree(line).get("l0").asDouble() / 10;
     }
-    assertEquals(target, l0, 0.1 * target, variant);
+    assertEquals(target, l0, 0.15 * target, variant);
   }
 
   @Test

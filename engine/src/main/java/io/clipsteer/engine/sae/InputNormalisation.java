@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae;
 
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 
@@ -35,6 +36,29 @@ public sealed interface InputNormalisation {
   /** The name in SAELens's {@code normalize_activations}. */
   String peerName();
 
+  /** Which one, before there are activations to fit it to. */
+  enum Kind {
+    /** {@link None}. */
+    NONE,
+    /** {@link LayerNorm}. */
+    LAYER_NORM,
+    /** {@link Standardise}. */
+    STANDARDISE;
+
+    /**
+     * The normalisation for activations like these.
+     *
+     * @param sample F32 [n,d]
+     */
+    public InputNormalisation fitted(Tensor sample) {
+      return switch (this) {
+        case NONE -> new None();
+        case LAYER_NORM -> new LayerNorm();
+        case STANDARDISE -> Standardise.of(sample);
+      };
+    }
+  }
+
   /** The activation as it is. */
   record None() implements InputNormalisation {
     @Override
@@ -45,6 +69,37 @@ public sealed interface InputNormalisation {
     @Override
     public String peerName() {
       return "none";
+    }
+  }
+
+  /**
+   * Minus a fixed mean, divided by one fixed number: activations of mean 0 and, averaged over the
+   * coordinates, variance 1. Training alone uses it; a trained SAE carries it in its weights.
+   *
+   * @param mean [d]
+   * @param scale above 0
+   */
+  record Standardise(float[] mean, double scale) implements InputNormalisation {
+    /** Fitted to activations F32 [n,d]. */
+    static Standardise of(Tensor sample) {
+      try (Scope scope = Scope.open()) {
+        Tensor mean = sample.mean(0, true);
+        Tensor centred = sample.sub(mean);
+        double variance = centred.mul(centred).sum(DType.F64).item() / centred.elements();
+        return new Standardise(mean.toFloats(), Math.sqrt(Math.max(variance, 1e-12)));
+      }
+    }
+
+    @Override
+    public Normalised apply(Tensor x) {
+      Tensor shift = Tensor.of(mean, 1, mean.length);
+      Tensor factor = Tensor.zeros(DType.F32, x.size(0), 1).addInPlace(scale);
+      return new Normalised(x.sub(shift).mulInPlace(1 / scale), shift, factor);
+    }
+
+    @Override
+    public String peerName() {
+      return "standardise";
     }
   }
 

@@ -3,6 +3,19 @@ package io.clipsteer.engine.sae;
 
 /** The activation function φ of a finished SAE. */
 public sealed interface SaeActivation {
+  /** The one for pre-activations that are {@code factor} times as large, above 0. */
+  default SaeActivation scaled(double factor) {
+    return switch (this) {
+      case Relu relu -> relu;
+      case TopK top -> top;
+      case JumpRelu jump -> {
+        float[] thresholds = jump.thresholds().clone();
+        for (int f = 0; f < thresholds.length; f++) thresholds[f] *= (float) factor;
+        yield new JumpRelu(thresholds);
+      }
+    };
+  }
+
   /** {@code max(0, p)}. */
   record Relu() implements SaeActivation {}
 

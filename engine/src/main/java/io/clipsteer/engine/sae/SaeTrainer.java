@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,34 +39,49 @@ public final class SaeTrainer implements AutoCloseable {
    * @param variant what keeps the code sparse
    * @param width d
    * @param features f
-   * @param normalisation of the input
+   * @param normalisation of the input, fitted to the sample
    * @param encoderProduct F32: every activation exactly; BF16 (TopK alone): those that a bf16
    *     product ranks highest
    * @param clip longest gradient, over all weights together; 0 for any
    * @param deadTokens tokens after which a feature that has not fired counts as dead
+   * @param resampleSteps steps between two resamplings of dead features ({@link Resampling}); 0 for
+   *     none
+   * @param centre where b_dec begins
    * @param seed of the initial weights
    */
   public record Config(
       SaeVariant variant,
       int width,
       int features,
-      InputNormalisation normalisation,
+      InputNormalisation.Kind normalisation,
       DType encoderProduct,
       double clip,
       long deadTokens,
+      int resampleSteps,
+      Centre centre,
       long seed) {
     /** Dead after a million tokens, where nothing else is said. */
     public static final long DEAD_TOKENS = 1_000_000;
 
-    /** Without clipping. */
+    /** Without clipping and resampling, from the mean. */
     public Config(
         SaeVariant variant,
         int width,
         int features,
-        InputNormalisation normalisation,
+        InputNormalisation.Kind normalisation,
         DType encoderProduct,
         long seed) {
-      this(variant, width, features, normalisation, encoderProduct, 0, DEAD_TOKENS, seed);
+      this(
+          variant,
+          width,
+          features,
+          normalisation,
+          encoderProduct,
+          0,
+          DEAD_TOKENS,
+          0,
+          Centre.MEAN,
+          seed);
     }
 
     /** Refuses what cannot be trained. */
@@ -76,7 +92,18 @@ public final class SaeTrainer implements AutoCloseable {
       if (encoderProduct != DType.F32 && !(variant instanceof SaeVariant.TopK)) {
         throw new IllegalArgumentException(variant.spelling() + " with a short product");
       }
+      if (resampleSteps > 0 && variant instanceof SaeVariant.Matryoshka) {
+        throw new IllegalArgumentException(variant.spelling() + " with resampling");
+      }
     }
+  }
+
+  /** Where b_dec begins: what of the sample. */
+  public enum Centre {
+    /** Its mean. */
+    MEAN,
+    /** Its geometric median: the point whose distances to all of it have the least sum. */
+    MEDIAN
   }
 
   /**
@@ -115,6 +142,7 @@ public final class SaeTrainer implements AutoCloseable {
   private static final float CUT_MARGIN = 0.7f;
 
   private final Config config;
+  private InputNormalisation normalisation;
 
   /** By features, [f,d]: the transpose of W_enc. */
   private final Weights encoder;
@@ -141,8 +169,8 @@ public final class SaeTrainer implements AutoCloseable {
   private double threshold;
 
   /**
-   * A fresh SAE: decoder rows random unit vectors, encoder their transpose, b_enc 0, b_dec the mean
-   * of the sample.
+   * A fresh SAE: decoder rows random unit vectors, encoder their transpose, b_enc 0, b_dec in the
+   * middle of the sample.
    *
    * @param sample activations to start from, F32 [n,d]
    */
@@ -150,8 +178,14 @@ public final class SaeTrainer implements AutoCloseable {
     this(config, randomRows(config), null, sample);
   }
 
-  /** Goes on from an SAE's weights, which are copied. */
+  /**
+   * Goes on from an SAE's weights, which are copied. Their units are those of the SAE's own
+   * normalisation, so that none can be fitted.
+   */
   public SaeTrainer(Config config, Sae start) {
+    if (config.normalisation() == InputNormalisation.Kind.STANDARDISE) {
+      throw new IllegalArgumentException("an SAE that is there already, standardised");
+    }
     if (start.width() != config.width() || start.features() != config.features()) {
       throw new IllegalArgumentException("an SAE of another size");
     }
@@ -160,6 +194,7 @@ public final class SaeTrainer implements AutoCloseable {
 
   private SaeTrainer(Config config, Tensor rows, @Nullable Sae start, Tensor sample) {
     this.config = config;
+    this.normalisation = config.normalisation().fitted(sample);
     this.quiet = new long[config.features()];
     this.fired = new boolean[config.features()];
     try (Scope scope = Scope.open()) {
@@ -167,7 +202,7 @@ public final class SaeTrainer implements AutoCloseable {
         decoder = Weights.of(rows.unit(), scope);
         encoder = Weights.of(rows.unit(), scope);
         encoderBias = Weights.of(Tensor.zeros(DType.F32, config.features()), scope);
-        decoderBias = Weights.of(config.normalisation().apply(sample).z().mean(0, false), scope);
+        decoderBias = Weights.of(middle(normalisation.apply(sample).z(), config.centre()), scope);
       } else {
         decoder = Weights.of(start.decoder().copy(), scope);
         encoder = Weights.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
@@ -185,6 +220,28 @@ public final class SaeTrainer implements AutoCloseable {
     }
     if (start == null) rows.close();
     selector = new Selector(encoder.value(), encoderBias.value(), shortEncoder, this::lap);
+  }
+
+  private static Tensor middle(Tensor z, Centre centre) {
+    return switch (centre) {
+      case MEAN -> z.mean(0, false);
+      case MEDIAN -> geometricMedian(z);
+    };
+  }
+
+  /** Weiszfeld's iteration, from the mean, 200 times at most. */
+  private static Tensor geometricMedian(Tensor z) {
+    Tensor median = z.mean(0, true);
+    for (int i = 0; i < 200; i++) {
+      Tensor distances = z.sub(median).norm(1).clampMinInPlace(1e-6);
+      Tensor weights = Tensor.zeros(DType.F32, z.size(0), 1).addInPlace(1).divInPlace(distances);
+      Tensor next =
+          z.mul(weights).sum(0, true, DType.F32).divInPlace(weights.sum(0, true, DType.F32));
+      double moved = next.sub(median).norm(1).item();
+      median = next;
+      if (moved < 1e-6) break;
+    }
+    return median.reshape(z.size(1));
   }
 
   private static Tensor firstThresholds(Config config, @Nullable Sae start) {
@@ -237,13 +294,14 @@ public final class SaeTrainer implements AutoCloseable {
     lap = System.nanoTime();
     try (Scope scope = Scope.open()) {
       int n = Math.toIntExact(x.size(0));
-      var input = config.normalisation().apply(x);
+      var input = normalisation.apply(x);
       Tensor z = input.z().contiguous();
       Tensor centred = z.sub(decoderBias.value());
       Tensor scales = scales(x, input);
       lap(Part.INPUT);
-      if (config.variant() instanceof SaeVariant.Relu relu && density > DENSE) {
-        return dense(z, centred, scales, relu.l1() * sparsity / n, rate);
+      if (config.variant() instanceof SaeVariant.Relu relu
+          && (density > DENSE || relu.ghost() && dead().length > 0)) {
+        return dense(z, centred, scales, input.scale(), relu.l1() * sparsity / n, rate);
       }
       double[] toThresholds = new double[logThresholds == null ? 0 : config.features()];
       Backward back = followBack(z, centred, scales, sparsity, toThresholds);
@@ -252,6 +310,7 @@ public final class SaeTrainer implements AutoCloseable {
       if (config.variant().aux() > 0) back = revive(back, centred, scales);
       lap(Part.RECONSTRUCT);
       update(centred, back, toThresholds, rate);
+      if (isResampling()) resample(centred, back.rows().narrow(0, 0, n).div(scales));
       return new Step(back.loss(), l0);
     }
   }
@@ -342,15 +401,37 @@ public final class SaeTrainer implements AutoCloseable {
 
   /** Dead features are given the error to explain (AuxK). */
   private Backward revive(Backward back, Tensor centred, Tensor scales) {
-    List<Long> dead = new ArrayList<>();
-    for (int f = 0; f < quiet.length; f++) if (quiet[f] >= config.deadTokens()) dead.add((long) f);
-    if (dead.isEmpty()) return back;
-    int k = Math.min(dead.size(), Math.max(1, config.width() / 2));
-    SparseCode code =
-        selector.topKOf(centred, dead.stream().mapToLong(Long::longValue).toArray(), k);
-    double share = Math.min(1, dead.size() / Math.max(1.0, config.width() / 2.0));
+    long[] dead = dead();
+    if (dead.length == 0) return back;
+    int k = Math.min(dead.length, Math.max(1, config.width() / 2));
+    SparseCode code = selector.topKOf(centred, dead, k);
+    double share = Math.min(1, dead.length / Math.max(1.0, config.width() / 2.0));
     Tensor rest = back.rows().div(scales).mulInPlace(-1);
     return back.with(code, rest, scales.mul(config.variant().aux() * share), decoder);
+  }
+
+  private long[] dead() {
+    return IntStream.range(0, quiet.length)
+        .filter(f -> quiet[f] >= config.deadTokens())
+        .asLongStream()
+        .toArray();
+  }
+
+  private boolean isResampling() {
+    return config.resampleSteps() > 0 && steps % config.resampleSteps() == 0;
+  }
+
+  /** Gives dead features a new start. */
+  private void resample(Tensor centred, Tensor errors) {
+    long[] dead = dead();
+    if (dead.length == 0) return;
+    var random = new SplittableRandom(config.seed() ^ 0x9E3779B97F4A7C15L * steps);
+    Resampling.apply(dead, centred, errors, encoder, encoderBias, decoder, random);
+    for (long f : dead) quiet[(int) f] = 0;
+    if (logThresholds != null) {
+      for (long f : dead) logThresholds.setRow(f, new float[] {(float) Math.log(FIRST_THRESHOLD)});
+    }
+    if (shortEncoder != null) shortEncoder.copyFrom(encoder.value());
   }
 
   private void update(Tensor centred, Backward back, double[] toThresholds, double rate) {
@@ -422,49 +503,44 @@ public final class SaeTrainer implements AutoCloseable {
     lap(Part.REST);
   }
 
-  /** A ReLU SAE's step while most features are active: the same numbers by dense products. */
-  private Step dense(Tensor z, Tensor centred, Tensor scales, double penalty, double rate) {
+  /** A ReLU SAE's step by dense products. */
+  private Step dense(
+      Tensor z, Tensor centred, Tensor scales, Tensor sigma, double l1, double rate) {
     int n = Math.toIntExact(z.size(0));
-    int features = config.features();
-    Tensor toEncoder = Tensor.zeros(DType.F32, features, config.width());
-    Tensor toDecoder = Tensor.zeros(DType.F32, features, config.width());
-    Tensor toEncoderBias = Tensor.zeros(DType.F32, features);
-    Tensor toBias = Tensor.zeros(DType.F32, config.width());
-    Tensor zeros = Tensor.zeros(DType.F32, features);
-    double loss = 0;
-    long active = 0;
-    boolean[] seen = new boolean[features];
-    for (long at = 0; at < n; at += selector.piece()) {
-      try (Scope scope = Scope.open()) {
-        long rows = Math.min(selector.piece(), n - at);
-        Tensor input = centred.narrow(0, at, rows);
-        Tensor code = input.linear(encoder.value(), encoderBias.value()).reluInPlace();
-        Tensor error =
-            code.matmul(decoder.value())
-                .addInPlace(decoderBias.value())
-                .subInPlace(z.narrow(0, at, rows));
-        Tensor gradient = error.mul(scales.narrow(0, at, rows));
-        loss += 0.5 * error.mul(gradient).sum(DType.F64).item();
-        loss += penalty * code.sum(DType.F64).item();
-        Tensor back =
-            gradient
-                .matmul(decoder.value().transpose(0, 1))
-                .addInPlace(penalty)
-                .whereAboveZero(code);
-        toDecoder.addInPlace(code.transpose(0, 1).matmul(gradient));
-        toEncoder.addInPlace(back.transpose(0, 1).matmul(input));
-        toEncoderBias.addInPlace(back.sum(0, false, DType.F32));
-        toBias.addInPlace(gradient.sum(0, false, DType.F32));
-        active += SparseCode.above(code, zeros).entries();
-        float[] sums = code.sum(0, false, DType.F32).toFloats();
-        for (int f = 0; f < features; f++) seen[f] |= sums[f] > 0;
-      }
+    DenseRelu back =
+        DenseRelu.of(
+            selector.piece(),
+            encoder.value(),
+            encoderBias.value(),
+            decoder.value(),
+            decoderBias.value(),
+            z,
+            centred,
+            scales,
+            l1);
+    long[] dead = dead();
+    if (config.variant() instanceof SaeVariant.Relu relu && relu.ghost() && dead.length > 0) {
+      double reconstruction =
+          0.5 * back.errors().mul(back.errors()).mulInPlace(scales).sum(DType.F64).item();
+      back =
+          back.withGhosts(
+              dead,
+              selector.piece(),
+              encoder.value(),
+              encoderBias.value(),
+              decoder.value(),
+              centred,
+              sigma,
+              reconstruction);
     }
     lap(Part.RECONSTRUCT);
     steps++;
+    Tensor toDecoder = back.toDecoder();
     Tensor along = toDecoder.mul(decoder.value()).sum(1, true, DType.F32);
     toDecoder.subInPlace(decoder.value().mul(along));
-    Tensor toDecoderBias = toBias.sub(throughEncoder(toEncoderBias));
+    Tensor toEncoder = back.toEncoder();
+    Tensor toEncoderBias = back.toEncoderBias();
+    Tensor toDecoderBias = back.toBias().sub(throughEncoder(toEncoderBias));
     double scale =
         config.clip() > 0
             ? clipping(0, List.of(toEncoder, toDecoder, toEncoderBias, toDecoderBias))
@@ -474,9 +550,10 @@ public final class SaeTrainer implements AutoCloseable {
     decoder.value().copyFrom(decoder.value().unit());
     lap(Part.ADAM);
     rest(toEncoderBias, toDecoderBias, Tensor.zeros(DType.F32, 0), scale, rate);
-    noteFired(seen, n);
-    density = (double) active / n / features;
-    return new Step(loss, (double) active / n);
+    noteFired(back.seen(), n);
+    density = (double) back.active() / n / config.features();
+    if (isResampling()) resample(centred, back.errors());
+    return new Step(back.loss(), (double) back.active() / n);
   }
 
   /** Sums of entries over tokens, [f]. */
@@ -538,13 +615,22 @@ public final class SaeTrainer implements AutoCloseable {
           case SaeVariant.Matryoshka top -> sameThreshold();
         };
     try (Scope scope = Scope.open()) {
+      boolean fitted = normalisation instanceof InputNormalisation.Standardise;
+      Tensor bias = encoderBias.value().copy();
+      Tensor middle = decoderBias.value().copy();
+      if (normalisation instanceof InputNormalisation.Standardise standard) {
+        // W(x − m)/s − … = (W(x − m − s·b) + s·b_enc)/s, and all activations are s times as large.
+        bias.mulInPlace(standard.scale());
+        middle.mulInPlace(standard.scale()).addInPlace(Tensor.of(standard.mean(), middle.size(0)));
+        activation = activation.scaled(standard.scale());
+      }
       return new Sae(
           activation,
-          config.normalisation(),
+          fitted ? new InputNormalisation.None() : normalisation,
           scope.release(encoder.value().transpose(0, 1).contiguous()),
-          scope.release(encoderBias.value().copy()),
+          scope.release(bias),
           scope.release(decoder.value().copy()),
-          scope.release(decoderBias.value().copy()),
+          scope.release(middle),
           true);
     }
   }
@@ -582,11 +668,18 @@ public final class SaeTrainer implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       tensors.add(stored("quiet", DType.I64, Tensor.of(quiet, quiet.length)));
       tensors.add(stored("fired", DType.I64, Tensor.of(firedOnce, firedOnce.length)));
+      double scale = 0;
+      if (normalisation instanceof InputNormalisation.Standardise standard) {
+        tensors.add(
+            stored("input_mean", DType.F32, Tensor.of(standard.mean(), standard.mean().length)));
+        scale = standard.scale();
+      }
       SafeTensors.write(
           file,
           tensors,
           Map.of(
               "steps", Integer.toString(steps),
+              "input_scale", Double.toHexString(scale),
               "density", Double.toHexString(density),
               "cut", Float.toHexString(cut),
               "threshold", Double.toHexString(threshold)));
@@ -613,6 +706,12 @@ public final class SaeTrainer implements AutoCloseable {
       long[] once = tensor(stored, "fired", DType.I64, fired.length).toLongs();
       for (int f = 0; f < fired.length; f++) fired[f] = once[f] != 0;
       Map<String, String> notes = stored.metadata();
+      if (normalisation instanceof InputNormalisation.Standardise) {
+        normalisation =
+            new InputNormalisation.Standardise(
+                tensor(stored, "input_mean", DType.F32, config.width()).toFloats(),
+                Double.parseDouble(notes.getOrDefault("input_scale", "")));
+      }
       steps = Integer.parseInt(notes.getOrDefault("steps", ""));
       density = Double.parseDouble(notes.getOrDefault("density", ""));
       cut = Float.parseFloat(notes.getOrDefault("cut", ""));

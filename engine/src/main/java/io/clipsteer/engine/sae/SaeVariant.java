@@ -33,13 +33,15 @@ public sealed interface SaeVariant {
    * ReLU with {@code l1 · mean over tokens of Σ_j f_j} (decoder rows have length 1).
    *
    * @param l1 at least 0
+   * @param ghost whether dead features learn by ghost gradients ({@link DenseRelu#withGhosts})
    */
-  record Relu(double l1, Loss loss) implements SaeVariant {
+  record Relu(double l1, Loss loss, boolean ghost) implements SaeVariant {
     @Override
     public String spelling() {
       return "relu:l1="
           + number(l1)
-          + (loss == Loss.MSE ? "" : ",loss=" + loss.name().toLowerCase(Locale.ROOT));
+          + (loss == Loss.MSE ? "" : ",loss=" + loss.name().toLowerCase(Locale.ROOT))
+          + (ghost ? ",ghost=true" : "");
     }
   }
 
@@ -137,7 +139,7 @@ public sealed interface SaeVariant {
   default SaeVariant scaled(double factor) {
     if (factor == 1) return this;
     return switch (this) {
-      case Relu relu -> new Relu(relu.l1() * factor, relu.loss());
+      case Relu relu -> new Relu(relu.l1() * factor, relu.loss(), relu.ghost());
       case JumpRelu jump -> new JumpRelu(jump.l0() * factor, jump.bandwidth());
       case TopK top -> top;
       case BatchTopK top -> top;
@@ -168,7 +170,7 @@ public sealed interface SaeVariant {
     }
     Set<String> known =
         switch (name) {
-          case "relu" -> Set.of("l1", "loss");
+          case "relu" -> Set.of("l1", "loss", "ghost");
           case "topk", "batchtopk" -> Set.of("k", "aux");
           case "jumprelu" -> Set.of("l0", "bandwidth");
           case "matryoshka" -> Set.of("k", "groups");
@@ -176,7 +178,8 @@ public sealed interface SaeVariant {
         };
     if (!known.containsAll(given.keySet())) throw wrong(text);
     return switch (name) {
-      case "relu" -> new Relu(real(text, given, "l1", null, 0, 1e6), loss(text, given));
+      case "relu" ->
+          new Relu(real(text, given, "l1", null, 0, 1e6), loss(text, given), ghost(text, given));
       case "topk" ->
           new TopK(whole(text, given, "k", null, 1), real(text, given, "aux", "0", 0, 1e3));
       case "batchtopk" ->
@@ -197,6 +200,14 @@ public sealed interface SaeVariant {
       case "mse" -> Loss.MSE;
       case "paper" -> Loss.PAPER;
       case "fvu" -> Loss.FVU;
+      default -> throw wrong(text);
+    };
+  }
+
+  private static boolean ghost(String text, Map<String, String> given) {
+    return switch (given.getOrDefault("ghost", "false")) {
+      case "true" -> true;
+      case "false" -> false;
       default -> throw wrong(text);
     };
   }

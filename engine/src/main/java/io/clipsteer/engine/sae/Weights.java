@@ -5,6 +5,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.kernels.SparseKernels;
+import java.lang.foreign.ValueLayout;
 
 /**
  * A trained tensor with Adam's two moments (Kingma and Ba 2015).
@@ -33,6 +34,16 @@ record Weights(Tensor value, Tensor first, Tensor second) implements AutoCloseab
     double correction = Math.sqrt(1 - Math.pow(BETA2, step));
     Tensor divisor = second.sqrt().mulInPlace(1 / correction).addInPlace(EPS);
     value.addQuotientInPlace(first, divisor, -rate / (1 - Math.pow(BETA1, step)));
+  }
+
+  /** Gives row {@code r} (along dimension 0) new values and fresh moments. */
+  void setRow(long r, float[] values) {
+    for (int j = 0; j < values.length; j++) {
+      long at = r * values.length + j;
+      value.segment().setAtIndex(ValueLayout.JAVA_FLOAT, at, values[j]);
+      first.segment().setAtIndex(ValueLayout.JAVA_FLOAT, at, 0);
+      second.segment().setAtIndex(ValueLayout.JAVA_FLOAT, at, 0);
+    }
   }
 
   SparseKernels.Moments moments() {

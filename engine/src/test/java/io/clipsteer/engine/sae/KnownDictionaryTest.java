@@ -81,12 +81,7 @@ class KnownDictionaryTest {
   private Sae train(String variant, int features, double rate, int steps) {
     var config =
         new SaeTrainer.Config(
-            SaeVariant.parse(variant),
-            WIDTH,
-            features,
-            new InputNormalisation.None(),
-            DType.F32,
-            1);
+            SaeVariant.parse(variant), WIDTH, features, InputNormalisation.Kind.NONE, DType.F32, 1);
     try (Scope all = Scope.open();
         SaeTrainer trainer = new SaeTrainer(config, tokens(BATCH).tensor())) {
       for (int s = 0; s < steps; s++) {

@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** SAEs against PyTorch's autograd, a known dictionary, and their definitions in double. */
+/** SAEs against PyTorch's autograd and their definitions in double. */
 final class SaeTest {
   private static final int D = 12;
   private static final int F = 40;
@@ -100,7 +100,9 @@ final class SaeTest {
   }
 
   private static void near(TensorFile file, String name, Tensor actual) {
-    assertArrayEquals(file.get(name).toFloats(), actual.toFloats(), 1e-5f, name);
+    // Ghost gradients weigh each entry by one over its own square, which enlarges float rounding.
+    float within = name.startsWith("relu_ghost.after3") ? 3e-5f : 1e-5f;
+    assertArrayEquals(file.get(name).toFloats(), actual.toFloats(), within, name);
   }
 
   @ParameterizedTest
@@ -108,7 +110,9 @@ final class SaeTest {
   void stepsEqualAutograd(String name) {
     Path golden = Path.of("src/test/resources/sae/golden.safetensors");
     InputNormalisation normalisation = normalisation(name);
-    var config = new SaeTrainer.Config(new SaeVariant.TopK(K), D, F, normalisation, DType.F32, 1);
+    var kind =
+        name.equals("none") ? InputNormalisation.Kind.NONE : InputNormalisation.Kind.LAYER_NORM;
+    var config = new SaeTrainer.Config(new SaeVariant.TopK(K), D, F, kind, DType.F32, 1);
     try (TensorFile file = SafeTensors.open(golden);
         Sae start = golden(file, name + ".start.", normalisation);
         SaeTrainer trainer = new SaeTrainer(config, start);
@@ -135,6 +139,7 @@ final class SaeTest {
     "relu_fvu,'relu:l1=0.01,loss=fvu'",
     "relu_few,'relu:l1=0.01'",
     "relu_clip,'relu:l1=0.01'",
+    "relu_ghost,'relu:l1=0.01,loss=paper,ghost=true'",
     "topk_aux,'topk:k=5,aux=0.5'",
     "batchtopk,'batchtopk:k=5'",
     "matryoshka,'matryoshka:k=5,groups=3'",
@@ -145,10 +150,19 @@ final class SaeTest {
     double clip = name.equals("relu_clip") ? 0.05 : 0;
     var config =
         new SaeTrainer.Config(
-            variant, D, F, new InputNormalisation.LayerNorm(), DType.F32, clip, 17, 1);
+            variant,
+            D,
+            F,
+            InputNormalisation.Kind.LAYER_NORM,
+            DType.F32,
+            clip,
+            17,
+            0,
+            SaeTrainer.Centre.MEAN,
+            1);
     try (TensorFile file =
             SafeTensors.open(Path.of("src/test/resources/sae/variants.safetensors"));
-        Sae start = start(file, name.equals("relu_few"));
+        Sae start = start(file, name.equals("relu_few") || name.equals("relu_ghost"));
         SaeTrainer trainer = new SaeTrainer(config, start);
         SaeTrainer resumed = new SaeTrainer(config, start);
         Scope scope = Scope.open()) {
@@ -204,7 +218,7 @@ final class SaeTest {
     for (DType product : new DType[] {DType.F32, DType.BF16}) {
       var config =
           new SaeTrainer.Config(
-              new SaeVariant.TopK(8), d, f, new InputNormalisation.LayerNorm(), product, 3);
+              new SaeVariant.TopK(8), d, f, InputNormalisation.Kind.LAYER_NORM, product, 3);
       Random random = new Random(5);
       double[] seen = new double[40];
       try (Scope scope = Scope.open();
@@ -229,7 +243,7 @@ final class SaeTest {
   void aFreshSaeIsAsDocumented() {
     var config =
         new SaeTrainer.Config(
-            new SaeVariant.TopK(K), D, F, new InputNormalisation.None(), DType.F32, 7);
+            new SaeVariant.TopK(K), D, F, InputNormalisation.Kind.NONE, DType.F32, 7);
     try (Scope scope = Scope.open();
         Tensor sample = scope.release(Tensor.of(gaussian(5, 100 * D, 1), 100, D));
         SaeTrainer trainer = new SaeTrainer(config, sample);
@@ -257,52 +271,11 @@ final class SaeTest {
         () -> {
           var wrong =
               new SaeTrainer.Config(
-                  new SaeVariant.TopK(F + 1), D, F, new InputNormalisation.None(), DType.F32, 7);
+                  new SaeVariant.TopK(F + 1), D, F, InputNormalisation.Kind.NONE, DType.F32, 7);
           try (Scope scope = Scope.open()) {
             new SaeTrainer(wrong, Tensor.of(new float[D], 1, D)).close();
           }
         });
-  }
-
-  /** 64 unit directions in 24 dimensions, three active at a time: training finds them again. */
-  @Test
-  void aKnownDictionaryIsRecovered() {
-    int d = 24;
-    int truth = 64;
-    float[] dictionary = gaussian(11, truth * d, 1);
-    for (int f = 0; f < truth; f++) {
-      double square = 0;
-      for (int j = 0; j < d; j++) square += Math.pow(dictionary[f * d + j], 2);
-      for (int j = 0; j < d; j++) dictionary[f * d + j] /= (float) Math.sqrt(square);
-    }
-    int features = 2 * truth;
-    var config =
-        new SaeTrainer.Config(
-            new SaeVariant.TopK(3), d, features, new InputNormalisation.None(), DType.F32, 3);
-    Random random = new Random(5);
-    try (Scope scope = Scope.open();
-        SaeTrainer trainer =
-            new SaeTrainer(config, Tensor.of(mixture(random, dictionary, d, 256), 256, d))) {
-      int steps = 1200;
-      for (int step = 0; step < steps; step++) {
-        try (Scope inner = Scope.open()) {
-          double rate = 4e-3 * Math.min(1, 2.0 * (steps - step) / steps);
-          trainer.step(Tensor.of(mixture(random, dictionary, d, 256), 256, d), rate);
-        }
-      }
-      try (Sae sae = trainer.snapshot()) {
-        float[] cosines =
-            Tensor.of(dictionary, truth, d).matmul(sae.decoder().transpose(0, 1)).toFloats();
-        int found = 0;
-        for (int f = 0; f < truth; f++) {
-          float best = 0;
-          for (int g = 0; g < features; g++) best = Math.max(best, cosines[f * features + g]);
-          if (best >= 0.9) found++;
-        }
-        assertTrue(found >= 0.9 * truth, "recovered " + found + " of " + truth);
-        System.out.println("known dictionary: recovered " + found + " of " + truth);
-      }
-    }
   }
 
   private static float[] mixture(Random random, float[] dictionary, int d, int n) {
