@@ -36,8 +36,32 @@ record BlockStack(
   Paused runUntil(Tensor embedded, HookPoint stop, Hooks hooks) {
     hooks.check(tower, layers());
     Hooks.checkPoint(stop, tower, layers());
-    Tensor x = embedded;
-    for (int layer = 0; layer < stop.layer(); layer++) x = step(layer, x, hooks);
+    return until(0, embedded, stop, hooks);
+  }
+
+  /**
+   * Goes on behind {@code from} to a later {@code stop}; hooks at {@code from} are over, those at
+   * {@code stop} are applied.
+   */
+  Paused continueUntil(Paused from, HookPoint stop, Hooks hooks) {
+    hooks.check(tower, layers());
+    Hooks.checkPoint(from.at(), tower, layers());
+    Hooks.checkPoint(stop, tower, layers());
+    int layer = from.at().layer();
+    boolean sameBlock = stop.layer() == layer;
+    if (sameBlock ? from.middle() == null || stop.site() == Site.MLP_OUT : stop.layer() < layer) {
+      throw new IllegalArgumentException(stop + " does not come after " + from.at());
+    }
+    Tensor x = from.value();
+    if (from.middle() != null) {
+      x = hooks.apply(point(layer, Site.RESID_POST), from.middle().add(x));
+    }
+    return sameBlock ? new Paused(stop, x, null) : until(layer + 1, x, stop, hooks);
+  }
+
+  private Paused until(int first, Tensor start, HookPoint stop, Hooks hooks) {
+    Tensor x = start;
+    for (int layer = first; layer < stop.layer(); layer++) x = step(layer, x, hooks);
     Block block = blocks.get(stop.layer());
     Tensor middle = attend(block, x, (int) x.size(1));
     Tensor added = mlp(stop.layer(), block, middle, hooks);

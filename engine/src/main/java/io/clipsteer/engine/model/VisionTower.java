@@ -138,6 +138,13 @@ public final class VisionTower {
     return stack.runUntil(embed(pixels), stop, hooks);
   }
 
+  /**
+   * On to a later hook point, from where it was paused; hooks at the pause are not applied again.
+   */
+  public Paused continueUntil(Paused from, HookPoint stop, Hooks hooks) {
+    return stack.continueUntil(from, stop, hooks);
+  }
+
   /** The rest of the tower, from where it was paused; hooks at that point are not applied again. */
   public TowerOutput continueFrom(Paused from, Hooks hooks) {
     return finish(stack.continueFrom(from, wanted(), hooks));

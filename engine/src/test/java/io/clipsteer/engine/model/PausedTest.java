@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.model;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** From one pause to the next, and what is spliced in there. */
+final class PausedTest {
+  private static final Path MODEL = Path.of("src/test/resources/models/hf-clip-quickgelu");
+
+  private static Tensor pixels(int side) {
+    float[] values = new float[2 * 3 * side * side];
+    Random random = new Random(1);
+    for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
+    return Tensor.of(values, 2, 3, side, side);
+  }
+
+  /** From pause to pause through every pair of hook points, as one pass. */
+  @Test
+  void pausesFollowOneAnother() {
+    try (ClipModel model = ClipModel.load(MODEL);
+        Scope scope = Scope.open()) {
+      VisionTower tower = model.vision();
+      Tensor pixels = pixels(tower.config().imageSize());
+      List<HookPoint> points = new ArrayList<>();
+      for (int layer = 0; layer < tower.config().layers(); layer++) {
+        points.add(HookPoint.mlpOut(layer));
+        points.add(HookPoint.residPost(layer));
+      }
+      for (int a = 0; a < points.size(); a++) {
+        Paused from = tower.runUntil(pixels, points.get(a), Hooks.NONE);
+        for (int b = 0; b < points.size(); b++) {
+          HookPoint stop = points.get(b);
+          if (b <= a) {
+            assertThrows(
+                IllegalArgumentException.class, () -> tower.continueUntil(from, stop, Hooks.NONE));
+            continue;
+          }
+          Paused direct = tower.runUntil(pixels, stop, Hooks.NONE);
+          Paused onwards = tower.continueUntil(from, stop, Hooks.NONE);
+          assertEquals(stop, onwards.at());
+          assertArrayEquals(direct.value().toFloats(), onwards.value().toFloats(), 1e-6f);
+          assertEquals(direct.middle() == null, onwards.middle() == null);
+          ResidualEdit half = (where, value) -> value.mul(0.5);
+          Paused edited = tower.continueUntil(from, stop, Hooks.NONE.edit(stop, half));
+          assertArrayEquals(onwards.value().mul(0.5).toFloats(), edited.value().toFloats(), 1e-6f);
+        }
+      }
+    }
+  }
+
+  /** The selected tokens and no others. */
+  @Test
+  void aSpliceReplacesTheSelectedTokens() {
+    try (Scope scope = Scope.open()) {
+      Tensor residual = Tensor.zeros(DType.F32, 2, 5, 3).addInPlace(7);
+      Tensor vector = Tensor.of(new float[] {1, 2, 3}, 3);
+      for (TokenSelection tokens : TokenSelection.values()) {
+        int prefix = 2;
+        int first = tokens.first(prefix);
+        int end = first + tokens.count(prefix, 5);
+        Tensor edited = new Splice(vector, tokens, prefix).edit(HookPoint.residPost(0), residual);
+        float[] values = edited.toFloats();
+        for (int i = 0; i < values.length; i++) {
+          int token = i / 3 % 5;
+          boolean selected = token >= first && token < end;
+          assertEquals(selected ? i % 3 + 1 : 7, values[i], tokens + " " + i);
+        }
+      }
+      assertEquals(7 * 30, residual.sum(DType.F64).item(), "the residual itself stays");
+    }
+  }
+}
