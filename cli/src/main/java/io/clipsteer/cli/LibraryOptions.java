@@ -15,7 +15,8 @@ import picocli.CommandLine.Option;
 
 /** The words that a picture is compared with. */
 final class LibraryOptions {
-  private static final class Words {
+  /** One of three ways to name them. */
+  static final class Words {
     @Option(
         names = "--library",
         paramLabel = "DIR",
@@ -42,6 +43,17 @@ final class LibraryOptions {
   private @Nullable Path templates;
 
   TextLibrary resolve(ClipModel model, Progress progress) {
+    return resolve(words, templates, model, progress);
+  }
+
+  /** Prompt templates from a file, or the default. */
+  static List<String> prompts(@Nullable Path templates) {
+    return templates == null ? ZeroShot.DEFAULT_TEMPLATES : ZeroShot.readTemplates(templates);
+  }
+
+  /** The words' embeddings, read or computed. */
+  static TextLibrary resolve(
+      Words words, @Nullable Path templates, ClipModel model, Progress progress) {
     if (words.library != null && templates != null) {
       throw new InputException(
           "--templates", "has no use with --library", "A library holds finished embeddings");
@@ -57,8 +69,6 @@ final class LibraryOptions {
     if (classes.isEmpty()) {
       throw new InputException("--labels", "holds no name", "Write --labels dog,cat");
     }
-    List<String> prompts =
-        templates == null ? ZeroShot.DEFAULT_TEMPLATES : ZeroShot.readTemplates(templates);
-    return ZeroShot.library(model, classes, prompts, progress);
+    return ZeroShot.library(model, classes, prompts(templates), progress);
   }
 }

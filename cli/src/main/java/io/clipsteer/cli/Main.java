@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
       ClassifyCommand.class,
       HarvestCommand.class,
       TrainCommand.class,
+      EvaluateCommand.class,
       SteerCommand.class,
       WorldCommand.class,
       BenchCommand.class,

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.engine.model.TextLibrary;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import javax.imageio.ImageIO;
+import javax.xml.parsers.DocumentBuilderFactory;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** {@code clipsteer evaluate} as a user types it: exit code, stdout, stderr, evaluation.json. */
+final class EvaluateCommandTest {
+  private static final Path MODELS = Path.of("../engine/src/test/resources/models");
+  private static final Path CLIP = MODELS.resolve("hf-clip-quickgelu");
+  private static final JsonMapper STRICT =
+      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+  @TempDir private static Path temp;
+
+  private static Path run = Path.of("");
+  private static Path classes = Path.of("");
+  private static Path flat = Path.of("");
+
+  private record Ran(int code, String out, String err) {
+    JsonNode json() {
+      assertEquals(0, code, err);
+      JsonNode node = STRICT.readTree(out);
+      assertTrue(node.isObject(), out);
+      return node;
+    }
+
+    /** Failed with one line that names what is wrong. */
+    void refused(String... parts) {
+      assertEquals(1, code, out + err);
+      assertEquals("", out);
+      assertEquals(1, err.lines().count(), err);
+      assertTrue(err.startsWith("clipsteer: "), err);
+      assertFalse(err.contains("internal error"), err);
+      for (String part : parts) assertTrue(err.contains(part), err);
+    }
+  }
+
+  private static Ran execute(Object... words) {
+    List<String> args = new ArrayList<>();
+    for (Object word : words) args.add(word.toString());
+    PrintStream out = System.out;
+    PrintStream err = System.err;
+    var outBytes = new ByteArrayOutputStream();
+    var errBytes = new ByteArrayOutputStream();
+    try {
+      System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
+      System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
+      int code = Main.execute(args.toArray(String[]::new));
+      return new Ran(
+          code,
+          outBytes.toString(StandardCharsets.UTF_8),
+          errBytes.toString(StandardCharsets.UTF_8));
+    } finally {
+      System.setOut(out);
+      System.setErr(err);
+    }
+  }
+
+  private static Ran evaluate(Object... more) {
+    List<Object> words = new ArrayList<>(List.of("evaluate", "--threads", "1"));
+    words.addAll(List.of(more));
+    return execute(words.toArray());
+  }
+
+  @BeforeAll
+  static void trainOnPictures() throws IOException {
+    flat = temp.resolve("flat");
+    classes = temp.resolve("classes");
+    Random random = new Random(1);
+    for (int i = 0; i < 20; i++) picture(flat.resolve("p%02d.png".formatted(i)), random);
+    for (String name : List.of("cat", "dog", "bird")) {
+      for (int i = 0; i < 4; i++) picture(classes.resolve(name + "/" + i + ".png"), random);
+    }
+    run = temp.resolve("run");
+    train(run, flat);
+  }
+
+  private static void train(Path out, Path images) {
+    Ran trained =
+        execute(
+            "train",
+            "--threads",
+            "1",
+            "--model",
+            CLIP,
+            "--images",
+            images,
+            "--layer",
+            "1",
+            "--sae",
+            "topk:k=4",
+            "--expansion",
+            "4",
+            "--train-tokens",
+            "1280",
+            "--batch",
+            "64",
+            "--out",
+            out,
+            "--json");
+    assertEquals(0, trained.code(), trained.err());
+  }
+
+  private static void picture(Path file, Random random) throws IOException {
+    Files.createDirectories(file.resolveSibling(""));
+    BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
+    int tint = random.nextInt(0x1000000);
+    for (int y = 0; y < 33; y++) {
+      for (int x = 0; x < 36; x++) image.setRGB(x, y, tint ^ random.nextInt(0x404040));
+    }
+    ImageIO.write(image, "png", file.toFile());
+  }
+
+  private static Path copyOfRun(String name) throws IOException {
+    Path copy = temp.resolve(name);
+    try (var files = Files.walk(run)) {
+      for (Path file : files.toList()) {
+        Path target = copy.resolve(run.relativize(file).toString());
+        if (Files.isDirectory(file)) Files.createDirectories(target);
+        else Files.copy(file, target);
+      }
+    }
+    Files.deleteIfExists(copy.resolve("evaluation.json"));
+    return copy;
+  }
+
+  private static void keys(JsonNode json, String... names) {
+    for (String name : names) assertTrue(json.has(name), name + " is not in " + json);
+  }
+
+  @Test
+  void theReportOnClassFolders() throws IOException {
+    Path mine = copyOfRun("report");
+    JsonNode json = evaluate("--run", mine, "--images", classes, "--json").json();
+    assertEquals(12, json.get("images").asInt());
+    assertEquals(0, json.get("notes").size(), json::toString);
+    assertEquals(1, json.get("saes").size());
+    JsonNode sae = json.get("saes").get(0);
+    keys(sae, "layer", "hook_point", "variant", "tokens", "images", "l0", "l0_cls", "l0_patches");
+    keys(sae, "l0_grid", "explained_variance", "cosine", "alive_fraction", "dead_fraction");
+    keys(sae, "dense_fraction", "frequency_histogram", "zero_shot");
+    assertFalse(sae.has("legacy"));
+    assertEquals(1, sae.get("layer").asInt());
+    assertEquals("blocks.1.hook_resid_post", sae.get("hook_point").asString());
+    assertEquals("topk:k=4", sae.get("variant").asString());
+    assertEquals("all", sae.get("selection").asString());
+    assertEquals(12 * 17, sae.get("tokens").asInt());
+    assertTrue(sae.get("l0").asDouble() > 0 && sae.get("l0").asDouble() <= 4);
+    assertEquals(4, sae.get("l0_grid").size());
+    double patches = 0;
+    for (JsonNode row : sae.get("l0_grid")) {
+      assertEquals(4, row.size());
+      for (JsonNode cell : row) patches += cell.asDouble() / 16;
+    }
+    assertEquals(patches, sae.get("l0_patches").asDouble(), 1e-9);
+    double all = (16 * patches + sae.get("l0_cls").asDouble()) / 17;
+    assertEquals(all, sae.get("l0").asDouble(), 1e-9);
+    JsonNode histogram = sae.get("frequency_histogram");
+    assertEquals(histogram.get("counts").size() + 1, histogram.get("bins").size());
+    long features = histogram.get("never").asLong();
+    for (JsonNode count : histogram.get("counts")) features += count.asLong();
+    assertEquals(sae.get("features").asLong(), features);
+    JsonNode zeroShot = sae.get("zero_shot");
+    assertEquals(12, zeroShot.get("images").asInt());
+    assertEquals(3, zeroShot.get("classes").asInt());
+    for (String which : List.of("original", "spliced", "mean_ablated", "zero_ablated")) {
+      assertTrue(zeroShot.get(which).get("cross_entropy").asDouble() > 0, which);
+      double accuracy = zeroShot.get(which).get("accuracy").asDouble();
+      assertTrue(accuracy >= 0 && accuracy <= 1, which);
+    }
+    double original = zeroShot.get("original").get("cross_entropy").asDouble();
+    double spliced = zeroShot.get("spliced").get("cross_entropy").asDouble();
+    double ablated = zeroShot.get("zero_ablated").get("cross_entropy").asDouble();
+    assertEquals(
+        (ablated - spliced) / (ablated - original),
+        zeroShot.get("ce_recovered").get("zero_ablation").asDouble(),
+        1e-9);
+    assertEquals(json, STRICT.readTree(Files.readString(mine.resolve("evaluation.json"))));
+  }
+
+  @Test
+  void anEarlierEvaluationIsReplacedAndNothingElseTouched() throws IOException {
+    Path mine = copyOfRun("again");
+    evaluate("--run", mine, "--images", classes, "--json").json();
+    JsonNode json = evaluate("--run", mine, "--images", flat, "--limit", "7", "--json").json();
+    assertEquals(7, json.get("images").asInt());
+    assertEquals(json, STRICT.readTree(Files.readString(mine.resolve("evaluation.json"))));
+    List<String> names = new ArrayList<>();
+    try (var files = Files.list(mine)) {
+      files.forEach(f -> names.add(String.valueOf(f.getFileName())));
+    }
+    names.sort(null);
+    assertEquals(
+        List.of(
+            "evaluation.html",
+            "evaluation.json",
+            "manifest.json",
+            "metrics.jsonl",
+            "run.json",
+            "saes"),
+        names);
+    for (String foreign : List.of("my own notes", "{\"accuracy\": 1}", "[1]")) {
+      Files.writeString(mine.resolve("evaluation.json"), foreign);
+      evaluate("--run", mine, "--images", classes).refused("evaluation.json", "in the way");
+      assertEquals(foreign, Files.readString(mine.resolve("evaluation.json")));
+    }
+    Files.delete(mine.resolve("evaluation.json"));
+    Files.createDirectory(mine.resolve("evaluation.json"));
+    evaluate("--run", mine, "--images", classes).refused("evaluation.json", "in the way");
+  }
+
+  @Test
+  void withoutClassesAndOnTheTrainingPictures() throws IOException {
+    Path mine = copyOfRun("flat-run");
+    Ran ran = evaluate("--run", mine, "--images", flat, "--legacy", "--json");
+    JsonNode json = ran.json();
+    assertTrue(json.get("saes").get(0).get("zero_shot").isNull());
+    JsonNode legacy = json.get("saes").get(0).get("legacy");
+    keys(legacy, "explained_variance", "cosine", "ce_recovered");
+    assertTrue(legacy.get("ce_recovered").isNull());
+    assertTrue(legacy.get("cosine").asDouble() > 0.3, legacy::toString);
+    assertEquals(2, json.get("notes").size());
+    assertTrue(json.get("notes").get(0).asString().contains("no class folders"));
+    assertTrue(json.get("notes").get(1).asString().contains("flatter"));
+    String text = evaluate("--run", mine, "--images", flat).out();
+    assertTrue(text.contains("Zero-shot is left out") && text.contains("flatter"), text);
+  }
+
+  @Test
+  void theTextHasEveryTable() throws IOException {
+    Path mine = copyOfRun("text");
+    Ran ran = evaluate("--run", mine, "--images", classes, "--legacy", "--image-batch", "5");
+    assertEquals(0, ran.code(), ran.err());
+    String text = ran.out();
+    for (String part :
+        List.of(
+            "12 pictures",
+            "blocks.1.hook_resid_post",
+            "L0 over the patch grid",
+            "CE recovered",
+            "reference implementation",
+            "never")) {
+      assertTrue(text.contains(part), part + " is not in\n" + text);
+    }
+    assertFalse(text.startsWith("{"));
+    assertTrue(execute("evaluate", "--help").out().contains("Example:"));
+  }
+
+  /** Read by an XML parser, which forgives no unescaped sign. */
+  @Test
+  void thePageIsOneWholeFile() throws Exception {
+    Path mine = copyOfRun("page & <b>'\"");
+    Path odd = temp.resolve("pictures <i>& more</i>");
+    Random random = new Random(3);
+    for (String name : List.of("a&b", "c<d")) picture(odd.resolve(name + "/0.png"), random);
+    evaluate("--run", mine, "--images", odd, "--legacy", "--json").json();
+    Path file = mine.resolve("evaluation.html");
+    var document = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(file.toFile());
+    assertEquals("html", document.getDocumentElement().getTagName());
+    assertEquals(3, document.getElementsByTagName("table").getLength());
+    assertEquals(3, document.getElementsByTagName("svg").getLength());
+    int rectangles = document.getElementsByTagName("rect").getLength();
+    assertTrue(rectangles > 16, rectangles + " rectangles: 16 patches, their scale, the bars");
+    String text = Files.readString(file);
+    for (String foreign : List.of("http", "src=", "href", "<script", "url(", "@import", "NaN")) {
+      assertFalse(text.contains(foreign), foreign);
+    }
+    evaluate("--run", mine, "--images", odd, "--json").json();
+    Files.writeString(file, "<!doctype html>my own page");
+    evaluate("--run", mine, "--images", odd).refused("evaluation.html", "in the way");
+    assertEquals("<!doctype html>my own page", Files.readString(file));
+  }
+
+  @Test
+  void wordsAndTemplates() throws IOException {
+    Path mine = copyOfRun("words");
+    Path templates = temp.resolve("templates.txt");
+    Files.writeString(templates, "a drawing of a {}.\n{}\n");
+    JsonNode json =
+        evaluate("--run", mine, "--images", classes, "--templates", templates, "--json").json();
+    assertEquals(3, json.get("saes").get(0).get("zero_shot").get("classes").asInt());
+    json =
+        evaluate("--run", mine, "--images", classes, "--labels", "cat,dog,bird,fish", "--json")
+            .json();
+    assertEquals(4, json.get("saes").get(0).get("zero_shot").get("classes").asInt());
+    evaluate("--run", mine, "--images", classes, "--labels", "cat,dog").refused("\"bird\"");
+
+    Path blind = MODELS.resolve("hf-clip-vision-only");
+    Ran ran = evaluate("--run", mine, "--model", blind, "--images", classes, "--json");
+    assertTrue(ran.json().get("notes").get(0).asString().contains("no text tower"), ran.out());
+    assertTrue(ran.json().get("notes").get(1).asString().contains("another model"), ran.out());
+    Path library = temp.resolve("library");
+    float[] rows = new float[3 * 20];
+    for (int w = 0; w < 3; w++) rows[w * 20 + w] = 1;
+    new TextLibrary(List.of("cat", "dog", "bird"), rows, 20).write(library);
+    json =
+        evaluate(
+                "--run",
+                mine,
+                "--model",
+                blind,
+                "--images",
+                classes,
+                "--library",
+                library,
+                "--json")
+            .json();
+    assertEquals(12, json.get("saes").get(0).get("zero_shot").get("images").asInt());
+  }
+
+  @Test
+  void badInputIsOneLine() throws IOException {
+    evaluate("--run", temp.resolve("nowhere"), "--images", classes)
+        .refused("nowhere", "no such folder");
+    evaluate("--run", run.resolve("run.json"), "--images", classes).refused("run.json", "a file");
+    Path half = copyOfRun("half");
+    byte[] manifest = Files.readAllBytes(half.resolve("run.json"));
+    Files.delete(half.resolve("run.json"));
+    evaluate("--run", half, "--images", classes).refused("half", "no finished run");
+    Files.write(half.resolve("run.json"), manifest);
+
+    Path none = Files.createDirectories(temp.resolve("none"));
+    evaluate("--run", half, "--images", none).refused("none", "no picture");
+    Path file = classes.resolve("cat/0.png");
+    evaluate("--run", half, "--images", file).refused("0.png", "Give a folder");
+    evaluate("--run", half, "--images", temp.resolve("gone")).refused("gone");
+    Path broken = Files.createDirectories(temp.resolve("broken"));
+    Files.writeString(broken.resolve("a.png"), "no picture");
+    evaluate("--run", half, "--images", broken).refused("broken", "no picture could be read");
+
+    Path other = MODELS.resolve("timm-vit");
+    evaluate("--run", half, "--model", other, "--images", classes)
+        .refused("timm-vit", "Name the model that the run was trained on");
+    evaluate("--run", half, "--model", temp.resolve("no-model"), "--images", classes)
+        .refused("no-model");
+    String text = Files.readString(half.resolve("run.json"));
+    String moved = text.replaceAll("\"model\" : \"[^\"]*\"", "\"model\" : \"/no/such/model\"");
+    Files.writeString(half.resolve("run.json"), moved);
+    evaluate("--run", half, "--images", classes).refused("/no/such/model", "--model");
+    String deep = text.replace("blocks.1.hook", "blocks.9.hook");
+    Files.writeString(half.resolve("run.json"), deep);
+    evaluate("--run", half, "--images", classes).refused("blocks.9");
+    assertFalse(Files.exists(half.resolve("evaluation.json")), "a failure leaves nothing");
+    assertArrayEquals(manifest, text.getBytes(StandardCharsets.UTF_8));
+  }
+}
