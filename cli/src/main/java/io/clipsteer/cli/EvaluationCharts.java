@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.lab.SparsityReport;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +26,12 @@ final class EvaluationCharts {
    * @param step between marks
    */
   private record Axis(double low, double high, double step, double start, double end) {
+    /** Powers of ten around positive values; places are those of the logarithms. */
+    static Axis decades(double min, double max, double start, double end) {
+      double low = Math.floor(Math.log10(min));
+      return new Axis(low, Math.max(low + 1, Math.ceil(Math.log10(max))), 1, start, end);
+    }
+
     /** Round marks around the values from {@code min} to {@code max}, about five of them. */
     static Axis around(double min, double max, double start, double end) {
       double span = max > min ? max - min : Math.max(Math.abs(max), 1) * 0.1;
@@ -66,8 +73,15 @@ final class EvaluationCharts {
     to.append(String.format(Locale.ROOT, format, values));
   }
 
+  /** A power of ten in digits. */
+  private static String plain(double power) {
+    int digits = (int) Math.max(0, -Math.round(Math.log10(power)));
+    return String.format(Locale.ROOT, "%,." + digits + "f", power);
+  }
+
   /** Grid lines with numbers, and what they count. */
   private static void axes(StringBuilder to, Axis x, Axis y, String below, String above) {
+    boolean decades = below.endsWith("powers of ten");
     for (int i = 0; i < y.marks(); i++) {
       double at = y.at(y.mark(i));
       add(to, "<line class='axis' x1='%d' x2='%d'", LEFT, WIDTH - RIGHT);
@@ -77,42 +91,67 @@ final class EvaluationCharts {
     }
     for (int i = 0; i < x.marks(); i++) {
       add(to, "<text x='%.1f' y='%d'", x.at(x.mark(i)), HEIGHT - BOTTOM + 16);
-      add(to, " text-anchor='middle'>%s</text>", x.label(x.mark(i)));
+      double mark = decades ? Math.pow(10, x.mark(i)) : x.mark(i);
+      add(to, " text-anchor='middle'>%s</text>", decades ? plain(mark) : x.label(mark));
     }
     add(to, "<text x='%d' y='%d' text-anchor='end'>", WIDTH - RIGHT, HEIGHT - 6);
     add(to, "%s</text><text x='0' y='10'>%s</text>", below, above);
   }
 
-  /** Explained variance over L0, a point an SAE, with its layer beside it. */
+  /**
+   * Explained variance over L0, a point an SAE, with its layer beside it where there is room. The
+   * axis ends at 0: an SAE below that, worse than the mean, sits on the floor with its number.
+   */
   static String frontier(List<SparsityReport.Entry> saes) {
     List<SparsityReport.Entry> known =
-        saes.stream().filter(e -> e.sparsity().explainedVariance() != null).toList();
+        saes.stream()
+            .filter(e -> e.sparsity().explainedVariance() != null && e.sparsity().l0() > 0)
+            .toList();
     if (known.isEmpty()) return "";
+    double least = known.stream().mapToDouble(e -> e.sparsity().l0()).min().orElse(1);
+    double most = known.stream().mapToDouble(e -> e.sparsity().l0()).max().orElse(1);
+    boolean wide = most > 10 * least;
     Axis x =
-        Axis.around(
-            known.stream().mapToDouble(e -> e.sparsity().l0()).min().orElse(0),
-            known.stream().mapToDouble(e -> e.sparsity().l0()).max().orElse(1),
-            LEFT,
-            WIDTH - RIGHT);
-    Axis y =
-        Axis.around(
-            known.stream().mapToDouble(EvaluationCharts::variance).min().orElse(0),
-            known.stream().mapToDouble(EvaluationCharts::variance).max().orElse(1),
-            HEIGHT - BOTTOM,
-            TOP);
+        wide
+            ? Axis.decades(least, most, LEFT, WIDTH - RIGHT)
+            : Axis.around(least, most, LEFT, WIDTH - RIGHT);
+    double worst = known.stream().mapToDouble(EvaluationCharts::variance).min().orElse(0);
+    double best = known.stream().mapToDouble(EvaluationCharts::variance).max().orElse(1);
+    Axis y = Axis.around(Math.max(0, worst), Math.max(0, best), HEIGHT - BOTTOM, TOP);
     var body = new StringBuilder();
-    axes(body, x, y, "L0", "explained variance");
+    axes(body, x, y, wide ? "L0, powers of ten" : "L0", "explained variance");
+    var labels = new StringBuilder();
+    List<double[]> taken = new ArrayList<>();
     for (var entry : known) {
-      double px = x.at(entry.sparsity().l0());
-      double py = y.at(variance(entry));
-      boolean late = px > WIDTH - 90;
+      double ev = variance(entry);
+      double px = x.at(wide ? Math.log10(entry.sparsity().l0()) : entry.sparsity().l0());
+      double py = y.at(Math.max(0, ev));
       add(body, "<circle class='one' cx='%.1f' cy='%.1f' r='5'>", px, py);
-      add(body, "<title>%s</title></circle>", EvaluationPage.escape(EvaluationText.name(entry)));
-      add(body, "<text class='mark' x='%.1f' y='%.1f'", px + (late ? -9 : 9), py + 4);
-      add(body, " text-anchor='%s'>layer ", late ? "end" : "start");
-      add(body, "%d</text>", entry.sae().point().layer());
+      String name = EvaluationPage.escape(EvaluationText.name(entry));
+      add(body, "<title>%s: L0 %.1f, %.4f</title></circle>", name, entry.sparsity().l0(), ev);
+      String label = "layer " + entry.sae().point().layer();
+      if (ev < 0) label += String.format(Locale.ROOT, " (%.1f)", ev);
+      label(labels, taken, px, py, label);
     }
-    return svg(WIDTH, HEIGHT, "Explained variance over L0", body.toString());
+    return svg(WIDTH, HEIGHT, "Explained variance over L0", body.append(labels).toString());
+  }
+
+  /** Beside a point, above or below it, where no other label is; else nowhere. */
+  private static void label(
+      StringBuilder body, List<double[]> taken, double px, double py, String label) {
+    double width = 6.2 * label.length();
+    double left = px + 9 + width > WIDTH ? px - 9 - width : px + 9;
+    for (double top : new double[] {py - 6, py - 18, py + 6}) {
+      boolean free = top > TOP - 14 && top + 12 < HEIGHT - BOTTOM + 8;
+      for (double[] box : taken) {
+        boolean apart = left > box[0] + box[2] || box[0] > left + width;
+        if (!apart && Math.abs(top - box[1]) < 12) free = false;
+      }
+      if (!free) continue;
+      taken.add(new double[] {left, top, width});
+      add(body, "<text class='mark' x='%.1f' y='%.1f'>%s</text>", left, top + 10, label);
+      return;
+    }
   }
 
   private static double variance(SparsityReport.Entry entry) {
@@ -139,8 +178,9 @@ final class EvaluationCharts {
     var body = new StringBuilder();
     axes(body, x, y, "layer", "L0");
     for (var entry : saes) {
+      // The ring is wider than the disc: neither hides the other where they are equal.
       point(body, x, y, entry, entry.sparsity().l0Patches(), "one", "patches");
-      point(body, x, y, entry, entry.sparsity().l0Cls(), "two", "class token");
+      point(body, x, y, entry, entry.sparsity().l0Cls(), "ring", "class token");
     }
     return svg(WIDTH, HEIGHT, "L0 by layer", body.toString());
   }
@@ -154,7 +194,7 @@ final class EvaluationCharts {
       String kind,
       String what) {
     if (l0 == null) return;
-    add(body, "<circle class='%s' r='5'", kind);
+    add(body, "<circle class='%s' r='%s'", kind, kind.equals("ring") ? "6.5" : "4");
     add(body, " cx='%.1f' cy='%.1f'>", x.at(entry.sae().point().layer()), y.at(l0));
     String name = EvaluationPage.escape(EvaluationText.name(entry));
     add(body, "<title>%s, %s: %.1f</title></circle>", name, what, l0);
@@ -188,10 +228,14 @@ final class EvaluationCharts {
       }
     }
     double under = grid.length * cell + 8;
-    int shades = 24;
+    if (most == least) {
+      add(body, "<text x='0' y='%.1f'>%.1f everywhere</text>", under + 9, most);
+      return svg(side, (int) Math.ceil(under + 14), "L0 over the patch grid", body.toString());
+    }
+    int shades = 22;
     for (int i = 0; i < shades; i++) {
-      add(body, "<rect class='cell' x='%.2f' y='%.1f'", 45 + i * 110.0 / shades, under);
-      add(body, " width='%.2f' height='9'", 110.0 / shades);
+      add(body, "<rect class='cell' shape-rendering='crispEdges' x='%d'", 45 + i * 5);
+      add(body, " y='%.1f' width='5' height='9'", under);
       add(body, " fill-opacity='%.3f'/>", 0.08 + 0.92 * i / (shades - 1));
     }
     add(body, "<text x='38' y='%.1f' text-anchor='end'>%.1f</text>", under + 9, least);
@@ -205,19 +249,20 @@ final class EvaluationCharts {
    * @param from first decade shown, such as −4
    */
   static String histogram(SparsityReport.Histogram histogram, int from) {
-    int high = 200;
+    int wide = 300;
+    int high = 190;
     double floor = high - 22;
     long most = 1;
     for (long count : histogram.counts()) most = Math.max(most, count);
-    Axis x = new Axis(from, 0, 1, LEFT, WIDTH - RIGHT);
+    Axis x = new Axis(from, 0, 1, 38, wide - 6);
     Axis y = Axis.around(0, most, floor, TOP);
     var body = new StringBuilder();
     for (int i = 0; i < y.marks(); i++) {
       if (y.mark(i) != Math.rint(y.mark(i))) continue;
       double at = y.at(y.mark(i));
-      add(body, "<line class='axis' x1='%d' x2='%d'", LEFT, WIDTH - RIGHT);
+      add(body, "<line class='axis' x1='%d' x2='%d'", 38, wide - 6);
       add(body, " y1='%.1f' y2='%.1f'/>", at, at);
-      add(body, "<text x='%d' y='%.1f' text-anchor='end'>", LEFT - 6, at + 4);
+      add(body, "<text x='%d' y='%.1f' text-anchor='end'>", 32, at + 4);
       add(body, "%,.0f</text>", y.mark(i));
     }
     for (int decade = from; decade <= 0; decade++) {
@@ -239,6 +284,6 @@ final class EvaluationCharts {
     add(body, " y1='%d' y2='%.1f'/>", TOP - 6, floor);
     add(body, "<text x='%.1f' y='%d'>dense</text>", dense + 4, TOP - 2);
     add(body, "<text x='0' y='10'>features</text>");
-    return svg(WIDTH, high, "Features by frequency", body.toString());
+    return svg(wide, high, "Features by frequency", body.toString());
   }
 }

@@ -149,11 +149,16 @@ final class EvaluationPage {
   private void overview(List<SparsityReport.Entry> saes) {
     add("<h2>Sparsity against reconstruction</h2><div class='pair'>%n");
     add("<figure class='card'>%s", EvaluationCharts.frontier(saes));
-    add("<figcaption>Each point is an SAE: high and to the left is better.</figcaption></figure>");
+    add("<figcaption>Each point is an SAE: high and to the left is better.");
+    if (saes.stream()
+        .anyMatch(e -> e.sparsity().explainedVariance() instanceof Double d && d < 0)) {
+      add(" One below 0 lies on the floor, with its number.");
+    }
+    add("</figcaption></figure>");
     if (saes.stream().map(e -> e.sae().point().layer()).distinct().count() > 1) {
       add("<figure class='card'>%s", EvaluationCharts.layers(saes));
       add("<figcaption><span class='key one'>patches</span>");
-      add("<span class='key two'>class token</span></figcaption></figure>");
+      add("<span class='key ring'>class token</span></figcaption></figure>");
     }
     add("</div>%n");
   }

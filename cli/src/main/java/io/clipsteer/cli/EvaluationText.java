@@ -141,6 +141,11 @@ final class EvaluationText {
     double[][] grid = entry.sparsity().l0Grid();
     if (grid == null) return;
     line("");
+    double[] distinct = Arrays.stream(grid).flatMapToDouble(Arrays::stream).distinct().toArray();
+    if (distinct.length == 1) {
+      line("%s: L0 is %.1f on every patch", name(entry), distinct[0]);
+      return;
+    }
     line("%s: L0 over the patch grid", name(entry));
     for (double[] row : grid) {
       StringBuilder cells = new StringBuilder();

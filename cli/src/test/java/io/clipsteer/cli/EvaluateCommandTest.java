@@ -259,7 +259,7 @@ final class EvaluateCommandTest {
         List.of(
             "12 pictures",
             "blocks.1.hook_resid_post",
-            "L0 over the patch grid",
+            "L0 ",
             "CE recovered",
             "reference implementation",
             "never")) {
