@@ -147,6 +147,7 @@ final class EvaluationPage {
   }
 
   private void overview(List<SparsityReport.Entry> saes) {
+    if (saes.size() < 2) return; // one point tells no more than its row
     add("<h2>Sparsity against reconstruction</h2><div class='pair'>%n");
     add("<figure class='card'>%s", EvaluationCharts.frontier(saes));
     add("<figcaption>Each point is an SAE: high and to the left is better.");
