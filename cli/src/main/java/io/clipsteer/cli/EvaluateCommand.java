@@ -108,6 +108,10 @@ final class EvaluateCommand implements Callable<Integer> {
 
   private Path checkpoint(RunFolder.Run trained) {
     if (model != null) return model;
+    if (trained.model().isEmpty()) {
+      throw new InputException(
+          run, "was trained from a store, its model is not noted", "Give --model PATH");
+    }
     try {
       Path path = Path.of(trained.model());
       if (Files.exists(path)) return path;

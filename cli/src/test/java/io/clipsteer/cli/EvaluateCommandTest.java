@@ -147,6 +147,14 @@ final class EvaluateCommandTest {
     return copy;
   }
 
+  private static List<String> names(Path folder) throws IOException {
+    List<String> names = new ArrayList<>();
+    try (var files = Files.list(folder)) {
+      files.sorted().forEach(file -> names.add(String.valueOf(file.getFileName())));
+    }
+    return names;
+  }
+
   private static void keys(JsonNode json, String... names) {
     for (String name : names) assertTrue(json.has(name), name + " is not in " + json);
   }
@@ -159,7 +167,17 @@ final class EvaluateCommandTest {
     assertEquals(0, json.get("notes").size(), json::toString);
     assertEquals(1, json.get("saes").size());
     JsonNode sae = json.get("saes").get(0);
-    keys(sae, "layer", "hook_point", "variant", "tokens", "images", "l0", "l0_cls", "l0_patches");
+    keys(
+        sae,
+        "folder",
+        "layer",
+        "hook_point",
+        "variant",
+        "tokens",
+        "images",
+        "l0",
+        "l0_cls",
+        "l0_patches");
     keys(sae, "l0_grid", "explained_variance", "cosine", "alive_fraction", "dead_fraction");
     keys(sae, "dense_fraction", "frequency_histogram", "zero_shot");
     assertFalse(sae.has("legacy"));
@@ -208,20 +226,10 @@ final class EvaluateCommandTest {
     JsonNode json = evaluate("--run", mine, "--images", flat, "--limit", "7", "--json").json();
     assertEquals(7, json.get("images").asInt());
     assertEquals(json, STRICT.readTree(Files.readString(mine.resolve("evaluation.json"))));
-    List<String> names = new ArrayList<>();
-    try (var files = Files.list(mine)) {
-      files.forEach(f -> names.add(String.valueOf(f.getFileName())));
-    }
-    names.sort(null);
-    assertEquals(
-        List.of(
-            "evaluation.html",
-            "evaluation.json",
-            "manifest.json",
-            "metrics.jsonl",
-            "run.json",
-            "saes"),
-        names);
+    List<String> expected = names(run);
+    expected.addAll(List.of("evaluation.html", "evaluation.json"));
+    expected.sort(null);
+    assertEquals(expected, names(mine));
     for (String foreign : List.of("my own notes", "{\"accuracy\": 1}", "[1]")) {
       Files.writeString(mine.resolve("evaluation.json"), foreign);
       evaluate("--run", mine, "--images", classes).refused("evaluation.json", "in the way");
@@ -360,6 +368,16 @@ final class EvaluateCommandTest {
     String moved = text.replaceAll("\"model\" : \"[^\"]*\"", "\"model\" : \"/no/such/model\"");
     Files.writeString(half.resolve("run.json"), moved);
     evaluate("--run", half, "--images", classes).refused("/no/such/model", "--model");
+    String unknown = text.replaceAll("\"model\" : \"[^\"]*\"", "\"model\" : \"\"");
+    Files.writeString(half.resolve("run.json"), unknown);
+    evaluate("--run", half, "--images", classes).refused("from a store", "--model");
+    for (String key : List.of("folder", "hookPoint", "tokens", "variant")) {
+      Files.writeString(half.resolve("run.json"), text.replace("\"" + key + "\"", "\"other\""));
+      evaluate("--run", half, "--images", classes).refused("run.json");
+      String gone = text.replaceAll("\"" + key + "\" : \"[^\"]*\"", "\"" + key + "\" : null");
+      Files.writeString(half.resolve("run.json"), gone);
+      evaluate("--run", half, "--images", classes).refused("run.json", "lacks");
+    }
     String deep = text.replace("blocks.1.hook", "blocks.9.hook");
     Files.writeString(half.resolve("run.json"), deep);
     evaluate("--run", half, "--images", classes).refused("blocks.9");

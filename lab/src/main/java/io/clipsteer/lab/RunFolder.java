@@ -13,6 +13,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -41,6 +43,11 @@ public record RunFolder(Path path) {
       double explainedVariance,
       double l0,
       double aliveFraction) {
+    /** JSON may leave out what a record cannot do without. */
+    private boolean isWhole() {
+      return Stream.of(folder, hookPoint, tokens, variant).allMatch(Objects::nonNull);
+    }
+
     /** The hook point as a value. */
     public HookPoint point() {
       return HookPoint.parse(hookPoint);
@@ -134,6 +141,12 @@ public record RunFolder(Path path) {
       Run run = JsonMapper.shared().readValue(Files.readAllBytes(file), Run.class);
       if (run == null || run.model() == null || run.saes() == null || run.saes().isEmpty()) {
         throw new InputException(file, "names no model or no SAE", "Train again");
+      }
+      for (SaeEntry sae : run.saes()) {
+        if (sae == null || !sae.isWhole()) {
+          throw new InputException(
+              file, "an SAE lacks its folder, hook point, tokens or variant", "Restore the file");
+        }
       }
       return run;
     } catch (JacksonException e) {

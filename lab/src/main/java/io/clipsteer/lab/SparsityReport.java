@@ -226,6 +226,7 @@ public record SparsityReport(
   private Map<String, Object> json(Entry entry) {
     Sparsity s = entry.sparsity;
     Map<String, @Nullable Object> json = new LinkedHashMap<>();
+    json.put("folder", entry.sae.folder());
     json.put("layer", entry.sae.point().layer());
     json.put("hook_point", entry.sae.hookPoint());
     json.put("variant", entry.sae.variant());
