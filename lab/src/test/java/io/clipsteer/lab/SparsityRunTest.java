@@ -11,17 +11,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
-import io.clipsteer.engine.Scope;
-import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
-import io.clipsteer.engine.sae.SparseCode;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -403,57 +399,5 @@ final class SparsityRunTest {
     float[] rows = new float[words.length * e];
     for (int w = 0; w < words.length; w++) rows[w * e + w] = 1;
     return new TextLibrary(List.of(words), rows, e);
-  }
-
-  /** One token in ten is not more than 10 %; an entry of 0 is not active. */
-  @Test
-  void frequenciesAtTheEdges() {
-    SparsityTally tally = new SparsityTally(new SparsityTally.Layout(0, 5, 1, 2, 2), 1, 5, null);
-    long[] features = new long[15];
-    float[] values = new float[15];
-    int[] starts = new int[11];
-    int at = 0;
-    for (int i = 0; i < 10; i++) {
-      features[at] = 0;
-      values[at++] = 1;
-      if (i == 3) {
-        features[at] = 1;
-        values[at++] = 2;
-      }
-      if (i == 5 || i == 8) {
-        features[at] = 2;
-        values[at++] = 3;
-      }
-      if (i == 9) {
-        features[at] = 3;
-        values[at++] = 0;
-      }
-      starts[i + 1] = at;
-    }
-    float[] x = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-    try (Scope scope = Scope.open()) {
-      Tensor indices = Tensor.of(features, 15).narrow(0, 0, at).to(DType.I32);
-      Tensor numbers = Tensor.of(values, 15).narrow(0, 0, at);
-      tally.add(x, x, new SparseCode(starts, indices, numbers));
-    }
-    SparsityReport.Sparsity result = tally.result();
-    assertEquals(0.6, result.alive(), 1e-12);
-    assertEquals(0.4, result.dense(), 1e-12);
-    assertEquals(1.3, result.l0(), 1e-12);
-    assertEquals(1.5, value(result.l0Cls()), 1e-12, "tokens 0 and 5");
-    assertEquals(1.25, value(result.l0Patches()), 1e-12);
-    double[][] grid = result.l0Grid();
-    assertNotNull(grid);
-    assertArrayEquals(new double[] {1, 1}, grid[0], 1e-12);
-    assertArrayEquals(new double[] {2, 1}, grid[1], 1e-12);
-    long[] counts = new long[24];
-    counts[23] = 1;
-    counts[20] = 1;
-    counts[21] = 1;
-    assertArrayEquals(counts, result.histogram().counts());
-    assertEquals(2, result.histogram().never());
-    assertEquals(-6, result.histogram().bins()[0]);
-    assertEquals(0, result.histogram().bins()[24]);
-    assertEquals(25, result.histogram().bins().length);
   }
 }
