@@ -231,13 +231,19 @@ final class PickleMachine {
     stack.push(globals.call(callable, sequence.items()));
   }
 
-  /** Only objects of TorchScript keep their state; what hangs on anything else is dropped. */
+  /** TorchScript's objects and unknown instances keep plain values; anything else drops them. */
   private void build(Pickled state) {
     switch (stack.peek()) {
       case Pickled.Instance instance -> {
         if (state instanceof Pickled.Dict fields) instance.fields = fields;
       }
-      case Pickled.Opaque ignored -> {}
+      case Pickled.Opaque opaque -> {
+        if (state instanceof Pickled.Dict fields) {
+          budget.spend(32);
+          stack.pop();
+          stack.push(new Pickled.Opaque(opaque.what(), fields));
+        }
+      }
       case Pickled.Dict ignored -> {}
       case Pickled.Tensor ignored -> {}
       default -> throw in.bad("gives a state to something that has none");

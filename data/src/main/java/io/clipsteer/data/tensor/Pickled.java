@@ -43,8 +43,16 @@ sealed interface Pickled {
   /** A class or function of torch that this reader knows by name. */
   record Global(String module, String name, String full) implements Pickled {}
 
-  /** Anything else: an unknown class, its instances, bytes, huge integers. Inert. */
-  record Opaque(String what) implements Pickled {}
+  /**
+   * Anything else: an unknown class, its instances, bytes, huge integers. Inert.
+   *
+   * @param state the plain values that an instance was given; never acted upon
+   */
+  record Opaque(String what, @Nullable Dict state) implements Pickled {
+    Opaque(String what) {
+      this(what, null);
+    }
+  }
 
   /** An object of a TorchScript archive. */
   final class Instance implements Pickled {

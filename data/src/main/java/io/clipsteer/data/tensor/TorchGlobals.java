@@ -73,6 +73,14 @@ final class TorchGlobals {
     this.budget = budget;
   }
 
+  /** Torch's name of a storage of such elements. */
+  static String storageName(DType dtype) {
+    for (Map.Entry<String, DType> entry : STORAGES.entrySet()) {
+      if (entry.getValue() == dtype) return entry.getKey();
+    }
+    throw new IllegalArgumentException("torch has no storage of " + dtype);
+  }
+
   /** The names that were met and not understood. */
   SortedSet<String> ignored() {
     return ignored;

@@ -17,10 +17,15 @@ import org.jspecify.annotations.Nullable;
  * nested dictionaries and lists by dotted paths; when the top has a {@code state_dict}, {@code
  * model_state_dict} or {@code model} with tensors, only that one counts; a TorchScript object's
  * tensors are called by the path of attributes. {@code module.} goes when every name has it.
- * Numbers and texts on the way become metadata.
+ * Numbers and texts on the way become metadata, and so do those of a {@code cfg} beside the state,
+ * a dictionary or an unknown object: {@code cfg} is then its class, {@code cfg.k} a field.
  */
 final class TorchNames {
   private static final List<String> STATES = List.of("state_dict", "model_state_dict", "model");
+
+  /** What a checkpoint calls the configuration beside its state. */
+  private static final String CONFIGURATION = "cfg";
+
   private static final int MAX_DEPTH = 64;
 
   /** A container being walked: its values, how many are done, and the name of the container. */
@@ -81,6 +86,7 @@ final class TorchNames {
         for (int i = 0; i < dict.pairs().size(); i += 2) {
           if (dict.pairs().get(i) instanceof Pickled.Text name) {
             note(name.value(), dict.pairs().get(i + 1));
+            noteFields(name.value(), dict.pairs().get(i + 1));
           }
         }
         return state;
@@ -146,6 +152,35 @@ final class TorchNames {
     }
     budget.spend(48);
     open.push(new Level(container, values, prefix));
+  }
+
+  /** The plain fields of a configuration that lies beside the state, one dictionary deep. */
+  private void noteFields(String name, Pickled value) {
+    if (!name.equals(CONFIGURATION)) return;
+    Pickled.Dict fields = value instanceof Pickled.Opaque o ? o.state() : dict(value);
+    if (value instanceof Pickled.Opaque o) metadata.put(name, o.what());
+    if (fields == null) return;
+    noteAll(name, fields);
+    for (int i = 0; i < fields.pairs().size(); i += 2) {
+      Pickled.Dict inner = dict(fields.pairs().get(i + 1));
+      String key = key(fields.pairs().get(i));
+      if (inner != null && key != null) noteAll(name(name, key), inner);
+    }
+  }
+
+  private void noteAll(String prefix, Pickled.Dict fields) {
+    for (int i = 0; i < fields.pairs().size(); i += 2) {
+      budget.spend(16);
+      String key = key(fields.pairs().get(i));
+      Pickled value = fields.pairs().get(i + 1);
+      if (key == null) continue;
+      if (value == Pickled.Constant.TRUE) note(name(prefix, key), new Pickled.Text("true"));
+      else note(name(prefix, key), value);
+    }
+  }
+
+  private static Pickled.@Nullable Dict dict(Pickled value) {
+    return value instanceof Pickled.Dict dict ? dict : null;
   }
 
   private void note(String key, Pickled value) {

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -50,6 +51,17 @@ public final class TorchZip {
       arena.close();
       throw t;
     }
+  }
+
+  /**
+   * Writes {@code file} whole or not at all: an {@code OrderedDict} of tensors that {@code
+   * torch.load(path, weights_only=True)} reads. The bytes depend only on the arguments.
+   *
+   * @param preamble text before the archive, such as saev's line of JSON; empty for none
+   * @throws InputException when two tensors share a name, all exceed 4 GiB, or the disk refuses
+   */
+  public static void write(Path file, Collection<StoredTensor> tensors, String preamble) {
+    TorchZipWriter.write(file, tensors, preamble);
   }
 
   static SafeTensors.Contents read(Path file, MemorySegment bytes, Arena arena) {

@@ -105,6 +105,18 @@ public record Sae(
     }
   }
 
+  /** The same with weights that outlive {@code scope}: the caller closes it. */
+  Sae release(Scope scope) {
+    return new Sae(
+        activation,
+        normalisation,
+        scope.release(encoder),
+        scope.release(encoderBias),
+        scope.release(decoder),
+        scope.release(decoderBias),
+        subtractsDecoderBias);
+  }
+
   private void checkWidth(Tensor x) {
     if (x.shape().length != 2 || x.size(1) != width()) {
       throw new IllegalArgumentException("an SAE of width " + width() + " cannot read " + x);

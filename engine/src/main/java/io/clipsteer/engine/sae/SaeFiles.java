@@ -7,27 +7,30 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
+import io.clipsteer.data.tensor.TensorFiles;
+import io.clipsteer.data.tensor.TorchZip;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import tools.jackson.core.JacksonException;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
- * SAELens-style folders: {@code cfg.json} and {@code sae_weights.safetensors} with {@code W_enc}
- * [d,f], {@code b_enc} [f], {@code W_dec} [f,d], {@code b_dec} [d].
+ * SAEs on disk. Written as SAELens-style folders: {@code cfg.json} and {@code
+ * sae_weights.safetensors} with {@code W_enc} [d,f], {@code b_enc} [f], {@code W_dec} [f,d], {@code
+ * b_dec} [d]; read from there and from the files of {@link SaeFormat}'s other tools.
  */
 public final class SaeFiles {
-  private static final String CONFIG = "cfg.json";
-  private static final String WEIGHTS = "sae_weights.safetensors";
+  /** The version of SAELens whose fields these are; without one it takes a folder for older. */
+  private static final String PEER_VERSION = "6.0.0";
 
   private SaeFiles() {}
 
@@ -55,7 +58,9 @@ public final class SaeFiles {
     config.put("normalize_activations", sae.normalisation().peerName());
     config.put("reshape_activations", "none");
     config.put("rescale_acts_by_decoder_norm", false);
-    config.put("metadata", metadata);
+    Map<String, Object> about = new LinkedHashMap<>(metadata);
+    about.putIfAbsent("sae_lens_version", PEER_VERSION);
+    config.put("metadata", about);
     List<StoredTensor> tensors = new ArrayList<>();
     tensors.add(stored("W_dec", sae.decoder()));
     tensors.add(stored("W_enc", sae.encoder()));
@@ -65,127 +70,96 @@ public final class SaeFiles {
       if (sae.activation() instanceof SaeActivation.JumpRelu jump) {
         tensors.add(stored("threshold", Tensor.of(jump.thresholds(), sae.features())));
       }
-      SafeTensors.write(folder.resolve(WEIGHTS), tensors, Map.of());
+      SafeTensors.write(folder.resolve(SaeLensReader.WEIGHTS), tensors, Map.of());
     }
-    AtomicFiles.writeJson(folder.resolve(CONFIG), config);
+    AtomicFiles.writeJson(folder.resolve(SaeLensReader.CONFIG), config);
   }
 
-  private static StoredTensor stored(String name, Tensor tensor) {
+  /** A tensor of F32 under the name that it gets in a file. */
+  static StoredTensor stored(String name, Tensor tensor) {
     return new StoredTensor(name, DType.F32, tensor.shape(), tensor.segment());
   }
 
   /** Throws when a folder says that its SAE belongs to another hook point. */
   public static void checkHook(Path folder, String hookName) {
-    JsonNode own = config(folder).path("metadata").path("hook_name");
+    SaeConfig config = SaeConfig.read(folder.resolve(SaeLensReader.CONFIG));
+    JsonNode own = config.node().path("metadata").path("hook_name");
     if (own.isString() && !own.asString().equals(hookName)) {
       throw new InputException(
-          folder.resolve(CONFIG),
+          config.where(),
           "the SAE belongs to " + own.asString() + ", the run says " + hookName,
           "One of the two files was changed: restore it");
     }
   }
 
-  /** Reads a folder written by {@link #write}; the caller closes the SAE. */
-  public static Sae read(Path folder) {
-    JsonNode config = config(folder);
-    Path where = folder.resolve(CONFIG);
-    int d = positive(config, "d_in", where);
-    int f = positive(config, "d_sae", where);
-    String architecture = text(config, "architecture", "", where);
-    int k = architecture.equals("topk") ? positive(config, "k", where) : 0;
-    if (k > f) throw new InputException(where, "k is " + k + " of " + f + " features", "Correct k");
-    String normalise = text(config, "normalize_activations", "none", where);
-    InputNormalisation normalisation =
-        switch (normalise) {
-          case "none" -> new InputNormalisation.None();
-          case "layer_norm" -> new InputNormalisation.LayerNorm();
-          default ->
-              throw new InputException(
-                  where,
-                  "normalize_activations \"" + normalise + "\"",
-                  "This version reads none and layer_norm");
-        };
-    boolean subtracts = flag(config, "apply_b_dec_to_input", where);
-    try (TensorFile file = SafeTensors.open(folder.resolve(WEIGHTS));
-        Scope scope = Scope.open()) {
-      return new Sae(
-          activation(architecture, k, file, f, where),
-          normalisation,
-          scope.release(tensor(file, "W_enc", d, f)),
-          scope.release(tensor(file, "b_enc", f)),
-          scope.release(tensor(file, "W_dec", f, d)),
-          scope.release(tensor(file, "b_dec", d)),
-          subtracts);
+  /** Reads an SAE as {@link #open} does, without what its files say about it. */
+  public static Sae read(Path path) {
+    return open(path).sae();
+  }
+
+  /**
+   * Reads an SAE that any tool of {@link SaeFormat} wrote; the caller closes it.
+   *
+   * @param path a folder, or the file of weights in it
+   * @throws InputException when the files are missing, damaged or contradict themselves, when a
+   *     weight is NaN or infinite or a threshold negative, and for gated SAEs, transcoders, skip
+   *     SAEs and normalisations other than none and layer norm, by name
+   */
+  public static StoredSae open(Path path) {
+    if (Files.isDirectory(path)) return folder(path);
+    Path name = path.getFileName();
+    Path parent = path.toAbsolutePath().getParent();
+    boolean part =
+        name != null
+            && Set.of("cfg.json", "config.json", SaeLensReader.WEIGHTS, SparsifyReader.WEIGHTS)
+                .contains(name.toString());
+    return part && parent != null ? folder(parent) : file(path);
+  }
+
+  private static StoredSae folder(Path folder) {
+    boolean config = Files.exists(folder.resolve(SaeLensReader.CONFIG));
+    boolean sparsify = Files.exists(folder.resolve(SparsifyReader.WEIGHTS));
+    if (config && !sparsify || Files.exists(folder.resolve(SaeLensReader.WEIGHTS))) {
+      return SaeLensReader.read(folder);
     }
-  }
-
-  private static SaeActivation activation(
-      String architecture, int k, TensorFile file, int f, Path where) {
-    return switch (architecture) {
-      case "topk" -> new SaeActivation.TopK(k);
-      case "standard" -> new SaeActivation.Relu();
-      case "jumprelu" -> new SaeActivation.JumpRelu(tensor(file, "threshold", f).toFloats());
-      default ->
-          throw new InputException(
-              where,
-              "architecture \"" + architecture + "\"",
-              "This version reads standard, topk and jumprelu");
-    };
-  }
-
-  private static JsonNode config(Path folder) {
-    Path file = folder.resolve(CONFIG);
-    try {
-      JsonNode node = JsonMapper.shared().readTree(Files.readAllBytes(file));
-      if (node == null || !node.isObject()) {
-        throw new InputException(file, "not a JSON object", "Name an SAE's folder");
-      }
-      return node;
-    } catch (JacksonException e) {
-      throw new InputException(
-          file, "not valid JSON: " + e.getOriginalMessage(), "Train or fetch the SAE again", e);
+    if (sparsify) return SparsifyReader.read(folder);
+    List<Path> files;
+    try (Stream<Path> all = Files.list(folder)) {
+      files = all.filter(file -> isWeights(String.valueOf(file.getFileName()))).sorted().toList();
     } catch (IOException e) {
+      throw new InputException(folder, "cannot be listed", "Check its rights", e);
+    }
+    if (files.size() == 1) return file(files.getFirst());
+    throw new InputException(
+        folder,
+        files.isEmpty() ? "holds no SAE" : "holds " + files.size() + " files of weights",
+        files.isEmpty()
+            ? "Name a folder with cfg.json (SAELens, sparsify), ae.pt, sae.pt or one other .pt"
+            : "Name one of them, such as " + files.getFirst().getFileName());
+  }
+
+  private static boolean isWeights(String name) {
+    return name.endsWith(".pt") && !name.endsWith("_log_feature_sparsity.pt");
+  }
+
+  private static StoredSae file(Path path) {
+    String name = String.valueOf(path.getFileName());
+    try (TensorFile file = name.endsWith(".pt") ? TorchZip.open(path) : TensorFiles.open(path)) {
+      Set<String> names = file.tensors().keySet();
+      if (file.metadata().containsKey(TorchZip.PREAMBLE)) return SaevReader.read(file);
+      if (names.contains("pre_bias")) return OpenAiReader.read(file);
+      if (names.contains("encoder.weight")) return DictionaryReader.read(file);
+      if (names.contains("W_enc")) {
+        boolean dictionary = names.contains("k") || names.contains("threshold");
+        return dictionary ? DictionaryReader.read(file) : PrismaReader.read(file);
+      }
       throw new InputException(
-          file, "cannot be read: " + e.getMessage(), "Name a folder with cfg.json", e);
+          path, "holds no SAE that is known here: " + few(names), "Name an SAE's file or folder");
     }
   }
 
-  private static int positive(JsonNode config, String name, Path where) {
-    JsonNode value = config.path(name);
-    if (!value.isInt() || value.asInt() < 1 || value.asInt() > 1 << 24) {
-      throw new InputException(
-          where, name + " is " + value + ", not a positive whole number", "Correct it");
-    }
-    return value.asInt();
-  }
-
-  private static String text(JsonNode config, String name, String fallback, Path where) {
-    JsonNode value = config.path(name);
-    if (value.isMissingNode() || value.isNull()) return fallback;
-    if (!value.isString()) {
-      throw new InputException(where, name + " is " + value + ", not a text", "Correct it");
-    }
-    return value.asString();
-  }
-
-  /** True where the field is absent. */
-  private static boolean flag(JsonNode config, String name, Path where) {
-    JsonNode value = config.path(name);
-    if (value.isMissingNode() || value.isNull()) return true;
-    if (!value.isBoolean()) {
-      throw new InputException(where, name + " is " + value + ", not true or false", "Correct it");
-    }
-    return value.asBoolean();
-  }
-
-  private static Tensor tensor(TensorFile file, String name, long... shape) {
-    StoredTensor stored = file.get(name);
-    if (!Arrays.equals(stored.shape(), shape)) {
-      throw new InputException(
-          file.path(),
-          "tensor " + name + " is " + Arrays.toString(stored.shape()),
-          "Expected " + Arrays.toString(shape) + " by " + CONFIG);
-    }
-    return Tensor.of(stored).to(DType.F32);
+  private static String few(Set<String> names) {
+    @Nullable String first = names.stream().sorted().findFirst().orElse(null);
+    return names.size() + " tensors, the first called " + first;
   }
 }
