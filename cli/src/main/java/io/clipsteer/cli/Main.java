@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
       TrainCommand.class,
       EvaluateCommand.class,
       SteerCommand.class,
+      SaeCommand.class,
       WorldCommand.class,
       BenchCommand.class,
       DoctorCommand.class,

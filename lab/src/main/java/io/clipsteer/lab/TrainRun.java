@@ -86,8 +86,8 @@ public record TrainRun(
     SaeSpec spec = trained.spec();
     String folder = "saes/" + spec.name();
     String variant = spec.variant().scaled(trained.factor()).spelling();
-    SaeFiles.write(out.resolve(folder), sae, metadata(spec, variant));
     Reconstruction quality = trained.quality();
+    SaeFiles.write(out.resolve(folder), sae, metadata(spec, variant, quality));
     return new RunFolder.SaeEntry(
         folder,
         spec.point().peerName(),
@@ -136,7 +136,7 @@ public record TrainRun(
   }
 
   /** What SAELens keeps beside an SAE. */
-  private Map<String, Object> metadata(SaeSpec spec, String variant) {
+  private Map<String, Object> metadata(SaeSpec spec, String variant, Reconstruction quality) {
     Map<String, Object> metadata = new LinkedHashMap<>();
     Path name = Path.of(source.model()).getFileName();
     metadata.put("model_name", name == null ? "" : name.toString());
@@ -147,6 +147,9 @@ public record TrainRun(
     metadata.put("training_tokens", config.trainTokens());
     metadata.put("seed", config.seed());
     metadata.put("trained_by", "clipsteer " + Versions.CLIPSTEER);
+    metadata.put("l0", quality.l0());
+    metadata.put("explained_variance", quality.explainedVariance());
+    metadata.put("cosine", quality.cosine());
     return metadata;
   }
 }

@@ -40,6 +40,14 @@ record Block(
     }
   }
 
+  /** The MLP's inner product times {@code inner}, its outer weight divided by it. */
+  Block withMlpScaled(double inner) {
+    Tensor bias = fc1.bias();
+    Linear first = new Linear(fc1.weight().mul(inner), bias == null ? null : bias.mul(inner));
+    Linear second = new Linear(fc2.weight().mul(1 / inner), fc2.bias());
+    return new Block(ln1, qkv, out, ln2, first, second, scale1, scale2);
+  }
+
   /**
    * The residual between attention and MLP.
    *

@@ -85,6 +85,44 @@ public final class VisionTower {
     this.device = weights.prefix().device();
   }
 
+  /**
+   * The same weights with another non-linearity in the MLPs: what one gets who mistakes the one for
+   * the other. The products' copies belong to the current scope.
+   *
+   * @param other GELU, QUICK_GELU or GELU_TANH, of a tower that has one of these
+   */
+  public VisionTower withActivation(Activation other) {
+    if (other == Activation.SWIGLU || config.activation() == Activation.SWIGLU) {
+      throw new IllegalArgumentException("SwiGLU has weights of another shape");
+    }
+    Scope.require();
+    double inner = other.innerScale() / config.activation().innerScale();
+    List<Block> blocks =
+        weights.blocks().stream().map(block -> block.withMlpScaled(inner)).toList();
+    Weights scaled =
+        new Weights(
+            weights.patch(),
+            weights.prefix(),
+            weights.positions(),
+            weights.preNorm(),
+            blocks,
+            weights.finalNorm(),
+            weights.projection());
+    Config changed =
+        new Config(
+            config.width(),
+            config.layers(),
+            config.heads(),
+            config.patch(),
+            config.imageSize(),
+            config.prefixTokens(),
+            other,
+            config.pooling(),
+            config.embedDim(),
+            config.resize());
+    return new VisionTower(changed, scaled);
+  }
+
   /** The tower's shape. */
   public Config config() {
     return config;

@@ -83,7 +83,9 @@ final class PrismaReader {
       SaeClaims claims =
           new SaeClaims(
               SaeFormat.PRISMA, hook(config), plain(config, "model_name"), k, Map.of(), List.of());
-      return new StoredSae(sae, claims);
+      Double active = SparsityFile.l0(sparsity(file.path()), tensors.features());
+      if (active != null) claims = claims.withQuality(Map.of("l0", active));
+      return new StoredSae(sae, claims.withTokens(tokens(config)));
     }
   }
 
@@ -115,6 +117,17 @@ final class PrismaReader {
         tensors.get("W_dec", f, d),
         tensors.get("b_dec", d),
         true);
+  }
+
+  /** Prisma's own name for the file of frequencies beside {@code n_images_7.pt}. */
+  private static Path sparsity(Path weights) {
+    String name = String.valueOf(weights.getFileName());
+    return weights.resolveSibling(name.replaceFirst("\\.pt$", "") + SparsityFile.PRISMA_END);
+  }
+
+  private static String tokens(SaeConfig config) {
+    if (config.flag("cls_token_only", false)) return "cls";
+    return config.flag("use_patches_only", false) ? "patches" : "all";
   }
 
   private static int k(SaeConfig config) {

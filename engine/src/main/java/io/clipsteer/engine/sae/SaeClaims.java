@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -11,14 +12,16 @@ import org.jspecify.annotations.Nullable;
  * @param format who wrote them
  * @param hookName the hook point, such as {@code blocks.7.hook_resid_post}; null when not told
  * @param modelName the model; null when not told
+ * @param tokens which tokens it was made for: all, cls or patches; null when not told
  * @param k how many features are meant to be active on a token; null when not told
- * @param quality figures told, such as {@code l0} and {@code explained_variance}
+ * @param quality figures told: any of {@code l0}, {@code explained_variance}, {@code cosine}
  * @param notes what a reader had to decide or fold, one sentence each
  */
 public record SaeClaims(
     SaeFormat format,
     @Nullable String hookName,
     @Nullable String modelName,
+    @Nullable String tokens,
     @Nullable Integer k,
     Map<String, Double> quality,
     List<String> notes) {
@@ -26,5 +29,33 @@ public record SaeClaims(
   public SaeClaims {
     quality = Map.copyOf(quality);
     notes = List.copyOf(notes);
+  }
+
+  /** Claims of files that do not tell the tokens. */
+  SaeClaims(
+      SaeFormat format,
+      @Nullable String hookName,
+      @Nullable String modelName,
+      @Nullable Integer k,
+      Map<String, Double> quality,
+      List<String> notes) {
+    this(format, hookName, modelName, null, k, quality, notes);
+  }
+
+  /** The same at another hook point. */
+  public SaeClaims withHook(String name) {
+    return new SaeClaims(format, name, modelName, tokens, k, quality, notes);
+  }
+
+  /** The same for these tokens: all, cls or patches. */
+  public SaeClaims withTokens(@Nullable String selection) {
+    return new SaeClaims(format, hookName, modelName, selection, k, quality, notes);
+  }
+
+  /** The same with further figures, which come before those in the files. */
+  public SaeClaims withQuality(Map<String, Double> more) {
+    Map<String, Double> all = new HashMap<>(quality);
+    all.putAll(more);
+    return new SaeClaims(format, hookName, modelName, tokens, k, all, notes);
   }
 }

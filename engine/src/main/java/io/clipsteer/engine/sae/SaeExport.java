@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -128,7 +129,9 @@ public final class SaeExport {
     Map<String, Object> metadata = new LinkedHashMap<>();
     putKnown(metadata, "model_name", claims.modelName());
     putKnown(metadata, "hook_name", claims.hookName());
-    metadata.putAll(claims.quality());
+    putKnown(metadata, "tokens_selection", claims.tokens());
+    if (claims.k() != null) metadata.put("k", claims.k());
+    metadata.putAll(new TreeMap<>(claims.quality()));
     metadata.put("converted_from", claims.format().label());
     return metadata;
   }
@@ -142,7 +145,8 @@ public final class SaeExport {
     if (!hook.matches()) {
       throw new InputException(
           out,
-          "prisma needs the hook point, and the SAE says " + claims.hookName(),
+          "prisma needs the hook point, and the SAE says "
+              + (claims.hookName() == null ? "none" : claims.hookName()),
           "Give it: --hook blocks.7.hook_resid_post");
     }
     if (given.features() % given.width() != 0) {
@@ -172,6 +176,10 @@ public final class SaeExport {
     }
     config.put("normalize_activations", given.normalisation().peerName());
     config.put("is_transcoder", false);
+    if (claims.tokens() != null) {
+      config.put("cls_token_only", claims.tokens().equals("cls"));
+      config.put("use_patches_only", claims.tokens().equals("patches"));
+    }
     config.put("log_to_wandb", false);
     config.put("_dtype", "float32");
     config.put("_device", "cpu");

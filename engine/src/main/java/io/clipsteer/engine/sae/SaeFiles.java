@@ -139,7 +139,7 @@ public final class SaeFiles {
   }
 
   private static boolean isWeights(String name) {
-    return name.endsWith(".pt") && !name.endsWith("_log_feature_sparsity.pt");
+    return name.endsWith(".pt") && !name.endsWith(SparsityFile.PRISMA_END);
   }
 
   private static StoredSae file(Path path) {

@@ -18,6 +18,7 @@ import tools.jackson.databind.JsonNode;
 final class SaeLensReader {
   static final String CONFIG = "cfg.json";
   static final String WEIGHTS = "sae_weights.safetensors";
+  private static final String SPARSITY = "sparsity.safetensors";
 
   private SaeLensReader() {}
 
@@ -62,6 +63,10 @@ final class SaeLensReader {
             default -> new SaeActivation.Relu();
           };
       SaeClaims claims = claims(config, k, notes);
+      Double active = SparsityFile.l0(folder.resolve(SPARSITY), f);
+      if (active != null && !claims.quality().containsKey("l0")) {
+        claims = claims.withQuality(Map.of("l0", active));
+      }
       Tensor bias = tensors.get("b_dec", d);
       Sae sae =
           new Sae(activation, normalisation, encoder, encoderBias, decoder, bias, subtracts)
@@ -148,11 +153,13 @@ final class SaeLensReader {
       JsonNode value = at.node().path(name);
       if (value.isNumber()) quality.put(name, value.asDouble());
     }
+    JsonNode tokens = at.node().path("tokens_selection");
     return new SaeClaims(
         SaeFormat.SAELENS,
         hook.isString() ? hook.asString() : null,
         model.isString() ? model.asString() : null,
-        k,
+        tokens.isString() ? tokens.asString() : null,
+        k == null ? at.sizeOrNull("k") : k,
         quality,
         notes);
   }

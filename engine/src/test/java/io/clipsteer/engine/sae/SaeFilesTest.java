@@ -112,11 +112,7 @@ final class SaeFilesTest {
   }
 
   private static StoredSae withHook(StoredSae stored) {
-    SaeClaims old = stored.claims();
-    return new StoredSae(
-        stored.sae(),
-        new SaeClaims(
-            old.format(), "blocks.3.hook_resid_post", "tiny", old.k(), Map.of(), old.notes()));
+    return new StoredSae(stored.sae(), stored.claims().withHook("blocks.3.hook_resid_post"));
   }
 
   /** What a format can say, written down apart from the code that writes it. */
@@ -274,6 +270,31 @@ final class SaeFilesTest {
       }
     }
     return all;
+  }
+
+  @Test
+  void frequenciesBesideAnSaeAreAClaimOfL0() throws IOException {
+    Path folder = copy("saelens_standard");
+    float[] logs = new float[24];
+    Arrays.fill(logs, -1);
+    Path sparsity = folder.resolve("sparsity.safetensors");
+    SafeTensors.write(sparsity, List.of(StoredTensor.ofFloats("sparsity", logs, 24)), Map.of());
+    try (StoredSae stored = SaeFiles.open(folder)) {
+      assertEquals(2.4, stored.claims().quality().getOrDefault("l0", 0.0), 1e-6);
+    }
+    // The golden file says that every feature was always active.
+    try (StoredSae stored = SaeFiles.open(FILES.resolve("prisma_relu"))) {
+      assertEquals(Map.of("l0", 24.0), stored.claims().quality());
+      assertEquals("all", stored.claims().tokens());
+    }
+    logs[3] = 0.5f;
+    SafeTensors.write(sparsity, List.of(StoredTensor.ofFloats("sparsity", logs, 24)), Map.of());
+    oneLine(() -> SaeFiles.open(folder), "feature 3");
+    SafeTensors.write(sparsity, List.of(StoredTensor.ofFloats("sparsity", logs, 8, 3)), Map.of());
+    oneLine(() -> SaeFiles.open(folder), "feature 3");
+    float[] few = {-1, -2};
+    SafeTensors.write(sparsity, List.of(StoredTensor.ofFloats("sparsity", few, 2)), Map.of());
+    oneLine(() -> SaeFiles.open(folder), "2 numbers");
   }
 
   @Test

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.cli.CommandsTest.Ran;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** {@code sae convert} and {@code sae verify} as a user types them. */
+final class SaeCommandsTest {
+  private static final Path TEST_FILES = Path.of("../engine/src/test/resources");
+  private static final Path SAES = TEST_FILES.resolve("sae/files");
+  private static final Path CLIP = TEST_FILES.resolve("models/hf-clip-quickgelu");
+
+  @TempDir private Path temp;
+
+  private static Ran run(Object... words) {
+    return CommandsTest.run(words);
+  }
+
+  @Test
+  void anSaeGoesFromToolToToolAndBack() {
+    Path in = SAES.resolve("prisma_topk");
+    Path out = temp.resolve("saelens");
+    JsonNode json = run("sae", "convert", in, "--to", "saelens", "--out", out, "--json").json();
+    assertEquals("prisma", json.get("format").asString());
+    assertEquals("topk:k=5", json.get("activation").asString());
+    assertEquals("blocks.3.hook_resid_post", json.get("hook_point").asString());
+    Path back = temp.resolve("prisma");
+    json = run("sae", "convert", out, "--to", "prisma", "--out", back, "--json").json();
+    assertEquals("saelens", json.get("format").asString());
+    assertEquals("layer_norm", json.get("normalisation").asString());
+    assertTrue(Files.exists(back.resolve("weights.pt")));
+  }
+
+  @Test
+  void whatCannotBeConvertedIsRefusedAndLeavesNothing() throws IOException {
+    Path out = temp.resolve("out");
+    Path relu = SAES.resolve("saev_relu");
+    run("sae", "convert", relu, "--to", "sparsify", "--out", out).refused("TopK", "ReLU");
+    run("sae", "convert", relu, "--to", "prisma", "--out", out).refused("--hook");
+    run("sae", "convert", relu, "--to", "openai", "--out", out).refused("openai", "saelens");
+    run("sae", "convert", relu, "--to", "saelens", "--out", out, "--hook", "../../x").refused("x");
+    run("sae", "convert", relu, "--to", "saelens", "--out", out, "--fix", "luck").refused("luck");
+    run("sae", "convert", relu, "--to", "saelens", "--out", out, "--fix", "layer_norm_extra")
+        .refused("layer_norm_extra");
+    run("sae", "convert", temp.resolve("none"), "--to", "saelens", "--out", out).refused("none");
+    run("sae", "convert", SAES.resolve("refused_sparsify_skip"), "--to", "saev", "--out", out)
+        .refused("skip");
+    assertFalse(Files.exists(out));
+    Files.createDirectory(out);
+    Files.writeString(out.resolve("thesis.txt"), "mine");
+    run("sae", "convert", relu, "--to", "saelens", "--out", out).refused("not empty");
+    assertEquals("mine", Files.readString(out.resolve("thesis.txt")));
+    run("sae", "convert", relu, "--to", "saelens", "--out", out.resolve("thesis.txt"))
+        .refused("thesis.txt");
+    run("sae").wrongUsage("sae convert");
+    run("sae", "convert", relu, "--out", out).wrongUsage("--to");
+  }
+
+  private Path pictures() throws IOException {
+    Path folder = Files.createDirectory(temp.resolve("pictures"));
+    Random random = new Random(4);
+    for (int i = 0; i < 30; i++) {
+      BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
+      int tint = random.nextInt(0x1000000);
+      for (int y = 0; y < 33; y++) {
+        for (int x = 0; x < 36; x++) image.setRGB(x, y, tint ^ random.nextInt(0x404040));
+      }
+      ImageIO.write(image, "png", folder.resolve("p%02d.png".formatted(i)).toFile());
+    }
+    return folder;
+  }
+
+  /** Train, prove, spoil the file, have the cause named, mend it, prove again. */
+  @Test
+  void aMistakeIsNamedAndMended() throws IOException {
+    Path images = pictures();
+    Path run = temp.resolve("run");
+    run(
+            "train",
+            "--model",
+            CLIP,
+            "--images",
+            images,
+            "--layer",
+            "1",
+            "--sae",
+            "topk:k=4",
+            "--expansion",
+            "4",
+            "--train-tokens",
+            "20000",
+            "--batch",
+            "128",
+            "--out",
+            run,
+            "--json")
+        .json();
+    Path sae = run.resolve("saes/blocks.1.hook_resid_post.topk-k-4");
+    JsonNode good = run("sae", "verify", sae, "--model", CLIP, "--images", images, "--json").json();
+    assertEquals("agrees", good.get("verdict").asString(), good::toString);
+    assertEquals(4.0, good.get("claimed").get("l0").asDouble());
+    assertTrue(good.get("claimed").has("explained_variance"));
+    assertTrue(good.get("measured").has("cosine"));
+    assertEquals(30, good.get("images").asInt());
+
+    Path spoilt = temp.resolve("spoilt");
+    run("sae", "convert", sae, "--to", "saelens", "--out", spoilt, "--json").json();
+    Path config = spoilt.resolve("cfg.json");
+    String text = Files.readString(config);
+    assertTrue(text.contains("\"topk\""), text);
+    Files.writeString(config, text.replace("\"topk\"", "\"standard\""));
+    Ran bad = run("sae", "verify", spoilt, "--model", CLIP, "--images", images, "--json");
+    assertEquals(1, bad.code(), bad.err());
+    JsonNode named = JsonMapper.shared().readTree(bad.out());
+    assertEquals("explained", named.get("verdict").asString(), bad.out());
+    assertEquals("topk_as_relu", named.get("cause").asString());
+    Ran words = run("sae", "verify", spoilt, "--model", CLIP, "--images", images);
+    assertTrue(words.out().contains("topk_as_relu: it is a TopK SAE"), words.out());
+
+    Path mended = temp.resolve("mended");
+    run(
+            "sae",
+            "convert",
+            spoilt,
+            "--to",
+            "saelens",
+            "--out",
+            mended,
+            "--fix",
+            "topk_as_relu",
+            "--json")
+        .json();
+    JsonNode again =
+        run("sae", "verify", mended, "--model", CLIP, "--images", images, "--json").json();
+    assertEquals(good.get("measured"), again.get("measured"));
+  }
+
+  @Test
+  void whatCannotBeVerifiedIsRefused() throws IOException {
+    Path images = pictures();
+    Object[] rest = {"--model", CLIP, "--images", images};
+    Path prisma = SAES.resolve("prisma_topk");
+    verify(prisma, rest).refused("blocks 0 to 2");
+    verify(prisma, rest, "--hook", "blocks.1.hook_resid_post").refused("width 24", "8");
+    verify(prisma, rest, "--hook", "blocks.x").refused("blocks.x");
+    verify(SAES.resolve("saev_topk"), rest).refused("--hook");
+    verify(SAES.resolve("dictionary_topk"), rest).refused("resid_post_layer_3", "--hook");
+    verify(prisma, rest, "--explained-variance", "85").refused("85", "per cent");
+    verify(prisma, rest, "--l0", "NaN").refused("NaN");
+    verify(prisma, rest, "--tokens-selection", "some").refused("some");
+    verify(temp.resolve("none"), rest).refused("none");
+  }
+
+  private static Ran verify(Path sae, Object[] rest, Object... more) {
+    Object[] all = new Object[3 + rest.length + more.length];
+    all[0] = "sae";
+    all[1] = "verify";
+    all[2] = sae;
+    System.arraycopy(rest, 0, all, 3, rest.length);
+    System.arraycopy(more, 0, all, 3 + rest.length, more.length);
+    return run(all);
+  }
+}
