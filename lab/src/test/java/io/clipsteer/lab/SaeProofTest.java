@@ -79,8 +79,8 @@ final class SaeProofTest {
                 Tensor value = model.vision().runUntil(pixels, POINT, Hooks.NONE).value();
                 rows.add(value.reshape(value.size(0) * value.size(1), value.size(2)));
               });
-      plain = train(rows, new InputNormalisation.None());
-      normed = train(rows, new InputNormalisation.LayerNorm());
+      plain = train(rows, InputNormalisation.Kind.NONE);
+      normed = train(rows, InputNormalisation.Kind.LAYER_NORM);
       plainClaims = claims(plain, draw("claims", 3));
       normedClaims = claims(normed, draw("claims2", 3));
       try (Scope scope = Scope.open()) {
@@ -103,7 +103,7 @@ final class SaeProofTest {
     return new Pictures(ImageSet.open(folder), model.preprocessing(), ImageLoader.Options.of(30));
   }
 
-  private static Sae train(ActivationBuffer rows, InputNormalisation normalisation) {
+  private static Sae train(ActivationBuffer rows, InputNormalisation.Kind normalisation) {
     var config =
         new SaeTrainer.Config(new SaeVariant.TopK(K), 128, FEATURES, normalisation, DType.F32, 3);
     SplittableRandom random = new SplittableRandom(1);
