@@ -1,11 +1,12 @@
-"""A TopK training step of SAELens and of clipsteer on one machine in one run: the two in turn, written as CSV.
+"""A TopK and a ReLU training step of SAELens and of clipsteer on one machine in one run: the two in turn, written as CSV.
 
     ./clipsteer doctor
     python bench/peers/time_sae_step.py --out bench/results/topk_step.csv
 
 Run in the project's root. SAELens's own trainer (`SAETrainer._train_step`: forward, backward, clipping, Adam) on made-up
 activations, PyTorch CPU, all cores; in two ways: as its default (fp32), and with autocast to bf16. (Its sparse activations
-need a sparse product that PyTorch has on CUDA only.) clipsteer: `./clipsteer bench train`. Rounds go through all ways in turn; the ratio is theirs to ours, round by round.
+need a sparse product that PyTorch has on CUDA only.) clipsteer: `./clipsteer bench train`. --kind relu
+times a ReLU SAE, ours at an L0 of 700; SAELens computes all features whatever its L0. Rounds go through all ways in turn; the ratio is theirs to ours, round by round.
 """
 
 import argparse
@@ -20,13 +21,17 @@ import time
 
 def peer(args, autocast):
     import torch
+    from sae_lens.saes.standard_sae import StandardTrainingSAE, StandardTrainingSAEConfig
     from sae_lens.config import LoggingConfig, SAETrainerConfig
     from sae_lens.saes.topk_sae import TopKTrainingSAE, TopKTrainingSAEConfig
     from sae_lens.training.sae_trainer import SAETrainer
 
     torch.manual_seed(1)
-    sae = TopKTrainingSAE(TopKTrainingSAEConfig(
-        d_in=args.width, d_sae=args.features, k=args.k, normalize_activations="layer_norm"))
+    shape = {"d_in": args.width, "d_sae": args.features, "normalize_activations": "layer_norm"}
+    if args.kind == "topk":
+        sae = TopKTrainingSAE(TopKTrainingSAEConfig(**shape, k=args.k))
+    else:
+        sae = StandardTrainingSAE(StandardTrainingSAEConfig(**shape, l1_coefficient=1e-4))
     rows = torch.randn(args.batch, args.width)
     trainer = SAETrainer(
         cfg=SAETrainerConfig(total_training_samples=args.batch * 1000, train_batch_size_samples=args.batch, lr=1e-4, lr_end=1e-5,
@@ -43,7 +48,7 @@ def peer(args, autocast):
 
 def ours(args):
     command = ["./clipsteer", "bench", "train", "--width", args.width, "--features", args.features, "--batch", args.batch,
-               "--k", args.k, "--steps", 7, "--json"]
+               "--k", args.k, "--l0", 0 if args.kind == "topk" else 700, "--steps", 7, "--json"]
     out = subprocess.run([str(c) for c in command], check=True, capture_output=True, text=True).stdout
     return json.loads(out)
 
@@ -54,6 +59,7 @@ def main():
     parser.add_argument("--features", type=int, default=49152)
     parser.add_argument("--batch", type=int, default=4096)
     parser.add_argument("--k", type=int, default=64)
+    parser.add_argument("--kind", choices=("topk", "relu"), default="topk")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--out", required=True, type=pathlib.Path)
@@ -61,16 +67,16 @@ def main():
     ways = {"fp32": False, "bf16_autocast": True}
     versions = {p: importlib.metadata.version(p).split("+")[0] for p in ("sae-lens", "torch")}
     with args.out.open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# python bench/peers/time_sae_step.py --out bench/results/topk_step.csv; d {args.width}, "
+        file.write(f"# python bench/peers/time_sae_step.py --kind {args.kind} --out bench/results/{args.kind}_step.csv; d {args.width}, "
                    f"{args.features} features, batch {args.batch}, k {args.k}; {versions}\n")
         writer = csv.writer(file)
-        writer.writerow(["round", "clipsteer_step_seconds", "clipsteer_product_seconds", "clipsteer_resident_bytes",
+        writer.writerow(["round", "clipsteer_step_seconds", "clipsteer_product_seconds", "clipsteer_peak_bytes",
                          *(f"saelens_{way}_step_seconds" for way in ways), *(f"ratio_{way}" for way in ways)])
         for turn in range(args.rounds):
             mine = ours(args)
             theirs = {way: peer(args, flag) for way, flag in ways.items()}
-            step = mine["topk_step_seconds"]
-            writer.writerow([turn + 1, f"{step:.4f}", f"{mine['encoder_product_seconds']:.4f}", mine["resident_bytes"],
+            step = mine[f"{args.kind}_step_seconds"]
+            writer.writerow([turn + 1, f"{step:.4f}", f"{mine['encoder_product_seconds']:.4f}", mine["peak_bytes"],
                              *(f"{t:.3f}" for t in theirs.values()), *(f"{t / step:.2f}" for t in theirs.values())])
             file.flush()
 

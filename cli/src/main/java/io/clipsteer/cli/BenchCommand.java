@@ -37,7 +37,7 @@ final class BenchCommand implements Runnable {
   /** Training steps. */
   @Command(
       name = "train",
-      description = "Times training steps of a TopK SAE on made-up activations.",
+      description = "Times training steps of a TopK and a ReLU SAE on made-up activations.",
       footer = {"", "Example: clipsteer bench train --features 49152 --json"})
   static final class Train implements Callable<Integer> {
     @Mixin private CommonOptions common;
@@ -67,6 +67,12 @@ final class BenchCommand implements Runnable {
     private int k;
 
     @Option(
+        names = "--l0",
+        defaultValue = "700",
+        description = "Of the ReLU SAE; 0 leaves it out (default: ${DEFAULT-VALUE}).")
+    private int l0;
+
+    @Option(
         names = "--steps",
         defaultValue = "7",
         description = "Steps timed (default: ${DEFAULT-VALUE}).")
@@ -79,48 +85,65 @@ final class BenchCommand implements Runnable {
       within("--features", features, 1, 1 << 20);
       within("--batch", batch, 1, 1 << 16);
       within("--k", k, 1, features);
+      within("--l0", l0, 0, features);
       within("--steps", steps, 1, 10_000);
       if ((long) width * features > 1L << 30 || (long) batch * width > 1L << 28) {
         throw new InputException(
             "--width " + width, "with these features and tokens is too large", "Time less at once");
       }
-      var result =
-          TrainBench.topK(width, features, batch, k, steps, common.seed(), common.progress());
+      var top = TrainBench.topK(width, features, batch, k, steps, common.seed(), common.progress());
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("width", width);
       json.put("features", features);
       json.put("batch", batch);
       json.put("k", k);
-      json.put("topk_step_seconds", result.step());
-      json.put("tokens_per_second", batch / result.step());
-      json.put("encoder_product_seconds", result.encoderProduct());
+      json.put("topk_step_seconds", top.step());
+      json.put("tokens_per_second", batch / top.step());
+      json.put("encoder_product_seconds", top.encoderProduct());
+      json.put("parts", parts(top));
+      String text = text("TopK", top);
+      long peak = top.peakBytes();
+      if (l0 > 0) {
+        var relu =
+            TrainBench.relu(width, features, batch, l0, steps, common.seed(), common.progress());
+        json.put("relu_l0", relu.l0());
+        json.put("relu_step_seconds", relu.step());
+        json.put("relu_parts", parts(relu));
+        text += text(String.format(Locale.ROOT, "ReLU at L0 %.0f", relu.l0()), relu);
+        peak = relu.peakBytes();
+      }
+      json.put("peak_bytes", peak);
+      text += String.format(Locale.ROOT, "most memory held: %.0f MiB%n", peak / 1048576.0);
+      common.print(json, text);
+      return 0;
+    }
+
+    private static Map<String, Object> parts(TrainBench.Result result) {
       Map<String, Object> parts = new LinkedHashMap<>();
       result
           .parts()
           .forEach((part, seconds) -> parts.put(part.name().toLowerCase(Locale.ROOT), seconds));
-      json.put("parts", parts);
-      json.put("resident_bytes", result.residentBytes());
+      return parts;
+    }
+
+    private String text(String kind, TrainBench.Result result) {
       StringBuilder text = new StringBuilder();
       text.append(
           String.format(
               Locale.ROOT,
-              "a step %.1f ms (%.0f tokens/s), %.2f of the encoder's bf16 product, %.1f ms%n",
+              "%s: a step %.1f ms (%.0f tokens/s), %.2f of the encoder's bf16 product, %.1f ms%n",
+              kind,
               1e3 * result.step(),
               batch / result.step(),
               result.step() / result.encoderProduct(),
               1e3 * result.encoderProduct()));
-      result
-          .parts()
+      parts(result)
           .forEach(
               (part, seconds) ->
                   text.append(
                       String.format(
-                          Locale.ROOT,
-                          "  %-12s %7.1f ms%n",
-                          part.name().toLowerCase(Locale.ROOT),
-                          1e3 * seconds)));
-      common.print(json, text.toString());
-      return 0;
+                          Locale.ROOT, "  %-12s %7.1f ms%n", part, 1e3 * (double) seconds)));
+      return text.toString();
     }
 
     private static void within(String option, int value, int low, int high) {

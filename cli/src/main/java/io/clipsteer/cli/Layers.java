@@ -15,23 +15,29 @@ final class Layers {
 
   /** Hook points at {@code site} of the layers named, each once, rising. */
   static List<HookPoint> points(String layers, String site) {
+    return points(layers, site, false);
+  }
+
+  /** The same of the vision or the text tower. */
+  static List<HookPoint> points(String layers, String site, boolean text) {
     TreeSet<Integer> numbers = new TreeSet<>();
     for (String part : layers.split(",", -1)) {
-      String text = part.strip();
-      if (!text.matches("\\d{1,4}(-\\d{1,4})?")) {
+      String range = part.strip();
+      if (!range.matches("\\d{1,4}(-\\d{1,4})?")) {
         throw new InputException(
-            "--layers " + layers, "\"" + text + "\" is no layer", "Write 2,8 or 0-11");
+            "--layers " + layers, "\"" + range + "\" is no layer", "Write 2,8 or 0-11");
       }
-      String[] ends = text.split("-");
+      String[] ends = range.split("-");
       int from = Integer.parseInt(ends[0]);
       int to = Integer.parseInt(ends[ends.length - 1]);
       if (from > to || to > MAX) {
-        throw new InputException("--layers " + layers, text + " is empty", "Write 0-11");
+        throw new InputException("--layers " + layers, range + " is empty", "Write 0-11");
       }
       for (int layer = from; layer <= to; layer++) numbers.add(layer);
     }
     List<HookPoint> points = new ArrayList<>();
-    for (int layer : numbers) points.add(HookPoint.parse("blocks." + layer + "." + site));
+    for (int layer : numbers)
+      points.add(HookPoint.parse((text ? "text." : "") + "blocks." + layer + "." + site));
     return points;
   }
 }

@@ -22,7 +22,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -60,6 +62,12 @@ final class TrainCommand implements Callable<Integer> {
       paramLabel = "STORE",
       description = "Activations from clipsteer harvest, in place of --images.")
   private @Nullable Path store;
+
+  @Option(
+      names = "--texts",
+      paramLabel = "FILE",
+      description = "Texts, one a line, in place of --images: SAEs of the text tower.")
+  private @Nullable Path texts;
 
   @Option(
       names = "--model",
@@ -238,9 +246,11 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (pictures.isGiven() == (store != null)) {
+    long sources =
+        Stream.of(pictures.isGiven() ? this : null, store, texts).filter(Objects::nonNull).count();
+    if (sources != 1) {
       throw new ParameterException(
-          spec.commandLine(), "Give either --images, with --model, or --store");
+          spec.commandLine(), "Give one of --images or --texts, with --model, or --store");
     }
     if (store == null && model == null) {
       throw new ParameterException(spec.commandLine(), "Missing required option: '--model=PATH'");
@@ -249,7 +259,11 @@ final class TrainCommand implements Callable<Integer> {
     Training.Config config = config();
     if (store == null) {
       try (ClipModel clip = load()) {
-        train(new TrainSource.FromPictures(clip, pictures.resolve(clip)), config);
+        train(
+            texts == null
+                ? new TrainSource.FromPictures(clip, pictures.resolve(clip))
+                : new TrainSource.FromTexts(clip, TrainSource.Texts.read(texts)),
+            config);
       }
       return 0;
     }
@@ -351,7 +365,7 @@ final class TrainCommand implements Callable<Integer> {
   /** Every kind, with every target where there are any, at every layer. */
   private List<SaeSpec> specs() {
     List<SaeSpec> specs = new ArrayList<>();
-    for (HookPoint point : Layers.points(layers, site)) {
+    for (HookPoint point : Layers.points(layers, site, texts != null)) {
       for (String sae : saes) {
         SaeVariant variant = SaeVariant.parse(sae);
         if (targets.isEmpty()) {
@@ -424,12 +438,12 @@ final class TrainCommand implements Callable<Integer> {
     text.append(
         String.format(
             Locale.ROOT,
-            "%d SAE%s of %d features trained on %d pictures in %.0f s; on %d pictures kept"
-                + " aside:%n",
+            "%d SAE%s of %d features trained on %d %s in %.0f s; on %d kept aside:%n",
             result.saes().size(),
             result.saes().size() == 1 ? "" : "s",
             result.saes().getFirst().features(),
             result.images(),
+            texts == null ? "pictures" : "texts",
             result.seconds(),
             result.evaluationImages()));
     text.append(

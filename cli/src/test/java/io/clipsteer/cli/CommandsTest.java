@@ -402,11 +402,15 @@ final class CommandsTest {
                 64,
                 "--k",
                 4,
+                "--l0",
+                30,
                 "--steps",
                 2,
                 "--json")
             .json();
     keys(json, "topk_step_seconds", "tokens_per_second", "encoder_product_seconds", "parts");
+    keys(json, "relu_step_seconds", "relu_l0", "relu_parts", "peak_bytes");
+    assertEquals(30, json.get("relu_l0").asDouble(), 8);
     assertEquals(8, json.get("parts").size());
     assertTrue(json.get("topk_step_seconds").asDouble() > 0);
     run("bench", "train", "--k", 0).refused("--k 0");

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.global.torch;
 
@@ -39,6 +44,21 @@ public final class Engine {
   /** Resident memory of this process, in bytes. */
   public static long residentBytes() {
     return Pointer.physicalBytes();
+  }
+
+  /**
+   * Most resident memory that this process has held, in bytes; where unknown, what it holds now.
+   */
+  public static long peakBytes() {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
+      return lines
+          .filter(line -> line.startsWith("VmHWM:"))
+          .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", "")))
+          .findFirst()
+          .orElseGet(Engine::residentBytes);
+    } catch (IOException | UncheckedIOException | NumberFormatException e) {
+      return residentBytes(); // not Linux
+    }
   }
 
   /**

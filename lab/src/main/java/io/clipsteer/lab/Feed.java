@@ -8,9 +8,9 @@ import java.util.List;
 
 /**
  * Where a training's tokens come from: batch after batch, the same tokens at every hook point, in
- * an order that the seed alone decides. Every tenth picture is kept aside for measuring.
+ * an order that the seed alone decides. Every tenth picture (or text) is kept aside for measuring.
  */
-sealed interface Feed extends AutoCloseable permits PictureFeed, StoreFeed {
+sealed interface Feed extends AutoCloseable permits PictureFeed, StoreFeed, TextFeed {
   /** Tokens of a batch. */
   int batch();
 
@@ -29,10 +29,10 @@ sealed interface Feed extends AutoCloseable permits PictureFeed, StoreFeed {
   /** How well an SAE gives back the tokens kept aside. */
   Reconstruction measure(Sae sae, int point);
 
-  /** Pictures trained on so far. */
+  /** Pictures, or texts, trained on so far. */
   long trainImages();
 
-  /** Pictures kept aside. */
+  /** Pictures, or texts, kept aside. */
   long asideImages();
 
   /** Pictures left out. */

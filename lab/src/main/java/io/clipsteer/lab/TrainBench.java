@@ -6,6 +6,7 @@ import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
 import java.util.Arrays;
@@ -13,60 +14,115 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 
-/** How long a training step of a TopK SAE takes on this machine, and what in it. */
+/** How long a training step of an SAE takes on this machine, and what in it. */
 public final class TrainBench {
   /**
    * Medians over the steps, in seconds.
    *
    * @param step a whole step
+   * @param l0 active features a token in the last step
    * @param encoderProduct the encoder's bf16 product alone, in one piece, measured by itself
    * @param parts of the step, means
-   * @param residentBytes of the process after the last step
+   * @param peakBytes most memory that the process has held so far
    */
   public record Result(
-      double step, double encoderProduct, Map<SaeTrainer.Part, Double> parts, long residentBytes) {}
+      double step,
+      double l0,
+      double encoderProduct,
+      Map<SaeTrainer.Part, Double> parts,
+      long peakBytes) {}
 
   private static final int WARM = 3;
 
   private TrainBench() {}
 
   /**
-   * Measures.
+   * Measures a TopK SAE's step with a bf16 product that proposes.
    *
    * @param steps timed, after three that are not
    */
   public static Result topK(
       int width, int features, int batch, int k, int steps, long seed, Progress progress) {
-    SplittableRandom random = new SplittableRandom(seed);
+    var config = config(new SaeVariant.TopK(k), width, features, DType.BF16, seed);
+    try (Scope scope = Scope.open()) {
+      Tensor x = activations(new SplittableRandom(seed), batch, width);
+      try (SaeTrainer trainer = new SaeTrainer(config, x)) {
+        return time(trainer, config, x, steps, progress);
+      }
+    }
+  }
+
+  /**
+   * Measures a ReLU SAE's step, b_enc being set so that about {@code l0} features are active.
+   *
+   * @param steps timed, after three that are not
+   */
+  public static Result relu(
+      int width, int features, int batch, double l0, int steps, long seed, Progress progress) {
     var config =
-        new SaeTrainer.Config(
-            new SaeVariant.TopK(k),
+        config(
+            new SaeVariant.Relu(1e-6, SaeVariant.Loss.MSE, false),
             width,
             features,
-            InputNormalisation.Kind.LAYER_NORM,
-            DType.BF16,
+            DType.F32,
             seed);
     try (Scope scope = Scope.open()) {
-      Tensor x = activations(random, batch, width);
-      try (SaeTrainer trainer = new SaeTrainer(config, x);
-          var task = progress.start("timing steps", WARM + steps, "steps")) {
-        double[] seconds = new double[steps];
-        Map<SaeTrainer.Part, Double> before = new EnumMap<>(SaeTrainer.Part.class);
-        for (int i = -WARM; i < steps; i++) {
-          if (i == 0) before = trainer.seconds();
-          long start = System.nanoTime();
-          trainer.step(x, 1e-4);
-          if (i >= 0) seconds[i] = (System.nanoTime() - start) * 1e-9;
-          task.advance(1, 2.0 * width * features * batch);
-        }
-        Map<SaeTrainer.Part, Double> parts = new EnumMap<>(SaeTrainer.Part.class);
-        for (var part : trainer.seconds().entrySet()) {
-          double earlier = before.getOrDefault(part.getKey(), 0.0);
-          parts.put(part.getKey(), (part.getValue() - earlier) / steps);
-        }
-        long resident = Engine.residentBytes();
-        return new Result(median(seconds), product(x, features, steps), parts, resident);
+      Tensor x = activations(new SplittableRandom(seed), batch, width);
+      try (SaeTrainer trainer = sparse(config, x, l0)) {
+        return time(trainer, config, x, steps, progress);
       }
+    }
+  }
+
+  private static SaeTrainer sparse(SaeTrainer.Config config, Tensor x, double l0) {
+    Sae start;
+    try (SaeTrainer fresh = new SaeTrainer(config, x)) {
+      start = fresh.snapshot();
+    }
+    try (start) {
+      start.encoderBias().fillInPlace(-bound(start, x, l0));
+      return new SaeTrainer(config, start);
+    }
+  }
+
+  private static SaeTrainer.Config config(
+      SaeVariant variant, int width, int features, DType product, long seed) {
+    return new SaeTrainer.Config(
+        variant, width, features, InputNormalisation.Kind.LAYER_NORM, product, seed);
+  }
+
+  /** What {@code l0} of a token's pre-activations exceed, on average over a few tokens. */
+  private static double bound(Sae start, Tensor x, double l0) {
+    try (Scope scope = Scope.open()) {
+      Tensor few = x.narrow(0, 0, Math.min(x.size(0), 64));
+      Tensor centred = start.normalisation().apply(few).z().sub(start.decoderBias());
+      float[] all = centred.matmul(start.encoder()).toFloats();
+      Arrays.sort(all);
+      long above = Math.clamp((long) (l0 * few.size(0)), 1, all.length);
+      return all[Math.toIntExact(all.length - above)];
+    }
+  }
+
+  private static Result time(
+      SaeTrainer trainer, SaeTrainer.Config config, Tensor x, int steps, Progress progress) {
+    try (var task = progress.start("timing steps", WARM + steps, "steps")) {
+      double[] seconds = new double[steps];
+      double l0 = 0;
+      Map<SaeTrainer.Part, Double> before = new EnumMap<>(SaeTrainer.Part.class);
+      for (int i = -WARM; i < steps; i++) {
+        if (i == 0) before = trainer.seconds();
+        long start = System.nanoTime();
+        l0 = trainer.step(x, 1e-7).l0();
+        if (i >= 0) seconds[i] = (System.nanoTime() - start) * 1e-9;
+        task.advance(1, 2.0 * config.width() * config.features() * x.size(0));
+      }
+      Map<SaeTrainer.Part, Double> parts = new EnumMap<>(SaeTrainer.Part.class);
+      for (var part : trainer.seconds().entrySet()) {
+        double earlier = before.getOrDefault(part.getKey(), 0.0);
+        parts.put(part.getKey(), (part.getValue() - earlier) / steps);
+      }
+      long peak = Engine.peakBytes();
+      return new Result(median(seconds), l0, product(x, config.features(), steps), parts, peak);
     }
   }
 

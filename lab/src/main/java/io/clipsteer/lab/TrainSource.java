@@ -6,9 +6,17 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TextTower;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.model.Tokenizer;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Where a training's activations come from. */
@@ -77,6 +85,106 @@ public sealed interface TrainSource {
         feed.close();
         throw e;
       }
+      return feed;
+    }
+  }
+
+  /**
+   * Texts, one a line.
+   *
+   * @param file where they are from
+   * @param lines none of them empty
+   */
+  record Texts(Path file, List<String> lines) {
+    private static final long MOST_BYTES = 1L << 30;
+
+    /** Reads a file in UTF-8; empty lines are passed over. */
+    public static Texts read(Path file) {
+      try {
+        if (!Files.isRegularFile(file)) {
+          throw new InputException(file, "there is no such file", "Name a file with a text a line");
+        }
+        if (Files.size(file) > MOST_BYTES) {
+          throw new InputException(file, "is larger than 1 GiB", "Give fewer texts");
+        }
+        List<String> lines =
+            Files.readAllLines(file).stream().map(String::strip).filter(t -> !t.isEmpty()).toList();
+        return new Texts(file, lines);
+      } catch (CharacterCodingException e) {
+        throw new InputException(file, "is no UTF-8 text", "Convert it", e);
+      } catch (IOException e) {
+        throw new InputException(file, "cannot be read: " + e.getMessage(), "Check it", e);
+      }
+    }
+  }
+
+  /**
+   * Straight from texts: the text tower runs up to the last hook point.
+   *
+   * @param clip the model, with a text tower and a tokenizer
+   * @param texts what it reads
+   */
+  record FromTexts(ClipModel clip, Texts texts) implements TrainSource {
+    /** Refuses a model that reads no texts. */
+    public FromTexts {
+      if (clip.text() == null || clip.tokenizer() == null) {
+        throw new InputException(
+            clip.source().path(),
+            clip.text() == null ? "has no text tower" : "has no tokenizer beside its weights",
+            "Name a CLIP, or train on --images");
+      }
+    }
+
+    private TextTower tower() {
+      return Objects.requireNonNull(clip.text());
+    }
+
+    @Override
+    public int width() {
+      return tower().config().width();
+    }
+
+    @Override
+    public String model() {
+      return clip.source().path().toAbsolutePath().normalize().toString();
+    }
+
+    @Override
+    public String modelHash() {
+      return Hashes.sha256(clip.source().weights());
+    }
+
+    @Override
+    public Map<String, Object> settings() {
+      Map<String, Object> settings = new LinkedHashMap<>();
+      settings.put("texts", texts.file().toString());
+      settings.put("text_count", texts.lines().size());
+      settings.put("tower_dtype", tower().dtype().name());
+      return settings;
+    }
+
+    @Override
+    public void check(Training.Config config) {
+      if (config.tokens() == TokenSelection.PATCHES) {
+        throw new InputException(
+            "--tokens-selection patches", "texts have none", "Use all, or cls for the end token");
+      }
+      int layers = tower().config().layers();
+      for (HookPoint point : config.points()) {
+        if (point.layer() >= layers) {
+          throw new InputException(
+              point.peerName(),
+              "the text tower has blocks 0 to " + (layers - 1),
+              "Name one of them");
+        }
+      }
+    }
+
+    @Override
+    public Feed open(Training.Config config, long start, Progress progress) {
+      Tokenizer tokenizer = Objects.requireNonNull(clip.tokenizer());
+      Feed feed = new TextFeed(tower(), tokenizer, texts, config, progress);
+      for (long step = 0; step < start; step++) feed.next();
       return feed;
     }
   }

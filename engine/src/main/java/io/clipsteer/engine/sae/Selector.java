@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 record Selector(
     Tensor encoder, Tensor bias, @Nullable Tensor shortEncoder, Consumer<SaeTrainer.Part> lap) {
   /** Of the encoder's dense product, held at a time. */
-  private static final long PRODUCT_BYTES = 512L << 20;
+  private static final long PRODUCT_BYTES = 256L << 20;
 
   private int features() {
     return (int) encoder.size(0);
