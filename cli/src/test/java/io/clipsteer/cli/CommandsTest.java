@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -625,6 +626,28 @@ final class CommandsTest {
     Ran ran = run(words.toArray());
     assertEquals(1, ran.code(), what + ran.err());
     ran.refused(value);
+  }
+
+  /** Every option of a recipe is known and within its range: the checkpoint alone is missing. */
+  @Test
+  void recipesAreUnderstood() throws IOException {
+    List<Path> recipes;
+    try (Stream<Path> files = Files.list(Path.of("../configs"))) {
+      recipes = files.filter(file -> file.toString().endsWith(".args")).toList();
+    }
+    assertTrue(recipes.size() >= 4, recipes::toString);
+    for (Path recipe : recipes) {
+      run(
+              "train",
+              "@" + recipe,
+              "--model",
+              temp.resolve("checkpoint"),
+              "--images",
+              pictures,
+              "--out",
+              temp.resolve("never"))
+          .refused("checkpoint", "does not exist");
+    }
   }
 
   @Test
