@@ -9,6 +9,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
+import io.clipsteer.lab.MlflowTracker;
 import io.clipsteer.lab.Pareto;
 import io.clipsteer.lab.SaeSpec;
 import io.clipsteer.lab.Schedule;
@@ -244,6 +245,12 @@ final class TrainCommand implements Callable<Integer> {
       description = "Time between two states to resume from (default: ${DEFAULT-VALUE}).")
   private double checkpointMinutes;
 
+  @Option(
+      names = "--mlflow",
+      paramLabel = "URI",
+      description = "Send settings and curve to an MLflow server too: http://host:port.")
+  private @Nullable String mlflow;
+
   @Override
   public Integer call() {
     long sources =
@@ -287,8 +294,14 @@ final class TrainCommand implements Callable<Integer> {
   private void train(TrainSource source, Training.Config config) {
     List<String> command = spec.commandLine().getParent().getParseResult().originalArgs();
     Duration every = Duration.ofMillis((long) (60_000 * checkpointMinutes));
-    Training.Result result =
-        new TrainRun(source, config, command, out, resume, every).run(common.progress());
+    Training.Result result;
+    try (MlflowTracker tracker = mlflow == null ? null : MlflowTracker.begin(mlflow)) {
+      result =
+          new TrainRun(source, config, command, out, resume, every, tracker).run(common.progress());
+      if (tracker != null && tracker.lost() > 0) {
+        System.err.println("MLflow did not take " + tracker.lost() + " values; the run has them");
+      }
+    }
     result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
     common.print(json(result), text(result));
   }

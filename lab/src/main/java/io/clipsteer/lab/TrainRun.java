@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
@@ -21,6 +22,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param command the command line, for the manifest
  * @param out absent or empty; with {@code resume} a stopped training's folder
  * @param checkpoints time between two states to resume from
+ * @param mlflow is told as well, unless null; its owner closes it
  */
 public record TrainRun(
     TrainSource source,
@@ -28,12 +30,13 @@ public record TrainRun(
     List<String> command,
     Path out,
     boolean resume,
-    Duration checkpoints) {
+    Duration checkpoints,
+    @Nullable MlflowTracker mlflow) {
   private static final Duration EVERY = Duration.ofMinutes(5);
 
   /** A fresh run. */
   public TrainRun(TrainSource source, Training.Config config, List<String> command, Path out) {
-    this(source, config, command, out, false, EVERY);
+    this(source, config, command, out, false, EVERY, null);
   }
 
   /** Trains and writes. */
@@ -64,6 +67,7 @@ public record TrainRun(
     Training.State begun = keeper.begun();
     long start = begun == null ? 0 : begun.step();
     List<RunFolder.SaeEntry> entries = new ArrayList<>();
+    if (mlflow != null) mlflow.add(settings());
     try (RunFolder.MetricsWriter metrics = folder.metrics(start);
         Feed feed = source.open(config, start, progress)) {
       Training.Result result =
@@ -72,12 +76,19 @@ public record TrainRun(
               feed,
               keeper,
               progress,
-              point -> metrics.add(line(point)),
+              point -> {
+                metrics.add(line(point));
+                if (mlflow != null) mlflow.add(point, config.saes().get(point.sae()).name());
+              },
               (trained, sae) -> entries.add(write(trained, sae)));
       Pareto.write(out, result.saes());
       manifest.finish().writeTo(out);
       folder.write(new RunFolder.Run(source.model(), entries));
       keeper.clear();
+      if (mlflow != null) {
+        for (Training.Trained one : result.saes()) mlflow.add(one, config.steps());
+        mlflow.finish();
+      }
       return result;
     }
   }

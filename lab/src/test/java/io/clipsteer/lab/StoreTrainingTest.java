@@ -126,7 +126,7 @@ final class StoreTrainingTest {
       Training.Config config, Path out, boolean resume, Progress progress) {
     try (ActivationStore open = ActivationStore.open(store)) {
       var source = new TrainSource.FromStore(open, store, null);
-      return new TrainRun(source, config, List.of("train"), out, resume, Duration.ZERO)
+      return new TrainRun(source, config, List.of("train"), out, resume, Duration.ZERO, null)
           .run(progress);
     }
   }
@@ -213,9 +213,9 @@ final class StoreTrainingTest {
       assertThrows(
           IllegalStateException.class,
           () ->
-              new TrainRun(source, config, command, broken, false, Duration.ZERO)
+              new TrainRun(source, config, command, broken, false, Duration.ZERO, null)
                   .run(stopping(21)));
-      new TrainRun(source, config, command, broken, true, Duration.ZERO).run(Progress.SILENT);
+      new TrainRun(source, config, command, broken, true, Duration.ZERO, null).run(Progress.SILENT);
       same(whole, broken);
     }
   }

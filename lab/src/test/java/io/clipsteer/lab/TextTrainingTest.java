@@ -103,8 +103,10 @@ class TextTrainingTest {
       assertThrows(
           IllegalStateException.class,
           () ->
-              new TrainRun(source, config, List.of(), broken, false, Duration.ZERO).run(stopping));
-      new TrainRun(source, config, List.of(), broken, true, Duration.ZERO).run(Progress.SILENT);
+              new TrainRun(source, config, List.of(), broken, false, Duration.ZERO, null)
+                  .run(stopping));
+      new TrainRun(source, config, List.of(), broken, true, Duration.ZERO, null)
+          .run(Progress.SILENT);
       String sae = "saes/text.blocks.0.hook_resid_post.topk-k-4/sae_weights.safetensors";
       assertEquals(-1, Files.mismatch(temp.resolve("whole").resolve(sae), broken.resolve(sae)));
     }
