@@ -446,6 +446,11 @@ final class TrainCommand implements Callable<Integer> {
     return json;
   }
 
+  private static boolean alone(Pareto.Row row, List<Pareto.Row> rows) {
+    HookPoint point = row.trained().spec().point();
+    return rows.stream().filter(other -> other.trained().spec().point().equals(point)).count() == 1;
+  }
+
   private String text(Training.Result result) {
     StringBuilder text = new StringBuilder();
     text.append(
@@ -468,7 +473,8 @@ final class TrainCommand implements Callable<Integer> {
             "L0",
             "explained",
             "alive"));
-    for (Pareto.Row row : Pareto.rows(result.saes())) {
+    List<Pareto.Row> rows = Pareto.rows(result.saes());
+    for (Pareto.Row row : rows) {
       var quality = row.trained().quality();
       text.append(
           String.format(
@@ -479,7 +485,7 @@ final class TrainCommand implements Callable<Integer> {
               quality.l0(),
               quality.explainedVariance(),
               100 * quality.aliveFraction(),
-              row.recommended() && result.saes().size() > 1
+              row.recommended() && !alone(row, rows)
                   ? "<- recommended"
                   : row.best() ? "" : "(beaten)"));
     }

@@ -56,10 +56,16 @@ public final class MlflowTracker implements AutoCloseable {
       client.close();
       throw new InputException(
           "--mlflow " + uri,
-          "the server cannot be used: "
-              + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
+          "the server cannot be used: " + reason(e),
           "Start it, or leave --mlflow out");
     }
+  }
+
+  /** The first line of what went wrong in the first place. */
+  private static String reason(Throwable thrown) {
+    Throwable first = thrown;
+    while (first.getCause() != null) first = first.getCause();
+    return String.valueOf(first.getMessage()).lines().findFirst().orElse("no reason given");
   }
 
   private static InputException wrong(String uri) {
