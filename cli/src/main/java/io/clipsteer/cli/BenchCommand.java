@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.lab.TrainBench;
+import io.clipsteer.lab.index.IndexBench;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -19,7 +20,7 @@ import picocli.CommandLine.Spec;
     name = "bench",
     description = "How fast this machine is at what takes long.",
     footer = {"", "Example: clipsteer bench train --json"},
-    subcommands = BenchCommand.Train.class)
+    subcommands = {BenchCommand.Train.class, BenchCommand.Index.class})
 final class BenchCommand implements Runnable {
   @Spec private CommandSpec spec;
 
@@ -31,7 +32,7 @@ final class BenchCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "Name what to time: train.");
+    throw new ParameterException(spec.commandLine(), "Name what to time: train or index.");
   }
 
   /** Training steps. */
@@ -145,12 +146,80 @@ final class BenchCommand implements Runnable {
                           Locale.ROOT, "  %-12s %7.1f ms%n", part, 1e3 * (double) seconds)));
       return text.toString();
     }
+  }
 
-    private static void within(String option, int value, int low, int high) {
-      if (value < low || value > high) {
+  /** An index. */
+  @Command(
+      name = "index",
+      description = {
+        "Times an index of made-up tokens and counts its memory: encoding, sums, strongest"
+            + " pictures, associations with 50 labels, tables; not the tower, not the names."
+      },
+      footer = {"", "Example: clipsteer bench index --json"})
+  static final class Index implements Callable<Integer> {
+    @Mixin private CommonOptions common;
+
+    @Option(
+        names = "--width",
+        defaultValue = "768",
+        description = "Numbers of an activation (default: ${DEFAULT-VALUE}).")
+    private int width;
+
+    @Option(
+        names = "--features",
+        defaultValue = "49152",
+        description = "Features (default: ${DEFAULT-VALUE}).")
+    private int features;
+
+    @Option(
+        names = "--tokens",
+        defaultValue = "100000",
+        description = "Patch tokens (default: ${DEFAULT-VALUE}).")
+    private int tokens;
+
+    @Option(
+        names = "--k",
+        defaultValue = "64",
+        description = "Active features of a token (default: ${DEFAULT-VALUE}).")
+    private int k;
+
+    @Override
+    public Integer call() {
+      common.apply();
+      within("--width", width, 1, 1 << 14);
+      within("--features", features, 1, 1 << 20);
+      within("--tokens", tokens, 1, 1 << 30);
+      within("--k", k, 1, features);
+      if ((long) width * features > 1L << 29) {
         throw new InputException(
-            option + " " + value, "not from " + low + " to " + high, "Correct it");
+            "--width " + width, "with these features is too large", "Time less at once");
       }
+      IndexBench.Result result =
+          IndexBench.run(width, features, k, tokens, common.seed(), common.progress());
+      Map<String, Object> json = new LinkedHashMap<>();
+      json.put("width", width);
+      json.put("features", features);
+      json.put("tokens", tokens);
+      json.put("k", k);
+      json.put("seconds", result.seconds());
+      json.put("encode_seconds", result.encodeSeconds());
+      json.put("peak_bytes", result.peakBytes());
+      common.print(
+          json,
+          String.format(
+              Locale.ROOT,
+              "%.1f s, %.1f of them encoding; at most %.2f GB",
+              result.seconds(),
+              result.encodeSeconds(),
+              1e-9 * result.peakBytes()));
+      return 0;
+    }
+  }
+
+  private static void within(String option, int value, int low, int high) {
+    if (value < low || value > high) {
+      throw new InputException(
+          option + " " + value, "not from " + low + " to " + high, "Correct it");
     }
   }
 }

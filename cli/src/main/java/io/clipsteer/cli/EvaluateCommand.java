@@ -51,20 +51,7 @@ final class EvaluateCommand implements Callable<Integer> {
       description = "Prompt templates, one a line with {} (default: \"a photo of a {}.\").")
   private @Nullable Path templates;
 
-  @Option(names = "--run", required = true, paramLabel = "RUN", description = "A training run.")
-  private Path run;
-
-  @Option(
-      names = "--model",
-      paramLabel = "PATH",
-      description = "The checkpoint, when it is no longer where the run was trained.")
-  private @Nullable Path model;
-
-  @Option(
-      names = "--dtype",
-      defaultValue = "fp32",
-      description = "The tower's: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-  private String dtype;
+  @Mixin private RunOptions runs;
 
   @Option(
       names = "--legacy",
@@ -74,14 +61,13 @@ final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.apply();
-    RunFolder folder = folder();
+    Path run = runs.path();
+    RunFolder folder = runs.folder();
     RunFolder.Run trained = folder.read();
     SparsityReport.checkWritable(folder);
     EvaluationPage.checkWritable(run);
     SparsityReport report;
-    try (ClipModel clip =
-            ClipModel.load(
-                checkpoint(trained), CommonOptions.dtype("--dtype", dtype), common.device());
+    try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Pictures set = pictures.resolve(clip);
       Truth truth = truth(clip, set);
@@ -96,32 +82,6 @@ final class EvaluateCommand implements Callable<Integer> {
     return 0;
   }
 
-  private RunFolder folder() {
-    if (!Files.exists(run)) {
-      throw new InputException(run, "there is no such folder", "Name a run of clipsteer train");
-    }
-    if (!Files.isDirectory(run)) {
-      throw new InputException(run, "is a file, not a run's folder", "Name the folder");
-    }
-    return new RunFolder(run);
-  }
-
-  private Path checkpoint(RunFolder.Run trained) {
-    if (model != null) return model;
-    if (trained.model().isEmpty()) {
-      throw new InputException(
-          run, "was trained from a store, its model is not noted", "Give --model PATH");
-    }
-    try {
-      Path path = Path.of(trained.model());
-      if (Files.exists(path)) return path;
-    } catch (InvalidPathException e) {
-      // Written on another system: as good as absent.
-    }
-    throw new InputException(
-        run, "its model is no longer at " + trained.model(), "Give --model PATH");
-  }
-
   private Truth truth(ClipModel clip, Pictures set) {
     Progress progress = common.progress();
     TextLibrary given =
@@ -133,7 +93,7 @@ final class EvaluateCommand implements Callable<Integer> {
   private boolean otherWeights(ClipModel clip) {
     String trained;
     try {
-      trained = RunManifest.read(run).hashes().get("model");
+      trained = RunManifest.read(runs.path()).hashes().get("model");
     } catch (InputException e) {
       return false; // no manifest: nothing can be said
     }
@@ -143,7 +103,7 @@ final class EvaluateCommand implements Callable<Integer> {
   /** Whether the manifest says that these very pictures were trained on. */
   private boolean trainedHere() {
     try {
-      Object images = RunManifest.read(run).config().get("images");
+      Object images = RunManifest.read(runs.path()).config().get("images");
       return images instanceof String source
           && Files.isSameFile(Path.of(source), pictures.images());
     } catch (InputException | InvalidPathException | IOException e) {

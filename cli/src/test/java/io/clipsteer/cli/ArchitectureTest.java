@@ -39,7 +39,8 @@ final class ArchitectureTest {
           Map.of(
               "org.bytedeco..", OURS + "engine",
               "jdk.incubator.vector..", OURS + "kernels",
-              "ai.djl..", OURS + "engine.model"));
+              "ai.djl..", OURS + "engine.model",
+              "org.duckdb..", OURS + "lab.index"));
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()

@@ -24,11 +24,13 @@ public record RunSaes(List<One> all) implements AutoCloseable {
    * @param entry as {@code run.json} names it
    */
   public record One(RunFolder.SaeEntry entry, Sae sae) {
-    HookPoint point() {
+    /** Where it reads. */
+    public HookPoint point() {
       return entry.point();
     }
 
-    TokenSelection selection() {
+    /** Which tokens it reads. */
+    public TokenSelection selection() {
       return entry.selection();
     }
   }

@@ -5,14 +5,12 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageBatch;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
-import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.Splice;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
@@ -20,12 +18,10 @@ import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -172,75 +168,24 @@ public record SparsityRun(
     try (var task = progress.start("finding the mean token", pictures.count(), "images")) {
       pictures.forEach(
           (batch, pixels) -> {
-            walk(
-                pixels,
-                paused -> {
-                  for (Place place : places) {
-                    if (!place.spot.point.equals(paused.at())) continue;
-                    try (Scope scope = Scope.open()) {
-                      place.mean.add(selected(place.spot, paused).toFloats());
-                    }
-                  }
-                });
+            walk()
+                .walk(
+                    pixels,
+                    paused -> {
+                      for (Place place : places) {
+                        if (!place.spot.point.equals(paused.at())) continue;
+                        try (Scope scope = Scope.open()) {
+                          place.mean.add(walk().selected(place.spot.tokens, paused).toFloats());
+                        }
+                      }
+                    });
             task.advance(batch.count(), flops * batch.count());
           });
     }
   }
 
-  /** The spot's tokens, F32 [b·count,d] on the CPU. */
-  private Tensor selected(Spot spot, Paused paused) {
-    int prefix = model.vision().config().prefixTokens();
-    Tensor value = paused.value();
-    int count = spot.tokens.count(prefix, (int) value.size(1));
-    return value
-        .narrow(1, spot.tokens.first(prefix), count)
-        .to(Device.CPU)
-        .to(DType.F32)
-        .reshape(value.size(0) * count, value.size(2))
-        .contiguous();
-  }
-
-  /**
-   * Through the tower from pause to pause.
-   *
-   * @param reader is shown every hook point of the run, in the tower's order
-   * @return the last pause
-   */
-  private Paused walk(Tensor pixels, Consumer<Paused> reader) {
-    Paused paused = null;
-    for (HookPoint point : points()) {
-      Paused before = paused;
-      try (Scope scope = Scope.open()) {
-        Paused next =
-            before == null
-                ? model.vision().runUntil(pixels, point, Hooks.NONE)
-                : model.vision().continueUntil(before, point, Hooks.NONE);
-        scope.keep(next.value());
-        if (next.middle() != null) scope.keep(next.middle());
-        paused = next;
-      }
-      if (before != null) close(before);
-      reader.accept(paused);
-    }
-    if (paused == null) throw new IllegalStateException("a run has at least one SAE");
-    return paused;
-  }
-
-  /** Only one pause is held at a time: a deep tower's would add up. */
-  private static void close(Paused paused) {
-    paused.value().close();
-    if (paused.middle() != null) paused.middle().close();
-  }
-
-  /** The run's hook points, each once, in the tower's order: a block's MLP before its end. */
-  private List<HookPoint> points() {
-    return saes.all().stream()
-        .map(RunSaes.One::point)
-        .distinct()
-        .sorted(
-            Comparator.comparingInt(HookPoint::layer)
-                .thenComparing(point -> point.site() == Site.RESID_POST))
-        .toList();
+  private TowerWalk walk() {
+    return TowerWalk.past(model.vision(), saes.all().stream().map(RunSaes.One::point).toList());
   }
 
   private void measure(
@@ -249,13 +194,14 @@ public record SparsityRun(
     int[] right = truth.of(batch);
     Tensor texts = library == null ? null : texts(library);
     Paused last =
-        walk(
-            pixels,
-            paused -> {
-              for (Place place : places) {
-                if (place.spot.point.equals(paused.at())) measure(place, paused, texts, right);
-              }
-            });
+        walk()
+            .walk(
+                pixels,
+                paused -> {
+                  for (Place place : places) {
+                    if (place.spot.point.equals(paused.at())) measure(place, paused, texts, right);
+                  }
+                });
     if (texts != null) original.add(cosines(last, texts), right);
   }
 
@@ -270,7 +216,7 @@ public record SparsityRun(
     long b = paused.value().size(0);
     long d = paused.value().size(2);
     try (Scope scope = Scope.open()) {
-      Tensor x = selected(place.spot, paused);
+      Tensor x = walk().selected(place.spot.tokens, paused);
       float[] read = x.toFloats();
       for (Measured sae : place.measured) {
         try (Scope inner = Scope.open()) {

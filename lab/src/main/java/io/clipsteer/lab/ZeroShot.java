@@ -89,7 +89,8 @@ public final class ZeroShot {
       for (int from = 0; from < texts.size(); from += TEXT_BATCH) {
         List<String> batch = texts.subList(from, Math.min(from + TEXT_BATCH, texts.size()));
         try (Scope scope = Scope.open()) {
-          float[] unit = tower.run(tokenizer.encode(batch), Hooks.NONE).embedding().toFloats();
+          float[] unit =
+              tower.run(shortest(tower, tokenizer, batch), Hooks.NONE).embedding().toFloats();
           for (int i = 0; i < batch.size(); i++) {
             int row = (from + i) / templates.size() * e;
             for (int j = 0; j < e; j++) rows[row + j] += unit[i * e + j];
@@ -100,6 +101,29 @@ public final class ZeroShot {
     }
     normalise(rows, e);
     return new TextLibrary(classes, rows, e);
+  }
+
+  /**
+   * Rows as long as the longest text. What stands behind the end token is padding, which a causal
+   * tower's end token does not see: single words then cost a tenth.
+   */
+  private static long[][] shortest(TextTower tower, Tokenizer tokenizer, List<String> texts) {
+    long[][] ids = tokenizer.encode(texts);
+    boolean ends =
+        switch (tower.config().endRule()) {
+          case LARGEST_ID -> tokenizer.endId() == tower.config().vocabulary() - 1;
+          case FIRST_END -> tokenizer.endId() == tower.config().endId();
+          case FIRST, LAST -> false;
+        };
+    if (!ends || !tower.config().causal()) return ids;
+    int longest = 1;
+    for (long[] row : ids) {
+      int end = 0;
+      while (end < row.length - 1 && row[end] != tokenizer.endId()) end++;
+      longest = Math.max(longest, end + 1);
+    }
+    for (int i = 0; i < ids.length; i++) ids[i] = Arrays.copyOf(ids[i], longest);
+    return ids;
   }
 
   private static void normalise(float[] rows, int width) {

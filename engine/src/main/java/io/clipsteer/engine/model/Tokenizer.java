@@ -9,23 +9,32 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * CLIP's byte-pair tokenizer. Text becomes {@code <|startoftext|>} tokens {@code <|endoftext|>},
  * cut to the context so that the end token stays, and padded.
  */
 public final class Tokenizer implements AutoCloseable {
+  private static final String WORD_END = "</w>";
+
   private final HuggingFaceTokenizer tokenizer;
+  private final byte[] json;
   private final int context;
   private final long endId;
   private final long padId;
 
-  private Tokenizer(HuggingFaceTokenizer tokenizer, int context, long endId, long padId) {
+  private Tokenizer(
+      HuggingFaceTokenizer tokenizer, byte[] json, int context, long endId, long padId) {
     this.tokenizer = tokenizer;
+    this.json = json;
     this.context = context;
     this.endId = endId;
     this.padId = padId;
@@ -96,7 +105,7 @@ public final class Tokenizer implements AutoCloseable {
           "an empty text gives " + empty.length + " tokens instead of a start and an end token",
           "This is not CLIP's tokenizer");
     }
-    return new Tokenizer(tokenizer, context, empty[1], empty[1]);
+    return new Tokenizer(tokenizer, json, context, empty[1], empty[1]);
   }
 
   private static String firstLine(Exception e) {
@@ -129,6 +138,21 @@ public final class Tokenizer implements AutoCloseable {
     for (int i = n; i < context; i++) row[i] = padId;
     if (ids.length > context) row[context - 1] = endId;
     return row;
+  }
+
+  /**
+   * The vocabulary's whole words: tokens of two or more letters a to z that end a word, in the
+   * order of their ids, which is that of their frequency.
+   */
+  public List<String> words() {
+    JsonNode vocabulary = JsonMapper.shared().readTree(json).path("model").path("vocab");
+    List<Map.Entry<String, JsonNode>> tokens = new ArrayList<>(vocabulary.properties());
+    tokens.sort(Comparator.comparingLong(token -> token.getValue().asLong(0)));
+    return tokens.stream()
+        .map(Map.Entry::getKey)
+        .filter(token -> token.matches("[a-z]{2,}" + WORD_END))
+        .map(token -> token.substring(0, token.length() - WORD_END.length()))
+        .toList();
   }
 
   @Override

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.lab.index.FeatureQuery;
+import io.clipsteer.lab.index.IndexFolder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** SQL over an index. */
+@Command(
+    name = "features",
+    description = {
+      "Asks the tables that clipsteer index made with SQL (DuckDB's). Nothing but these tables can"
+          + " be read, and nothing can be changed.",
+      "Tables: features, feature_tops, feature_labels, feature_names, feature_images; neurons and"
+          + " neuron_… after index --units neurons."
+    },
+    footer = {
+      "",
+      "Example: clipsteer features --run runs/l8 \"SELECT id, name, monosemanticity FROM features"
+          + " WHERE frequency < 0.01 ORDER BY monosemanticity DESC LIMIT 20\"",
+    })
+final class FeaturesCommand implements Callable<Integer> {
+  /** Where the index lies. */
+  static final class Place {
+    @Option(names = "--run", paramLabel = "RUN", description = "A run that was indexed.")
+    private @Nullable Path run;
+
+    @Option(names = "--index", paramLabel = "DIR", description = "What index --out named.")
+    private @Nullable Path index;
+
+    IndexFolder folder() {
+      if (run != null) return IndexFolder.of(RunOptions.folder(run));
+      Path folder = index == null ? Path.of("") : index;
+      if (!Files.isDirectory(folder)) {
+        throw new InputException(folder, "there is no such folder", "Name what index --out named");
+      }
+      return new IndexFolder(folder);
+    }
+  }
+
+  @Mixin private CommonOptions common;
+
+  @ArgGroup(exclusive = true, multiplicity = "1")
+  private Place place;
+
+  @Option(names = "--csv", description = "Comma-separated values instead of columns.")
+  private boolean csv;
+
+  @Parameters(paramLabel = "SQL", description = "One query.")
+  private String sql;
+
+  @Override
+  public Integer call() {
+    common.apply();
+    FeatureQuery.Answer answer = FeatureQuery.run(place.folder(), sql);
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("columns", answer.columns());
+    json.put("rows", answer.rows());
+    common.print(json, csv ? FeatureQuery.csv(answer) : columns(answer));
+    return 0;
+  }
+
+  /** In columns for people; a list that is long is cut. */
+  private static String columns(FeatureQuery.Answer answer) {
+    List<List<String>> lines = new ArrayList<>();
+    lines.add(answer.columns());
+    for (List<@Nullable Object> row : answer.rows()) {
+      lines.add(row.stream().map(FeaturesCommand::shown).toList());
+    }
+    int n = answer.columns().size();
+    int[] width = new int[n];
+    for (List<String> line : lines) {
+      for (int c = 0; c < n; c++) width[c] = Math.max(width[c], line.get(c).length());
+    }
+    StringBuilder text = new StringBuilder();
+    for (List<String> line : lines) {
+      StringBuilder padded = new StringBuilder();
+      for (int c = 0; c < n; c++) {
+        padded.append(line.get(c)).repeat(' ', width[c] - line.get(c).length() + 2);
+      }
+      text.append(padded.toString().stripTrailing()).append('\n');
+    }
+    return text.toString();
+  }
+
+  private static String shown(@Nullable Object cell) {
+    String text = cell == null ? "" : cell.toString();
+    StringBuilder clean = new StringBuilder();
+    text.codePoints()
+        .limit(60)
+        .forEach(c -> clean.appendCodePoint(Character.isISOControl(c) ? ' ' : c));
+    return text.length() > 60 ? clean + "…" : clean.toString();
+  }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunFolder;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.index.IndexRun;
+import io.clipsteer.lab.index.Indexer;
+import io.clipsteer.lab.index.Labels;
+import io.clipsteer.lab.index.Units;
+import io.clipsteer.lab.index.Vocabulary;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Everything about every feature, in one pass. */
+@Command(
+    name = "index",
+    description = {
+      "Tells everything about every feature of a run in one pass over pictures: how often and how"
+          + " strongly it is active and where, its strongest pictures, how alike they are, which"
+          + " labels it goes with, and words for it.",
+      "The tables go to RUN/index as Parquet; ask them with clipsteer features and clipsteer"
+          + " search."
+    },
+    footer = {
+      "",
+      "Example: clipsteer index --run runs/l8 --images photos --labels photos.tsv --json",
+    })
+final class IndexCommand implements Callable<Integer> {
+  /** Where words for names come from. */
+  static final class Words {
+    @Option(
+        names = "--vocabulary",
+        paramLabel = "FILE",
+        description = "Words to name features with, one a line (default: the tokenizer's own).")
+    private @Nullable Path vocabulary;
+
+    @Option(
+        names = "--library",
+        paramLabel = "DIR",
+        description = "Folder with text_embeddings.safetensors and words.txt to name with.")
+    private @Nullable Path library;
+  }
+
+  @Mixin private CommonOptions common;
+
+  @Mixin private PictureOptions pictures;
+
+  @Mixin private RunOptions runs;
+
+  @Option(
+      names = "--labels",
+      paramLabel = "TSV",
+      description = {
+        "What is on the pictures: a tab-separated table with a column file, every other column a"
+            + " factor; or a world's factors.jsonl (default: class folders)."
+      })
+  private @Nullable Path labels;
+
+  @ArgGroup(exclusive = true, multiplicity = "0..1")
+  private @Nullable Words words;
+
+  @Option(
+      names = "--templates",
+      paramLabel = "FILE",
+      description = "Prompts for the words, one a line with {} (default: the bare word).")
+  private @Nullable Path templates;
+
+  @Option(
+      names = "--units",
+      defaultValue = "features",
+      description = "features, or neurons of the residual stream: the baseline.")
+  private String units;
+
+  @Option(
+      names = "--top",
+      defaultValue = "16",
+      paramLabel = "N",
+      description = "Pictures kept for each feature and ranking (default: ${DEFAULT-VALUE}).")
+  private int top;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description = "Where the tables go (default: index in the run's folder).")
+  private @Nullable Path out;
+
+  @Override
+  public Integer call() {
+    common.apply();
+    Units kind = Units.parse(units);
+    RunFolder folder = runs.folder();
+    RunFolder.Run trained = folder.read();
+    IndexFolder index = out == null ? IndexFolder.of(folder) : new IndexFolder(out);
+    index.checkWritable(kind);
+    Labels known = labels == null ? Labels.ofClasses() : Labels.read(labels);
+    Progress progress = common.progress();
+    Indexer.Result result;
+    int vocabulary;
+    try (ClipModel clip = runs.load(trained, common.device());
+        RunSaes saes = RunSaes.open(folder, trained, clip)) {
+      Pictures set = pictures.resolve(clip);
+      IndexRun run = new IndexRun(clip, set, saes, kind, known, top);
+      TextLibrary library = words(clip, progress);
+      vocabulary = library == null ? 0 : library.words().size();
+      result = Indexer.run(run, library, index, progress);
+    }
+    result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+    common.print(json(index, result, vocabulary), text(index, kind, result, vocabulary));
+    return 0;
+  }
+
+  private @Nullable TextLibrary words(ClipModel clip, Progress progress) {
+    if (words != null && words.library != null) {
+      if (templates != null) {
+        throw new InputException(
+            "--templates", "has no use with --library", "A library holds finished embeddings");
+      }
+      TextLibrary library = TextLibrary.read(words.library);
+      ZeroShot.checkFits(clip, library);
+      return library;
+    }
+    List<String> prompts =
+        templates == null ? Vocabulary.TEMPLATES : ZeroShot.readTemplates(templates);
+    if (words != null && words.vocabulary != null) {
+      return ZeroShot.library(clip, Vocabulary.read(words.vocabulary), prompts, progress);
+    }
+    if (clip.text() == null || clip.tokenizer() == null) {
+      System.err.println("no names: the model has no text tower with a tokenizer (see --library)");
+      return null;
+    }
+    return ZeroShot.library(clip, Vocabulary.ownWords(clip), prompts, progress);
+  }
+
+  private static Map<String, Object> json(
+      IndexFolder index, Indexer.Result result, int vocabulary) {
+    Map<String, @Nullable Object> json = new LinkedHashMap<>();
+    json.put("folder", index.path().toString());
+    json.put("features", result.units());
+    json.put("alive", result.alive());
+    json.put("images", result.images());
+    json.put("skipped", result.skipped().size());
+    json.put("labels", result.labels());
+    json.put("vocabulary", vocabulary);
+    json.put("seconds", result.seconds());
+    json.put("median_monosemanticity", result.medianMonosemanticity());
+    return json;
+  }
+
+  private static String text(IndexFolder index, Units kind, Indexer.Result result, int vocabulary) {
+    Double median = result.medianMonosemanticity();
+    return String.format(
+        Locale.ROOT,
+        """
+        %d %s, %d of them active, on %d pictures with %d labels; %d words; %.1f s
+        monosemanticity: median %s
+        tables in %s; for example
+          clipsteer features --run %s "SELECT id, name, frequency FROM %s ORDER BY monosemanticity DESC LIMIT 10"
+        """,
+        result.units(),
+        kind.word(),
+        result.alive(),
+        result.images(),
+        result.labels(),
+        vocabulary,
+        result.seconds(),
+        median == null ? "none" : String.format(Locale.ROOT, "%.4f", median),
+        index.path(),
+        "RUN",
+        kind.word());
+  }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.Device;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.lab.RunFolder;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** A training run, and the model it was trained on. */
+final class RunOptions {
+  @Option(names = "--run", required = true, paramLabel = "RUN", description = "A training run.")
+  private Path run;
+
+  @Option(
+      names = "--model",
+      paramLabel = "PATH",
+      description = "The checkpoint, when it is no longer where the run was trained.")
+  private @Nullable Path model;
+
+  @Option(
+      names = "--dtype",
+      defaultValue = "fp32",
+      description = "The tower's: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+  private String dtype;
+
+  Path path() {
+    return run;
+  }
+
+  RunFolder folder() {
+    return folder(run);
+  }
+
+  /** A run's folder that exists. */
+  static RunFolder folder(Path run) {
+    if (!Files.exists(run)) {
+      throw new InputException(run, "there is no such folder", "Name a run of clipsteer train");
+    }
+    if (!Files.isDirectory(run)) {
+      throw new InputException(run, "is a file, not a run's folder", "Name the folder");
+    }
+    return new RunFolder(run);
+  }
+
+  /** The run's checkpoint, loaded; the caller closes it. */
+  ClipModel load(RunFolder.Run trained, Device device) {
+    return ClipModel.load(checkpoint(trained), CommonOptions.dtype("--dtype", dtype), device);
+  }
+
+  private Path checkpoint(RunFolder.Run trained) {
+    if (model != null) return model;
+    if (trained.model().isEmpty()) {
+      throw new InputException(
+          run, "was trained from a store, its model is not noted", "Give --model PATH");
+    }
+    try {
+      Path path = Path.of(trained.model());
+      if (Files.exists(path)) return path;
+    } catch (InvalidPathException e) {
+      // Written on another system: as good as absent.
+    }
+    throw new InputException(
+        run, "its model is no longer at " + trained.model(), "Give --model PATH");
+  }
+}

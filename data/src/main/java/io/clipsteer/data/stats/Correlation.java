@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.stats;
+
+/**
+ * A product-moment correlation.
+ *
+ * @param value −1 to 1
+ * @param low lower end of the 95 % interval
+ * @param high upper end of the 95 % interval
+ */
+public record Correlation(double value, double low, double high) {
+  /** The normal distribution's 97.5 % point. */
+  private static final double Z = 1.959963984540054;
+
+  /**
+   * With Fisher's interval, {@code tanh(artanh r ± z/√(n−3))}; of fewer than four pairs it is −1 to
+   * 1.
+   *
+   * @param value r; rounding beyond −1 and 1 is cut off
+   * @param n pairs
+   */
+  public static Correlation of(double value, long n) {
+    double r = Math.clamp(value, -1.0, 1.0);
+    if (n < 4) return new Correlation(r, -1, 1);
+    if (Math.abs(r) == 1) return new Correlation(r, r, r);
+    double middle = 0.5 * Math.log((1 + r) / (1 - r));
+    double half = Z / Math.sqrt(n - 3.0);
+    return new Correlation(r, Math.tanh(middle - half), Math.tanh(middle + half));
+  }
+
+  /**
+   * Point-biserial: between a score and belonging to a group.
+   *
+   * @param positives members of the group, 1 to n − 1
+   * @param n all
+   * @param positiveSum of the members' scores
+   * @param sum of all scores
+   * @param squares of all scores, summed
+   */
+  public static Correlation pointBiserial(
+      long positives, long n, double positiveSum, double sum, double squares) {
+    double variance = squares / n - sum / n * (sum / n);
+    double share = (double) positives / n;
+    double covariance = positiveSum / n - share * (sum / n);
+    double scale = Math.sqrt(Math.max(variance, 0) * share * (1 - share));
+    return of(scale > 0 ? covariance / scale : 0, n);
+  }
+}

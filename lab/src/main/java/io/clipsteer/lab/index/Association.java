@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import io.clipsteer.data.stats.Auroc;
+import io.clipsteer.data.stats.Correlation;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a unit's score goes with a label, over the labelled pictures.
+ *
+ * @param unit which unit
+ * @param label which label
+ * @param byMax whether a picture's score is the largest activation of its tokens; else their mean
+ * @param positives pictures with the label
+ * @param auroc that one of them scores above one without
+ * @param correlation of the score with having the label
+ */
+record Association(
+    int unit, int label, boolean byMax, long positives, Auroc auroc, Correlation correlation) {
+  private static final long BUDGET = 16L << 20;
+
+  /** Beyond so many pairs of units and labels, only the closest labels of each unit are told. */
+  static final long MOST_PAIRS = 10_000_000;
+
+  static final int CLOSEST = 20;
+
+  /** The labelled pictures. */
+  static final class Known {
+    private int[] @Nullable [] labels = new int[64][];
+    private long[] positives = new long[16];
+    private long pictures;
+
+    void add(int image, int[] of) {
+      if (image >= labels.length) {
+        labels = Arrays.copyOf(labels, Math.max(image + 1, labels.length * 2));
+      }
+      labels[image] = of;
+      pictures++;
+      for (int label : of) {
+        if (label >= positives.length) {
+          positives = Arrays.copyOf(positives, Math.max(label + 1, positives.length * 2));
+        }
+        positives[label]++;
+      }
+    }
+
+    long pictures() {
+      return pictures;
+    }
+
+    private int[] of(int image) {
+      int[] known = labels[image];
+      if (known == null) throw new IllegalStateException("picture " + image + " has no labels");
+      return known;
+    }
+
+    private long positives(int label) {
+      return label < positives.length ? positives[label] : 0;
+    }
+  }
+
+  /**
+   * Every unit that was active on a labelled picture, with every label that some have and some have
+   * not; by unit, label, then score.
+   *
+   * @param labels how many there are
+   */
+  static void all(
+      ScoreFile scores, int units, Known known, int labels, Consumer<Association> consumer) {
+    for (int low = 0; low < units; ) {
+      int high = scores.end(low, BUDGET);
+      ScoreFile.Slice slice = scores.read(low, high);
+      int from = low;
+      IntStream.range(low, high)
+          .parallel()
+          .mapToObj(unit -> of(slice, unit, from, known, labels))
+          .map(list -> (long) units * labels > MOST_PAIRS ? closest(list) : list)
+          .toList()
+          .forEach(list -> list.forEach(consumer));
+      low = high;
+    }
+  }
+
+  private static List<Association> of(
+      ScoreFile.Slice slice, int unit, int low, Known known, int labels) {
+    int from = slice.starts()[unit - low];
+    int to = slice.starts()[unit - low + 1];
+    if (from == to) return List.of();
+    Ranked max = new Ranked(slice, slice.max(), from, to, known, labels);
+    Ranked mean = new Ranked(slice, slice.mean(), from, to, known, labels);
+    List<Association> all = new ArrayList<>();
+    for (int label = 0; label < labels; label++) {
+      long positives = known.positives(label);
+      if (positives == 0 || positives == known.pictures()) continue;
+      all.add(max.with(unit, label, true, known));
+      all.add(mean.with(unit, label, false, known));
+    }
+    return all;
+  }
+
+  private static List<Association> closest(List<Association> all) {
+    List<Association> kept = new ArrayList<>();
+    for (boolean byMax : new boolean[] {true, false}) {
+      all.stream()
+          .filter(a -> a.byMax == byMax)
+          .sorted(Comparator.comparingDouble(a -> -Math.abs(a.auroc.value() - 0.5)))
+          .limit(CLOSEST)
+          .forEach(kept::add);
+    }
+    return kept;
+  }
+
+  /** One unit's scores by rising value, summed up by label. */
+  private static final class Ranked {
+    private final double[] rankSum;
+    private final double[] scoreSum;
+    private final long[] count;
+    private final long zeros;
+    private double sum;
+    private double squares;
+
+    Ranked(ScoreFile.Slice slice, float[] scores, int from, int to, Known known, int labels) {
+      int n = to - from;
+      rankSum = new double[labels];
+      scoreSum = new double[labels];
+      count = new long[labels];
+      zeros = known.pictures() - n;
+      // Positive floats order as their bits do.
+      long[] order = new long[n];
+      for (int i = 0; i < n; i++) {
+        order[i] = (long) Float.floatToIntBits(scores[from + i]) << 32 | i;
+      }
+      Arrays.sort(order);
+      for (int i = 0; i < n; ) {
+        int end = i + 1;
+        while (end < n && order[end] >> 32 == order[i] >> 32) end++;
+        // Ranks from 1; all pictures on which the unit is silent lie below.
+        double rank = zeros + (i + 1 + end) / 2.0;
+        for (; i < end; i++) {
+          int at = from + (int) order[i];
+          double score = scores[at];
+          sum += score;
+          squares += score * score;
+          for (int label : known.of(slice.images()[at])) {
+            rankSum[label] += rank;
+            scoreSum[label] += score;
+            count[label]++;
+          }
+        }
+      }
+    }
+
+    Association with(int unit, int label, boolean byMax, Known known) {
+      long positives = known.positives(label);
+      long negatives = known.pictures() - positives;
+      double ranks = rankSum[label] + (positives - count[label]) * (zeros + 1) / 2.0;
+      double area = (ranks - positives * (positives + 1) / 2.0) / ((double) positives * negatives);
+      return new Association(
+          unit,
+          label,
+          byMax,
+          positives,
+          Auroc.of(Math.clamp(area, 0.0, 1.0), positives, negatives),
+          Correlation.pointBiserial(positives, known.pictures(), scoreSum[label], sum, squares));
+    }
+  }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.sae.SparseCode;
+
+/**
+ * Which units are active on which token: row i has the entries from {@code starts[i]} to {@code
+ * starts[i + 1]}. Entries that are not above 0 do not count.
+ *
+ * @param starts one more than there are rows
+ * @param units unit numbers
+ * @param values activations
+ */
+record Codes(int[] starts, int[] units, float[] values) {
+  static Codes of(SparseCode code) {
+    long[] wide = code.indices().to(DType.I64).toLongs();
+    int[] units = new int[wide.length];
+    for (int i = 0; i < units.length; i++) units[i] = (int) wide[i];
+    return new Codes(code.starts(), units, code.values().toFloats());
+  }
+
+  /**
+   * Coordinates as units, both signs: unit j is {@code max(0, x_j)}, unit d + j is {@code max(0,
+   * −x_j)}.
+   *
+   * @param x row-major [n,d]
+   */
+  static Codes ofNeurons(float[] x, int d) {
+    int n = x.length / d;
+    int[] starts = new int[n + 1];
+    int[] units = new int[x.length];
+    float[] values = new float[x.length];
+    for (int i = 0; i < n; i++) {
+      starts[i + 1] = (i + 1) * d;
+      for (int j = 0; j < d; j++) {
+        float v = x[i * d + j];
+        units[i * d + j] = v < 0 ? d + j : j;
+        values[i * d + j] = Math.abs(v);
+      }
+    }
+    return new Codes(starts, units, values);
+  }
+}

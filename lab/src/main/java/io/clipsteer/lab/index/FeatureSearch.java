@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.SafeTensors;
+import io.clipsteer.data.tensor.StoredTensor;
+import io.clipsteer.data.tensor.TensorFile;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.TowerWalk;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds features of an indexed run.
+ *
+ * @param folder the index
+ * @param manifest what it says
+ * @param frequencies by group, then feature: share of the index's tokens
+ */
+public record FeatureSearch(
+    IndexFolder folder, IndexFolder.Manifest manifest, List<double[]> frequencies) {
+  /** Names told of a feature. */
+  private static final int NAMES = 3;
+
+  /**
+   * A feature that was found.
+   *
+   * @param sae its SAE's folder
+   * @param id its number there
+   * @param layer where that reads
+   * @param score what it was ranked by
+   * @param names its first words by both ways
+   * @param frequency share of the index's tokens on which it is active
+   */
+  public record Hit(
+      String sae, int id, int layer, double score, List<String> names, double frequency) {}
+
+  private record Scored(int group, int id, double score) {}
+
+  /** Opens an index of features. */
+  public static FeatureSearch open(IndexFolder folder) {
+    IndexFolder.Manifest manifest = folder.read(Units.FEATURES);
+    Map<String, Integer> groups = new HashMap<>();
+    List<double[]> frequencies = new ArrayList<>();
+    for (IndexFolder.Entry entry : manifest.groups()) {
+      groups.put(entry.sae(), frequencies.size());
+      frequencies.add(new double[entry.units()]);
+    }
+    var answer = FeatureQuery.run(folder, "SELECT sae, id, frequency FROM features");
+    for (List<@Nullable Object> row : answer.rows()) {
+      Integer group = groups.get(String.valueOf(row.get(0)));
+      if (group == null
+          || !(row.get(1) instanceof Number id)
+          || !(row.get(2) instanceof Number frequency)
+          || id.intValue() < 0
+          || id.intValue() >= frequencies.get(group).length) {
+        throw new InputException(folder.table("features"), "does not fit its index", "Index again");
+      }
+      frequencies.get(group)[id.intValue()] = frequency.doubleValue();
+    }
+    return new FeatureSearch(folder, manifest, frequencies);
+  }
+
+  /**
+   * By a text: how well a feature's pictures and its effect both point to it, as names are scored.
+   *
+   * @param embedding of the text, unit length [e]
+   */
+  public List<Hit> byText(float[] embedding, int count) {
+    List<Scored> all = new ArrayList<>();
+    try (TensorFile file = SafeTensors.open(folder.vectors(Units.FEATURES))) {
+      if (!file.tensors().containsKey("text_centre")) {
+        throw new InputException(
+            folder.path(), "was made without words", "Index again with --vocabulary or --library");
+      }
+      float[] centre = floats(file, "text_centre", embedding.length);
+      double[] wide = new double[centre.length];
+      for (int j = 0; j < wide.length; j++) wide[j] = centre[j];
+      float[] query = Namer.centred(embedding, wide);
+      for (int g = 0; g < frequencies.size(); g++) {
+        int units = frequencies.get(g).length;
+        float[] images = cosines(file, g + ".images", units, query);
+        float[] decoder = cosines(file, g + ".decoder", units, query);
+        for (int u = 0; u < units; u++) {
+          float score = Namer.both(decoder[u], images[u]);
+          if (score > 0) all.add(new Scored(g, u, score));
+        }
+      }
+    }
+    return hits(all, count);
+  }
+
+  private float[] floats(TensorFile file, String name, long elements) {
+    StoredTensor tensor = file.get(name);
+    if (tensor.elements() != elements) {
+      throw new InputException(file.path(), tensor + " does not fit", "Index again");
+    }
+    return tensor.toFloats();
+  }
+
+  private float[] cosines(TensorFile file, String name, int units, float[] query) {
+    float[] rows = floats(file, name, (long) units * query.length);
+    try (Scope scope = Scope.open()) {
+      return Tensor.of(rows, units, query.length)
+          .matmul(Tensor.of(query, query.length, 1))
+          .toFloats();
+    }
+  }
+
+  /**
+   * By a picture, or some of its patches: activations are summed over the tokens.
+   *
+   * @param pixels F32 [1,3,h,w]
+   * @param patches row-major numbers in the grid; empty for every token that an SAE reads
+   * @param below features active on as large a share of tokens, or a larger, are dropped
+   */
+  public List<Hit> byPicture(
+      ClipModel model,
+      RunSaes saes,
+      Tensor pixels,
+      List<Integer> patches,
+      double below,
+      int count) {
+    List<Scored> all = new ArrayList<>();
+    TowerWalk walk =
+        TowerWalk.past(model.vision(), saes.all().stream().map(RunSaes.One::point).toList());
+    try (Scope scope = Scope.open()) {
+      walk.walk(
+          pixels,
+          paused -> {
+            int tokens = (int) paused.value().size(1);
+            for (RunSaes.One one : saes.all()) {
+              if (!one.point().equals(paused.at())) continue;
+              try (Scope inner = Scope.open()) {
+                Tensor x = walk.selected(one.selection(), paused);
+                Codes codes = Codes.of(one.sae().encode(x).code());
+                add(all, group(one), codes, rows(model, one.selection(), tokens, patches), below);
+              }
+            }
+          });
+    }
+    return hits(all, count);
+  }
+
+  private int group(RunSaes.One one) {
+    for (int g = 0; g < manifest.groups().size(); g++) {
+      IndexFolder.Entry entry = manifest.groups().get(g);
+      if (entry.sae().equals(one.entry().folder()) && entry.units() == one.sae().features()) {
+        return g;
+      }
+    }
+    throw new InputException(
+        folder.path(), "does not know the SAE " + one.entry().folder(), "Index again");
+  }
+
+  /** The arriving rows that are meant. */
+  private static List<Integer> rows(
+      ClipModel model, TokenSelection selection, int tokens, List<Integer> patches) {
+    int prefix = model.vision().config().prefixTokens();
+    int first = selection.first(prefix);
+    int count = selection.count(prefix, tokens);
+    List<Integer> rows = new ArrayList<>();
+    for (int patch : patches) {
+      if (patch < 0 || patch >= tokens - prefix) {
+        throw new InputException(
+            "--patches " + patch,
+            "there are patches 0 to " + (tokens - prefix - 1),
+            "They count row by row from the upper left");
+      }
+      int row = prefix + patch - first;
+      if (row >= 0 && row < count) rows.add(row);
+    }
+    if (patches.isEmpty()) for (int row = 0; row < count; row++) rows.add(row);
+    return rows;
+  }
+
+  private void add(List<Scored> all, int group, Codes codes, List<Integer> rows, double below) {
+    double[] sums = new double[frequencies.get(group).length];
+    for (int row : rows) {
+      for (int e = codes.starts()[row]; e < codes.starts()[row + 1]; e++) {
+        sums[codes.units()[e]] += Math.max(0, codes.values()[e]);
+      }
+    }
+    for (int u = 0; u < sums.length; u++) {
+      if (sums[u] > 0 && frequencies.get(group)[u] < below) all.add(new Scored(group, u, sums[u]));
+    }
+  }
+
+  /**
+   * By another feature: cosine of the decoder directions, within the hook point.
+   *
+   * @param sae the SAE's folder, or null when there is one only
+   */
+  public List<Hit> like(RunSaes saes, @Nullable String sae, int id, int count) {
+    RunSaes.One from = null;
+    for (RunSaes.One one : saes.all()) {
+      if (sae == null ? saes.all().size() == 1 : one.entry().folder().equals(sae)) from = one;
+    }
+    if (from == null) {
+      String names =
+          saes.all().stream().map(o -> o.entry().folder()).collect(Collectors.joining(", "));
+      throw new InputException(
+          "--sae " + (sae == null ? "" : sae), "names no SAE of the run", "Name one of " + names);
+    }
+    if (id < 0 || id >= from.sae().features()) {
+      throw new InputException(
+          "--feature " + id, "there are 0 to " + (from.sae().features() - 1), "Correct it");
+    }
+    List<Scored> all = new ArrayList<>();
+    HookPoint point = from.point();
+    try (Scope scope = Scope.open()) {
+      Tensor direction = from.sae().decoder().narrow(0, id, 1).unit().transpose(0, 1);
+      for (RunSaes.One one : saes.all()) {
+        if (!one.point().equals(point)) continue;
+        int g = group(one);
+        float[] cosines = one.sae().decoder().unit().matmul(direction).toFloats();
+        for (int u = 0; u < cosines.length; u++) {
+          if (one != from || u != id) all.add(new Scored(g, u, cosines[u]));
+        }
+      }
+    }
+    return hits(all, count);
+  }
+
+  /** The best; of equal ones the earlier. */
+  private List<Hit> hits(List<Scored> all, int count) {
+    List<Scored> best =
+        all.stream()
+            .sorted(
+                Comparator.comparingDouble((Scored s) -> -s.score)
+                    .thenComparingInt(Scored::group)
+                    .thenComparingInt(Scored::id))
+            .limit(count)
+            .toList();
+    Map<String, List<String>> names = names(best);
+    List<Hit> hits = new ArrayList<>();
+    for (Scored s : best) {
+      IndexFolder.Entry entry = manifest.groups().get(s.group);
+      hits.add(
+          new Hit(
+              entry.sae(),
+              s.id,
+              HookPoint.parse(entry.hookPoint()).layer(),
+              s.score,
+              names.getOrDefault(entry.sae() + " " + s.id, List.of()),
+              frequencies.get(s.group)[s.id]));
+    }
+    return hits;
+  }
+
+  private Map<String, List<String>> names(List<Scored> best) {
+    Map<String, List<String>> names = new HashMap<>();
+    if (best.isEmpty()) return names;
+    String ids = best.stream().map(s -> String.valueOf(s.id)).collect(Collectors.joining(","));
+    var answer =
+        FeatureQuery.run(
+            folder,
+            "SELECT sae, id, word FROM feature_names WHERE method = 'both' AND rank <= "
+                + NAMES
+                + " AND id IN ("
+                + ids
+                + ") ORDER BY sae, id, rank");
+    for (List<@Nullable Object> row : answer.rows()) {
+      names
+          .computeIfAbsent(row.get(0) + " " + row.get(1), k -> new ArrayList<>())
+          .add(String.valueOf(row.get(2)));
+    }
+    return names;
+  }
+}

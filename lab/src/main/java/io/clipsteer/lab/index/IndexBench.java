@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.Engine;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.Progress;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/** How long an index of made-up tokens takes: everything but the tower and the names. */
+public final class IndexBench {
+  /**
+   * What was measured.
+   *
+   * @param seconds from tokens in memory to tables on disk
+   * @param encodeSeconds of these, the SAE's
+   * @param peakBytes of the process
+   */
+  public record Result(double seconds, double encodeSeconds, long peakBytes) {}
+
+  private static final int GRID = 14;
+  private static final int PATCHES = GRID * GRID;
+  private static final int EMBEDDING = 512;
+  private static final int LABELS = 50;
+  private static final int BATCH = 16;
+
+  private IndexBench() {}
+
+  /**
+   * Measures.
+   *
+   * @param tokens patch tokens, rounded up to whole pictures of 196
+   */
+  public static Result run(
+      int width, int features, int k, int tokens, long seed, Progress progress) {
+    Path folder;
+    try {
+      folder = Files.createTempDirectory("clipsteer-bench-");
+    } catch (IOException e) {
+      throw new InputException("bench index", "no temporary folder: " + e, "Free some space", e);
+    }
+    try (Scope scope = Scope.open()) {
+      SplittableRandom random = new SplittableRandom(seed);
+      try (Sae sae = sae(width, features, k, random, scope)) {
+        float[] directions = gaussian(random, 512 * width, 1);
+        return run(sae, directions, (tokens + PATCHES - 1) / PATCHES, random, folder, progress);
+      }
+    } finally {
+      delete(folder);
+    }
+  }
+
+  private static Result run(
+      Sae sae,
+      float[] directions,
+      int pictures,
+      SplittableRandom random,
+      Path folder,
+      Progress progress) {
+    var layout = new TokenLayout(1, PATCHES, 1, GRID, GRID);
+    var known = new Association.Known();
+    List<String> ids = new ArrayList<>();
+    List<@Nullable String> classes = new ArrayList<>();
+    double encode = 0;
+    double made = 0;
+    long start = System.nanoTime();
+    try (ScoreFile scores = new ScoreFile(folder, sae.features());
+        var task = progress.start("indexing made-up tokens", pictures, "images")) {
+      var tally = new UnitTally(layout, sae.features(), EMBEDDING, 16);
+      for (int from = 0; from < pictures; from += BATCH) {
+        int count = Math.min(BATCH, pictures - from);
+        try (Scope scope = Scope.open()) {
+          long begin = System.nanoTime();
+          Tensor x = tokens(directions, sae.width(), count * PATCHES, random);
+          float[] embeddings = gaussian(random, count * EMBEDDING, 1);
+          made += seconds(begin);
+          begin = System.nanoTime();
+          Codes codes = Codes.of(sae.encode(x).code());
+          encode += seconds(begin);
+          for (int i = 0; i < count; i++) {
+            int image = from + i;
+            ids.add("picture-" + image);
+            classes.add(null);
+            known.add(image, new int[] {image % LABELS});
+            double[] unit = IndexRun.unit(embeddings, i * EMBEDDING, EMBEDDING, ids.get(image));
+            tally.add(image, unit, codes, i * PATCHES, scores);
+          }
+        }
+        task.advance(count, 2.0 * sae.width() * sae.features() * PATCHES * count);
+      }
+      var group =
+          new IndexRun.Group(
+              "saes/made-up", HookPoint.residPost(0), TokenSelection.PATCHES, sae, tally, scores);
+      List<Labels.Label> labels = new ArrayList<>();
+      for (int l = 0; l < LABELS; l++) {
+        labels.add(new Labels.Label("class", String.format(Locale.ROOT, "%02d", l)));
+      }
+      var pass =
+          new IndexRun.Pass(List.of(group), ids, classes, known, labels, Map.of(), List.of());
+      try (DuckTables duck = new DuckTables(folder)) {
+        IndexTables tables = new IndexTables(duck, Units.FEATURES);
+        tables.images(pass);
+        tables.tops(pass);
+        tables.labels(pass);
+        tables.units(pass, Map.of());
+      }
+      return new Result(seconds(start) - made, encode, peak());
+    }
+  }
+
+  private static double seconds(long since) {
+    return (System.nanoTime() - since) * 1e-9;
+  }
+
+  private static Sae sae(int width, int features, int k, SplittableRandom random, Scope scope) {
+    float[] encoder = gaussian(random, width * features, 1 / Math.sqrt(width));
+    return new Sae(
+        new SaeActivation.TopK(k),
+        new InputNormalisation.LayerNorm(),
+        scope.release(Tensor.of(encoder, width, features)),
+        scope.release(Tensor.of(new float[features], features)),
+        // Not read by the index itself.
+        scope.release(Tensor.of(new float[features], features, 1).expand(features, width)),
+        scope.release(Tensor.of(new float[width], width)),
+        true);
+  }
+
+  private static float[] gaussian(SplittableRandom random, int count, double deviation) {
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) values[i] = (float) (deviation * random.nextGaussian());
+    return values;
+  }
+
+  /** Sums of few directions: tokens that differ as real ones do. */
+  private static Tensor tokens(float[] directions, int width, int count, SplittableRandom random) {
+    float[] rows = new float[count * width];
+    int all = directions.length / width;
+    for (int row = 0; row < count; row++) {
+      for (int term = 0; term < 8; term++) {
+        int from = random.nextInt(all) * width;
+        float weight = (float) random.nextDouble();
+        for (int c = 0; c < width; c++) rows[row * width + c] += weight * directions[from + c];
+      }
+    }
+    return Tensor.of(rows, count, width);
+  }
+
+  /** The most the process ever held; where the system does not tell, what it holds now. */
+  private static long peak() {
+    try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
+      String line = lines.filter(l -> l.startsWith("VmHWM:")).findFirst().orElse("");
+      String digits = line.replaceAll("[^0-9]", "");
+      if (!digits.isEmpty()) return Long.parseLong(digits) * 1024;
+    } catch (IOException e) {
+      // Not Linux.
+    }
+    return Engine.residentBytes();
+  }
+
+  private static void delete(Path folder) {
+    try (Stream<Path> all = Files.walk(folder)) {
+      for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(path);
+    } catch (IOException e) {
+      // A temporary folder: the system clears it.
+      return;
+    }
+  }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.InputException;
+import io.clipsteer.lab.RunFolder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.List;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * An index on disk: Parquet tables, vectors, and for features and neurons each a JSON file that is
+ * written last, so that an index with it is complete.
+ *
+ * @param path {@code index} in the run's folder, unless the user named another
+ */
+public record IndexFolder(Path path) {
+  /** The tables' names after {@code feature_} or {@code neuron_}, in the order of writing. */
+  static final List<String> PARTS = List.of("tops", "labels", "names", "images");
+
+  private static final int PROTOCOL = 1;
+
+  /**
+   * What the JSON file says.
+   *
+   * @param protocol 1
+   * @param model checkpoint, absolute
+   * @param source where the pictures come from
+   * @param images pictures indexed
+   * @param labels distinct labels
+   * @param top pictures kept for each unit and ranking
+   * @param vocabulary words that names were chosen from; 0 without names
+   * @param groups SAEs or hook points, in the run's order
+   */
+  public record Manifest(
+      int protocol,
+      String clipsteer,
+      String model,
+      String source,
+      long images,
+      int labels,
+      int top,
+      int vocabulary,
+      List<Entry> groups) {}
+
+  /**
+   * One SAE, or the neurons of a hook point.
+   *
+   * @param sae the SAE's folder, or the hook point with its tokens
+   * @param units how many
+   */
+  public record Entry(
+      String sae, String hookPoint, String tokens, int units, int rows, int columns, int prefix) {}
+
+  /** Of a run. */
+  public static IndexFolder of(RunFolder run) {
+    return new IndexFolder(run.path().resolve("index"));
+  }
+
+  private Path json(Units units) {
+    return path.resolve(units.word() + ".json");
+  }
+
+  /** Vectors of the units. */
+  Path vectors(Units units) {
+    return path.resolve(units.one() + "_vectors.safetensors");
+  }
+
+  /** A table's file. */
+  Path table(String name) {
+    return path.resolve(name + ".parquet");
+  }
+
+  /**
+   * Refuses a place that cannot be written into or holds something else; asked early.
+   *
+   * @throws InputException with what is in the way
+   */
+  public void checkWritable(Units units) {
+    if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)
+        && !(Files.isDirectory(path) && Files.isWritable(path))) {
+      throw new InputException(
+          path, "is no folder that can be written into", "Move it, or check its rights");
+    }
+    if (Files.exists(json(units), LinkOption.NOFOLLOW_LINKS)) {
+      read(units);
+      return;
+    }
+    // Without the JSON file, tables of these names may only be an unfinished index's.
+    for (String part : PARTS) {
+      Path table = table(units.one() + "_" + part);
+      if (Files.isDirectory(table)) {
+        throw new InputException(table, "is a folder, a table goes there", "Move it elsewhere");
+      }
+    }
+  }
+
+  /** Whether there is a complete index. */
+  public boolean has(Units units) {
+    return Files.isRegularFile(json(units));
+  }
+
+  /**
+   * What there is.
+   *
+   * @throws InputException when there is no complete index, or it is not ours
+   */
+  public Manifest read(Units units) {
+    Path file = json(units);
+    if (!Files.isRegularFile(file)) {
+      throw new InputException(
+          path, "holds no index of " + units.word(), "Make one with clipsteer index");
+    }
+    String remedy = "Move it elsewhere, and index again";
+    try {
+      Manifest manifest = JsonMapper.shared().readValue(Files.readAllBytes(file), Manifest.class);
+      if (manifest == null || manifest.protocol() != PROTOCOL || manifest.groups() == null) {
+        throw new InputException(file, "is no index of this clipsteer's", remedy);
+      }
+      return manifest;
+    } catch (JacksonException e) {
+      throw new InputException(file, "is no index of clipsteer's", remedy, e);
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check its rights", e);
+    }
+  }
+
+  /** Takes the JSON file away: from now on the index is unfinished. */
+  void open(Units units) {
+    try {
+      Files.deleteIfExists(json(units));
+    } catch (IOException e) {
+      throw new InputException(path, "cannot be written into: " + e, "Check its rights", e);
+    }
+  }
+
+  /** Writes the JSON file, last. */
+  void finish(Units units, Manifest manifest) {
+    AtomicFiles.writeJson(json(units), manifest);
+  }
+}

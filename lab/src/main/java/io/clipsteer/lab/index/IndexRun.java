@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageBatch;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.Paused;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.TowerWalk;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One pass over pictures that tells everything about every unit of a run.
+ *
+ * @param model the run's
+ * @param pictures all of them are read once
+ * @param saes of the run
+ * @param units features, or neurons where the SAEs read
+ * @param labels what is known of the pictures
+ * @param top pictures kept for each unit and ranking, 0 to 1,000
+ */
+public record IndexRun(
+    ClipModel model, Pictures pictures, RunSaes saes, Units units, Labels labels, int top) {
+
+  /** Refuses a top out of range. */
+  public IndexRun {
+    if (top < 0 || top > 1000) {
+      throw new InputException("--top " + top, "not from 0 to 1000", "Try 16");
+    }
+  }
+
+  /**
+   * Units that belong together.
+   *
+   * @param name the SAE's folder, or the hook point and tokens of neurons
+   * @param sae null for neurons
+   */
+  record Group(
+      String name,
+      HookPoint point,
+      TokenSelection selection,
+      @Nullable Sae sae,
+      UnitTally tally,
+      ScoreFile scores) {}
+
+  /**
+   * What a pass gave; its score files are removed when it is closed.
+   *
+   * @param images ids, a picture's number is its place
+   * @param known the labelled pictures
+   * @param labels all labels
+   * @param means by hook point
+   */
+  record Pass(
+      List<Group> groups,
+      List<String> images,
+      List<@Nullable String> classes,
+      Association.Known known,
+      List<Labels.Label> labels,
+      Map<HookPoint, MeanResidual> means,
+      List<ImageLoader.Skipped> skipped)
+      implements AutoCloseable {
+    @Override
+    public void close() {
+      for (Group group : groups) group.scores().close();
+    }
+  }
+
+  /**
+   * The pass.
+   *
+   * @param scratch folder for scores while it runs
+   * @throws InputException when no picture can be read
+   */
+  Pass pass(Path scratch, Progress progress) {
+    List<Group> groups = new ArrayList<>();
+    try {
+      groups(scratch, groups);
+      return pass(groups, progress);
+    } catch (RuntimeException e) {
+      for (Group group : groups) group.scores().close();
+      throw e;
+    }
+  }
+
+  private void groups(Path scratch, List<Group> groups) {
+    Set<String> seen = new LinkedHashSet<>();
+    for (RunSaes.One one : saes.all()) {
+      boolean features = units == Units.FEATURES;
+      String place = one.entry().hookPoint() + "." + one.entry().tokens();
+      if (!features && !seen.add(place)) continue;
+      var layout =
+          TokenLayout.of(
+              model.vision().config(),
+              one.selection(),
+              pictures.preprocessing().height(),
+              pictures.preprocessing().width());
+      if (layout.patches() > Short.MAX_VALUE) {
+        throw new InputException(
+            model.source().path(), layout.patches() + " patches a picture", "Index smaller ones");
+      }
+      int count = features ? one.sae().features() : 2 * one.sae().width();
+      groups.add(
+          new Group(
+              features ? one.entry().folder() : place,
+              one.point(),
+              one.selection(),
+              features ? one.sae() : null,
+              new UnitTally(layout, count, model.vision().config().embedDim(), top),
+              new ScoreFile(scratch, count)));
+    }
+  }
+
+  private Pass pass(List<Group> groups, Progress progress) {
+    List<String> ids = new ArrayList<>();
+    List<@Nullable String> classes = new ArrayList<>();
+    var known = new Association.Known();
+    Map<HookPoint, MeanResidual> means = new LinkedHashMap<>();
+    for (Group group : groups) means.putIfAbsent(group.point, new MeanResidual(group.point));
+    TowerWalk walk = TowerWalk.past(model.vision(), means.keySet());
+    double flops = model.vision().flopsPerImage();
+    for (Group g : groups) {
+      if (g.sae != null) flops += 2.0 * g.sae.width() * g.sae.features() * g.tally.layout().count();
+    }
+    double each = flops;
+    List<ImageLoader.Skipped> skipped;
+    try (var task = progress.start("indexing", pictures.count(), "images")) {
+      skipped =
+          pictures.forEach(
+              (batch, pixels) -> {
+                add(groups, walk, means, batch, pixels, ids.size(), known);
+                ids.addAll(batch.ids());
+                classes.addAll(batch.labels());
+                task.advance(batch.count(), each * batch.count());
+              });
+    }
+    return new Pass(groups, ids, classes, known, labels.all(), means, skipped);
+  }
+
+  private void add(
+      List<Group> groups,
+      TowerWalk walk,
+      Map<HookPoint, MeanResidual> means,
+      ImageBatch batch,
+      Tensor pixels,
+      int first,
+      Association.Known known) {
+    Map<Group, Codes> codes = new LinkedHashMap<>();
+    Paused last =
+        walk.walk(
+            pixels,
+            paused -> {
+              Objects.requireNonNull(means.get(paused.at())).add(paused);
+              for (Group group : groups) {
+                if (group.point.equals(paused.at())) codes.put(group, codes(group, walk, paused));
+              }
+            });
+    float[] embeddings = model.vision().continueFrom(last, Hooks.NONE).embedding().toFloats();
+    int e = embeddings.length / batch.count();
+    for (int i = 0; i < batch.count(); i++) {
+      double[] unit = unit(embeddings, i * e, e, batch.ids().get(i));
+      int[] of = labels.of(batch.ids().get(i), batch.labels().get(i));
+      if (of != null) known.add(first + i, of);
+      for (var group : codes.entrySet()) {
+        UnitTally tally = group.getKey().tally;
+        ScoreFile scores = of == null ? null : group.getKey().scores;
+        tally.add(first + i, unit, group.getValue(), i * tally.layout().count(), scores);
+      }
+    }
+  }
+
+  private static Codes codes(Group group, TowerWalk walk, Paused paused) {
+    try (Scope scope = Scope.open()) {
+      Tensor x = walk.selected(group.selection, paused);
+      return group.sae == null
+          ? Codes.ofNeurons(x.toFloats(), (int) x.size(1))
+          : Codes.of(group.sae.encode(x).code());
+    }
+  }
+
+  /** In double to full precision: floats are of unit length to 1e-7 only. */
+  static double[] unit(float[] rows, int at, int width, String picture) {
+    double square = 0;
+    for (int j = 0; j < width; j++) square += (double) rows[at + j] * rows[at + j];
+    double norm = Math.sqrt(square);
+    if (!(norm > 0) || Double.isInfinite(norm)) {
+      throw new InputException(
+          picture, "its embedding has length " + norm, "Check the picture and the weights");
+    }
+    double[] unit = new double[width];
+    for (int j = 0; j < width; j++) unit[j] = rows[at + j] / norm;
+    return unit;
+  }
+}

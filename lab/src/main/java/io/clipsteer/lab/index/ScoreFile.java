@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.InputException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/**
+ * Scores of labelled pictures on disk while a pass runs: all of them would not fit into memory, and
+ * a rank needs all. Removed when closed.
+ */
+final class ScoreFile implements UnitTally.Scores, AutoCloseable {
+  private static final int BUFFER = 1 << 20;
+  private static final int ENTRY = 12;
+
+  /**
+   * Scores of a few units, unit by unit: entries of unit u of the range lie from {@code starts[u −
+   * low]} to {@code starts[u − low + 1]}, by rising picture.
+   */
+  record Slice(int low, int[] starts, int[] images, float[] max, float[] mean) {}
+
+  private final Path file;
+  private final FileChannel channel;
+  private final ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER);
+  private final long[] counts;
+
+  /** A new file in {@code folder}. */
+  ScoreFile(Path folder, int units) {
+    counts = new long[units];
+    try {
+      Files.createDirectories(folder);
+      file = Files.createTempFile(folder, ".scores-", ".tmp");
+      channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    } catch (IOException e) {
+      throw failure(folder, e);
+    }
+  }
+
+  private static InputException failure(Path where, IOException e) {
+    return new InputException(
+        where, "scores cannot be kept there: " + e, "Check its rights and free space", e);
+  }
+
+  @Override
+  public void add(int image, int count, int[] units, float[] max, float[] mean) {
+    try {
+      room(8);
+      buffer.putInt(image).putInt(count);
+      for (int i = 0; i < count; i++) {
+        room(ENTRY);
+        buffer.putInt(units[i]).putFloat(max[i]).putFloat(mean[i]);
+        counts[units[i]]++;
+      }
+    } catch (IOException e) {
+      throw failure(file, e);
+    }
+  }
+
+  private void room(int bytes) throws IOException {
+    if (buffer.remaining() >= bytes) return;
+    AtomicFiles.writeFully(channel, buffer.flip());
+    buffer.clear();
+  }
+
+  /** Pictures on which a unit is active. */
+  long count(int unit) {
+    return counts[unit];
+  }
+
+  /** The end of a range of units from {@code low} on that has at most {@code budget} entries. */
+  int end(int low, long budget) {
+    long total = 0;
+    int high = low;
+    while (high < counts.length && (high == low || total + counts[high] <= budget)) {
+      total += counts[high++];
+    }
+    return high;
+  }
+
+  /** Reads the units from {@code low} to {@code high}, the end left out. Nothing is added after. */
+  Slice read(int low, int high) {
+    int[] starts = new int[high - low + 1];
+    for (int u = low; u < high; u++) {
+      starts[u - low + 1] = Math.toIntExact(starts[u - low] + counts[u]);
+    }
+    int total = starts[high - low];
+    int[] images = new int[total];
+    float[] max = new float[total];
+    float[] mean = new float[total];
+    int[] at = starts.clone();
+    try {
+      AtomicFiles.writeFully(channel, buffer.flip());
+      buffer.clear();
+      channel.position(0);
+      buffer.limit(0);
+      while (fill(8)) {
+        int image = buffer.getInt();
+        int count = buffer.getInt();
+        for (int i = 0; i < count; i++) {
+          if (!fill(ENTRY)) throw new IOException("it ends early");
+          int unit = buffer.getInt();
+          float largest = buffer.getFloat();
+          float average = buffer.getFloat();
+          if (unit < low || unit >= high) continue;
+          int place = at[unit - low]++;
+          images[place] = image;
+          max[place] = largest;
+          mean[place] = average;
+        }
+      }
+      channel.position(channel.size());
+      buffer.clear();
+    } catch (IOException e) {
+      throw failure(file, e);
+    }
+    return new Slice(low, starts, images, max, mean);
+  }
+
+  private boolean fill(int bytes) throws IOException {
+    if (buffer.remaining() >= bytes) return true;
+    buffer.compact();
+    while (buffer.hasRemaining() && channel.read(buffer) >= 0) {
+      // Until full or at the end.
+    }
+    buffer.flip();
+    return buffer.remaining() >= bytes;
+  }
+
+  @Override
+  public void close() {
+    try {
+      channel.close();
+      Files.deleteIfExists(file);
+    } catch (IOException e) {
+      throw failure(file, e);
+    }
+  }
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Everything about many units (features of an SAE, or neurons) in one pass over pictures. Sums are
+ * in double. Memory hangs on the units that were ever active, the grid and the width of the
+ * embeddings; of pictures only the strongest of each unit are kept.
+ */
+final class UnitTally {
+  /** Half octaves from 2^−10 to 2^10. */
+  static final int BINS = 40;
+
+  private static final int LOWEST_OCTAVE = -10;
+
+  /** Is told of a picture's active units. */
+  interface Scores {
+    /**
+     * Arrays are valid up to {@code count} and during the call.
+     *
+     * @param max largest activation over the picture's tokens
+     * @param mean over the picture's tokens
+     */
+    void add(int image, int count, int[] units, float[] max, float[] mean);
+  }
+
+  private final TokenLayout layout;
+  private final int units;
+  private final int width;
+  private final int top;
+
+  private final long[] active;
+  private final long[] activeCls;
+  private final long[] activePatches;
+  private final long[] images;
+  private final double[] sum;
+  private final double[] sumCls;
+  private final float[] max;
+  private final double[] maxSum;
+  private final double[] maxSquares;
+  private final int[] @Nullable [] histogram;
+  private final double[] @Nullable [] position;
+  private final double[] @Nullable [] embedding;
+  private final Kept[] @Nullable [] byMax;
+  private final Kept[] @Nullable [] byMean;
+  private final double[] embeddingSum;
+  private long pictures;
+
+  // Of the picture at hand: its entries as one list for each unit, the last first.
+  private final int[] head;
+  private int[] next = new int[0];
+  private int[] token = new int[0];
+  private int[] touched = new int[0];
+  private float[] touchedMax = new float[0];
+  private float[] touchedMean = new float[0];
+
+  /**
+   * No picture yet.
+   *
+   * @param width of the embeddings
+   * @param top pictures kept for each unit and ranking
+   */
+  UnitTally(TokenLayout layout, int units, int width, int top) {
+    this.layout = layout;
+    this.units = units;
+    this.width = width;
+    this.top = top;
+    active = new long[units];
+    activeCls = new long[units];
+    activePatches = new long[units];
+    images = new long[units];
+    sum = new double[units];
+    sumCls = new double[units];
+    max = new float[units];
+    maxSum = new double[units];
+    maxSquares = new double[units];
+    histogram = new int[units][];
+    position = new double[units][];
+    embedding = new double[units][];
+    byMax = new Kept[units][];
+    byMean = new Kept[units][];
+    embeddingSum = new double[width];
+    head = new int[units];
+    Arrays.fill(head, -1);
+  }
+
+  /**
+   * One more picture.
+   *
+   * @param image its number, rising from call to call
+   * @param unit its embedding, of unit length
+   * @param row its first token in {@code codes}
+   * @param scores is told of its active units, or null
+   */
+  void add(int image, double[] unit, Codes codes, int row, @Nullable Scores scores) {
+    pictures++;
+    for (int j = 0; j < width; j++) embeddingSum[j] += unit[j];
+    int from = codes.starts()[row];
+    int entries = codes.starts()[row + layout.count()] - from;
+    grow(entries);
+    int count = chain(codes, row, from);
+    for (int i = 0; i < count; i++) finish(i, image, unit, codes.values(), from);
+    if (scores != null && count > 0) scores.add(image, count, touched, touchedMax, touchedMean);
+  }
+
+  private void grow(int entries) {
+    if (entries <= next.length) return;
+    int size = Math.max(entries, Math.min(next.length * 2, Integer.MAX_VALUE - 8));
+    next = new int[size];
+    token = new int[size];
+    int most = Math.min(size, units);
+    touched = new int[most];
+    touchedMax = new float[most];
+    touchedMean = new float[most];
+  }
+
+  /** Counts by token, and links each unit's entries; gives the number of units met. */
+  private int chain(Codes codes, int row, int from) {
+    int count = 0;
+    for (int t = 0; t < layout.count(); t++) {
+      int patch = layout.patch(t);
+      boolean cls = layout.isCls(t);
+      for (int e = codes.starts()[row + t]; e < codes.starts()[row + t + 1]; e++) {
+        float value = codes.values()[e];
+        if (!(value > 0)) continue;
+        int unit = codes.units()[e];
+        active[unit]++;
+        if (cls) {
+          activeCls[unit]++;
+          sumCls[unit] += value;
+        }
+        if (patch >= 0) activePatches[unit]++;
+        int[] bins = histogram[unit];
+        if (bins == null) {
+          bins = new int[BINS];
+          histogram[unit] = bins;
+        }
+        bins[bin(value)]++;
+        if (head[unit] < 0) touched[count++] = unit;
+        next[e - from] = head[unit];
+        token[e - from] = t;
+        head[unit] = e - from;
+      }
+    }
+    return count;
+  }
+
+  /** Half octaves: ⌊2·log2 v⌋, ends inside. */
+  static int bin(float value) {
+    int exponent = Math.getExponent(value);
+    // value / 2^exponent is in [1,2): its upper half octave begins at √2.
+    boolean upper = exponent >= Float.MIN_EXPONENT && value >= Math.scalb(Math.sqrt(2), exponent);
+    return Math.clamp(2L * (exponent - LOWEST_OCTAVE) + (upper ? 1 : 0), 0, BINS - 1);
+  }
+
+  private void finish(int i, int image, double[] direction, float[] values, int from) {
+    int unit = touched[i];
+    int first = head[unit];
+    head[unit] = -1;
+    double[] grid = position[unit];
+    if (grid == null) {
+      grid = new double[layout.patches()];
+      position[unit] = grid;
+      embedding[unit] = new double[width];
+    }
+    double total = 0;
+    float largest = 0;
+    for (int e = first; e >= 0; e = next[e]) {
+      float value = values[from + e];
+      total += value;
+      largest = Math.max(largest, value);
+      int patch = layout.patch(token[e]);
+      if (patch >= 0) grid[patch] += value;
+    }
+    float mean = (float) (total / layout.count());
+    touchedMax[i] = largest;
+    touchedMean[i] = mean;
+    images[unit]++;
+    sum[unit] += total;
+    max[unit] = Math.max(max[unit], largest);
+    maxSum[unit] += largest;
+    maxSquares[unit] += (double) largest * largest;
+    double[] to = embedding[unit];
+    if (to != null) for (int j = 0; j < width; j++) to[j] += largest * direction[j];
+    keep(unit, image, largest, mean, values, from, first);
+  }
+
+  private void keep(
+      int unit, int image, float largest, float mean, float[] values, int from, int first) {
+    if (top == 0) return;
+    Kept[] strongest = byMax[unit];
+    Kept[] broadest = byMean[unit];
+    if (strongest == null || broadest == null) {
+      strongest = new Kept[top];
+      broadest = new Kept[top];
+      byMax[unit] = strongest;
+      byMean[unit] = broadest;
+    }
+    Kept lastMax = strongest[top - 1];
+    Kept lastMean = broadest[top - 1];
+    // Of equal ones the earlier picture stays.
+    boolean forMax = lastMax == null || largest > lastMax.max();
+    boolean forMean = lastMean == null || mean > lastMean.mean();
+    if (!forMax && !forMean) return;
+    Kept kept = kept(image, largest, mean, values, from, first);
+    if (forMax) insert(strongest, kept, true);
+    if (forMean) insert(broadest, kept, false);
+  }
+
+  private static void insert(@Nullable Kept[] best, Kept kept, boolean byMax) {
+    int at = best.length - 1;
+    while (at > 0) {
+      Kept before = best[at - 1];
+      if (before != null && (byMax ? before.max() >= kept.max() : before.mean() >= kept.mean())) {
+        break;
+      }
+      best[at] = before;
+      at--;
+    }
+    best[at] = kept;
+  }
+
+  /** The entries come last first, so the map is filled from its end. */
+  private Kept kept(int image, float largest, float mean, float[] values, int from, int first) {
+    int count = 0;
+    for (int e = first; e >= 0; e = next[e]) if (layout.patch(token[e]) >= 0) count++;
+    short[] patches = new short[count];
+    float[] activations = new float[count];
+    int best = -1;
+    for (int e = first; e >= 0; e = next[e]) {
+      int patch = layout.patch(token[e]);
+      if (patch < 0) continue;
+      count--;
+      patches[count] = (short) patch;
+      activations[count] = values[from + e];
+      if (best < 0 || activations[count] >= activations[best]) best = count;
+    }
+    return new Kept(image, largest, mean, best < 0 ? -1 : patches[best], patches, activations);
+  }
+
+  // ---- what came out ----------------------------------------------------------------------------
+
+  int units() {
+    return units;
+  }
+
+  TokenLayout layout() {
+    return layout;
+  }
+
+  long pictures() {
+    return pictures;
+  }
+
+  /** Tokens seen. */
+  long tokens() {
+    return pictures * layout.count();
+  }
+
+  /** Pictures on which the unit is active. */
+  long images(int unit) {
+    return images[unit];
+  }
+
+  /** Share of tokens. */
+  double frequency(int unit) {
+    return (double) active[unit] / tokens();
+  }
+
+  /** Share of class tokens; null where none arrive. */
+  @Nullable Double frequencyCls(int unit) {
+    return layout.hasCls() ? (Double) ((double) activeCls[unit] / pictures) : null;
+  }
+
+  /** Share of patches; null where none arrive. */
+  @Nullable Double frequencyPatches(int unit) {
+    long patches = pictures * layout.patches();
+    return patches > 0 ? (Double) ((double) activePatches[unit] / patches) : null;
+  }
+
+  /** Class tokens' share of the sum of all activations; null where none arrive or it is 0. */
+  @Nullable Double clsShare(int unit) {
+    return layout.hasCls() && sum[unit] > 0 ? (Double) (sumCls[unit] / sum[unit]) : null;
+  }
+
+  /** Over all tokens. */
+  double mean(int unit) {
+    return sum[unit] / tokens();
+  }
+
+  /** Over the tokens on which it is active; 0 when there is none. */
+  double meanActive(int unit) {
+    return active[unit] == 0 ? 0 : sum[unit] / active[unit];
+  }
+
+  float max(int unit) {
+    return max[unit];
+  }
+
+  /** Tokens by half octave of the activation; null when it never was active. */
+  int @Nullable [] histogram(int unit) {
+    return histogram[unit];
+  }
+
+  /** Mean activation by patch, row-major; null when it never was active. */
+  float @Nullable [] position(int unit) {
+    double[] grid = position[unit];
+    if (grid == null) return null;
+    float[] mean = new float[grid.length];
+    for (int p = 0; p < mean.length; p++) mean[p] = (float) (grid[p] / pictures);
+    return mean;
+  }
+
+  /**
+   * The strongest pictures by largest activation, then by mean; fewer than asked for at the end.
+   */
+  Kept[] top(int unit, boolean byMaximum) {
+    Kept[] all = (byMaximum ? byMax : byMean)[unit];
+    if (all == null) return new Kept[0];
+    int count = 0;
+    while (count < all.length && all[count] != null) count++;
+    return Arrays.copyOf(all, count);
+  }
+
+  /**
+   * {@code (‖Σ a_i e_i‖² − Σ a_i²)/((Σ a_i)² − Σ a_i²)} with a_i the largest activation of picture
+   * i and e_i its unit embedding: the activation-weighted mean cosine of all pairs. Null for a unit
+   * active on fewer than two pictures.
+   */
+  @Nullable Double monosemanticity(int unit) {
+    double[] total = embedding[unit];
+    if (total == null || images[unit] < 2) return null;
+    double square = 0;
+    for (double t : total) square += t * t;
+    double pairs = maxSum[unit] * maxSum[unit] - maxSquares[unit];
+    double value = (square - maxSquares[unit]) / pairs;
+    return Double.isFinite(value) ? (Double) value : null;
+  }
+
+  /** Activation-weighted mean of the embeddings; null when it never was active. */
+  double @Nullable [] meanEmbedding(int unit) {
+    double[] total = embedding[unit];
+    if (total == null || maxSum[unit] == 0) return null;
+    double[] mean = new double[width];
+    for (int j = 0; j < width; j++) mean[j] = total[j] / maxSum[unit];
+    return mean;
+  }
+
+  /** Mean of all pictures' embeddings. */
+  double[] meanEmbedding() {
+    double[] mean = new double[width];
+    for (int j = 0; j < width; j++) mean[j] = embeddingSum[j] / pictures;
+    return mean;
+  }
+}

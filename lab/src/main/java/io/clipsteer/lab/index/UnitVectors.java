@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import io.clipsteer.engine.Device;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.Paused;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.lab.Progress;
+import java.util.Arrays;
+
+/**
+ * Where units point in embedding space, by the pictures they are active on and by what they do. A
+ * row is of unit length, or 0 where there is nothing to tell (a unit that never was active).
+ *
+ * @param images activation-weighted mean of the picture embeddings minus the mean of all, [units,e]
+ * @param decoder how the embedding of the mean picture moves when the unit's direction is added to
+ *     every token, as far as its largest activation, and carried through the rest of the tower,
+ *     [units,e]
+ * @param width e
+ */
+record UnitVectors(float[] images, float[] decoder, int width) {
+  private static final int BATCH = 64;
+
+  static UnitVectors of(
+      ClipModel model, IndexRun.Group group, MeanResidual mean, Progress progress) {
+    int width = model.vision().config().embedDim();
+    UnitTally tally = group.tally();
+    float[] images = new float[Math.multiplyExact(tally.units(), width)];
+    double[] all = tally.meanEmbedding();
+    for (int u = 0; u < tally.units(); u++) {
+      double[] own = tally.meanEmbedding(u);
+      if (own == null) continue;
+      for (int j = 0; j < width; j++) images[u * width + j] = (float) (own[j] - all[j]);
+    }
+    normalise(images, width);
+    float[] decoder = new float[images.length];
+    int[] alive = alive(tally);
+    double flops =
+        model.vision().flopsPerImage()
+            * (1 - (group.point().layer() + 1.0) / model.vision().config().layers());
+    try (Scope scope = Scope.open();
+        var task = progress.start("carrying directions on", alive.length, "units")) {
+      Paused base = to(model.vision().device(), mean.paused());
+      Tensor before = model.vision().continueFrom(base, Hooks.NONE).embedding();
+      Tensor scale = scale(group.sae(), base).to(base.value().device());
+      for (int from = 0; from < alive.length; from += BATCH) {
+        int[] some = Arrays.copyOfRange(alive, from, Math.min(from + BATCH, alive.length));
+        try (Scope inner = Scope.open()) {
+          Tensor moved = moved(model, group, base, scale, some).sub(before);
+          float[] rows = moved.to(Device.CPU).toFloats();
+          for (int i = 0; i < some.length; i++) {
+            System.arraycopy(rows, i * width, decoder, some[i] * width, width);
+          }
+        }
+        task.advance(some.length, flops * some.length);
+      }
+    }
+    normalise(decoder, width);
+    return new UnitVectors(images, decoder, width);
+  }
+
+  private static int[] alive(UnitTally tally) {
+    int[] alive = new int[tally.units()];
+    int count = 0;
+    for (int u = 0; u < alive.length; u++) if (tally.max(u) > 0) alive[count++] = u;
+    return Arrays.copyOf(alive, count);
+  }
+
+  private static Paused to(Device device, Paused paused) {
+    Tensor middle = paused.middle();
+    return new Paused(
+        paused.at(), paused.value().to(device), middle == null ? null : middle.to(device));
+  }
+
+  /** What an activation of 1 adds to each token, as a multiple of the direction, [1,t,1]. */
+  private static Tensor scale(@org.jspecify.annotations.Nullable Sae sae, Paused base) {
+    long t = base.value().size(1);
+    Tensor rows = base.value().to(Device.CPU).reshape(t, base.value().size(2)).contiguous();
+    if (sae == null) return rows.narrow(1, 0, 1).mul(0).addInPlace(1).reshape(1, t, 1);
+    return sae.normalisation().apply(rows).scale().expand(t, 1).contiguous().reshape(1, t, 1);
+  }
+
+  /** Embeddings [some,e] of the mean picture with each unit's direction added. */
+  private static Tensor moved(
+      ClipModel model, IndexRun.Group group, Paused base, Tensor scale, int[] some) {
+    long b = some.length;
+    long t = base.value().size(1);
+    long d = base.value().size(2);
+    Tensor added = directions(group, some, (int) d).to(base.value().device()).reshape(b, 1, d);
+    Tensor value = added.mul(scale).addInPlace(base.value());
+    Tensor middle = base.middle();
+    Paused paused =
+        new Paused(
+            base.at(),
+            value.to(model.vision().dtype()),
+            middle == null ? null : middle.expand(b, t, d).contiguous().to(model.vision().dtype()));
+    return model.vision().continueFrom(paused, Hooks.NONE).embedding();
+  }
+
+  /** Direction times largest activation, [some,d]. */
+  private static Tensor directions(IndexRun.Group group, int[] some, int d) {
+    float[] rows = new float[some.length * d];
+    Sae sae = group.sae();
+    for (int i = 0; i < some.length; i++) {
+      float max = group.tally().max(some[i]);
+      if (sae == null) {
+        rows[i * d + some[i] % d] = some[i] < d ? max : -max;
+      } else {
+        float[] row = sae.decoder().narrow(0, some[i], 1).toFloats();
+        for (int j = 0; j < d; j++) rows[i * d + j] = max * row[j];
+      }
+    }
+    return Tensor.of(rows, some.length, d);
+  }
+
+  /** Rows to unit length; a row of zeros, or of what is no number, becomes zeros. */
+  static void normalise(float[] rows, int width) {
+    for (int at = 0; at < rows.length; at += width) {
+      double square = 0;
+      for (int j = 0; j < width; j++) square += (double) rows[at + j] * rows[at + j];
+      double factor = 1 / Math.sqrt(square);
+      boolean has = square > 1e-20 && Double.isFinite(factor);
+      for (int j = 0; j < width; j++) rows[at + j] = has ? (float) (rows[at + j] * factor) : 0;
+    }
+  }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.index;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.Tokenizer;
+import io.clipsteer.lab.ZeroShot;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Words that features are named with. */
+public final class Vocabulary {
+  /** The bare word, as in arXiv 2504.08729. */
+  public static final List<String> TEMPLATES = List.of("{}");
+
+  private static final int MOST = 200_000;
+
+  private Vocabulary() {}
+
+  /** Words of a file, one a line, each once. */
+  public static List<String> read(Path file) {
+    return checked(file, ZeroShot.readLines(file).stream().distinct().toList());
+  }
+
+  /** The whole words of the model's own tokenizer; it must have one. */
+  public static List<String> ownWords(ClipModel model) {
+    Tokenizer tokenizer = model.tokenizer();
+    if (tokenizer == null) {
+      throw new InputException(
+          model.source().path(), "has no tokenizer", "Give --vocabulary or --library");
+    }
+    return checked(model.source().path(), tokenizer.words());
+  }
+
+  private static List<String> checked(Object where, List<String> words) {
+    if (words.size() < 2 || words.size() > MOST) {
+      throw new InputException(
+          where, words.size() + " words to name with", "Give from 2 to " + MOST);
+    }
+    return words;
+  }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What is known of every feature of a run: one pass over pictures, tables, names, search. */
+@NullMarked
+package io.clipsteer.lab.index;
+
+import org.jspecify.annotations.NullMarked;
