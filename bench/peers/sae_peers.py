@@ -59,6 +59,19 @@ def prisma(peers):
     return importlib.import_module("vit_prisma.sae.sae"), importlib.import_module("vit_prisma.sae.config")
 
 
+def prisma_trainer(peers):
+    """ViT-Prisma's training loop; what it imports beside the SAE and its schedule is not used for stored activations."""
+    _, config = prisma(peers)
+    root = peers / "prisma" / "src" / "vit_prisma"
+    _package("vit_prisma.sae.training", root / "sae" / "training")
+    for name in ("open_clip", "wandb", "vit_prisma.utils", "vit_prisma.utils.data_utils", "vit_prisma.utils.data_utils.cifar",
+                 "vit_prisma.utils.data_utils.cifar.cifar_10_utils", "vit_prisma.utils.load_model",
+                 "vit_prisma.models", "vit_prisma.models.base_vit", "vit_prisma.sae.transcoder",
+                 "vit_prisma.dataloaders", "vit_prisma.dataloaders.imagenet_index"):
+        _stub(name)
+    return importlib.import_module("vit_prisma.sae.train_sae"), config
+
+
 def saev_old(peers):
     _forget("saev")
     _package("saev", peers / "saev_old" / "saev")

@@ -4,6 +4,7 @@ package io.clipsteer.data;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
@@ -11,10 +12,13 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
@@ -26,6 +30,10 @@ import tools.jackson.databind.json.JsonMapper;
  */
 public final class AtomicFiles {
   private static final AtomicLong COUNTER = new AtomicLong();
+
+  /** Names of files beside their place, as {@link #write} makes them. */
+  private static final Pattern LEFT_OVER = Pattern.compile("\\..+\\.[0-9]+-[0-9]+");
+
   private static final JsonMapper JSON =
       JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
 
@@ -101,6 +109,25 @@ public final class AtomicFiles {
       // Also after a RuntimeException of the content's own.
       if (created) deleteQuietly(beside);
     }
+  }
+
+  /**
+   * Deletes what writers that were killed left beside their files: in {@code folder} and in what
+   * lies up to two folders below. Nobody else may be writing there.
+   */
+  public static void sweep(Path folder) {
+    if (!Files.isDirectory(folder)) return;
+    try (Stream<Path> all = Files.walk(folder, 3)) {
+      for (Path path : all.toList()) if (isLeftOver(path)) Files.deleteIfExists(path);
+    } catch (IOException | UncheckedIOException e) {
+      throw new InputException(
+          folder, "cannot be tidied: " + e.getMessage(), "Check its rights", e);
+    }
+  }
+
+  private static boolean isLeftOver(Path path) {
+    return LEFT_OVER.matcher(String.valueOf(path.getFileName())).matches()
+        && Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS);
   }
 
   /** Writes all of {@code buffer}: a channel may take less than it is given. */

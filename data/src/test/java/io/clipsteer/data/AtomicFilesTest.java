@@ -58,6 +58,22 @@ class AtomicFilesTest {
   }
 
   @Test
+  void sweepsWhatKilledWritersLeft() throws IOException {
+    Path kept = Files.createDirectories(folder.resolve("saes/one"));
+    AtomicFiles.writeText(kept.resolve("cfg.json"), "1");
+    Files.writeString(folder.resolve(".store.json.17-3"), "{");
+    Files.writeString(kept.resolve(".cfg.json.4711-12"), "{");
+    List<Path> others =
+        List.of(folder.resolve(".hidden"), folder.resolve(".a.1-b"), folder.resolve("a.1-2"));
+    for (Path other : others) Files.writeString(other, "mine");
+    AtomicFiles.sweep(folder);
+    AtomicFiles.sweep(folder.resolve("absent"));
+    for (Path other : others) assertTrue(Files.exists(other), other::toString);
+    assertTrue(Files.notExists(folder.resolve(".store.json.17-3")));
+    assertOnly(kept.resolve("cfg.json"));
+  }
+
+  @Test
   void refusesAFolderAsTarget() throws IOException {
     Path target = folder.resolve("a");
     Files.createDirectories(target.resolve("b"));

@@ -116,6 +116,11 @@ final class Checkpoints implements Training.Keeper {
 
   /** Takes the state away: the run is finished. */
   void clear() {
+    clear(run);
+  }
+
+  /** Takes a finished run's state away. */
+  static void clear(Path run) {
     try {
       Files.deleteIfExists(run.resolve(FILE));
       delete(run.resolve(FOLDER));

@@ -92,6 +92,8 @@ public record RunFolder(Path path) {
   /** A stopped training's folder, to go on in. */
   static RunFolder continued(Path path) {
     if (Files.isRegularFile(path.resolve(RUN))) {
+      // Killed between its last two steps, a run is finished and still has its state.
+      Checkpoints.clear(path);
       throw new InputException(path, "holds a finished run", "Leave --resume out and name another");
     }
     if (!Files.isDirectory(path)) {
@@ -109,6 +111,7 @@ public record RunFolder(Path path) {
     } catch (IOException e) {
       throw new InputException(path, "cannot be read: " + e.getMessage(), "Check the path", e);
     }
+    AtomicFiles.sweep(path);
     return new RunFolder(path);
   }
 

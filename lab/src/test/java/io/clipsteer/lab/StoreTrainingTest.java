@@ -194,10 +194,17 @@ final class StoreTrainingTest {
         Files.readString(broken.resolve("metrics.jsonl")) + "{\"st");
     Files.writeString(
         Files.createDirectories(broken.resolve("state/999")).resolve("0.safetensors"), "torn");
+    Files.writeString(
+        Files.createDirectories(broken.resolve("saes")).resolve(".cfg.json.17-4"), "half");
     fromStore(everything(40), broken, true, Progress.SILENT);
     same(whole, broken);
+    // Killed when only the state was to be taken away yet.
+    Files.writeString(broken.resolve("state.json"), "{}");
+    Files.writeString(
+        Files.createDirectories(broken.resolve("state/40")).resolve("0.safetensors"), "whole");
     assertThrows(
         InputException.class, () -> fromStore(everything(40), broken, true, Progress.SILENT));
+    same(whole, broken);
   }
 
   @Test

@@ -47,6 +47,7 @@ public final class StoreWriter implements AutoCloseable {
    */
   public static StoreWriter open(Path store, StoreFormat format, boolean resume) {
     format.checked(store);
+    if (resume) AtomicFiles.sweep(store);
     if (Files.isRegularFile(store.resolve(StoreFormat.FILE))) {
       if (!resume) {
         throw new InputException(
