@@ -188,6 +188,22 @@ public final class VisionTower {
     return finish(stack.continueFrom(from, wanted(), hooks));
   }
 
+  /**
+   * What follows the last block, for towers that answer from the class token alone; null for
+   * others, whose pooling mixes tokens. Valid as long as the model.
+   */
+  public @Nullable ReadOut readOut() {
+    if (config.pooling() != Pooling.CLS) return null;
+    Norm norm = weights.finalNorm();
+    Linear projection = weights.projection();
+    return new ReadOut(
+        norm.weight(),
+        norm.bias(),
+        norm.eps(),
+        projection == null ? null : projection.weight(),
+        projection == null ? null : projection.bias());
+  }
+
   private int wanted() {
     return switch (config.pooling()) {
       case CLS -> 1;

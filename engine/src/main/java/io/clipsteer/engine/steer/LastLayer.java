@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.steer;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ReadOut;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.kernels.SteerKernels;
+import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Edits behind the last block in closed form. Only the class token's norm and the projection
+ * follow, so with x centred, r² = var(x') + eps and {@code e' = W(gain·x'/r + shift) + bias}:
+ * {@code r·e' = u_x + s·u_d + r·c}, three vectors that are projected once, for a picture, a
+ * direction and the model. The logits are {@code scale/‖r·e'‖ · (T·u_x + r·T·c + s·T·u_d)}, and r
+ * and ‖r·e'‖ follow from scalar products. A (direction, picture) pair then costs a few operations a
+ * word. The directions' logits and the sweep over words are float32, all else is float64.
+ */
+public final class LastLayer implements Sweep {
+  /** Of a block of directions' logits held at a time. */
+  private static final long BLOCK_BYTES = 32L << 20;
+
+  private final ReadOut readOut;
+  private final double scale;
+  private final int images;
+  private final int words;
+  private final Tensor residuals;
+  private final Tensor centred;
+  private final Tensor projected;
+  private final Tensor common;
+  private final Tensor texts;
+  private final Tensor floatTexts;
+  private final Tensor own;
+  private final Tensor commonLogits;
+  private final Tensor before;
+  private final double[] squares;
+  private final double[] projectedSquares;
+  private final double[] projectedCommon;
+  private final double commonSquare;
+
+  /**
+   * Prepares pictures.
+   *
+   * @param residuals class tokens behind the last block, F32 [images,d]
+   * @param scale what cosines are multiplied by
+   */
+  public LastLayer(ReadOut readOut, Tensor residuals, TextLibrary library, double scale) {
+    this.scale = scale;
+    images = Math.toIntExact(residuals.size(0));
+    words = library.words().size();
+    try (Scope scope = Scope.open()) {
+      this.readOut = exact(readOut, scope);
+      this.residuals = scope.release(residuals.to(Device.CPU).to(DType.F32).copy());
+      Tensor x = this.residuals.to(DType.F64);
+      texts = scope.release(Words.centred(library));
+      floatTexts = scope.release(texts.to(DType.F32).transpose(0, 1).contiguous());
+      centred = scope.release(x.sub(x.mean(1, true)));
+      projected = scope.release(project(centred));
+      Tensor c = times(this.readOut.shift().reshape(1, -1));
+      if (this.readOut.bias() != null) c = c.add(this.readOut.bias());
+      common = scope.release(c.copy());
+      own = scope.release(projected.matmul(texts).to(DType.F32).contiguous());
+      commonLogits = scope.release(common.matmul(texts).to(DType.F32).contiguous());
+      squares = doubles(centred.mul(centred).sum(1, false, DType.F64));
+      projectedSquares = doubles(projected.mul(projected).sum(1, false, DType.F64));
+      projectedCommon = doubles(projected.mul(common).sum(1, false, DType.F64));
+      commonSquare = common.mul(common).sum(DType.F64).item();
+      Tensor r = centred.mul(centred).mean(1, true).addInPlace(readOut.eps()).sqrt().contiguous();
+      Tensor unedited = projected.div(r).addInPlace(common).unit();
+      before = scope.release(Words.probabilities(unedited, texts, scale));
+    }
+  }
+
+  private static ReadOut exact(ReadOut from, Scope scope) {
+    return new ReadOut(
+        released(from.gain(), scope),
+        released(from.shift(), scope),
+        from.eps(),
+        from.projection() == null
+            ? null
+            : scope.release(
+                from.projection().to(Device.CPU).to(DType.F64).transpose(0, 1).contiguous().copy()),
+        from.bias() == null ? null : released(from.bias(), scope));
+  }
+
+  private static Tensor released(Tensor tensor, Scope scope) {
+    return scope.release(tensor.to(Device.CPU).to(DType.F64).copy());
+  }
+
+  /** Centred rows F64 [n,d] through gain and projection. */
+  private Tensor project(Tensor rows) {
+    return times(rows.mul(readOut.gain()));
+  }
+
+  /** Rows F64 through the projection alone; it is held as [d,e]. */
+  private Tensor times(Tensor rows) {
+    Tensor projection = readOut.projection();
+    return projection == null ? rows.copy() : rows.matmul(projection);
+  }
+
+  private static double[] doubles(Tensor tensor) {
+    return tensor.contiguous().segment().toArray(ValueLayout.JAVA_DOUBLE);
+  }
+
+  @Override
+  public int images() {
+    return images;
+  }
+
+  @Override
+  public int tokens() {
+    return 1;
+  }
+
+  @Override
+  public Tensor residuals() {
+    return residuals;
+  }
+
+  /** Probabilities without an edit, F32 [images,words]. */
+  public Tensor before() {
+    return before;
+  }
+
+  @Override
+  public void run(Tensor directions, float[] shifts, int from, int to, int groups, Sink sink) {
+    int n = Math.toIntExact(directions.size(0));
+    int asked = to - from;
+    int block = (int) Math.max(1, Math.min(n, BLOCK_BYTES / (4L * words)));
+    for (int at = 0; at < n; at += block) {
+      int count = Math.min(block, n - at);
+      int first = at;
+      try (Scope scope = Scope.open()) {
+        Tensor d = directions.narrow(0, at, count).to(DType.F64);
+        d = d.sub(d.mean(1, true));
+        Tensor u = project(d);
+        double[] weights = weights(d, u, shifts, first, from, to);
+        Tensor logits = u.to(DType.F32).linear(floatTexts, null).contiguous();
+        var answers =
+            new SteerKernels.Answers(
+                own.narrow(0, from, asked).segment(),
+                false,
+                commonLogits.segment(),
+                before.narrow(0, from, asked).segment(),
+                asked,
+                words,
+                groups);
+        SteerKernels.best()
+            .sweep(
+                answers,
+                logits.segment(),
+                weights,
+                count,
+                (unit, sums, stride, moved) ->
+                    sink.accept(first + unit, new Change(sums, stride, groups, words, moved)));
+      }
+    }
+  }
+
+  /**
+   * A block's weights of own, common and direction.
+   *
+   * @param d centred directions F64 [count,d]
+   * @param u the same projected [count,e]
+   * @param first of all directions, the block's first
+   */
+  private double[] weights(Tensor d, Tensor u, float[] shifts, int first, int from, int to) {
+    int count = Math.toIntExact(d.size(0));
+    int asked = to - from;
+    double width = d.size(1);
+    double[] dd = doubles(d.mul(d).sum(1, false, DType.F64));
+    double[] uu = doubles(u.mul(u).sum(1, false, DType.F64));
+    double[] uc = doubles(u.mul(common).sum(1, false, DType.F64));
+    double[] xd = doubles(d.matmul(centred.narrow(0, from, asked).transpose(0, 1)));
+    double[] xu = doubles(u.matmul(projected.narrow(0, from, asked).transpose(0, 1)));
+    double[] weights = new double[Math.multiplyExact(count, asked * SteerKernels.WEIGHTS)];
+    for (int k = 0; k < count; k++) {
+      for (int i = 0; i < asked; i++) {
+        int pair = k * asked + i;
+        double s = shifts[first * asked + pair];
+        double x2 = squares[from + i];
+        double r = Math.sqrt((x2 + 2 * s * xd[pair] + s * s * dd[k]) / width + readOut.eps());
+        double norm2 =
+            projectedSquares[from + i]
+                + s * s * uu[k]
+                + r * r * commonSquare
+                + 2 * s * xu[pair]
+                + 2 * r * projectedCommon[from + i]
+                + 2 * r * s * uc[k];
+        // The tower divides by the embedding's length, but by no less than 1e-12.
+        double factor = scale / Math.max(Math.sqrt(Math.max(norm2, 0)), 1e-12 * r);
+        weights[pair * SteerKernels.WEIGHTS] = factor;
+        weights[pair * SteerKernels.WEIGHTS + 1] = factor * r;
+        weights[pair * SteerKernels.WEIGHTS + 2] = factor * s;
+      }
+    }
+    return weights;
+  }
+
+  @Override
+  public void close() {
+    for (@Nullable Tensor tensor :
+        new @Nullable Tensor[] {
+          readOut.gain(),
+          readOut.shift(),
+          readOut.projection(),
+          readOut.bias(),
+          residuals,
+          centred,
+          projected,
+          common,
+          texts,
+          own,
+          commonLogits,
+          before
+        }) {
+      if (tensor != null) tensor.close();
+    }
+  }
+}

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.kernels;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.stream.IntStream;
+import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The Vector API's implementation, in float32. Everything is computed in base 2, so that the
+ * exponential is a polynomial and an addition to the exponent. Rows are copied once to a length of
+ * whole vectors, filled up with logits so low that they count for nothing. Lanes are summed one
+ * after the other in float64: {@code reduceLanes} adds in an order that it does not promise.
+ */
+final class VectorSteer implements SteerKernels {
+  static final VectorSteer INSTANCE = new VectorSteer();
+
+  private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+  private static final int LANES = SPECIES.length();
+  private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
+  private static final double LOG2E = 1.4426950408889634;
+
+  /** Pictures of a group worked on side by side. */
+  private static final int TOGETHER = 12;
+
+  /** Words worked on at a time: what pictures share of them stays in the nearest cache. */
+  private static final int STRIPE = 64 * LANES;
+
+  /** What a row is filled up with. */
+  private static final float NOTHING = -1e30f;
+
+  /** 1.5 · 2²³: adding it leaves the nearest whole number in a float's last bits. */
+  private static final float ROUNDER = 0x1.8p23f;
+
+  /** Below, 2^t would leave the normal floats; it counts for nothing beside the largest. */
+  private static final float LOWEST = -125;
+
+  /** How far a bound may lie above the largest logit, in base 2; see {@link #LOWEST}. */
+  private static final double SLACK = 70;
+
+  /** Words whose products are summed in float before they go into float64. */
+  private static final int TILE = 32 * LANES;
+
+  /*
+   * 2^r on [-1/2, 1/2]: the polynomial of degree 5 whose largest relative error is least (Remez's
+   * exchange), which is 7.5e-8; with float's rounding it is below 2.5e-7.
+   */
+  private static final float C0 = 1.000000071654624f;
+  private static final float C1 = 0.6931469670646027f;
+  private static final float C2 = 0.2402211972406074f;
+  private static final float C3 = 0.0555071327388228f;
+  private static final float C4 = 0.009675541327572782f;
+  private static final float C5 = 0.001327647187056395f;
+
+  private VectorSteer() {}
+
+  @Override
+  public void sweep(
+      Answers answers, MemorySegment directions, double[] weights, int units, Sink sink) {
+    answers.check(directions, weights, units);
+    Rows rows = Rows.of(answers, units);
+    int chunks = Math.min(units, 4 * Runtime.getRuntime().availableProcessors());
+    IntStream.range(0, chunks)
+        .parallel()
+        .forEach(
+            chunk -> {
+              Work work = new Work(answers, rows, weights);
+              int end = (int) ((long) units * (chunk + 1) / chunks);
+              for (int u = (int) ((long) units * chunk / chunks); u < end; u++) {
+                work.unit(u, directions, sink);
+              }
+            });
+  }
+
+  /**
+   * The pictures' rows in whole vectors.
+   *
+   * @param minusBefore the probabilities without the edit, negative
+   * @param high largest entry of each row of own
+   * @param commonLow smallest entry of common
+   * @param commonHigh largest entry of common
+   */
+  private record Rows(
+      int stride,
+      float[] own,
+      float[] minusBefore,
+      float[] common,
+      float[] high,
+      float commonLow,
+      float commonHigh) {
+    static Rows of(Answers answers, int units) {
+      int stride = (answers.words() + LANES - 1) / LANES * LANES;
+      int count = answers.perUnit() ? units * answers.images() : answers.images();
+      float[] own = padded(answers.own(), count, answers.words(), stride, NOTHING);
+      float[] before = padded(answers.before(), answers.images(), answers.words(), stride, 0);
+      for (int i = 0; i < before.length; i++) before[i] = -before[i];
+      float[] common = padded(answers.common(), 1, answers.words(), stride, 0);
+      float[] high = new float[count];
+      for (int r = 0; r < count; r++) {
+        high[r] = extreme(own, r * stride, answers.words(), 1);
+      }
+      return new Rows(
+          stride,
+          own,
+          before,
+          common,
+          high,
+          extreme(common, 0, answers.words(), -1),
+          extreme(common, 0, answers.words(), 1));
+    }
+  }
+
+  private static float[] padded(MemorySegment from, int rows, int words, int stride, float fill) {
+    float[] to = new float[Math.multiplyExact(rows, stride)];
+    for (int r = 0; r < rows; r++) {
+      MemorySegment.copy(
+          from, ValueLayout.JAVA_FLOAT_UNALIGNED, 4L * r * words, to, r * stride, words);
+      Arrays.fill(to, r * stride + words, (r + 1) * stride, fill);
+    }
+    return to;
+  }
+
+  /** The largest entry, or for a sign of −1 the smallest. */
+  private static float extreme(float[] values, int from, int count, int sign) {
+    float best = values[from];
+    for (int i = from + 1; i < from + count; i++) {
+      if (sign * values[i] > sign * best) best = values[i];
+    }
+    return best;
+  }
+
+  private static int place(float[] values, float wanted) {
+    int at = 0;
+    while (at + 1 < values.length && values[at] != wanted) at++;
+    return at;
+  }
+
+  /** One thread's memory: a few pictures' rows of words, and the sums. */
+  private static final class Work {
+    private final Answers answers;
+    private final Rows rows;
+    private final double[] weights;
+    private final int stride;
+    private final float[] exponentials;
+    private final float[] sums;
+    private final float[] direction;
+    private final float[] totals = new float[TOGETHER * LANES];
+    private final float[] factors = new float[TOGETHER];
+
+    /** Of each picture worked on: three weights and what is subtracted, in base 2. */
+    private final float[] w = new float[TOGETHER * (WEIGHTS + 1)];
+
+    Work(Answers answers, Rows rows, double[] weights) {
+      this.answers = answers;
+      this.rows = rows;
+      this.weights = weights;
+      stride = rows.stride;
+      exponentials = new float[TOGETHER * stride];
+      sums = new float[answers.groups() * stride];
+      direction = new float[stride];
+    }
+
+    void unit(int u, MemorySegment directions, Sink sink) {
+      Arrays.fill(sums, 0);
+      int words = answers.words();
+      MemorySegment.copy(
+          directions, ValueLayout.JAVA_FLOAT_UNALIGNED, 4L * u * words, direction, 0, words);
+      int most = place(direction, extreme(direction, 0, words, 1));
+      int least = place(direction, extreme(direction, 0, words, -1));
+      double squares = 0;
+      for (int g = 0; g < answers.groups(); g++) {
+        int end = answers.start(g + 1);
+        for (int i = answers.start(g); i < end; i += TOGETHER) {
+          int count = Math.min(TOGETHER, end - i);
+          for (int k = 0; k < count; k++) set(k, u, i + k, most, least);
+          squares += together(row(u, i), i * stride, g * stride, count);
+        }
+      }
+      sink.accept(u, sums, stride, squares);
+    }
+
+    /** Where a pair's row of own begins. */
+    private int row(int u, int i) {
+      return stride * (answers.perUnit() ? u * answers.images() + i : i);
+    }
+
+    /**
+     * A pair's weights, and a bound of its logits: at least their largest, but not so far above it
+     * that its exponential would vanish.
+     */
+    private void set(int k, int u, int i, int most, int least) {
+      int at = (u * answers.images() + i) * WEIGHTS;
+      double w0 = LOG2E * weights[at];
+      double w1 = LOG2E * weights[at + 1];
+      double w2 = LOG2E * weights[at + 2];
+      w[4 * k] = (float) w0;
+      w[4 * k + 1] = (float) w1;
+      w[4 * k + 2] = (float) w2;
+      int own = row(u, i);
+      int peak = w2 < 0 ? least : most;
+      double there = w2 * direction[peak];
+      double reached = w0 * rows.own[own + peak] + w1 * rows.common[peak] + there;
+      double bound =
+          w0 * rows.high[own / stride] + w1 * (w1 < 0 ? rows.commonLow : rows.commonHigh) + there;
+      // Not "above": NaN must take the long way as well.
+      w[4 * k + 3] = bound - reached <= SLACK ? (float) -bound : -largest(own, k);
+    }
+
+    private float largest(int own, int k) {
+      FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+      FloatVector zero = FloatVector.zero(SPECIES);
+      for (int at = 0; at < stride; at += LANES) {
+        max = max.max(logit(at, own, 4 * k, zero));
+      }
+      // The largest of floats does not depend on the order.
+      return max.reduceLanes(VectorOperators.MAX);
+    }
+
+    private FloatVector logit(int at, int own, int k, FloatVector from) {
+      FloatVector t = vector(rows.common, at).fma(broadcast(w[k + 1]), from);
+      t = vector(direction, at).fma(broadcast(w[k + 2]), t);
+      return vector(rows.own, own + at).fma(broadcast(w[k]), t);
+    }
+
+    /** Pictures whose rows follow each other: exponentials, then differences. */
+    private double together(int own, int before, int sum, int count) {
+      Arrays.fill(totals, 0);
+      for (int from = 0; from < stride; from += STRIPE) {
+        int end = Math.min(from + STRIPE, stride);
+        for (int k = 0; k < count; k++) exponentials(k, own + k * stride, from, end);
+      }
+      for (int k = 0; k < count; k++) factors[k] = (float) (1 / added(totals, k * LANES));
+      FloatVector squares = FloatVector.zero(SPECIES);
+      for (int from = 0; from < stride; from += STRIPE) {
+        int end = Math.min(from + STRIPE, stride);
+        int k = 0;
+        for (; k + 2 <= count; k += 2) {
+          squares = squares.add(two(k, before + k * stride, sum, from, end));
+        }
+        if (k < count) squares = squares.add(one(k, before + k * stride, sum, from, end));
+      }
+      squares.intoArray(totals, 0);
+      return added(totals, 0);
+    }
+
+    /** A stripe of the k-th row of exponentials; their sum is added to its total. */
+    private void exponentials(int k, int own, int from, int end) {
+      FloatVector w0 = broadcast(w[4 * k]);
+      FloatVector w1 = broadcast(w[4 * k + 1]);
+      FloatVector w2 = broadcast(w[4 * k + 2]);
+      FloatVector bound = broadcast(w[4 * k + 3]);
+      FloatVector total = vector(totals, k * LANES);
+      int to = k * stride;
+      for (int at = from; at < end; at += LANES) {
+        FloatVector t = vector(rows.common, at).fma(w1, bound);
+        t = vector(direction, at).fma(w2, t);
+        FloatVector e = exp2(vector(rows.own, own + at).fma(w0, t));
+        e.intoArray(exponentials, to + at);
+        total = total.add(e);
+      }
+      total.intoArray(totals, k * LANES);
+    }
+
+    /** A stripe of one picture's differences goes to the sums; gives their squares. */
+    private FloatVector one(int k, int before, int sum, int from, int end) {
+      FloatVector f = broadcast(factors[k]);
+      FloatVector squares = FloatVector.zero(SPECIES);
+      int row = k * stride;
+      for (int at = from; at < end; at += LANES) {
+        FloatVector d =
+            vector(exponentials, row + at).fma(f, vector(rows.minusBefore, before + at));
+        vector(sums, sum + at).add(d).intoArray(sums, sum + at);
+        squares = d.fma(d, squares);
+      }
+      return squares;
+    }
+
+    /** The same of two pictures: the sums are read and written once. */
+    private FloatVector two(int k, int before, int sum, int from, int end) {
+      FloatVector f = broadcast(factors[k]);
+      FloatVector g = broadcast(factors[k + 1]);
+      FloatVector even = FloatVector.zero(SPECIES);
+      FloatVector odd = even;
+      int row = k * stride;
+      int next = row + stride;
+      int after = before + stride;
+      for (int at = from; at < end; at += LANES) {
+        FloatVector d =
+            vector(exponentials, row + at).fma(f, vector(rows.minusBefore, before + at));
+        FloatVector c =
+            vector(exponentials, next + at).fma(g, vector(rows.minusBefore, after + at));
+        vector(sums, sum + at).add(d.add(c)).intoArray(sums, sum + at);
+        even = d.fma(d, even);
+        odd = c.fma(c, odd);
+      }
+      return even.add(odd);
+    }
+
+    private static double added(float[] lanes, int from) {
+      double total = 0;
+      for (int k = 0; k < LANES; k++) total += lanes[from + k];
+      return total;
+    }
+  }
+
+  private static FloatVector vector(float[] from, int at) {
+    return FloatVector.fromArray(SPECIES, from, at);
+  }
+
+  private static FloatVector broadcast(float value) {
+    return FloatVector.broadcast(SPECIES, value);
+  }
+
+  /** 2^t for t at most 0; relative error below 2.5e-7 above {@link #LOWEST}. */
+  private static FloatVector exp2(FloatVector t) {
+    FloatVector x = t.max(LOWEST);
+    FloatVector shifted = x.add(ROUNDER);
+    FloatVector r = x.sub(shifted.sub(ROUNDER));
+    FloatVector p = r.fma(broadcast(C5), broadcast(C4));
+    p = p.fma(r, broadcast(C3)).fma(r, broadcast(C2)).fma(r, broadcast(C1)).fma(r, broadcast(C0));
+    var exponent = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
+    return p.reinterpretAsInts().add(exponent).reinterpretAsFloats();
+  }
+
+  /** {@link #exp2} of plain numbers, for its test. */
+  static void exp2(float[] values) {
+    for (int i = 0; i < values.length; i += LANES) {
+      VectorMask<Float> inside = SPECIES.indexInRange(i, values.length);
+      exp2(FloatVector.fromArray(SPECIES, values, i, inside)).intoArray(values, i, inside);
+    }
+  }
+
+  @Override
+  public double[] gram(float[] rows, int n, int width, int stride) {
+    double[] products = new double[n * n];
+    float[] lanes = new float[LANES];
+    for (int from = 0; from < width; from += TILE) {
+      int end = Math.min(from + TILE, width);
+      for (int a = 0; a < n; a++) {
+        for (int b = a; b < n; b++) {
+          products[a * n + b] += product(rows, a * stride, b * stride, from, end, lanes);
+        }
+      }
+    }
+    for (int a = 0; a < n; a++) {
+      for (int b = 0; b < a; b++) products[a * n + b] = products[b * n + a];
+    }
+    return products;
+  }
+
+  private static double product(float[] rows, int a, int b, int from, int end, float[] lanes) {
+    FloatVector even = FloatVector.zero(SPECIES);
+    FloatVector odd = even;
+    int w = from;
+    for (; w + 2 * LANES <= end; w += 2 * LANES) {
+      even = vector(rows, a + w).fma(vector(rows, b + w), even);
+      odd = vector(rows, a + w + LANES).fma(vector(rows, b + w + LANES), odd);
+    }
+    even.add(odd).intoArray(lanes, 0);
+    double total = 0;
+    for (float lane : lanes) total += lane;
+    for (; w < end; w++) total += (double) rows[a + w] * rows[b + w];
+    return total;
+  }
+
+  @Override
+  public void total(float[] rows, int n, int width, int stride, double[] sum) {
+    int w = 0;
+    for (; w + LANES <= width; w += LANES) {
+      DoubleVector low = DoubleVector.zero(DOUBLES);
+      DoubleVector high = low;
+      for (int r = 0; r < n; r++) {
+        FloatVector v = vector(rows, r * stride + w);
+        low = low.add(v.convertShape(VectorOperators.F2D, DOUBLES, 0));
+        high = high.add(v.convertShape(VectorOperators.F2D, DOUBLES, 1));
+      }
+      low.intoArray(sum, w);
+      high.intoArray(sum, w + DOUBLES.length());
+    }
+    for (; w < width; w++) {
+      sum[w] = 0;
+      for (int r = 0; r < n; r++) sum[w] += rows[r * stride + w];
+    }
+  }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.steer;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.steer.Change;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * How a unit steers. With Δ_i(v) the change of word v's probability on picture i and m its mean
+ * over n pictures:
+ *
+ * @param unit its number where it comes from
+ * @param images n
+ * @param s steerability {@code Σ_v m(v)²}; where only some of the pictures were asked, what is
+ *     expected of all
+ * @param unbiased {@code Σ_v mean_{i≠j} Δ_i(v)·Δ_j(v)}, which noise does not raise; {@code s} of a
+ *     single picture
+ * @param low lower end of the 95 % interval of what {@code unbiased} estimates
+ * @param high upper end
+ * @param power {@code max_v m(v)}
+ * @param promoted the words with the largest m above 0, largest first
+ * @param suppressed the words with the smallest m below 0, smallest first
+ */
+public record Score(
+    int unit,
+    int images,
+    double s,
+    double unbiased,
+    double low,
+    double high,
+    double power,
+    List<Moved> promoted,
+    List<Moved> suppressed) {
+  private static final int PROMOTED = 5;
+  private static final int SUPPRESSED = 3;
+
+  /**
+   * A word that moved.
+   *
+   * @param word its row in the library
+   * @param change m(v)
+   */
+  public record Moved(int word, double change) {}
+
+  /**
+   * A score with what its layer needs of it.
+   *
+   * @param error standard error of {@code s} as the value of all pictures, by leaving out groups
+   *     (jackknife); 0 when all were asked
+   * @param above in which of the bootstrap's draws {@code s} is above τ
+   */
+  record Drawn(Score score, double error, boolean[] above) {}
+
+  /** Row of the word that is promoted most; −1 when none is. */
+  public int top() {
+    return promoted.isEmpty() ? -1 : promoted.getFirst().word();
+  }
+
+  /**
+   * Scores a change.
+   *
+   * @param sizes pictures of each group
+   * @param all how many pictures there are, of which those of the change are a random part
+   */
+  static Drawn of(int unit, Change change, int[] sizes, int all, double tau, Resamples resamples) {
+    double n = Arrays.stream(sizes).sum();
+    double[] mean = change.total();
+    double s = 0;
+    for (int w = 0; w < mean.length; w++) {
+      mean[w] /= n;
+      s += mean[w] * mean[w];
+    }
+    if (!Double.isFinite(s)) {
+      throw new InputException(
+          "unit " + unit, "makes answers that are no numbers", "Use a smaller --strength");
+    }
+    // What one picture differs from the mean, squared: raises s by spread/n.
+    double spread = n > 1 ? Math.max(0, (change.squares() - n * s) / (n - 1)) : 0;
+    double unbiased = n > 1 ? s - spread / n : s;
+    double expected = n < all ? Math.max(0, s - spread * (1 / n - 1.0 / all)) : s;
+    double[] gram = change.gram();
+    double error = n < all ? jackknife(gram, sizes) * Math.sqrt(1 - n / all) : 0;
+    double[] draws = resamples.deviations(gram);
+    boolean[] above = new boolean[draws.length];
+    for (int b = 0; b < draws.length; b++) above[b] = expected + draws[b] > tau;
+    Arrays.sort(draws);
+    int tail = (int) (resamples.tail() * draws.length);
+    double low = Math.max(0, unbiased + draws[tail]);
+    double high = Math.max(0, unbiased + draws[draws.length - 1 - tail]);
+    List<Moved> promoted = extremes(mean, PROMOTED, 1);
+    List<Moved> suppressed = extremes(mean, SUPPRESSED, -1);
+    double power = Arrays.stream(mean).max().orElse(0);
+    Score score =
+        new Score(
+            unit,
+            (int) n,
+            expected,
+            Math.max(0, unbiased),
+            Math.min(low, Math.max(0, unbiased)),
+            high,
+            power,
+            promoted,
+            suppressed);
+    return new Drawn(score, error, above);
+  }
+
+  /** Standard error of s by leaving out one group after the other. */
+  private static double jackknife(double[] gram, int[] sizes) {
+    int groups = sizes.length;
+    if (groups < 2) return Double.POSITIVE_INFINITY;
+    double n = Arrays.stream(sizes).sum();
+    double total = Arrays.stream(gram).sum();
+    double[] left = new double[groups];
+    double mean = 0;
+    for (int g = 0; g < groups; g++) {
+      double row = 0;
+      for (int h = 0; h < groups; h++) row += gram[g * groups + h];
+      double rest = n - sizes[g];
+      left[g] = (total - 2 * row + gram[g * groups + g]) / (rest * rest);
+      mean += left[g] / groups;
+    }
+    double squares = 0;
+    for (double one : left) squares += (one - mean) * (one - mean);
+    return Math.sqrt((groups - 1.0) / groups * squares);
+  }
+
+  /** Words with the largest values times {@code sign}, of those above 0; of equals the lower. */
+  private static List<Moved> extremes(double[] values, int most, int sign) {
+    int[] best = new int[most];
+    int found = 0;
+    for (int w = 0; w < values.length; w++) {
+      double value = sign * values[w];
+      if (value <= 0 || found == most && value <= sign * values[best[most - 1]]) continue;
+      int at = found < most ? found++ : most - 1;
+      for (; at > 0 && value > sign * values[best[at - 1]]; at--) best[at] = best[at - 1];
+      best[at] = w;
+    }
+    List<Moved> moved = new ArrayList<>();
+    for (int k = 0; k < found; k++) moved.add(new Moved(best[k], values[best[k]]));
+    return moved;
+  }
+}

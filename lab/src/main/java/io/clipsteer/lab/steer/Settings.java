@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.steer;
+
+import io.clipsteer.data.InputException;
+import java.util.List;
+
+/**
+ * What is measured, and how.
+ *
+ * @param kinds which units
+ * @param strength what features and neurons are set to, and how far random directions push
+ * @param tau a unit with S above it is steerable
+ * @param at which tokens are edited
+ * @param screen whether few pictures are asked first
+ * @param sample how many of an SAE's features, drawn at random; 0 for all
+ * @param randoms how many random directions a hook point
+ * @param seed of everything random
+ */
+public record Settings(
+    List<Units.Kind> kinds,
+    double strength,
+    double tau,
+    Tokens at,
+    boolean screen,
+    int sample,
+    int randoms,
+    long seed) {
+  private static final double MOST = 1e6;
+
+  public Settings {
+    kinds = List.copyOf(kinds);
+    if (!(Math.abs(strength) <= MOST)) {
+      throw new InputException(
+          "--strength " + strength, "not from -1e6 to 1e6", "The paper's is 150");
+    }
+    if (!(tau >= 0 && tau < 2)) {
+      throw new InputException("--tau " + tau, "not from 0 to 2", "The paper's is 0.1");
+    }
+    if (sample < 0) throw new InputException("--sample " + sample, "below 0", "Leave it out");
+    if (randoms < 1 || randoms > 1 << 20) {
+      throw new InputException("--random-count " + randoms, "not 1 to 1048576", "Try 512");
+    }
+  }
+}

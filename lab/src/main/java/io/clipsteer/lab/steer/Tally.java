@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.steer;
+
+import io.clipsteer.engine.steer.Change;
+
+/** A unit's changes, added up as more pictures are asked. */
+final class Tally {
+  /** Groups that pictures are dealt to, at most: what the bootstrap draws from. */
+  static final int GROUPS = 16;
+
+  private final int words;
+  private final float[] sums;
+  private final int[] sizes = new int[GROUPS];
+  private double squares;
+
+  Tally(int words) {
+    this.words = words;
+    this.sums = new float[GROUPS * words];
+  }
+
+  /** Sizes of the groups when pictures are split into runs of about the same length. */
+  static int[] sizes(int images, int groups) {
+    int[] sizes = new int[groups];
+    for (int g = 0; g < groups; g++) {
+      sizes[g] = (int) ((long) (g + 1) * images / groups - (long) g * images / groups);
+    }
+    return sizes;
+  }
+
+  /** Adds pictures {@code from} to {@code to}: each of the first to its own group, then evenly. */
+  void add(Change change, int from, int to) {
+    int first = from < GROUPS ? from : 0;
+    int[] more = sizes(to - from, change.groups());
+    for (int g = 0; g < change.groups(); g++) {
+      sizes[first + g] += more[g];
+      for (int w = 0; w < words; w++) {
+        sums[(first + g) * words + w] += change.sums()[g * change.stride() + w];
+      }
+    }
+    squares += change.squares();
+  }
+
+  /** Groups that pictures {@code from} to {@code to} are asked in, so that {@link #add} fits. */
+  static int groups(int from, int to) {
+    return Math.min(to - from, from < GROUPS ? GROUPS - from : GROUPS);
+  }
+
+  /** Sizes of the groups that hold pictures. */
+  int[] sizes() {
+    int used = 0;
+    while (used < GROUPS && sizes[used] > 0) used++;
+    return java.util.Arrays.copyOf(sizes, used);
+  }
+
+  /** The sums so far. */
+  Change change() {
+    return new Change(sums, words, sizes().length, words, squares);
+  }
+}

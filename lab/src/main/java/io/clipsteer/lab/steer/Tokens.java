@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.steer;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.model.TokenSelection;
+import java.util.Locale;
+
+/**
+ * Which tokens are edited.
+ *
+ * @param text {@code all}, {@code cls}, {@code patches}, or numbers as {@code 3,4,9}, from 0 with
+ *     the prefix tokens first
+ */
+public record Tokens(String text) {
+  /** Whether each of a picture's tokens is edited. */
+  public boolean[] mask(int prefixTokens, int tokens) {
+    boolean[] mask = new boolean[tokens];
+    if (!text.matches("\\d{1,6}(,\\d{1,6})*")) {
+      TokenSelection selection;
+      try {
+        selection = TokenSelection.valueOf(text.toUpperCase(Locale.ROOT));
+      } catch (IllegalArgumentException e) {
+        throw new InputException(
+            "--at " + text, "names no tokens", "Use all, cls, patches or numbers as 3,4,9", e);
+      }
+      int first = selection.first(prefixTokens);
+      for (int t = 0; t < selection.count(prefixTokens, tokens); t++) mask[first + t] = true;
+      return mask;
+    }
+    for (String number : text.split(",")) {
+      int t = Integer.parseInt(number);
+      if (t >= tokens) {
+        throw new InputException(
+            "--at " + text, "token " + t + " is not there", "Tokens are 0 to " + (tokens - 1));
+      }
+      mask[t] = true;
+    }
+    return mask;
+  }
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.steer;
+
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.RunFolder;
+import io.clipsteer.lab.RunSaes;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/** SAEs and words that are made up. */
+final class Fixture {
+  private Fixture() {}
+
+  private static Tensor tensor(Random random, double deviation, long... shape) {
+    int n = 1;
+    for (long extent : shape) n *= (int) extent;
+    float[] values = new float[n];
+    for (int i = 0; i < n; i++) values[i] = (float) (deviation * random.nextGaussian());
+    try (Scope scope = Scope.open()) {
+      return scope.release(Tensor.of(values, shape));
+    }
+  }
+
+  /** A ReLU SAE on normed tokens; the caller closes it. */
+  static Sae sae(int width, int features, long seed) {
+    Random random = new Random(seed);
+    Tensor decoder = tensor(random, 1 / Math.sqrt(width), features, width);
+    return new Sae(
+        new SaeActivation.Relu(),
+        new InputNormalisation.LayerNorm(),
+        tensor(random, 1 / Math.sqrt(width), width, features),
+        tensor(random, 0.3, features),
+        decoder,
+        tensor(random, 0.1, width),
+        true);
+  }
+
+  static RunSaes.One one(HookPoint point, Sae sae) {
+    String folder = "saes/" + point.peerName() + ".relu";
+    return new RunSaes.One(
+        new RunFolder.SaeEntry(folder, point.peerName(), "all", "relu", 0, 0, 0), sae);
+  }
+
+  /** Unit rows with much in common. */
+  static TextLibrary library(int words, int e, long seed) {
+    Random random = new Random(seed);
+    float[] rows = new float[words * e];
+    List<String> names = new ArrayList<>();
+    double[] shared = random.doubles(e).toArray();
+    for (int w = 0; w < words; w++) {
+      double square = 0;
+      double[] row = new double[e];
+      for (int j = 0; j < e; j++) {
+        row[j] = shared[j] + 0.5 * random.nextGaussian();
+        square += row[j] * row[j];
+      }
+      for (int j = 0; j < e; j++) rows[w * e + j] = (float) (row[j] / Math.sqrt(square));
+      names.add(w == 3 ? "with \"quotes\", and a comma" : "word" + w);
+    }
+    return new TextLibrary(names, rows, e);
+  }
+}

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.steer;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.SharedData;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.Paused;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.FeatureEdit;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.steer.Continued;
+import io.clipsteer.engine.steer.LastLayer;
+import io.clipsteer.engine.steer.Sweep;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.world.DemoClip;
+import io.clipsteer.lab.world.WorldSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The two sweeps against the whole tower, and S against plain sums in float64. */
+final class SteerabilityTest {
+  private static final int IMAGES = 20;
+  private static final int WORDS = 45;
+
+  @TempDir private static Path temp;
+
+  private static ClipModel model;
+  private static TextLibrary library;
+  private static Pictures pictures;
+
+  @BeforeAll
+  static void load() {
+    DemoClip.unpack(temp.resolve("model"));
+    model = ClipModel.load(temp.resolve("model"));
+    Path images = temp.resolve("pictures");
+    WorldSet.MIXED.write(images, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
+    pictures =
+        new Pictures(
+            ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(7).withThreads(1));
+    library = Fixture.library(WORDS, model.vision().config().embedDim(), 3);
+  }
+
+  @AfterAll
+  static void unload() {
+    model.close();
+  }
+
+  private static Tensor pixels(ClipModel clip, int images) {
+    int side = clip.vision().config().imageSize();
+    float[] values = new float[images * 3 * side * side];
+    java.util.Random random = new java.util.Random(9);
+    for (int i = 0; i < values.length; i++) {
+      values[i] =
+          (float) (Math.sin(i * 0.01 * (1 + i / (3 * side * side))) + 0.3 * random.nextGaussian());
+    }
+    return Tensor.of(values, images, 3, side, side);
+  }
+
+  /** Softmax of scaled cosines, in float64, from the tower's embeddings. */
+  private static double[] probabilities(Tensor embedding, TextLibrary words, double scale) {
+    float[] rows = embedding.toFloats();
+    int e = words.width();
+    int v = words.words().size();
+    double[] p = new double[rows.length / e * v];
+    for (int i = 0; i < rows.length / e; i++) {
+      double sum = 0;
+      for (int w = 0; w < v; w++) {
+        double cosine = 0;
+        for (int j = 0; j < e; j++) {
+          cosine += (double) rows[i * e + j] * words.embeddings()[w * e + j];
+        }
+        p[i * v + w] = Math.exp(scale * (cosine - 1));
+        sum += p[i * v + w];
+      }
+      for (int w = 0; w < v; w++) p[i * v + w] /= sum;
+    }
+    return p;
+  }
+
+  /** A sweep's Δ of each picture: every picture is its own group. */
+  private static double[][] changes(Sweep sweep, Units units, boolean[] moved) {
+    int n = sweep.images();
+    int tokens = sweep.tokens();
+    float[] lengths = new float[units.count() * n * tokens];
+    var shifts = units.shifts(sweep.residuals());
+    for (int u = 0; u < units.count(); u++) {
+      shifts.fill(u, 0, n * tokens, lengths, u * n * tokens);
+      for (int row = 0; row < n * tokens; row++) {
+        if (!moved[row % tokens]) lengths[u * n * tokens + row] = 0;
+      }
+    }
+    double[][] all = new double[units.count()][];
+    try (Scope scope = Scope.open()) {
+      sweep.run(
+          units.directions(0, units.count()),
+          lengths,
+          0,
+          n,
+          n,
+          (u, change) -> {
+            all[u] = new double[n * change.words()];
+            for (int i = 0; i < n; i++) {
+              for (int w = 0; w < change.words(); w++) {
+                all[u][i * change.words() + w] = change.sums()[i * change.stride() + w];
+              }
+            }
+          });
+    }
+    return all;
+  }
+
+  private static void closedFormIsTheFullPath(ClipModel clip, TextLibrary words) {
+    int last = clip.vision().config().layers() - 1;
+    int width = clip.vision().config().width();
+    HookPoint point = HookPoint.residPost(last);
+    try (Scope scope = Scope.open();
+        Sae sae = Fixture.sae(width, 37, 1)) {
+      Tensor pixels = pixels(clip, 5);
+      Paused paused = clip.vision().runUntil(pixels, point, Hooks.NONE);
+      Tensor cls = paused.value().select(1, 0).contiguous();
+      double[] before =
+          probabilities(
+              clip.vision().run(pixels, Hooks.NONE).embedding(), words, clip.logitScale());
+      var readOut = Objects.requireNonNull(clip.vision().readOut());
+      for (double strength : new double[] {150, -20, 3}) {
+        try (LastLayer sweep = new LastLayer(readOut, cls, words, clip.logitScale())) {
+          Units units = Units.Features.all(sae, strength);
+          double[][] closed = changes(sweep, units, new boolean[] {true});
+          int prefix = clip.vision().config().prefixTokens();
+          for (int f = 0; f < units.count(); f += 4) {
+            var edit =
+                new FeatureEdit(
+                    sae, List.of(f), new FeatureEdit.Set(strength), TokenSelection.ALL, prefix);
+            Tensor after = clip.vision().run(pixels, Hooks.NONE.edit(point, edit)).embedding();
+            assertArrayEquals(
+                minus(probabilities(after, words, clip.logitScale()), before), closed[f], 1e-5);
+          }
+        }
+      }
+    }
+  }
+
+  private static double[] minus(double[] a, double[] b) {
+    double[] difference = new double[a.length];
+    for (int i = 0; i < a.length; i++) difference[i] = a[i] - b[i];
+    return difference;
+  }
+
+  @Test
+  void closedFormIsTheFullPathOnTheDemoModel() {
+    closedFormIsTheFullPath(model, library);
+  }
+
+  @Test
+  void closedFormIsTheFullPathOnARealModel() {
+    Path folder = SharedData.require("vit-tiny-clip");
+    try (ClipModel clip = ClipModel.load(folder)) {
+      closedFormIsTheFullPath(clip, TextLibrary.read(folder));
+    }
+  }
+
+  @Test
+  void goingOnFromAKeptResidualIsTheWholePass() {
+    int width = model.vision().config().width();
+    int prefix = model.vision().config().prefixTokens();
+    for (HookPoint point : List.of(HookPoint.residPost(3), HookPoint.mlpOut(6))) {
+      for (TokenSelection tokens : List.of(TokenSelection.ALL, TokenSelection.CLS)) {
+        try (Scope scope = Scope.open();
+            Sae sae = Fixture.sae(width, 9, 2)) {
+          Tensor pixels = pixels(model, 4);
+          Paused paused = model.vision().runUntil(pixels, point, Hooks.NONE);
+          double[] before =
+              probabilities(
+                  model.vision().run(pixels, Hooks.NONE).embedding(), library, model.logitScale());
+          try (Continued sweep =
+              new Continued(model.vision(), paused, library, model.logitScale())) {
+            boolean[] moved = new Tokens(tokens.name()).mask(prefix, sweep.tokens());
+            double[][] continued = changes(sweep, Units.Features.all(sae, 12), moved);
+            for (int f = 0; f < 9; f++) {
+              var edit = new FeatureEdit(sae, List.of(f), new FeatureEdit.Set(12), tokens, prefix);
+              Tensor after = model.vision().run(pixels, Hooks.NONE.edit(point, edit)).embedding();
+              double[] whole = probabilities(after, library, model.logitScale());
+              assertArrayEquals(minus(whole, before), continued[f], 1e-5);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /** Everything once more in float64, from the class token on. */
+  @Test
+  void steerabilityIsThatOfFloat64() {
+    int d = model.vision().config().width();
+    int features = 25;
+    HookPoint point = HookPoint.residPost(model.vision().config().layers() - 1);
+    try (Scope scope = Scope.open();
+        Sae sae = Fixture.sae(d, features, 4)) {
+      Tensor cls =
+          model.vision().runUntil(pixels(model, 19), point, Hooks.NONE).value().select(1, 0);
+      var readOut = Objects.requireNonNull(model.vision().readOut());
+      var oracle = new SteerabilityOracle(readOut, library, model.logitScale());
+      float[] x = cls.contiguous().toFloats();
+      for (double strength : new double[] {150, 6}) {
+        Units.Features units = Units.Features.all(sae, strength);
+        try (LastLayer sweep =
+            new LastLayer(readOut, cls.contiguous(), library, model.logitScale())) {
+          var measuring =
+              new Measuring(
+                  sweep,
+                  units,
+                  units.shifts(sweep.residuals()),
+                  new boolean[] {true},
+                  WORDS,
+                  new Measuring.Plan(0.1, false, 1));
+          List<Score> scores = measuring.run(0, features).scores();
+          for (Score score : scores) {
+            double[][] delta = oracle.changes(sae, score.unit(), strength, x);
+            SteerabilityOracle.Values expected = SteerabilityOracle.values(delta);
+            assertEquals(expected.s(), score.s(), 1e-6);
+            assertEquals(Math.max(0, expected.unbiased()), score.unbiased(), 1e-6);
+            assertEquals(expected.power(), score.power(), 1e-6);
+            assertEquals(expected.top(), score.top());
+            assertTrue(score.low() <= score.unbiased() && score.unbiased() <= score.high());
+          }
+        }
+      }
+    }
+  }
+
+  private static Settings settings(boolean screen, int randoms) {
+    return new Settings(
+        List.of(Units.Kind.values()), 150, 0.1, new Tokens("all"), screen, 0, randoms, 1);
+  }
+
+  private static SteerabilityReport measure(
+      Path out, Settings settings, RunSaes saes, Progress progress) {
+    var folder = SteerabilityFolder.open(out, Map.of("seed", 1));
+    var report =
+        new SteerabilityRun(model, pictures, saes, library, settings).run(folder, progress);
+    folder.finish(report);
+    return report;
+  }
+
+  private static final class Stop extends RuntimeException {
+    private static final long serialVersionUID = 1;
+  }
+
+  /** Stops after so many steps of the measurement itself. */
+  private static Progress stopping(int steps) {
+    int[] left = {steps};
+    return (name, total, unit) ->
+        new Progress.Task() {
+          @Override
+          public void advance(long units, double flops) {
+            if (name.startsWith("steering") && left[0]-- == 0) throw new Stop();
+          }
+
+          @Override
+          public void close() {}
+        };
+  }
+
+  @Test
+  void aStoppedMeasurementGoesOnToTheSameBytes() throws IOException {
+    int width = model.vision().config().width();
+    try (RunSaes saes =
+        new RunSaes(
+            List.of(
+                Fixture.one(HookPoint.residPost(7), Fixture.sae(width, 130, 5)),
+                Fixture.one(HookPoint.residPost(6), Fixture.sae(width, 70, 6))))) {
+      Settings settings = settings(true, 65);
+      var whole = measure(temp.resolve("whole"), settings, saes, Progress.SILENT);
+      assertEquals(6, whole.layers().size());
+      Path stopped = temp.resolve("stopped");
+      assertThrows(Stop.class, () -> measure(stopped, settings, saes, stopping(1)));
+      assertThrows(Stop.class, () -> measure(stopped, settings, saes, stopping(4)));
+      var resumed = measure(stopped, settings, saes, Progress.SILENT);
+      List<Path> tables = new ArrayList<>();
+      try (var files = Files.list(temp.resolve("whole"))) {
+        files.filter(f -> f.toString().endsWith(".csv")).forEach(tables::add);
+      }
+      assertEquals(6, tables.size());
+      for (Path table : tables) {
+        Path other = stopped.resolve(Objects.requireNonNull(table.getFileName()).toString());
+        assertEquals(Files.readString(table), Files.readString(other), table.toString());
+      }
+      for (int k = 0; k < whole.layers().size(); k++) {
+        assertEquals(whole.layers().get(k).share(), resumed.layers().get(k).share());
+        assertEquals(whole.layers().get(k).curve(), resumed.layers().get(k).curve());
+      }
+      assertFalse(Files.exists(stopped.resolve("parts")));
+      assertThrows(
+          InputException.class,
+          () -> measure(stopped, settings, saes, Progress.SILENT),
+          "finished ones are not touched");
+    }
+  }
+
+  @Test
+  void theScreenAgreesWithTheWhole() {
+    int width = model.vision().config().width();
+    try (RunSaes saes =
+        new RunSaes(List.of(Fixture.one(HookPoint.residPost(6), Fixture.sae(width, 150, 8))))) {
+      var screen = measure(temp.resolve("screened"), settings(true, 100), saes, Progress.SILENT);
+      var full = measure(temp.resolve("full"), settings(false, 100), saes, Progress.SILENT);
+      int wrong = 0;
+      int units = 0;
+      for (int k = 0; k < full.layers().size(); k++) {
+        var a = screen.layers().get(k);
+        var b = full.layers().get(k);
+        List<boolean[]> verdicts =
+            List.of(verdicts(temp.resolve("screened"), a), verdicts(temp.resolve("full"), b));
+        for (int u = 0; u < b.n(); u++) {
+          if (verdicts.getFirst()[u] != verdicts.getLast()[u]) wrong++;
+          units++;
+        }
+        assertTrue(a.asked() < b.asked(), a.asked() + " pairs of " + b.asked());
+      }
+      assertTrue(wrong <= 0.03 * units, wrong + " of " + units + " verdicts differ");
+    }
+  }
+
+  private static boolean[] verdicts(Path folder, LayerResult layer) {
+    String place = layer.sae().isEmpty() ? layer.hookPoint() : layer.hookPoint() + ".relu";
+    try {
+      List<String> lines =
+          Files.readAllLines(folder.resolve(place + "." + layer.unit().word() + ".csv"));
+      boolean[] above = new boolean[lines.size() - 1];
+      for (int u = 0; u < above.length; u++) {
+        above[u] = Double.parseDouble(lines.get(u + 1).split(",")[2]) > 0.1;
+      }
+      return above;
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void foldersOfOthersAreLeftAlone() throws IOException {
+    Path other = Files.createDirectories(temp.resolve("other"));
+    Files.writeString(other.resolve("thesis.txt"), "mine");
+    assertThrows(InputException.class, () -> SteerabilityFolder.open(other, Map.of()));
+    assertEquals(
+        List.of("thesis.txt"), Arrays.asList(Objects.requireNonNull(other.toFile().list())));
+    Path begun = temp.resolve("begun");
+    SteerabilityFolder.open(begun, Map.of("seed", 1));
+    SteerabilityFolder.open(begun, Map.of("seed", 1));
+    assertThrows(InputException.class, () -> SteerabilityFolder.open(begun, Map.of("seed", 2)));
+  }
+
+  @Test
+  void tokensAreNamed() {
+    assertArrayEquals(new boolean[] {true, true, true}, new Tokens("all").mask(1, 3));
+    assertArrayEquals(new boolean[] {true, false, false}, new Tokens("cls").mask(1, 3));
+    assertArrayEquals(new boolean[] {false, true, true}, new Tokens("patches").mask(1, 3));
+    assertArrayEquals(new boolean[] {true, false, true}, new Tokens("2,0").mask(1, 3));
+    assertThrows(InputException.class, () -> new Tokens("3").mask(1, 3));
+    assertThrows(InputException.class, () -> new Tokens("here").mask(1, 3));
+  }
+}
