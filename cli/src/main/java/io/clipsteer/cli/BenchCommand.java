@@ -20,7 +20,11 @@ import picocli.CommandLine.Spec;
     name = "bench",
     description = "How fast this machine is at what takes long.",
     footer = {"", "Example: clipsteer bench train --json"},
-    subcommands = {BenchCommand.Train.class, BenchCommand.Index.class})
+    subcommands = {
+      BenchCommand.Train.class,
+      BenchCommand.Index.class,
+      BenchSteerabilityCommand.class
+    })
 final class BenchCommand implements Runnable {
   @Spec private CommandSpec spec;
 
@@ -32,7 +36,8 @@ final class BenchCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "Name what to time: train or index.");
+    throw new ParameterException(
+        spec.commandLine(), "Name what to time: train, index or steerability.");
   }
 
   /** Training steps. */

@@ -28,6 +28,7 @@ import picocli.CommandLine.Spec;
       FeaturesCommand.class,
       SearchCommand.class,
       SteerCommand.class,
+      SteerabilityCommand.class,
       SaeCommand.class,
       WorldCommand.class,
       BenchCommand.class,

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.RunFolder;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.steer.LayerResult;
+import io.clipsteer.lab.steer.Settings;
+import io.clipsteer.lab.steer.SteerabilityFolder;
+import io.clipsteer.lab.steer.SteerabilityReport;
+import io.clipsteer.lab.steer.SteerabilityRun;
+import io.clipsteer.lab.steer.Tokens;
+import io.clipsteer.lab.steer.Units;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** How far features, neurons and random directions steer the answers. */
+@Command(
+    name = "steerability",
+    description = {
+      "How far each feature of a run steers zero-shot answers over a vocabulary, beside neurons and"
+          + " random directions.",
+      "A stopped measurement goes on with the same command. Tables of all units and"
+          + " steerability.json go to --out."
+    },
+    footer = {
+      "",
+      "Example: clipsteer steerability --run runs/l8 --images photos --limit 192"
+          + " --vocabulary words.txt --out runs/l8-steerability",
+    })
+final class SteerabilityCommand implements Callable<Integer> {
+  /** One of two ways to name the words. */
+  private static final class Vocabulary {
+    @Option(
+        names = "--vocabulary",
+        paramLabel = "FILE",
+        description = "Words, one a line, read bare by the model's text tower.")
+    private @Nullable Path file;
+
+    @Option(
+        names = "--library",
+        paramLabel = "DIR",
+        description = "Folder with text_embeddings.safetensors and words.txt.")
+    private @Nullable Path library;
+  }
+
+  @Mixin private CommonOptions common;
+  @Mixin private PictureOptions pictures;
+
+  @ArgGroup(exclusive = true, multiplicity = "1")
+  private Vocabulary vocabulary;
+
+  @Option(names = "--run", required = true, paramLabel = "RUN", description = "A training run.")
+  private Path run;
+
+  @Option(
+      names = "--model",
+      paramLabel = "PATH",
+      description = "The checkpoint, when it is no longer where the run was trained.")
+  private @Nullable Path model;
+
+  @Option(
+      names = "--layers",
+      paramLabel = "LIST",
+      description = "Layers, as 2,8 or 0-11 (default: all of the run).")
+  private @Nullable String layers;
+
+  @Option(
+      names = "--units",
+      defaultValue = "features,neurons,random",
+      paramLabel = "LIST",
+      description = "Of features, neurons, random (default: ${DEFAULT-VALUE}).")
+  private String units;
+
+  @Option(
+      names = "--strength",
+      defaultValue = "150",
+      paramLabel = "A",
+      description = {
+        "Features are set to A, in units of the normalised activation; neurons to A; random"
+            + " directions push by A (default: ${DEFAULT-VALUE})."
+      })
+  private double strength;
+
+  @Option(
+      names = "--tau",
+      defaultValue = "0.1",
+      description = "A unit with S above it is steerable (default: ${DEFAULT-VALUE}).")
+  private double tau;
+
+  @Option(
+      names = "--at",
+      defaultValue = "all",
+      paramLabel = "TOKENS",
+      description = "all, cls, patches or numbers as 3,4,9 (default: ${DEFAULT-VALUE}).")
+  private String at;
+
+  @Option(
+      names = "--screen",
+      description = "First few pictures, more only where a unit's verdict against tau is unclear.")
+  private boolean screen;
+
+  @Option(
+      names = "--sample",
+      defaultValue = "0",
+      paramLabel = "N",
+      description = "Only N features of each SAE, drawn at random (default: all).")
+  private int sample;
+
+  @Option(
+      names = "--random-count",
+      defaultValue = "512",
+      paramLabel = "N",
+      description = "Random directions at each hook point (default: ${DEFAULT-VALUE}).")
+  private int randoms;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "New folder, or that of a stopped measurement.")
+  private Path out;
+
+  @Override
+  public Integer call() {
+    common.apply();
+    Settings settings =
+        new Settings(
+            kinds(), strength, tau, new Tokens(at), screen, sample, randoms, common.seed());
+    RunFolder folder = new RunFolder(run);
+    RunFolder.Run trained = chosen(folder.read());
+    Path checkpoint = model != null ? model : Path.of(trained.model());
+    try (ClipModel clip =
+            ClipModel.load(checkpoint, io.clipsteer.data.tensor.DType.F32, common.device());
+        RunSaes saes = RunSaes.open(folder, trained, clip)) {
+      Pictures set = pictures.resolve(clip);
+      TextLibrary library = library(clip);
+      SteerabilityFolder place =
+          SteerabilityFolder.open(out, config(settings, folder, trained, clip, set, library));
+      SteerabilityReport report =
+          new SteerabilityRun(clip, set, saes, library, settings).run(place, common.progress());
+      place.finish(report);
+      report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+      common.print(report.json(), text(report));
+    }
+    return 0;
+  }
+
+  private List<Units.Kind> kinds() {
+    List<Units.Kind> kinds = new ArrayList<>();
+    for (String word : units.split(",", -1)) {
+      Units.Kind found = null;
+      for (Units.Kind kind : Units.Kind.values()) {
+        if (kind.word().equals(word.strip().toLowerCase(Locale.ROOT))) found = kind;
+      }
+      if (found == null) {
+        throw new InputException(
+            "--units " + units, "\"" + word + "\" is no kind", "Use features,neurons,random");
+      }
+      if (!kinds.contains(found)) kinds.add(found);
+    }
+    return kinds;
+  }
+
+  /** The run with the SAEs of the layers asked for. */
+  private RunFolder.Run chosen(RunFolder.Run trained) {
+    if (layers == null) return trained;
+    List<Integer> wanted =
+        Layers.points(layers, "hook_resid_post").stream().map(HookPoint::layer).toList();
+    List<RunFolder.SaeEntry> entries =
+        trained.saes().stream().filter(e -> wanted.contains(e.point().layer())).toList();
+    for (int layer : wanted) {
+      if (entries.stream().noneMatch(e -> e.point().layer() == layer)) {
+        String there =
+            trained.saes().stream()
+                .map(e -> Integer.toString(e.point().layer()))
+                .distinct()
+                .collect(Collectors.joining(","));
+        throw new InputException(
+            "--layers " + layers,
+            "the run has no SAE of layer " + layer,
+            "Use those it has: " + there);
+      }
+    }
+    return new RunFolder.Run(trained.model(), entries);
+  }
+
+  /** Bare words, as the paper reads them, or finished embeddings. */
+  private TextLibrary library(ClipModel clip) {
+    if (vocabulary.library != null) return TextLibrary.read(vocabulary.library);
+    List<String> words = ZeroShot.readLines(java.util.Objects.requireNonNull(vocabulary.file));
+    List<String> once = words.stream().distinct().toList();
+    if (once.size() < words.size()) {
+      System.err.println(
+          vocabulary.file + ": " + (words.size() - once.size()) + " repeated words count once");
+    }
+    return ZeroShot.library(clip, once, List.of("{}"), common.progress());
+  }
+
+  /** Everything that the numbers depend on. */
+  private Map<String, Object> config(
+      Settings settings,
+      RunFolder folder,
+      RunFolder.Run trained,
+      ClipModel clip,
+      Pictures set,
+      TextLibrary library) {
+    Map<String, Object> config = new LinkedHashMap<>();
+    config.put("model", Hashes.sha256(clip.source().weights()));
+    config.put("images", set.set().origin().toAbsolutePath().normalize().toString());
+    config.put("listing", set.listing().sha256());
+    config.put("limit", set.options().limit());
+    Map<String, String> hashes = new LinkedHashMap<>();
+    for (RunFolder.SaeEntry entry : trained.saes()) {
+      Path weights = folder.sae(entry).resolve("sae_weights.safetensors");
+      hashes.put(entry.folder(), Files.exists(weights) ? Hashes.sha256(weights) : "");
+    }
+    config.put("saes", hashes);
+    String words = String.join("\n", library.words());
+    config.put("words", Hashes.sha256(words.getBytes(StandardCharsets.UTF_8)));
+    config.put("embeddings", java.util.Arrays.hashCode(library.embeddings()));
+    config.put("strength", settings.strength());
+    config.put("tau", settings.tau());
+    config.put("units", settings.kinds().stream().map(Units.Kind::word).toList());
+    config.put("at", settings.at().text());
+    config.put("screen", settings.screen());
+    config.put("sample", settings.sample());
+    config.put("random_count", settings.randoms());
+    config.put("seed", settings.seed());
+    return config;
+  }
+
+  private String text(SteerabilityReport report) {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "%d pictures, %d words, strength %s, tau %s; tables in %s%n%n",
+            report.images(),
+            report.words(),
+            strength,
+            tau,
+            out));
+    text.append("layer  unit           n   mean S   above tau            coverage  seconds\n");
+    for (LayerResult layer : report.layers()) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%5d  %-9s %6d  %7.4f  %5.1f %% (%4.1f–%5.1f)  %8d  %7.1f%n",
+              layer.layer(),
+              layer.unit().word(),
+              layer.n(),
+              layer.meanS(),
+              100 * layer.share().value(),
+              100 * layer.share().low(),
+              100 * layer.share().high(),
+              layer.coverage(),
+              layer.seconds()));
+    }
+    return text.toString();
+  }
+}

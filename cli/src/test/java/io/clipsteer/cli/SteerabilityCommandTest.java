@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.world.WorldSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+/** {@code steerability} and its bench as a user types them. */
+final class SteerabilityCommandTest {
+  private static final String CLIP = "../engine/src/test/resources/models/hf-clip-quickgelu";
+
+  @TempDir private static Path temp;
+
+  private static Path pictures = Path.of("");
+  private static Path run = Path.of("");
+  private static Path words = Path.of("");
+
+  @BeforeAll
+  static void train() throws IOException {
+    pictures = temp.resolve("pictures");
+    WorldSet.MIXED.write(pictures, WorldSet.Split.TEST, 20, 5, 64, Progress.SILENT);
+    words = Files.writeString(temp.resolve("words.txt"), "cat\ndog\nbird\ncat\nred\n");
+    run = temp.resolve("run");
+    Object[] command = {
+      "train",
+      "--model",
+      CLIP,
+      "--images",
+      pictures,
+      "--layers",
+      "1,2",
+      "--sae",
+      "topk:k=4",
+      "--expansion",
+      "2",
+      "--train-tokens",
+      "1280",
+      "--batch",
+      "64",
+      "--out",
+      run,
+      "--json"
+    };
+    CommandsTest.run(command).json();
+  }
+
+  private static CommandsTest.Ran steerability(Path out, Object... more) {
+    Object[] first = {"steerability", "--run", run, "--images", pictures, "--out", out, "--json"};
+    Object[] all = new Object[first.length + more.length];
+    System.arraycopy(first, 0, all, 0, first.length);
+    System.arraycopy(more, 0, all, first.length, more.length);
+    return CommandsTest.run(all);
+  }
+
+  @Test
+  void measuresEveryKindAtEveryLayer() throws IOException {
+    Path out = temp.resolve("measured");
+    JsonNode json =
+        steerability(out, "--vocabulary", words, "--random-count", 10, "--screen").json();
+    assertEquals(4, json.get("words").asInt(), "repeated words count once");
+    assertEquals(6, json.get("layers").size());
+    for (JsonNode layer : json.get("layers")) {
+      for (String key :
+          new String[] {
+            "layer",
+            "unit",
+            "n",
+            "mean_s",
+            "share_above_tau",
+            "share_low",
+            "share_high",
+            "coverage",
+            "seconds"
+          }) {
+        assertTrue(layer.has(key), key);
+      }
+      double share = layer.get("share_above_tau").asDouble();
+      assertTrue(layer.get("share_low").asDouble() <= share);
+      assertTrue(share <= layer.get("share_high").asDouble());
+    }
+    assertEquals(11, Files.readAllLines(out.resolve("blocks.1.hook_resid_post.random.csv")).size());
+    steerability(out, "--vocabulary", words).refused("holds a finished measurement");
+  }
+
+  @Test
+  void badInputIsOneLine() {
+    Path out = temp.resolve("bad");
+    steerability(out, "--vocabulary", words, "--layers", "0").refused("no SAE of layer 0", "1,2");
+    steerability(out, "--vocabulary", words, "--units", "cells").refused("cells", "features");
+    steerability(out, "--vocabulary", words, "--strength", "NaN").refused("--strength");
+    steerability(out, "--vocabulary", words, "--at", "99").refused("token 99");
+    steerability(out, "--library", temp).refused("no text library");
+    steerability(out).wrongUsage("--vocabulary");
+    steerability(run, "--vocabulary", words).refused("is not empty");
+  }
+
+  @Test
+  void benchTellsWhatItMeasured() {
+    JsonNode json =
+        CommandsTest.run(
+                "bench",
+                "steerability",
+                "--features",
+                64,
+                "--pictures",
+                9,
+                "--words",
+                100,
+                "--width",
+                32,
+                "--embedding",
+                16,
+                "--tokens",
+                5,
+                "--json")
+            .json();
+    for (String key :
+        new String[] {
+          "seconds", "plain_path_seconds", "max_probability_difference", "peak_bytes"
+        }) {
+      assertTrue(json.get(key).isNumber(), key);
+    }
+    assertTrue(json.get("max_probability_difference").asDouble() < 1e-5);
+    assertTrue(json.get("max_s_difference_float64").asDouble() < 1e-6);
+    CommandsTest.run("bench", "steerability", "--words", 1).refused("--words 1");
+  }
+}
