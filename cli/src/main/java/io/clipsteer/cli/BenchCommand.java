@@ -158,7 +158,7 @@ final class BenchCommand implements Runnable {
       name = "index",
       description = {
         "Times an index of made-up tokens and counts its memory: encoding, sums, strongest"
-            + " pictures, associations with 50 labels, tables; not the tower, not the names."
+            + " pictures, associations with 10 labels, tables; not the tower, not the names."
       },
       footer = {"", "Example: clipsteer bench index --json"})
   static final class Index implements Callable<Integer> {
@@ -208,6 +208,7 @@ final class BenchCommand implements Runnable {
       json.put("k", k);
       json.put("seconds", result.seconds());
       json.put("encode_seconds", result.encodeSeconds());
+      json.put("cpu_seconds", result.cpuSeconds());
       json.put("peak_bytes", result.peakBytes());
       common.print(
           json,

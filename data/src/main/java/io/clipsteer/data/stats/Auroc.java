@@ -12,7 +12,7 @@ public record Auroc(double value, double low, double high) {
   /** The normal distribution's 97.5 % point. */
   private static final double Z = 1.959963984540054;
 
-  private static final int HALVINGS = 48;
+  private static final int HALVINGS = 32;
 
   /**
    * With the interval of Newcombe 2006 (part 2, method 5): all θ with {@code |A − θ| ≤ z·√(θ(1−θ)(1

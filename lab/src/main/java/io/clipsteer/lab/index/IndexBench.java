@@ -10,6 +10,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.engine.sae.SaeEncoder;
 import io.clipsteer.lab.Progress;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -29,14 +30,15 @@ public final class IndexBench {
    *
    * @param seconds from tokens in memory to tables on disk
    * @param encodeSeconds of these, the SAE's
+   * @param cpuSeconds of the process meanwhile, all threads; it tells what a busy machine took away
    * @param peakBytes of the process
    */
-  public record Result(double seconds, double encodeSeconds, long peakBytes) {}
+  public record Result(double seconds, double encodeSeconds, double cpuSeconds, long peakBytes) {}
 
   private static final int GRID = 14;
   private static final int PATCHES = GRID * GRID;
   private static final int EMBEDDING = 512;
-  private static final int LABELS = 50;
+  private static final int LABELS = 10;
   private static final int BATCH = 16;
 
   private IndexBench() {}
@@ -78,8 +80,10 @@ public final class IndexBench {
     List<@Nullable String> classes = new ArrayList<>();
     double encode = 0;
     double made = 0;
+    double cpu = cpu();
     long start = System.nanoTime();
     try (ScoreFile scores = new ScoreFile(folder, sae.features());
+        SaeEncoder encoder = new SaeEncoder(sae);
         var task = progress.start("indexing made-up tokens", pictures, "images")) {
       var tally = new UnitTally(layout, sae.features(), EMBEDDING, 16);
       for (int from = 0; from < pictures; from += BATCH) {
@@ -90,7 +94,7 @@ public final class IndexBench {
           float[] embeddings = gaussian(random, count * EMBEDDING, 1);
           made += seconds(begin);
           begin = System.nanoTime();
-          Codes codes = Codes.of(sae.encode(x).code());
+          Codes codes = Codes.of(encoder.encode(x));
           encode += seconds(begin);
           for (int i = 0; i < count; i++) {
             int image = from + i;
@@ -105,7 +109,13 @@ public final class IndexBench {
       }
       var group =
           new IndexRun.Group(
-              "saes/made-up", HookPoint.residPost(0), TokenSelection.PATCHES, sae, tally, scores);
+              "saes/made-up",
+              HookPoint.residPost(0),
+              TokenSelection.PATCHES,
+              sae,
+              encoder,
+              tally,
+              scores);
       List<Labels.Label> labels = new ArrayList<>();
       for (int l = 0; l < LABELS; l++) {
         labels.add(new Labels.Label("class", String.format(Locale.ROOT, "%02d", l)));
@@ -119,8 +129,16 @@ public final class IndexBench {
         tables.labels(pass);
         tables.units(pass, Map.of());
       }
-      return new Result(seconds(start) - made, encode, peak());
+      return new Result(seconds(start) - made, encode, cpu() - cpu, Engine.peakBytes());
     }
+  }
+
+  private static double cpu() {
+    return ProcessHandle.current()
+        .info()
+        .totalCpuDuration()
+        .map(duration -> duration.toMillis() * 1e-3)
+        .orElse(Double.NaN);
   }
 
   private static double seconds(long since) {
@@ -158,18 +176,6 @@ public final class IndexBench {
       }
     }
     return Tensor.of(rows, count, width);
-  }
-
-  /** The most the process ever held; where the system does not tell, what it holds now. */
-  private static long peak() {
-    try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
-      String line = lines.filter(l -> l.startsWith("VmHWM:")).findFirst().orElse("");
-      String digits = line.replaceAll("[^0-9]", "");
-      if (!digits.isEmpty()) return Long.parseLong(digits) * 1024;
-    } catch (IOException e) {
-      // Not Linux.
-    }
-    return Engine.residentBytes();
   }
 
   private static void delete(Path folder) {

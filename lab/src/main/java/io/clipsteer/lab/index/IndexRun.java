@@ -12,6 +12,7 @@ import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeEncoder;
 import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunSaes;
@@ -51,14 +52,23 @@ public record IndexRun(
    *
    * @param name the SAE's folder, or the hook point and tokens of neurons
    * @param sae null for neurons
+   * @param encoder the SAE's; null for neurons
    */
   record Group(
       String name,
       HookPoint point,
       TokenSelection selection,
       @Nullable Sae sae,
+      @Nullable SaeEncoder encoder,
       UnitTally tally,
-      ScoreFile scores) {}
+      ScoreFile scores)
+      implements AutoCloseable {
+    @Override
+    public void close() {
+      if (encoder != null) encoder.close();
+      scores.close();
+    }
+  }
 
   /**
    * What a pass gave; its score files are removed when it is closed.
@@ -79,7 +89,7 @@ public record IndexRun(
       implements AutoCloseable {
     @Override
     public void close() {
-      for (Group group : groups) group.scores().close();
+      for (Group group : groups) group.close();
     }
   }
 
@@ -95,7 +105,7 @@ public record IndexRun(
       groups(scratch, groups);
       return pass(groups, progress);
     } catch (RuntimeException e) {
-      for (Group group : groups) group.scores().close();
+      for (Group group : groups) group.close();
       throw e;
     }
   }
@@ -123,6 +133,7 @@ public record IndexRun(
               one.point(),
               one.selection(),
               features ? one.sae() : null,
+              features ? new SaeEncoder(one.sae()) : null,
               new UnitTally(layout, count, model.vision().config().embedDim(), top),
               new ScoreFile(scratch, count)));
     }
@@ -189,9 +200,9 @@ public record IndexRun(
   private static Codes codes(Group group, TowerWalk walk, Paused paused) {
     try (Scope scope = Scope.open()) {
       Tensor x = walk.selected(group.selection, paused);
-      return group.sae == null
+      return group.encoder == null
           ? Codes.ofNeurons(x.toFloats(), (int) x.size(1))
-          : Codes.of(group.sae.encode(x).code());
+          : Codes.of(group.encoder.encode(x));
     }
   }
 

@@ -4,6 +4,7 @@ package io.clipsteer.lab.index;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.duckdb.DuckDBAppender;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +51,7 @@ final class IndexTables {
     row.append(group.name());
     row.append(group.point().layer());
     row.append(group.point().peerName());
-    row.append(group.selection().name().toLowerCase(java.util.Locale.ROOT));
+    row.append(group.selection().name().toLowerCase(Locale.ROOT));
     row.append(u);
     row.append(tally.frequency(u));
     row.append(tally.frequencyCls(u));

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -116,7 +117,7 @@ public final class Indexer {
           new IndexFolder.Entry(
               group.name(),
               group.point().peerName(),
-              group.selection().name().toLowerCase(java.util.Locale.ROOT),
+              group.selection().name().toLowerCase(Locale.ROOT),
               group.tally().units(),
               layout.rows(),
               layout.columns(),

@@ -10,6 +10,7 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.Progress;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where units point in embedding space, by the pictures they are active on and by what they do. A
@@ -76,7 +77,7 @@ record UnitVectors(float[] images, float[] decoder, int width) {
   }
 
   /** What an activation of 1 adds to each token, as a multiple of the direction, [1,t,1]. */
-  private static Tensor scale(@org.jspecify.annotations.Nullable Sae sae, Paused base) {
+  private static Tensor scale(@Nullable Sae sae, Paused base) {
     long t = base.value().size(1);
     Tensor rows = base.value().to(Device.CPU).reshape(t, base.value().size(2)).contiguous();
     if (sae == null) return rows.narrow(1, 0, 1).mul(0).addInPlace(1).reshape(1, t, 1);

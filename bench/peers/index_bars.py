@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How well an index knows the demo world: units chosen on one set of pictures, measured on another.
+
+Before:
+  ./clipsteer world generate --set mixed --split train --count 12000 --seed 11 --out wtrain
+  ./clipsteer world generate --set mixed --split validation --count 4000 --seed 12 --out wval
+  ./clipsteer world generate --set mixed --split test --count 4000 --seed 13 --out wtest
+  ./clipsteer train --model demo/model --images wtrain --layer 6 --sae topk:k=16 --expansion 32 \
+      --train-tokens 1500000 --lr 1e-3 --dead-tokens 200000 --out run6
+  ./clipsteer index --run run6 --images wval --labels wval/factors.jsonl --out i6val    # also --units neurons
+  ./clipsteer index --run run6 --images wtest --labels wtest/factors.jsonl --out i6test # also --units neurons
+Then: python bench/peers/index_bars.py i6val i6test [run6]
+"""
+import json
+import math
+import random
+import statistics
+import subprocess
+import sys
+
+UNNAMED = {"picture", "extent", "place", "count"}
+WORDS = {("waterbird", "yes"): {"waterbird"}, ("hat", "yes"): {"hat"}, ("glasses", "yes"): {"glasses"},
+         ("beard", "yes"): {"beard"}, ("background", "brick"): {"brick", "bricks", "wall"},
+         ("background", "wood"): {"planks", "wooden", "wood"}}
+
+
+def call(*words):
+    done = subprocess.run(["./clipsteer", *words, "--json"], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def ask(index, sql):
+    return call("features", "--index", index, sql)["rows"]
+
+
+def wilson(hits, n):
+    z = 1.959963984540054
+    p = hits / n
+    middle, half, scale = p + z * z / 2 / n, z * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n), 1 + z * z / n
+    return {"hits": hits, "n": n, "share": p, "low": (middle - half) / scale, "high": (middle + half) / scale}
+
+
+def reached(val, test, unit):
+    seen = {tuple(r[:5]): r[5] for r in ask(test, f"SELECT factor, value, sae, id, score, auroc FROM {unit}_labels WHERE auroc > 0.6")}
+    chosen = ask(val, f"SELECT factor, value, arg_max(sae, auroc), arg_max(id, auroc), arg_max(score, auroc) FROM {unit}_labels GROUP BY 1, 2")
+    return {(r[0], r[1]): seen.get(tuple(r), 0.5) for r in chosen}
+
+
+def monosemanticity(index):
+    alive = {t: [r[0] for r in ask(index, f"SELECT monosemanticity FROM {t} WHERE monosemanticity IS NOT NULL")] for t in ("features", "neurons")}
+    rng = random.Random(1)
+    gaps = sorted(statistics.median(rng.choices(alive["features"], k=len(alive["features"])))
+                  - statistics.median(rng.choices(alive["neurons"], k=len(alive["neurons"]))) for _ in range(1000))
+    return {**{t: statistics.median(v) for t, v in alive.items()}, "difference_low": gaps[25], "difference_high": gaps[974]}
+
+
+def names(test):
+    values = {}
+    for i, f, v in ask(test, "SELECT id, factor, value FROM feature_labels WHERE auroc >= 0.95 GROUP BY ALL"):
+        values.setdefault(i, []).append((f, v))
+    first = {r[0]: r[1] for r in ask(test, "SELECT id, word FROM feature_names WHERE method = 'both' AND rank = 1")}
+    sure = {i: v[0] for i, v in values.items() if len(v) == 1 and v[0][0] not in UNNAMED}
+    hits = sum(first.get(i) in WORDS.get(fv, {fv[1], fv[1] + "s"}) for i, fv in sure.items())
+    return wilson(hits, len(sure))
+
+
+val, test = sys.argv[1:3]
+result = {}
+for unit in ("feature", "neuron"):
+    areas = reached(val, test, unit)
+    for what, keys in (("all values", list(areas)), ("values with words", [k for k in areas if k[0] not in UNNAMED | {"texture"}])):
+        result[f"{unit}: AUROC >= 0.95, {what}"] = wilson(sum(areas[k] >= 0.95 for k in keys), len(keys))
+result["monosemanticity"] = monosemanticity(val)
+result["first name is the value's word"] = names(test)
+print(json.dumps(result, indent=2))
