@@ -66,6 +66,22 @@ def names(test):
     return wilson(hits, len(sure))
 
 
+ASKED = """water grass sand snow bricks night road forest planks sky red orange yellow green blue purple pink brown black
+white blond grey man woman hat glasses beard waterbird suit dress phone hammer car bus book boat clock""".split()
+
+
+def search(run, val, test):
+    right = {}
+    said = {"waterbird": "waterbird", "hat": "hat", "glasses": "glasses", "beard": "beard", "brick": "bricks", "wood": "planks"}
+    for i, f, v in ask(test, "SELECT id, factor, value FROM feature_labels WHERE auroc >= 0.95 GROUP BY ALL"):
+        if f not in UNNAMED | {"texture"}:
+            right.setdefault(said.get(f if v == "yes" else v, v), set()).add(i)
+    words = [w for w in ASKED if w in right][:30]
+    found = {w: [h["id"] for h in call("search", "--run", run, "--index", val, "--text", w, "--count", "5")["features"]] for w in words}
+    missed = [w for w in words if not right[w] & set(found[w])]
+    return {"words": len(words), "right among the first 5": len(words) - len(missed), "missed": missed}
+
+
 val, test = sys.argv[1:3]
 result = {}
 for unit in ("feature", "neuron"):
@@ -74,4 +90,6 @@ for unit in ("feature", "neuron"):
         result[f"{unit}: AUROC >= 0.95, {what}"] = wilson(sum(areas[k] >= 0.95 for k in keys), len(keys))
 result["monosemanticity"] = monosemanticity(val)
 result["first name is the value's word"] = names(test)
+if len(sys.argv) > 3:
+    result["search"] = search(sys.argv[3], val, test)
 print(json.dumps(result, indent=2))
