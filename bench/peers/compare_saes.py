@@ -19,6 +19,8 @@ import tarfile
 from store_tokens import held_out
 
 FIELDS = ("l0", "explained_variance", "alive_fraction", "cosine", "dense_fraction")
+# Each token counts alike, where the ratio of sums goes to the few tokens with giant activations.
+PER_TOKEN = "explained_variance_per_token"
 
 
 def unpack(archive, names, folder):
@@ -39,6 +41,7 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--hook-point", default="blocks.8.hook_resid_post")
     parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--limit", type=int, default=1_000_000, help="judge on the first pictures alone")
     parser.add_argument("--note", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("saes", nargs="+", metavar="TOOL/NAME=FOLDER")
@@ -47,25 +50,29 @@ def main():
     if not pictures.exists():
         pictures.mkdir(parents=True)
         unpack(args.images, held_out(args.store), pictures)
+    clipsteer = str(args.clipsteer.resolve())
     run = args.work / "run"
     shutil.rmtree(run, ignore_errors=True)
     entries = []
     for number, sae in enumerate(args.saes):
-        shutil.copytree(sae.split("=", 1)[1], run / "saes" / str(number))
-        entries.append({"folder": f"saes/{number}", "hookPoint": args.hook_point, "tokens": "all", "variant": "topk:k=32",
+        subprocess.run([clipsteer, "sae", "convert", sae.split("=", 1)[1], "--to", "saelens", "--hook", args.hook_point,
+                        "--out", str(run / "saes" / str(number))], check=True, stdout=subprocess.DEVNULL)
+        entries.append({"folder": f"saes/{number}", "hookPoint": args.hook_point, "tokens": "all", "variant": sae.split("=", 1)[0],
                         "explainedVariance": 0, "l0": 0, "aliveFraction": 0})
     (run / "run.json").write_text(json.dumps({"model": str(args.model.resolve()), "saes": entries}), encoding="utf-8")
-    subprocess.run([str(args.clipsteer.resolve()), "evaluate", "--run", str(run), "--images", str(pictures)],
+    subprocess.run([clipsteer, "evaluate", "--run", str(run), "--images", str(pictures), "--legacy",
+                    "--limit", str(args.limit)],
                    check=True, stdout=subprocess.DEVNULL)
     judged = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["saes"]
     with args.out.open("w", newline="", encoding="utf-8") as file:
         if args.note:
             file.write(args.note.read_text(encoding="utf-8"))
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["tool", "sae", "tokens", *FIELDS])
+        writer.writerow(["tool", "sae", "tokens", *FIELDS, PER_TOKEN])
         for sae, one in zip(args.saes, judged):
             tool, name = sae.split("=", 1)[0].split("/", 1)
-            writer.writerow([tool, name, one["tokens"], *(f"{one[field]:.5f}" for field in FIELDS)])
+            writer.writerow([tool, name, one["tokens"], *(f"{one[field]:.5f}" for field in FIELDS),
+                             f"{one['legacy']['explained_variance']:.5f}"])
 
 
 if __name__ == "__main__":
