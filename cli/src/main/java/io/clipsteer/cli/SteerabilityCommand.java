@@ -140,6 +140,8 @@ final class SteerabilityCommand implements Callable<Integer> {
       description = "New folder, or that of a stopped measurement.")
   private Path out;
 
+  private int repeated;
+
   @Override
   public Integer call() {
     common.apply();
@@ -154,12 +156,14 @@ final class SteerabilityCommand implements Callable<Integer> {
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Pictures set = pictures.resolve(clip);
       TextLibrary library = library(clip);
+      var measurement = new SteerabilityRun(clip, set, saes, library, settings);
+      measurement.check();
       SteerabilityFolder place =
           SteerabilityFolder.open(out, config(settings, folder, trained, clip, set, library));
-      SteerabilityReport report =
-          new SteerabilityRun(clip, set, saes, library, settings).run(place, common.progress());
+      SteerabilityReport report = measurement.run(place, common.progress());
       place.finish(report);
       report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+      if (repeated > 0) System.err.println("repeated words, which count once: " + repeated);
       common.print(report.json(), text(report));
     }
     return 0;
@@ -209,10 +213,7 @@ final class SteerabilityCommand implements Callable<Integer> {
     if (vocabulary.library != null) return TextLibrary.read(vocabulary.library);
     List<String> words = ZeroShot.readLines(java.util.Objects.requireNonNull(vocabulary.file));
     List<String> once = words.stream().distinct().toList();
-    if (once.size() < words.size()) {
-      System.err.println(
-          vocabulary.file + ": " + (words.size() - once.size()) + " repeated words count once");
-    }
+    repeated = words.size() - once.size();
     return ZeroShot.library(clip, once, List.of("{}"), common.progress());
   }
 

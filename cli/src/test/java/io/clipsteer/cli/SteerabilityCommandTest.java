@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.lab.Progress;
@@ -98,6 +99,7 @@ final class SteerabilityCommandTest {
     steerability(out, "--vocabulary", words, "--units", "cells").refused("cells", "features");
     steerability(out, "--vocabulary", words, "--strength", "NaN").refused("--strength");
     steerability(out, "--vocabulary", words, "--at", "99").refused("token 99");
+    assertFalse(Files.exists(out), "nothing is left of a refused command");
     steerability(out, "--library", temp).refused("no text library");
     steerability(out).wrongUsage("--vocabulary");
     steerability(run, "--vocabulary", words).refused("is not empty");

@@ -47,15 +47,25 @@ public record SteerabilityRun(
   private static final int CONTINUED_UNITS = 64;
 
   /**
+   * Refuses a vocabulary or tokens that do not fit the model: asked early, before anything is
+   * written.
+   */
+  public void check() {
+    ZeroShot.checkFits(model, library);
+    if (library.words().size() < 2) {
+      throw new InputException("the vocabulary", "has one word", "Give at least two");
+    }
+    int prefix = model.vision().config().prefixTokens();
+    settings.at().mask(prefix, prefix + patches());
+  }
+
+  /**
    * Measures, going on where a stopped measurement ended.
    *
    * @throws InputException when no picture can be read or they do not fit
    */
   public SteerabilityReport run(SteerabilityFolder folder, Progress progress) {
-    ZeroShot.checkFits(model, library);
-    if (library.words().size() < 2) {
-      throw new InputException("the vocabulary", "has one word", "Give at least two");
-    }
+    check();
     long start = System.nanoTime();
     Map<HookPoint, Sweep> sweeps = new LinkedHashMap<>();
     try {
