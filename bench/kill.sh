@@ -7,14 +7,16 @@
 #
 #   bench/kill.sh MODEL IMAGES WORK OUT.csv [KILLS]
 #
-# MODEL has 8 blocks or more, as the demo CLIP under lab/src/main/resources; of IMAGES the first 640 are read; KILLS are
-# those of each of the three series (default: 10). WORK must not exist, takes about 1 GB, and is deleted when all is well.
+# MODEL has 8 blocks or more, as the demo CLIP under lab/src/main/resources; of IMAGES the first 512 are read; KILLS are
+# those of each of the four series (default: 10). WORK must not exist, takes about 1 GB, and is deleted when all is well.
 set -euo pipefail
 
 model=$1 images=$2 work=$3 out=$4 kills=${5:-10}
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 mkdir "$work"
 RANDOM=1
+# On a busy machine two threads wait for each other at every operation of so small a model.
+export OMP_NUM_THREADS=1
 
 now() { echo $(($(date +%s%N) / 1000000)); }
 
@@ -85,13 +87,15 @@ series() { # NAME LAST_FILE ARGUMENTS...
   echo "series,kill,after_seconds,left"
 } >"$out"
 
-saes=(--sae topk:k=16 --sae topk:k=16,aux=0.03 --sae batchtopk:k=16 --sae jumprelu:l0=1e-3 --sae relu:l1=1e-3 --target-l0 16
-  --expansion 4 --batch 512 --dead-tokens 5000 --checkpoint-minutes 0.01)
+train=(train --model "$model" --expansion 4 --batch 256 --dead-tokens 2000 --checkpoint-minutes 0.01 --threads 1)
+store=(--store "$work/harvest-killed" --layers 2,5)
 
-series harvest complete.json harvest --model "$model" --images "$images" --limit 640 --layers 0-7 \
-  --dtype fp32 --image-batch 1
-series train-store run.json train --store "$work/harvest-killed" --model "$model" --layers 2,5 \
-  "${saes[@]}" --sae matryoshka:k=16 --train-tokens 20000
-series train-pictures run.json train --images "$images" --limit 200 --model "$model" --layers 8 "${saes[@]}" --sae relu:l1=1e-3,ghost=true \
-  --train-tokens 30000 --normalise standardise --resample-steps 20 --image-batch 8
+series harvest complete.json harvest --model "$model" --images "$images" --limit 512 --layers 0-7 \
+  --dtype fp32 --image-batch 1 --threads 1
+series train-target run.json "${train[@]}" "${store[@]}" --sae relu:l1=1e-3 --sae jumprelu:l0=1e-3 --target-l0 16,32 \
+  --train-tokens 12000
+series train-topk run.json "${train[@]}" "${store[@]}" --sae topk:k=16 --sae topk:k=16,aux=0.03 --sae batchtopk:k=16 \
+  --sae matryoshka:k=16 --train-tokens 12000
+series train-pictures run.json "${train[@]}" --images "$images" --limit 100 --layers 5 --sae topk:k=16,aux=0.03 \
+  --sae relu:l1=1e-3,ghost=true --normalise standardise --resample-steps 10 --image-batch 4 --train-tokens 12000
 rm -r "$work"
