@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.stats.Median;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
@@ -10,6 +11,9 @@ import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
 import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.steer.Dose;
+import io.clipsteer.lab.steer.Findings;
 import io.clipsteer.lab.steer.LayerResult;
 import io.clipsteer.lab.steer.Settings;
 import io.clipsteer.lab.steer.SteerabilityFolder;
@@ -17,6 +21,7 @@ import io.clipsteer.lab.steer.SteerabilityReport;
 import io.clipsteer.lab.steer.SteerabilityRun;
 import io.clipsteer.lab.steer.Tokens;
 import io.clipsteer.lab.steer.Units;
+import io.clipsteer.lab.steer.VocabularyResult;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -134,6 +139,23 @@ final class SteerabilityCommand implements Callable<Integer> {
   private int randoms;
 
   @Option(
+      names = "--dose",
+      defaultValue = "0",
+      paramLabel = "N",
+      description = {
+        "Also ask each SAE's N most steerable features at nine strengths: how strong half the"
+            + " effect needs, and how far from real residuals that leads (default: none)."
+      })
+  private int dose;
+
+  @Option(
+      names = "--vocabulary-sizes",
+      split = ",",
+      paramLabel = "N",
+      description = "Measure again with parts of the vocabulary of so many words, as 200,1000.")
+  private List<Integer> vocabularies = List.of();
+
+  @Option(
       names = "--out",
       required = true,
       paramLabel = "DIR",
@@ -147,7 +169,16 @@ final class SteerabilityCommand implements Callable<Integer> {
     common.apply();
     Settings settings =
         new Settings(
-            kinds(), strength, tau, new Tokens(at), screen, sample, randoms, common.seed());
+            kinds(),
+            strength,
+            tau,
+            new Tokens(at),
+            screen,
+            sample,
+            randoms,
+            dose,
+            vocabularies,
+            common.seed());
     RunFolder folder = new RunFolder(run);
     RunFolder.Run trained = chosen(folder.read());
     Path checkpoint = model != null ? model : Path.of(trained.model());
@@ -160,7 +191,10 @@ final class SteerabilityCommand implements Callable<Integer> {
       measurement.check();
       SteerabilityFolder place =
           SteerabilityFolder.open(out, config(settings, folder, trained, clip, set, library));
-      SteerabilityReport report = measurement.run(place, common.progress());
+      SteerabilityReport measured = measurement.run(place, common.progress());
+      SteerabilityReport report =
+          measured.with(
+              Findings.of(IndexFolder.of(folder), measured.layers(), library, settings.tau()));
       place.finish(report);
       report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
       if (repeated > 0) System.err.println("repeated words, which count once: " + repeated);
@@ -246,6 +280,8 @@ final class SteerabilityCommand implements Callable<Integer> {
     config.put("screen", settings.screen());
     config.put("sample", settings.sample());
     config.put("random_count", settings.randoms());
+    config.put("dose", settings.dose());
+    config.put("vocabularies", settings.vocabularies());
     config.put("seed", settings.seed());
     return config;
   }
@@ -277,6 +313,69 @@ final class SteerabilityCommand implements Callable<Integer> {
               layer.coverage(),
               layer.seconds()));
     }
+    more(text, report);
     return text.toString();
+  }
+
+  /** What was asked for beyond the table, and what the run's index adds. */
+  private static void more(StringBuilder text, SteerabilityReport report) {
+    for (LayerResult layer : report.layers()) {
+      if (layer.doses().isEmpty()) continue;
+      Median half = Median.of(layer.doses().stream().mapToDouble(Dose::half).toArray());
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%nlayer %d: half the effect at strength %.1f (%.1f–%.1f), median of %d features",
+              layer.layer(),
+              half.value(),
+              half.low(),
+              half.high(),
+              half.n()));
+    }
+    for (VocabularyResult one : report.vocabularies()) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%n%d words (%s), layer %d, %s: mean S %.4f, above tau %.1f %%, coverage %d, rank"
+                  + " correlation with all words %.2f (%.2f–%.2f)",
+              one.words(),
+              one.draw(),
+              one.layer(),
+              one.unit().word(),
+              one.meanS(),
+              100 * one.share().value(),
+              one.coverage(),
+              one.whole().value(),
+              one.whole().low(),
+              one.whole().high()));
+    }
+    Findings findings = report.findings();
+    if (findings == null) return;
+    for (Findings.Named named : findings.names()) {
+      if (named.first() == null || named.among() == null) continue;
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%nlayer %d: of %d steerable features with a name in the vocabulary, %.0f %% promote"
+                  + " it most, %.0f %% (%.0f–%.0f) among five",
+              named.layer(),
+              named.first().n(),
+              100 * named.first().value(),
+              100 * named.among().value(),
+              100 * named.among().low(),
+              100 * named.among().high()));
+    }
+    for (Findings.Local local : findings.locality()) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%nlayer %d: rank correlation of S with the share of the grid a feature covers %.2f"
+                  + " (%.2f–%.2f), %d features",
+              local.layer(),
+              local.correlation().value(),
+              local.correlation().low(),
+              local.correlation().high(),
+              local.features()));
+    }
   }
 }

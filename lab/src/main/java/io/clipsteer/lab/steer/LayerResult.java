@@ -17,12 +17,15 @@ import java.util.List;
  * @param images pictures asked
  * @param meanS mean S
  * @param meanUnbiased mean of the unbiased form
+ * @param meanSemantic mean of the semantic form
  * @param share of units with S above τ, with the outer ends of two intervals: Wilson's, for units
  *     that stand for more of their kind, and the bootstrap's over pictures
  * @param coverage distinct words that are promoted most by some steerable unit
  * @param curve the same at other τ
  * @param asked (unit, picture) pairs that were computed
  * @param seconds for these units
+ * @param scores of every unit
+ * @param doses of the most steerable features, if asked for
  */
 public record LayerResult(
     String hookPoint,
@@ -33,17 +36,21 @@ public record LayerResult(
     int images,
     double meanS,
     double meanUnbiased,
+    double meanSemantic,
     Share share,
     int coverage,
     List<At> curve,
     long asked,
-    double seconds) {
+    double seconds,
+    List<Score> scores,
+    List<Dose> doses) {
   private static final double[] TAUS = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9};
 
   /**
    * A point of the curve.
    *
    * @param tau the bar
+   * @param meanSemantic mean of the semantic form
    * @param share of units above it
    * @param coverage distinct words of these
    */
@@ -56,17 +63,20 @@ public record LayerResult(
       String sae,
       Units.Kind unit,
       int images,
-      List<Score> scores,
       int[] above,
       double tau,
       long asked,
-      double seconds) {
+      double seconds,
+      List<Score> scores,
+      List<Dose> doses) {
     int n = scores.size();
     double s = 0;
     double unbiased = 0;
+    double semantic = 0;
     for (Score score : scores) {
       s += score.s();
       unbiased += score.unbiased();
+      semantic += score.semantic();
     }
     List<At> curve = new ArrayList<>();
     for (double t : TAUS) {
@@ -81,11 +91,14 @@ public record LayerResult(
         images,
         s / n,
         unbiased / n,
+        semantic / n,
         share(steerable(scores, tau), n, above),
         coverage(scores, tau),
         List.copyOf(curve),
         asked,
-        seconds);
+        seconds,
+        List.copyOf(scores),
+        List.copyOf(doses));
   }
 
   private static Share share(int hits, int n, int[] above) {

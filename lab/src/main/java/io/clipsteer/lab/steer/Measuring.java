@@ -17,11 +17,16 @@ import java.util.Map;
  * @param units of which kind
  * @param shifts the units' lengths on the sweep's tokens
  * @param moved which of a picture's tokens are edited
- * @param words number of words
+ * @param vocabulary which words mean the same
  * @param plan how sure it must be
  */
 record Measuring(
-    Sweep sweep, Units units, Units.Shifts shifts, boolean[] moved, int words, Plan plan) {
+    Sweep sweep,
+    Units units,
+    Units.Shifts shifts,
+    boolean[] moved,
+    Similarity vocabulary,
+    Plan plan) {
   /**
    * How sure a verdict must be.
    *
@@ -76,7 +81,9 @@ record Measuring(
         images,
         groups,
         (k, change) ->
-            drawn[k] = Score.of(units.id(first + k), change, sizes, images, plan.tau(), resamples));
+            drawn[k] =
+                Score.of(
+                    units.id(first + k), change, sizes, images, plan.tau(), resamples, vocabulary));
     return (long) drawn.length * images;
   }
 
@@ -85,7 +92,7 @@ record Measuring(
     Tally[] tallies = new Tally[drawn.length];
     List<Integer> open = new ArrayList<>();
     for (int k = 0; k < drawn.length; k++) {
-      tallies[k] = new Tally(words);
+      tallies[k] = new Tally(vocabulary.words());
       open.add(k);
     }
     Map<List<Integer>, Resamples> resamples = new HashMap<>();
@@ -106,7 +113,14 @@ record Measuring(
                 java.util.Arrays.stream(sizes).boxed().toList(),
                 s -> new Resamples(plan.seed(), sizes, Plan.DRAWS));
         var one =
-            Score.of(units.id(first + k), tallies[k].change(), sizes, images, plan.tau(), draws);
+            Score.of(
+                units.id(first + k),
+                tallies[k].change(),
+                sizes,
+                images,
+                plan.tau(),
+                draws,
+                vocabulary);
         drawn[k] = one;
         boolean sure = Math.abs(one.score().s() - plan.tau()) > Plan.SURE * one.error();
         if (to < images && !sure) unsure.add(k);

@@ -19,6 +19,8 @@ import java.util.List;
  *     single picture
  * @param low lower end of the 95 % interval of what {@code unbiased} estimates
  * @param high upper end
+ * @param semantic S that does not split synonyms: {@link Similarity#semantic} of m, of the pictures
+ *     that were asked
  * @param power {@code max_v m(v)}
  * @param promoted the words with the largest m above 0, largest first
  * @param suppressed the words with the smallest m below 0, smallest first
@@ -30,6 +32,7 @@ public record Score(
     double unbiased,
     double low,
     double high,
+    double semantic,
     double power,
     List<Moved> promoted,
     List<Moved> suppressed) {
@@ -64,7 +67,14 @@ public record Score(
    * @param sizes pictures of each group
    * @param all how many pictures there are, of which those of the change are a random part
    */
-  static Drawn of(int unit, Change change, int[] sizes, int all, double tau, Resamples resamples) {
+  static Drawn of(
+      int unit,
+      Change change,
+      int[] sizes,
+      int all,
+      double tau,
+      Resamples resamples,
+      Similarity vocabulary) {
     double n = Arrays.stream(sizes).sum();
     double[] mean = change.total();
     double s = 0;
@@ -100,6 +110,7 @@ public record Score(
             Math.max(0, unbiased),
             Math.min(low, Math.max(0, unbiased)),
             high,
+            vocabulary.semantic(mean),
             power,
             promoted,
             suppressed);

@@ -14,6 +14,9 @@ import java.util.List;
  * @param screen whether few pictures are asked first
  * @param sample how many of an SAE's features, drawn at random; 0 for all
  * @param randoms how many random directions a hook point
+ * @param dose how many of an SAE's most steerable features are asked at several strengths; 0 for
+ *     none
+ * @param vocabularies sizes of parts of the vocabulary that everything is measured with again
  * @param seed of everything random
  */
 public record Settings(
@@ -24,11 +27,14 @@ public record Settings(
     boolean screen,
     int sample,
     int randoms,
+    int dose,
+    List<Integer> vocabularies,
     long seed) {
   private static final double MOST = 1e6;
 
   public Settings {
     kinds = List.copyOf(kinds);
+    vocabularies = vocabularies.stream().distinct().sorted().toList();
     if (!(Math.abs(strength) <= MOST)) {
       throw new InputException(
           "--strength " + strength, "not from -1e6 to 1e6", "The paper's is 150");
@@ -37,8 +43,14 @@ public record Settings(
       throw new InputException("--tau " + tau, "not from 0 to 2", "The paper's is 0.1");
     }
     if (sample < 0) throw new InputException("--sample " + sample, "below 0", "Leave it out");
+    if (dose < 0) throw new InputException("--dose " + dose, "below 0", "Leave it out");
     if (randoms < 1 || randoms > 1 << 20) {
       throw new InputException("--random-count " + randoms, "not 1 to 1048576", "Try 512");
     }
+  }
+
+  /** The same for a part of the vocabulary. */
+  Settings withoutDose() {
+    return new Settings(kinds, strength, tau, at, screen, sample, randoms, 0, List.of(), seed);
   }
 }

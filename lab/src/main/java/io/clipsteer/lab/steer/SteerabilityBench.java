@@ -97,7 +97,7 @@ public final class SteerabilityBench {
                 units,
                 units.shifts(sweep.residuals()),
                 new boolean[] {true},
-                shape.words(),
+                Similarity.of(library),
                 plan);
         int step = 4096;
         for (int from = 0; from < shape.features(); from += step) {

@@ -117,23 +117,50 @@ public final class SteerabilityFolder {
   /** Writes a place's table of all its units. */
   void table(String name, List<Score> scores, TextLibrary library) {
     StringBuilder text =
-        new StringBuilder("unit,images,s,s_unbiased,low,high,power,promoted,suppressed\n");
+        new StringBuilder(
+            "unit,images,s,s_unbiased,low,high,s_semantic,power,promoted,suppressed\n");
     for (Score score : scores) {
       text.append(
           String.format(
               Locale.ROOT,
-              "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%s,%s%n",
+              "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%s,%s%n",
               score.unit(),
               score.images(),
               score.s(),
               score.unbiased(),
               score.low(),
               score.high(),
+              score.semantic(),
               score.power(),
               words(score.promoted(), library),
               words(score.suppressed(), library)));
     }
     AtomicFiles.writeText(path.resolve(name + ".csv"), text.toString());
+  }
+
+  /** Writes how a place's most steerable features answer to strength. */
+  void doses(String name, List<Dose> doses, TextLibrary library) {
+    StringBuilder text =
+        new StringBuilder("unit,word,half,strength,change,low,high,norm,nearest\n");
+    for (Dose dose : doses) {
+      String word = "\"" + library.words().get(dose.word()).replace("\"", "\"\"") + "\"";
+      for (Dose.Point point : dose.points()) {
+        text.append(
+            String.format(
+                Locale.ROOT,
+                "%d,%s,%.6g,%.6g,%.9g,%.9g,%.9g,%.6g,%.6g%n",
+                dose.unit(),
+                word,
+                dose.half(),
+                point.strength(),
+                point.change(),
+                point.low(),
+                point.high(),
+                point.norm(),
+                point.nearest()));
+      }
+    }
+    AtomicFiles.writeText(path.resolve(name + ".dose.csv"), text.toString());
   }
 
   /** {@code "word +0.12; word +0.05"}, quoted as CSV wants it. */

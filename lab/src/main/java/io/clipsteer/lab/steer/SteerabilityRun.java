@@ -57,7 +57,19 @@ public record SteerabilityRun(
     }
     int prefix = model.vision().config().prefixTokens();
     settings.at().mask(prefix, prefix + patches());
+    for (int size : settings.vocabularies()) {
+      if (size < 2 || size >= library.words().size()) {
+        throw new InputException(
+            "--vocabulary-sizes " + size,
+            "not from 2 to " + (library.words().size() - 1),
+            "The vocabulary has " + library.words().size() + " words");
+      }
+    }
   }
+
+  /** All places and kinds with one vocabulary. */
+  private record Measured(
+      List<LayerResult> results, int images, List<ImageLoader.Skipped> skipped, double prepared) {}
 
   /**
    * Measures, going on where a stopped measurement ended.
@@ -66,8 +78,42 @@ public record SteerabilityRun(
    */
   public SteerabilityReport run(SteerabilityFolder folder, Progress progress) {
     check();
+    Measured whole = measured("", folder, progress);
+    List<VocabularyResult> vocabularies = new ArrayList<>();
+    List<LayerResult> first = List.of();
+    for (VocabularyPart part :
+        VocabularyPart.of(library, settings.vocabularies(), settings.seed())) {
+      List<LayerResult> some =
+          new SteerabilityRun(model, pictures, saes, part.library(), settings.withoutDose())
+              .measured(part.tag(), folder, progress)
+              .results();
+      boolean second = part.draw().equals("b");
+      vocabularies.addAll(
+          VocabularyResult.of(part, some, whole.results(), second ? first : List.of()));
+      first = some;
+    }
+    return new SteerabilityReport(
+        model.source().path().toAbsolutePath().normalize().toString(),
+        pictures.set().origin().toString(),
+        whole.images(),
+        whole.skipped(),
+        library.words().size(),
+        settings,
+        whole.results(),
+        vocabularies,
+        null,
+        whole.prepared());
+  }
+
+  /**
+   * Measures with the run's words.
+   *
+   * @param tag begins the names of files
+   */
+  private Measured measured(String tag, SteerabilityFolder folder, Progress progress) {
     long start = System.nanoTime();
     Map<HookPoint, Sweep> sweeps = new LinkedHashMap<>();
+    Similarity alike = Similarity.of(library);
     try {
       List<ImageLoader.Skipped> skipped = prepare(sweeps, progress);
       double prepared = (System.nanoTime() - start) * 1e-9;
@@ -75,22 +121,15 @@ public record SteerabilityRun(
       for (var place : sweeps.entrySet()) {
         for (Units.Kind kind : settings.kinds()) {
           for (RunSaes.One one : at(place.getKey())) {
-            results.add(measure(place.getKey(), place.getValue(), kind, one, folder, progress));
+            Task task = new Task(place.getKey(), place.getValue(), kind, one, alike, tag);
+            results.add(measure(task, folder, progress));
             // Neurons and random directions belong to the place, not to one of its SAEs.
             if (kind != Units.Kind.FEATURES) break;
           }
         }
       }
       int images = sweeps.values().iterator().next().images();
-      return new SteerabilityReport(
-          model.source().path().toAbsolutePath().normalize().toString(),
-          pictures.set().origin().toString(),
-          images,
-          skipped,
-          library.words().size(),
-          settings,
-          List.copyOf(results),
-          prepared);
+      return new Measured(List.copyOf(results), images, skipped, prepared);
     } finally {
       for (Sweep sweep : sweeps.values()) sweep.close();
     }
@@ -100,17 +139,24 @@ public record SteerabilityRun(
     return saes.all().stream().filter(one -> one.entry().point().equals(point)).toList();
   }
 
-  private LayerResult measure(
+  /** The units of one kind at one place. */
+  private record Task(
       HookPoint point,
       Sweep sweep,
       Units.Kind kind,
       RunSaes.One one,
-      SteerabilityFolder folder,
-      Progress progress) {
+      Similarity alike,
+      String tag) {}
+
+  private LayerResult measure(Task what, SteerabilityFolder folder, Progress progress) {
+    HookPoint point = what.point();
+    Sweep sweep = what.sweep();
+    Units.Kind kind = what.kind();
+    RunSaes.One one = what.one();
     Units units = units(kind, one);
     String sae = kind == Units.Kind.FEATURES ? one.entry().folder() : "";
     String place = sae.isEmpty() ? point.peerName() : sae.substring(sae.lastIndexOf('/') + 1);
-    String name = place + "." + kind.word();
+    String name = what.tag() + place + "." + kind.word();
     boolean closed = sweep instanceof LastLayer;
     int step = closed ? CLOSED_UNITS : CONTINUED_UNITS;
     VisionTower.Config config = model.vision().config();
@@ -134,7 +180,7 @@ public record SteerabilityRun(
           long start = System.nanoTime();
           if (measuring == null) {
             var shifts = units.shifts(sweep.residuals());
-            measuring = new Measuring(sweep, units, shifts, moved, library.words().size(), plan);
+            measuring = new Measuring(sweep, units, shifts, moved, what.alike(), plan);
           }
           Measuring.Part done = measuring.run(from, from + count);
           double took = (System.nanoTime() - start) * 1e-9;
@@ -149,17 +195,35 @@ public record SteerabilityRun(
       }
     }
     folder.table(name, scores, library);
+    List<Dose> doses = kind == Units.Kind.FEATURES ? doses(what, moved, scores) : List.of();
+    if (!doses.isEmpty()) folder.doses(name, doses, library);
     return LayerResult.of(
         point.peerName(),
         point.layer(),
         sae,
         kind,
         sweep.images(),
-        scores,
         above,
         settings.tau(),
         asked,
-        seconds);
+        seconds,
+        scores,
+        doses);
+  }
+
+  /** The most steerable features at several strengths. */
+  private List<Dose> doses(Task what, boolean[] moved, List<Score> scores) {
+    List<Score> most =
+        scores.stream()
+            .filter(score -> score.s() > settings.tau() && score.top() >= 0)
+            .sorted(Comparator.comparingDouble(Score::s).reversed())
+            .limit(settings.dose())
+            .sorted(Comparator.comparingInt(Score::unit))
+            .toList();
+    if (most.isEmpty()) return List.of();
+    int[] ids = most.stream().mapToInt(Score::unit).toArray();
+    int[] words = most.stream().mapToInt(Score::top).toArray();
+    return new Dosing(what.sweep(), what.one().sae(), moved).run(ids, words, settings.strength());
   }
 
   private Units units(Units.Kind kind, RunSaes.One one) {

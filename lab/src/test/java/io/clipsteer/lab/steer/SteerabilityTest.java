@@ -236,7 +236,7 @@ final class SteerabilityTest {
                   units,
                   units.shifts(sweep.residuals()),
                   new boolean[] {true},
-                  WORDS,
+                  Similarity.of(library),
                   new Measuring.Plan(0.1, false, 1));
           List<Score> scores = measuring.run(0, features).scores();
           for (Score score : scores) {
@@ -255,7 +255,16 @@ final class SteerabilityTest {
 
   private static Settings settings(boolean screen, int randoms) {
     return new Settings(
-        List.of(Units.Kind.values()), 150, 0.1, new Tokens("all"), screen, 0, randoms, 1);
+        List.of(Units.Kind.values()),
+        150,
+        0.1,
+        new Tokens("all"),
+        screen,
+        0,
+        randoms,
+        0,
+        List.of(),
+        1);
   }
 
   private static SteerabilityReport measure(

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.steer;
+
+import io.clipsteer.data.stats.Correlation;
+import io.clipsteer.data.stats.Share;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.index.FeatureQuery;
+import io.clipsteer.lab.index.IndexFolder;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What steerability says of the index's names, and of where in a picture a feature is active.
+ *
+ * @param names by SAE
+ * @param locality by SAE
+ * @param bestLayer over the words that steerable features of two or more SAEs promote most: the
+ *     layer of the feature with the largest S, against that feature's cover; null with fewer than
+ *     four such words
+ * @param bestLayerWords number of these words
+ */
+public record Findings(
+    List<Named> names, List<Local> locality, @Nullable Correlation bestLayer, int bestLayerWords) {
+  /**
+   * Whether steering a feature raises its name.
+   *
+   * @param layer the SAE's block
+   * @param sae its folder
+   * @param steerable features with S above τ
+   * @param outside of these, how many have no name or one that the vocabulary lacks
+   * @param first of the others, how many promote their name most; null when there are no others
+   * @param among of the others, how many have it among the five they promote most
+   */
+  public record Named(
+      int layer,
+      String sae,
+      int steerable,
+      int outside,
+      @Nullable Share first,
+      @Nullable Share among) {}
+
+  /**
+   * Whether features that are active in a small part of the picture steer more or less.
+   *
+   * @param layer the SAE's block
+   * @param sae its folder
+   * @param features with a patch active in some picture
+   * @param correlation of ranks, S against cover: of the pictures it is active in, the mean share
+   *     of the grid
+   */
+  public record Local(int layer, String sae, int features, Correlation correlation) {}
+
+  /** One feature in the index. */
+  record Known(String name, double cover) {}
+
+  /**
+   * Looks measured features up in an index of the same run.
+   *
+   * @param layers what was measured
+   * @param library with which words
+   * @return null when there is no index of features
+   */
+  public static @Nullable Findings of(
+      IndexFolder index, List<LayerResult> layers, TextLibrary library, double tau) {
+    if (!index.has(io.clipsteer.lab.index.Units.FEATURES)) return null;
+    return of(known(index), layers, library, tau);
+  }
+
+  /** The same from what is known of each SAE's features. */
+  static Findings of(
+      Map<String, Map<Integer, Known>> known,
+      List<LayerResult> layers,
+      TextLibrary library,
+      double tau) {
+    Map<String, Integer> rows = new HashMap<>();
+    for (int w = 0; w < library.words().size(); w++) {
+      rows.putIfAbsent(plain(library.words().get(w)), w);
+    }
+    List<Named> names = new ArrayList<>();
+    List<Local> locality = new ArrayList<>();
+    Map<Integer, List<Best>> best = new HashMap<>();
+    for (LayerResult layer : layers) {
+      Map<Integer, Known> features = known.get(layer.sae());
+      if (layer.unit() != Units.Kind.FEATURES || features == null) continue;
+      names.add(named(layer, features, rows, tau));
+      Local local = local(layer, features);
+      if (local != null) locality.add(local);
+      for (Map.Entry<Integer, Best> word : bests(layer, features, tau).entrySet()) {
+        best.computeIfAbsent(word.getKey(), w -> new ArrayList<>()).add(word.getValue());
+      }
+    }
+    List<Best> most =
+        best.values().stream()
+            .filter(some -> some.size() > 1)
+            .map(some -> some.stream().reduce((a, b) -> b.s > a.s ? b : a).orElseThrow())
+            .toList();
+    Correlation trend =
+        most.size() < 4
+            ? null
+            : Correlation.spearman(
+                most.stream().mapToDouble(Best::layer).toArray(),
+                most.stream().mapToDouble(Best::cover).toArray());
+    return new Findings(List.copyOf(names), List.copyOf(locality), trend, most.size());
+  }
+
+  /** A word's best feature of one SAE. */
+  private record Best(int layer, double s, double cover) {}
+
+  private static Map<Integer, Best> bests(
+      LayerResult layer, Map<Integer, Known> features, double tau) {
+    Map<Integer, Best> best = new HashMap<>();
+    for (Score score : layer.scores()) {
+      Known feature = features.get(score.unit());
+      if (!(score.s() > tau) || score.top() < 0 || feature == null || feature.cover <= 0) continue;
+      best.merge(
+          score.top(),
+          new Best(layer.layer(), score.s(), feature.cover),
+          (a, b) -> b.s > a.s ? b : a);
+    }
+    return best;
+  }
+
+  private static Named named(
+      LayerResult layer, Map<Integer, Known> features, Map<String, Integer> rows, double tau) {
+    int steerable = 0;
+    int inside = 0;
+    int first = 0;
+    int among = 0;
+    for (Score score : layer.scores()) {
+      if (!(score.s() > tau)) continue;
+      steerable++;
+      Known feature = features.get(score.unit());
+      Integer row = feature == null ? null : rows.get(plain(feature.name));
+      if (row == null) continue;
+      inside++;
+      if (score.top() == row) first++;
+      for (Score.Moved moved : score.promoted()) if (moved.word() == row) among++;
+    }
+    boolean none = inside == 0;
+    return new Named(
+        layer.layer(),
+        layer.sae(),
+        steerable,
+        steerable - inside,
+        none ? null : Share.of(first, inside),
+        none ? null : Share.of(among, inside));
+  }
+
+  private static @Nullable Local local(LayerResult layer, Map<Integer, Known> features) {
+    List<double[]> pairs = new ArrayList<>();
+    for (Score score : layer.scores()) {
+      Known feature = features.get(score.unit());
+      if (feature != null && feature.cover > 0) {
+        pairs.add(new double[] {score.s(), feature.cover});
+      }
+    }
+    if (pairs.size() < 4) return null;
+    double[] s = pairs.stream().mapToDouble(pair -> pair[0]).toArray();
+    double[] cover = pairs.stream().mapToDouble(pair -> pair[1]).toArray();
+    return new Local(layer.layer(), layer.sae(), s.length, Correlation.spearman(s, cover));
+  }
+
+  private static String plain(String word) {
+    return word.strip().toLowerCase(Locale.ROOT);
+  }
+
+  private static Map<String, Map<Integer, Known>> known(IndexFolder index) {
+    var answer =
+        FeatureQuery.run(
+            index,
+            "SELECT sae, id, coalesce(name, ''), CASE WHEN image_frequency > 0 THEN"
+                + " coalesce(frequency_patches, 0) / image_frequency ELSE 0 END FROM features");
+    Map<String, Map<Integer, Known>> known = new HashMap<>();
+    for (List<@Nullable Object> row : answer.rows()) {
+      String sae = String.valueOf(row.get(0));
+      int id = ((Number) Objects.requireNonNull(row.get(1))).intValue();
+      double cover = ((Number) Objects.requireNonNull(row.get(3))).doubleValue();
+      known
+          .computeIfAbsent(sae, s -> new HashMap<>())
+          .put(id, new Known(String.valueOf(row.get(2)), cover));
+    }
+    return known;
+  }
+}

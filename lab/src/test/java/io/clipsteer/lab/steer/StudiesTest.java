@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.steer;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.stats.Share;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.FeatureEdit;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.steer.LastLayer;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.world.DemoClip;
+import io.clipsteer.lab.world.WorldSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What steerability is asked beyond the paper: synonyms, strength, other words, names. */
+final class StudiesTest {
+  private static final int IMAGES = 20;
+  private static final int WORDS = 45;
+
+  @TempDir private static Path temp;
+
+  private static ClipModel model;
+  private static Pictures pictures;
+  private static TextLibrary library;
+  private static int width;
+
+  @BeforeAll
+  static void load() {
+    DemoClip.unpack(temp.resolve("model"));
+    model = ClipModel.load(temp.resolve("model"));
+    Path images = temp.resolve("pictures");
+    WorldSet.MIXED.write(images, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
+    pictures =
+        new Pictures(
+            ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(7).withThreads(1));
+    library = Fixture.library(WORDS, model.vision().config().embedDim(), 3);
+    width = model.vision().config().width();
+  }
+
+  @AfterAll
+  static void unload() {
+    model.close();
+  }
+
+  private static final HookPoint LAST = HookPoint.residPost(7);
+
+  /** Class tokens behind the last block, of noise. */
+  private static Tensor classTokens() {
+    Random random = new Random(11);
+    int side = model.vision().config().imageSize();
+    float[] values = new float[IMAGES * 3 * side * side];
+    for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
+    Tensor pixels = Tensor.of(values, IMAGES, 3, side, side);
+    return model.vision().runUntil(pixels, LAST, Hooks.NONE).value().select(1, 0).contiguous();
+  }
+
+  private static List<Score> scores(Tensor cls, Sae sae, TextLibrary words) {
+    var readOut = Objects.requireNonNull(model.vision().readOut());
+    Units units = Units.Features.all(sae, 150);
+    try (LastLayer sweep = new LastLayer(readOut, cls, words, model.logitScale())) {
+      return new Measuring(
+              sweep,
+              units,
+              units.shifts(sweep.residuals()),
+              new boolean[] {true},
+              Similarity.of(words),
+              new Measuring.Plan(0.1, false, 1))
+          .run(0, units.count())
+          .scores();
+    }
+  }
+
+  /** Every word and three others that mean nearly the same. */
+  private static TextLibrary withSynonyms(TextLibrary words) {
+    Random random = new Random(5);
+    int e = words.width();
+    List<String> names = new ArrayList<>();
+    float[] rows = new float[4 * words.embeddings().length];
+    for (int w = 0; w < words.words().size(); w++) {
+      for (int k = 0; k < 4; k++) {
+        names.add(words.words().get(w) + " " + k);
+        for (int j = 0; j < e; j++) {
+          double noise = k == 0 ? 0 : 0.0005 * random.nextGaussian();
+          rows[(4 * w + k) * e + j] = (float) (words.embeddings()[w * e + j] + noise);
+        }
+      }
+    }
+    return new TextLibrary(names, rows, e);
+  }
+
+  @Test
+  void semanticSDoesNotSplitSynonyms() {
+    try (Scope scope = Scope.open();
+        Sae sae = Fixture.sae(width, 60, 4)) {
+      Tensor cls = classTokens();
+      List<Score> before = scores(cls, sae, library);
+      List<Score> after = scores(cls, sae, withSynonyms(library));
+      double plain = 0;
+      double semantic = 0;
+      int n = 0;
+      for (int u = 0; u < before.size(); u++) {
+        Score a = before.get(u);
+        Score b = after.get(u);
+        if (a.s() < 0.02) continue;
+        n++;
+        plain += 1 - b.s() / a.s();
+        semantic += Math.abs(1 - b.semantic() / a.semantic());
+      }
+      assertTrue(n > 20, n + " units");
+      assertTrue(plain / n > 0.2, "plain S falls by " + plain / n);
+      assertTrue(semantic / n < 0.05, "semantic S changes by " + semantic / n);
+    }
+  }
+
+  @Test
+  void semanticIsTheDoubleSum() {
+    TextLibrary words = withSynonyms(Fixture.library(30, 16, 8));
+    int v = words.words().size();
+    int e = words.width();
+    double[][] unit = new double[v][e];
+    for (int j = 0; j < e; j++) {
+      double mean = 0;
+      for (int w = 0; w < v; w++) mean += (double) words.embeddings()[w * e + j] / v;
+      for (int w = 0; w < v; w++) unit[w][j] = words.embeddings()[w * e + j] - mean;
+    }
+    Random random = new Random(2);
+    double[] m = random.doubles(v, -0.1, 0.1).toArray();
+    double sum = 0;
+    int between = 0;
+    for (int a = 0; a < v; a++) {
+      for (int b = 0; b < v; b++) {
+        double cosine =
+            dot(unit[a], unit[b]) / Math.sqrt(dot(unit[a], unit[a]) * dot(unit[b], unit[b]));
+        double likeness = Math.clamp((cosine - 0.5) / 0.4, 0.0, 1.0);
+        if (likeness > 0 && likeness < 1) between++;
+        sum += likeness * m[a] * m[b];
+      }
+    }
+    assertTrue(between > 10, between + " pairs that are somewhat alike");
+    assertEquals(sum, Similarity.of(words).semantic(m), 1e-5);
+  }
+
+  private static double dot(double[] a, double[] b) {
+    double sum = 0;
+    for (int j = 0; j < a.length; j++) sum += a[j] * b[j];
+    return sum;
+  }
+
+  /** Against FeatureEdit and plain loops over all pairs of tokens. */
+  @Test
+  void dosesAreThoseOfTheEdit() {
+    try (Scope scope = Scope.open();
+        Sae sae = Fixture.sae(width, 12, 4)) {
+      Tensor cls = classTokens();
+      float[] x = cls.toFloats();
+      List<Score> full = scores(cls, sae, library);
+      var readOut = Objects.requireNonNull(model.vision().readOut());
+      int[] ids = {3, 8};
+      int[] words = {full.get(3).top(), full.get(8).top()};
+      try (LastLayer sweep = new LastLayer(readOut, cls, library, model.logitScale())) {
+        List<Dose> doses = new Dosing(sweep, sae, new boolean[] {true}).run(ids, words, 150);
+        for (int k = 0; k < ids.length; k++) {
+          Dose dose = doses.get(k);
+          assertEquals(ids[k], dose.unit());
+          assertEquals(9, dose.points().size());
+          assertEquals(full.get(ids[k]).power(), dose.points().getLast().change(), 1e-6);
+          for (Dose.Point point : dose.points()) {
+            var edit =
+                new FeatureEdit(
+                    sae,
+                    List.of(ids[k]),
+                    new FeatureEdit.Set(point.strength()),
+                    TokenSelection.ALL,
+                    1);
+            float[] y = edit.edit(LAST, cls.reshape(IMAGES, 1, width)).toFloats();
+            assertEquals(norms(x, y), point.norm(), 1e-4 * point.norm());
+            assertEquals(distances(x, y) / distances(x, x), point.nearest(), 1e-3);
+            assertTrue(point.low() <= point.change() && point.change() <= point.high());
+          }
+        }
+      }
+    }
+  }
+
+  private static double norms(float[] x, float[] y) {
+    double sum = 0;
+    for (int i = 0; i < IMAGES; i++) {
+      double before = 0;
+      double after = 0;
+      for (int j = 0; j < width; j++) {
+        before += (double) x[i * width + j] * x[i * width + j];
+        after += (double) y[i * width + j] * y[i * width + j];
+      }
+      sum += Math.sqrt(after / before) / IMAGES;
+    }
+    return sum;
+  }
+
+  /** Sum over rows of y of the distance to the nearest row of x but its own. */
+  private static double distances(float[] x, float[] y) {
+    double sum = 0;
+    for (int i = 0; i < IMAGES; i++) {
+      double nearest = Double.POSITIVE_INFINITY;
+      for (int o = 0; o < IMAGES; o++) {
+        if (o == i) continue;
+        double square = 0;
+        for (int j = 0; j < width; j++) {
+          double d = y[i * width + j] - x[o * width + j];
+          square += d * d;
+        }
+        nearest = Math.min(nearest, square);
+      }
+      sum += Math.sqrt(nearest);
+    }
+    return sum;
+  }
+
+  @Test
+  void halfIsBetweenThePointsAroundIt() {
+    List<Dose.Point> points = new ArrayList<>();
+    double[] changes = {-0.1, 0.1, 0.5, 0.7, 0.8};
+    for (int k = 0; k < changes.length; k++) {
+      points.add(new Dose.Point(10 * k, changes[k], 0, 0, 1, 1));
+    }
+    // Half of 0.8 is met three quarters of the way from 0.1 to 0.5.
+    assertEquals(17.5, Dose.of(0, 0, points).half(), 1e-9);
+  }
+
+  private static Settings settings(int dose, List<Integer> vocabularies) {
+    return new Settings(
+        List.of(Units.Kind.FEATURES, Units.Kind.NEURONS),
+        150,
+        0.001,
+        new Tokens("all"),
+        false,
+        0,
+        16,
+        dose,
+        vocabularies,
+        1);
+  }
+
+  @Test
+  void partsOfTheVocabularyAreMeasuredAsVocabularies() throws IOException {
+    try (RunSaes saes = new RunSaes(List.of(Fixture.one(LAST, Fixture.sae(width, 40, 5))))) {
+      Settings settings = settings(3, List.of(10, 40));
+      Path out = temp.resolve("parts");
+      var folder = SteerabilityFolder.open(out, Map.of("seed", 1));
+      SteerabilityReport report =
+          new SteerabilityRun(model, pictures, saes, library, settings)
+              .run(folder, Progress.SILENT);
+      // 10 words twice, 40 of 45 but once; features and neurons.
+      assertEquals(6, report.vocabularies().size());
+      List<VocabularyPart> parts = VocabularyPart.of(library, List.of(10, 40), 1);
+      Set<String> words = new HashSet<>(parts.get(0).library().words());
+      assertEquals(10, words.size());
+      words.addAll(parts.get(1).library().words());
+      assertEquals(20, words.size());
+      VocabularyResult second = report.vocabularies().get(2);
+      assertEquals("b", second.draw());
+      assertNotNull(second.other());
+      assertNull(report.vocabularies().getFirst().other());
+      var alone =
+          new SteerabilityRun(model, pictures, saes, parts.get(1).library(), settings(0, List.of()))
+              .run(SteerabilityFolder.open(temp.resolve("alone"), Map.of()), Progress.SILENT);
+      assertEquals(alone.layers().getFirst().meanS(), second.meanS(), 1e-12);
+      assertEquals(alone.layers().getFirst().coverage(), second.coverage());
+      assertEquals(3, report.layers().getFirst().doses().size());
+      List<String> lines = Files.readAllLines(out.resolve(LAST + ".relu.features.dose.csv"));
+      assertEquals(1 + 3 * 9, lines.size());
+      assertTrue(report.layers().getLast().doses().isEmpty());
+    }
+  }
+
+  @Test
+  void partsMustBeParts() {
+    try (RunSaes saes = new RunSaes(List.of(Fixture.one(LAST, Fixture.sae(width, 9, 5))))) {
+      for (int size : new int[] {1, WORDS}) {
+        var run = new SteerabilityRun(model, pictures, saes, library, settings(0, List.of(size)));
+        assertThrows(InputException.class, run::check);
+      }
+    }
+  }
+
+  private static Score score(int unit, double s, int... promoted) {
+    List<Score.Moved> moved = new ArrayList<>();
+    for (int word : promoted) moved.add(new Score.Moved(word, 0.1));
+    return new Score(unit, 9, s, s, s, s, s, s, moved, List.of());
+  }
+
+  private static LayerResult layer(int number, Score... scores) {
+    return LayerResult.of(
+        "blocks." + number + ".hook_resid_post",
+        number,
+        "sae" + number,
+        Units.Kind.FEATURES,
+        9,
+        new int[Measuring.Plan.DRAWS],
+        0.1,
+        0,
+        0,
+        List.of(scores),
+        List.of());
+  }
+
+  @Test
+  void namesAndPlacesAreLookedUp() {
+    TextLibrary words = Fixture.library(9, 4, 1); // word0 … word8
+    LayerResult early =
+        layer(1, score(0, 0.5, 4, 5), score(1, 0.4, 5, 6), score(2, 0.3, 7), score(3, 0.01, 8));
+    LayerResult late =
+        layer(6, score(0, 0.6, 4), score(1, 0.2, 5), score(2, 0.9, 7), score(3, 0.8, 8));
+    Map<String, Map<Integer, Findings.Known>> known =
+        Map.of(
+            "sae1",
+            Map.of(
+                0, new Findings.Known("Word4", 0.1),
+                1, new Findings.Known("word6", 0.2),
+                2, new Findings.Known("no such word", 0.3),
+                3, new Findings.Known("word8", 0.4)),
+            "sae6",
+            Map.of(
+                0, new Findings.Known("word1", 0.9),
+                1, new Findings.Known("word5", 0),
+                2, new Findings.Known("word7", 0.7)));
+    Findings findings = Findings.of(known, List.of(early, late), words, 0.1);
+    Findings.Named named = findings.names().getFirst();
+    assertEquals(3, named.steerable());
+    assertEquals(1, named.outside());
+    assertEquals(Share.of(1, 2), named.first());
+    assertEquals(Share.of(2, 2), named.among());
+    assertEquals(Share.of(2, 3), findings.names().getLast().first());
+    // S falls while cover rises.
+    assertEquals(-1, findings.locality().getFirst().correlation().value(), 1e-12);
+    // Only words 4 and 7 have features with a place in both layers.
+    assertEquals(2, findings.bestLayerWords());
+    assertNull(findings.bestLayer());
+  }
+}
