@@ -115,8 +115,8 @@ final class DemoCommand implements Callable<Integer> {
         result.picture().getFileName(),
         feature.feature(),
         feature.mean(),
-        ClassifyCommand.line(result.steering().before()),
-        ClassifyCommand.line(result.steering().after()),
+        SteerCommand.line(result.steering().before()),
+        SteerCommand.line(result.steering().after()),
         result.seconds(),
         result.folder());
   }

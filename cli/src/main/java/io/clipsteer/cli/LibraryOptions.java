@@ -15,7 +15,7 @@ import picocli.CommandLine.Option;
 
 /** The words that a picture is compared with. */
 final class LibraryOptions {
-  /** One of three ways to name them. */
+  /** One of four ways to name them. */
   static final class Words {
     @Option(
         names = "--library",
@@ -31,6 +31,12 @@ final class LibraryOptions {
 
     @Option(names = "--labels-file", paramLabel = "FILE", description = "Class names, one a line.")
     private @Nullable Path labelsFile;
+
+    @Option(
+        names = "--vocabulary",
+        paramLabel = "FILE",
+        description = "Words, one a line, read bare by the model's text tower.")
+    private @Nullable Path vocabulary;
   }
 
   @ArgGroup(exclusive = true, multiplicity = "1")
@@ -58,7 +64,15 @@ final class LibraryOptions {
       throw new InputException(
           "--templates", "has no use with --library", "A library holds finished embeddings");
     }
+    if (words.vocabulary != null && templates != null) {
+      throw new InputException(
+          "--templates", "has no use with --vocabulary", "Its words are read bare: --labels-file");
+    }
     if (words.library != null) return TextLibrary.read(words.library);
+    if (words.vocabulary != null) {
+      List<String> once = ZeroShot.readLines(words.vocabulary).stream().distinct().toList();
+      return ZeroShot.library(model, once, List.of("{}"), progress);
+    }
     List<String> classes =
         words.labelsFile != null
             ? ZeroShot.readLines(words.labelsFile)

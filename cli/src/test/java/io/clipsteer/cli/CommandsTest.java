@@ -333,6 +333,54 @@ final class CommandsTest {
     assertEquals(0, text.code(), text.err());
     assertTrue(text.out().contains("before:") && text.out().contains("after:"), text.out());
 
+    json =
+        run(
+                "steer",
+                "--run",
+                out,
+                "--images",
+                pictures,
+                "--feature",
+                "1:5",
+                "--neuron",
+                "1:3",
+                "--random",
+                "1:2",
+                "--curve",
+                "--at",
+                "0,3",
+                "--labels",
+                "dog,cat,bird",
+                "--json")
+            .json();
+    assertEquals(11, json.get("curve").size());
+    assertEquals(-20, json.get("curve").get(0).get("strength").asDouble());
+    assertEquals(json.get("after"), json.get("curve").get(10).get("top"));
+    assertTrue(json.get("images").asInt() > 1);
+
+    run(
+            "steer",
+            "--run",
+            out,
+            "--images",
+            pictures,
+            "--feature",
+            "2:5",
+            "--set",
+            1,
+            "--labels",
+            "a")
+        .refused("no such SAE", "blocks.1");
+    run("steer", "--run", out, "--images", pictures, "--feature", "x", "--set", 1, "--labels", "a")
+        .refused("LAYER:NUMBER");
+    run("steer", "--run", out, "--images", pictures, "--set", "1", "--labels", "a")
+        .wrongUsage("No unit");
+    run("steer", "--run", out, "--images", pictures, "--feature", "1", "--labels", "a")
+        .wrongUsage("Nothing to do");
+    run("steer", "--run", out, "--images", pictures, "--random", "1:1", "--ablate", "--labels", "a")
+        .refused("no activation");
+    run("steer", "--run", out, "--image", pictures, "--feature", "1", "--set", 1, "--labels", "a")
+        .refused("is a folder", "--images");
     run("steer", "--run", out, "--image", image, "--feature", "96", "--ablate", "--labels", "a")
         .refused("feature 96", "0 to 95");
     run("steer", "--run", out, "--image", image, "--feature", "1", "--set", "NaN", "--labels", "a")

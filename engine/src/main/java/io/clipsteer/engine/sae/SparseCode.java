@@ -5,9 +5,12 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.kernels.RowKernels;
 import io.clipsteer.kernels.SparseRows;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Which features are active on which token, and how strongly: row i has the entries from {@code
@@ -106,6 +109,27 @@ public record SparseCode(int[] starts, Tensor indices, Tensor values) {
     long[] rows = new long[entries()];
     for (int i = 0; i < rows(); i++) Arrays.fill(rows, starts[i], starts[i + 1], i);
     return rows;
+  }
+
+  /**
+   * The activations of some features alone, F32 [n,chosen].
+   *
+   * @param chosen feature numbers, each once
+   */
+  public Tensor columns(int[] chosen) {
+    Map<Integer, Integer> places = new HashMap<>();
+    for (int c = 0; c < chosen.length; c++) places.put(chosen[c], c);
+    var numbers = indices.segment();
+    var activations = values.segment();
+    float[] dense = new float[Math.multiplyExact(rows(), chosen.length)];
+    for (int row = 0; row < rows(); row++) {
+      for (int e = starts[row]; e < starts[row + 1]; e++) {
+        Integer column = places.get(numbers.getAtIndex(ValueLayout.JAVA_INT, e));
+        if (column == null) continue;
+        dense[row * chosen.length + column] = activations.getAtIndex(ValueLayout.JAVA_FLOAT, e);
+      }
+    }
+    return Tensor.of(dense, rows(), chosen.length);
   }
 
   /** The same as a dense matrix F32 [n,features]. */

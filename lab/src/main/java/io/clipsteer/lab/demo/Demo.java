@@ -11,7 +11,6 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.sae.FeatureEdit;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
 import io.clipsteer.engine.sae.SaeVariant;
@@ -19,11 +18,14 @@ import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.SaeSpec;
-import io.clipsteer.lab.Steering;
 import io.clipsteer.lab.TrainRun;
 import io.clipsteer.lab.TrainSource;
 import io.clipsteer.lab.Training;
 import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.steer.Push;
+import io.clipsteer.lab.steer.Steer;
+import io.clipsteer.lab.steer.Tokens;
+import io.clipsteer.lab.steer.UnitEdit;
 import io.clipsteer.lab.world.DemoClip;
 import io.clipsteer.lab.world.Evaluation;
 import io.clipsteer.lab.world.ObjectKind;
@@ -60,7 +62,7 @@ public final class Demo {
       Map<String, Share> evaluation,
       Training.Result training,
       Path picture,
-      Steering.Result steering,
+      Steer.Result steering,
       double seconds) {}
 
   private Demo() {}
@@ -104,7 +106,7 @@ public final class Demo {
               progress);
       Path picture = images.resolve(PICTURE);
       RunFolder run = new RunFolder(out);
-      Steering.Result steering;
+      Steer.Result steering;
       try (Sae sae = SaeFiles.read(run.sae(run.read().saes().getFirst()))) {
         steering = steer(model, library, sae, point, picture);
       }
@@ -114,35 +116,30 @@ public final class Demo {
   }
 
   /** Sets the picture's strongest feature. */
-  private static Steering.Result steer(
+  private static Steer.Result steer(
       ClipModel model, TextLibrary library, Sae sae, HookPoint point, Path picture) {
     try (Scope scope = Scope.open()) {
       Tensor pixels = Pictures.one(model, picture);
-      int strongest =
-          Steering.run(
-                  model,
-                  library,
-                  sae,
-                  point,
-                  pixels,
-                  List.of(0),
-                  new FeatureEdit.Scale(1),
-                  TokenSelection.ALL,
-                  1)
-              .strongest()
-              .getFirst()
-              .feature();
-      return Steering.run(
-          model,
-          library,
-          sae,
-          point,
-          pixels,
-          List.of(strongest),
-          new FeatureEdit.Set(STRENGTH),
-          TokenSelection.ALL,
-          3);
+      Steer.Result seen = changing(model, library, sae, point, 0, Push.scale(1)).one(pixels, 1);
+      int strongest = seen.strongest().getFirst().feature();
+      return changing(model, library, sae, point, strongest, Push.set(STRENGTH)).one(pixels, 3);
     }
+  }
+
+  private static Steer changing(
+      ClipModel model, TextLibrary library, Sae sae, HookPoint point, int feature, Push push) {
+    var edit =
+        new UnitEdit(
+            sae,
+            List.of(feature),
+            List.of(),
+            List.of(),
+            push,
+            false,
+            false,
+            new Tokens("all"),
+            model.vision().config().prefixTokens());
+    return new Steer(model, library, Map.of(point, edit), new double[0]);
   }
 
   private static void checkEmpty(Path folder) {

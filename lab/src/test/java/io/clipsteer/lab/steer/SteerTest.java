@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.steer;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.FeatureEdit;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.world.DemoClip;
+import io.clipsteer.lab.world.WorldSet;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Edits of units against FeatureEdit and plain arithmetic; many pictures against one by one. */
+final class SteerTest {
+  private static final HookPoint FIVE = HookPoint.residPost(5);
+  private static final HookPoint SIX = HookPoint.residPost(6);
+  private static final int IMAGES = 6;
+
+  @TempDir private static Path temp;
+
+  private static ClipModel model;
+  private static Path images;
+  private static Pictures pictures;
+  private static TextLibrary library;
+  private static Sae sae;
+  private static Sae other;
+  private static int width;
+
+  @BeforeAll
+  static void load() {
+    DemoClip.unpack(temp.resolve("model"));
+    model = ClipModel.load(temp.resolve("model"));
+    images = temp.resolve("pictures");
+    WorldSet.MIXED.write(images, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
+    pictures =
+        new Pictures(
+            ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(4).withThreads(1));
+    library = Fixture.library(30, model.vision().config().embedDim(), 3);
+    width = model.vision().config().width();
+    sae = Fixture.sae(width, 40, 4);
+    other = Fixture.sae(width, 40, 9);
+  }
+
+  @AfterAll
+  static void unload() {
+    sae.close();
+    other.close();
+    model.close();
+  }
+
+  private static UnitEdit edit(
+      List<Integer> features, List<Integer> neurons, List<Integer> randoms, Push push, String at) {
+    return new UnitEdit(sae, features, neurons, randoms, push, false, false, new Tokens(at), 1);
+  }
+
+  private static Tensor residual() {
+    Random random = new Random(7);
+    float[] values = new float[2 * 5 * width];
+    for (int i = 0; i < values.length; i++) values[i] = (float) random.nextGaussian();
+    return Tensor.of(values, 2, 5, width);
+  }
+
+  @Test
+  void featuresAreChangedAsFeatureEditDoes() {
+    List<Integer> two = List.of(3, 17);
+    Map<Push, FeatureEdit.Change> same =
+        Map.of(
+            Push.set(12), new FeatureEdit.Set(12),
+            Push.scale(-2), new FeatureEdit.Scale(-2),
+            Push.ablate(), new FeatureEdit.Ablate());
+    try (Scope scope = Scope.open()) {
+      for (var pair : same.entrySet()) {
+        for (TokenSelection tokens : TokenSelection.values()) {
+          var expected = new FeatureEdit(sae, two, pair.getValue(), tokens, 1);
+          var edit = edit(two, List.of(), List.of(), pair.getKey(), tokens.name());
+          assertArrayEquals(
+              expected.edit(FIVE, residual()).toFloats(),
+              edit.edit(FIVE, residual()).toFloats(),
+              1e-5f,
+              pair.getKey() + " at " + tokens);
+        }
+      }
+    }
+  }
+
+  @Test
+  void neuronsDirectionsAndListsOfTokens() {
+    try (Scope scope = Scope.open()) {
+      float[] x = residual().toFloats();
+      float[] y =
+          edit(List.of(), List.of(9), List.of(), new Push(0.5, 3), "2,4")
+              .edit(FIVE, residual())
+              .toFloats();
+      for (int i = 0; i < x.length; i++) {
+        int token = i / width % 5;
+        boolean changed = i % width == 9 && (token == 2 || token == 4);
+        assertEquals(changed ? 0.5f * x[i] + 3 : x[i], y[i], 1e-6f);
+      }
+      // Both at once: each moves by what it would alone.
+      Push add = Push.add(4);
+      float[] feature =
+          edit(List.of(3), List.of(), List.of(), add, "all").edit(FIVE, residual()).toFloats();
+      float[] random =
+          edit(List.of(), List.of(), List.of(2), add, "all").edit(FIVE, residual()).toFloats();
+      float[] both =
+          edit(List.of(3), List.of(), List.of(2), add, "all").edit(FIVE, residual()).toFloats();
+      double moved = 0;
+      for (int i = 0; i < x.length; i++) {
+        assertEquals(feature[i] + random[i] - x[i], both[i], 1e-5f);
+        moved += Math.abs(random[i] - x[i]);
+      }
+      assertTrue(moved > 1);
+    }
+  }
+
+  /** A raw offset is not multiplied by σ; a splice leaves the SAE's error out. */
+  @Test
+  void rawAndSplice() {
+    try (Scope scope = Scope.open()) {
+      Tensor rows = residual().reshape(10, width).contiguous();
+      float[] x = rows.toFloats();
+      float[] direction = sae.decoder().toFloats();
+      var raw =
+          new UnitEdit(
+              sae,
+              List.of(3),
+              List.of(),
+              List.of(),
+              Push.add(4),
+              true,
+              false,
+              new Tokens("all"),
+              1);
+      float[] y = raw.edit(FIVE, residual()).toFloats();
+      for (int i = 0; i < x.length; i++) {
+        assertEquals(x[i] + 4 * direction[3 * width + i % width], y[i], 1e-5f);
+      }
+      var splice =
+          new UnitEdit(
+              sae,
+              List.of(3),
+              List.of(),
+              List.of(),
+              Push.scale(1),
+              false,
+              true,
+              new Tokens("all"),
+              1);
+      assertArrayEquals(
+          sae.decode(sae.encode(rows)).toFloats(), splice.edit(FIVE, residual()).toFloats(), 1e-5f);
+    }
+  }
+
+  @Test
+  void unitsThatAreNotThereAreNamed() {
+    assertThrows(
+        InputException.class, () -> edit(List.of(40), List.of(), List.of(), Push.ablate(), "all"));
+    assertThrows(
+        InputException.class, () -> edit(List.of(), List.of(-1), List.of(), Push.ablate(), "all"));
+  }
+
+  /** Two places, three strengths, all pictures in uneven batches: as one by one, whole passes. */
+  @Test
+  void manyPicturesAreTheMeanOfEach() {
+    UnitEdit first = edit(List.of(3), List.of(), List.of(1), Push.set(40), "patches");
+    UnitEdit second =
+        new UnitEdit(
+            other,
+            List.of(5),
+            List.of(2),
+            List.of(),
+            Push.set(40),
+            false,
+            false,
+            new Tokens("all"),
+            1);
+    Map<HookPoint, UnitEdit> edits = Map.of(SIX, second, FIVE, first);
+    Steer steer = new Steer(model, library, edits, new double[] {0, 20, 40});
+    Steer.Result all = steer.all(pictures, 30, Progress.SILENT);
+    assertEquals(IMAGES, all.images());
+    double[] after = new double[30];
+    double strongest = 0;
+    try (Scope scope = Scope.open()) {
+      for (int i = 0; i < IMAGES; i++) {
+        Tensor pixels = Pictures.one(model, images.resolve(String.format("%06d.png", i + 1)));
+        Tensor embedding =
+            model.vision().run(pixels, Hooks.NONE.edit(FIVE, first).edit(SIX, second)).embedding();
+        Tensor texts = Tensor.of(library.embeddings(), 30, library.width());
+        float[] p =
+            embedding
+                .matmul(texts.transpose(0, 1))
+                .mulInPlace(model.logitScale())
+                .softmax()
+                .toFloats();
+        for (int w = 0; w < 30; w++) after[w] += p[w] / IMAGES;
+        strongest += steer.one(pixels, 1).edited().getFirst().mean() / IMAGES;
+      }
+    }
+    assertEquals(30, all.after().size());
+    for (Steer.Answer answer : all.after()) {
+      assertEquals(after[answer.index()], answer.probability(), 1e-5);
+      assertTrue(answer.low() <= answer.probability() && answer.probability() <= answer.high());
+    }
+    assertEquals(FIVE.peerName(), all.edited().getFirst().hookPoint());
+    assertEquals(strongest, all.edited().getFirst().mean(), 1e-5);
+    // The curve's last point is the edit itself, and what rose is the difference of the two.
+    assertEquals(all.after(), all.curve().getLast().top());
+    assertEquals(3, all.curve().size());
+    Steer.Answer rose = all.promoted().getFirst();
+    double before =
+        all.before().stream()
+            .filter(answer -> answer.index() == rose.index())
+            .findFirst()
+            .orElseThrow()
+            .probability();
+    assertEquals(after[rose.index()] - before, rose.probability(), 1e-5);
+    assertTrue(rose.probability() > 0 && all.suppressed().getFirst().probability() < 0);
+  }
+}
