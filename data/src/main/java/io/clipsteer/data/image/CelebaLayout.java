@@ -9,6 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** CelebA as its authors and as Kaggle give it out. */
 final class CelebaLayout {
@@ -16,6 +18,8 @@ final class CelebaLayout {
   private static final List<String> PARTS = List.of("0", "1", "2");
   private static final String ID = "image_id";
   private static final String PICTURES = "img_align_celeba";
+  private static final String ATTRIBUTES = "list_attr_celeba";
+  private static final String PARTITION = "list_eval_partition";
 
   private CelebaLayout() {}
 
@@ -25,10 +29,11 @@ final class CelebaLayout {
           target, "it is both the target and the attribute", "Choose two different columns");
     }
     GroupBuilder.folder(dir);
-    Path list = list(dir, "list_attr_celeba");
-    String pictures = pictures(dir);
     boolean all = split == GroupedSet.Split.ALL;
-    Map<String, Integer> parts = all ? Map.of() : parts(list(dir, "list_eval_partition"));
+    requireComplete(dir, all);
+    Path list = list(dir, ATTRIBUTES);
+    String pictures = pictures(dir);
+    Map<String, Integer> parts = all ? Map.of() : parts(list(dir, PARTITION));
     GroupBuilder builder = new GroupBuilder(list, dir, split);
     try (TableRows rows = new TableRows(list)) {
       long count = rows.blanks() ? count(rows) : -1;
@@ -68,23 +73,42 @@ final class CelebaLayout {
     }
   }
 
-  private static Path list(Path dir, String name) {
+  /** Names everything that lacks in one message. */
+  private static void requireComplete(Path dir, boolean all) {
+    List<String> missing = new ArrayList<>();
+    for (String name : all ? List.of(ATTRIBUTES) : List.of(ATTRIBUTES, PARTITION)) {
+      if (find(dir, name) == null) missing.add("neither " + name + ".txt nor " + name + ".csv");
+    }
+    if (findPictures(dir) == null) missing.add("no folder " + PICTURES);
+    if (missing.isEmpty()) return;
+    throw new InputException(
+        dir, "it has " + String.join(", ", missing), "Copy or unpack them there from CelebA");
+  }
+
+  private static @Nullable Path find(Path dir, String name) {
     for (String place : List.of("", "Anno", "Eval")) {
       for (String ending : List.of(".txt", ".csv")) {
         Path file = dir.resolve(place).resolve(name + ending);
         if (Files.isRegularFile(file)) return file;
       }
     }
-    throw new InputException(
-        dir, "it has neither " + name + ".txt nor " + name + ".csv", "Copy it there from CelebA");
+    return null;
   }
 
-  private static String pictures(Path dir) {
+  private static Path list(Path dir, String name) {
+    return Objects.requireNonNull(find(dir, name));
+  }
+
+  private static @Nullable String findPictures(Path dir) {
     List<String> places = List.of(PICTURES + "/" + PICTURES, PICTURES, "Img/" + PICTURES);
     for (String place : places) {
       if (Files.isDirectory(dir.resolve(place))) return place;
     }
-    throw new InputException(dir, "it has no folder " + PICTURES, "Unpack the pictures there");
+    return null;
+  }
+
+  private static String pictures(Path dir) {
+    return Objects.requireNonNull(findPictures(dir));
   }
 
   private static long count(TableRows rows) {

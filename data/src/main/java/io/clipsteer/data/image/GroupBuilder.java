@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -19,6 +18,9 @@ final class GroupBuilder {
   /** Bounds what the list of group sizes takes. */
   private static final long MAX_GROUPS = 1 << 24;
 
+  /** So many missing pictures are named; more are counted. */
+  private static final int NAMED = 20;
+
   private record Row(String id, String target, String attribute) {}
 
   private final Path origin;
@@ -26,6 +28,8 @@ final class GroupBuilder {
   private final GroupedSet.Split split;
   private final Set<String> seen = new HashSet<>();
   private final List<Row> kept = new ArrayList<>();
+  private final List<String> missing = new ArrayList<>();
+  private String firstMissing = "";
 
   /**
    * @param origin the table or folder that lists the pictures
@@ -57,10 +61,9 @@ final class GroupBuilder {
     }
     if (!split.holds(part)) return;
     if (!Files.isRegularFile(folder.resolve(path))) {
-      throw new InputException(
-          where,
-          "there is no picture '" + id + "' below " + folder,
-          "Unpack all pictures of the set, or correct the name");
+      if (missing.isEmpty()) firstMissing = where.toString();
+      missing.add(id);
+      return;
     }
     kept.add(new Row(id, target, attribute));
   }
@@ -73,16 +76,27 @@ final class GroupBuilder {
     }
   }
 
-  /** The set; every target and attribute that was added is among those given. */
+  /** All pictures that are not there in one message: whoever repairs a set wants to do it once. */
+  private void requireComplete() {
+    if (missing.isEmpty()) return;
+    int named = Math.min(NAMED, missing.size());
+    String names = "'" + String.join("', '", missing.subList(0, named)) + "'";
+    String more = missing.size() > named ? " and " + (missing.size() - named) + " more" : "";
+    throw new InputException(
+        firstMissing,
+        "there is no picture " + names + more + " below " + folder,
+        "Unpack all pictures of the set, or correct the names");
+  }
+
+  /**
+   * The set, which has no members when the split has none; every target and attribute that was
+   * added is among those given.
+   */
   GroupedSet build(List<String> targets, List<String> attributes) {
     if (seen.isEmpty()) {
       throw new InputException(origin, "it lists no picture", "Check that the set is complete");
     }
-    if (kept.isEmpty()) {
-      String part = split.name().toLowerCase(Locale.ROOT);
-      throw new InputException(
-          origin, "none of its pictures is in the " + part + " split", "Choose another split");
-    }
+    requireComplete();
     if ((long) targets.size() * attributes.size() > MAX_GROUPS) {
       throw new InputException(
           origin,

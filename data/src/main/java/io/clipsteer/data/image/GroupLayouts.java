@@ -2,6 +2,8 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,6 +12,9 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** Waterbirds, typographic folders and plain tables as {@link GroupedSet}s. */
 final class GroupLayouts {
@@ -64,6 +69,58 @@ final class GroupLayouts {
       }
     }
     return builder.build(List.copyOf(words), List.copyOf(words));
+  }
+
+  /** {@code annotations.json} of Materzynska et al. names what is seen and what is written. */
+  static GroupedSet disentangling(Path dir) {
+    GroupBuilder.folder(dir);
+    Path inner = dir.resolve("typographic_attack_dataset");
+    Path root = Files.isDirectory(inner) ? inner : dir;
+    Path list = root.resolve("annotations.json");
+    List<String> missing = new ArrayList<>();
+    if (!Files.isRegularFile(list)) missing.add("no annotations.json");
+    if (!Files.isDirectory(root.resolve("images"))) missing.add("no folder images");
+    if (!missing.isEmpty()) {
+      throw new InputException(
+          root, "it has " + String.join(", ", missing), "Unpack the set again");
+    }
+    GroupBuilder builder = new GroupBuilder(list, root, GroupedSet.Split.ALL);
+    TreeSet<String> words = new TreeSet<>();
+    for (Map.Entry<String, JsonNode> entry : json(list).properties()) {
+      String where = list + ", \"" + entry.getKey() + "\"";
+      String label = words(where, entry.getValue(), "true object");
+      String text = words(where, entry.getValue(), "typographic attack label");
+      words.add(label);
+      words.add(text);
+      builder.add(where, "images/" + ImageSet.inside(where, entry.getKey()), label, text, 0);
+    }
+    return builder.build(List.copyOf(words), List.copyOf(words));
+  }
+
+  private static JsonNode json(Path file) {
+    try {
+      JsonNode node = JsonMapper.shared().readTree(Files.readAllBytes(file));
+      if (node.isObject()) return node;
+      throw new InputException(file, "it is no JSON object", "Its keys are the pictures' names");
+    } catch (JacksonException e) {
+      throw new InputException(file, "it is no JSON: " + e.getOriginalMessage(), "Restore it", e);
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read (" + e + ")", "Check its rights", e);
+    }
+  }
+
+  private static String words(String where, JsonNode annotation, String key) {
+    JsonNode node = annotation.path(key);
+    String text = node.isString() ? node.asString().strip() : "";
+    if (!text.isEmpty()) return text;
+    throw new InputException(where, "it has no \"" + key + "\"", "Say it, or delete the entry");
+  }
+
+  /** Whether a table says which split a picture is in. */
+  static boolean hasSplits(Path table) {
+    try (TableRows rows = new TableRows(table)) {
+      return rows.first().stream().anyMatch(name -> name.strip().equalsIgnoreCase("split"));
+    }
   }
 
   static GroupedSet table(Path table, GroupedSet.Split split) {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.image;
 
+import io.clipsteer.data.InputException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Collection;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * A picture set whose every picture has a target (what is asked) and an attribute (what must not
@@ -113,7 +115,7 @@ public record GroupedSet(
    * inside itself.
    */
   public static GroupedSet celeba(Path dir, String target, String attribute, Split split) {
-    return CelebaLayout.read(dir, target, attribute, split);
+    return some(CelebaLayout.read(dir, target, attribute, split), split);
   }
 
   /**
@@ -124,7 +126,7 @@ public record GroupedSet(
    * 2; other columns are passed over.
    */
   public static GroupedSet waterbirds(Path dir, Split split) {
-    return GroupLayouts.waterbirds(dir, split);
+    return some(GroupLayouts.waterbirds(dir, split), split);
   }
 
   /**
@@ -147,7 +149,59 @@ public record GroupedSet(
    * of the whole table, so that indices agree between splits.
    */
   public static GroupedSet table(Path csv, Split split) {
-    return GroupLayouts.table(csv, split);
+    return some(GroupLayouts.table(csv, split), split);
+  }
+
+  /**
+   * The typographic attacks of "Disentangling visual and written concepts in CLIP": {@code
+   * annotations.json} maps each file of {@code images/} to its {@code true object} and its {@code
+   * typographic attack label}; both may lie in {@code typographic_attack_dataset/}. Target and
+   * attribute have the same names, as for {@link #typographic}.
+   */
+  public static GroupedSet disentangling(Path dir) {
+    return GroupLayouts.disentangling(dir);
+  }
+
+  /**
+   * Pictures with labels as targets (class folders, a table's column), and one attribute.
+   *
+   * @param attribute its name
+   * @throws io.clipsteer.data.InputException when a picture has no label, or there is none
+   */
+  public static GroupedSet labelled(ImageSet images, String attribute) {
+    List<String> ids = new ArrayList<>();
+    List<String> labels = new ArrayList<>();
+    try (ImageCursor cursor = images.cursor()) {
+      for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
+        String label = item.label();
+        if (label == null) {
+          throw new InputException(
+              images.origin(),
+              "its picture '" + item.id() + "' has no label",
+              "Put the pictures into a folder a class, or name classes in a table");
+        }
+        ids.add(item.id());
+        labels.add(label);
+      }
+    }
+    if (ids.isEmpty()) {
+      throw new InputException(images.origin(), "it holds no picture", "Check the path");
+    }
+    List<String> targets = List.copyOf(new TreeSet<>(labels));
+    List<Member> members = new ArrayList<>();
+    for (int i = 0; i < ids.size(); i++) {
+      members.add(new Member(ids.get(i), Collections.binarySearch(targets, labels.get(i)), 0));
+    }
+    return new GroupedSet(images, targets, List.of(attribute), members);
+  }
+
+  private static GroupedSet some(GroupedSet set, Split split) {
+    if (!set.members.isEmpty()) return set;
+    String part = split.name().toLowerCase(Locale.ROOT);
+    throw new InputException(
+        set.images.origin(),
+        "none of its pictures is in the " + part + " split",
+        "Choose another split");
   }
 
   /** The member's group: target × number of attributes + attribute. */
@@ -168,20 +222,67 @@ public record GroupedSet(
    * seed alone; the order stays. Groups without pictures stay empty and do not count as smallest.
    */
   public GroupedSet balanced(long seed) {
-    TreeMap<Integer, List<Integer>> groups = new TreeMap<>();
-    for (int i = 0; i < members.size(); i++) {
-      groups.computeIfAbsent(group(members.get(i)), g -> new ArrayList<>()).add(i);
-    }
-    int smallest = groups.values().stream().mapToInt(Collection::size).min().orElse(0);
+    int smallest =
+        groupSizes().stream().filter(n -> n > 0).mapToInt(Integer::intValue).min().orElse(0);
+    return atMost(smallest, seed);
+  }
+
+  /**
+   * The same set with at most {@code most} pictures of each group, drawn by chance that hangs on
+   * the seed alone; the order stays.
+   */
+  public GroupedSet atMost(int most, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     BitSet kept = new BitSet(members.size());
-    for (List<Integer> group : groups.values()) {
+    for (List<Integer> group : byGroup().values()) {
+      int wanted = Math.min(most, group.size());
       // The first steps of a Fisher-Yates shuffle.
-      for (int i = 0; i < smallest; i++) {
+      for (int i = 0; i < wanted; i++) {
         Collections.swap(group, i, i + random.nextInt(group.size() - i));
         kept.set(group.get(i));
       }
     }
+    return only(kept);
+  }
+
+  /**
+   * Deals the pictures out into parts without overlap, each group by itself, by chance that hangs
+   * on the seed alone; the order stays.
+   *
+   * @param shares of each part, above 0; they count in proportion. A group's first pictures go to
+   *     the last part, so that one that is too small for all is there at least
+   */
+  public List<GroupedSet> dealt(long seed, double... shares) {
+    double all = Arrays.stream(shares).sum();
+    SplittableRandom random = new SplittableRandom(seed);
+    List<BitSet> parts = new ArrayList<>();
+    for (int p = 0; p < shares.length; p++) parts.add(new BitSet(members.size()));
+    for (List<Integer> group : byGroup().values()) {
+      for (int i = 0; i < group.size() - 1; i++) {
+        Collections.swap(group, i, i + random.nextInt(group.size() - i));
+      }
+      int from = 0;
+      double upTo = 0;
+      for (int p = shares.length - 1; p >= 0; p--) {
+        upTo += shares[p] / all;
+        int to = p == 0 ? group.size() : (int) Math.ceil(upTo * group.size() - 1e-9);
+        for (int i = from; i < to; i++) parts.get(p).set(group.get(i));
+        from = to;
+      }
+    }
+    return parts.stream().map(this::only).toList();
+  }
+
+  /** Places of the members by group. */
+  private TreeMap<Integer, List<Integer>> byGroup() {
+    TreeMap<Integer, List<Integer>> groups = new TreeMap<>();
+    for (int i = 0; i < members.size(); i++) {
+      groups.computeIfAbsent(group(members.get(i)), g -> new ArrayList<>()).add(i);
+    }
+    return groups;
+  }
+
+  private GroupedSet only(BitSet kept) {
     List<Member> chosen = kept.stream().mapToObj(members::get).toList();
     Set<String> ids = new HashSet<>();
     for (Member member : chosen) ids.add(member.id);
