@@ -246,28 +246,32 @@ public record GroupedSet(
   }
 
   /**
-   * Deals the pictures out into parts without overlap, each group by itself, by chance that hangs
-   * on the seed alone; the order stays.
+   * Deals the pictures out into parts without overlap, by chance that hangs on the seed alone; the
+   * order stays. Group after group, shuffled, each picture goes to the part that lacks most: of
+   * every group the parts get their shares, within a picture, and of many tiny groups together too.
    *
-   * @param shares of each part, above 0; they count in proportion. A group's first pictures go to
-   *     the last part, so that one that is too small for all is there at least
+   * @param shares of each part, above 0; they count in proportion
    */
   public List<GroupedSet> dealt(long seed, double... shares) {
     double all = Arrays.stream(shares).sum();
     SplittableRandom random = new SplittableRandom(seed);
     List<BitSet> parts = new ArrayList<>();
     for (int p = 0; p < shares.length; p++) parts.add(new BitSet(members.size()));
+    int[] counts = new int[shares.length];
+    int dealt = 0;
     for (List<Integer> group : byGroup().values()) {
       for (int i = 0; i < group.size() - 1; i++) {
         Collections.swap(group, i, i + random.nextInt(group.size() - i));
       }
-      int from = 0;
-      double upTo = 0;
-      for (int p = shares.length - 1; p >= 0; p--) {
-        upTo += shares[p] / all;
-        int to = p == 0 ? group.size() : (int) Math.ceil(upTo * group.size() - 1e-9);
-        for (int i = from; i < to; i++) parts.get(p).set(group.get(i));
-        from = to;
+      for (int member : group) {
+        dealt++;
+        int most = shares.length - 1;
+        for (int p = most - 1; p >= 0; p--) {
+          double lacks = shares[p] / all * dealt - counts[p];
+          if (lacks > shares[most] / all * dealt - counts[most] + 1e-9) most = p;
+        }
+        counts[most]++;
+        parts.get(most).set(member);
       }
     }
     return parts.stream().map(this::only).toList();

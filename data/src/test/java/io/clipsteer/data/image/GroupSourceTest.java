@@ -95,10 +95,9 @@ final class GroupSourceTest {
     all.addAll(ids(parts.validation()));
     all.addAll(ids(parts.test()));
     assertEquals(100, all.size());
-    assertEquals(List.of(0, 4, 20, 0, 0, 0), parts.train().groupSizes());
+    assertEquals(List.of(0, 5, 20, 0, 0, 0), parts.train().groupSizes());
     assertEquals(List.of(0, 5, 20, 0, 0, 0), parts.validation().groupSizes());
-    // Of a group of one, the picture is reported on.
-    assertEquals(List.of(0, 10, 40, 0, 1, 0), parts.test().groupSizes());
+    assertEquals(List.of(0, 9, 40, 0, 1, 0), parts.test().groupSizes());
     assertEquals(ids(parts.test()), ids(source.parts(4).test()));
     assertNotEquals(ids(parts.test()), ids(source.parts(5).test()));
     assertEquals(List.of(0, 3, 3, 0, 1, 0), source.all().atMost(3, 1).groupSizes());

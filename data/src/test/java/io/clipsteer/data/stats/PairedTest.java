@@ -87,6 +87,16 @@ final class PairedTest {
   }
 
   @Test
+  void signFlipByHand() {
+    // Of ±1 ±2 ±4 only 7 and −7 are as far from 0 as 7; as far as 5: ±7, ±5.
+    assertEquals(0.25, SignFlip.p(1, 2, 4));
+    assertEquals(0.5, SignFlip.p(-1, 2, 4));
+    assertEquals(2 / 1024.0, SignFlip.p(.1, .2, .1, .3, .2, .1, .4, .1, .1, .2));
+    assertEquals(1, SignFlip.p(0.3, -0.3));
+    assertEquals(1, SignFlip.p(0, 0));
+  }
+
+  @Test
   void pairedCountsBecomeShares() {
     Paired paired = new Paired(50, 20, 5, 25);
     assertEquals(0.55, paired.before().value(), 1e-15);
