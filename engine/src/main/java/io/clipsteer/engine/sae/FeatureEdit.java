@@ -8,7 +8,9 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.ResidualEdit;
 import io.clipsteer.engine.model.TokenSelection;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * Changes features of an SAE and adds the SAE's error back: {@code x' = x + Σ_j (f'_j − f_j(x)) · σ
@@ -67,17 +69,34 @@ public record FeatureEdit(
 
   /** What the edit adds to rows F32 [n,d]. */
   private Tensor delta(Tensor rows) {
-    var encoded = sae.encode(rows);
-    Tensor numbers =
-        Tensor.of(features.stream().mapToLong(Integer::longValue).toArray(), features.size());
-    Tensor active =
-        encoded.code().dense(sae.features()).indexSelect(1, numbers); // [n,features changed]
-    Tensor wanted =
-        switch (change) {
-          case Set set -> active.mul(-1).addInPlace(set.value());
-          case Scale scale -> active.mul(scale.factor() - 1);
-          case Ablate ablate -> active.mul(-1);
-        };
-    return wanted.matmul(sae.decoder().indexSelect(0, numbers)).mulInPlace(encoded.input().scale());
+    return added(
+        sae,
+        sae.encode(rows),
+        features.stream().mapToInt(Integer::intValue).toArray(),
+        active ->
+            switch (change) {
+              case Set set -> active.mul(0).addInPlace(set.value());
+              case Scale scale -> active.mul(scale.factor());
+              case Ablate ablate -> active.mul(0);
+            });
+  }
+
+  /**
+   * What a change of features adds to tokens, F32 [n,d] in the current scope: {@code Σ_j (f'_j −
+   * f_j) · σ · d_j}.
+   *
+   * @param encoded the tokens
+   * @param features feature numbers, each once
+   * @param change from activations F32 [n,features] to what becomes of them
+   */
+  public static Tensor added(
+      Sae sae, Sae.Encoded encoded, int[] features, UnaryOperator<Tensor> change) {
+    try (Scope scope = Scope.open()) {
+      Tensor active = encoded.code().columns(features);
+      Tensor moved = change.apply(active).sub(active);
+      long[] numbers = Arrays.stream(features).asLongStream().toArray();
+      Tensor directions = sae.decoder().indexSelect(0, Tensor.of(numbers, numbers.length));
+      return scope.keep(moved.matmul(directions).mulInPlace(encoded.input().scale()));
+    }
   }
 }
