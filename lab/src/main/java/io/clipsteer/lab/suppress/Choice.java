@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Choosing among candidates by what they do on validation pictures.
+ *
+ * @param score on validation pictures
+ */
+record Choice(Candidate candidate, Score score) {
+  /** All candidates with their scores. */
+  static List<Choice> all(List<Candidate> candidates, int groups, Pass.Result result) {
+    List<Choice> all = new ArrayList<>();
+    for (int c = 0; c < candidates.size(); c++) {
+      Score score = Score.of(groups, result.groups(), result.before(), result.after().get(c));
+      all.add(new Choice(candidates.get(c), score));
+    }
+    return all;
+  }
+
+  /**
+   * The one with the highest worst group that costs no more than is allowed; of equal ones the one
+   * that changes less, then the earlier one. Null where none is better than doing nothing.
+   *
+   * @param maxLoss points of accuracy
+   */
+  static @Nullable Choice best(List<Choice> all, Candidate.Family family, double maxLoss) {
+    Choice best = null;
+    for (Choice one : all) {
+      if (one.candidate.family() != family || !one.isBetter() || !one.isWithin(maxLoss)) continue;
+      double gain = best == null ? 1 : one.score.worstAfter() - best.score.worstAfter();
+      boolean smaller = best != null && one.candidate.size() < best.candidate.size();
+      if (gain > 0 || gain == 0 && smaller) best = one;
+    }
+    return best;
+  }
+
+  private boolean isBetter() {
+    return score.worstAfter() > score.worstBefore();
+  }
+
+  /** Whether it costs no more than is allowed; rounding aside. */
+  boolean isWithin(double maxLoss) {
+    return score.loss() <= maxLoss + 1e-9;
+  }
+}

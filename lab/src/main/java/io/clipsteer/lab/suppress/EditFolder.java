@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.RunManifest;
+import io.clipsteer.lab.Versions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A suppression on disk: {@code edit.json} (what to change, written last), {@code report.json}
+ * (what it did) and the manifest. Where nothing helped there is no {@code edit.json}.
+ */
+public final class EditFolder {
+  /** The edit. */
+  public static final String EDIT = "edit.json";
+
+  private static final String REPORT = "report.json";
+
+  private EditFolder() {}
+
+  /** Refuses a place where something lies. */
+  public static void checkNew(Path folder) {
+    if (!Files.exists(folder)) return;
+    if (!Files.isDirectory(folder)) {
+      throw new InputException(folder, "is a file", "Name a new folder with --out");
+    }
+    try (Stream<Path> entries = Files.list(folder)) {
+      if (entries.findAny().isPresent()) {
+        throw new InputException(folder, "is not empty", "Name a new folder with --out");
+      }
+    } catch (IOException e) {
+      throw new InputException(folder, "cannot be read", "Name a new folder with --out", e);
+    }
+  }
+
+  /**
+   * Writes everything.
+   *
+   * @param run the training run's folder
+   * @param modelHash SHA-256 of the model's weights
+   */
+  public static void write(
+      Path folder, SuppressionReport report, Path run, String modelHash, RunManifest manifest) {
+    AtomicFiles.writeJson(folder.resolve(REPORT), report.json());
+    manifest.finish().writeTo(folder);
+    SuppressionReport.Chosen chosen = report.chosen();
+    if (chosen == null) return;
+    Path sae = run.resolve(chosen.sae()).toAbsolutePath().normalize();
+    Path weights = sae.resolve("sae_weights.safetensors");
+    Map<String, @Nullable Object> json = new LinkedHashMap<>();
+    json.put("protocol", 1);
+    json.put("clipsteer", Versions.CLIPSTEER);
+    json.put("model", report.model());
+    json.put("model_sha256", modelHash);
+    json.put("sae", sae.toString());
+    json.put("sae_sha256", Files.isRegularFile(weights) ? Hashes.sha256(weights) : null);
+    json.put("hook_point", chosen.hookPoint());
+    json.put("tokens", chosen.tokens());
+    json.put("edit", report.settings().change().word());
+    List<Map<String, Object>> features = new ArrayList<>();
+    for (int i = 0; i < chosen.features().length; i++) {
+      Map<String, Object> feature = new LinkedHashMap<>();
+      feature.put("id", chosen.features()[i]);
+      feature.put("value", chosen.values()[i]);
+      features.add(feature);
+    }
+    json.put("features", features);
+    json.put("select", report.settings().select().word());
+    json.put("data", report.study().source());
+    AtomicFiles.writeJson(folder.resolve(EDIT), json);
+  }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import io.clipsteer.data.image.ImageBatch;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.Paused;
+import io.clipsteer.engine.model.TextLibrary;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A few training pictures of each group at one place, kept so that edits can be tried on them: the
+ * tower goes on from there and never starts again.
+ */
+final class Probe implements AutoCloseable {
+  /** Pictures kept at a place, all groups together. */
+  static final int PICTURES = 256;
+
+  private final ClipModel model;
+  private final Place place;
+  private final int most;
+  private final List<Part> parts = new ArrayList<>();
+  private final int[] taken;
+
+  /** Kept pictures that share an answer sheet. */
+  private record Part(Paused paused, TextLibrary library, int[] truth, int[] group) {}
+
+  /** For a place, with room for the same number of pictures of each group. */
+  Probe(ClipModel model, Place place, int groups) {
+    this.model = model;
+    this.place = place;
+    most = Math.max(1, PICTURES / groups);
+    taken = new int[groups];
+  }
+
+  /** Keeps those of a batch for whose groups there is room. */
+  void add(Paused paused, Cases cases, ImageBatch batch) {
+    int[] group = cases.group(batch);
+    int[] truth = cases.truth(batch);
+    int[] rows = IntStream.range(0, group.length).filter(i -> taken[group[i]]++ < most).toArray();
+    if (rows.length == 0) return;
+    long[] index = IntStream.of(rows).asLongStream().toArray();
+    try (Scope scope = Scope.open()) {
+      Tensor which = Tensor.of(index, index.length).to(paused.value().device());
+      @Nullable Tensor middle = paused.middle();
+      Paused copy =
+          new Paused(
+              paused.at(),
+              scope.release(paused.value().indexSelect(0, which)),
+              middle == null ? null : scope.release(middle.indexSelect(0, which)));
+      parts.add(
+          new Part(
+              copy,
+              cases.library(),
+              IntStream.of(rows).map(i -> truth[i]).toArray(),
+              IntStream.of(rows).map(i -> group[i]).toArray()));
+    }
+  }
+
+  /**
+   * How sure the kept pictures' answers are.
+   *
+   * @param group of each picture
+   * @param margin of each: logit of the right answer minus the largest of the others
+   */
+  record Answers(int[] group, double[] margin) {
+    /** Mean over a group's pictures. */
+    double mean(int g) {
+      double sum = 0;
+      int n = 0;
+      for (int i = 0; i < group.length; i++) {
+        if (group[i] != g) continue;
+        sum += margin[i];
+        n++;
+      }
+      return n == 0 ? Double.NaN : sum / n;
+    }
+
+    /** Share of right answers in a group; NaN where it has no picture. */
+    double accuracy(int g) {
+      int right = 0;
+      int n = 0;
+      for (int i = 0; i < group.length; i++) {
+        if (group[i] != g) continue;
+        if (margin[i] > 0) right++;
+        n++;
+      }
+      return n == 0 ? Double.NaN : (double) right / n;
+    }
+
+    /** The lowest over groups of the mean of 1/(1 + exp(−margin)): a smooth accuracy. */
+    double worst(int groups) {
+      double worst = Double.POSITIVE_INFINITY;
+      for (int g = 0; g < groups; g++) {
+        double sum = 0;
+        int n = 0;
+        for (int i = 0; i < group.length; i++) {
+          if (group[i] != g) continue;
+          sum += 1 / (1 + Math.exp(-margin[i]));
+          n++;
+        }
+        if (n > 0) worst = Math.min(worst, sum / n);
+      }
+      return worst;
+    }
+  }
+
+  /**
+   * Asks all kept pictures, or those of one group's batches.
+   *
+   * @param edit null for none
+   */
+  Answers ask(@Nullable Edit edit) {
+    int n = parts.stream().mapToInt(part -> part.truth.length).sum();
+    int[] group = new int[n];
+    double[] margin = new double[n];
+    int at = 0;
+    int prefix = model.vision().config().prefixTokens();
+    for (Part part : parts) {
+      try (Scope scope = Scope.open()) {
+        Paused from = part.paused;
+        if (edit != null) from = new Moment(from, place.tokens(), prefix, edit.saes()).edited(edit);
+        Tensor embedding = model.vision().continueFrom(from, Hooks.NONE).embedding();
+        double[] margins = margins(embedding, part);
+        System.arraycopy(margins, 0, margin, at, margins.length);
+        System.arraycopy(part.group, 0, group, at, margins.length);
+        at += margins.length;
+      }
+    }
+    return new Answers(group, margin);
+  }
+
+  private double[] margins(Tensor embedding, Part part) {
+    TextLibrary library = part.library;
+    int words = library.words().size();
+    Tensor texts = Tensor.of(library.embeddings(), words, library.width());
+    float[] cosines =
+        embedding.to(io.clipsteer.engine.Device.CPU).matmul(texts.transpose(0, 1)).toFloats();
+    double[] margins = new double[part.truth.length];
+    for (int i = 0; i < margins.length; i++) {
+      double other = Double.NEGATIVE_INFINITY;
+      for (int w = 0; w < words; w++) {
+        if (w != part.truth[i]) other = Math.max(other, cosines[i * words + w]);
+      }
+      margins[i] = model.logitScale() * (cosines[i * words + part.truth[i]] - other);
+    }
+    return margins;
+  }
+
+  @Override
+  public void close() {
+    for (Part part : parts) {
+      part.paused.value().close();
+      if (part.paused.middle() != null) part.paused.middle().close();
+    }
+  }
+}

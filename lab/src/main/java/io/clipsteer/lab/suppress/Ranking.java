@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import io.clipsteer.lab.Progress;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Features in the order in which they are taken, on training pictures alone.
+ *
+ * @param seen what they were on the pictures
+ * @param probe pictures to try edits on, where the way of ranking needs them
+ */
+record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe probe) {
+  /** Features that are tried one by one, by mean difference. */
+  static final int TRIED = 128;
+
+  /** Features that greedy selection draws on, by mean difference, and how many it takes. */
+  static final int POOL = 32;
+
+  static final int TAKEN = 16;
+
+  /** Whether a way of ranking tries edits. */
+  static boolean probes(Settings.Select select) {
+    return select == Settings.Select.CAUSAL || select == Settings.Select.GREEDY;
+  }
+
+  /** The features, first the one to take first; perhaps none. */
+  int[] features(Progress progress) {
+    double[] difference = seen.featureDifference(groups);
+    int[] byDifference = best(difference, 0, difference.length);
+    return switch (settings.select()) {
+      case MEAN_DIFFERENCE -> byDifference;
+      case AUROC -> {
+        double[] auroc = Separation.auroc(seen, groups);
+        yield best(auroc, 0.5, auroc.length);
+      }
+      case CAUSAL -> causal(first(byDifference, TRIED), difference, progress);
+      case GREEDY -> greedy(first(byDifference, POOL), progress);
+    };
+  }
+
+  private static int[] first(int[] ids, int most) {
+    return java.util.Arrays.copyOf(ids, Math.min(most, ids.length));
+  }
+
+  /** Those above a bound, largest first; of equal ones the lower number first. */
+  static int[] best(double[] scores, double bound, int most) {
+    return IntStream.range(0, scores.length)
+        .filter(i -> scores[i] > bound)
+        .boxed()
+        .sorted(Comparator.comparingDouble((Integer i) -> -scores[i]).thenComparing(i -> i))
+        .limit(most)
+        .mapToInt(Integer::intValue)
+        .toArray();
+  }
+
+  private Probe tried() {
+    if (probe == null) throw new IllegalStateException("no pictures were kept");
+    return probe;
+  }
+
+  private Edit edit(int... ids) {
+    return new Edit.Features(seen.sae(), ids, seen.values(ids, settings.change()));
+  }
+
+  /**
+   * Mean difference times effect, where both are above 0: the effect is how far the edit of the
+   * feature alone raises the margin of the right answer over the wrong one, on the pictures of the
+   * group that is answered worst.
+   */
+  private int[] causal(int[] ids, double[] difference, Progress progress) {
+    Probe.Answers before = tried().ask(null);
+    int worst = -1;
+    for (int g = 0; g < groups.count(); g++) {
+      double accuracy = before.accuracy(g);
+      if (Double.isNaN(accuracy)) continue;
+      if (worst < 0 || accuracy < before.accuracy(worst)) worst = g;
+    }
+    double[] score = new double[difference.length];
+    try (var task = progress.start("trying features one by one", ids.length, "features")) {
+      for (int id : ids) {
+        double effect = tried().ask(edit(id)).mean(worst) - before.mean(worst);
+        score[id] = difference[id] * Math.max(0, effect);
+        task.advance(1, 0);
+      }
+    }
+    return best(score, 0, ids.length);
+  }
+
+  /** Takes what raises the worst group's smooth accuracy most, as long as anything does. */
+  private int[] greedy(int[] pool, Progress progress) {
+    List<Integer> left = new ArrayList<>(IntStream.of(pool).boxed().toList());
+    List<Integer> taken = new ArrayList<>();
+    double reached = tried().ask(null).worst(groups.count());
+    try (var task = progress.start("taking features one by one", TAKEN, "features")) {
+      while (taken.size() < TAKEN && !left.isEmpty()) {
+        int best = -1;
+        double highest = reached;
+        for (int id : left) {
+          int[] with =
+              IntStream.concat(taken.stream().mapToInt(i -> i), IntStream.of(id)).toArray();
+          double worst = tried().ask(edit(with)).worst(groups.count());
+          if (worst > highest) {
+            highest = worst;
+            best = id;
+          }
+        }
+        if (best < 0) break;
+        reached = highest;
+        taken.add(best);
+        left.remove(Integer.valueOf(best));
+        task.advance(1, 0);
+      }
+    }
+    return taken.stream().mapToInt(Integer::intValue).toArray();
+  }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import io.clipsteer.data.stats.McNemar;
+import io.clipsteer.data.stats.Paired;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How answers change, by group.
+ *
+ * @param groups of each group the pictures; one without pictures counts nothing
+ * @param clean of the clean set, which is in no group; without pictures where there is none
+ */
+record Score(List<Paired> groups, Paired clean) {
+  private static final Paired NONE = new Paired(0, 0, 0, 0);
+
+  Score {
+    groups = List.copyOf(groups);
+  }
+
+  /**
+   * Counts.
+   *
+   * @param count number of groups
+   * @param group of each picture
+   */
+  static Score of(int count, List<Integer> group, BitSet before, BitSet after) {
+    int[][] counts = new int[count + 1][4];
+    for (int i = 0; i < group.size(); i++) {
+      int g = group.get(i) == Groups.CLEAN ? count : group.get(i);
+      boolean was = before.get(i);
+      boolean is = after.get(i);
+      counts[g][was ? is ? 0 : 2 : is ? 1 : 3]++;
+    }
+    List<Paired> all = new ArrayList<>();
+    for (int[] c : counts) all.add(new Paired(c[0], c[1], c[2], c[3]));
+    return new Score(all.subList(0, count), all.get(count));
+  }
+
+  /** The groups that have pictures. */
+  List<Paired> filled() {
+    return groups.stream().filter(g -> g.n() > 0).toList();
+  }
+
+  /** All groups together: every picture counts alike. */
+  Paired overall() {
+    return groups.stream().reduce(NONE, Paired::plus);
+  }
+
+  double worstBefore() {
+    return filled().stream().mapToDouble(g -> g.before().value()).min().orElseThrow();
+  }
+
+  double worstAfter() {
+    return filled().stream().mapToDouble(g -> g.after().value()).min().orElseThrow();
+  }
+
+  /** The group with the lowest accuracy before; of equal ones the first. */
+  int worstGroup() {
+    int worst = -1;
+    for (int g = 0; g < groups.size(); g++) {
+      if (groups.get(g).n() == 0) continue;
+      if (worst < 0 || groups.get(g).before().value() < groups.get(worst).before().value()) {
+        worst = g;
+      }
+    }
+    return worst;
+  }
+
+  /** The group with the lowest accuracy after. */
+  Paired worstGroupAfter() {
+    Paired worst = null;
+    for (Paired group : filled()) {
+      if (worst == null || group.after().value() < worst.after().value()) worst = group;
+    }
+    if (worst == null) throw new IllegalStateException("no group has pictures");
+    return worst;
+  }
+
+  /** The exact test of the change in one group. */
+  McNemar test(int group) {
+    return groups.get(group).test();
+  }
+
+  /** How many points of accuracy are lost, overall or on the clean set, where that is more. */
+  double loss() {
+    double overall = loss(overall());
+    return clean.n() == 0 ? overall : Math.max(overall, loss(clean));
+  }
+
+  private static double loss(Paired paired) {
+    return 100 * (paired.before().value() - paired.after().value());
+  }
+
+  @Nullable Double cleanBefore() {
+    return clean.n() == 0 ? null : clean.before().value();
+  }
+
+  @Nullable Double cleanAfter() {
+    return clean.n() == 0 ? null : clean.after().value();
+  }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SparseCode;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an SAE and the residual it reads were on the training pictures: sums by group and, where
+ * they are asked for, every picture's mean activations.
+ */
+final class Seen {
+  /** Of kept activations, all SAEs together. */
+  static final long KEPT_ENTRIES = 200_000_000;
+
+  private final Sae sae;
+  private final double[][] codes;
+  private final double[][] residuals;
+  private final int[] pictures;
+  private final float[] largest;
+  private final double[] total;
+  private final @Nullable Kept kept;
+  private long tokens;
+
+  /** Every picture's mean activations that are above 0, picture by picture. */
+  static final class Kept {
+    int[] features = new int[1 << 12];
+    float[] values = new float[1 << 12];
+    int[] starts = new int[65];
+    int[] groups = new int[64];
+    int pictures;
+
+    private void add(int group, int[] touched, int count, double[] sums, int tokens, long most) {
+      int from = starts[pictures];
+      if ((long) from + count > most) {
+        throw new InputException(
+            "--select auroc",
+            "the training pictures' activations do not fit in memory",
+            "Use fewer (--per-group), or fewer layers");
+      }
+      if (from + count > features.length) {
+        int room = (int) Math.min(Integer.MAX_VALUE - 8L, 2L * (from + count));
+        features = Arrays.copyOf(features, room);
+        values = Arrays.copyOf(values, room);
+      }
+      if (pictures == groups.length) {
+        groups = Arrays.copyOf(groups, 2 * groups.length);
+        starts = Arrays.copyOf(starts, groups.length + 1);
+      }
+      for (int i = 0; i < count; i++) {
+        features[from + i] = touched[i];
+        values[from + i] = (float) (sums[touched[i]] / tokens);
+      }
+      groups[pictures++] = group;
+      starts[pictures] = from + count;
+    }
+  }
+
+  private final long most;
+
+  /**
+   * Nothing yet.
+   *
+   * @param keep whether every picture's activations are kept
+   * @param places how many SAEs share the memory
+   */
+  Seen(Sae sae, int groups, boolean keep, int places) {
+    this.sae = sae;
+    codes = new double[groups][sae.features()];
+    residuals = new double[groups][sae.width()];
+    pictures = new int[groups];
+    largest = new float[sae.features()];
+    total = new double[sae.features()];
+    kept = keep ? new Kept() : null;
+    most = KEPT_ENTRIES / places;
+  }
+
+  /** Adds a batch, the i-th picture of group {@code group[i]}. */
+  void add(Moment moment, int[] group) {
+    int t = moment.tokens();
+    int d = sae.width();
+    float[] rows =
+        moment.rows().reshape(moment.pictures(), t, d).mean(1, false).contiguous().toFloats();
+    SparseCode code = moment.encoded(sae).code();
+    var numbers = code.indices().segment();
+    var values = code.values().segment();
+    double[] sums = new double[sae.features()];
+    int[] touched = new int[sae.features()];
+    for (int i = 0; i < group.length; i++) {
+      int count = 0;
+      for (int e = code.starts()[i * t]; e < code.starts()[(i + 1) * t]; e++) {
+        float value = values.getAtIndex(ValueLayout.JAVA_FLOAT, e);
+        if (value == 0) continue;
+        int feature = numbers.getAtIndex(ValueLayout.JAVA_INT, e);
+        if (sums[feature] == 0) touched[count++] = feature;
+        sums[feature] += value;
+        largest[feature] = Math.max(largest[feature], value);
+      }
+      int g = group[i];
+      pictures[g]++;
+      for (int j = 0; j < d; j++) residuals[g][j] += rows[i * d + j];
+      if (kept != null) kept.add(g, touched, count, sums, t, most);
+      for (int c = 0; c < count; c++) {
+        int feature = touched[c];
+        codes[g][feature] += sums[feature] / t;
+        total[feature] += sums[feature];
+        sums[feature] = 0;
+      }
+    }
+    tokens += (long) group.length * t;
+  }
+
+  Sae sae() {
+    return sae;
+  }
+
+  /** Pictures of each group. */
+  int[] pictures() {
+    return pictures;
+  }
+
+  /** How much more active each feature is with the attribute. */
+  double[] featureDifference(Groups groups) {
+    return groups.difference(codes, pictures);
+  }
+
+  /** How much larger each coordinate of the residual is with the attribute. */
+  double[] residualDifference(Groups groups) {
+    return groups.difference(residuals, pictures);
+  }
+
+  /** Half-way between the residual's mean with the attribute and without. */
+  float[] centre(Groups groups) {
+    double[] centre = new double[sae.width()];
+    var strata = groups.comparable(pictures);
+    for (Groups.Stratum stratum : strata) {
+      for (var side : java.util.List.of(stratum.with(), stratum.without())) {
+        for (int g : side) {
+          double weight = 0.5 / strata.size() / side.size() / pictures[g];
+          for (int j = 0; j < centre.length; j++) centre[j] += weight * residuals[g][j];
+        }
+      }
+    }
+    float[] floats = new float[centre.length];
+    for (int j = 0; j < floats.length; j++) floats[j] = (float) centre[j];
+    return floats;
+  }
+
+  /** Mean of each coordinate over the training pictures. */
+  double[] residualMeans() {
+    int all = IntStream.of(pictures).sum();
+    double[] means = new double[sae.width()];
+    for (double[] sums : residuals) {
+      for (int j = 0; j < means.length; j++) means[j] += sums[j] / all;
+    }
+    return means;
+  }
+
+  /** What features become. */
+  float[] values(int[] features, Settings.Change change) {
+    float[] values = new float[features.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] =
+          switch (change) {
+            case Settings.Change.Ablate ablate -> 0;
+            case Settings.Change.Mean mean -> (float) (total[features[i]] / tokens);
+            case Settings.Change.Scale scale -> (float) (scale.factor() * largest[features[i]]);
+          };
+    }
+    return values;
+  }
+
+  /** Features that were ever active. */
+  int[] alive() {
+    return IntStream.range(0, total.length).filter(f -> total[f] > 0).toArray();
+  }
+
+  /** Every picture's activations; they must have been asked for. */
+  Kept kept() {
+    if (kept == null) throw new IllegalStateException("activations were not kept");
+    return kept;
+  }
+}

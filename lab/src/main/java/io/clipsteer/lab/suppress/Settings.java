@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.stats.SignFlip;
+import io.clipsteer.engine.model.TokenSelection;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How features are found and what becomes of them.
+ *
+ * @param select what ranks the features
+ * @param change what becomes of them
+ * @param at tokens that are edited; null for those that the SAE reads
+ * @param sizes numbers of features to choose from, rising
+ * @param maxLoss points of accuracy that may be lost, overall and on the clean set
+ * @param draws how many random edits of each kind
+ * @param seed of everything random
+ */
+public record Settings(
+    Select select,
+    Change change,
+    @Nullable TokenSelection at,
+    List<Integer> sizes,
+    double maxLoss,
+    int draws,
+    long seed) {
+  private static final int LARGEST = 4096;
+
+  /** What ranks features. */
+  public enum Select {
+    /** Mean activation with the attribute minus without: the paper's. */
+    MEAN_DIFFERENCE,
+    /** How well the mean activation tells pictures with the attribute from those without. */
+    AUROC,
+    /** The mean difference times what ablating the feature alone takes from wrong answers. */
+    CAUSAL,
+    /** One by one, what helps most together with those already taken. */
+    GREEDY;
+
+    /** As the command line says it. */
+    public String word() {
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /** Reads {@link #word}. */
+    public static Select parse(String text) {
+      for (Select one : values()) if (one.word().equals(text.toLowerCase(Locale.ROOT))) return one;
+      throw new InputException(
+          "--select " + text, "ranks nothing", "Use mean-difference, auroc, causal or greedy");
+    }
+  }
+
+  /** What becomes of a feature. */
+  public sealed interface Change {
+    /** As the command line says it. */
+    String word();
+
+    /** 0, everywhere: the paper's. */
+    record Ablate() implements Change {
+      @Override
+      public String word() {
+        return "ablate";
+      }
+    }
+
+    /** Its mean over all training tokens. */
+    record Mean() implements Change {
+      @Override
+      public String word() {
+        return "mean";
+      }
+    }
+
+    /**
+     * A multiple of its largest activation on training tokens, everywhere: saev's way.
+     *
+     * @param factor saev's protocol has −2
+     */
+    record Scale(double factor) implements Change {
+      @Override
+      public String word() {
+        return "scale:" + factor;
+      }
+    }
+
+    /** Reads {@link #word}. */
+    static Change parse(String text) {
+      String word = text.toLowerCase(Locale.ROOT);
+      if (word.equals("ablate")) return new Ablate();
+      if (word.equals("mean")) return new Mean();
+      if (word.matches("scale:-?\\d{1,4}(\\.\\d{1,6})?")) {
+        return new Scale(Double.parseDouble(word.substring(word.indexOf(':') + 1)));
+      }
+      throw new InputException(
+          "--edit " + text, "is no edit", "Use ablate, mean or, as saev, scale:-2");
+    }
+  }
+
+  public Settings {
+    sizes = sizes.stream().distinct().sorted().toList();
+    if (sizes.isEmpty() || sizes.getFirst() < 1 || sizes.getLast() > LARGEST) {
+      throw new InputException("--sizes", "not 1 to " + LARGEST, "Write 1,2,4,8,16,32,64");
+    }
+    if (!(maxLoss >= 0 && maxLoss <= 100)) {
+      throw new InputException(
+          "--max-clean-loss " + maxLoss, "not 0 to 100 points", "Leave it out for 1");
+    }
+    if (draws < 2 || draws > SignFlip.MOST) {
+      throw new InputException("--draws " + draws, "not 2 to 20", "Leave it out for 10");
+    }
+  }
+}

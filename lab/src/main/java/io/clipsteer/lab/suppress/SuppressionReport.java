@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.stats.McNemar;
+import io.clipsteer.data.stats.Paired;
+import io.clipsteer.data.stats.Share;
+import io.clipsteer.data.stats.SignFlip;
+import io.clipsteer.lab.Versions;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What suppression did; every number as docs/metrics.md defines it.
+ *
+ * @param model path of the checkpoint
+ * @param chosen the edit, or null where none was better than doing nothing
+ * @param test on test pictures
+ * @param worst the group that was answered worst on validation pictures, without an edit
+ * @param asked its test pictures
+ * @param gain interval of the rise of worst-group accuracy on test pictures
+ * @param validation of the chosen edit, on validation pictures
+ * @param sweep by SAE, on validation pictures
+ */
+public record SuppressionReport(
+    Study study,
+    Settings settings,
+    String model,
+    @Nullable Chosen chosen,
+    Score test,
+    int worst,
+    int asked,
+    Paired.Interval gain,
+    Score validation,
+    List<Swept> sweep,
+    List<Baseline> baselines,
+    List<ImageLoader.Skipped> skipped,
+    double seconds) {
+  private static final double ALPHA = 0.05;
+  private static final double POWER = 0.8;
+
+  /**
+   * The edit that was chosen.
+   *
+   * @param features numbers, the first taken first
+   * @param values what each becomes
+   */
+  record Chosen(
+      int layer, String hookPoint, String tokens, String sae, int[] features, float[] values) {
+    static Chosen of(Candidate candidate) {
+      if (!(candidate.edit() instanceof Edit.Features edit)) {
+        throw new IllegalArgumentException("the method changes features");
+      }
+      return new Chosen(
+          candidate.place().point().layer(),
+          candidate.place().point().peerName(),
+          candidate.place().tokens().name().toLowerCase(Locale.ROOT),
+          candidate.sae(),
+          edit.ids(),
+          edit.values());
+    }
+  }
+
+  /** An SAE's best set on validation pictures, or none. */
+  record Swept(
+      int layer, String sae, @Nullable Choice best, double p, double holm, List<Choice> sizes) {}
+
+  /**
+   * A baseline on test pictures.
+   *
+   * @param scores of each draw; one where nothing is drawn
+   * @param p of the change in the group that was named: McNemar's where nothing is drawn, else
+   *     whether draws change it on average
+   */
+  record Baseline(Candidate candidate, List<Score> scores, double p) {
+    static Baseline of(Candidate candidate, List<Score> scores, int worst) {
+      if (scores.size() == 1)
+        return new Baseline(candidate, scores, scores.getFirst().test(worst).p());
+      // The draws are what is repeated: one random edit can help, and prove nothing for others.
+      double[] changes =
+          scores.stream()
+              .map(score -> score.groups().get(worst))
+              .mapToDouble(g -> g.n() == 0 ? 0 : (double) (g.gained() - g.lost()) / g.n())
+              .toArray();
+      return new Baseline(candidate, scores, SignFlip.p(changes));
+    }
+
+    double wga() {
+      return scores.stream().mapToDouble(Score::worstAfter).average().orElseThrow();
+    }
+  }
+
+  private double found() {
+    Paired group = validation.groups().get(worst);
+    if (group.n() == 0 || asked == 0) return Double.NaN;
+    double n = group.n();
+    return McNemar.power(asked, group.gained() / n, group.lost() / n, ALPHA);
+  }
+
+  /** Smallest rise of the worst group's accuracy that the test would find. */
+  private double detectable() {
+    Paired group = validation.groups().get(worst);
+    if (group.n() == 0 || asked == 0) return Double.NaN;
+    double loss = (double) group.lost() / group.n();
+    return McNemar.smallestGain(asked, loss, ALPHA, POWER) - loss;
+  }
+
+  /** As the command prints it. */
+  public Map<String, @Nullable Object> json() {
+    Map<String, @Nullable Object> json = new LinkedHashMap<>();
+    json.put("protocol", 1);
+    json.put("clipsteer", Versions.CLIPSTEER);
+    json.put("model", model);
+    json.put("data", study.source());
+    json.put("dealt", study.dealt());
+    Share after = test.worstGroupAfter().after();
+    json.put("baseline_wga", test.worstBefore());
+    json.put("edited_wga", test.worstAfter());
+    json.put("wga_low", after.low());
+    json.put("wga_high", after.high());
+    json.put("gain_low", gain.low());
+    json.put("gain_high", gain.high());
+    json.put("worst_group", study.groups().names().get(worst));
+    json.put("mcnemar_p", test.test(worst).p());
+    json.put("overall_before", test.overall().before().value());
+    json.put("overall_after", test.overall().after().value());
+    json.put("overall_p", test.overall().test().p());
+    json.put("clean_before", test.cleanBefore());
+    json.put("clean_after", test.cleanAfter());
+    json.put("layer", chosen == null ? null : chosen.layer);
+    json.put("hook_point", chosen == null ? null : chosen.hookPoint);
+    json.put("sae", chosen == null ? null : chosen.sae);
+    json.put("tokens", chosen == null ? null : chosen.tokens);
+    json.put("features", chosen == null ? List.of() : chosen.features);
+    json.put("select", settings.select().word());
+    json.put("edit", settings.change().word());
+    json.put("max_clean_loss", settings.maxLoss());
+    json.put("groups", groups());
+    Map<String, @Nullable Object> power = new LinkedHashMap<>();
+    power.put("n", asked);
+    power.put("alpha", ALPHA);
+    power.put("at_validation_effect", finite(found()));
+    power.put("smallest_gain_at_80_percent", finite(detectable()));
+    json.put("power", power);
+    json.put("baselines", baselines.stream().map(this::baseline).toList());
+    json.put("sweep", sweep.stream().map(SuppressionReport::swept).toList());
+    json.put("skipped", skipped.size());
+    json.put("seconds", seconds);
+    return json;
+  }
+
+  private static @Nullable Double finite(double x) {
+    return Double.isFinite(x) ? x : null;
+  }
+
+  private List<Map<String, Object>> groups() {
+    List<Map<String, Object>> all = new ArrayList<>();
+    for (int g = 0; g < study.groups().count(); g++) {
+      Paired paired = test.groups().get(g);
+      if (paired.n() == 0) continue;
+      Map<String, Object> one = new LinkedHashMap<>();
+      one.put("group", study.groups().names().get(g));
+      one.put("n", paired.n());
+      one.put("before", paired.before());
+      one.put("after", paired.after());
+      one.put("gained", paired.gained());
+      one.put("lost", paired.lost());
+      one.put("p", paired.test().p());
+      all.add(one);
+    }
+    return all;
+  }
+
+  private Map<String, Object> baseline(Baseline baseline) {
+    Candidate candidate = baseline.candidate;
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("name", candidate.family().word());
+    json.put("wga", baseline.wga());
+    json.put("p", baseline.p);
+    json.put("layer", candidate.place().point().layer());
+    json.put("size", candidate.size());
+    json.put("draws", baseline.scores.stream().map(Score::worstAfter).toList());
+    json.put(
+        "overall",
+        baseline.scores.stream()
+            .mapToDouble(s -> s.overall().after().value())
+            .average()
+            .orElseThrow());
+    return json;
+  }
+
+  private static Map<String, @Nullable Object> swept(Swept swept) {
+    Map<String, @Nullable Object> json = new LinkedHashMap<>();
+    json.put("layer", swept.layer);
+    json.put("sae", swept.sae);
+    Choice best = swept.best;
+    json.put("size", best == null ? 0 : best.candidate().size());
+    json.put("wga", best == null ? null : best.score().worstAfter());
+    json.put("p", swept.p);
+    json.put("p_holm", swept.holm);
+    List<Map<String, Object>> sizes = new ArrayList<>();
+    for (Choice choice : swept.sizes) {
+      Map<String, Object> one = new LinkedHashMap<>();
+      one.put("size", choice.candidate().size());
+      one.put("wga", choice.score().worstAfter());
+      one.put("loss", choice.score().loss());
+      sizes.add(one);
+    }
+    json.put("sizes", sizes);
+    return json;
+  }
+
+  /** For people. */
+  public String text() {
+    StringBuilder text = new StringBuilder();
+    if (chosen == null) {
+      text.append("No set of features that is allowed helps on validation pictures.\n");
+    } else {
+      text.append(
+          line(
+              "layer %d, %s: %d features, %s on %s tokens: %s%n",
+              chosen.layer,
+              chosen.sae,
+              chosen.features.length,
+              settings.change().word(),
+              chosen.tokens,
+              java.util.Arrays.toString(chosen.features)));
+    }
+    text.append(line("%n%-34s %6s %8s %8s  %s%n", "group", "n", "before", "after", "p"));
+    for (int g = 0; g < study.groups().count(); g++) {
+      Paired paired = test.groups().get(g);
+      if (paired.n() > 0) row(text, study.groups().names().get(g), paired);
+    }
+    row(text, "all", test.overall());
+    if (test.clean().n() > 0) row(text, "clean set", test.clean());
+    Share after = test.worstGroupAfter().after();
+    text.append(
+        line(
+            "%nworst group %.1f %% -> %.1f %% (%.1f to %.1f); gain %.1f to %.1f points; p %.3g of"
+                + " \"%s\"%n",
+            100 * test.worstBefore(),
+            100 * after.value(),
+            100 * after.low(),
+            100 * after.high(),
+            100 * gain.low(),
+            100 * gain.high(),
+            test.test(worst).p(),
+            study.groups().names().get(worst)));
+    for (Baseline baseline : baselines) {
+      text.append(
+          line(
+              "  %-28s %.1f %%   p %.3g   (layer %d, %d)%n",
+              baseline.candidate.family().word(),
+              100 * baseline.wga(),
+              baseline.p,
+              baseline.candidate.place().point().layer(),
+              baseline.candidate.size()));
+    }
+    return text.toString();
+  }
+
+  private static void row(StringBuilder text, String name, Paired paired) {
+    text.append(
+        line(
+            "%-34s %6d %6.1f %% %6.1f %%  %.3g%n",
+            name,
+            paired.n(),
+            100 * paired.before().value(),
+            100 * paired.after().value(),
+            paired.test().p()));
+  }
+
+  private static String line(String format, Object... values) {
+    return String.format(Locale.ROOT, format, values);
+  }
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.stats.Holm;
+import io.clipsteer.data.stats.Paired;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunSaes;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds the features that a model wrongly relies on, takes them away, and proves the effect:
+ * features are ranked on training pictures, their number and the layer are chosen on validation
+ * pictures, and the one edit chosen is asked once on test pictures, beside the baselines, which are
+ * chosen and asked in the same way.
+ *
+ * @param saes of the layers wanted
+ */
+public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Settings settings) {
+  private static final int BOOTSTRAP = 2000;
+
+  /** Does it all. */
+  public SuppressionReport run(boolean baselines, Progress progress) {
+    long start = System.nanoTime();
+    try (Training training = new Training(model, saes, settings, study.groups())) {
+      training.look(study.train(), progress);
+      List<Candidate> candidates = training.candidates(baselines, progress);
+      Pass.Result validated =
+          Pass.run(model, study.validation(), candidates, "choosing on validation", progress);
+      List<Choice> choices = Choice.all(candidates, study.groups().count(), validated);
+      Choice chosen = Choice.best(choices, Candidate.Family.FEATURES, settings.maxLoss());
+      List<Candidate> finals = new ArrayList<>();
+      if (chosen != null) finals.add(chosen.candidate());
+      if (baselines) finals.addAll(rivals(choices, chosen, training));
+      Pass.Result tested =
+          Pass.run(model, study.test(), finals, "asking the test pictures", progress);
+      Score plain =
+          Score.of(
+              study.groups().count(), validated.groups(), validated.before(), validated.before());
+      return report(new Ending(training, choices, chosen, finals, validated, tested, plain), start);
+    }
+  }
+
+  /** What the report is made of. */
+  private record Ending(
+      Training training,
+      List<Choice> choices,
+      @Nullable Choice chosen,
+      List<Candidate> finals,
+      Pass.Result validated,
+      Pass.Result tested,
+      Score plain) {}
+
+  /** The baselines that are asked on test pictures. */
+  private List<Candidate> rivals(List<Choice> choices, @Nullable Choice chosen, Training training) {
+    List<Candidate> rivals = new ArrayList<>();
+    for (var family : List.of(Candidate.Family.NEURONS, Candidate.Family.DIRECTION)) {
+      Choice best = Choice.best(choices, family, settings.maxLoss());
+      if (best != null) rivals.add(best.candidate());
+    }
+    if (chosen == null) return rivals;
+    Candidate method = chosen.candidate();
+    Training.Spot spot =
+        training.spots().stream()
+            .filter(s -> s.one().entry().folder().equals(method.sae()))
+            .findFirst()
+            .orElseThrow();
+    for (int draw = 0; draw < settings.draws(); draw++) {
+      long seed = settings.seed() * 1_000_003 + draw;
+      int[] ids = drawn(spot.seen().alive(), method.size(), seed);
+      rivals.add(training.features(Candidate.Family.RANDOM_FEATURES, spot, ids));
+    }
+    for (int draw = 0; draw < settings.draws(); draw++) {
+      Edit noise = new Edit.Noise(method.edit(), settings.seed() * 1_000_003 + draw);
+      rivals.add(
+          new Candidate(
+              Candidate.Family.RANDOM_DIRECTIONS, method.place(), method.sae(), 1, noise));
+    }
+    return rivals;
+  }
+
+  private static int[] drawn(int[] from, int count, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    int[] all = from.clone();
+    int n = Math.min(count, all.length);
+    for (int i = 0; i < n; i++) {
+      int j = i + random.nextInt(all.length - i);
+      int other = all[i];
+      all[i] = all[j];
+      all[j] = other;
+    }
+    return java.util.Arrays.copyOf(all, n);
+  }
+
+  // ---- the report ------------------------------------------------------------------------------
+
+  private SuppressionReport report(Ending end, long start) {
+    int groups = study.groups().count();
+    // Named before the test pictures are seen, so that the test is of one hypothesis.
+    int worst = end.plain.worstGroup();
+    Choice chosen = end.chosen;
+    Score test =
+        chosen == null
+            ? Score.of(groups, end.tested.groups(), end.tested.before(), end.tested.before())
+            : score(end, 0);
+    Paired group = test.groups().get(worst);
+    List<ImageLoader.Skipped> skipped = new ArrayList<>(end.training.skipped());
+    skipped.addAll(end.validated.skipped());
+    skipped.addAll(end.tested.skipped());
+    return new SuppressionReport(
+        study,
+        settings,
+        model.source().path().toAbsolutePath().normalize().toString(),
+        chosen == null ? null : SuppressionReport.Chosen.of(chosen.candidate()),
+        test,
+        worst,
+        group.n() == 0 ? 0 : group.n(),
+        Paired.worstGain(test.filled(), BOOTSTRAP, settings.seed()),
+        chosen == null ? end.plain : chosen.score(),
+        sweep(end, worst),
+        baselines(end, worst),
+        List.copyOf(skipped),
+        (System.nanoTime() - start) * 1e-9);
+  }
+
+  private Score score(Ending end, int candidate) {
+    return Score.of(
+        study.groups().count(),
+        end.tested.groups(),
+        end.tested.before(),
+        end.tested.after().get(candidate));
+  }
+
+  /** The best of every SAE on validation pictures, and what it is worth over all of them. */
+  private List<SuppressionReport.Swept> sweep(Ending end, int worst) {
+    Map<String, List<Choice>> bySae = new LinkedHashMap<>();
+    for (Training.Spot spot : end.training.spots()) {
+      bySae.put(spot.one().entry().folder(), new ArrayList<>());
+    }
+    for (Choice choice : end.choices) {
+      List<Choice> own = bySae.get(choice.candidate().sae());
+      if (own != null) own.add(choice);
+    }
+    List<@Nullable Choice> bests = new ArrayList<>();
+    for (List<Choice> own : bySae.values()) {
+      bests.add(Choice.best(own, Candidate.Family.FEATURES, settings.maxLoss()));
+    }
+    double[] p =
+        bests.stream()
+            .mapToDouble(best -> best == null ? 1 : best.score().test(worst).p())
+            .toArray();
+    double[] adjusted = Holm.adjust(p);
+    List<SuppressionReport.Swept> swept = new ArrayList<>();
+    for (int i = 0; i < p.length; i++) {
+      Training.Spot spot = end.training.spots().get(i);
+      swept.add(
+          new SuppressionReport.Swept(
+              spot.place().point().layer(),
+              spot.one().entry().folder(),
+              bests.get(i),
+              p[i],
+              adjusted[i],
+              end.choices.stream()
+                  .filter(c -> c.candidate().sae().equals(spot.one().entry().folder()))
+                  .toList()));
+    }
+    return List.copyOf(swept);
+  }
+
+  private List<SuppressionReport.Baseline> baselines(Ending end, int worst) {
+    Map<Candidate.Family, List<Integer>> byFamily = new LinkedHashMap<>();
+    for (int c = end.chosen == null ? 0 : 1; c < end.finals.size(); c++) {
+      byFamily.computeIfAbsent(end.finals.get(c).family(), f -> new ArrayList<>()).add(c);
+    }
+    List<SuppressionReport.Baseline> all = new ArrayList<>();
+    byFamily.forEach(
+        (family, numbers) ->
+            all.add(
+                SuppressionReport.Baseline.of(
+                    end.finals.get(numbers.getFirst()),
+                    numbers.stream().map(c -> score(end, c)).toList(),
+                    worst)));
+    return List.copyOf(all);
+  }
+}

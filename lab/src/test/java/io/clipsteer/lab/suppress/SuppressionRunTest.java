@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.image.GroupSource;
+import io.clipsteer.data.image.GroupedSet;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.stats.Paired;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.FeatureEdit;
+import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunFolder;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.world.DemoClip;
+import io.clipsteer.lab.world.WorldSet;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Random;
+import java.util.function.Function;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The whole of it on pictures whose answers lean on the attribute by construction, with an SAE that
+ * has a feature for it.
+ */
+final class SuppressionRunTest {
+  private static final int PICTURES = 96;
+
+  @TempDir private static Path temp;
+
+  private static ClipModel model;
+  private static Study study;
+  private static RunSaes saes;
+  private static GroupSource.Parts parts;
+
+  @BeforeAll
+  static void prepare() {
+    DemoClip.unpack(temp.resolve("model"));
+    model = ClipModel.load(temp.resolve("model"));
+    Path folder = temp.resolve("portraits");
+    WorldSet.PORTRAITS.write(folder, WorldSet.Split.TEST, PICTURES, 5, 64, Progress.SILENT);
+    GroupSource source = GroupSource.parse("--data", "celeba:" + folder);
+    parts = source.parts(3);
+    TextLibrary library = leaning(parts.train());
+    List<List<Cases>> cases = new ArrayList<>();
+    for (GroupedSet set : List.of(parts.train(), parts.validation(), parts.test())) {
+      cases.add(
+          List.of(
+              new Cases(
+                  pictures(set),
+                  library,
+                  set.members().stream().mapToInt(GroupedSet.Member::target).toArray(),
+                  set.members().stream().mapToInt(set::group).toArray())));
+    }
+    Groups groups =
+        new Groups(
+            List.of("w", "W", "m", "M"),
+            new int[] {0, 0, 1, 1},
+            new boolean[] {false, true, false, true});
+    study = new Study(groups, cases.get(0), cases.get(1), cases.get(2), true, "made up");
+    List<RunSaes.One> all = new ArrayList<>();
+    for (int layer : new int[] {6, 7}) {
+      Sae sae = planted(HookPoint.residPost(layer), 20 + layer);
+      String point = HookPoint.residPost(layer).peerName();
+      var entry = new RunFolder.SaeEntry("saes/" + point, point, "all", "relu", 0, 0, 0);
+      all.add(new RunSaes.One(entry, sae));
+    }
+    saes = new RunSaes(all);
+  }
+
+  @AfterAll
+  static void unload() {
+    saes.close();
+    model.close();
+  }
+
+  private static Pictures pictures(GroupedSet set) {
+    return new Pictures(
+        set.images(), model.preprocessing(), ImageLoader.Options.of(16).withThreads(1));
+  }
+
+  /** Means of what {@code read} gives for a picture, by group. */
+  private static double[][] means(GroupedSet set, Function<Tensor, Tensor> read, int width) {
+    double[][] sums = new double[4][width];
+    int[] n = new int[4];
+    pictures(set)
+        .forEach(
+            (batch, pixels) -> {
+              float[] own = read.apply(pixels).toFloats();
+              for (int i = 0; i < batch.count(); i++) {
+                int g = set.group(set.members().get(batch.positions().get(i).intValue()));
+                n[g]++;
+                for (int j = 0; j < width; j++) sums[g][j] += own[i * width + j];
+              }
+            });
+    for (int g = 0; g < 4; g++) for (int j = 0; j < width; j++) sums[g][j] /= n[g];
+    return sums;
+  }
+
+  /** {@code (m[a] + m[b] − m[c] − m[d])/2}. */
+  private static double[] contrast(double[][] m, int a, int b, int c, int d) {
+    double[] x = new double[m[0].length];
+    for (int j = 0; j < x.length; j++) x[j] = (m[a][j] + m[b][j] - m[c][j] - m[d][j]) / 2;
+    return x;
+  }
+
+  private static double square(double[] x) {
+    double square = 0;
+    for (double one : x) square += one * one;
+    return square;
+  }
+
+  private static double[] unit(double[] x) {
+    double length = Math.sqrt(square(x));
+    for (int j = 0; j < x.length; j++) x[j] /= length;
+    return x;
+  }
+
+  /**
+   * Words between which gender decides without blond hair, and blond hair takes more than half the
+   * way between men and women towards women: most blond men are taken for women.
+   */
+  private static TextLibrary leaning(GroupedSet set) {
+    int e = model.vision().config().embedDim();
+    double[][] m = means(set, x -> model.vision().run(x, Hooks.NONE).embedding(), e);
+    double[] gender = contrast(m, 2, 3, 0, 1);
+    double[] dark = contrast(m, 0, 2, 1, 3);
+    double[] decides = new double[e];
+    for (int j = 0; j < e; j++)
+      decides[j] = gender[j] / square(gender) + 0.6 * dark[j] / square(dark);
+    double[] middle = new double[e];
+    for (int j = 0; j < e; j++) middle[j] = (m[0][j] + m[2][j]) / 2;
+    unit(middle);
+    double along = 0;
+    for (int j = 0; j < e; j++) along += middle[j] * decides[j];
+    double[][] rows = new double[2][e];
+    for (int j = 0; j < e; j++) {
+      double lean = 0.1 * (decides[j] - along * middle[j]) / Math.sqrt(square(decides));
+      rows[0][j] = middle[j] - lean;
+      rows[1][j] = middle[j] + lean;
+    }
+    float[] both = new float[2 * e];
+    for (int i = 0; i < both.length; i++) both[i] = (float) unit(rows[i / e])[i % e];
+    return new TextLibrary(List.of("woman", "man"), both, e);
+  }
+
+  /**
+   * Feature 0 is how far a class token lies from those without blond hair towards those with it.
+   */
+  private static Sae planted(HookPoint point, long seed) {
+    int d = model.vision().config().width();
+    int features = 24;
+    double[][] m =
+        means(
+            parts.train(),
+            x -> model.vision().runUntil(x, point, Hooks.NONE).value().select(1, 0).contiguous(),
+            d);
+    double[] blond = unit(contrast(m, 1, 3, 0, 2));
+    Random random = new Random(seed);
+    float[] encoder = new float[d * features];
+    float[] decoder = new float[features * d];
+    float[] bias = new float[features];
+    for (int f = 0; f < features; f++) {
+      double[] row = f == 0 ? blond : unit(random.doubles(d, -1, 1).toArray());
+      for (int j = 0; j < d; j++) {
+        encoder[j * features + f] = (float) row[j];
+        decoder[f * d + j] = (float) row[j];
+        bias[f] -= (float) (row[j] * (m[0][j] + m[2][j]) / 2);
+      }
+    }
+    try (Scope scope = Scope.open()) {
+      return new Sae(
+          new SaeActivation.Relu(),
+          new InputNormalisation.None(),
+          scope.release(Tensor.of(encoder, d, features)),
+          scope.release(Tensor.of(bias, features)),
+          scope.release(Tensor.of(decoder, features, d)),
+          scope.release(Tensor.of(new float[d], d)),
+          true);
+    }
+  }
+
+  private static Settings settings(Settings.Select select, double maxLoss) {
+    return new Settings(
+        select, new Settings.Change.Ablate(), TokenSelection.CLS, List.of(1, 2, 4), maxLoss, 2, 7);
+  }
+
+  /** Right answers by group, with the whole tower and the steering command's edit. */
+  private static int[][] counted(SuppressionReport.Chosen chosen) {
+    int[][] counts = new int[4][3];
+    Sae sae =
+        saes.all().stream()
+            .filter(one -> one.entry().folder().equals(chosen.sae()))
+            .findFirst()
+            .orElseThrow()
+            .sae();
+    HookPoint point = HookPoint.parse(chosen.hookPoint());
+    int prefix = model.vision().config().prefixTokens();
+    // Each is taken from x itself: one after the other, the second would see the first.
+    Hooks edited =
+        Hooks.NONE.edit(
+            point,
+            (where, residual) -> {
+              Tensor sum = residual.copy();
+              for (int i = 0; i < chosen.features().length; i++) {
+                var one =
+                    new FeatureEdit(
+                        sae,
+                        List.of(chosen.features()[i]),
+                        new FeatureEdit.Set(chosen.values()[i]),
+                        TokenSelection.parse(chosen.tokens()),
+                        prefix);
+                sum.addInPlace(one.edit(where, residual).sub(residual));
+              }
+              return sum;
+            });
+    GroupedSet set = parts.test();
+    float[] texts = study.test().getFirst().library().embeddings();
+    pictures(set)
+        .forEach(
+            (batch, pixels) -> {
+              float[] before = model.vision().run(pixels, Hooks.NONE).embedding().toFloats();
+              float[] after = model.vision().run(pixels, edited).embedding().toFloats();
+              for (int i = 0; i < batch.count(); i++) {
+                var member = set.members().get(batch.positions().get(i).intValue());
+                int[] own = counts[set.group(member)];
+                own[0]++;
+                if (answer(before, i, texts) == member.target()) own[1]++;
+                if (answer(after, i, texts) == member.target()) own[2]++;
+              }
+            });
+    return counts;
+  }
+
+  private static int answer(float[] embeddings, int i, float[] texts) {
+    int e = texts.length / 2;
+    double difference = 0;
+    for (int j = 0; j < e; j++) {
+      difference += embeddings[i * e + j] * (double) (texts[e + j] - texts[j]);
+    }
+    return difference > 0 ? 1 : 0;
+  }
+
+  @Test
+  void reportsWhatTheWholeTowerSays() {
+    for (Settings.Select select : Settings.Select.values()) {
+      var run = new SuppressionRun(model, saes, study, settings(select, 100));
+      SuppressionReport report = run.run(true, Progress.SILENT);
+      SuppressionReport.Chosen chosen = report.chosen();
+      assertNotNull(chosen, select + " finds something that helps");
+      assertTrue(Arrays.stream(chosen.features()).anyMatch(f -> f == 0), select + " finds blond");
+      int[][] counts;
+      try (Scope scope = Scope.open()) {
+        counts = counted(chosen);
+      }
+      double worst = 1;
+      for (int g = 0; g < 4; g++) {
+        var paired = report.test().groups().get(g);
+        assertEquals(counts[g][0], paired.n());
+        assertEquals(counts[g][1], paired.right() + paired.lost(), "before");
+        assertEquals(counts[g][2], paired.right() + paired.gained(), "after");
+        worst = Math.min(worst, (double) counts[g][2] / counts[g][0]);
+      }
+      assertEquals(worst, report.json().get("edited_wga"));
+      assertTrue(report.validation().worstAfter() > report.validation().worstBefore());
+      assertEquals("M", study.groups().names().get(report.worst()));
+      List<String> names =
+          report.baselines().stream().map(b -> b.candidate().family().word()).toList();
+      assertTrue(names.containsAll(List.of("random features", "random directions")), names + "");
+      assertEquals(2, report.sweep().size());
+    }
+  }
+
+  @Test
+  void saysTheSameAgain() {
+    var run =
+        new SuppressionRun(model, saes, study, settings(Settings.Select.MEAN_DIFFERENCE, 100));
+    var first = run.run(true, Progress.SILENT);
+    var second = run.run(true, Progress.SILENT);
+    var once = new LinkedHashMap<>(first.json());
+    var again = new LinkedHashMap<>(second.json());
+    var chosen = first.chosen();
+    var other = second.chosen();
+    assertNotNull(chosen);
+    assertNotNull(other);
+    assertArrayEquals(chosen.features(), other.features());
+    for (String key : List.of("seconds", "features")) {
+      once.remove(key);
+      again.remove(key);
+    }
+    assertEquals(once, again);
+  }
+
+  @Test
+  void takesNothingThatCostsTooMuch() {
+    // An accuracy that may not fall, and features whose every edit lowers it: nothing is chosen.
+    Score harmful =
+        new Score(
+            List.of(new Paired(10, 5, 0, 85), new Paired(80, 0, 10, 10)), new Paired(50, 0, 2, 48));
+    // 100 right of 200 before, 95 after.
+    assertEquals(2.5, harmful.loss(), 1e-9);
+    Place place = new Place(HookPoint.residPost(1), TokenSelection.ALL);
+    Edit edit = new Edit.Coordinates(new int[] {1}, new float[1]);
+    var candidate = new Candidate(Candidate.Family.FEATURES, place, "s", 1, edit);
+    List<Choice> all = List.of(new Choice(candidate, harmful));
+    assertNull(Choice.best(all, Candidate.Family.FEATURES, 2.4));
+    assertNotNull(Choice.best(all, Candidate.Family.FEATURES, 2.5));
+    assertNull(Choice.best(all, Candidate.Family.NEURONS, 100));
+    // Clean: 52 % before, 50 % after.
+    assertEquals(0.52, harmful.cleanBefore());
+    assertEquals(0.50, harmful.cleanAfter());
+    assertEquals(0, harmful.worstGroup());
+    assertEquals(0.10, harmful.worstBefore(), 1e-12);
+    assertEquals(0.15, harmful.worstAfter(), 1e-12);
+  }
+
+  @Test
+  void talliesByGroup() {
+    var before = new BitSet();
+    var after = new BitSet();
+    // group:  0 right-right, 0 gained, 1 lost, clean wrong-wrong, 1 gained
+    List<Integer> groups = Arrays.asList(0, 0, 1, Groups.CLEAN, 1);
+    before.set(0);
+    before.set(2);
+    after.set(0);
+    after.set(1);
+    after.set(4);
+    Score score = Score.of(2, groups, before, after);
+    assertEquals(List.of(new Paired(1, 1, 0, 0), new Paired(0, 1, 1, 0)), score.groups());
+    assertEquals(new Paired(0, 0, 0, 1), score.clean());
+    assertEquals(5 - 1, score.overall().n());
+  }
+}
