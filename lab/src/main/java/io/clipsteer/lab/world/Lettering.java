@@ -18,12 +18,12 @@ import org.apache.pdfbox.io.RandomAccessReadBuffer;
  * Words as outlines of real fonts. The outlines are read from the font files by a Java library, not
  * by the system, so that a word looks the same on every machine, one without fonts included.
  */
-final class Lettering {
+public final class Lettering {
   private static final String DEJAVU = "/net/sf/jasperreports/fonts/dejavu/";
   private static final String LIBERATION = "/liberation/";
 
   /** Font files on the class path; the first {@link #TRAINING} are used in generated sets. */
-  static final List<String> FONTS =
+  public static final List<String> FONTS =
       List.of(
           DEJAVU + "DejaVuSans-Bold.ttf",
           LIBERATION + "LiberationSans-Bold.ttf",
@@ -39,7 +39,7 @@ final class Lettering {
           DEJAVU + "DejaVuSans-BoldOblique.ttf");
 
   /** How many fonts generated sets use; the others are held out for tests of defences. */
-  static final int TRAINING = 8;
+  public static final int TRAINING = 8;
 
   private static final ConcurrentHashMap<Integer, Lettering> LOADED = new ConcurrentHashMap<>();
 
@@ -56,7 +56,7 @@ final class Lettering {
    *
    * @param row of {@link #FONTS}
    */
-  static Path2D outline(String word, int row) {
+  public static Path2D outline(String word, int row) {
     Lettering lettering = LOADED.computeIfAbsent(row, Lettering::load);
     return lettering.words.computeIfAbsent(word, lettering::spell);
   }

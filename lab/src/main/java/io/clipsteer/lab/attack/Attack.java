@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.attack;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageCursor;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.ImageItem;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.lab.Progress;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.SplittableRandom;
+import java.util.TreeSet;
+import javax.imageio.ImageIO;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Writes wrong words on pictures: {@code label=<seen>_text=<written>_<number>.png}, RTA-100's
+ * layout, with a line of {@code attacks.jsonl} for each.
+ *
+ * @param images their labels say what is seen
+ * @param words words to write, or null for the other pictures' labels
+ * @param kind fonts and places
+ * @param limit pictures at most
+ * @param seed of words, fonts, colours, places, sizes and angles
+ */
+public record Attack(
+    ImageSet images, @Nullable List<String> words, Writing.Kind kind, long limit, long seed) {
+  /**
+   * What was written.
+   *
+   * @param pictures how many
+   * @param labels different things that are seen
+   * @param words different words that were written
+   * @param skipped pictures left out, each with its reason
+   */
+  public record Result(int pictures, int labels, int words, List<String> skipped) {}
+
+  public Attack {
+    if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
+    if (words != null) {
+      words = words.stream().map(Attack::checked).distinct().toList();
+      if (words.isEmpty()) throw new InputException("--words", "holds no word", "Name some");
+    }
+  }
+
+  /** A label or word that the layout can say. */
+  private static String checked(String word) {
+    String plain = word.strip();
+    if (plain.isEmpty() || plain.matches(".*[_=/\\\\\\p{Cntrl}].*") || plain.length() > 80) {
+      throw new InputException(
+          "\"" + word + "\"",
+          "cannot be in a file's name",
+          "Use words of up to 80 letters without _ = / and \\");
+    }
+    return plain;
+  }
+
+  /**
+   * Writes the folder, whole or not at all.
+   *
+   * @param out absent or empty
+   */
+  public Result write(Path out, Progress progress) {
+    List<ImageItem> items = items();
+    TreeSet<String> labels = new TreeSet<>();
+    for (ImageItem item : items) labels.add(label(item));
+    List<String> choice = words == null ? List.copyOf(labels) : words;
+    for (String label : labels) {
+      if (choice.stream().allMatch(label::equals)) {
+        throw new InputException(
+            images.origin(),
+            "there is no word but \"" + label + "\" to write on it",
+            "Give --words, or pictures of several classes");
+      }
+    }
+    return NewFolder.write(out, part -> write(items, choice, labels.size(), part, progress));
+  }
+
+  private List<ImageItem> items() {
+    List<ImageItem> items = new ArrayList<>();
+    try (ImageCursor cursor = images.cursor()) {
+      for (ImageItem item = cursor.next();
+          item != null && items.size() < limit;
+          item = cursor.next()) {
+        items.add(item);
+      }
+    }
+    if (items.isEmpty()) {
+      throw new InputException(images.origin(), "it holds no picture", "Check the path");
+    }
+    return items;
+  }
+
+  private String label(ImageItem item) {
+    String label = item.label();
+    if (label == null) {
+      throw new InputException(
+          images.origin(),
+          "its picture '" + item.id() + "' has no label",
+          "Put the pictures into a folder a class, or give --labels");
+    }
+    return checked(label);
+  }
+
+  private Result write(
+      List<ImageItem> items, List<String> choice, int labels, Path folder, Progress progress)
+      throws IOException {
+    StringBuilder lines = new StringBuilder();
+    List<String> skipped = new ArrayList<>();
+    TreeSet<String> written = new TreeSet<>();
+    int number = 0;
+    try (var task = progress.start("writing words on pictures", items.size(), "pictures")) {
+      for (ImageItem item : items) {
+        // A picture's own numbers: those before it, left out or not, do not matter.
+        var random = new SplittableRandom(seed * 0x9e3779b97f4a7c15L + ++number);
+        String label = label(item);
+        List<String> wrong = choice.stream().filter(w -> !w.equals(label)).toList();
+        String word = wrong.get(random.nextInt(wrong.size()));
+        Writing writing = Writing.draw(kind, random);
+        RgbImage picture;
+        try {
+          picture = ImageDecoder.decode(item.bytes(), item.id());
+        } catch (InputException e) {
+          skipped.add(String.valueOf(e.getMessage()));
+          continue;
+        }
+        String name = String.format(Locale.ROOT, "label=%s_text=%s_%06d.png", label, word, number);
+        save(writing.on(picture, word), folder.resolve(name));
+        written.add(word);
+        lines.append(line(name, item.id(), label, word, writing)).append('\n');
+        task.advance(1, 0);
+      }
+    }
+    if (skipped.size() == items.size()) {
+      throw new InputException(
+          images.origin(),
+          "no picture could be read; the first: " + skipped.getFirst(),
+          "Check it");
+    }
+    AtomicFiles.writeText(folder.resolve("attacks.jsonl"), lines.toString());
+    return new Result(items.size() - skipped.size(), labels, written.size(), skipped);
+  }
+
+  private static String line(
+      String file, String source, String label, String word, Writing writing) {
+    var line = new java.util.LinkedHashMap<String, Object>();
+    line.put("file", file);
+    line.put("source", source);
+    line.put("label", label);
+    line.put("text", word);
+    line.put("writing", writing);
+    return JsonMapper.shared().writeValueAsString(line);
+  }
+
+  private static void save(RgbImage picture, Path file) throws IOException {
+    int w = picture.width();
+    int h = picture.height();
+    BufferedImage image = new BufferedImage(w, h, BufferedImage.TYPE_INT_RGB);
+    byte[] rgb = picture.rgb();
+    for (int i = 0; i < w * h; i++) {
+      int packed = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
+      image.setRGB(i % w, i / w, packed);
+    }
+    if (!ImageIO.write(image, "png", file.toFile())) throw new IOException("no PNG writer");
+  }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.attack;
+
+import io.clipsteer.data.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * SCAM (arXiv 2504.04893) as its authors give it out: Parquet with {@code type} (SCAM, SynthSCAM,
+ * NoSCAM), {@code object_label}, {@code attack_word} and {@code image.bytes}. It is unpacked into
+ * what {@code suppress} reads.
+ */
+public final class ScamFile {
+  private static final Map<String, String> FOLDERS =
+      Map.of("SCAM", "handwritten", "SynthSCAM", "synthetic", "NoSCAM", "clean");
+
+  private ScamFile() {}
+
+  /**
+   * Unpacks into {@code handwritten} and {@code synthetic} ({@code label=…_text=…} files) and
+   * {@code clean} (class folders), as files whose bytes are the set's own.
+   *
+   * @param files Parquet files, in order
+   * @param out absent or empty; appears whole or not at all
+   * @return how many pictures went into each folder
+   */
+  public static Map<String, Integer> unpack(List<Path> files, Path out) {
+    return NewFolder.write(out, folder -> fill(files, folder));
+  }
+
+  private static Map<String, Integer> fill(List<Path> files, Path folder) {
+    Map<String, Integer> counts = new LinkedHashMap<>();
+    for (Path file : files) {
+      if (!Files.isRegularFile(file)) {
+        throw new InputException(file, "there is no such file", "Name SCAM's .parquet");
+      }
+      String quoted = file.toAbsolutePath().toString().replace("'", "''");
+      try (var connection = DriverManager.getConnection("jdbc:duckdb:");
+          Statement statement = connection.createStatement()) {
+        statement.execute("SET memory_limit='1GB'");
+        statement.execute("SET autoinstall_known_extensions=false");
+        try (ResultSet rows =
+            statement.executeQuery(
+                "SELECT \"type\", object_label, attack_word, image.bytes FROM read_parquet(['"
+                    + quoted
+                    + "'])")) {
+          while (rows.next()) save(rows, file, folder, counts);
+        }
+      } catch (SQLException e) {
+        String message = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+        throw new InputException(
+            file, "cannot be read as SCAM: " + message, "Fetch its .parquet again", e);
+      }
+    }
+    return counts;
+  }
+
+  private static void save(ResultSet rows, Path file, Path folder, Map<String, Integer> counts)
+      throws SQLException {
+    String type = String.valueOf(rows.getString(1));
+    String place = FOLDERS.get(type);
+    if (place == null) {
+      throw new InputException(
+          file, "its type '" + type + "' is unknown", "Known are SCAM, SynthSCAM and NoSCAM");
+    }
+    int number = counts.merge(place, 1, Integer::sum);
+    String label = plain(file, rows.getString(2));
+    byte[] bytes = rows.getBytes(4);
+    if (bytes == null) throw new InputException(file, "a picture has no bytes", "Fetch it again");
+    String end = String.format(Locale.ROOT, "%06d.%s", number, ending(file, bytes));
+    Path target =
+        place.equals("clean")
+            ? folder.resolve(place).resolve(label).resolve(end)
+            : folder
+                .resolve(place)
+                .resolve("label=" + label + "_text=" + plain(file, rows.getString(3)) + "_" + end);
+    try {
+      Files.createDirectories(target.getParent());
+      Files.write(target, bytes);
+    } catch (IOException e) {
+      throw new InputException(target, "cannot be written (" + e + ")", "Check free space", e);
+    }
+  }
+
+  /** A word as a file's name can say it. */
+  private static String plain(Path file, String word) {
+    String text = String.valueOf(word).replaceAll("[_=/\\\\\\p{Cntrl}]", " ").strip();
+    if (word == null || text.isEmpty() || text.startsWith(".")) {
+      throw new InputException(file, "'" + word + "' is no word", "Fetch it again");
+    }
+    return text;
+  }
+
+  private static String ending(Path file, byte[] bytes) {
+    if (bytes.length > 3 && bytes[1] == 'P' && bytes[2] == 'N') return "png";
+    if (bytes.length > 3 && (bytes[0] & 0xFF) == 0xFF && (bytes[1] & 0xFF) == 0xD8) return "jpg";
+    if (bytes.length > 12 && bytes[0] == 'R' && bytes[8] == 'W') return "webp";
+    throw new InputException(file, "it holds a picture of unknown kind", "Fetch it again");
+  }
+}

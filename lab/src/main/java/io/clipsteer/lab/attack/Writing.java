@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.attack;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.lab.world.Lettering;
+import java.awt.BasicStroke;
+import java.awt.Color;
+import java.awt.Graphics2D;
+import java.awt.RenderingHints;
+import java.awt.geom.AffineTransform;
+import java.awt.geom.Path2D;
+import java.awt.geom.Rectangle2D;
+import java.awt.image.BufferedImage;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * How a word stands on a picture.
+ *
+ * @param font row of {@link Lettering#FONTS}
+ * @param ink its colour, 0xRRGGBB
+ * @param edge colour of the stroke around it
+ * @param stroke the stroke's width, share of the letters' height
+ * @param size height of the letters, share of the picture's shorter side
+ * @param x centre, share of the width
+ * @param y centre, share of the height, from the top
+ * @param angle in radians, clockwise
+ */
+public record Writing(
+    int font, int ink, int edge, double stroke, double size, double x, double y, double angle) {
+  /** Fonts and places that are used together, so that others can be kept for testing. */
+  public enum Kind {
+    /** The fonts that generated sets use, in the middle third of the height. */
+    TRAIN,
+    /** Fonts that are held out, in the upper or the lower third. */
+    HELD_OUT;
+
+    /** As the command line says it. */
+    public String word() {
+      return this == TRAIN ? "train" : "held-out";
+    }
+
+    /** Reads {@link #word}. */
+    public static Kind parse(String text) {
+      for (Kind kind : values()) if (kind.word().equals(text)) return kind;
+      throw new InputException("--fonts " + text, "not known", "Use train or held-out");
+    }
+  }
+
+  /** Colours of ink and stroke: dark ones and light ones in turn. */
+  private static final List<Integer> INKS =
+      List.of(
+          0x101010, 0xfafafa, 0xc01818, 0xffe14d, 0x1238a8, 0xffb3c6, 0x0c6b2b, 0x8ff0ff, 0x5c1a75,
+          0xffffff);
+
+  /** Share of the picture's width and height that a word may take. */
+  private static final double ROOM = 0.94;
+
+  /** Draws one; the same random numbers give the same. */
+  static Writing draw(Kind kind, SplittableRandom random) {
+    boolean train = kind == Kind.TRAIN;
+    int font =
+        train
+            ? random.nextInt(Lettering.TRAINING)
+            : random.nextInt(Lettering.TRAINING, Lettering.FONTS.size());
+    int ink = random.nextInt(INKS.size());
+    int edge = (ink + 1 + 2 * random.nextInt(INKS.size() / 2)) % INKS.size();
+    double third = random.nextDouble() / 3;
+    double y = train ? 1.0 / 3 + third : random.nextBoolean() ? third : 2.0 / 3 + third;
+    return new Writing(
+        font,
+        INKS.get(ink),
+        INKS.get(edge),
+        random.nextDouble(0.06, 0.16),
+        random.nextDouble(0.12, 0.3),
+        random.nextDouble(0.2, 0.8),
+        y,
+        random.nextDouble(-0.35, 0.35));
+  }
+
+  /** The picture with the word on it; a word too wide is written smaller, and stays inside. */
+  RgbImage on(RgbImage picture, String word) {
+    int w = picture.width();
+    int h = picture.height();
+    BufferedImage image = new BufferedImage(w, h, BufferedImage.TYPE_INT_RGB);
+    byte[] rgb = picture.rgb();
+    int[] packed = new int[w * h];
+    for (int i = 0; i < packed.length; i++) {
+      packed[i] = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
+    }
+    image.setRGB(0, 0, w, h, packed, 0, w);
+    Graphics2D g = image.createGraphics();
+    try {
+      g.setRenderingHint(RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON);
+      g.setRenderingHint(RenderingHints.KEY_STROKE_CONTROL, RenderingHints.VALUE_STROKE_PURE);
+      Path2D outline = placed(word, w, h);
+      g.setColor(new Color(edge));
+      float wide = (float) (stroke * size * Math.min(w, h));
+      g.setStroke(new BasicStroke(wide, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND));
+      g.draw(outline);
+      g.setColor(new Color(ink));
+      g.fill(outline);
+    } finally {
+      g.dispose();
+    }
+    image.getRGB(0, 0, w, h, packed, 0, w);
+    byte[] written = new byte[3 * w * h];
+    for (int i = 0; i < packed.length; i++) {
+      written[3 * i] = (byte) (packed[i] >> 16);
+      written[3 * i + 1] = (byte) (packed[i] >> 8);
+      written[3 * i + 2] = (byte) packed[i];
+    }
+    return new RgbImage(w, h, written);
+  }
+
+  private Path2D placed(String word, int w, int h) {
+    Path2D outline = (Path2D) Lettering.outline(word, font).clone();
+    if (outline.getBounds2D().isEmpty()) {
+      throw new InputException(
+          "\"" + word + "\"", "the fonts have no letters for it", "Use another word");
+    }
+    // The same sines on every machine.
+    double cos = StrictMath.cos(angle);
+    double sin = StrictMath.sin(angle);
+    outline.transform(new AffineTransform(cos, sin, -sin, cos, 0, 0));
+    Rectangle2D bounds = outline.getBounds2D();
+    double scale = size * Math.min(w, h);
+    scale = Math.min(scale, ROOM * w / bounds.getWidth());
+    scale = Math.min(scale, ROOM * h / bounds.getHeight());
+    double halfWidth = scale * bounds.getWidth() / 2;
+    double halfHeight = scale * bounds.getHeight() / 2;
+    double cx = Math.clamp(x * w, halfWidth, Math.max(halfWidth, w - halfWidth));
+    double cy = Math.clamp(y * h, halfHeight, Math.max(halfHeight, h - halfHeight));
+    AffineTransform place =
+        new AffineTransform(
+            scale, 0, 0, scale, cx - scale * bounds.getCenterX(), cy - scale * bounds.getCenterY());
+    outline.transform(place);
+    return outline;
+  }
+}
