@@ -3,9 +3,12 @@ package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.lab.RunFolder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** Lists of layers as options have them: {@code 2,8} or {@code 0-11}. */
 final class Layers {
@@ -39,5 +42,28 @@ final class Layers {
     for (int layer : numbers)
       points.add(HookPoint.parse((text ? "text." : "") + "blocks." + layer + "." + site));
     return points;
+  }
+
+  /** The run with the SAEs of the layers asked for; with all of them where none are. */
+  static RunFolder.Run chosen(RunFolder.Run trained, @Nullable String layers) {
+    if (layers == null) return trained;
+    List<Integer> wanted =
+        points(layers, "hook_resid_post").stream().map(HookPoint::layer).toList();
+    List<RunFolder.SaeEntry> entries =
+        trained.saes().stream().filter(e -> wanted.contains(e.point().layer())).toList();
+    for (int layer : wanted) {
+      if (entries.stream().noneMatch(e -> e.point().layer() == layer)) {
+        String there =
+            trained.saes().stream()
+                .map(e -> Integer.toString(e.point().layer()))
+                .distinct()
+                .collect(Collectors.joining(","));
+        throw new InputException(
+            "--layers " + layers,
+            "the run has no SAE of layer " + layer,
+            "Use those it has: " + there);
+      }
+    }
+    return new RunFolder.Run(trained.model(), entries);
   }
 }

@@ -29,6 +29,8 @@ import picocli.CommandLine.Spec;
       SearchCommand.class,
       SteerCommand.class,
       SteerabilityCommand.class,
+      SuppressCommand.class,
+      AttackCommand.class,
       SaeCommand.class,
       WorldCommand.class,
       BenchCommand.class,

@@ -5,7 +5,6 @@ import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.stats.Median;
 import io.clipsteer.engine.model.ClipModel;
-import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.RunFolder;
@@ -31,7 +30,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -180,7 +178,7 @@ final class SteerabilityCommand implements Callable<Integer> {
             vocabularies,
             common.seed());
     RunFolder folder = new RunFolder(run);
-    RunFolder.Run trained = chosen(folder.read());
+    RunFolder.Run trained = Layers.chosen(folder.read(), layers);
     Path checkpoint = model != null ? model : Path.of(trained.model());
     try (ClipModel clip =
             ClipModel.load(checkpoint, io.clipsteer.data.tensor.DType.F32, common.device());
@@ -217,29 +215,6 @@ final class SteerabilityCommand implements Callable<Integer> {
       if (!kinds.contains(found)) kinds.add(found);
     }
     return kinds;
-  }
-
-  /** The run with the SAEs of the layers asked for. */
-  private RunFolder.Run chosen(RunFolder.Run trained) {
-    if (layers == null) return trained;
-    List<Integer> wanted =
-        Layers.points(layers, "hook_resid_post").stream().map(HookPoint::layer).toList();
-    List<RunFolder.SaeEntry> entries =
-        trained.saes().stream().filter(e -> wanted.contains(e.point().layer())).toList();
-    for (int layer : wanted) {
-      if (entries.stream().noneMatch(e -> e.point().layer() == layer)) {
-        String there =
-            trained.saes().stream()
-                .map(e -> Integer.toString(e.point().layer()))
-                .distinct()
-                .collect(Collectors.joining(","));
-        throw new InputException(
-            "--layers " + layers,
-            "the run has no SAE of layer " + layer,
-            "Use those it has: " + there);
-      }
-    }
-    return new RunFolder.Run(trained.model(), entries);
   }
 
   /** Bare words, as the paper reads them, or finished embeddings. */

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.attack.Attack;
+import io.clipsteer.lab.attack.ScamFile;
+import io.clipsteer.lab.attack.Writing;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Wrong words on pictures. */
+@Command(
+    name = "attack",
+    description = {
+      "Writes a wrong word on each picture, in real fonts, in RTA-100's layout:"
+          + " label=<seen>_text=<written>_<number>.png.",
+      "What is seen comes from class folders or a table; the word is another class, or one of"
+          + " --words."
+    },
+    footer = {
+      "",
+      "Example: clipsteer attack --images photos --out attacked --seed 1",
+    })
+final class AttackCommand implements Callable<Integer> {
+  /** Words to write. */
+  private static final class Wrong {
+    @Option(
+        names = "--words",
+        paramLabel = "A,B,C",
+        description = "Words to write (default: the other classes).")
+    private @Nullable String words;
+
+    @Option(names = "--words-file", paramLabel = "FILE", description = "The same, one a line.")
+    private @Nullable Path file;
+  }
+
+  @Mixin private CommonOptions common;
+  @Spec private CommandSpec spec;
+
+  @ArgGroup(exclusive = true, multiplicity = "0..1")
+  private @Nullable Wrong wrong;
+
+  @Option(
+      names = "--images",
+      paramLabel = "SRC",
+      description = "Class folders, a .tar of them, or a .csv/.tsv of file and label.")
+  private @Nullable Path images;
+
+  @Option(
+      names = "--scam",
+      split = ",",
+      paramLabel = "PARQUET",
+      description = {
+        "Instead of writing anything, unpack the SCAM set into handwritten and synthetic (as above)"
+            + " and clean (class folders)."
+      })
+  private List<Path> scam = List.of();
+
+  @Option(
+      names = "--labels",
+      paramLabel = "TABLE",
+      description = "A .csv or .tsv of file and label for the pictures in --images.")
+  private @Nullable Path labels;
+
+  @Option(
+      names = "--fonts",
+      defaultValue = "train",
+      paramLabel = "KIND",
+      description = {
+        "train: eight fonts, in the middle third of the height; held-out: four others, above or"
+            + " below it, to test on (default: ${DEFAULT-VALUE})."
+      })
+  private String fonts;
+
+  @Option(
+      names = "--limit",
+      defaultValue = "9223372036854775807",
+      hideParamSyntax = true,
+      paramLabel = "N",
+      description = "Only the first N pictures.")
+  private long limit;
+
+  @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
+  private Path out;
+
+  @Override
+  public Integer call() {
+    common.apply();
+    if (!scam.isEmpty()) return unpack();
+    if (images == null) {
+      throw new ParameterException(spec.commandLine(), "Give --images=SRC or --scam=PARQUET");
+    }
+    long start = System.nanoTime();
+    ImageSet set = labels == null ? ImageSet.open(images) : ImageSet.table(labels, images);
+    var attack = new Attack(set, words(), Writing.Kind.parse(fonts), limit, common.seed());
+    Attack.Result result = attack.write(out, common.progress());
+    result.skipped().forEach(reason -> System.err.println("left out " + reason));
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("pictures", result.pictures());
+    json.put("labels", result.labels());
+    json.put("words", result.words());
+    json.put("fonts", fonts);
+    json.put("skipped", result.skipped().size());
+    json.put("seconds", seconds);
+    json.put("folder", out.toString());
+    common.print(
+        json,
+        String.format(
+            Locale.ROOT,
+            "%d pictures of %d classes with %d words in %s, %.1f s",
+            result.pictures(),
+            result.labels(),
+            result.words(),
+            out,
+            seconds));
+    return 0;
+  }
+
+  private int unpack() {
+    if (images != null || wrong != null || labels != null) {
+      throw new ParameterException(spec.commandLine(), "--scam stands alone");
+    }
+    Map<String, Integer> counts = ScamFile.unpack(scam, out);
+    Map<String, Object> json = new LinkedHashMap<>(counts);
+    json.put("folder", out.toString());
+    common.print(json, counts + " pictures in " + out);
+    return 0;
+  }
+
+  private @Nullable List<String> words() {
+    if (wrong == null) return null;
+    if (wrong.file != null) return ZeroShot.readLines(wrong.file);
+    List<String> words =
+        Arrays.stream(String.valueOf(wrong.words).split(","))
+            .map(String::strip)
+            .filter(s -> !s.isEmpty())
+            .toList();
+    if (words.isEmpty()) throw new InputException("--words", "holds no word", "Write cat,dog");
+    return words;
+  }
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.world.WorldSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** {@code suppress} and {@code attack} as a user types them. */
+final class SuppressCommandTest {
+  private static final String CLIP = "../engine/src/test/resources/models/hf-clip-quickgelu";
+
+  @TempDir private static Path temp;
+
+  private static Path portraits = Path.of("");
+  private static Path things = Path.of("");
+  private static Path run = Path.of("");
+
+  @BeforeAll
+  static void train() {
+    portraits = temp.resolve("portraits");
+    WorldSet.PORTRAITS.write(portraits, WorldSet.Split.TEST, 32, 5, 32, Progress.SILENT);
+    things = temp.resolve("things");
+    WorldSet.OBJECTS.write(things, WorldSet.Split.TEST, 40, 6, 48, Progress.SILENT);
+    run = temp.resolve("run");
+    CommandsTest.run(
+            "train",
+            "--model",
+            CLIP,
+            "--images",
+            things,
+            "--layers",
+            "1,2",
+            "--sae",
+            "topk:k=4",
+            "--expansion",
+            "2",
+            "--train-tokens",
+            "1280",
+            "--batch",
+            "64",
+            "--out",
+            run,
+            "--json")
+        .json();
+  }
+
+  private static CommandsTest.Ran suppress(Path out, Object... more) {
+    Object[] first = {"suppress", "--run", run, "--out", out, "--json"};
+    Object[] all = Arrays.copyOf(first, first.length + more.length);
+    System.arraycopy(more, 0, all, first.length, more.length);
+    return CommandsTest.run(all);
+  }
+
+  private static void keys(JsonNode json, String... names) {
+    for (String name : names) assertTrue(json.has(name), name + " is not in " + json);
+  }
+
+  @Test
+  void suppressesAndKeepsItsContract() throws IOException {
+    Path out = temp.resolve("edit");
+    JsonNode json =
+        suppress(out, "--data", "celeba:" + portraits, "--clean", things, "--max-clean-loss", 100)
+            .json();
+    keys(json, "baseline_wga", "edited_wga", "wga_low", "wga_high", "mcnemar_p", "layer");
+    keys(json, "features", "clean_before", "clean_after", "baselines", "sweep", "power", "groups");
+    assertTrue(json.get("dealt").asBoolean());
+    assertEquals(4, json.get("groups").size());
+    int asked = 0;
+    for (JsonNode group : json.get("groups")) asked += group.get("n").asInt();
+    assertEquals(16, asked, "half of the pictures are reported on");
+    assertEquals(2, json.get("sweep").size());
+    for (JsonNode baseline : json.get("baselines")) keys(baseline, "name", "wga", "p");
+    JsonNode report = JsonMapper.shared().readTree(Files.readAllBytes(out.resolve("report.json")));
+    assertEquals(json, report);
+    assertTrue(Files.isRegularFile(out.resolve("manifest.json")));
+    boolean found = !json.get("features").isEmpty();
+    assertEquals(found, Files.isRegularFile(out.resolve("edit.json")));
+    if (found) {
+      JsonNode edit = JsonMapper.shared().readTree(Files.readAllBytes(out.resolve("edit.json")));
+      keys(edit, "model_sha256", "sae_sha256", "hook_point", "tokens");
+      assertEquals(json.get("features").size(), edit.get("features").size());
+    }
+    suppress(out, "--data", "celeba:" + portraits).refused("is not empty");
+  }
+
+  @Test
+  void defendsAgainstItsOwnAttacks() {
+    Path attacked = temp.resolve("attacked");
+    JsonNode made =
+        CommandsTest.run("attack", "--images", things, "--out", attacked, "--json").json();
+    assertEquals(40, made.get("pictures").asInt());
+    JsonNode json =
+        suppress(
+                temp.resolve("words"),
+                "--data",
+                "typographic:" + attacked,
+                "--clean",
+                things,
+                "--layers",
+                "2",
+                "--edit",
+                "mean",
+                "--select",
+                "auroc",
+                "--baselines",
+                "none")
+            .json();
+    assertEquals("nothing written", json.get("groups").get(0).get("group").asString());
+    assertEquals("a word written", json.get("groups").get(1).get("group").asString());
+    assertTrue(json.get("baselines").isEmpty());
+  }
+
+  @Test
+  void attacksAreRepeatableAndStayInTheirLayout() throws IOException {
+    Path first = temp.resolve("a1");
+    Path again = temp.resolve("a2");
+    Path other = temp.resolve("a3");
+    Object[] words = {"attack", "--images", things, "--words", "cat,ice cream", "--seed", 4};
+    for (Path out : List.of(first, again)) {
+      Object[] all = Arrays.copyOf(words, words.length + 2);
+      all[words.length] = "--out";
+      all[words.length + 1] = out;
+      assertEquals(0, CommandsTest.run(all).code());
+    }
+    CommandsTest.run(
+            "attack",
+            "--images",
+            things,
+            "--fonts",
+            "held-out",
+            "--limit",
+            5,
+            "--out",
+            other,
+            "--json")
+        .json();
+    List<String> lines = Files.readAllLines(first.resolve("attacks.jsonl"));
+    assertEquals(lines, Files.readAllLines(again.resolve("attacks.jsonl")));
+    assertEquals(40, lines.size());
+    for (String line : lines) {
+      JsonNode attack = JsonMapper.shared().readTree(line);
+      String file = attack.get("file").asString();
+      String text = attack.get("text").asString();
+      String label = attack.get("label").asString();
+      assertTrue(file.startsWith("label=" + label + "_text=" + text + "_"), file);
+      assertFalse(text.equals(label), file);
+      assertTrue(List.of("cat", "ice cream").contains(text), text);
+      assertTrue(attack.get("writing").get("font").asInt() < 8, line);
+      var picture = ImageDecoder.decode(first.resolve(file));
+      var plain = ImageDecoder.decode(things.resolve(attack.get("source").asString()));
+      assertEquals(plain.width(), picture.width());
+      int changed = 0;
+      for (int i = 0; i < picture.rgb().length; i++) {
+        if (picture.rgb()[i] != plain.rgb()[i]) changed++;
+      }
+      double share = (double) changed / picture.rgb().length;
+      assertTrue(share > 0.01 && share < 0.6, file + " " + share);
+      assertTrue(
+          Arrays.equals(picture.rgb(), ImageDecoder.decode(again.resolve(file)).rgb()), file);
+    }
+    for (String line : Files.readAllLines(other.resolve("attacks.jsonl"))) {
+      JsonNode writing = JsonMapper.shared().readTree(line).get("writing");
+      assertTrue(writing.get("font").asInt() >= 8, line);
+      double y = writing.get("y").asDouble();
+      assertTrue(y <= 1 / 3.0 || y >= 2 / 3.0, line);
+    }
+  }
+
+  @Test
+  void unpacksScam() throws IOException, SQLException {
+    Path parquet = temp.resolve("it's scam.parquet");
+    byte[] png = Files.readAllBytes(picture());
+    StringBuilder hex = new StringBuilder();
+    for (byte b : png) hex.append(String.format("\\x%02X", b));
+    String rows =
+        "SELECT * FROM (VALUES ('SCAM', 'coffee_mug', 'taxi', {'bytes': '%s'::BLOB, 'path': 'a'}),"
+            + " ('NoSCAM', 'dog', '', {'bytes': '%s'::BLOB, 'path': 'b'}),"
+            + " ('SynthSCAM', 'dog', 'ice cream', {'bytes': '%s'::BLOB, 'path': 'c'}))"
+            + " t(\"type\", object_label, attack_word, image)";
+    try (var connection = DriverManager.getConnection("jdbc:duckdb:");
+        var statement = connection.createStatement()) {
+      String file = parquet.toString().replace("'", "''");
+      String blob = hex.toString();
+      String query = String.format(rows, blob, blob, blob);
+      statement.execute("COPY (" + query + ") TO '" + file + "' (FORMAT parquet)");
+      statement.execute(
+          "COPY ("
+              + query.replace("NoSCAM", "Other")
+              + ") TO '"
+              + temp.resolve("odd.parquet")
+              + "' (FORMAT parquet)");
+    }
+    Path out = temp.resolve("scam");
+    JsonNode json = CommandsTest.run("attack", "--scam", parquet, "--out", out, "--json").json();
+    assertEquals(1, json.get("clean").asInt());
+    for (String name :
+        List.of(
+            "handwritten/label=coffee mug_text=taxi_000001.png",
+            "synthetic/label=dog_text=ice cream_000001.png",
+            "clean/dog/000001.png")) {
+      assertTrue(Arrays.equals(png, Files.readAllBytes(out.resolve(name))), name);
+    }
+    Path none = temp.resolve("noscam");
+    CommandsTest.run("attack", "--scam", temp.resolve("odd.parquet"), "--out", none)
+        .refused("'Other' is unknown");
+    CommandsTest.run("attack", "--scam", picture(), "--out", none).refused("as SCAM");
+    CommandsTest.run("attack", "--scam", parquet, "--images", things, "--out", none)
+        .wrongUsage("--scam");
+    CommandsTest.run("attack", "--out", none).wrongUsage("--images");
+    assertFalse(Files.exists(none));
+  }
+
+  private static Path picture() throws IOException {
+    try (var files = Files.list(thing())) {
+      return files.findFirst().orElseThrow();
+    }
+  }
+
+  /** One class folder, in which pictures have no label. */
+  private static Path thing() throws IOException {
+    try (var folders = Files.list(things)) {
+      return folders.filter(Files::isDirectory).findFirst().orElseThrow();
+    }
+  }
+
+  @Test
+  void badInputIsOneLine() throws IOException {
+    Path out = temp.resolve("bad");
+    String data = "celeba:" + portraits;
+    suppress(out, "--data", "faces:x").refused("faces:x", "waterbirds");
+    suppress(out, "--data", "celeba:" + temp).refused("list_attr_celeba.txt", "no folder");
+    suppress(out, "--data", data, "--edit", "burn").refused("--edit burn", "scale:-2");
+    suppress(out, "--data", data, "--select", "best").refused("--select best", "greedy");
+    suppress(out, "--data", data, "--sizes", "0").refused("--sizes");
+    suppress(out, "--data", data, "--draws", "1").refused("--draws 1");
+    suppress(out, "--data", data, "--max-clean-loss", "-1").refused("--max-clean-loss");
+    suppress(out, "--data", data, "--layers", "0").refused("no SAE of layer 0");
+    suppress(out, "--data", data, "--train", data).refused("--train", "--validation");
+    suppress(out, "--data", data, "--attribute", "red").refused("--attribute red", "blond");
+    suppress(out, "--data", data, "--clean", portraits).refused("one class");
+    suppress(out, "--data", "typographic:" + things).refused("--clean");
+    Path prompts = Files.writeString(temp.resolve("prompts.tsv"), "man\ta man\n");
+    suppress(out, "--data", data, "--prompts", prompts).refused("woman");
+    suppress(out).wrongUsage("--data");
+    assertFalse(Files.exists(out), "nothing is left of a refused command");
+    Path none = temp.resolve("none");
+    CommandsTest.run("attack", "--images", temp.resolve("absent"), "--out", none)
+        .refused("no such");
+    CommandsTest.run("attack", "--images", things, "--words", "a/b", "--out", none)
+        .refused("a/b", "file's name");
+    CommandsTest.run("attack", "--images", things, "--fonts", "comic", "--out", none)
+        .refused("--fonts comic");
+    CommandsTest.run("attack", "--images", thing(), "--out", none).refused("label");
+    CommandsTest.run("attack", "--images", things, "--out", things).refused("is not empty");
+    assertFalse(Files.exists(none));
+    try (var files = Files.list(temp)) {
+      assertTrue(files.noneMatch(f -> String.valueOf(f.getFileName()).endsWith(".partial")));
+    }
+  }
+}
