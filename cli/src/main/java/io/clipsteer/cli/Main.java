@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
       IndexCommand.class,
       FeaturesCommand.class,
       SearchCommand.class,
+      ReportCommand.class,
       SteerCommand.class,
       SteerabilityCommand.class,
       SuppressCommand.class,

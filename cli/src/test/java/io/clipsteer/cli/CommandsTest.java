@@ -711,6 +711,7 @@ final class CommandsTest {
           {"harvest", "--help"},
           {"train", "--help"},
           {"steer", "--help"},
+          {"report", "--help"},
           {"sae", "--help"},
           {"sae", "convert", "--help"},
           {"sae", "verify", "--help"},

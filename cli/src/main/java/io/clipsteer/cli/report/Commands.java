@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.report;
+
+import io.clipsteer.data.RunManifest;
+import io.clipsteer.lab.RunFolder;
+import io.clipsteer.lab.index.IndexFolder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * The commands that give a report's numbers again. Training's is in its manifest word by word; the
+ * others are put together from what their files record.
+ */
+record Commands(
+    RunFolder folder,
+    IndexFolder.Manifest index,
+    @Nullable JsonNode evaluation,
+    @Nullable Steered steered) {
+
+  /** By section of the page. */
+  Map<String, String> all(Report report, Path out) {
+    String run = folder.path().toString();
+    Map<String, String> all = new LinkedHashMap<>();
+    if (Files.isRegularFile(folder.path().resolve(RunManifest.FILE))) {
+      all.put("train", line(RunManifest.read(folder.path()).command()));
+    }
+    List<String> indexing =
+        new ArrayList<>(List.of("index", "--run", run, "--images", index.source()));
+    indexing.addAll(List.of("--top", Integer.toString(index.top())));
+    all.put("index", line(indexing) + (index.labels() > 0 ? " --labels …" : ""));
+    JsonNode measured = evaluation;
+    if (measured != null) {
+      all.put(
+          "evaluate",
+          line(
+              List.of("evaluate", "--run", run, "--images", measured.path("source").asString(""))));
+    }
+    Steered steering = steered;
+    if (steering != null) {
+      JsonNode json = steering.json();
+      List<String> words =
+          new ArrayList<>(
+              List.of("steerability", "--run", run, "--images", json.path("source").asString("")));
+      words.addAll(List.of("--limit", json.path("images").asString("")));
+      words.addAll(List.of("--strength", json.path("strength").asString("")));
+      words.addAll(List.of("--tau", json.path("tau").asString("")));
+      words.addAll(List.of("--at", json.path("at").asString("all")));
+      if (json.path("screen").asBoolean(false)) words.add("--screen");
+      words.addAll(List.of("--out", steering.folder().toString()));
+      all.put("steerability", line(words) + " --vocabulary …");
+    }
+    all.put("steer", line(List.of("steer", "--run", run)));
+    all.put("search", line(List.of("search", "--run", run)));
+    all.put(
+        "report",
+        line(
+            List.of(
+                "report",
+                "--run",
+                run,
+                "--features",
+                Integer.toString(report.features()),
+                "--exemplars",
+                Integer.toString(report.exemplars()),
+                "--seed",
+                Long.toString(report.seed()),
+                "--out",
+                out.toString())));
+    return all;
+  }
+
+  /** Words as a shell takes them. */
+  private static String line(List<String> words) {
+    StringBuilder line = new StringBuilder("clipsteer");
+    for (String word : words) {
+      boolean plain = word.matches("[A-Za-z0-9_./:=,@%+-]+");
+      line.append(' ').append(plain ? word : "'" + word.replace("'", "'\\''") + "'");
+    }
+    return line.toString();
+  }
+}

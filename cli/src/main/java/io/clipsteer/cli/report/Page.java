@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.report;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.InputException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.Base64;
+
+/**
+ * One HTML file that loads nothing. Only the scripts and the style that are written here can run,
+ * by their checksums, and no request can leave: names of files and words are hostile until shown
+ * otherwise. They come as JSON in which no {@code <} is left, and the script puts them into the
+ * page as text only.
+ */
+final class Page {
+  private static final String MARK = "<!DOCTYPE html><!-- clipsteer report -->";
+
+  private Page() {}
+
+  /**
+   * Refuses a place where something lies that was not written here.
+   *
+   * @throws InputException with what is in the way
+   */
+  static void checkWritable(Path file) {
+    if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return;
+    try {
+      if (Files.isRegularFile(file)) {
+        byte[] mark = MARK.getBytes(StandardCharsets.UTF_8);
+        try (InputStream in = Files.newInputStream(file)) {
+          if (Arrays.equals(mark, in.readNBytes(mark.length))) return;
+        }
+      }
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check its rights", e);
+    }
+    throw new InputException(
+        file, "is in the way: it is no report of clipsteer's", "Name another file with --out");
+  }
+
+  /**
+   * The page.
+   *
+   * @param title in plain text
+   * @param json all that the page shows
+   */
+  static String of(String title, String json) {
+    String charts = script(Resources.charts());
+    String program = script(Resources.text("report.js"));
+    String style = "\n" + Resources.text("report.css");
+    String policy =
+        "default-src 'none'; img-src data:; style-src %s; script-src %s %s;"
+                .formatted(checksum(style), checksum(charts), checksum(program))
+            + " base-uri 'none'; form-action 'none'";
+    return MARK
+        + "\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+        + "<meta http-equiv=\"Content-Security-Policy\" content=\""
+        + policy
+        + "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        + "<meta name=\"color-scheme\" content=\"light dark\"><link rel=\"icon\" href=\"data:,\">\n"
+        + "<title>"
+        + escape(title)
+        + "</title>\n<style>"
+        + style
+        + "</style></head>\n<body><div id=\"app\"><noscript>This page shows its tables with"
+        + " JavaScript, which is off.</noscript></div>\n"
+        + "<script type=\"application/json\" id=\"data\">"
+        + json.replace("<", "\\u003c")
+        + "</script>\n<script>"
+        + charts
+        + "</script>\n<script>"
+        + program
+        + "</script>\n</body></html>\n";
+  }
+
+  /** Writes the page, whole or not at all, over an earlier one only. */
+  static void write(Path file, String html) {
+    checkWritable(file);
+    AtomicFiles.writeText(file, html);
+  }
+
+  private static String script(String text) {
+    if (text.contains("</script") || text.contains("<!--")) {
+      throw new IllegalStateException("a script of the page would end early");
+    }
+    return "\n" + text;
+  }
+
+  private static String escape(String text) {
+    return text.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace("\"", "&quot;");
+  }
+
+  private static String checksum(String text) {
+    try {
+      byte[] hash =
+          MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8));
+      return "'sha256-" + Base64.getEncoder().encodeToString(hash) + "'";
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

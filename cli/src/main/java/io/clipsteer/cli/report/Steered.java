@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.report;
+
+import io.clipsteer.data.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * What {@code steerability} measured, as its folder holds it.
+ *
+ * @param folder where
+ * @param json steerability.json
+ * @param scores of features by SAE, then by id, strongest first
+ * @param points S and power of some units of every layer and kind
+ */
+record Steered(
+    Path folder, JsonNode json, Map<String, Map<Integer, Score>> scores, List<Points> points) {
+  /** Points a chart of a layer and kind gets. */
+  private static final int MOST_POINTS = 400;
+
+  /**
+   * One unit; docs/protocol.md has the columns.
+   *
+   * @param semantic null in measurements made before there was one
+   */
+  record Score(
+      int unit,
+      int images,
+      double s,
+      double unbiased,
+      double low,
+      double high,
+      @Nullable Double semantic,
+      double power,
+      String promoted,
+      String suppressed) {}
+
+  /**
+   * For a scatter plot.
+   *
+   * @param sae of features; else empty
+   * @param values each S, power and unit
+   */
+  record Points(int layer, String unit, String sae, List<double[]> values) {}
+
+  /** The measurement in a folder. */
+  static Steered read(Path folder) {
+    Path file = folder.resolve("steerability.json");
+    try {
+      JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
+      if (json == null || !json.path("layers").isArray() || json.path("protocol").asInt() != 1) {
+        throw new InputException(file, "is no steerability of this clipsteer's", "Measure again");
+      }
+      Map<String, Map<Integer, Score>> scores = new LinkedHashMap<>();
+      List<Points> points = new ArrayList<>();
+      for (JsonNode layer : json.get("layers")) add(folder, layer, scores, points);
+      return new Steered(folder, json, scores, points);
+    } catch (JacksonException e) {
+      throw new InputException(file, "is no JSON", "Measure again with clipsteer steerability", e);
+    } catch (IOException e) {
+      throw new InputException(
+          file, "cannot be read", "Name with --steerability what steerability --out named", e);
+    }
+  }
+
+  private static void add(
+      Path folder, JsonNode layer, Map<String, Map<Integer, Score>> scores, List<Points> points)
+      throws IOException {
+    String sae = layer.path("sae").asString("");
+    String kind = layer.path("unit").asString("");
+    String place = sae.isEmpty() ? layer.path("hook_point").asString("") : sae;
+    String name = place.substring(place.lastIndexOf('/') + 1) + "." + kind + ".csv";
+    Path table = folder.resolve(name).normalize();
+    if (!table.startsWith(folder.normalize()) || name.indexOf('\\') >= 0) {
+      throw new InputException(folder, "names a table outside itself: " + name, "Measure again");
+    }
+    if (!Files.isRegularFile(table)) {
+      throw new InputException(table, "is missing", "Measure again with clipsteer steerability");
+    }
+    List<String> lines = Files.readAllLines(table);
+    List<Score> all = new ArrayList<>();
+    List<String> columns = lines.isEmpty() ? List.of() : List.of(lines.getFirst().split(",", -1));
+    for (int i = 1; i < lines.size(); i++) all.add(score(table, columns, i + 1, lines.get(i)));
+    List<double[]> some = new ArrayList<>();
+    int step = Math.max(1, (all.size() + MOST_POINTS - 1) / MOST_POINTS);
+    for (int i = 0; i < all.size(); i += step) {
+      some.add(new double[] {all.get(i).s, all.get(i).power, all.get(i).unit});
+    }
+    points.add(new Points(layer.path("layer").asInt(), kind, sae, some));
+    if (sae.isEmpty()) return;
+    Map<Integer, Score> by = new LinkedHashMap<>();
+    all.stream()
+        .sorted((a, b) -> Double.compare(b.s, a.s))
+        .forEach(score -> by.put(score.unit, score));
+    scores.put(sae, by);
+  }
+
+  /** By the columns' names; the last two are quoted, numbers come before. */
+  private static Score score(Path table, List<String> columns, int number, String line) {
+    try {
+      int words = columns.size() - 2;
+      String[] parts = line.split(",", words + 1);
+      Map<String, Double> cells = new LinkedHashMap<>();
+      for (int c = 0; c < words; c++) cells.put(columns.get(c), Double.valueOf(parts[c]));
+      int cut = parts[words].indexOf("\",\"");
+      return new Score(
+          (int) cell(cells, "unit"),
+          (int) cell(cells, "images"),
+          cell(cells, "s"),
+          cell(cells, "s_unbiased"),
+          cell(cells, "low"),
+          cell(cells, "high"),
+          cells.get("s_semantic"),
+          cell(cells, "power"),
+          parts[words].substring(1, cut).replace("\"\"", "\""),
+          parts[words].substring(cut + 3, parts[words].length() - 1).replace("\"\"", "\""));
+    } catch (RuntimeException e) {
+      throw new InputException(table, "line " + number + " is not a unit's", "Measure again", e);
+    }
+  }
+
+  private static double cell(Map<String, Double> cells, String column) {
+    Double value = cells.get(column);
+    if (value == null) throw new IllegalArgumentException("no column " + column);
+    return value;
+  }
+
+  /** A feature's score, or null. */
+  @Nullable Score of(String sae, int id) {
+    return scores.getOrDefault(sae, Map.of()).get(id);
+  }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.report;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageCursor;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.ImageItem;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.image.PilResize;
+import io.clipsteer.data.image.Preprocessing;
+import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.lab.Progress;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import javax.imageio.IIOImage;
+import javax.imageio.ImageIO;
+import javax.imageio.ImageWriteParam;
+import javax.imageio.ImageWriter;
+
+/**
+ * Small JPEGs of pictures, cropped as the model sees them, so that its patches lie where they lay.
+ * Each picture is there once, however many features show it.
+ *
+ * @param places of a picture's id in {@code jpegs}
+ * @param jpegs in base 64
+ * @param width of each, in pixels
+ * @param height of each, in pixels
+ * @param missing pictures that are not in the set any more, or cannot be read
+ */
+record Thumbnails(
+    Map<String, Integer> places, List<String> jpegs, int width, int height, List<String> missing) {
+  /** Sides from large to small; the first at which everything fits is taken. */
+  private static final int[] SIDES = {128, 112, 96, 80, 64, 48, 32};
+
+  private static final float QUALITY = 0.72f;
+
+  /** What photos take in base 64, in characters a pixel, at this quality: the first guess. */
+  private static final double CHARACTERS_PER_PIXEL = 0.6;
+
+  /** None. */
+  static Thumbnails none() {
+    return new Thumbnails(Map.of(), List.of(), 1, 1, List.of());
+  }
+
+  /**
+   * Reads the pictures, twice if the first size is too large.
+   *
+   * @param ids wanted
+   * @param budget characters that all of them may take
+   * @throws InputException when none of them is in the set, or they cannot be made small enough
+   */
+  static Thumbnails read(
+      ImageSet set,
+      Preprocessing preprocessing,
+      ImageDecoder.Options decoding,
+      Set<String> ids,
+      long budget,
+      Progress progress) {
+    if (ids.isEmpty()) return none();
+    for (int side : SIDES) {
+      boolean last = side == SIDES[SIDES.length - 1];
+      if (!last && CHARACTERS_PER_PIXEL * side * side * ids.size() > budget) continue;
+      Thumbnails all = read(set, preprocessing, decoding, ids, side, progress);
+      if (all.jpegs.isEmpty()) {
+        throw new InputException(
+            set.origin(),
+            "none of the " + ids.size() + " pictures that the index shows is here",
+            "Say with --images where they are, or leave them out with --no-pictures");
+      }
+      if (all.jpegs.stream().mapToLong(String::length).sum() <= budget) return all;
+    }
+    throw new InputException(
+        "report",
+        ids.size() + " pictures do not fit into a page of 25 MB",
+        "Show fewer with --features or --exemplars");
+  }
+
+  private static Thumbnails read(
+      ImageSet set,
+      Preprocessing preprocessing,
+      ImageDecoder.Options decoding,
+      Set<String> ids,
+      int side,
+      Progress progress) {
+    double scale =
+        Math.min(1, (double) side / Math.max(preprocessing.width(), preprocessing.height()));
+    int width = Math.max(1, (int) Math.round(preprocessing.width() * scale));
+    int height = Math.max(1, (int) Math.round(preprocessing.height() * scale));
+    Map<String, Integer> places = new LinkedHashMap<>();
+    List<String> jpegs = new ArrayList<>();
+    List<String> missing = new ArrayList<>();
+    try (ImageCursor cursor = set.cursor();
+        var task = progress.start("reading pictures", ids.size(), "images")) {
+      for (ImageItem item = cursor.next();
+          item != null && places.size() + missing.size() < ids.size();
+          item = cursor.next()) {
+        if (!ids.contains(item.id()) || places.containsKey(item.id())) continue;
+        try {
+          RgbImage image = ImageDecoder.decode(item.bytes(), item.id(), decoding);
+          RgbImage seen = preprocessing.resizedAndCropped(image);
+          RgbImage small = PilResize.resize(seen, width, height, PilResize.Filter.LANCZOS);
+          jpegs.add(Base64.getEncoder().encodeToString(jpeg(small)));
+          places.put(item.id(), jpegs.size() - 1);
+        } catch (InputException e) {
+          missing.add(item.id());
+        }
+        task.advance(1, 0);
+      }
+    }
+    for (String id : ids) if (!places.containsKey(id) && !missing.contains(id)) missing.add(id);
+    return new Thumbnails(places, jpegs, width, height, missing);
+  }
+
+  /** A picture as JPEG. */
+  static byte[] jpeg(RgbImage image) {
+    var buffered = new BufferedImage(image.width(), image.height(), BufferedImage.TYPE_INT_RGB);
+    byte[] rgb = image.rgb();
+    for (int i = 0; i < rgb.length / 3; i++) {
+      int pixel = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
+      buffered.setRGB(i % image.width(), i / image.width(), pixel);
+    }
+    ImageWriter writer = ImageIO.getImageWritersByFormatName("jpeg").next();
+    var bytes = new ByteArrayOutputStream();
+    try (var out = ImageIO.createImageOutputStream(bytes)) {
+      ImageWriteParam how = writer.getDefaultWriteParam();
+      how.setCompressionMode(ImageWriteParam.MODE_EXPLICIT);
+      how.setCompressionQuality(QUALITY);
+      writer.setOutput(out);
+      writer.write(null, new IIOImage(buffered, null, null), how);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e); // into memory: cannot be
+    } finally {
+      writer.dispose();
+    }
+    return bytes.toByteArray();
+  }
+}

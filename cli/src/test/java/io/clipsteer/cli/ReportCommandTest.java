@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.microsoft.playwright.Browser;
+import com.microsoft.playwright.BrowserContext;
+import com.microsoft.playwright.BrowserType;
+import com.microsoft.playwright.Locator;
+import com.microsoft.playwright.Page;
+import com.microsoft.playwright.Playwright;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.RgbImage;
+import java.awt.image.BufferedImage;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import javax.imageio.ImageIO;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** {@code report} as a user types it, and its page as a browser shows it. */
+final class ReportCommandTest {
+  private static final String CLIP = "../engine/src/test/resources/models/hf-clip-quickgelu";
+  private static final int PICTURES = 24;
+
+  /** A word, a label and a file's name that want to be more than text. */
+  private static final String EVIL = "</script><script>window.evil=1</script>";
+
+  private static final String EVIL_FILE = "a'\"><img src=x onerror=window.evil=1>.png";
+
+  @TempDir private static Path temp;
+
+  private static Path run = Path.of("");
+  private static Path images = Path.of("");
+
+  private static CommandsTest.Ran report(Path out, Object... more) {
+    List<Object> words = new ArrayList<>(List.of("report", "--run", run, "--out", out, "--json"));
+    words.addAll(List.of(more));
+    if (!words.contains("--features")) words.addAll(List.of("--features", 20));
+    return CommandsTest.run(words.toArray());
+  }
+
+  @BeforeAll
+  static void trainAndMeasure() throws IOException {
+    images = temp.resolve("images");
+    Files.createDirectories(images);
+    Random random = new Random(1);
+    StringBuilder labels = new StringBuilder("file\tshade\n");
+    for (int i = 0; i < PICTURES; i++) {
+      String name = i == 0 ? EVIL_FILE : "p%02d.png".formatted(i);
+      picture(images.resolve(name), random, i % 3 == 0);
+      if (i > 0) labels.append(name + "\t" + (i % 3 == 0 ? EVIL : "light") + "\n");
+    }
+    Path table = Files.writeString(temp.resolve("labels.tsv"), labels);
+    Path words = Files.writeString(temp.resolve("words.txt"), EVIL + "\nlight\nred\n\"dog\"\n");
+    run = temp.resolve("run");
+    Object[][] commands = {
+      {
+        "train",
+        "--model",
+        CLIP,
+        "--images",
+        images,
+        "--layers",
+        "1,2",
+        "--sae",
+        "topk:k=4",
+        "--expansion",
+        "4",
+        "--train-tokens",
+        "1280",
+        "--batch",
+        "64",
+        "--out",
+        run
+      },
+      {
+        "index",
+        "--run",
+        run,
+        "--images",
+        images,
+        "--labels",
+        table,
+        "--vocabulary",
+        words,
+        "--top",
+        "3"
+      },
+      {"evaluate", "--run", run, "--images", images, "--limit", "8"},
+      {
+        "steerability",
+        "--run",
+        run,
+        "--limit",
+        "4",
+        "--images",
+        images,
+        "--vocabulary",
+        words,
+        "--random-count",
+        "8",
+        "--out",
+        temp.resolve("run-steerability")
+      }
+    };
+    for (Object[] command : commands) {
+      var ran = CommandsTest.run(command);
+      assertEquals(0, ran.code(), ran.err());
+    }
+  }
+
+  private static void picture(Path file, Random random, boolean dark) throws IOException {
+    BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
+    int tint = dark ? 0x101010 : 0xC0C0C0;
+    for (int y = 0; y < 33; y++) {
+      for (int x = 0; x < 36; x++) image.setRGB(x, y, tint ^ random.nextInt(0x202020));
+    }
+    ImageIO.write(image, "png", file.toFile());
+  }
+
+  private static JsonNode data(Path page) throws IOException {
+    String html = Files.readString(page);
+    int from = html.indexOf("id=\"data\">") + "id=\"data\">".length();
+    return JsonMapper.shared().readTree(html.substring(from, html.indexOf("</script>", from)));
+  }
+
+  @Test
+  void thePageHoldsWhatTheTablesSay() throws IOException {
+    Path out = temp.resolve("told.html");
+    JsonNode json = report(out, "--exemplars", "2").json();
+    assertEquals(20, json.get("features").asInt());
+    assertEquals(Files.size(out), json.get("bytes").asLong());
+    assertTrue(json.get("evaluation").asBoolean() && json.get("steerability").asBoolean());
+    JsonNode data = data(out);
+    assertEquals(2, data.get("saes").size());
+    for (JsonNode feature : data.get("features")) {
+      String sae = data.get("saes").get(feature.get("s").asInt()).get("sae").asString();
+      String where = " WHERE sae = '" + sae + "' AND id = " + feature.get("id");
+      JsonNode row =
+          CommandsTest.run(
+                  "features",
+                  "--run",
+                  run,
+                  "SELECT f.frequency, f.max, t.image, t.patch FROM features f JOIN feature_tops t"
+                      + " USING (sae, id)"
+                      + where
+                      + " AND ranking = 'max' AND rank = 1",
+                  "--json")
+              .json()
+              .get("rows")
+              .get(0);
+      assertEquals(row.get(0).asDouble(), feature.get("frequency").asDouble(), 1e-6);
+      assertEquals(row.get(1).asDouble(), feature.get("max").asDouble(), 1e-4);
+      JsonNode top = feature.get("tops").get(0);
+      assertEquals(row.get(2).asString(), top.get("image").asString());
+      assertTrue(feature.get("tops").size() <= 2);
+      if (!row.get(3).isNull()) {
+        byte[] map = Base64.getDecoder().decode(top.get("map").asString());
+        int best = 0;
+        for (int p = 0; p < map.length; p++) if ((map[p] & 255) > (map[best] & 255)) best = p;
+        assertEquals(map[row.get(3).asInt()], map[best], "the strongest patch is the brightest");
+      }
+      String jpeg = data.get("thumbs").get(top.get("t").asInt()).asString();
+      RgbImage seen = ImageDecoder.decode(Base64.getDecoder().decode(jpeg), "thumbnail");
+      String name = top.get("image").asString();
+      boolean dark = name.equals(EVIL_FILE) || Integer.parseInt(name.substring(1, 3)) % 3 == 0;
+      assertEquals(dark, (seen.rgb()[0] & 255) < 100, name + " has its own picture");
+      assertTrue(feature.get("steer").get("s").asDouble() >= 0);
+    }
+    assertEquals(data.get("thumbs").size(), json.get("pictures").asInt());
+    Path again = temp.resolve("again.html");
+    report(again, "--exemplars", "2").json();
+    byte[] expected =
+        Files.readString(out)
+            .replace("told.html", "again.html")
+            .getBytes(java.nio.charset.StandardCharsets.UTF_8);
+    // The page's own command is in it, whose --out differs.
+    assertArrayEquals(expected, Files.readAllBytes(again));
+  }
+
+  @Test
+  void nothingThatAFileSaysEndsTheScript() throws IOException {
+    Path out = temp.resolve("hostile.html");
+    report(out).json();
+    String html = Files.readString(out);
+    assertEquals(4, html.split("</script", -1).length, "three scripts, and no fourth");
+    assertFalse(html.contains("<img"));
+    assertTrue(html.contains("default-src 'none'") && !html.contains("unsafe"));
+    assertTrue(data(out).toString().contains("window.evil"), "the hostile texts are in the data");
+  }
+
+  @Test
+  void picturesMayHaveMoved() throws IOException {
+    Path some = temp.resolve("some");
+    Files.createDirectories(some);
+    Files.copy(images.resolve("p01.png"), some.resolve("p01.png"));
+    var ran = report(temp.resolve("moved.html"), "--images", some);
+    assertEquals(1, ran.json().get("pictures").asInt());
+    assertTrue(ran.json().get("missing").asInt() > 5);
+    assertTrue(ran.err().contains("--images"), ran.err());
+    Path none = temp.resolve("none.html");
+    Path other = temp.resolve("other");
+    Files.createDirectories(other);
+    Files.copy(images.resolve("p01.png"), other.resolve("x.png"));
+    report(none, "--images", other).refused("none of the", "--images");
+    report(none, "--images", temp.resolve("nowhere")).refused("no such file");
+    assertFalse(Files.exists(none));
+    assertEquals(0, report(none, "--no-pictures").json().get("pictures").asInt());
+  }
+
+  @Test
+  void badInputIsOneLine() throws IOException {
+    Path mine = Files.writeString(temp.resolve("mine.html"), "<html>my page</html>");
+    report(mine).refused("mine.html", "in the way");
+    assertEquals("<html>my page</html>", Files.readString(mine));
+    Path out = temp.resolve("never.html");
+    report(out, "--features", "0").refused("--features 0");
+    report(out, "--exemplars", "-1").refused("--exemplars -1");
+    report(out, "--steerability", temp).refused("steerability.json");
+    report(out, "--index", temp).refused("not indexed", "clipsteer index");
+    Path broken = temp.resolve("broken");
+    Files.createDirectories(broken);
+    Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":1,\"layers\":[3]}");
+    report(out, "--steerability", broken).refused("csv");
+    Files.writeString(broken.resolve("steerability.json"), "{");
+    report(out, "--steerability", broken).refused("JSON");
+    assertFalse(Files.exists(out));
+  }
+
+  // ---- in a browser -----------------------------------------------------------------------------
+
+  private static @Nullable Path chromium() {
+    for (String folder : String.valueOf(System.getenv("PATH")).split(File.pathSeparator)) {
+      for (String name : List.of("chromium", "chromium-browser", "google-chrome")) {
+        Path file = Path.of(folder, name);
+        if (Files.isExecutable(file)) return file;
+      }
+    }
+    return null;
+  }
+
+  @Test
+  void aBrowserShowsIt() {
+    Path chromium = chromium();
+    assumeTrue(chromium != null, "no Chromium on the PATH: the page is not looked at");
+    Path out = temp.resolve("seen.html");
+    report(out).json();
+    var options =
+        new Playwright.CreateOptions().setEnv(Map.of("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"));
+    try (Playwright playwright = Playwright.create(options);
+        Browser browser =
+            playwright
+                .chromium()
+                .launch(
+                    new BrowserType.LaunchOptions()
+                        .setExecutablePath(chromium)
+                        .setArgs(List.of("--no-sandbox")))) {
+      for (int width : new int[] {1280, 390}) clickThrough(browser, out, width);
+    }
+  }
+
+  private static void clickThrough(Browser browser, Path out, int width) {
+    List<String> complaints = new ArrayList<>();
+    try (BrowserContext context =
+        browser.newContext(new Browser.NewContextOptions().setViewportSize(width, 900))) {
+      Page page = context.newPage();
+      page.onConsoleMessage(message -> complaints.add("console: " + message.text()));
+      page.onPageError(error -> complaints.add("error: " + error));
+      page.onRequest(
+          request -> {
+            boolean own = request.url().startsWith("data:") || request.url().startsWith("file:");
+            if (!own) complaints.add("request: " + request.url());
+          });
+      page.navigate(out.toUri().toString());
+      page.locator("h1").waitFor();
+      assertEquals("run", page.locator("h1").textContent());
+      page.locator("canvas[role=img]").first().waitFor();
+      fits(page, width);
+      page.locator("button.def").first().click();
+      assertTrue(page.locator(".pop").textContent().contains("docs/metrics.md"));
+      page.keyboard().press("Escape");
+      assertEquals(0, page.locator(".pop").count());
+
+      page.locator("nav a", new Page.LocatorOptions().setHasText("Features")).click();
+      Locator cards = page.locator("#gallery > a");
+      assertEquals(20, cards.count());
+      assertEquals("20 features", page.locator("#count").textContent());
+      fits(page, width);
+      page.locator("#filter-sae").selectOption("1");
+      assertEquals(10, cards.count());
+      page.locator("#search").fill("no such thing");
+      assertEquals(0, cards.count());
+      page.locator("#search").fill("</script>");
+      int evil = cards.count();
+      assertTrue(evil > 0, "found by the hostile word");
+      page.locator("#search").fill("");
+      page.locator("#filter-sae").selectOption("");
+      page.locator("#heat").click();
+      assertEquals("false", page.locator("#heat").getAttribute("aria-pressed"));
+      assertFalse(page.locator("#gallery canvas").first().isVisible());
+
+      String name = cards.first().locator(".word").textContent();
+      cards.first().click();
+      page.locator(".exemplars figure").first().waitFor();
+      assertEquals(name, page.locator("h1").textContent());
+      assertTrue(page.locator(".exemplars img").count() > 0);
+      for (String head : List.of("Strongest pictures", "Names", "Labels", "Steering", "Like it")) {
+        assertEquals(1, page.locator("h2", text(head)).count(), head);
+      }
+      fits(page, width);
+      assertTrue(page.locator("footer").textContent().contains("clipsteer index"));
+      page.locator("nav a", text("Steerability")).click();
+      page.locator("h1", text("Steerability")).waitFor();
+      fits(page, width);
+      page.locator("nav a", text("Definitions")).click();
+      page.locator("h1", text("Definitions")).waitFor();
+      fits(page, width);
+      assertNull(page.evaluate("() => window.evil"), "a hostile text ran");
+    }
+    assertEquals(List.of(), complaints);
+  }
+
+  private static Page.LocatorOptions text(String text) {
+    return new Page.LocatorOptions().setHasText(text);
+  }
+
+  private static void fits(Page page, int width) {
+    Object wide = page.evaluate("() => document.documentElement.scrollWidth");
+    assertEquals(width, ((Number) wide).intValue(), "nothing sticks out at " + page.url());
+  }
+}
