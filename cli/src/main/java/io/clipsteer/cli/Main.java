@@ -27,6 +27,7 @@ import picocli.CommandLine.Spec;
       IndexCommand.class,
       FeaturesCommand.class,
       SearchCommand.class,
+      CompareCommand.class,
       ReportCommand.class,
       SteerCommand.class,
       SteerabilityCommand.class,

@@ -53,10 +53,20 @@ final class RunOptions {
   }
 
   private Path checkpoint(RunFolder.Run trained) {
-    if (model != null) return model;
+    return checkpoint(run, trained, model, "--model");
+  }
+
+  /**
+   * Where a run's checkpoint is.
+   *
+   * @param given by the user, or null
+   * @param option that it could be given with
+   */
+  static Path checkpoint(Path run, RunFolder.Run trained, @Nullable Path given, String option) {
+    if (given != null) return given;
+    String remedy = "Give " + option + " PATH";
     if (trained.model().isEmpty()) {
-      throw new InputException(
-          run, "was trained from a store, its model is not noted", "Give --model PATH");
+      throw new InputException(run, "was trained from a store, its model is not noted", remedy);
     }
     try {
       Path path = Path.of(trained.model());
@@ -64,7 +74,6 @@ final class RunOptions {
     } catch (InvalidPathException e) {
       // Written on another system: as good as absent.
     }
-    throw new InputException(
-        run, "its model is no longer at " + trained.model(), "Give --model PATH");
+    throw new InputException(run, "its model is no longer at " + trained.model(), remedy);
   }
 }

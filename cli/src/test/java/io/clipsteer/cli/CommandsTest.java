@@ -712,6 +712,7 @@ final class CommandsTest {
           {"train", "--help"},
           {"steer", "--help"},
           {"report", "--help"},
+          {"compare", "--help"},
           {"sae", "--help"},
           {"sae", "convert", "--help"},
           {"sae", "verify", "--help"},

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.RunManifest;
+import io.clipsteer.data.stats.Share;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeFiles;
+import io.clipsteer.lab.RunFolder;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.compare.CompareRun;
+import io.clipsteer.lab.compare.Comparison;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** SAE against SAE. */
+@Command(
+    name = "compare",
+    description = {
+      "Which features two runs have in common: other seeds, other recipes, other layers (a run"
+          + " against itself), other models.",
+      "By decoder directions where both runs read the same model, and with --images by what the"
+          + " features are active on, which also works across models. Pairs are those of the"
+          + " largest sum (the assignment problem), or mutual nearest neighbours in SAEs larger"
+          + " than --assign-up-to."
+    },
+    footer = {
+      "",
+      "Example: clipsteer compare runs/seed1 runs/seed2 --images photos --out runs/seeds --json",
+    })
+final class CompareCommand implements Callable<Integer> {
+  @Mixin private CommonOptions common;
+
+  @Mixin private PictureOptions pictures;
+
+  @Parameters(index = "0", paramLabel = "RUN_A", description = "A training run.")
+  private Path first;
+
+  @Parameters(index = "1", paramLabel = "RUN_B", description = "Another, or the same.")
+  private Path second;
+
+  @Option(
+      names = "--model-a",
+      paramLabel = "PATH",
+      description = "RUN_A's checkpoint, when it is no longer where the run was trained.")
+  private @Nullable Path modelA;
+
+  @Option(names = "--model-b", paramLabel = "PATH", description = "RUN_B's checkpoint.")
+  private @Nullable Path modelB;
+
+  @Option(
+      names = "--threshold",
+      defaultValue = "0.7",
+      description =
+          "Cosine or correlation from which two features are the same (default:"
+              + " ${DEFAULT-VALUE}).")
+  private double threshold;
+
+  @Option(
+      names = "--min-images",
+      defaultValue = "5",
+      paramLabel = "N",
+      description =
+          "Pictures a feature must be active on to be correlated (default: ${DEFAULT-VALUE}).")
+  private int least;
+
+  @Option(
+      names = "--assign-up-to",
+      defaultValue = "8192",
+      paramLabel = "N",
+      description = "Features up to which the assignment is solved (default: ${DEFAULT-VALUE}).")
+  private int most;
+
+  @Option(
+      names = "--out",
+      paramLabel = "DIR",
+      description = "New folder for compare.json and features.parquet (default: print only).")
+  private @Nullable Path out;
+
+  @Override
+  public Integer call() {
+    common.apply();
+    var options = new CompareRun.Options(threshold, most, least, common.seed());
+    RunFolder folderA = RunOptions.folder(first);
+    RunFolder folderB = RunOptions.folder(second);
+    RunFolder.Run runA = folderA.read();
+    RunFolder.Run runB = folderB.read();
+    if (out != null) Comparison.checkWritable(out);
+    boolean sameRun = same(first, second);
+    boolean sameModel = sameRun || sameModel(runA, runB);
+    Comparison comparison =
+        pictures.isGiven()
+            ? seen(folderA, runA, folderB, runB, sameRun, sameModel, options)
+            : blind(folderA, runA, folderB, runB, sameRun, sameModel, options);
+    Map<String, Object> about = new LinkedHashMap<>();
+    about.put("run_a", first.toString());
+    about.put("run_b", second.toString());
+    about.put("model_a", runA.model());
+    about.put("model_b", runB.model());
+    if (pictures.isGiven()) about.put("source", pictures.images().toString());
+    if (out != null) comparison.write(out, about);
+    about.putAll(comparison.json());
+    common.print(about, text(comparison));
+    return 0;
+  }
+
+  private static boolean same(Path one, Path other) {
+    try {
+      return Files.isSameFile(one, other);
+    } catch (IOException e) {
+      return one.toAbsolutePath().normalize().equals(other.toAbsolutePath().normalize());
+    }
+  }
+
+  /** By the weights' checksums in the manifests; without them by the path. */
+  private boolean sameModel(RunFolder.Run runA, RunFolder.Run runB) {
+    String a = hash(first);
+    String b = hash(second);
+    return a != null && b != null ? a.equals(b) : runA.model().equals(runB.model());
+  }
+
+  private static @Nullable String hash(Path run) {
+    if (!Files.isRegularFile(run.resolve(RunManifest.FILE))) return null;
+    return RunManifest.read(run).hashes().get("model");
+  }
+
+  private Comparison seen(
+      RunFolder folderA,
+      RunFolder.Run runA,
+      RunFolder folderB,
+      RunFolder.Run runB,
+      boolean sameRun,
+      boolean sameModel,
+      CompareRun.Options options) {
+    Path checkpointA = RunOptions.checkpoint(first, runA, modelA, "--model-a");
+    try (ClipModel clipA = load(checkpointA);
+        RunSaes a = RunSaes.open(folderA, runA, clipA)) {
+      var seenA = new CompareRun.Seen(clipA, pictures.resolve(clipA));
+      if (sameRun) {
+        return new CompareRun(a, a, true, options).run(seenA, null, common.progress());
+      }
+      if (sameModel) {
+        try (RunSaes b = RunSaes.open(folderB, runB, clipA)) {
+          return new CompareRun(a, b, true, options).run(seenA, null, common.progress());
+        }
+      }
+      Path checkpointB = RunOptions.checkpoint(second, runB, modelB, "--model-b");
+      try (ClipModel clipB = load(checkpointB);
+          RunSaes b = RunSaes.open(folderB, runB, clipB)) {
+        var seenB = new CompareRun.Seen(clipB, pictures.resolve(clipB));
+        return new CompareRun(a, b, false, options).run(seenA, seenB, common.progress());
+      }
+    }
+  }
+
+  private ClipModel load(Path checkpoint) {
+    return ClipModel.load(checkpoint, io.clipsteer.data.tensor.DType.F32, common.device());
+  }
+
+  /** By directions alone: no model is needed. */
+  private Comparison blind(
+      RunFolder folderA,
+      RunFolder.Run runA,
+      RunFolder folderB,
+      RunFolder.Run runB,
+      boolean sameRun,
+      boolean sameModel,
+      CompareRun.Options options) {
+    try (RunSaes a = saes(folderA, runA);
+        RunSaes b = sameRun ? a : saes(folderB, runB)) {
+      if (sameModel && a.all().getFirst().sae().width() != b.all().getFirst().sae().width()) {
+        throw new InputException(
+            second,
+            "has SAEs of width " + b.all().getFirst().sae().width(),
+            "Compare runs on one model, or give --images");
+      }
+      return new CompareRun(a, b, sameModel, options).run(null, null, common.progress());
+    }
+  }
+
+  private static RunSaes saes(RunFolder folder, RunFolder.Run run) {
+    List<RunSaes.One> all = new ArrayList<>();
+    try {
+      for (RunFolder.SaeEntry entry : run.saes()) {
+        Sae sae = SaeFiles.read(folder.sae(entry));
+        all.add(new RunSaes.One(entry, sae));
+      }
+      return new RunSaes(all);
+    } catch (RuntimeException e) {
+      for (RunSaes.One one : all) one.sae().close();
+      throw e;
+    }
+  }
+
+  private String text(Comparison comparison) {
+    StringBuilder text = new StringBuilder();
+    add(
+        text,
+        "%s: same from %s on%n%n",
+        comparison.images() == 0 ? "no pictures" : comparison.images() + " pictures",
+        threshold);
+    for (Comparison.Pair pair : comparison.pairs()) {
+      Share a = pair.overlap(true, threshold);
+      Share b = pair.overlap(false, threshold);
+      add(text, "A %s%nB %s%n", pair.a(), pair.b());
+      add(
+          text,
+          "  by %s (%s): of A %s, of B %s are the same%n",
+          pair.method().equals("decoder") ? "direction" : "activation",
+          pair.matching().optimal() ? "assignment" : "mutual nearest",
+          share(a),
+          share(b));
+      add(
+          text,
+          "  nearest on the other side: mean %.3f, by chance %.3f; only A has %d, only B has %d%n",
+          pair.matching().a().mean(),
+          pair.chance().mean(),
+          pair.only(true, threshold),
+          pair.only(false, threshold));
+    }
+    for (Comparison.Drift drift : comparison.drifts()) {
+      add(text, "%nA's features to their nearest of B, mean, by %s%n", drift.method());
+      for (int i = 0; i < drift.a().size(); i++) {
+        for (double value : drift.values()[i]) add(text, "%7.3f", value);
+        add(text, "  %s%n", drift.a().get(i));
+      }
+      add(text, "columns: %s%n", String.join(", ", drift.b()));
+    }
+    return text.toString();
+  }
+
+  private static String share(Share share) {
+    return String.format(
+        Locale.ROOT,
+        "%.1f %% (%.1f to %.1f, n = %d)",
+        100 * share.value(),
+        100 * share.low(),
+        100 * share.high(),
+        share.n());
+  }
+
+  private static void add(StringBuilder text, String format, Object... values) {
+    text.append(String.format(Locale.ROOT, format, values));
+  }
+}

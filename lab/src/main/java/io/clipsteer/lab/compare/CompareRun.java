@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.compare;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunSaes;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Compares the SAEs of two runs: by decoder directions where both read the same model, and by what
+ * their features are active on where there are pictures.
+ *
+ * @param a the SAEs of one run
+ * @param b the SAEs of the other; the same object for a run against itself
+ * @param sameModel whether both read the same weights
+ * @param options what counts
+ */
+public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options options) {
+  /** Rows of A at most in a drift's cell: evenly spread over its features. */
+  private static final int DRIFT_ROWS = 2048;
+
+  /**
+   * What counts.
+   *
+   * @param threshold cosine or correlation from which features are the same, above 0, at most 1
+   * @param most features of the larger SAE up to which the assignment is solved
+   * @param pictures on which a feature must be active to have a correlation, at least 2
+   * @param seed of the chance level
+   */
+  public record Options(double threshold, int most, int pictures, long seed) {
+    /** Refuses what is out of range. */
+    public Options {
+      if (!(threshold > 0 && threshold <= 1)) {
+        throw new InputException("--threshold " + threshold, "not above 0 and up to 1", "Try 0.7");
+      }
+      if (most < 0 || most > 16384) {
+        throw new InputException(
+            "--assign-up-to " + most, "not from 0 to 16384", "Its matrix must fit in memory");
+      }
+      if (pictures < 2) {
+        throw new InputException(
+            "--min-images " + pictures, "a correlation needs 2 at least", "Try 5");
+      }
+    }
+  }
+
+  /**
+   * One side's pictures.
+   *
+   * @param model that the side's SAEs read
+   * @param pictures as it reads them
+   */
+  public record Seen(ClipModel model, Pictures pictures) {}
+
+  /** Two SAEs that are compared in full. */
+  private record Two(RunSaes.One a, RunSaes.One b) {}
+
+  /**
+   * Compares.
+   *
+   * @param ofA null without pictures
+   * @param ofB null without pictures; ignored where both sides read the same model
+   */
+  public Comparison run(@Nullable Seen ofA, @Nullable Seen ofB, Progress progress) {
+    if (ofA == null && !sameModel) {
+      throw new InputException(
+          "comparison",
+          "the runs read different models, whose directions have nothing in common",
+          "Give pictures with --images: features are matched by what they are active on");
+    }
+    if (a == b && a.all().size() < 2) {
+      throw new InputException(
+          "comparison", "a run of one SAE against itself", "Name another run as the second");
+    }
+    ImageScores scoresA = null;
+    ImageScores scoresB = null;
+    if (ofA != null) {
+      List<RunSaes.One> first = new ArrayList<>(a.all());
+      if (sameModel && a != b) first.addAll(b.all());
+      scoresA = ImageScores.read(ofA.model, ofA.pictures, first, progress);
+      scoresB = scoresA;
+      if (!sameModel) {
+        Seen other = Objects.requireNonNull(ofB);
+        scoresB = ImageScores.read(other.model, other.pictures, b.all(), progress);
+        if (!scoresA.images().equals(scoresB.images())) {
+          throw new InputException(
+              "comparison", "the models did not read the same pictures", "Leave out unread ones");
+        }
+      }
+    }
+    return compared(scoresA, scoresB, progress);
+  }
+
+  private Comparison compared(
+      @Nullable ImageScores scoresA, @Nullable ImageScores scoresB, Progress progress) {
+    List<Comparison.Drift> drifts = new ArrayList<>();
+    Comparison.Drift activations = null;
+    if (a.all().size() > 1 || b.all().size() > 1) {
+      if (sameModel) drifts.add(drift(null, null, progress));
+      if (scoresA != null) {
+        activations = drift(scoresA, scoresB, progress);
+        drifts.add(activations);
+      }
+    }
+    List<Two> twos = twos(activations);
+    List<Comparison.Pair> pairs = new ArrayList<>();
+    try (var task = progress.start("matching", twos.size(), "pairs")) {
+      for (Two two : twos) {
+        if (sameModel) pairs.add(pair(two, scoresA, scoresB, false));
+        if (scoresA != null) pairs.add(pair(two, scoresA, scoresB, true));
+        task.advance(1, 0);
+      }
+    }
+    int images = scoresA == null ? 0 : scoresA.images().size();
+    return new Comparison(images, sameModel, options, pairs, drifts);
+  }
+
+  /** Which SAEs are compared in full. */
+  private List<Two> twos(Comparison.@Nullable Drift activations) {
+    List<Two> twos = new ArrayList<>();
+    if (a == b) {
+      List<RunSaes.One> sorted =
+          a.all().stream().sorted(Comparator.comparingInt(one -> one.point().layer())).toList();
+      for (int i = 1; i < sorted.size(); i++) twos.add(new Two(sorted.get(i - 1), sorted.get(i)));
+      return twos;
+    }
+    if (sameModel) {
+      for (RunSaes.One one : a.all()) {
+        for (RunSaes.One other : b.all()) {
+          if (one.point().equals(other.point()) && one.selection() == other.selection()) {
+            twos.add(new Two(one, other));
+          }
+        }
+      }
+    } else if (activations != null) {
+      // Layers of different models have no numbers in common: each SAE meets the likest one.
+      for (int i = 0; i < a.all().size(); i++) {
+        double[] row = activations.values()[i];
+        int best = 0;
+        for (int j = 1; j < row.length; j++) if (row[j] > row[best]) best = j;
+        twos.add(new Two(a.all().get(i), b.all().get(best)));
+      }
+    }
+    if (twos.isEmpty()) {
+      for (RunSaes.One one : a.all()) for (RunSaes.One o : b.all()) twos.add(new Two(one, o));
+    }
+    return twos;
+  }
+
+  /** Which features take part: with pictures only those that are active on enough of them. */
+  private int[] ids(RunSaes.One one, @Nullable ImageScores scores, boolean activation) {
+    if (scores != null) return scores.atLeast(one, activation ? options.pictures : 1);
+    int[] all = new int[one.sae().features()];
+    Arrays.setAll(all, i -> i);
+    return all;
+  }
+
+  /** Unit rows of some features, in the current scope. */
+  private static Tensor rows(RunSaes.One one, int[] ids, @Nullable ImageScores scores) {
+    if (scores != null) return scores.rows(one, ids);
+    long[] wide = new long[ids.length];
+    for (int i = 0; i < ids.length; i++) wide[i] = ids[i];
+    return one.sae().decoder().indexSelect(0, Tensor.of(wide, wide.length)).unit();
+  }
+
+  private Comparison.Pair pair(
+      Two two, @Nullable ImageScores scoresA, @Nullable ImageScores scoresB, boolean activation) {
+    int[] idsA = ids(two.a, scoresA, activation);
+    int[] idsB = ids(two.b, scoresB, activation);
+    if (idsA.length == 0 || idsB.length == 0) {
+      throw new InputException(
+          (idsA.length == 0 ? two.a : two.b).entry().folder(),
+          "no feature is active on enough pictures",
+          "Give more pictures, or a lower --min-images");
+    }
+    try (Scope scope = Scope.open()) {
+      Tensor rowsA = rows(two.a, idsA, activation ? scoresA : null);
+      Tensor rowsB = rows(two.b, idsB, activation ? scoresB : null);
+      Matching matching = Matching.of(rowsA, rowsB, options.most);
+      Matching.Nearest chance = Matching.chance(rowsA, rowsB, options.seed);
+      return new Comparison.Pair(
+          activation ? "activation" : "decoder",
+          two.a.entry().folder(),
+          two.b.entry().folder(),
+          idsA,
+          idsB,
+          scoresA == null ? null : scoresA.active(two.a),
+          scoresB == null ? null : scoresB.active(two.b),
+          matching,
+          chance);
+    }
+  }
+
+  /** Mean cosine (or correlation) of A's features with their nearest in B, for all SAEs. */
+  private Comparison.Drift drift(
+      @Nullable ImageScores scoresA, @Nullable ImageScores scoresB, Progress progress) {
+    double[][] values = new double[a.all().size()][b.all().size()];
+    boolean activation = scoresA != null;
+    String title = activation ? "correlating SAEs" : "comparing directions";
+    try (var task = progress.start(title, (long) values.length * b.all().size(), "pairs")) {
+      for (int i = 0; i < values.length; i++) {
+        try (Scope scope = Scope.open()) {
+          RunSaes.One one = a.all().get(i);
+          Tensor rowsA = rows(one, spread(ids(one, scoresA, activation)), scoresA);
+          for (int j = 0; j < values[i].length; j++) {
+            RunSaes.One other = b.all().get(j);
+            try (Scope inner = Scope.open()) {
+              Tensor rowsB = rows(other, ids(other, scoresB, activation), scoresB);
+              values[i][j] = Matching.nearest(rowsA, rowsB).mean();
+            }
+            task.advance(1, 0);
+          }
+        }
+      }
+    }
+    return new Comparison.Drift(
+        activation ? "activation" : "decoder",
+        a.all().stream().map(one -> one.entry().folder()).toList(),
+        b.all().stream().map(one -> one.entry().folder()).toList(),
+        values);
+  }
+
+  private static int[] spread(int[] ids) {
+    if (ids.length <= DRIFT_ROWS) return ids;
+    int[] some = new int[DRIFT_ROWS];
+    for (int i = 0; i < some.length; i++) some[i] = ids[(int) ((long) i * ids.length / DRIFT_ROWS)];
+    return some;
+  }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.compare;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageBatch;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.sae.SparseCode;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.TowerWalk;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * A feature's largest activation on each picture, of every feature of some SAEs.
+ *
+ * @param images ids, in the order of the scores
+ * @param of by SAE, then picture: [features] each
+ */
+record ImageScores(List<String> images, Map<RunSaes.One, List<float[]>> of) {
+  /** All scores that are held. */
+  private static final long MOST_BYTES = 4L << 30;
+
+  /**
+   * One pass.
+   *
+   * @param saes of this model
+   * @throws InputException when no picture can be read, or the scores would not fit in memory
+   */
+  static ImageScores read(
+      ClipModel model, Pictures pictures, List<RunSaes.One> saes, Progress progress) {
+    long features = saes.stream().mapToLong(one -> one.sae().features()).sum();
+    Map<RunSaes.One, List<float[]>> of = new LinkedHashMap<>();
+    for (RunSaes.One one : saes) of.put(one, new ArrayList<>());
+    List<String> ids = new ArrayList<>();
+    TowerWalk walk = TowerWalk.past(model.vision(), saes.stream().map(RunSaes.One::point).toList());
+    try (var task = progress.start("scoring pictures", pictures.count(), "images")) {
+      pictures.forEach(
+          (batch, pixels) -> {
+            if (4 * features * (ids.size() + batch.count()) > MOST_BYTES) {
+              throw new InputException(
+                  "comparison",
+                  "the scores of " + features + " features on all pictures exceed 4 GiB",
+                  "Give fewer with --limit");
+            }
+            add(walk, batch, pixels, of);
+            ids.addAll(batch.ids());
+            task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
+          });
+    }
+    return new ImageScores(ids, of);
+  }
+
+  private static void add(
+      TowerWalk walk, ImageBatch batch, Tensor pixels, Map<RunSaes.One, List<float[]>> of) {
+    walk.walk(
+        pixels,
+        paused -> {
+          for (var entry : of.entrySet()) {
+            RunSaes.One one = entry.getKey();
+            if (!one.point().equals(paused.at())) continue;
+            try (Scope scope = Scope.open()) {
+              Tensor x = walk.selected(one.selection(), paused);
+              SparseCode code = one.sae().encode(x).code();
+              long[] units = code.indices().to(DType.I64).toLongs();
+              float[] values = code.values().toFloats();
+              int tokens = code.rows() / batch.count();
+              for (int i = 0; i < batch.count(); i++) {
+                float[] largest = new float[one.sae().features()];
+                int end = code.starts()[(i + 1) * tokens];
+                for (int e = code.starts()[i * tokens]; e < end; e++) {
+                  int unit = (int) units[e];
+                  largest[unit] = Math.max(largest[unit], values[e]);
+                }
+                entry.getValue().add(largest);
+              }
+            }
+          }
+        });
+  }
+
+  /** On how many pictures each feature is active. */
+  int[] active(RunSaes.One one) {
+    int[] active = new int[one.sae().features()];
+    for (float[] picture : Objects.requireNonNull(of.get(one))) {
+      for (int u = 0; u < active.length; u++) if (picture[u] > 0) active[u]++;
+    }
+    return active;
+  }
+
+  /** Features active on at least so many pictures, rising. */
+  int[] atLeast(RunSaes.One one, int pictures) {
+    int[] active = active(one);
+    int[] ids = new int[active.length];
+    int count = 0;
+    for (int u = 0; u < active.length; u++) if (active[u] >= pictures) ids[count++] = u;
+    return Arrays.copyOf(ids, count);
+  }
+
+  /**
+   * Scores of some features minus their mean, brought to unit length: inner products are
+   * correlations. F32 [ids,images], in the current scope.
+   */
+  Tensor rows(RunSaes.One one, int[] ids) {
+    List<float[]> scores = Objects.requireNonNull(of.get(one));
+    int n = scores.size();
+    float[] rows = new float[Math.multiplyExact(ids.length, n)];
+    for (int k = 0; k < ids.length; k++) {
+      double sum = 0;
+      double squares = 0;
+      for (float[] picture : scores) sum += picture[ids[k]];
+      double mean = sum / n;
+      for (float[] picture : scores) squares += Math.pow(picture[ids[k]] - mean, 2);
+      double scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
+      for (int i = 0; i < n; i++)
+        rows[k * n + i] = (float) ((scores.get(i)[ids[k]] - mean) * scale);
+    }
+    return Tensor.of(rows, ids.length, n);
+  }
+}
