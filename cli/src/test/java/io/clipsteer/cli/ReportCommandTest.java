@@ -344,5 +344,9 @@ final class ReportCommandTest {
   private static void fits(Page page, int width) {
     Object wide = page.evaluate("() => document.documentElement.scrollWidth");
     assertEquals(width, ((Number) wide).intValue(), "nothing sticks out at " + page.url());
+    String text = page.locator("body > div").first().innerText();
+    for (String slip : List.of("[object", "undefined", "NaN", "null")) {
+      assertFalse(text.contains(slip), slip + " at " + page.url());
+    }
   }
 }

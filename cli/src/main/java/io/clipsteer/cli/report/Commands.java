@@ -36,25 +36,14 @@ record Commands(
     all.put("index", line(indexing) + (index.labels() > 0 ? " --labels …" : ""));
     JsonNode measured = evaluation;
     if (measured != null) {
-      all.put(
-          "evaluate",
-          line(
-              List.of("evaluate", "--run", run, "--images", measured.path("source").asString(""))));
+      String source = measured.path("source").asString("");
+      long images = measured.path("images").asLong(0) + measured.path("skipped").asLong(0);
+      List<String> words = new ArrayList<>(List.of("evaluate", "--run", run, "--images", source));
+      words.addAll(List.of("--limit", Long.toString(images)));
+      all.put("evaluate", line(words));
     }
     Steered steering = steered;
-    if (steering != null) {
-      JsonNode json = steering.json();
-      List<String> words =
-          new ArrayList<>(
-              List.of("steerability", "--run", run, "--images", json.path("source").asString("")));
-      words.addAll(List.of("--limit", json.path("images").asString("")));
-      words.addAll(List.of("--strength", json.path("strength").asString("")));
-      words.addAll(List.of("--tau", json.path("tau").asString("")));
-      words.addAll(List.of("--at", json.path("at").asString("all")));
-      if (json.path("screen").asBoolean(false)) words.add("--screen");
-      words.addAll(List.of("--out", steering.folder().toString()));
-      all.put("steerability", line(words) + " --vocabulary …");
-    }
+    if (steering != null) all.put("steerability", steerability(run, steering) + " --vocabulary …");
     all.put("steer", line(List.of("steer", "--run", run)));
     all.put("search", line(List.of("search", "--run", run)));
     all.put(
@@ -73,6 +62,28 @@ record Commands(
                 "--out",
                 out.toString())));
     return all;
+  }
+
+  /** From both of the folder's files: the result, and what was asked for. */
+  private static String steerability(String run, Steered steering) {
+    JsonNode json = steering.json();
+    JsonNode config = steering.config();
+    String source = json.path("source").asString("");
+    List<String> words = new ArrayList<>(List.of("steerability", "--run", run, "--images", source));
+    for (String key : List.of("strength", "tau", "at")) {
+      words.addAll(List.of("--" + key, json.path(key).asString("")));
+    }
+    for (String key : List.of("limit", "sample", "random_count", "seed")) {
+      String value = config.path(key).asString("");
+      boolean all = value.isEmpty() || value.equals(Long.toString(Long.MAX_VALUE));
+      if (!all) words.addAll(List.of("--" + key.replace('_', '-'), value));
+    }
+    List<String> units = new ArrayList<>();
+    for (JsonNode unit : config.path("units")) units.add(unit.asString(""));
+    if (!units.isEmpty()) words.addAll(List.of("--units", String.join(",", units)));
+    if (json.path("screen").asBoolean(false)) words.add("--screen");
+    words.addAll(List.of("--out", steering.folder().toString()));
+    return line(words);
   }
 
   /** Words as a shell takes them. */

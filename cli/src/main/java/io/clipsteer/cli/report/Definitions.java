@@ -8,6 +8,9 @@ import java.util.Map;
 
 /** What each number means, in the very words of docs/metrics.md, which lies in the program. */
 final class Definitions {
+  /** Between a definition and the symbols of its section. */
+  static final String SYMBOLS = " — There: ";
+
   private static final String FILE = "metrics.md";
 
   /** Key on the page; the section there; what its item has in bold. */
@@ -41,9 +44,14 @@ final class Definitions {
 
   /** Definitions by key, in plain text. */
   static Map<String, String> all() {
-    Map<String, List<String>> items = items(Resources.text(FILE));
+    String markdown = Resources.text(FILE);
+    Map<String, List<String>> items = items(markdown);
     Map<String, String> all = new LinkedHashMap<>();
-    for (List<String> key : KEYS) all.put(key.get(0), find(items, key.get(1), key.get(2)));
+    for (List<String> key : KEYS) {
+      String text = find(items, key.get(1), key.get(2));
+      String symbols = symbols(markdown, key.get(1));
+      all.put(key.get(0), symbols.isEmpty() ? text : text + SYMBOLS + symbols);
+    }
     return all;
   }
 
@@ -55,6 +63,18 @@ final class Definitions {
       }
     }
     throw new IllegalStateException("docs/metrics.md no longer defines " + word);
+  }
+
+  /** What a section says first: its symbols. The classes that compute them are not for readers. */
+  static String symbols(String markdown, String section) {
+    if (section.isEmpty()) return "";
+    int heading = markdown.indexOf("## `" + section + "`");
+    int from = heading < 0 ? -1 : markdown.indexOf("\n\n", heading);
+    if (from < 0) return "";
+    String first = markdown.substring(from + 2, markdown.indexOf("\n\n", from + 2));
+    int code = first.indexOf("`lab.");
+    String text = code < 0 ? first : first.substring(0, code);
+    return text.replace("**", "").replace("`", "").replaceAll("\\s+", " ").strip();
   }
 
   /** The items of each section, lines joined. */

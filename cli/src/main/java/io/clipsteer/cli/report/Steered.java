@@ -19,11 +19,16 @@ import tools.jackson.databind.json.JsonMapper;
  *
  * @param folder where
  * @param json steerability.json
+ * @param config config.json; an empty object where it is missing
  * @param scores of features by SAE, then by id, strongest first
  * @param points S and power of some units of every layer and kind
  */
 record Steered(
-    Path folder, JsonNode json, Map<String, Map<Integer, Score>> scores, List<Points> points) {
+    Path folder,
+    JsonNode json,
+    JsonNode config,
+    Map<String, Map<Integer, Score>> scores,
+    List<Points> points) {
   /** Points a chart of a layer and kind gets. */
   private static final int MOST_POINTS = 400;
 
@@ -63,7 +68,12 @@ record Steered(
       Map<String, Map<Integer, Score>> scores = new LinkedHashMap<>();
       List<Points> points = new ArrayList<>();
       for (JsonNode layer : json.get("layers")) add(folder, layer, scores, points);
-      return new Steered(folder, json, scores, points);
+      Path config = folder.resolve("config.json");
+      JsonNode asked =
+          Files.isRegularFile(config)
+              ? JsonMapper.shared().readTree(Files.readAllBytes(config))
+              : JsonMapper.shared().createObjectNode();
+      return new Steered(folder, json, asked, scores, points);
     } catch (JacksonException e) {
       throw new InputException(file, "is no JSON", "Measure again with clipsteer steerability", e);
     } catch (IOException e) {

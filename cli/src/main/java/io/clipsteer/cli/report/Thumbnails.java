@@ -42,8 +42,10 @@ record Thumbnails(
 
   private static final float QUALITY = 0.72f;
 
-  /** What photos take in base 64, in characters a pixel, at this quality: the first guess. */
-  private static final double CHARACTERS_PER_PIXEL = 0.6;
+  /** What photos take in base 64 at this quality, in characters: the first guess. */
+  private static double guess(int side) {
+    return 850 + 0.36 * side * side;
+  }
 
   /** None. */
   static Thumbnails none() {
@@ -67,7 +69,7 @@ record Thumbnails(
     if (ids.isEmpty()) return none();
     for (int side : SIDES) {
       boolean last = side == SIDES[SIDES.length - 1];
-      if (!last && CHARACTERS_PER_PIXEL * side * side * ids.size() > budget) continue;
+      if (!last && guess(side) * ids.size() > budget) continue;
       Thumbnails all = read(set, preprocessing, decoding, ids, side, progress);
       if (all.jpegs.isEmpty()) {
         throw new InputException(

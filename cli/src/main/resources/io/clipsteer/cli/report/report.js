@@ -123,9 +123,9 @@
       });
     },
   };
-  function chart(config, caption, low) {
+  function chart(config, caption, low, key) {
     const canvas = h("canvas", { role: "img", "aria-label": caption });
-    const box = h("figure", { class: "card" }, h("div", { class: "chart" + (low ? " low" : "") }, canvas), h("figcaption", {}, caption));
+    const box = h("figure", { class: "card" }, h("div", { class: "chart" + (low ? " low" : "") }, canvas), h("figcaption", {}, caption, key ? [" ", def("Definition", key)] : null));
     queueMicrotask(() => {
       if (!canvas.isConnected) return;
       Chart.defaults.color = colour("--muted"); Chart.defaults.borderColor = colour("--line");
@@ -137,13 +137,13 @@
   }
   const axis = (text, more) => ({ title: { display: true, text }, ...more });
   const set = (label, name, data, more) => ({ label, data, borderColor: colour(name), backgroundColor: colour(name), borderWidth: 2, pointRadius: 3, ...more });
-  function lines(labels, sets, x, y, caption, more) {
+  function lines(labels, sets, x, y, caption, key, more) {
     return chart(() => ({ type: "line", data: { labels, datasets: sets() },
-      options: { plugins: { legend: { display: sets().length > 1, labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } } }, scales: { x: axis(x, { offset: labels.length < 3 }), y: axis(y, more) } }, plugins: [whiskers] }), caption);
+      options: { plugins: { legend: { display: sets().length > 1, labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } } }, scales: { x: axis(x, { offset: labels.length < 3 }), y: axis(y, more) } }, plugins: [whiskers] }), caption, false, key);
   }
-  function bars(labels, values, x, y, caption, name) {
-    return chart(() => ({ type: "bar", data: { labels, datasets: [{ data: values, backgroundColor: colour(name || "--one"), categoryPercentage: 1, barPercentage: 0.94 }] },
-      options: { plugins: { legend: { display: false } }, scales: { x: axis(x, { grid: { display: false }, ticks: { maxRotation: 0, autoSkip: true } }), y: axis(y, { beginAtZero: true }) } } }), caption, true);
+  function bars(labels, values, x, y, caption, key) {
+    return chart(() => ({ type: "bar", data: { labels, datasets: [{ data: values, backgroundColor: colour("--one"), categoryPercentage: 1, barPercentage: 0.94 }] },
+      options: { plugins: { legend: { display: false } }, scales: { x: axis(x, { grid: { display: false }, ticks: { maxRotation: 0, autoSkip: true } }), y: axis(y, { beginAtZero: true }) } } }), caption, true, key);
   }
 
   // ---- overview --------------------------------------------------------------------------------
@@ -157,7 +157,7 @@
       h("a", { href: "#/features" }, whole(D.features.length) + " features"), " with the pictures on which they are strongest."));
     const alive = D.saes.reduce((a, s) => a + (s.alive || 0), 0), all = D.saes.reduce((a, s) => a + s.features, 0);
     main.append(h("div", { class: "tiles" }, tile("SAEs", "", whole(D.saes.length)), tile("features", "", whole(all), "in all SAEs"),
-      tile("alive", "alive", percent(alive / all), whole(alive) + " on these pictures"), tile("pictures", "", whole(D.images), "indexed"), tile("shown here", "", whole(D.features.length), "features")));
+      tile("alive", "alive", percent(alive / all), whole(alive) + " on these pictures"), tile("pictures", "", whole(D.images), "indexed" + (D.vocabulary ? "; " + whole(D.vocabulary) + " words to name with" : "")), tile("shown here", "", whole(D.features.length), "features")));
     main.append(h("h2", {}, "SAEs"));
     main.append(table(["SAE", "features", def("L0", "l0"), def("L0 class token", "l0_grid"), def("L0 patches", "l0_grid"), def("explained variance", "explained_variance"), def("cosine", "cosine"), def("alive", "alive"), def("dense", "dense"), def("median monosemanticity", "monosemanticity"), def("cross-entropy recovered", "ce_recovered")],
       D.saes.map((s) => {
@@ -179,8 +179,8 @@
     if (layers.length > 1) {
       const best = (layer, key) => { const s = D.saes.find((x) => x.layer === layer); return s ? key(s) : null; };
       const several = D.saes.length > layers.length ? " Of several SAEs at a layer the first is drawn." : "";
-      box.append(lines(layers, () => [set("patches", "--one", layers.map((l) => best(l, (s) => s.l0Patches))), set("class token", "--two", layers.map((l) => best(l, (s) => s.l0Cls)))], "layer", "L0", "Active features a token, by layer." + several, { beginAtZero: true }));
-      if (D.evaluation) box.append(lines(layers, () => [set("explained variance", "--one", layers.map((l) => best(l, (s) => s.evaluation && s.evaluation.explained_variance)))], "layer", "explained variance", "How much of the layer's variance the SAE gives back." + several, { max: 1, suggestedMin: 0 }));
+      box.append(lines(layers, () => [set("patches", "--one", layers.map((l) => best(l, (s) => s.l0Patches))), set("class token", "--two", layers.map((l) => best(l, (s) => s.l0Cls)))], "layer", "L0", "Active features a token, by layer." + several, "l0", { beginAtZero: true }));
+      if (D.evaluation) box.append(lines(layers, () => [set("explained variance", "--one", layers.map((l) => best(l, (s) => s.evaluation && s.evaluation.explained_variance)))], "layer", "explained variance", "How much of the layer's variance the SAE gives back." + several, "explained_variance", { max: 1, suggestedMin: 0 }));
     }
     for (const s of D.saes.slice(0, 24)) {
       const bins = s.rates.map((r) => Number(r[0]));
@@ -189,7 +189,7 @@
       for (let b = Math.min(...bins); b <= Math.max(...bins) + 1e-9; b += 0.25) {
         labels.push(percent(10 ** b)); const hit = s.rates.find((r) => Math.abs(Number(r[0]) - b) < 1e-6); values.push(hit ? hit[1] : 0);
       }
-      box.append(bars(labels, values, "share of tokens (from)", "features", saeName(s) + ": how often features are active; " + whole(s.features - s.alive) + " never are."));
+      box.append(bars(labels, values, "share of tokens (from)", "features", saeName(s) + ": how often features are active; " + whole(s.features - s.alive) + " never are.", "frequency"));
     }
     main.append(h("h2", {}, "Sparsity and reconstruction"), box);
   }
@@ -231,7 +231,7 @@
   }
   function card(f) {
     const small = [layerName(D.saes[f.s]) + " · #" + f.id, "active on " + percent(f.frequency) + " of tokens", "monosemanticity " + fixed(f.mono, 2)];
-    if (f.steer) small.push("S " + fixed(f.steer.s, 2) + " → " + (f.steer.promoted.split("; ")[0] || "–"));
+    if (f.steer) small.push("S " + fixed(f.steer.s, 2) + " → " + (f.steer.promoted.split("; ")[0] || "–").replace(/\d+\.\d+$/, (v) => fixed(Number(v), 2)));
     return h("a", { class: "card feature", href: link(f) }, f.tops.length ? h("span", { class: "strip" }, f.tops.slice(0, 4).map((t) => picture(f, t))) : null,
       h("span", { class: "word" }, title(f)), small.map((s) => h("small", {}, s)), f.why.map((w) => h("span", { class: "tag" }, WHY[w] || w)));
   }
@@ -248,7 +248,7 @@
     }
     const whys = Object.keys(WHY).filter((w) => D.features.some((f) => f.why.includes(w)));
     const sorts = Object.entries(SORTS).filter(([k]) => (k !== "s" || D.steer) && (k !== "label" || D.features.some((f) => f.labels.length)) && (k !== "name" || D.vocabulary));
-    main.append(h("h1", {}, "Features"), h("p", { class: "muted" }, "Of each SAE ", def("the clearest", "monosemanticity"), D.steer ? [", those that ", def("steer most", "s"), ","] : "", " and a random sample: the best alone would flatter. Colour on a picture says where the feature is active: amber weak, red strong."));
+    main.append(h("h1", {}, "Features"), h("p", { class: "muted" }, "Of each SAE ", def("the clearest", "monosemanticity"), D.steer ? [", those that ", def("steer most", "s"), " and"] : " and", " a random sample: the best alone would flatter. Colour on a picture says where the feature is active: amber weak, red strong. Each card says how often its feature is ", def("active", "frequency"), ", its ", def("monosemanticity", "monosemanticity"), D.steer ? [", and how far it ", def("steers", "s"), ", with the word it promotes most"] : "", "."));
     main.append(h("div", { class: "filters" }, h("label", { class: "search" }, "Search names, labels, files, numbers", h("input", { id: "search", type: "search", value: filters.text, placeholder: "dog", oninput: (e) => { filters.text = e.target.value; filters.shown = PAGE; fill(); } })),
       select("SAE", "sae", [["", "all"], ...D.saes.map((s, i) => [i, saeName(s)])], fill), select("Chosen as", "why", [["", "any"], ...whys.map((w) => [w, WHY[w]])], fill),
       select("Active on", "rate", Object.entries(RATES).map(([k, v]) => [k, v[0] + (k ? " of tokens" : "")]), fill), select("Order", "sort", sorts.map(([k, v]) => [k, v[0]]), fill), heatButton(grid)), count, grid, h("p", {}, more), commands("index", "report"));
@@ -289,14 +289,14 @@
     if (f.hist) {
       const first = f.hist.findIndex((v) => v > 0), last = f.hist.findLastIndex((v) => v > 0), labels = [], values = [];
       for (let b = Math.max(0, first - 1); b <= Math.min(f.hist.length - 1, last + 1); b++) { labels.push(short(2 ** (b / 2 - 10))); values.push(f.hist[b]); }
-      figures.append(bars(labels, values, "activation (from)", "tokens", "Tokens by activation, in half octaves."));
+      figures.append(bars(labels, values, "activation (from)", "tokens", "Tokens by activation, in half octaves.", "histogram"));
     }
     if (f.pos && sae.columns > 0) figures.append(h("figure", { class: "card" }, paint(h("canvas", { class: "map" }), bytes(f.pos), sae.columns, sae.rows, true), h("figcaption", {}, def("Mean activation by place", "positions"), "; the largest is " + short(f.posMax) + ".")));
     if (figures.childElementCount) main.append(h("h2", {}, def("Histogram", "histogram"), " and places"), figures);
     const tries = [D.commands.search + " --sae " + sae.sae + " --feature " + f.id];
     // steer edits the first SAE of a run.
     if (sae.sae === D.first) tries.push(D.commands.steer + " --image FILE --feature " + f.id + " --set 150 --labels dog,cat,bird");
-    main.append(h("h2", {}, "Try it"), tries.map((t) => h("code", { class: "command" }, t)), commands("index", "steerability", "report"));
+    main.append(h("h2", {}, "Try it"), ...tries.map((t) => h("code", { class: "command" }, t)), commands("index", "steerability", "report"));
     return main;
   }
 
@@ -310,7 +310,7 @@
     const row = (layer, kind) => S.layers.find((l) => l.layer === layer && l.unit === kind);
     const curve = (key, range) => () => kinds.map(([k, c]) => set(k, c, layers.map((l) => (row(l, k) ? row(l, k)[key] : null)), range ? { ranges: layers.map((l) => (row(l, k) ? [row(l, k).share_low, row(l, k).share_high] : null)) } : {}));
     const x = "layer";
-    box.append(lines(layers, curve("share_above_tau", true), x, "share above τ", "Units with S above τ, with 95 % intervals.", { beginAtZero: true, max: 1 }), lines(layers, curve("coverage"), x, "words", "Coverage: distinct words that some steerable unit promotes most. It grows with the number of units.", { beginAtZero: true }), lines(layers, curve("mean_s"), x, "mean S", "Mean steerability.", { beginAtZero: true }), scatter());
+    box.append(lines(layers, curve("share_above_tau", true), x, "share above τ", "Units with S above τ, with 95 % intervals.", "share", { beginAtZero: true, max: 1 }), lines(layers, curve("coverage"), x, "words", "Coverage: distinct words that some steerable unit promotes most. It grows with the number of units.", "coverage", { beginAtZero: true }), lines(layers, curve("mean_s"), x, "mean S", "Mean steerability.", "s", { beginAtZero: true }), scatter());
     main.append(box, table(["layer, units", "n", def("mean S", "s"), def("unbiased", "s"), def("above τ", "share"), def("95 %", "share"), def("coverage", "coverage")], S.layers.map((l) => ["layer " + l.layer + ", " + l.unit + (l.sae ? ", " + String(l.sae).split("/").pop() : ""), whole(l.n), fixed(l.mean_s, 4), fixed(l.mean_s_unbiased, 4), percent(l.share_above_tau), percent(l.share_low) + " to " + percent(l.share_high), whole(l.coverage)])));
     main.append(h("p", { class: "muted" }, def("What the units are", "units")));
     const best = D.features.filter((f) => f.steer).sort((a, b) => b.steer.s - a.steer.s).slice(0, 12);
@@ -322,7 +322,7 @@
   function scatter() {
     const positive = (v) => v[0] > 0 && v[1] > 0;
     return chart(() => ({ type: "scatter", data: { datasets: KINDS.filter(([k]) => D.points.some((p) => p.unit === k)).map(([k, c]) => set(k, c, D.points.filter((p) => p.unit === k).flatMap((p) => p.values.filter(positive).map((v) => ({ x: v[1], y: v[0], id: v[2], layer: p.layer }))), { pointRadius: 2, borderWidth: 0, backgroundColor: colour(c) + "b0" })) },
-      options: { plugins: { legend: { labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } }, tooltip: { callbacks: { label: (i) => i.dataset.label + " " + i.raw.id + ", layer " + i.raw.layer + ": S " + short(i.raw.y) + ", " + short(i.raw.x) } } }, scales: { x: axis("power: max Δ of a word's probability", { type: "logarithmic", ticks: decades }), y: axis("S", { type: "logarithmic", ticks: decades }) } } }), "S against power, at most 400 units a layer and kind.");
+      options: { plugins: { legend: { labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } }, tooltip: { callbacks: { label: (i) => i.dataset.label + " " + i.raw.id + ", layer " + i.raw.layer + ": S " + short(i.raw.y) + ", " + short(i.raw.x) } } }, scales: { x: axis("power: max Δ of a word's probability", { type: "logarithmic", ticks: decades }), y: axis("S", { type: "logarithmic", ticks: decades }) } } }), "S against power, at most 400 units a layer and kind.", false, "power");
   }
 
   // ---- definitions -----------------------------------------------------------------------------

@@ -30,10 +30,12 @@ final class DefinitionsTest {
     all.forEach(
         (key, text) -> {
           String body = text.replaceFirst("^(evaluate|index|steerability): ", "");
-          assertTrue(plain.contains(body), key);
+          for (String part : body.split(Definitions.SYMBOLS, -1))
+            assertTrue(plain.contains(part), part);
           assertFalse(body.contains("**"), key);
         });
     assertTrue(String.valueOf(all.get("explained_variance")).contains("1 − Σ‖x−x̂‖²"));
+    assertTrue(String.valueOf(all.get("monosemanticity")).contains("a_i is a unit's largest"));
     assertTrue(String.valueOf(all.get("power")).contains("max_v m(v)"));
   }
 }
