@@ -35,6 +35,7 @@ final class Definitions {
           List.of("like", "index", "search"),
           List.of("units", "steerability", "Units"),
           List.of("s", "steerability", "S"),
+          List.of("semantic", "steerability", "Semantic S"),
           List.of("interval", "steerability", "Interval"),
           List.of("power", "steerability", "Power"),
           List.of("share", "steerability", "share_above_tau"),

@@ -107,7 +107,6 @@ public record Report(
     data.put("source", manifest.source());
     data.put("images", manifest.images());
     data.put("vocabulary", manifest.vocabulary());
-    data.put("first", run.saes().getFirst().folder());
     data.put("recipe", recipe());
     data.put("saes", saes(run, manifest, evaluation));
     data.put("evaluation", evaluation == null ? null : overview(evaluation));

@@ -281,7 +281,7 @@
     }
     if (f.labels.length) halves.append(h("section", {}, h("h2", {}, "Labels"), table(["label", def("AUROC", "auroc"), "95 %", "pictures"], f.labels.map((l) => [h("td", { class: "wrap" }, l.label), fixed(l.auroc, 3), fixed(l.low, 2) + " to " + fixed(l.high, 2), whole(l.positives)])), h("p", { class: "muted" }, "The best of many labels: its value is flattered. Measure it again on other pictures.")));
     if (f.steer) halves.append(h("section", {}, h("h2", {}, def("Steering", "s")), h("div", { class: "card wide" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "word"), h("th", { scope: "col" }, def("change of P", "power")))), h("tbody", {}, moved(f.steer.promoted, "up"), moved(f.steer.suppressed, "down")))),
-      h("p", { class: "muted" }, "Set to " + D.steer.strength + ": S " + fixed(f.steer.s, 3) + ", ", def("unbiased", "s"), " " + fixed(f.steer.unbiased, 3) + ", ", def("interval", "interval"), " " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3) + ", over " + f.steer.images + " pictures.")));
+      h("p", { class: "muted" }, "Set to " + D.steer.strength + ": S " + fixed(f.steer.s, 3) + ", ", def("unbiased", "s"), " " + fixed(f.steer.unbiased, 3) + ", ", isNumber(f.steer.semantic) ? [def("semantic", "semantic"), " " + fixed(f.steer.semantic, 3) + ", "] : null, def("interval", "interval"), " " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3) + ", over " + f.steer.images + " pictures.")));
     if (f.near.length) halves.append(h("section", {}, h("h2", {}, def("Like it", "like")), table(["feature", "cosine"], f.near.map((n) => { const shown = D.features.some((x) => x.s === s && x.id === n.id), text = (n.name || "feature") + " #" + n.id;
       return [h("td", { class: "wrap" }, shown ? h("a", { href: "#/feature/" + s + "/" + n.id }, text) : text), fixed(n.cos, 3)]; })), h("p", { class: "muted" }, "By decoder direction, among all features of the SAE; with a link where it is in this report.")));
     main.append(halves);
@@ -294,8 +294,8 @@
     if (f.pos && sae.columns > 0) figures.append(h("figure", { class: "card" }, paint(h("canvas", { class: "map" }), bytes(f.pos), sae.columns, sae.rows, true), h("figcaption", {}, def("Mean activation by place", "positions"), "; the largest is " + short(f.posMax) + ".")));
     if (figures.childElementCount) main.append(h("h2", {}, def("Histogram", "histogram"), " and places"), figures);
     const tries = [D.commands.search + " --sae " + sae.sae + " --feature " + f.id];
-    // steer edits the first SAE of a run.
-    if (sae.sae === D.first) tries.push(D.commands.steer + " --image FILE --feature " + f.id + " --set 150 --labels dog,cat,bird");
+    const twins = D.saes.filter((x) => x.layer === sae.layer).length > 1;
+    tries.push(D.commands.steer + " --image FILE --feature " + sae.layer + ":" + f.id + (twins ? " --sae " + sae.sae.split("/").pop() : "") + " --set 150 --labels dog,cat,bird");
     main.append(h("h2", {}, "Try it"), ...tries.map((t) => h("code", { class: "command" }, t)), commands("index", "steerability", "report"));
     return main;
   }
