@@ -52,7 +52,8 @@ public record Steer(
    * @param index its row in the library
    * @param word the word
    * @param probability mean over the pictures, 0 to 1
-   * @param low lower end of its 95 % interval; of a single picture the value
+   * @param low lower end of its 95 % interval, cut off where probabilities end; of a single picture
+   *     the value
    * @param high upper end
    */
   public record Answer(int index, String word, double probability, double low, double high) {}
@@ -307,13 +308,14 @@ public record Steer(
         }
         Mean mean = Mean.of(values);
         boolean single = mean.n() == 1;
+        int least = less == null ? 0 : -1;
         answers.add(
             new Answer(
                 word,
                 library.words().get(word),
                 mean.value(),
-                single ? mean.value() : mean.low(),
-                single ? mean.value() : mean.high()));
+                single ? mean.value() : Math.max(least, mean.low()),
+                single ? mean.value() : Math.min(1, mean.high())));
       }
       return answers;
     }
