@@ -23,7 +23,8 @@ import picocli.CommandLine.Spec;
     subcommands = {
       BenchCommand.Train.class,
       BenchCommand.Index.class,
-      BenchSteerabilityCommand.class
+      BenchSteerabilityCommand.class,
+      BenchEditCommand.class
     })
 final class BenchCommand implements Runnable {
   @Spec private CommandSpec spec;
@@ -37,7 +38,7 @@ final class BenchCommand implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "Name what to time: train, index or steerability.");
+        spec.commandLine(), "Name what to time: train, index, steerability or edit.");
   }
 
   /** Training steps. */
@@ -222,7 +223,7 @@ final class BenchCommand implements Runnable {
     }
   }
 
-  private static void within(String option, int value, int low, int high) {
+  static void within(String option, int value, int low, int high) {
     if (value < low || value > high) {
       throw new InputException(
           option + " " + value, "not from " + low + " to " + high, "Correct it");

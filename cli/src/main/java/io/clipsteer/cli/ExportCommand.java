@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.sae.CompiledEdit;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeFiles;
+import io.clipsteer.lab.Versions;
+import io.clipsteer.lab.suppress.StoredEdit;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Writes an edit as a file to ship. */
+@Command(
+    name = "export",
+    description = {
+      "Writes an edit as a small safetensors file, and beside it a PyTorch hook for transformers"
+          + " and open_clip.",
+      "Only the chosen features' rows of the SAE are kept, so the edit costs next to nothing."
+    },
+    footer = {
+      "",
+      "Example: clipsteer export --edit edits/hair --to sidecar --out hair.safetensors"
+    })
+final class ExportCommand implements Callable<Integer> {
+  private static final String SUFFIX = ".safetensors";
+  private static final String HOOK = "edit_hook.py";
+
+  @Mixin private CommonOptions common;
+
+  @Option(
+      names = "--edit",
+      required = true,
+      paramLabel = "EDIT",
+      description = "What clipsteer suppress wrote.")
+  private Path edit;
+
+  @Option(
+      names = "--to",
+      defaultValue = "sidecar",
+      paramLabel = "FORM",
+      description = "sidecar (default: ${DEFAULT-VALUE}).")
+  private String to;
+
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "FILE",
+      description = "A new .safetensors file; the hook is called the same with .py.")
+  private Path out;
+
+  @Option(
+      names = "--model",
+      paramLabel = "PATH",
+      description = "The checkpoint, when it is no longer where the edit was found.")
+  private @Nullable Path model;
+
+  @Option(
+      names = "--sae",
+      paramLabel = "DIR",
+      description = "The SAE, when it is no longer where the edit was found.")
+  private @Nullable Path folder;
+
+  @Override
+  public Integer call() {
+    common.apply();
+    if (!to.equals("sidecar")) {
+      throw new InputException("--to " + to, "is no form", "Use sidecar");
+    }
+    String name = String.valueOf(out.getFileName());
+    String bare = name.endsWith(SUFFIX) ? name.substring(0, name.length() - SUFFIX.length()) : "";
+    if (!bare.matches("[A-Za-z_][A-Za-z0-9_]{0,63}")) {
+      throw new InputException(
+          "--out " + out,
+          "is no name that Python could import",
+          "Call it letters, digits and _, then .safetensors");
+    }
+    Path hook = out.resolveSibling(bare + ".py");
+    for (Path file : new Path[] {out, hook}) {
+      if (Files.exists(file)) throw new InputException(file, "is there already", "Name another");
+    }
+    StoredEdit stored = StoredEdit.read(edit);
+    Path from = folder != null ? folder : stored.sae();
+    stored.checkSae(from);
+    Path checkpoint = model != null ? model : stored.model();
+    try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
+        Sae sae = SaeFiles.read(from)) {
+      stored.checkModel(clip.source().weights());
+      SaeFiles.checkHook(from, stored.point().peerName());
+      checkFits(sae, clip, from, stored);
+      int prefix = clip.vision().config().prefixTokens();
+      try (CompiledEdit compiled =
+          CompiledEdit.of(
+              sae, stored.point(), stored.tokens(), prefix, stored.features(), stored.values())) {
+        compiled.write(
+            out, Map.of("clipsteer", Versions.CLIPSTEER, "model_sha256", stored.modelHash()));
+      }
+    }
+    AtomicFiles.writeText(hook, template().replace("@NAME@", bare));
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("file", out.toString());
+    json.put("hook", hook.toString());
+    json.put("bytes", size(out));
+    json.put("hook_point", stored.point().peerName());
+    json.put("tokens", stored.tokens().name().toLowerCase(java.util.Locale.ROOT));
+    json.put("features", stored.features());
+    common.print(
+        json,
+        String.format(
+            "%s: %d features at %s, %,d bytes%n%s: from %s import attach",
+            out, stored.features().length, stored.point(), size(out), hook, bare));
+    return 0;
+  }
+
+  private static void checkFits(Sae sae, ClipModel clip, Path from, StoredEdit stored) {
+    clip.vision().check(stored.point());
+    if (sae.width() != clip.vision().config().width()) {
+      throw new InputException(
+          from,
+          "has width " + sae.width() + ", the model " + clip.vision().config().width(),
+          "Name the SAE and the model that the edit was found with");
+    }
+    for (int feature : stored.features()) {
+      if (feature >= sae.features()) {
+        throw new InputException(
+            from, "has no feature " + feature, "Name the SAE that the edit was found with");
+      }
+    }
+  }
+
+  private static String template() {
+    try (InputStream in = ExportCommand.class.getResourceAsStream(HOOK)) {
+      if (in == null) throw new IllegalStateException(HOOK + " is not in the program");
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static long size(Path file) {
+    try {
+      return Files.size(file);
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read back", "Check the disk", e);
+    }
+  }
+}

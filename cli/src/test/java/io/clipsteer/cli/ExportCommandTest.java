@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static io.clipsteer.cli.CommandsTest.run;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.world.DemoClip;
+import io.clipsteer.lab.world.WorldSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+/** {@code clipsteer export} as a user types it. */
+final class ExportCommandTest {
+  @TempDir private static Path temp;
+
+  private static Path model;
+  private static Path runs;
+
+  @BeforeAll
+  static void train() {
+    model = temp.resolve("model");
+    DemoClip.unpack(model);
+    Path pictures = temp.resolve("pictures");
+    WorldSet.MIXED.write(pictures, WorldSet.Split.TEST, 40, 5, 64, Progress.SILENT);
+    runs = temp.resolve("run");
+    run(
+            "train",
+            "--model",
+            model,
+            "--images",
+            pictures,
+            "--layer",
+            "6",
+            "--sae",
+            "relu:l1=1e-4",
+            "--sae",
+            "topk:k=4",
+            "--expansion",
+            "1",
+            "--train-tokens",
+            "2560",
+            "--batch",
+            "64",
+            "--out",
+            runs,
+            "--json")
+        .json();
+  }
+
+  private static Path sae(String part) throws IOException {
+    try (var folders = Files.list(runs.resolve("saes"))) {
+      return folders.filter(f -> f.toString().contains(part)).findFirst().orElseThrow();
+    }
+  }
+
+  private static Path edit(String name, Path sae, String features) throws IOException {
+    Path folder = Files.createDirectories(temp.resolve(name));
+    Files.writeString(
+        folder.resolve("edit.json"),
+        """
+        {"protocol": 1, "model": "%s", "model_sha256": "", "sae": "%s", "sae_sha256": "",
+         "hook_point": "blocks.6.hook_resid_post", "tokens": "all", "edit": "ablate",
+         "features": %s}
+        """
+            .formatted(model, sae, features));
+    return folder;
+  }
+
+  @Test
+  void writesAFileAndItsHook() throws IOException {
+    Path out = temp.resolve("hair.safetensors");
+    Path edit =
+        edit("hair", sae("relu"), "[{\"id\": 3, \"value\": 0}, {\"id\": 95, \"value\": 1.5}]");
+    JsonNode json = run("export", "--edit", edit, "--to", "sidecar", "--out", out, "--json").json();
+    assertEquals(2, json.get("features").size());
+    assertEquals(Files.size(out), json.get("bytes").asLong());
+    List<String> hook = Files.readAllLines(temp.resolve("hair.py"));
+    assertTrue(hook.size() < 60, hook.size() + " lines");
+    assertTrue(hook.stream().anyMatch(line -> line.contains("from hair import attach")));
+    byte[] before = Files.readAllBytes(out);
+    run("export", "--edit", edit, "--out", out).refused("is there already");
+    org.junit.jupiter.api.Assertions.assertArrayEquals(before, Files.readAllBytes(out));
+  }
+
+  @Test
+  void whatCannotBeShippedIsNamed() throws IOException {
+    Path out = temp.resolve("none.safetensors");
+    Path good = edit("good", sae("relu"), "[{\"id\": 3, \"value\": 0}]");
+    run("export", "--edit", edit("top", sae("topk"), "[{\"id\": 3, \"value\": 0}]"), "--out", out)
+        .refused("batchtopk");
+    run("export", "--edit", edit("far", sae("relu"), "[{\"id\": 128, \"value\": 0}]"), "--out", out)
+        .refused("no feature 128");
+    run("export", "--edit", edit("few", sae("relu"), "[]"), "--out", out).refused("no edit");
+    run("export", "--edit", temp.resolve("nowhere"), "--out", out).refused("is not there");
+    run("export", "--edit", good, "--out", temp.resolve("a-b.safetensors")).refused("Python");
+    run("export", "--edit", good, "--out", temp.resolve("a.bin")).refused("Python");
+    run("export", "--edit", good, "--to", "paper", "--out", out).refused("paper");
+    assertFalse(Files.exists(out));
+  }
+}
