@@ -41,7 +41,7 @@ public record StoredEdit(
    * @throws InputException when there is none, or it is damaged
    */
   public static StoredEdit read(Path path) {
-    Path file = Files.isDirectory(path) ? path.resolve("edit.json") : path;
+    Path file = Files.isDirectory(path) ? path.resolve(EditFolder.EDIT) : path;
     if (!Files.isRegularFile(file)) {
       throw new InputException(
           file, "is not there", "Name what clipsteer suppress --out wrote, where an edit helped");
