@@ -31,6 +31,11 @@ final class VectorSteer implements SteerKernels {
   /** Words worked on at a time: what pictures share of them stays in the nearest cache. */
   private static final int STRIPE = 64 * LANES;
 
+  /** Units whose sums are held at a time: a group's pictures are then read once for all of them. */
+  private static final int UNITS = 16;
+
+  private static final int SUMS_BYTES = 8 << 20;
+
   /** What a row is filled up with. */
   private static final float NOTHING = -1e30f;
 
@@ -71,8 +76,8 @@ final class VectorSteer implements SteerKernels {
             chunk -> {
               Work work = new Work(answers, rows, weights);
               int end = (int) ((long) units * (chunk + 1) / chunks);
-              for (int u = (int) ((long) units * chunk / chunks); u < end; u++) {
-                work.unit(u, directions, sink);
+              for (int u = (int) ((long) units * chunk / chunks); u < end; u += work.block) {
+                work.units(u, Math.min(work.block, end - u), directions, sink);
               }
             });
   }
@@ -147,8 +152,12 @@ final class VectorSteer implements SteerKernels {
     private final double[] weights;
     private final int stride;
     private final float[] exponentials;
-    private final float[] sums;
-    private final float[] direction;
+    private final float[][] sums;
+    private final float[][] directions;
+    private final int[] most;
+    private final int[] least;
+    private final double[] squares;
+    private final int block;
     private final float[] totals = new float[TOGETHER * LANES];
     private final float[] factors = new float[TOGETHER];
 
@@ -161,27 +170,41 @@ final class VectorSteer implements SteerKernels {
       this.weights = weights;
       stride = rows.stride;
       exponentials = new float[TOGETHER * stride];
-      sums = new float[answers.groups() * stride];
-      direction = new float[stride];
+      int all = Math.multiplyExact(answers.groups(), stride);
+      block = Math.clamp(SUMS_BYTES / (4L * all), 1, UNITS);
+      sums = new float[block][all];
+      directions = new float[block][stride];
+      most = new int[block];
+      least = new int[block];
+      squares = new double[block];
     }
 
-    void unit(int u, MemorySegment directions, Sink sink) {
-      Arrays.fill(sums, 0);
+    /** Units that follow each other: their sums group by group, so that its pictures stay near. */
+    void units(int first, int count, MemorySegment from, Sink sink) {
       int words = answers.words();
-      MemorySegment.copy(
-          directions, ValueLayout.JAVA_FLOAT_UNALIGNED, 4L * u * words, direction, 0, words);
-      int most = place(direction, extreme(direction, 0, words, 1));
-      int least = place(direction, extreme(direction, 0, words, -1));
-      double squares = 0;
+      for (int b = 0; b < count; b++) {
+        float[] direction = directions[b];
+        MemorySegment.copy(
+            from, ValueLayout.JAVA_FLOAT_UNALIGNED, 4L * (first + b) * words, direction, 0, words);
+        most[b] = place(direction, extreme(direction, 0, words, 1));
+        least[b] = place(direction, extreme(direction, 0, words, -1));
+        squares[b] = 0;
+        Arrays.fill(sums[b], 0);
+      }
       for (int g = 0; g < answers.groups(); g++) {
         int end = answers.start(g + 1);
         for (int i = answers.start(g); i < end; i += TOGETHER) {
-          int count = Math.min(TOGETHER, end - i);
-          for (int k = 0; k < count; k++) set(k, u, i + k, most, least);
-          squares += together(row(u, i), i * stride, g * stride, count);
+          for (int b = 0; b < count; b++) {
+            pictures(b, first + b, i, Math.min(TOGETHER, end - i), g * stride);
+          }
         }
       }
-      sink.accept(u, sums, stride, squares);
+      for (int b = 0; b < count; b++) sink.accept(first + b, sums[b], stride, squares[b]);
+    }
+
+    private void pictures(int b, int u, int i, int count, int sum) {
+      for (int k = 0; k < count; k++) set(k, b, u, i + k);
+      squares[b] += together(directions[b], sums[b], row(u, i), i * stride, sum, count);
     }
 
     /** Where a pair's row of own begins. */
@@ -193,7 +216,8 @@ final class VectorSteer implements SteerKernels {
      * A pair's weights, and a bound of its logits: at least their largest, but not so far above it
      * that its exponential would vanish.
      */
-    private void set(int k, int u, int i, int most, int least) {
+    private void set(int k, int b, int u, int i) {
+      float[] direction = directions[b];
       int at = (u * answers.images() + i) * WEIGHTS;
       double w0 = LOG2E * weights[at];
       double w1 = LOG2E * weights[at + 1];
@@ -202,37 +226,40 @@ final class VectorSteer implements SteerKernels {
       w[4 * k + 1] = (float) w1;
       w[4 * k + 2] = (float) w2;
       int own = row(u, i);
-      int peak = w2 < 0 ? least : most;
+      int peak = w2 < 0 ? least[b] : most[b];
       double there = w2 * direction[peak];
       double reached = w0 * rows.own[own + peak] + w1 * rows.common[peak] + there;
       double bound =
           w0 * rows.high[own / stride] + w1 * (w1 < 0 ? rows.commonLow : rows.commonHigh) + there;
       // Not "above": NaN must take the long way as well.
-      w[4 * k + 3] = bound - reached <= SLACK ? (float) -bound : -largest(own, k);
+      w[4 * k + 3] = bound - reached <= SLACK ? (float) -bound : -largest(direction, own, k);
     }
 
-    private float largest(int own, int k) {
+    private float largest(float[] direction, int own, int k) {
       FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
       FloatVector zero = FloatVector.zero(SPECIES);
       for (int at = 0; at < stride; at += LANES) {
-        max = max.max(logit(at, own, 4 * k, zero));
+        max = max.max(logit(direction, at, own, 4 * k, zero));
       }
       // The largest of floats does not depend on the order.
       return max.reduceLanes(VectorOperators.MAX);
     }
 
-    private FloatVector logit(int at, int own, int k, FloatVector from) {
+    private FloatVector logit(float[] direction, int at, int own, int k, FloatVector from) {
       FloatVector t = vector(rows.common, at).fma(broadcast(w[k + 1]), from);
       t = vector(direction, at).fma(broadcast(w[k + 2]), t);
       return vector(rows.own, own + at).fma(broadcast(w[k]), t);
     }
 
     /** Pictures whose rows follow each other: exponentials, then differences. */
-    private double together(int own, int before, int sum, int count) {
+    private double together(
+        float[] direction, float[] sums, int own, int before, int sum, int count) {
       Arrays.fill(totals, 0);
       for (int from = 0; from < stride; from += STRIPE) {
         int end = Math.min(from + STRIPE, stride);
-        for (int k = 0; k < count; k++) exponentials(k, own + k * stride, from, end);
+        int k = 0;
+        for (; k + 2 <= count; k += 2) pair(direction, k, own + k * stride, from, end);
+        if (k < count) exponentials(direction, k, own + k * stride, from, end);
       }
       for (int k = 0; k < count; k++) factors[k] = (float) (1 / added(totals, k * LANES));
       FloatVector squares = FloatVector.zero(SPECIES);
@@ -240,16 +267,16 @@ final class VectorSteer implements SteerKernels {
         int end = Math.min(from + STRIPE, stride);
         int k = 0;
         for (; k + 2 <= count; k += 2) {
-          squares = squares.add(two(k, before + k * stride, sum, from, end));
+          squares = squares.add(two(sums, k, before + k * stride, sum, from, end));
         }
-        if (k < count) squares = squares.add(one(k, before + k * stride, sum, from, end));
+        if (k < count) squares = squares.add(one(sums, k, before + k * stride, sum, from, end));
       }
       squares.intoArray(totals, 0);
       return added(totals, 0);
     }
 
     /** A stripe of the k-th row of exponentials; their sum is added to its total. */
-    private void exponentials(int k, int own, int from, int end) {
+    private void exponentials(float[] direction, int k, int own, int from, int end) {
       FloatVector w0 = broadcast(w[4 * k]);
       FloatVector w1 = broadcast(w[4 * k + 1]);
       FloatVector w2 = broadcast(w[4 * k + 2]);
@@ -266,8 +293,36 @@ final class VectorSteer implements SteerKernels {
       total.intoArray(totals, k * LANES);
     }
 
+    /** The same of rows k and k + 1: what they share of a word is read once. */
+    private void pair(float[] direction, int k, int own, int from, int end) {
+      FloatVector w0 = broadcast(w[4 * k]);
+      FloatVector w1 = broadcast(w[4 * k + 1]);
+      FloatVector w2 = broadcast(w[4 * k + 2]);
+      FloatVector bound = broadcast(w[4 * k + 3]);
+      FloatVector v0 = broadcast(w[4 * k + 4]);
+      FloatVector v1 = broadcast(w[4 * k + 5]);
+      FloatVector v2 = broadcast(w[4 * k + 6]);
+      FloatVector other = broadcast(w[4 * k + 7]);
+      FloatVector total = vector(totals, k * LANES);
+      FloatVector second = vector(totals, (k + 1) * LANES);
+      int to = k * stride;
+      int next = own + stride;
+      for (int at = from; at < end; at += LANES) {
+        FloatVector c = vector(rows.common, at);
+        FloatVector d = vector(direction, at);
+        FloatVector e = exp2(vector(rows.own, own + at).fma(w0, d.fma(w2, c.fma(w1, bound))));
+        FloatVector f = exp2(vector(rows.own, next + at).fma(v0, d.fma(v2, c.fma(v1, other))));
+        e.intoArray(exponentials, to + at);
+        f.intoArray(exponentials, to + stride + at);
+        total = total.add(e);
+        second = second.add(f);
+      }
+      total.intoArray(totals, k * LANES);
+      second.intoArray(totals, (k + 1) * LANES);
+    }
+
     /** A stripe of one picture's differences goes to the sums; gives their squares. */
-    private FloatVector one(int k, int before, int sum, int from, int end) {
+    private FloatVector one(float[] sums, int k, int before, int sum, int from, int end) {
       FloatVector f = broadcast(factors[k]);
       FloatVector squares = FloatVector.zero(SPECIES);
       int row = k * stride;
@@ -281,7 +336,7 @@ final class VectorSteer implements SteerKernels {
     }
 
     /** The same of two pictures: the sums are read and written once. */
-    private FloatVector two(int k, int before, int sum, int from, int end) {
+    private FloatVector two(float[] sums, int k, int before, int sum, int from, int end) {
       FloatVector f = broadcast(factors[k]);
       FloatVector g = broadcast(factors[k + 1]);
       FloatVector even = FloatVector.zero(SPECIES);
@@ -337,23 +392,31 @@ final class VectorSteer implements SteerKernels {
 
   @Override
   public double[] gram(float[] rows, int n, int width, int stride) {
-    double[] products = new double[n * n];
-    float[] lanes = new float[LANES];
+    // A lane of each pair's product has its own float64 sum; the lanes are added at the end.
+    int lanes = DOUBLES.length();
+    double[] sums = new double[n * n * lanes];
     for (int from = 0; from < width; from += TILE) {
       int end = Math.min(from + TILE, width);
       for (int a = 0; a < n; a++) {
         for (int b = a; b < n; b++) {
-          products[a * n + b] += product(rows, a * stride, b * stride, from, end, lanes);
+          product(rows, a * stride, b * stride, from, end, sums, (a * n + b) * lanes);
         }
       }
     }
+    double[] products = new double[n * n];
     for (int a = 0; a < n; a++) {
-      for (int b = 0; b < a; b++) products[a * n + b] = products[b * n + a];
+      for (int b = a; b < n; b++) {
+        double total = 0;
+        for (int k = 0; k < lanes; k++) total += sums[(a * n + b) * lanes + k];
+        products[a * n + b] = total;
+        products[b * n + a] = total;
+      }
     }
     return products;
   }
 
-  private static double product(float[] rows, int a, int b, int from, int end, float[] lanes) {
+  private static void product(
+      float[] rows, int a, int b, int from, int end, double[] sums, int at) {
     FloatVector even = FloatVector.zero(SPECIES);
     FloatVector odd = even;
     int w = from;
@@ -361,11 +424,12 @@ final class VectorSteer implements SteerKernels {
       even = vector(rows, a + w).fma(vector(rows, b + w), even);
       odd = vector(rows, a + w + LANES).fma(vector(rows, b + w + LANES), odd);
     }
-    even.add(odd).intoArray(lanes, 0);
-    double total = 0;
-    for (float lane : lanes) total += lane;
-    for (; w < end; w++) total += (double) rows[a + w] * rows[b + w];
-    return total;
+    FloatVector both = even.add(odd);
+    DoubleVector.fromArray(DOUBLES, sums, at)
+        .add(both.convertShape(VectorOperators.F2D, DOUBLES, 0))
+        .add(both.convertShape(VectorOperators.F2D, DOUBLES, 1))
+        .intoArray(sums, at);
+    for (; w < end; w++) sums[at] += (double) rows[a + w] * rows[b + w];
   }
 
   @Override

@@ -76,19 +76,37 @@ final class Resamples {
   /** Every draw's S minus their mean, from the groups' products [groups,groups]. */
   double[] deviations(double[] gram) {
     double[] s = new double[draws];
+    double[] products = new double[groups * (groups + 1) / 2];
     int pair = 0;
     for (int g = 0; g < groups; g++) {
-      for (int h = g; h < groups; h++) {
-        double product = gram[g * groups + h];
-        int at = pair++ * draws;
-        for (int b = 0; b < draws; b++) s[b] += product * weights[at + b];
-      }
+      for (int h = g; h < groups; h++) products[pair++] = gram[g * groups + h];
+    }
+    int p = 0;
+    for (; p + 4 <= pair; p += 4) four(products, p, s);
+    for (; p < pair; p++) {
+      for (int b = 0; b < draws; b++) s[b] += products[p] * weights[p * draws + b];
     }
     double mean = 0;
     for (double one : s) mean += one;
     mean /= draws;
     for (int b = 0; b < draws; b++) s[b] -= mean;
     return s;
+  }
+
+  /** Four pairs at once: the draws' sums are read and written once. */
+  private void four(double[] products, int p, double[] s) {
+    double a = products[p];
+    double b = products[p + 1];
+    double c = products[p + 2];
+    double d = products[p + 3];
+    int at = p * draws;
+    for (int k = 0; k < draws; k++) {
+      s[k] +=
+          a * weights[at + k]
+              + b * weights[at + draws + k]
+              + c * weights[at + 2 * draws + k]
+              + d * weights[at + 3 * draws + k];
+    }
   }
 
   /** Share of draws beyond each end of the interval. */

@@ -101,7 +101,8 @@ public record Score(
     double high = Math.max(0, unbiased + draws[draws.length - 1 - tail]);
     List<Moved> promoted = extremes(mean, PROMOTED, 1);
     List<Moved> suppressed = extremes(mean, SUPPRESSED, -1);
-    double power = Arrays.stream(mean).max().orElse(0);
+    // Changes of probabilities add up to 0: where none is above it, the largest is 0.
+    double power = promoted.isEmpty() ? 0 : promoted.getFirst().change();
     Score score =
         new Score(
             unit,
@@ -141,12 +142,15 @@ public record Score(
   private static List<Moved> extremes(double[] values, int most, int sign) {
     int[] best = new int[most];
     int found = 0;
+    // What a word must exceed: nothing at first, then the last of the best.
+    double bar = 0;
     for (int w = 0; w < values.length; w++) {
       double value = sign * values[w];
-      if (value <= 0 || found == most && value <= sign * values[best[most - 1]]) continue;
+      if (value <= bar) continue;
       int at = found < most ? found++ : most - 1;
       for (; at > 0 && value > sign * values[best[at - 1]]; at--) best[at] = best[at - 1];
       best[at] = w;
+      if (found == most) bar = sign * values[best[most - 1]];
     }
     List<Moved> moved = new ArrayList<>();
     for (int k = 0; k < found; k++) moved.add(new Moved(best[k], values[best[k]]));

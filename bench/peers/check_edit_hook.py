@@ -1,0 +1,125 @@
+"""That the exported PyTorch hook does in `transformers` and `open_clip` what clipsteer does in its own tower.
+
+    python bench/peers/check_edit_hook.py --work /tmp/edit_hook
+
+Run in the project's root, after a build. On the test suite's small checkpoints of both libraries: trains a ReLU SAE, exports an
+edit of five features, and compares, for noise pictures of the models' own size (nothing is resized) and random unit words, the probabilities of clipsteer's own edited
+tower (`steer --ablate`) with softmax over the hooked model's embeddings. Prints the largest differences, and how far the edit
+moves the answers.
+"""
+
+import argparse
+import importlib.util
+import json
+import pathlib
+import subprocess
+
+import numpy
+import open_clip
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from transformers import CLIPImageProcessor, CLIPModel
+
+MODELS = pathlib.Path("engine/src/test/resources/models")
+FEATURES = [3, 17, 30, 44, 61]
+
+
+def clipsteer(*words):
+    done = subprocess.run(["./clipsteer", *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) if "--json" in words else done.stdout
+
+
+def pictures(folder, count):
+    folder.mkdir(parents=True)
+    random = numpy.random.default_rng(1)
+    for i in range(count):
+        coarse = random.integers(0, 256, (8, 8, 3), dtype=numpy.uint8)
+        Image.fromarray(coarse).resize((32, 32), Image.BICUBIC).save(folder / f"{i:03d}.png")
+
+
+def library(folder, words, width, seed):
+    folder.mkdir(parents=True)
+    rows = torch.nn.functional.normalize(torch.randn(words, width, generator=torch.Generator().manual_seed(seed)), dim=-1)
+    save_file({"embeddings": rows}, folder / "text_embeddings.safetensors")
+    (folder / "words.txt").write_text("".join(f"word{w}\n" for w in range(words)))
+    return rows
+
+
+def transformers_clip(path):
+    model = CLIPModel.from_pretrained(path, dtype=torch.float32).eval()
+    processor = CLIPImageProcessor.from_pretrained(path)
+
+    def embed(file):
+        with torch.no_grad():
+            out = model.vision_model(**processor(Image.open(file), return_tensors="pt"))
+            return model.visual_projection(out.pooler_output)
+
+    return model, embed, model.logit_scale.exp().item()
+
+
+def native_open_clip(path):
+    config = json.loads((path / "open_clip_config.json").read_text())
+    model = open_clip.CLIP(**config["model_cfg"]).eval()
+    model.load_state_dict(load_file(path / "open_clip_model.safetensors"))
+    preprocess = open_clip.transform.image_transform(
+        config["preprocess_cfg"]["size"], False, config["preprocess_cfg"]["mean"], config["preprocess_cfg"]["std"])
+
+    def embed(file):
+        with torch.no_grad():
+            return model.encode_image(preprocess(Image.open(file)).unsqueeze(0))
+
+    return model, embed, model.logit_scale.exp().item()
+
+
+def check(name, load, work):
+    path = MODELS / name
+    model, embed, scale = load(path)
+    work.mkdir(parents=True)
+    run = work / "run"
+    clipsteer("train", "--model", path, "--images", work.parent / "pictures", "--layer", 0, "--sae", "relu:l1=1e-4",
+              "--expansion", 4, "--train-tokens", 2000, "--batch", 64, "--out", run)
+    sae = next((run / "saes").iterdir())
+    (work / "edit.json").write_text(json.dumps({
+        "protocol": 1, "model": str(path), "sae": str(sae), "hook_point": "blocks.0.hook_resid_post", "tokens": "all",
+        "features": [{"id": f, "value": 0} for f in FEATURES]}))
+    clipsteer("export", "--edit", work / "edit.json", "--out", work / "edit.safetensors")
+    spec = importlib.util.spec_from_file_location("edit", work / "edit.py")
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    files = sorted((work.parent / "pictures").iterdir())[:4]
+    width = embed(files[0]).shape[-1]
+    worst = {"unedited": 0.0, "edited": 0.0, "moved": 0.0}
+    for number in range(4):
+        rows = library(work / f"words{number}", 5, width, number)
+        for file in files:
+            told = clipsteer("steer", "--run", run, "--image", file, "--ablate", "--library", work / f"words{number}",
+                             "--json", *[w for f in FEATURES for w in ("--feature", f)])
+            got = {}
+            got["unedited"] = embed(file)
+            handle = hook.attach(model)
+            got["edited"] = embed(file)
+            handle.remove()
+            assert torch.equal(embed(file), got["unedited"]), "the hook stays after remove()"
+            p = {k: torch.softmax(scale * torch.nn.functional.normalize(e, dim=-1) @ rows.T, -1)[0] for k, e in got.items()}
+            for key, answers in (("unedited", told["before"]), ("edited", told["after"])):
+                for answer in answers:
+                    worst[key] = max(worst[key], abs(p[key][answer["index"]].item() - answer["probability"]))
+            worst["moved"] = max(worst["moved"], (p["edited"] - p["unedited"]).abs().max().item())
+    return {"model": name, "library": "transformers" if load is transformers_clip else "open_clip",
+            **{"max_difference_" + k if k != "moved" else "edit_moves_by": v for k, v in worst.items()}}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", required=True, type=pathlib.Path, help="a new folder")
+    work = parser.parse_args().work
+    pictures(work / "pictures", 40)
+    rows = [check("hf-clip-quickgelu", transformers_clip, work / "transformers"),
+            check("open-clip-native", native_open_clip, work / "open_clip")]
+    print(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
