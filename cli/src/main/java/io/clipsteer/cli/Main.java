@@ -33,6 +33,7 @@ import picocli.CommandLine.Spec;
       SteerabilityCommand.class,
       SuppressCommand.class,
       AttackCommand.class,
+      DefendCommand.class,
       ExportCommand.class,
       SaeCommand.class,
       WorldCommand.class,

@@ -2,14 +2,11 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.Hashes;
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.GroupSource;
-import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.model.ClipModel;
-import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
@@ -22,9 +19,7 @@ import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.Wording;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -52,6 +47,7 @@ import picocli.CommandLine.Spec;
 final class SuppressCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
+  @Mixin private SuppressOptions how;
   @Spec private CommandSpec spec;
 
   @Option(
@@ -78,43 +74,6 @@ final class SuppressCommand implements Callable<Integer> {
   private @Nullable String validation;
 
   @Option(
-      names = "--layers",
-      paramLabel = "LIST",
-      description = "Layers, as 2,8 or 0-11 (default: all of the run).")
-  private @Nullable String layers;
-
-  @Option(
-      names = "--select",
-      defaultValue = "mean-difference",
-      paramLabel = "WAY",
-      description = "mean-difference, auroc, causal or greedy (default: ${DEFAULT-VALUE}).")
-  private String select;
-
-  @Option(
-      names = "--edit",
-      defaultValue = "ablate",
-      paramLabel = "EDIT",
-      description = {
-        "ablate, mean, or scale:F, F times the largest activation as saev"
-            + " (default: ${DEFAULT-VALUE})."
-      })
-  private String edit;
-
-  @Option(
-      names = "--at",
-      paramLabel = "TOKENS",
-      description = "all, cls or patches (default: the tokens that the SAE reads).")
-  private @Nullable String at;
-
-  @Option(
-      names = "--sizes",
-      split = ",",
-      defaultValue = "1,2,4,8,16,32,64",
-      paramLabel = "K",
-      description = "Numbers of features to choose from (default: ${DEFAULT-VALUE}).")
-  private List<Integer> sizes;
-
-  @Option(
       names = "--attribute",
       paramLabel = "NAME",
       description = "What to suppress, where a table has more than two attributes.")
@@ -130,61 +89,9 @@ final class SuppressCommand implements Callable<Integer> {
   private @Nullable Path clean;
 
   @Option(
-      names = "--max-clean-loss",
-      defaultValue = "1.0",
-      paramLabel = "POINTS",
-      description = {
-        "Points of accuracy that validation may lose overall, and on --clean"
-            + " (default: ${DEFAULT-VALUE})."
-      })
-  private double maxLoss;
-
-  @Option(
-      names = "--baselines",
-      defaultValue = "all",
-      paramLabel = "all|none",
-      description = "What the method is held against (default: ${DEFAULT-VALUE}).")
-  private String baselines;
-
-  @Option(
-      names = "--draws",
-      defaultValue = "10",
-      paramLabel = "N",
-      description = "Random feature sets and directions (default: ${DEFAULT-VALUE}).")
-  private int draws;
-
-  @Option(
-      names = "--per-group",
-      defaultValue = "1000",
-      paramLabel = "N",
-      description = {
-        "Training and validation pictures of each group, at most (default: ${DEFAULT-VALUE})."
-      })
-  private int perGroup;
-
-  @Option(
       names = "--balanced",
       description = "Cut every group of each part down to the smallest, by --seed, as the paper.")
   private boolean balanced;
-
-  @Option(
-      names = "--prompts",
-      paramLabel = "FILE",
-      description = "Lines of target, tab, text; several texts of a target are averaged.")
-  private @Nullable Path prompts;
-
-  @Option(
-      names = "--library",
-      paramLabel = "DIR",
-      description = "Folder with text_embeddings.safetensors and words.txt, for the targets.")
-  private @Nullable Path library;
-
-  @Option(
-      names = "--image-batch",
-      defaultValue = "32",
-      paramLabel = "N",
-      description = "Pictures the tower takes at once (default: ${DEFAULT-VALUE}).")
-  private int batch;
 
   @Option(names = "--out", required = true, paramLabel = "EDIT", description = "New folder.")
   private Path out;
@@ -192,22 +99,14 @@ final class SuppressCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.apply();
-    Settings settings =
-        new Settings(
-            Settings.Select.parse(select),
-            Settings.Change.parse(edit),
-            at == null ? null : TokenSelection.parse(at),
-            sizes,
-            maxLoss,
-            draws,
-            common.seed());
-    boolean rivals = rivals();
+    Settings settings = how.settings(common.seed());
+    boolean rivals = how.rivals();
     StudySource source = source();
-    Wording wording = new Wording(prompts, library);
-    ImageLoader.Options options = options();
+    Wording wording = how.wording();
+    ImageLoader.Options options = how.options();
     EditFolder.checkNew(out);
     RunFolder folder = runs.folder();
-    RunFolder.Run trained = Layers.chosen(folder.read(), layers);
+    RunFolder.Run trained = Layers.chosen(folder.read(), how.layers());
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
@@ -231,15 +130,6 @@ final class SuppressCommand implements Callable<Integer> {
     return 0;
   }
 
-  private boolean rivals() {
-    return switch (baselines) {
-      case "all" -> true;
-      case "none" -> false;
-      default ->
-          throw new InputException("--baselines " + baselines, "not known", "Use all or none");
-    };
-  }
-
   private StudySource source() {
     return new StudySource(
         GroupSource.parse("--data", data),
@@ -247,18 +137,9 @@ final class SuppressCommand implements Callable<Integer> {
         validation == null ? null : GroupSource.parse("--validation", validation),
         clean,
         attribute,
-        perGroup,
+        how.perGroup(),
         balanced,
         common.seed());
-  }
-
-  private ImageLoader.Options options() {
-    if (batch < 1 || batch > 1 << 16) {
-      throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
-    }
-    int decoders = Runtime.getRuntime().availableProcessors();
-    return new ImageLoader.Options(
-        batch, decoders, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
   }
 
   private Map<String, Object> config(Settings settings) {
@@ -268,18 +149,9 @@ final class SuppressCommand implements Callable<Integer> {
     config.put("train", String.valueOf(train));
     config.put("validation", String.valueOf(validation));
     config.put("clean", String.valueOf(clean));
-    config.put("layers", String.valueOf(layers));
-    config.put("select", settings.select().word());
-    config.put("edit", settings.change().word());
-    config.put("at", String.valueOf(at));
-    config.put("sizes", new ArrayList<>(settings.sizes()));
     config.put("attribute", String.valueOf(attribute));
-    config.put("max_clean_loss", settings.maxLoss());
-    config.put("draws", settings.draws());
-    config.put("per_group", perGroup);
     config.put("balanced", balanced);
-    config.put("prompts", String.valueOf(prompts));
-    config.put("library", String.valueOf(library));
+    how.describe(settings, config);
     return config;
   }
 }

@@ -7,14 +7,19 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.world.Lettering;
 import io.clipsteer.lab.world.WorldSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -97,6 +102,62 @@ final class SuppressCommandTest {
       assertEquals(json.get("features").size(), edit.get("features").size());
     }
     suppress(out, "--data", "celeba:" + portraits).refused("is not empty");
+  }
+
+  /** Other pictures, fonts, places and words to test on than to find with. */
+  @Test
+  void defendDealsPicturesAndWordsOut() throws IOException {
+    Path out = temp.resolve("defended");
+    JsonNode json =
+        CommandsTest.run(
+                "defend",
+                "--run",
+                run,
+                "--images",
+                things,
+                "--sizes",
+                "1,4",
+                "--draws",
+                "2",
+                "--out",
+                out,
+                "--json")
+            .json();
+    keys(json.get("defence"), "clean", "attacked", "defended", "clean_after", "won_back");
+    assertEquals(40, json.get("groups").get(0).get("n").asInt() * 2, 2);
+    List<Set<String>> sources = new ArrayList<>();
+    List<Set<String>> texts = new ArrayList<>();
+    for (String part : List.of("train", "validation", "test")) {
+      Set<String> source = new HashSet<>();
+      Set<String> text = new HashSet<>();
+      for (String line : Files.readAllLines(out.resolve("attacks/" + part + "/attacks.jsonl"))) {
+        JsonNode attack = JsonMapper.shared().readTree(line);
+        assertTrue(source.add(attack.get("source").asString()));
+        text.add(attack.get("text").asString());
+        boolean held = attack.get("writing").get("font").asInt() >= Lettering.TRAINING;
+        assertEquals(part.equals("test"), held, line);
+      }
+      sources.add(source);
+      texts.add(text);
+    }
+    assertEquals(40, sources.stream().mapToInt(Set::size).sum());
+    assertTrue(Collections.disjoint(sources.get(0), sources.get(2)));
+    assertTrue(Collections.disjoint(sources.get(1), sources.get(2)));
+    assertTrue(Collections.disjoint(texts.get(0), texts.get(2)));
+    assertTrue(Collections.disjoint(texts.get(1), texts.get(2)));
+    CommandsTest.run("defend", "--run", run, "--images", things, "--out", out)
+        .refused("is not empty");
+    CommandsTest.run(
+            "defend",
+            "--run",
+            run,
+            "--images",
+            things,
+            "--words",
+            "a,b,c",
+            "--out",
+            temp.resolve("few"))
+        .refused("3 words");
   }
 
   @Test

@@ -94,6 +94,27 @@ public record SuppressionReport(
     }
   }
 
+  /**
+   * Of a study of written words: accuracy without writing ({@code clean}), with it ({@code
+   * attacked}), with it and the edit ({@code defended}), without it but with the edit ({@code
+   * clean_after}), and {@code won_back}, the part of what the attack costs that the edit gives
+   * back; null where the attack costs nothing.
+   */
+  public Map<String, @Nullable Object> defence() {
+    Paired plain = test.groups().get(0);
+    Paired written = test.groups().get(1);
+    double cost = plain.before().value() - written.before().value();
+    Map<String, @Nullable Object> json = new LinkedHashMap<>();
+    json.put("clean", plain.before());
+    json.put("attacked", written.before());
+    json.put("defended", written.after());
+    json.put("clean_after", plain.after());
+    json.put(
+        "won_back", cost > 0 ? (written.after().value() - written.before().value()) / cost : null);
+    json.put("mcnemar_p", test.test(1).p());
+    return json;
+  }
+
   private double found() {
     Paired group = validation.groups().get(worst);
     if (group.n() == 0 || asked == 0) return Double.NaN;
