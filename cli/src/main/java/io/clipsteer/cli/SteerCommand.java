@@ -200,10 +200,12 @@ final class SteerCommand implements Callable<Integer> {
     if (image != null && Files.isDirectory(image)) {
       throw new InputException(image, "is a folder", "Name it with --images");
     }
-    if (change == null && curve.isEmpty()) {
+    boolean changes = change != null || !curve.isEmpty();
+    boolean units = !features.isEmpty() || !neurons.isEmpty() || !randoms.isEmpty();
+    if (units && !changes) {
       throw usage("Nothing to do: give --set, --add, --scale, --ablate or --curve");
     }
-    if (features.isEmpty() && neurons.isEmpty() && randoms.isEmpty()) {
+    if (changes && !units) {
       throw usage("No unit to change: give --feature, --neuron or --random");
     }
     for (double strength : curve) {
@@ -216,6 +218,16 @@ final class SteerCommand implements Callable<Integer> {
       throw new InputException(
           "--random", "a direction has no activation to scale or remove", "Use --set or --add");
     }
+  }
+
+  /** Whether nothing is changed. */
+  private boolean isListing() {
+    return change == null && curve.isEmpty();
+  }
+
+  /** What units become where the curve alone says it: the last strength; 0 where there is none. */
+  private Push set() {
+    return curve.isEmpty() ? Push.ablate() : Push.set(curve.getLast());
   }
 
   private ParameterException usage(String message) {
@@ -253,6 +265,19 @@ final class SteerCommand implements Callable<Integer> {
     for (String one : randoms) {
       places.at(entry(trained, "--random", one)).randoms().add(number("--random", one));
     }
+    // Without a unit nothing is changed: each place's strongest features are listed.
+    if (places.entries.isEmpty()) {
+      for (RunFolder.SaeEntry entry : trained.saes()) {
+        if (part == null || entry.folder().contains(part)) {
+          if (places.entries.values().stream().noneMatch(e -> e.point().equals(entry.point()))) {
+            places.at(entry);
+          }
+        }
+      }
+      if (places.entries.isEmpty()) {
+        throw new InputException("--sae " + part, "the run has no such SAE", "Leave it out");
+      }
+    }
     return places;
   }
 
@@ -287,7 +312,7 @@ final class SteerCommand implements Callable<Integer> {
   }
 
   private Map<HookPoint, UnitEdit> edits(Places places, RunSaes saes, ClipModel clip) {
-    Push push = change != null ? change.push() : Push.set(curve.getLast());
+    Push push = change != null ? change.push() : set();
     Tokens tokens = new Tokens(at);
     int prefix = clip.vision().config().prefixTokens();
     int patch = clip.vision().config().patch();
@@ -333,7 +358,7 @@ final class SteerCommand implements Callable<Integer> {
           changed.add(one);
         });
     json.put("edits", changed);
-    json.put("change", change == null ? Map.of("set", curve.getLast()) : change.json());
+    json.put("change", change == null ? Map.of("set", set().offset()) : change.json());
     json.put("at", at);
     json.put("raw", raw);
     json.put("splice", splice);
@@ -355,7 +380,14 @@ final class SteerCommand implements Callable<Integer> {
             image != null ? image : result.images() + " pictures of " + pictures.images(),
             edits.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
             at));
-    String done = change == null ? "set to " + curve.getLast() : change.words();
+    String done = change == null ? "set to " + set().offset() : change.words();
+    if (raw) done += " in the residual's units";
+    for (var one : edits.entrySet()) {
+      String place = " at " + one.getKey() + ": " + done + "\n";
+      for (int neuron : one.getValue().neurons())
+        text.append("neuron ").append(neuron).append(place);
+      for (int k : one.getValue().randoms()) text.append("direction ").append(k).append(place);
+    }
     for (var f : result.edited()) {
       text.append(
           String.format(
@@ -367,6 +399,7 @@ final class SteerCommand implements Callable<Integer> {
               done));
     }
     text.append("before: ").append(line(result.before())).append('\n');
+    if (isListing()) return text.append(strongest(result)).toString();
     text.append("after:  ").append(line(result.after())).append('\n');
     if (result.images() > 1) {
       text.append("rose:   ").append(line(result.promoted())).append('\n');
@@ -376,8 +409,18 @@ final class SteerCommand implements Callable<Integer> {
       text.append(
           String.format(Locale.ROOT, "%8.1f  %s%n", point.strength(), line(point.followed())));
     }
-    text.append("strongest features here:");
+    return text.append(strongest(result)).toString();
+  }
+
+  private static String strongest(Steer.Result result) {
+    StringBuilder text = new StringBuilder();
+    String place = "";
     for (var f : result.strongest()) {
+      if (!f.hookPoint().equals(place)) {
+        if (!place.isEmpty()) text.append('\n');
+        place = f.hookPoint();
+        text.append("strongest features at ").append(place).append(':');
+      }
       text.append(String.format(Locale.ROOT, " %d (%.2f)", f.feature(), f.mean()));
     }
     return text.toString();

@@ -373,6 +373,10 @@ final class CommandsTest {
         .refused("no such SAE", "blocks.1");
     run("steer", "--run", out, "--images", pictures, "--feature", "x", "--set", 1, "--labels", "a")
         .refused("LAYER:NUMBER");
+    Ran listing = run("steer", "--run", out, "--image", image, "--labels", "a,b");
+    assertEquals(0, listing.code(), listing.err());
+    assertTrue(listing.out().contains("strongest features at blocks.1"), listing.out());
+    assertFalse(listing.out().contains("after:"), listing.out());
     run("steer", "--run", out, "--images", pictures, "--set", "1", "--labels", "a")
         .wrongUsage("No unit");
     run("steer", "--run", out, "--images", pictures, "--feature", "1", "--labels", "a")

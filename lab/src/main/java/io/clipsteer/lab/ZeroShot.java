@@ -36,6 +36,7 @@ public final class ZeroShot {
 
   /** Reads a file of one entry a line; empty lines are left out. */
   public static List<String> readLines(Path file) {
+    if (!Files.exists(file)) throw new InputException(file, "is not there", "Check the path");
     try {
       List<String> lines =
           Files.readAllLines(file).stream().map(String::strip).filter(l -> !l.isEmpty()).toList();

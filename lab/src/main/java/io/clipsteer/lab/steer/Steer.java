@@ -86,7 +86,7 @@ public record Steer(
    * @param promoted words whose mean probability rose most; the numbers are the rise
    * @param suppressed words whose mean probability fell most
    * @param edited the edited features
-   * @param strongest the strongest features at the first place, by mean activation
+   * @param strongest the strongest features of each place, by mean activation
    * @param curve by rising strength, if asked for
    * @param skipped pictures left out
    */
@@ -262,7 +262,7 @@ public record Steer(
           moved(change, 1),
           moved(change, -1),
           List.copyOf(edited),
-          activations(points.getFirst()).strongest(points.getFirst()),
+          points.stream().flatMap(at -> activations(at).strongest(at).stream()).toList(),
           curve(top),
           skipped);
     }

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  */
 record Choice(Candidate candidate, Score score) {
   /** All candidates with their scores. */
-  static List<Choice> all(List<Candidate> candidates, int groups, Pass.Result result) {
+  static List<Choice> all(List<Candidate> candidates, Groups groups, Pass.Result result) {
     List<Choice> all = new ArrayList<>();
     for (int c = 0; c < candidates.size(); c++) {
       Score score = Score.of(groups, result.groups(), result.before(), result.after().get(c));

@@ -11,10 +11,16 @@ import java.util.List;
  * @param strata of each group, what is asked for: with and without are compared inside a stratum,
  *     so that what is asked for does not look like the attribute
  * @param with of each group, whether its pictures have the attribute
+ * @param clean the group that is the clean set as well, on which little may be lost; −1 for none
  */
-public record Groups(List<String> names, int[] strata, boolean[] with) {
+public record Groups(List<String> names, int[] strata, boolean[] with, int clean) {
   /** The group of a picture that belongs to the clean set. */
   public static final int CLEAN = -1;
+
+  /** Without a group that must not lose. */
+  public Groups(List<String> names, int[] strata, boolean[] with) {
+    this(names, strata, with, CLEAN);
+  }
 
   public Groups {
     names = List.copyOf(names);

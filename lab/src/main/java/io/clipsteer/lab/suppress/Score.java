@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
  * How answers change, by group.
  *
  * @param groups of each group the pictures; one without pictures counts nothing
- * @param clean of the clean set, which is in no group; without pictures where there is none
+ * @param clean of the clean set, which is in no group or is one of them; without pictures where
+ *     there is none
  */
 record Score(List<Paired> groups, Paired clean) {
   private static final Paired NONE = new Paired(0, 0, 0, 0);
@@ -24,10 +25,10 @@ record Score(List<Paired> groups, Paired clean) {
   /**
    * Counts.
    *
-   * @param count number of groups
    * @param group of each picture
    */
-  static Score of(int count, List<Integer> group, BitSet before, BitSet after) {
+  static Score of(Groups groups, List<Integer> group, BitSet before, BitSet after) {
+    int count = groups.count();
     int[][] counts = new int[count + 1][4];
     for (int i = 0; i < group.size(); i++) {
       int g = group.get(i) == Groups.CLEAN ? count : group.get(i);
@@ -37,7 +38,8 @@ record Score(List<Paired> groups, Paired clean) {
     }
     List<Paired> all = new ArrayList<>();
     for (int[] c : counts) all.add(new Paired(c[0], c[1], c[2], c[3]));
-    return new Score(all.subList(0, count), all.get(count));
+    int clean = groups.clean() == Groups.CLEAN ? count : groups.clean();
+    return new Score(all.subList(0, count), all.get(clean));
   }
 
   /** The groups that have pictures. */

@@ -225,7 +225,10 @@ public record StudySource(
     TextLibrary library = wording.library(model, answers, false, progress);
     Groups groups =
         new Groups(
-            List.of("nothing written", "a word written"), new int[2], new boolean[] {false, true});
+            List.of("nothing written", "a word written"),
+            new int[2],
+            new boolean[] {false, true},
+            0);
     List<List<Cases>> parts = new ArrayList<>();
     for (int p = 0; p < sets.size(); p++) {
       List<Cases> cases = new ArrayList<>();

@@ -33,7 +33,7 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
       List<Candidate> candidates = training.candidates(baselines, progress);
       Pass.Result validated =
           Pass.run(model, study.validation(), candidates, "choosing on validation", progress);
-      List<Choice> choices = Choice.all(candidates, study.groups().count(), validated);
+      List<Choice> choices = Choice.all(candidates, study.groups(), validated);
       Choice chosen = Choice.best(choices, Candidate.Family.FEATURES, settings.maxLoss());
       List<Candidate> finals = new ArrayList<>();
       if (chosen != null) finals.add(chosen.candidate());
@@ -41,8 +41,7 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
       Pass.Result tested =
           Pass.run(model, study.test(), finals, "asking the test pictures", progress);
       Score plain =
-          Score.of(
-              study.groups().count(), validated.groups(), validated.before(), validated.before());
+          Score.of(study.groups(), validated.groups(), validated.before(), validated.before());
       return report(new Ending(training, choices, chosen, finals, validated, tested, plain), start);
     }
   }
@@ -101,13 +100,13 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
   // ---- the report ------------------------------------------------------------------------------
 
   private SuppressionReport report(Ending end, long start) {
-    int groups = study.groups().count();
     // Named before the test pictures are seen, so that the test is of one hypothesis.
     int worst = end.plain.worstGroup();
     Choice chosen = end.chosen;
     Score test =
         chosen == null
-            ? Score.of(groups, end.tested.groups(), end.tested.before(), end.tested.before())
+            ? Score.of(
+                study.groups(), end.tested.groups(), end.tested.before(), end.tested.before())
             : score(end, 0);
     Paired group = test.groups().get(worst);
     List<ImageLoader.Skipped> skipped = new ArrayList<>(end.training.skipped());
@@ -131,7 +130,7 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
 
   private Score score(Ending end, int candidate) {
     return Score.of(
-        study.groups().count(),
+        study.groups(),
         end.tested.groups(),
         end.tested.before(),
         end.tested.after().get(candidate));

@@ -347,9 +347,22 @@ final class SuppressionRunTest {
     after.set(0);
     after.set(1);
     after.set(4);
-    Score score = Score.of(2, groups, before, after);
+    Groups two = new Groups(List.of("a", "b"), new int[2], new boolean[] {false, true});
+    Score score = Score.of(two, groups, before, after);
     assertEquals(List.of(new Paired(1, 1, 0, 0), new Paired(0, 1, 1, 0)), score.groups());
     assertEquals(new Paired(0, 0, 0, 1), score.clean());
     assertEquals(5 - 1, score.overall().n());
+    // A group that is the clean set as well: its loss counts, however much the other gains.
+    Groups plain = new Groups(List.of("a", "b"), new int[2], new boolean[] {false, true}, 0);
+    BitSet lost = new BitSet();
+    lost.set(0);
+    lost.set(2);
+    lost.set(4);
+    BitSet all = new BitSet();
+    all.set(0, 3);
+    Score same = Score.of(plain, Arrays.asList(0, 0, 1, 1, 1), all, lost);
+    assertEquals(new Paired(1, 0, 1, 0), same.clean());
+    assertEquals(50, same.loss(), 1e-9);
+    assertEquals(5, same.overall().n());
   }
 }
