@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -242,6 +243,15 @@ public final class Training {
     }
   }
 
+  /**
+   * The seed of an SAE's weights: by its name, so that one of many is the same as alone. SAEs that
+   * began with the same weights would, for a good part, stay alike: two layers seemed to share
+   * features that they only started from.
+   */
+  private long seed(SaeSpec spec) {
+    return new SplittableRandom(config.seed() ^ (long) spec.name().hashCode() << 32).nextLong();
+  }
+
   private void begin(Keeper keeper) {
     int features = Math.multiplyExact(feed.width(), config.expansion());
     for (SaeSpec spec : config.saes()) {
@@ -256,7 +266,7 @@ public final class Training {
               config.deadTokens(),
               config.resampleSteps(),
               config.centre(),
-              config.seed());
+              seed(spec));
       try (Scope scope = Scope.open()) {
         trainers.add(config.start() == null ? fresh(own, spec) : tuned(own, config.start()));
       }

@@ -139,6 +139,10 @@ public final class SaeTrainer implements AutoCloseable {
 
   private static final double FIRST_THRESHOLD = 0.01;
   private static final double THRESHOLD_RATE = 0.01;
+
+  /** The mean reaches back over a tenth of the steps, until that is as long as the rate's. */
+  private static final double THRESHOLD_STEPS = 10;
+
   private static final float CUT_MARGIN = 0.7f;
 
   private final Config config;
@@ -386,7 +390,9 @@ public final class SaeTrainer implements AutoCloseable {
   private SparseCode largest(Tensor centred, int count) {
     Selector.Cut largest = selector.largest(centred, count, CUT_MARGIN * cut);
     cut = largest.least();
-    threshold = steps == 0 ? cut : threshold + THRESHOLD_RATE * (cut - threshold);
+    // In a short training a slow mean would still remember its first steps.
+    double rate = Math.max(THRESHOLD_RATE, THRESHOLD_STEPS / (steps + THRESHOLD_STEPS));
+    threshold += rate * (cut - threshold);
     return largest.code();
   }
 
