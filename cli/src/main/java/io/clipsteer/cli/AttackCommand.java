@@ -3,17 +3,18 @@ package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.ZeroShot;
 import io.clipsteer.lab.attack.Attack;
 import io.clipsteer.lab.attack.ScamFile;
 import io.clipsteer.lab.attack.Writing;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -92,7 +93,7 @@ final class AttackCommand implements Callable<Integer> {
       defaultValue = "9223372036854775807",
       hideParamSyntax = true,
       paramLabel = "N",
-      description = "Only the first N pictures.")
+      description = "Only N pictures, of labelled ones as many of each class; of a .tar the first.")
   private long limit;
 
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
@@ -100,7 +101,8 @@ final class AttackCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    common.apply();
+    common.applyOnCpu();
+    if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
     if (!scam.isEmpty()) return unpack();
     if (images == null) {
       throw new ParameterException(spec.commandLine(), "Give --images=SRC or --scam=PARQUET");
@@ -123,10 +125,10 @@ final class AttackCommand implements Callable<Integer> {
         json,
         String.format(
             Locale.ROOT,
-            "%d pictures of %d classes with %d words in %s, %.1f s",
-            result.pictures(),
-            result.labels(),
-            result.words(),
+            "%s of %s with %s in %s, %.1f s",
+            Counted.of(result.pictures(), "picture"),
+            Counted.of(result.labels(), "class", "classes"),
+            Counted.of(result.words(), "word"),
             out,
             seconds));
     return 0;
@@ -139,19 +141,17 @@ final class AttackCommand implements Callable<Integer> {
     Map<String, Integer> counts = ScamFile.unpack(scam, out);
     Map<String, Object> json = new LinkedHashMap<>(counts);
     json.put("folder", out.toString());
-    common.print(json, counts + " pictures in " + out);
+    String all =
+        counts.entrySet().stream()
+            .map(e -> Counted.of(e.getValue(), "picture") + " in " + e.getKey())
+            .collect(Collectors.joining(", "));
+    common.print(json, all + " of " + out);
     return 0;
   }
 
   private @Nullable List<String> words() {
     if (wrong == null) return null;
     if (wrong.file != null) return ZeroShot.readLines(wrong.file);
-    List<String> words =
-        Arrays.stream(String.valueOf(wrong.words).split(","))
-            .map(String::strip)
-            .filter(s -> !s.isEmpty())
-            .toList();
-    if (words.isEmpty()) throw new InputException("--words", "holds no word", "Write cat,dog");
-    return words;
+    return LibraryOptions.names("--words", String.valueOf(wrong.words));
   }
 }

@@ -87,7 +87,7 @@ final class BenchCommand implements Runnable {
 
     @Override
     public Integer call() {
-      common.apply();
+      common.applyOnCpu();
       within("--width", width, 1, 1 << 14);
       within("--features", features, 1, 1 << 20);
       within("--batch", batch, 1, 1 << 16);
@@ -191,7 +191,7 @@ final class BenchCommand implements Runnable {
 
     @Override
     public Integer call() {
-      common.apply();
+      common.applyOnCpu();
       within("--width", width, 1, 1 << 14);
       within("--features", features, 1, 1 << 20);
       within("--tokens", tokens, 1, 1 << 30);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.suppress.EditBench;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -45,7 +46,7 @@ final class BenchEditCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    common.apply();
+    common.applyOnCpu();
     BenchCommand.within("--features", features, 1, 1 << 18);
     BenchCommand.within("--chosen", chosen, 1, features);
     BenchCommand.within("--image-batch", images, 1, 256);
@@ -60,25 +61,42 @@ final class BenchEditCommand implements Callable<Integer> {
     json.put("tower_seconds", result.towerSeconds());
     json.put("edited_seconds", result.editedSeconds());
     json.put("full_sae_seconds", result.fullSeconds());
-    json.put("added_share", result.added());
+    json.put("added_share", result.added().value());
+    json.put("added_share_low", result.added().low());
+    json.put("added_share_high", result.added().high());
+    json.put("added_share_least", result.least());
+    json.put("added_share_most", result.most());
     json.put("max_difference", result.maxDifference());
     json.put("max_moved", result.moved());
     common.print(
         json,
         String.format(
             Locale.ROOT,
-            "a pass of %d pictures: %.3f s; with %d of %d features ablated %.3f s (%+.1f %%, median"
-                + " of rounds); through the whole SAE %.3f s%nembeddings of the two edits differ by"
-                + " %.1e at most; the edit moves them by %.1e",
-            images,
+            "a pass of %s: %.3f s; with %d of %s ablated %.3f s; through the whole SAE %.3f s%nthe"
+                + " edit adds %+.1f %% (median of %s; 95 %% interval %+.1f to %+.1f, rounds from"
+                + " %+.1f to %+.1f)%n%s%nembeddings of the two edits differ by %.1e at most; the"
+                + " edit moves them by %.1e",
+            Counted.of(images, "picture"),
             result.towerSeconds(),
             chosen,
-            features,
+            Counted.of(features, "feature"),
             result.editedSeconds(),
-            100 * result.added(),
             result.fullSeconds(),
+            100 * result.added().value(),
+            Counted.of(rounds, "round"),
+            100 * result.added().low(),
+            100 * result.added().high(),
+            100 * result.least(),
+            100 * result.most(),
+            noise(result),
             result.maxDifference(),
             result.moved()));
     return 0;
+  }
+
+  private static String noise(EditBench.Result result) {
+    return result.added().low() <= 0 && result.added().high() >= 0
+        ? "the interval holds 0: the cost is lost in this machine's noise"
+        : "rounds differ by the machine's noise: compare intervals, not medians";
   }
 }

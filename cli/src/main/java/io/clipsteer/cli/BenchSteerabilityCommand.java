@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.steer.SteerabilityBench;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -60,7 +61,7 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    common.apply();
+    common.applyOnCpu();
     within("--features", features, 32, 1 << 20);
     within("--pictures", pictures, 1, 1 << 14);
     within("--words", words, 2, 1 << 17);
@@ -95,20 +96,20 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
         json,
         String.format(
             Locale.ROOT,
-            "%d features, %d pictures, %d words: %.1f s, %.2f GB at most%n"
+            "%s, %s, %s: %.1f s, %.2f GB at most%n"
                 + "plain way %.0f s (%.1f times as long), editing all tokens %.0f s (%.1f);"
-                + " from %d features%n"
+                + " from %s%n"
                 + "largest difference of a probability %.1e; of S from float64 %.1e%n",
-            features,
-            pictures,
-            words,
+            Counted.of(features, "feature"),
+            Counted.of(pictures, "picture"),
+            Counted.of(words, "word"),
             result.seconds(),
             result.peakBytes() / 1e9,
             result.plainSeconds(),
             result.plainSeconds() / result.seconds(),
             result.plainAllTokens(),
             result.plainAllTokens() / result.seconds(),
-            result.sampled(),
+            Counted.of(result.sampled(), "feature"),
             result.maxDifference(),
             result.maxScoreDifference()));
     return 0;

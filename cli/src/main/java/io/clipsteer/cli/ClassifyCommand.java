@@ -8,6 +8,7 @@ import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Classification;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.ZeroShot;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -123,8 +124,8 @@ final class ClassifyCommand implements Callable<Integer> {
     text.append(
         String.format(
             Locale.ROOT,
-            "%d images, %d left out, %.1f images/s%n",
-            result.predictions().size(),
+            "%s, %d left out, %.1f images/s%n",
+            Counted.of(result.predictions().size(), "image"),
             result.skipped().size(),
             result.imagesPerSecond()));
     if (result.top1() != null && result.top5() != null) {

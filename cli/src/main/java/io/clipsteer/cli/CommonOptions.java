@@ -7,6 +7,8 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.Progress;
 import java.util.Map;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -39,9 +41,9 @@ final class CommonOptions {
 
   @Option(
       names = "--threads",
-      defaultValue = "0",
-      description = "Threads of a tensor operation (default: all processors).")
-  private int threads;
+      paramLabel = "N",
+      description = "Threads of a tensor operation, from 1 (default: all processors).")
+  private @Nullable Integer threads;
 
   @Option(
       names = {"-h", "--help"},
@@ -63,10 +65,33 @@ final class CommonOptions {
 
   /** Applies the process-wide options. */
   void apply() {
-    if (threads < 0 || threads > 4096) {
+    if (threads == null) return;
+    if (threads < 1 || threads > 4096) {
       throw new InputException("--threads " + threads, "not 1 to 4096", "Leave it out for all");
     }
-    if (threads > 0) Engine.threads(threads);
+    Engine.threads(threads);
+  }
+
+  /** The same for a command that computes on the CPU alone: it takes no other device. */
+  void applyOnCpu() {
+    if (!device.equals("cpu")) {
+      throw new InputException(
+          "--device " + device, "this command uses the CPU alone", "Leave it out");
+    }
+    apply();
+  }
+
+  /**
+   * Reads an option's value.
+   *
+   * @param read throws an {@link InputException}, which then is of the option
+   */
+  static <T> T value(String option, String text, Function<String, T> read) {
+    try {
+      return read.apply(text);
+    } catch (InputException e) {
+      throw e.ofOption(option + " " + text);
+    }
   }
 
   Progress progress() {

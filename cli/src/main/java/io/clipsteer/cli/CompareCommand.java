@@ -7,6 +7,7 @@ import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
 import io.clipsteer.lab.compare.CompareRun;
@@ -210,7 +211,7 @@ final class CompareCommand implements Callable<Integer> {
     add(
         text,
         "%s: same from %s on%n%n",
-        comparison.images() == 0 ? "no pictures" : comparison.images() + " pictures",
+        comparison.images() == 0 ? "no pictures" : Counted.of(comparison.images(), "picture"),
         threshold);
     for (Comparison.Pair pair : comparison.pairs()) {
       Share a = pair.overlap(true, threshold);

@@ -6,6 +6,7 @@ import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.Progress;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.Locale;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
@@ -38,6 +39,7 @@ final class ConsoleProgress implements Progress {
     private final boolean terminal = System.console() != null && System.console().isTerminal();
     private @Nullable ProgressBar bar;
     private double lastLine;
+    private long before;
     private long done;
     private double flops;
 
@@ -57,8 +59,19 @@ final class ConsoleProgress implements Progress {
         showBar(seconds);
       } else if (seconds - lastLine > LINE_SECONDS) {
         lastLine = seconds;
-        System.err.println(line(seconds));
+        System.err.printf(
+            "[%s] %s: %s%s%n",
+            Instant.now().truncatedTo(ChronoUnit.SECONDS),
+            name,
+            pace(before, done, total, unit, seconds),
+            share(seconds));
       }
+    }
+
+    @Override
+    public void resumed(long units) {
+      before += units;
+      done += units;
     }
 
     private void showBar(double seconds) {
@@ -80,39 +93,39 @@ final class ConsoleProgress implements Progress {
       shown.setExtraMessage(share(seconds));
     }
 
-    private String line(double seconds) {
-      String of = total > 0 ? "/" + grouped(total) : "";
-      String left =
-          total > 0 && done > 0
-              ? String.format(Locale.ROOT, ", %.0f s left", seconds / done * (total - done))
-              : "";
-      return String.format(
-          Locale.ROOT,
-          "[%s] %s: %s%s %s, %s %s/s%s%s",
-          Instant.now().truncatedTo(java.time.temporal.ChronoUnit.SECONDS),
-          name,
-          grouped(done),
-          of,
-          unit,
-          grouped(Math.round(done / seconds)),
-          unit,
-          left,
-          share(seconds));
-    }
-
     private String share(double seconds) {
       if (flops == 0) return "";
       return String.format(
           Locale.ROOT, ", %.0f %% of fp32 peak", 100 * flops / seconds / Peak.FLOPS);
     }
 
-    private static String grouped(long number) {
-      return String.format(Locale.ROOT, "%,d", number);
-    }
-
     @Override
     public void close() {
       if (bar != null) bar.close();
     }
+  }
+
+  /**
+   * How far, how fast and how long still, by what this start did.
+   *
+   * @param before units that an earlier start did
+   * @param done all units done, those included
+   * @param total all there are; not above 0 when unknown
+   * @param seconds since this start
+   */
+  static String pace(long before, long done, long total, String unit, double seconds) {
+    double rate = (done - before) / seconds;
+    String of = total > 0 ? "/" + grouped(total) : "";
+    String left =
+        total > 0 && rate > 0
+            ? String.format(Locale.ROOT, ", %.0f s left", (total - done) / rate)
+            : "";
+    // Slow work has a speed, too.
+    String speed = rate < 10 ? String.format(Locale.ROOT, "%.1f", rate) : grouped(Math.round(rate));
+    return grouped(done) + of + " " + unit + ", " + speed + " " + unit + "/s" + left;
+  }
+
+  private static String grouped(long number) {
+    return String.format(Locale.ROOT, "%,d", number);
   }
 }

@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.demo.Demo;
 import java.io.IOException;
@@ -42,7 +43,7 @@ final class DemoCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    common.apply();
+    common.applyOnCpu();
     List<String> command = spec.commandLine().getParent().getParseResult().originalArgs();
     Demo.Result result = Demo.run(folder(), common.seed(), command, common.progress());
     common.print(json(result), text(result));
@@ -54,7 +55,8 @@ final class DemoCommand implements Callable<Integer> {
     try {
       return Files.createTempDirectory("clipsteer-demo-");
     } catch (IOException e) {
-      throw new InputException("--out", "no temporary folder: " + e.getMessage(), "Name one", e);
+      throw new InputException(
+          "temporary folder", "cannot be made: " + Reasons.of(e), "Name one with --out", e);
     }
   }
 

@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
 import java.io.IOException;
@@ -59,7 +60,7 @@ final class DoctorCommand implements Callable<Integer> {
       FileStore store = Files.getFileStore(here);
       return store.getUsableSpace();
     } catch (IOException e) {
-      throw new InputException(here, "no disk figures: " + e.getMessage(), "Check the folder", e);
+      throw new InputException(here, "no disk figures: " + Reasons.of(e), "Check the folder", e);
     }
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.SparsityReport;
 import java.util.ArrayList;
 import java.util.List;
@@ -277,7 +278,7 @@ final class EvaluationCharts {
       double right = x.at(histogram.bins()[i + 1]);
       add(body, "<rect class='bar' x='%.2f' y='%.2f'", left + 0.5, y.at(count));
       add(body, " width='%.2f' height='%.2f'>", right - left - 1, floor - y.at(count));
-      add(body, "<title>%,d features</title></rect>", count);
+      add(body, "<title>%s</title></rect>", Counted.of(count, "feature"));
     }
     double dense = x.at(-1);
     add(body, "<line class='limit' x1='%.1f' x2='%.1f'", dense, dense);

@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.SparsityReport;
 import java.io.IOException;
 import java.io.InputStream;
@@ -61,7 +62,9 @@ final class EvaluationPage {
     page.add("<meta name='viewport' content='width=device-width, initial-scale=1'/>");
     page.add("<title>%s</title><style>%n%s</style></head><body>%n", title, style());
     page.add("<h1>%s</h1>", title);
-    page.add("<p class='muted path'>%,d pictures of %s", report.images(), escape(report.source()));
+    page.add(
+        "<p class='muted path'>%s of %s",
+        Counted.of(report.images(), "picture"), escape(report.source()));
     page.add(", model %s", escape(report.model()));
     if (!report.skipped().isEmpty()) page.add("; %,d left out", report.skipped().size());
     page.add("</p>%n");
@@ -171,8 +174,9 @@ final class EvaluationPage {
       if (a == null) continue;
       if (first) {
         first = false;
-        add("<h2>Zero-shot answers</h2><p class='muted'>%,d pictures, ", a.images());
-        add("%,d classes. Cross-entropy in nats, and accuracy, with the residual", a.classes());
+        add("<h2>Zero-shot answers</h2><p class='muted'>%s, ", Counted.of(a.images(), "picture"));
+        add("%s. ", Counted.of(a.classes(), "class", "classes"));
+        add("Cross-entropy in nats, and accuracy, with the residual");
         add(" as it is, as the SAE gives it back, and replaced by its mean or by zero.</p>%n");
         table(
             "hook point, SAE, tokens",
@@ -238,8 +242,8 @@ final class EvaluationPage {
     for (var entry : saes) {
       var s = entry.sparsity();
       add("<section class='card'><h3>%s</h3>", escape(EvaluationText.name(entry)));
-      add("<p class='muted'>%,d tokens; ", s.tokens());
-      add("%,d of %,d features never active</p>", s.histogram().never(), s.features());
+      add("<p class='muted'>%s; ", Counted.of(s.tokens(), "token"));
+      add("%,d of %s never active</p>", s.histogram().never(), Counted.of(s.features(), "feature"));
       add("<div class='charts'>%n");
       if (s.l0Grid() != null) {
         add("<figure class='map'><h4>L0 over the patch grid</h4>");

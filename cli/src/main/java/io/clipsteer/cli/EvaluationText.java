@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.SparsityReport;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -21,7 +22,7 @@ final class EvaluationText {
   /** Tables over the run's SAEs, then a map and a histogram of each. */
   static String of(Path run, SparsityReport report) {
     var page = new EvaluationText();
-    page.line("%s on %s: %d pictures", run, report.source(), report.images());
+    page.line("%s on %s: %s", run, report.source(), Counted.of(report.images(), "picture"));
     if (!report.skipped().isEmpty()) page.line("%d left out", report.skipped().size());
     page.sparsity(report);
     page.answers(report);
@@ -94,8 +95,8 @@ final class EvaluationText {
         first = false;
         line("");
         line(
-            "zero-shot, %d pictures, %d classes: cross-entropy (nats) and accuracy",
-            a.images(), a.classes());
+            "zero-shot, %s, %s: cross-entropy (nats) and accuracy",
+            Counted.of(a.images(), "picture"), Counted.of(a.classes(), "class", "classes"));
         line(
             "%-56s %16s %16s %16s %16s   %s",
             "SAE", "original", "x̂", "mean", "zero", "CE recovered (mean, zero)");

@@ -8,6 +8,7 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.sae.CompiledEdit;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.Versions;
 import io.clipsteer.lab.suppress.StoredEdit;
 import java.io.IOException;
@@ -33,7 +34,7 @@ import picocli.CommandLine.Option;
     },
     footer = {
       "",
-      "Example: clipsteer export --edit edits/hair --to sidecar --out hair.safetensors"
+      "Example: clipsteer export --edit edits/no-blond --to sidecar --out no-blond.safetensors"
     })
 final class ExportCommand implements Callable<Integer> {
   private static final String SUFFIX = ".safetensors";
@@ -59,7 +60,9 @@ final class ExportCommand implements Callable<Integer> {
       names = "--out",
       required = true,
       paramLabel = "FILE",
-      description = "A new .safetensors file; the hook is called the same with .py.")
+      description = {
+        "A new .safetensors file; the hook is called the same with .py, and _ in place of -."
+      })
   private Path out;
 
   @Option(
@@ -82,13 +85,14 @@ final class ExportCommand implements Callable<Integer> {
     }
     String name = String.valueOf(out.getFileName());
     String bare = name.endsWith(SUFFIX) ? name.substring(0, name.length() - SUFFIX.length()) : "";
-    if (!bare.matches("[A-Za-z_][A-Za-z0-9_]{0,63}")) {
+    if (!bare.matches("[A-Za-z_][A-Za-z0-9_-]{0,63}")) {
       throw new InputException(
           "--out " + out,
-          "is no name that Python could import",
-          "Call it letters, digits and _, then .safetensors");
+          "Python could not import a hook of that name",
+          "Call it letters, digits, _ and -, then .safetensors");
     }
-    Path hook = out.resolveSibling(bare + ".py");
+    String module = bare.replace('-', '_'); // which Python can import
+    Path hook = out.resolveSibling(module + ".py");
     for (Path file : new Path[] {out, hook}) {
       if (Files.exists(file)) throw new InputException(file, "is there already", "Name another");
     }
@@ -109,7 +113,8 @@ final class ExportCommand implements Callable<Integer> {
             out, Map.of("clipsteer", Versions.CLIPSTEER, "model_sha256", stored.modelHash()));
       }
     }
-    AtomicFiles.writeText(hook, template().replace("@NAME@", bare));
+    AtomicFiles.writeText(
+        hook, template().replace("@NAME@", module).replace("@FILE@", bare + SUFFIX));
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("file", out.toString());
     json.put("hook", hook.toString());
@@ -120,8 +125,13 @@ final class ExportCommand implements Callable<Integer> {
     common.print(
         json,
         String.format(
-            "%s: %d features at %s, %,d bytes%n%s: from %s import attach",
-            out, stored.features().length, stored.point(), size(out), hook, bare));
+            "%s: %s at %s, %,d bytes%n%s: from %s import attach",
+            out,
+            Counted.of(stored.features().length, "feature"),
+            stored.point(),
+            size(out),
+            hook,
+            module));
     return 0;
   }
 

@@ -64,7 +64,7 @@ final class FeaturesCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    common.apply();
+    common.applyOnCpu();
     FeatureQuery.Answer answer = FeatureQuery.run(place.folder(), sql);
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("columns", answer.columns());

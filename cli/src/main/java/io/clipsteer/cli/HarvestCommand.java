@@ -2,11 +2,13 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.store.StoreFormat;
 import io.clipsteer.data.store.TokenCodec;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.Harvest;
 import io.clipsteer.lab.Pictures;
 import java.io.IOException;
@@ -85,7 +87,8 @@ final class HarvestCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     List<HookPoint> points = Layers.points(layers, site);
-    TokenSelection selection = TokenSelection.parse(tokens);
+    TokenSelection selection =
+        CommonOptions.value("--tokens-selection", tokens, TokenSelection::parse);
     if (!dtype.matches("fp32|bf16|int8")) {
       throw new InputException("--dtype " + dtype, "not known", "Use fp32, bf16 or int8");
     }
@@ -109,7 +112,8 @@ final class HarvestCommand implements Callable<Integer> {
     // A folder that is there already will be refused: no forecast of what will not be.
     if (count < 0 || (Files.exists(out) && !resume)) return;
     long bytes = format.bytes(count);
-    System.err.printf(Locale.ROOT, "%d pictures: about %.1f MB in %s%n", count, bytes * 1e-6, out);
+    System.err.printf(
+        Locale.ROOT, "%s: about %.1f MB in %s%n", Counted.of(count, "picture"), bytes * 1e-6, out);
     Path there = out.toAbsolutePath();
     while (there != null && !Files.exists(there)) there = there.getParent();
     if (there == null || resume) return;
@@ -126,7 +130,7 @@ final class HarvestCommand implements Callable<Integer> {
             "Store fewer layers, --dtype int8, or --tokens-selection patches");
       }
     } catch (IOException e) {
-      System.err.println("the disk does not tell how much is free: " + e.getMessage());
+      System.err.println("the disk does not tell how much is free: " + Reasons.of(e));
     }
   }
 
@@ -145,10 +149,10 @@ final class HarvestCommand implements Callable<Integer> {
   private String text(Harvest.Result result) {
     return String.format(
         Locale.ROOT,
-        "%s: %d pictures, %d tokens of each hook point, %.1f MB; %.0f tokens/s",
+        "%s: %s, %s of each hook point, %.1f MB; %.0f tokens/s",
         out,
-        result.images(),
-        result.tokens(),
+        Counted.of(result.images(), "picture"),
+        Counted.of(result.tokens(), "token"),
         result.bytes() * 1e-6,
         result.tokensPerSecond());
   }

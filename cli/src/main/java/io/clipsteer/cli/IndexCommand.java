@@ -4,6 +4,7 @@ package io.clipsteer.cli;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
@@ -167,17 +168,16 @@ final class IndexCommand implements Callable<Integer> {
     return String.format(
         Locale.ROOT,
         """
-        %d %s, %d of them active, on %d pictures with %d labels; %d words; %.1f s
+        %s, %d active, on %s with %s; %s; %.1f s
         monosemanticity: median %s
         tables in %s; for example
           clipsteer features --run %s "SELECT id, name, frequency FROM %s ORDER BY monosemanticity DESC LIMIT 10"
         """,
-        result.units(),
-        kind.word(),
+        Counted.of(result.units(), kind.one()),
         result.alive(),
-        result.images(),
-        result.labels(),
-        vocabulary,
+        Counted.of(result.images(), "picture"),
+        Counted.of(result.labels(), "label"),
+        Counted.of(vocabulary, "word"),
         result.seconds(),
         median == null ? "none" : String.format(Locale.ROOT, "%.4f", median),
         index.path(),

@@ -39,9 +39,16 @@ final class Layers {
       for (int layer = from; layer <= to; layer++) numbers.add(layer);
     }
     List<HookPoint> points = new ArrayList<>();
-    for (int layer : numbers)
-      points.add(HookPoint.parse((text ? "text." : "") + "blocks." + layer + "." + site));
+    for (int layer : numbers) {
+      String block = (text ? "text." : "") + "blocks." + layer + ".";
+      points.add(CommonOptions.value("--site", site, name -> HookPoint.parse(block + name)));
+    }
     return points;
+  }
+
+  /** An SAE's name: the last part of its folder. */
+  static String name(String folder) {
+    return folder.substring(folder.lastIndexOf('/') + 1);
   }
 
   /** The run with the SAEs of the layers asked for; with all of them where none are. */

@@ -8,7 +8,9 @@ import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.ZeroShot;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
@@ -57,6 +59,23 @@ final class LibraryOptions {
     return templates == null ? ZeroShot.DEFAULT_TEMPLATES : ZeroShot.readTemplates(templates);
   }
 
+  /** Names separated by commas, none of them blank, none twice. */
+  static List<String> names(String option, String text) {
+    List<String> names = Arrays.stream(text.split(",", -1)).map(String::strip).toList();
+    Set<String> known = new HashSet<>();
+    for (String name : names) {
+      if (name.isEmpty()) {
+        throw new InputException(
+            option + " " + text, "one of the names is blank", "Write " + option + " dog,cat");
+      }
+      if (!known.add(name)) {
+        throw new InputException(
+            option + " " + text, "\"" + name + "\" is there twice", "Name each once");
+      }
+    }
+    return names;
+  }
+
   /** The words' embeddings, read or computed. */
   static TextLibrary resolve(
       Words words, @Nullable Path templates, ClipModel model, Progress progress) {
@@ -76,13 +95,7 @@ final class LibraryOptions {
     List<String> classes =
         words.labelsFile != null
             ? ZeroShot.readLines(words.labelsFile)
-            : Arrays.stream(String.valueOf(words.labels).split(","))
-                .map(String::strip)
-                .filter(s -> !s.isEmpty())
-                .toList();
-    if (classes.isEmpty()) {
-      throw new InputException("--labels", "holds no name", "Write --labels dog,cat");
-    }
+            : names("--labels", String.valueOf(words.labels));
     return ZeroShot.library(model, classes, prompts(templates), progress);
   }
 }

@@ -3,7 +3,10 @@ package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.lab.Versions;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -82,12 +85,52 @@ public final class Main implements Runnable {
   private static int wrongUsage(ParameterException e, String[] args) {
     CommandLine command = e.getCommandLine();
     String reason = String.valueOf(e.getMessage()).replaceAll("\\s+", " ");
+    reason = together(reason.startsWith("Error: ") ? reason.substring(7) : reason);
     command.getErr().println("clipsteer: " + reason);
     command.getErr().println("See " + command.getCommandSpec().qualifiedName() + " --help");
     return CommandLine.ExitCode.USAGE;
   }
 
+  /** Options that exclude each other: named, instead of the groups that they belong to. */
+  private static String together(String reason) {
+    if (reason.contains("mutually exclusive")) return exclude(options(reason), reason);
+    if (!reason.contains("only one match")) return reason;
+    List<String> given =
+        Pattern.compile("=\\{([^}]*)}")
+            .matcher(reason)
+            .results()
+            .flatMap(group -> options(group.group(1)).stream())
+            .toList();
+    // One of these: (--a=A | --b=B).
+    return Pattern.compile("[(\\[]([^()\\[\\]|]+\\|[^()\\[\\]]+)[)\\]]")
+        .matcher(reason)
+        .results()
+        .map(group -> options(group.group(1)).stream().filter(given::contains).toList())
+        .filter(both -> both.size() > 1)
+        .findFirst()
+        .map(both -> exclude(both, reason))
+        .orElse(reason);
+  }
+
+  private static List<String> options(String text) {
+    return Pattern.compile("--[a-z][a-z-]*")
+        .matcher(text)
+        .results()
+        .map(MatchResult::group)
+        .distinct()
+        .toList();
+  }
+
+  private static String exclude(List<String> options, String reason) {
+    if (options.size() < 2) return reason;
+    return String.join(" and ", options) + " exclude each other: give one of them.";
+  }
+
   private static int explain(Throwable e, CommandLine command) {
+    if (e instanceof InputException input && input.isOfOption()) {
+      return wrongUsage(
+          new ParameterException(command, String.valueOf(e.getMessage())), new String[0]);
+    }
     if (e instanceof InputException) {
       command.getErr().println("clipsteer: " + e.getMessage());
     } else {

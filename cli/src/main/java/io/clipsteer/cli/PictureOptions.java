@@ -25,13 +25,20 @@ final class PictureOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
 
+  private long limit = Long.MAX_VALUE;
+
+  /** Checked as it is read: a command that has no use for it refuses nonsense, too. */
   @Option(
       names = "--limit",
-      defaultValue = "9223372036854775807",
-      hideParamSyntax = true,
       paramLabel = "N",
-      description = "Only the first N pictures.")
-  private long limit;
+      description = {
+        "Only N pictures, of labelled ones as many of each class; of a .tar the first"
+            + " (default: all)."
+      })
+  void setLimit(long number) {
+    if (number < 1) throw below("--limit", number);
+    limit = number;
+  }
 
   @Option(
       names = "--image-batch",
@@ -40,17 +47,27 @@ final class PictureOptions {
       description = "Pictures the tower takes at once (default: ${DEFAULT-VALUE}).")
   private int batch;
 
+  private int threads = Runtime.getRuntime().availableProcessors();
+
+  /** As {@link #setLimit}. */
   @Option(
       names = "--decode-threads",
-      defaultValue = "0",
       paramLabel = "N",
       description = "Threads that decode ahead of the model (default: all processors).")
-  private int threads;
+  void setThreads(int number) {
+    if (number < 1) throw below("--decode-threads", number);
+    threads = number;
+  }
 
   @Option(
       names = "--upright",
       description = "Turn pictures by their EXIF orientation (PIL and open_clip do not).")
   private boolean upright;
+
+  private ParameterException below(String option, long number) {
+    return new ParameterException(
+        command.commandLine(), option + " " + number + ": below 1. Leave it out for all");
+  }
 
   /** Whether --images was given. */
   boolean isGiven() {
@@ -66,13 +83,11 @@ final class PictureOptions {
   }
 
   Pictures resolve(ClipModel model) {
-    if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
     if (batch < 1 || batch > 1 << 16) {
       throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
     }
-    int decoders = threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
-    var options = new ImageLoader.Options(batch, decoders, 2, 0, limit, decoding);
-    return new Pictures(ImageSet.open(images()), model.preprocessing(), options);
+    var options = new ImageLoader.Options(batch, threads, 2, 0, limit, decoding);
+    return new Pictures(ImageSet.open(images()).spread(limit), model.preprocessing(), options);
   }
 }

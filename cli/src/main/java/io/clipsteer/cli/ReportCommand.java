@@ -6,6 +6,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.Units;
@@ -115,8 +116,9 @@ final class ReportCommand implements Callable<Integer> {
     }
     if (!result.missing().isEmpty()) {
       System.err.println(
-          result.missing().size()
-              + " pictures are no longer there (see --images), the first: "
+          "no longer there (see --images): "
+              + Counted.of(result.missing().size(), "picture")
+              + ", the first: "
               + result.missing().getFirst());
     }
     common.print(json(result), text(result));
@@ -166,11 +168,11 @@ final class ReportCommand implements Callable<Integer> {
     text.append(
         String.format(
             Locale.ROOT,
-            "%s: %.1f MB, %,d features, %,d pictures%n",
+            "%s: %.1f MB, %s, %s%n",
             out,
             result.bytes() * 1e-6,
-            result.features(),
-            result.pictures()));
+            Counted.of(result.features(), "feature"),
+            Counted.of(result.pictures(), "picture")));
     if (!result.evaluation()) {
       text.append("without reconstruction: clipsteer evaluate --run RUN --images SRC adds it\n");
     }

@@ -65,8 +65,9 @@ final class RunOptions {
   static Path checkpoint(Path run, RunFolder.Run trained, @Nullable Path given, String option) {
     if (given != null) return given;
     String remedy = "Give " + option + " PATH";
-    if (trained.model().isEmpty()) {
-      throw new InputException(run, "was trained from a store, its model is not noted", remedy);
+    if (!trained.knowsPlace()) {
+      String model = trained.model().isEmpty() ? "its model" : "the place of " + trained.model();
+      throw new InputException(run, "was trained from a store, " + model + " is not noted", remedy);
     }
     try {
       Path path = Path.of(trained.model());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.model.ClipModel;
@@ -13,6 +14,7 @@ import io.clipsteer.engine.sae.SaeExport;
 import io.clipsteer.engine.sae.SaeFiles;
 import io.clipsteer.engine.sae.SaeFormat;
 import io.clipsteer.engine.sae.StoredSae;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.Reconstruction;
 import io.clipsteer.lab.SaeMistake;
 import io.clipsteer.lab.SaeProof;
@@ -111,12 +113,16 @@ final class SaeCommand implements Runnable {
 
     @Override
     public Integer call() {
-      common.apply();
-      SaeFormat format = SaeFormat.parse(to);
-      SaeMistake mistake = fix == null ? null : SaeMistake.parse(fix);
+      common.applyOnCpu();
+      SaeFormat format = CommonOptions.value("--to", to, SaeFormat::parse);
+      SaeMistake mistake =
+          fix == null ? null : CommonOptions.value("--fix", fix, SaeMistake::parse);
       try (StoredSae read = SaeFiles.open(in)) {
         SaeClaims claims = read.claims();
-        if (hook != null) claims = claims.withHook(HookPoint.parse(hook).peerName());
+        if (hook != null) {
+          claims =
+              claims.withHook(CommonOptions.value("--hook", hook, HookPoint::parse).peerName());
+        }
         Sae sae = read.sae();
         if (mistake != null) {
           Sae mended = mistake.mend(sae, claims);
@@ -142,11 +148,11 @@ final class SaeCommand implements Runnable {
       StringBuilder text = new StringBuilder();
       text.append(
           String.format(
-              "%s: %s, %s, %d features of width %d, written as %s to %s%n",
+              "%s: %s, %s, %s of width %d, written as %s to %s%n",
               in,
               stored.claims().format().label(),
               words(stored.sae().activation()),
-              stored.sae().features(),
+              Counted.of(stored.sae().features(), "feature"),
               stored.sae().width(),
               format.label(),
               out));
@@ -161,8 +167,8 @@ final class SaeCommand implements Runnable {
       description = {
         "Measures L0, explained variance and cosine on pictures, compares them with what the files",
         "claim, and where they do not fit tries the usual mistakes and names the one that explains"
-            + " it.",
-        "Exits 1 unless the figures agree."
+            + " it. Where the files name the model's weights by their hash, that is compared, too.",
+        "Exits 1 unless the figures agree and the model is the one named."
       },
       footer = {
         "",
@@ -227,13 +233,28 @@ final class SaeCommand implements Runnable {
           result
               .skipped()
               .forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
-          common.print(json(proof, result), text(proof, result));
+          Boolean same = sameModel(claims, clip);
+          Map<String, Object> json = json(proof, result);
+          json.put("same_model", same);
+          String other =
+              Boolean.FALSE.equals(same)
+                  ? "\nANOTHER MODEL: the files name weights of sha256 " + claims.modelHash()
+                  : "";
+          common.print(json, text(proof, result) + other);
+          if (!other.isEmpty()) return 1;
           return switch (result.verdict()) {
             case AGREES, NOTHING_CLAIMED -> 0;
             case EXPLAINED, SUSPECTED, UNEXPLAINED -> 1;
           };
         }
       }
+    }
+
+    /** Whether the model's weights are those that the files name; null where they name none. */
+    private static @Nullable Boolean sameModel(SaeClaims claims, ClipModel clip) {
+      String named = claims.modelHash();
+      if (named == null || named.isEmpty()) return null;
+      return named.equalsIgnoreCase(Hashes.sha256(clip.source().weights()));
     }
 
     private Map<String, Double> told() {
@@ -257,7 +278,7 @@ final class SaeCommand implements Runnable {
     }
 
     private HookPoint point(SaeClaims claims) {
-      if (hook != null) return HookPoint.parse(hook);
+      if (hook != null) return CommonOptions.value("--hook", hook, HookPoint::parse);
       if (claims.hookName() == null) {
         throw new InputException(
             path,
@@ -276,7 +297,9 @@ final class SaeCommand implements Runnable {
     }
 
     private TokenSelection selection(SaeClaims claims) {
-      if (tokens != null) return TokenSelection.parse(tokens);
+      if (tokens != null) {
+        return CommonOptions.value("--tokens-selection", tokens, TokenSelection::parse);
+      }
       return claims.tokens() == null ? TokenSelection.ALL : TokenSelection.parse(claims.tokens());
     }
 
@@ -329,14 +352,14 @@ final class SaeCommand implements Runnable {
       SaeClaims claims = proof.stored().claims();
       text.append(
           String.format(
-              "%s: %s, %s, %d features, at %s; %d pictures, %d tokens%n",
+              "%s: %s, %s, %s, at %s; %s, %s%n",
               path,
               claims.format().label(),
               words(proof.stored().sae().activation()),
-              proof.stored().sae().features(),
+              Counted.of(proof.stored().sae().features(), "feature"),
               proof.point(),
-              result.images(),
-              result.measured().tokens()));
+              Counted.of(result.images(), "picture"),
+              Counted.of(result.measured().tokens(), "token")));
       text.append(line("measured", "", result.measured()));
       if (!result.claimed().isEmpty()) {
         text.append("claimed ").append(result.claimed()).append('\n');

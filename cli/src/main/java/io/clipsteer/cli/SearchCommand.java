@@ -138,7 +138,7 @@ final class SearchCommand implements Callable<Integer> {
         }
       }
     }
-    common.print(json(hits), text(hits));
+    common.print(json(hits), text(hits, trained));
     return 0;
   }
 
@@ -189,15 +189,19 @@ final class SearchCommand implements Callable<Integer> {
     return Map.of("features", features);
   }
 
-  private static String text(List<FeatureSearch.Hit> hits) {
+  private static String text(List<FeatureSearch.Hit> hits, RunFolder.Run trained) {
     if (hits.isEmpty()) return "nothing found";
     StringBuilder text = new StringBuilder();
     for (FeatureSearch.Hit hit : hits) {
+      // Of several SAEs at a layer the number does not say whose feature it is.
+      boolean several =
+          trained.saes().stream().filter(e -> e.point().layer() == hit.layer()).count() > 1;
       text.append(
           String.format(
               Locale.ROOT,
-              "layer %2d  feature %6d  %8.4f  active %.3f %%  %s%n",
+              "layer %2d%s  feature %6d  %8.4f  active %.3f %%  %s%n",
               hit.layer(),
+              several ? "  " + Layers.name(hit.sae()) : "",
               hit.id(),
               hit.score(),
               100 * hit.frequency(),

@@ -6,6 +6,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
@@ -364,6 +365,7 @@ final class SteerCommand implements Callable<Integer> {
     json.put("splice", splice);
     json.put("features", result.edited());
     json.put("before", result.before());
+    if (splice) json.put("spliced", result.spliced());
     json.put("after", result.after());
     json.put("promoted", result.promoted());
     json.put("suppressed", result.suppressed());
@@ -377,7 +379,9 @@ final class SteerCommand implements Callable<Integer> {
     text.append(
         String.format(
             "%s at %s, tokens: %s%n",
-            image != null ? image : result.images() + " pictures of " + pictures.images(),
+            image != null
+                ? image
+                : Counted.of(result.images(), "picture") + " of " + pictures.images(),
             edits.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
             at));
     String done = change == null ? "set to " + set().offset() : change.words();
@@ -399,6 +403,8 @@ final class SteerCommand implements Callable<Integer> {
               done));
     }
     text.append("before: ").append(line(result.before())).append('\n');
+    // What the reconstruction does alone, so that it is not taken for the edit's effect.
+    if (splice) text.append("spliced only: ").append(line(result.spliced())).append('\n');
     if (isListing()) return text.append(strongest(result)).toString();
     text.append("after:  ").append(line(result.after())).append('\n');
     if (result.images() > 1) {

@@ -6,6 +6,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.stats.Median;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
@@ -29,6 +30,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -177,9 +181,9 @@ final class SteerabilityCommand implements Callable<Integer> {
             dose,
             vocabularies,
             common.seed());
-    RunFolder folder = new RunFolder(run);
+    RunFolder folder = RunOptions.folder(run);
     RunFolder.Run trained = Layers.chosen(folder.read(), layers);
-    Path checkpoint = model != null ? model : Path.of(trained.model());
+    Path checkpoint = RunOptions.checkpoint(run, trained, model, "--model");
     try (ClipModel clip =
             ClipModel.load(checkpoint, io.clipsteer.data.tensor.DType.F32, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
@@ -266,18 +270,20 @@ final class SteerabilityCommand implements Callable<Integer> {
     text.append(
         String.format(
             Locale.ROOT,
-            "%d pictures, %d words, strength %s, tau %s; tables in %s%n%n",
-            report.images(),
-            report.words(),
+            "%s, %s, strength %s, tau %s; tables in %s%n%n",
+            Counted.of(report.images(), "picture"),
+            Counted.of(report.words(), "word"),
             strength,
             tau,
             out));
     text.append("layer  unit           n   mean S   above tau            coverage  seconds\n");
+    Set<Integer> shared = shared(report.layers());
     for (LayerResult layer : report.layers()) {
+      boolean named = shared.contains(layer.layer()) && !layer.sae().isEmpty();
       text.append(
           String.format(
               Locale.ROOT,
-              "%5d  %-9s %6d  %7.4f  %5.1f %% (%4.1f–%5.1f)  %8d  %7.1f%n",
+              "%5d  %-9s %6d  %7.4f  %5.1f %% (%4.1f–%5.1f)  %8d  %7.1f%s%n",
               layer.layer(),
               layer.unit().word(),
               layer.n(),
@@ -286,36 +292,54 @@ final class SteerabilityCommand implements Callable<Integer> {
               100 * layer.share().low(),
               100 * layer.share().high(),
               layer.coverage(),
-              layer.seconds()));
+              layer.seconds(),
+              named ? "  " + Layers.name(layer.sae()) : ""));
     }
-    more(text, report);
+    more(text, report, shared);
     return text.toString();
   }
 
+  /** Layers with more than one SAE, whose results a layer's number does not tell apart. */
+  private static Set<Integer> shared(List<LayerResult> layers) {
+    Map<Integer, Set<String>> saes = new TreeMap<>();
+    for (LayerResult layer : layers) {
+      if (layer.sae().isEmpty()) continue;
+      saes.computeIfAbsent(layer.layer(), l -> new TreeSet<>()).add(layer.sae());
+    }
+    saes.values().removeIf(names -> names.size() < 2);
+    return saes.keySet();
+  }
+
+  /** A layer in words, with the SAE's name where it has more than one. */
+  private static String place(int layer, String sae, Set<Integer> shared) {
+    boolean named = shared.contains(layer) && !sae.isEmpty();
+    return "layer " + layer + (named ? " (" + Layers.name(sae) + ")" : "");
+  }
+
   /** What was asked for beyond the table, and what the run's index adds. */
-  private static void more(StringBuilder text, SteerabilityReport report) {
+  private static void more(StringBuilder text, SteerabilityReport report, Set<Integer> shared) {
     for (LayerResult layer : report.layers()) {
       if (layer.doses().isEmpty()) continue;
       Median half = Median.of(layer.doses().stream().mapToDouble(Dose::half).toArray());
       text.append(
           String.format(
               Locale.ROOT,
-              "%nlayer %d: half the effect at strength %.1f (%.1f–%.1f), median of %d features",
-              layer.layer(),
+              "%n%s: half the effect at strength %.1f (%.1f–%.1f), median of %s",
+              place(layer.layer(), layer.sae(), shared),
               half.value(),
               half.low(),
               half.high(),
-              half.n()));
+              Counted.of(half.n(), "feature")));
     }
     for (VocabularyResult one : report.vocabularies()) {
       text.append(
           String.format(
               Locale.ROOT,
-              "%n%d words (%s), layer %d, %s: mean S %.4f, above tau %.1f %%, coverage %d, rank"
+              "%n%s (%s), %s, %s: mean S %.4f, above tau %.1f %%, coverage %d, rank"
                   + " correlation with all words %.2f (%.2f–%.2f)",
-              one.words(),
+              Counted.of(one.words(), "word"),
               one.draw(),
-              one.layer(),
+              place(one.layer(), one.sae(), shared),
               one.unit().word(),
               one.meanS(),
               100 * one.share().value(),
@@ -331,9 +355,9 @@ final class SteerabilityCommand implements Callable<Integer> {
       text.append(
           String.format(
               Locale.ROOT,
-              "%nlayer %d: of %d steerable features with a name in the vocabulary, %.0f %% promote"
+              "%n%s: of %d steerable features with a name in the vocabulary, %.0f %% promote"
                   + " it most, %.0f %% (%.0f–%.0f) among five",
-              named.layer(),
+              place(named.layer(), named.sae(), shared),
               named.first().n(),
               100 * named.first().value(),
               100 * named.among().value(),
@@ -344,13 +368,13 @@ final class SteerabilityCommand implements Callable<Integer> {
       text.append(
           String.format(
               Locale.ROOT,
-              "%nlayer %d: rank correlation of S with the share of the grid a feature covers %.2f"
-                  + " (%.2f–%.2f), %d features",
-              local.layer(),
+              "%n%s: rank correlation of S with the share of the grid a feature covers %.2f"
+                  + " (%.2f–%.2f), %s",
+              place(local.layer(), local.sae(), shared),
               local.correlation().value(),
               local.correlation().low(),
               local.correlation().high(),
-              local.features()));
+              Counted.of(local.features(), "feature")));
     }
   }
 }

@@ -42,7 +42,7 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Example: clipsteer suppress --run runs/all --data celeba:celeba --layers 0-11 --out"
-          + " no-blond",
+          + " edits/no-blond",
     })
 final class SuppressCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;

@@ -121,7 +121,7 @@ final class SuppressOptions {
     return new Settings(
         Settings.Select.parse(select),
         Settings.Change.parse(edit),
-        at == null ? null : TokenSelection.parse(at),
+        at == null ? null : CommonOptions.value("--at", at, TokenSelection::parse),
         sizes,
         maxLoss,
         draws,

@@ -9,6 +9,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.MlflowTracker;
 import io.clipsteer.lab.Pareto;
 import io.clipsteer.lab.SaeSpec;
@@ -299,7 +300,8 @@ final class TrainCommand implements Callable<Integer> {
       result =
           new TrainRun(source, config, command, out, resume, every, tracker).run(common.progress());
       if (tracker != null && tracker.lost() > 0) {
-        System.err.println("MLflow did not take " + tracker.lost() + " values; the run has them");
+        System.err.println(
+            "MLflow did not take " + Counted.of(tracker.lost(), "value") + "; the run has all");
       }
     }
     result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
@@ -326,7 +328,7 @@ final class TrainCommand implements Callable<Integer> {
     check();
     return new Training.Config(
         specs(),
-        TokenSelection.parse(tokens),
+        CommonOptions.value("--tokens-selection", tokens, TokenSelection::parse),
         normalisation,
         CommonOptions.dtype("--encoder-product", encoderProduct),
         expansion,
@@ -456,12 +458,10 @@ final class TrainCommand implements Callable<Integer> {
     text.append(
         String.format(
             Locale.ROOT,
-            "%d SAE%s of %d features trained on %d %s in %.0f s; on %d kept aside:%n",
-            result.saes().size(),
-            result.saes().size() == 1 ? "" : "s",
-            result.saes().getFirst().features(),
-            result.images(),
-            texts == null ? "pictures" : "texts",
+            "%s of %s trained on %s in %.0f s; on %d kept aside:%n",
+            Counted.of(result.saes().size(), "SAE"),
+            Counted.of(result.saes().getFirst().features(), "feature"),
+            Counted.of(result.images(), texts == null ? "picture" : "text"),
             result.seconds(),
             result.evaluationImages()));
     text.append(

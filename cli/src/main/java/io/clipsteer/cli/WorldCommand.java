@@ -2,8 +2,10 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.world.ContactSheet;
 import io.clipsteer.lab.world.DemoClip;
 import io.clipsteer.lab.world.Evaluation;
@@ -114,7 +116,7 @@ final class WorldCommand implements Runnable {
 
     @Override
     public Integer call() {
-      common.apply();
+      common.applyOnCpu();
       checkSize(size);
       if (count < 1 || count > MAX_COUNT) {
         throw new InputException("--count " + count, "is out of range", "Use 1 to " + MAX_COUNT);
@@ -132,8 +134,8 @@ final class WorldCommand implements Runnable {
           json,
           String.format(
               Locale.ROOT,
-              "%d pictures of %s (%s) in %s, %.1f s",
-              count,
+              "%s of %s (%s) in %s, %.1f s",
+              Counted.of(count, "picture"),
               set.word(),
               json.get("split"),
               out,
@@ -177,7 +179,7 @@ final class WorldCommand implements Runnable {
 
     @Override
     public Integer call() {
-      common.apply();
+      common.applyOnCpu();
       List<String> command = spec.root().commandLine().getParseResult().originalArgs();
       PretrainConfig settings = PretrainConfig.read(config);
       if (spec.commandLine().getParseResult().hasMatchedOption("--seed")) {
@@ -194,10 +196,10 @@ final class WorldCommand implements Runnable {
           json,
           String.format(
                   Locale.ROOT,
-                  "%s: %d parameters, %d steps, %.0f s%n",
+                  "%s: %s, %s, %.0f s%n",
                   result.model(),
-                  result.parameters(),
-                  result.steps(),
+                  Counted.of(result.parameters(), "parameter"),
+                  Counted.of(result.steps(), "step"),
                   result.seconds())
               + table(result.evaluation()));
       return 0;
@@ -230,7 +232,7 @@ final class WorldCommand implements Runnable {
 
     @Override
     public Integer call() {
-      common.apply();
+      common.applyOnCpu();
       if (count < 1 || count > 1_000_000) {
         throw new InputException("--count " + count, "is out of range", "Use 1 to 1000000");
       }
@@ -257,7 +259,7 @@ final class WorldCommand implements Runnable {
         }
       } catch (IOException e) {
         throw new InputException(
-            "temporary folder", "cannot be used: " + e.getMessage(), "Name a --model", e);
+            "temporary folder", "cannot be used: " + Reasons.of(e), "Name a --model", e);
       }
     }
 
@@ -292,7 +294,7 @@ final class WorldCommand implements Runnable {
   static final class Sheet implements Callable<Integer> {
     @Mixin private CommonOptions common;
 
-    @Option(names = "--out", required = true, paramLabel = "PNG", description = "The picture.")
+    @Option(names = "--out", required = true, paramLabel = "PNG", description = "A new .png file.")
     private Path out;
 
     @Option(
@@ -304,9 +306,17 @@ final class WorldCommand implements Runnable {
 
     @Override
     public Integer call() {
+      common.applyOnCpu();
       checkSize(size);
-      ContactSheet.write(out, common.seed(), size);
-      common.print(Map.of("picture", out.toString()), out.toString());
+      if (!String.valueOf(out.getFileName()).toLowerCase(Locale.ROOT).endsWith(".png")) {
+        throw new InputException("--out " + out, "is no PNG's name", "Let it end in .png");
+      }
+      if (Files.exists(out)) throw new InputException(out, "is there already", "Name another");
+      int pictures = ContactSheet.write(out, common.seed(), size);
+      Map<String, Object> json = new LinkedHashMap<>();
+      json.put("picture", out.toString());
+      json.put("pictures", pictures);
+      common.print(json, Counted.of(pictures, "picture") + " side by side in " + out);
       return 0;
     }
   }

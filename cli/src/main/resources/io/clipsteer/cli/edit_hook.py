@@ -10,7 +10,7 @@ import os
 import torch
 from safetensors import safe_open
 
-FILE = os.path.splitext(os.path.abspath(__file__))[0] + ".safetensors"
+FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "@FILE@")
 
 
 def attach(model, file=FILE):

@@ -86,6 +86,10 @@ final class ExportCommandTest {
     List<String> hook = Files.readAllLines(temp.resolve("hair.py"));
     assertTrue(hook.size() < 60, hook.size() + " lines");
     assertTrue(hook.stream().anyMatch(line -> line.contains("from hair import attach")));
+    Path dashed = temp.resolve("no-blond.safetensors");
+    json = run("export", "--edit", edit, "--out", dashed, "--json").json();
+    assertTrue(json.get("hook").asString().endsWith("no_blond.py"), json::toString);
+    assertTrue(Files.readString(temp.resolve("no_blond.py")).contains("\"no-blond.safetensors\""));
     byte[] before = Files.readAllBytes(out);
     run("export", "--edit", edit, "--out", out).refused("is there already");
     org.junit.jupiter.api.Assertions.assertArrayEquals(before, Files.readAllBytes(out));
@@ -101,7 +105,7 @@ final class ExportCommandTest {
         .refused("no feature 128");
     run("export", "--edit", edit("few", sae("relu"), "[]"), "--out", out).refused("no edit");
     run("export", "--edit", temp.resolve("nowhere"), "--out", out).refused("is not there");
-    run("export", "--edit", good, "--out", temp.resolve("a-b.safetensors")).refused("Python");
+    run("export", "--edit", good, "--out", temp.resolve("a b.safetensors")).refused("Python");
     run("export", "--edit", good, "--out", temp.resolve("a.bin")).refused("Python");
     run("export", "--edit", good, "--to", "paper", "--out", out).refused("paper");
     assertFalse(Files.exists(out));

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import javax.imageio.ImageIO;
@@ -40,9 +41,11 @@ final class IndexCommandTest {
 
     /** Failed with one line that names what is wrong. */
     void refused(String... parts) {
-      assertEquals(1, code, out + err);
+      // An option's value is wrong usage, and the help is named below; all else is bad input.
+      boolean usage = err.startsWith("clipsteer: --");
+      assertEquals(usage ? 2 : 1, code, out + err);
       assertEquals("", out);
-      assertEquals(1, err.lines().count(), err);
+      assertEquals(usage ? 2 : 1, err.lines().count(), err);
       assertFalse(err.contains("internal error"), err);
       for (String part : parts) assertTrue(err.contains(part), err);
     }
@@ -243,6 +246,8 @@ final class IndexCommandTest {
       }
     }
     String run = IndexCommandTest.run.toString();
+    String text = execute("search", "--run", run, "--text", "dark").out();
+    assertFalse(text.contains("topk-k-"), text + ": one SAE a layer needs no name");
     execute("search", "--run", run, "--feature", "3").refused("--sae");
     execute("search", "--run", run, "--text", "x", "--patches", "1").refused("--patches");
     execute("search", "--run", run, "--image", images.resolve("p00.png"), "--patches", "9-3")
@@ -264,6 +269,17 @@ final class IndexCommandTest {
     index("--units", "heads").refused("--units heads");
     execute("index", "--run", run, "--images", images, "--top", "-1").refused("--top -1");
     execute("features", "--run", temp, "SELECT 1").refused("no index");
+    Path damaged = Files.createDirectories(temp.resolve("damaged"));
+    try (var files = Files.list(run.resolve("index"))) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        Files.copy(file, damaged.resolve(file.getFileName()));
+      }
+    }
+    byte[] table = Files.readAllBytes(damaged.resolve("features.parquet"));
+    Files.write(damaged.resolve("features.parquet"), Arrays.copyOf(table, table.length / 2));
+    Ran ran = execute("features", "--index", damaged, "SELECT id FROM features");
+    ran.refused("features.parquet: is damaged");
+    assertFalse(ran.err().contains("Error"), ran.err());
     execute("features", "--run", temp.resolve("nowhere"), "SELECT 1").refused("no such folder");
     Path foreign = temp.resolve("foreign");
     Files.createDirectories(foreign);

@@ -116,6 +116,17 @@ final class SaeCommandsTest {
     assertTrue(good.get("measured").has("cosine"));
     assertEquals(30, good.get("images").asInt());
 
+    assertTrue(good.get("same_model").asBoolean(), good::toString);
+    String trained = Files.readString(sae.resolve("cfg.json"));
+    Files.writeString(
+        sae.resolve("cfg.json"),
+        trained.replaceFirst(
+            "(\"model_sha256\" : )\"[0-9a-f]{64}\"", "$1\"" + "0".repeat(64) + "\""));
+    Ran other = run("sae", "verify", sae, "--model", CLIP, "--images", images);
+    assertEquals(1, other.code(), other.out());
+    assertTrue(other.out().contains("ANOTHER MODEL: "), other.out());
+    Files.writeString(sae.resolve("cfg.json"), trained);
+
     Path spoilt = temp.resolve("spoilt");
     run("sae", "convert", sae, "--to", "saelens", "--out", spoilt, "--json").json();
     Path config = spoilt.resolve("cfg.json");

@@ -315,7 +315,8 @@ final class SuppressCommandTest {
     suppress(out, "--data", data, "--train", data).refused("--train", "--validation");
     suppress(out, "--data", data, "--attribute", "red").refused("--attribute red", "blond");
     suppress(out, "--data", data, "--clean", portraits).refused("one class");
-    suppress(out, "--data", "typographic:" + things).refused("--clean");
+    suppress(out, "--data", "typographic:" + things)
+        .refused("label=dog_text=cat_0012.png", "clipsteer attack");
     Path prompts = Files.writeString(temp.resolve("prompts.tsv"), "man\ta man\n");
     suppress(out, "--data", data, "--prompts", prompts).refused("woman");
     suppress(out).wrongUsage("--data");
@@ -329,6 +330,10 @@ final class SuppressCommandTest {
         .refused("--fonts comic");
     CommandsTest.run("attack", "--images", thing(), "--out", none).refused("label");
     CommandsTest.run("attack", "--images", things, "--out", things).refused("is not empty");
+    CommandsTest.run("attack", "--scam", things, "--limit", "0", "--out", none)
+        .refused("--limit 0");
+    CommandsTest.run("attack", "--images", things, "--out", "/proc/none")
+        .refused("/proc/none: cannot be written: there is no such file or folder");
     assertFalse(Files.exists(none));
     try (var files = Files.list(temp)) {
       assertTrue(files.noneMatch(f -> String.valueOf(f.getFileName()).endsWith(".partial")));

@@ -10,7 +10,6 @@ import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -54,11 +53,7 @@ public final class AtomicFiles {
     try {
       writeText(file, JSON.writeValueAsString(value) + "\n");
     } catch (JacksonException e) {
-      throw new InputException(
-          file,
-          "the value does not fit into JSON: " + e.getOriginalMessage(),
-          "Nothing was written",
-          e);
+      throw new InputException(file, "the value does not fit into JSON", "Nothing was written", e);
     }
   }
 
@@ -102,7 +97,7 @@ public final class AtomicFiles {
     } catch (IOException e) {
       throw new InputException(
           file,
-          "cannot be written: " + reason(e),
+          "cannot be written: " + Reasons.of(e),
           "Check the folder, its rights and free space",
           e);
     } finally {
@@ -119,9 +114,10 @@ public final class AtomicFiles {
     if (!Files.isDirectory(folder)) return;
     try (Stream<Path> all = Files.walk(folder, 3)) {
       for (Path path : all.toList()) if (isLeftOver(path)) Files.deleteIfExists(path);
-    } catch (IOException | UncheckedIOException e) {
-      throw new InputException(
-          folder, "cannot be tidied: " + e.getMessage(), "Check its rights", e);
+    } catch (IOException e) {
+      throw new InputException(folder, "cannot be tidied: " + Reasons.of(e), "Check its rights", e);
+    } catch (UncheckedIOException e) {
+      throw new InputException(folder, "cannot be tidied: " + Reasons.of(e), "Check its rights", e);
     }
   }
 
@@ -133,15 +129,6 @@ public final class AtomicFiles {
   /** Writes all of {@code buffer}: a channel may take less than it is given. */
   public static void writeFully(WritableByteChannel channel, ByteBuffer buffer) throws IOException {
     while (buffer.hasRemaining()) channel.write(buffer);
-  }
-
-  /** Java's file exceptions often carry nothing but the path; their class says what happened. */
-  static String reason(IOException e) {
-    String kind = e.getClass().getSimpleName().replace("Exception", "");
-    if (e instanceof FileSystemException f) {
-      return f.getReason() == null ? kind : kind + " (" + f.getReason() + ")";
-    }
-    return kind + " (" + e.getMessage() + ")";
   }
 
   /** A rename is on disk only when its folder is. Windows cannot open folders and needs none. */

@@ -29,7 +29,7 @@ public final class Hashes {
       for (int n; (n = in.read(piece)) >= 0; ) digest.update(piece, 0, n);
     } catch (IOException e) {
       throw new InputException(
-          file, "cannot be read: " + AtomicFiles.reason(e), "Check the path and its rights", e);
+          file, "cannot be read: " + Reasons.of(e), "Check the path and its rights", e);
     }
     return HexFormat.of().formatHex(digest.digest());
   }

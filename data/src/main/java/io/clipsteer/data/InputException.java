@@ -3,10 +3,14 @@ package io.clipsteer.data;
 
 /**
  * Something the user handed over cannot be used. Its message is one line that says where, what is
- * wrong, and what to do next; the program prints it without a stack trace and exits with 1.
+ * wrong, and what to do next; the program prints it without a stack trace and exits with 1, or with
+ * 2 where an option's value is wrong.
  */
 public final class InputException extends RuntimeException {
   private static final long serialVersionUID = 1L;
+
+  private final boolean option;
+  private final String rest;
 
   /**
    * @param where the file, tensor, option or value that is wrong
@@ -15,11 +19,40 @@ public final class InputException extends RuntimeException {
    */
   public InputException(Object where, String what, String remedy) {
     super(oneLine(where + ": " + what + ". " + remedy));
+    option = isOption(where);
+    rest = what + ". " + remedy;
   }
 
   /** As above, keeping the exception that revealed the fault. */
   public InputException(Object where, String what, String remedy, Throwable cause) {
     super(oneLine(where + ": " + what + ". " + remedy), cause);
+    option = isOption(where);
+    rest = what + ". " + remedy;
+  }
+
+  private InputException(String option, InputException reason) {
+    super(oneLine(option + ": " + reason.rest), reason);
+    this.option = true;
+    rest = reason.rest;
+  }
+
+  /**
+   * The same of an option's value, for what is read from files and command lines alike.
+   *
+   * @param name with its value: {@code --at corners}
+   */
+  public InputException ofOption(String name) {
+    return new InputException(name, this);
+  }
+
+  /** Whether the value of an option is wrong: the command line, and no file. */
+  public boolean isOfOption() {
+    return option;
+  }
+
+  /** A file may be called so too, but is named by its path. */
+  private static boolean isOption(Object where) {
+    return where instanceof String text && text.startsWith("--");
   }
 
   /** Hostile names may carry line breaks or terminal escapes: none of them reaches the terminal. */

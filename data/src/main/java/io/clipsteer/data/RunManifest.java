@@ -155,11 +155,10 @@ public record RunManifest(
     } catch (NoSuchFileException e) {
       throw new InputException(folder, "is no run directory: it has no " + FILE, "Name one", e);
     } catch (IOException e) {
-      throw new InputException(
-          file, "cannot be read: " + AtomicFiles.reason(e), "Check its rights", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     } catch (JacksonException e) {
       throw new InputException(
-          file, "is no manifest: " + e.getOriginalMessage(), "Restore it or run again", e);
+          file, "is no manifest: " + Reasons.of(e), "Restore it or run again", e);
     }
   }
 

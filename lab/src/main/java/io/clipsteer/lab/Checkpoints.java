@@ -3,6 +3,7 @@ package io.clipsteer.lab;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.engine.sae.SaeTrainer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -95,7 +96,7 @@ final class Checkpoints implements Training.Keeper {
       }
     } catch (IOException e) {
       throw new InputException(
-          folder, "cannot be written: " + e.getMessage(), "Check the disk's space", e);
+          folder, "cannot be written: " + Reasons.of(e), "Check the disk's space", e);
     }
     last = System.nanoTime();
   }
@@ -126,7 +127,7 @@ final class Checkpoints implements Training.Keeper {
       delete(run.resolve(FOLDER));
     } catch (IOException e) {
       throw new InputException(
-          run.resolve(FOLDER), "cannot be deleted: " + e.getMessage(), "Delete it by hand", e);
+          run.resolve(FOLDER), "cannot be deleted: " + Reasons.of(e), "Delete it by hand", e);
     }
   }
 

@@ -28,6 +28,16 @@ public interface Progress {
      */
     void advance(long units, double flops);
 
+    /**
+     * Some of it was done by an earlier start: it counts towards the total, but not towards the
+     * speed, nor towards the time left.
+     *
+     * @param units how much, in the task's unit
+     */
+    default void resumed(long units) {
+      advance(units, 0);
+    }
+
     @Override
     void close();
   }

@@ -3,6 +3,7 @@ package io.clipsteer.lab;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import java.io.BufferedWriter;
@@ -26,6 +27,9 @@ import tools.jackson.databind.json.JsonMapper;
 public record RunFolder(Path path) {
   private static final String RUN = "run.json";
   private static final String METRICS = "metrics.jsonl";
+
+  /** Begins the model's name in {@code run.json} where only the hash of its weights is known. */
+  static final String HASH = "sha256:";
 
   /**
    * One SAE of a run.
@@ -62,9 +66,15 @@ public record RunFolder(Path path) {
   /**
    * What {@code run.json} says.
    *
-   * @param model checkpoint, absolute
+   * @param model checkpoint, absolute; {@code sha256:} and its weights' hash where the run was
+   *     trained from a store and the checkpoint was not named
    */
-  public record Run(String model, List<SaeEntry> saes) {}
+  public record Run(String model, List<SaeEntry> saes) {
+    /** Whether it says where the checkpoint lies. */
+    public boolean knowsPlace() {
+      return !model.isEmpty() && !model.startsWith(HASH);
+    }
+  }
 
   /**
    * A new run's folder: absent, empty, or with nothing but the curve of a run that was stopped, so
@@ -85,7 +95,7 @@ public record RunFolder(Path path) {
       Files.createDirectories(path);
       return new RunFolder(path);
     } catch (IOException e) {
-      throw new InputException(path, "cannot be made: " + e.getMessage(), "Check the path", e);
+      throw new InputException(path, "cannot be made: " + Reasons.of(e), "Check the path", e);
     }
   }
 
@@ -109,7 +119,7 @@ public record RunFolder(Path path) {
         }
       }
     } catch (IOException e) {
-      throw new InputException(path, "cannot be read: " + e.getMessage(), "Check the path", e);
+      throw new InputException(path, "cannot be read: " + Reasons.of(e), "Check the path", e);
     }
     AtomicFiles.sweep(path);
     return new RunFolder(path);
@@ -153,9 +163,9 @@ public record RunFolder(Path path) {
       }
       return run;
     } catch (JacksonException e) {
-      throw new InputException(file, "not a run: " + e.getOriginalMessage(), "Train again", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Train again", e);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check it", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check it", e);
     }
   }
 
@@ -185,7 +195,7 @@ public record RunFolder(Path path) {
       return new MetricsWriter(Files.newBufferedWriter(file, StandardOpenOption.APPEND));
     } catch (IOException e) {
       throw new InputException(
-          path, "metrics.jsonl cannot be written: " + e.getMessage(), "Check the disk", e);
+          path, "metrics.jsonl cannot be written: " + Reasons.of(e), "Check the disk", e);
     }
   }
 
@@ -214,7 +224,7 @@ public record RunFolder(Path path) {
         writer.flush();
       } catch (IOException e) {
         throw new InputException(
-            "metrics.jsonl", "cannot be written: " + e.getMessage(), "Check the disk", e);
+            "metrics.jsonl", "cannot be written: " + Reasons.of(e), "Check the disk", e);
       }
     }
 
@@ -224,7 +234,7 @@ public record RunFolder(Path path) {
         writer.close();
       } catch (IOException e) {
         throw new InputException(
-            "metrics.jsonl", "cannot be closed: " + e.getMessage(), "Check the disk", e);
+            "metrics.jsonl", "cannot be closed: " + Reasons.of(e), "Check the disk", e);
       }
     }
   }

@@ -3,6 +3,7 @@ package io.clipsteer.lab;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.image.ImageLoader;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -199,7 +200,7 @@ public record SparsityReport(
     } catch (JacksonException e) {
       throw new InputException(file, foreign, remedy, e);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check its rights", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
   }
 

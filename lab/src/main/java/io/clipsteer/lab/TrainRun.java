@@ -149,7 +149,8 @@ public record TrainRun(
   /** What SAELens keeps beside an SAE. */
   private Map<String, Object> metadata(SaeSpec spec, String variant, Reconstruction quality) {
     Map<String, Object> metadata = new LinkedHashMap<>();
-    Path name = Path.of(source.model()).getFileName();
+    boolean placed = !source.model().startsWith(RunFolder.HASH);
+    Path name = placed ? Path.of(source.model()).getFileName() : null;
     metadata.put("model_name", name == null ? "" : name.toString());
     metadata.put("model_sha256", source.modelHash());
     metadata.put("hook_name", spec.point().peerName());

@@ -3,6 +3,7 @@ package io.clipsteer.lab;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
@@ -24,7 +25,9 @@ public sealed interface TrainSource {
   /** Numbers of a token. */
   int width();
 
-  /** The checkpoint, absolute; empty when it is not known. */
+  /**
+   * The checkpoint, absolute; {@code sha256:} and its weights' hash when its place is not known.
+   */
   String model();
 
   /** SHA-256 of the checkpoint's weights. */
@@ -113,7 +116,7 @@ public sealed interface TrainSource {
       } catch (CharacterCodingException e) {
         throw new InputException(file, "is no UTF-8 text", "Convert it", e);
       } catch (IOException e) {
-        throw new InputException(file, "cannot be read: " + e.getMessage(), "Check it", e);
+        throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check it", e);
       }
     }
   }
@@ -215,7 +218,9 @@ public sealed interface TrainSource {
 
     @Override
     public String model() {
-      return clip == null ? "" : clip.source().path().toAbsolutePath().normalize().toString();
+      return clip == null
+          ? RunFolder.HASH + store.format().model()
+          : clip.source().path().toAbsolutePath().normalize().toString();
     }
 
     @Override

@@ -308,7 +308,7 @@ public final class Training {
     // The encoder's product is dense; what follows touches active features alone.
     double flops = 2.0 * feed.width() * feed.width() * config.expansion() * trainers.size();
     try (var task = progress.start("training", total * config.batch(), "tokens")) {
-      task.advance(step * config.batch(), 0);
+      task.resumed(step * config.batch());
       while (step < total) {
         for (int i = 0; i < trainers.size(); i++) one(i, total, curve);
         step++;

@@ -2,6 +2,7 @@
 package io.clipsteer.lab;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -44,7 +45,7 @@ public final class ZeroShot {
       return lines;
     } catch (IOException e) {
       throw new InputException(
-          file, "cannot be read as UTF-8 text: " + e.getMessage(), "Check the path", e);
+          file, "cannot be read as UTF-8 text: " + Reasons.of(e), "Check the path", e);
     }
   }
 

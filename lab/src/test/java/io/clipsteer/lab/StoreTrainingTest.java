@@ -174,6 +174,8 @@ final class StoreTrainingTest {
     Training.Result result = fromStore(everything(40), whole, false, Progress.SILENT);
     assertEquals(6, result.saes().size());
     assertEquals(36, result.images());
+    String model = new RunFolder(whole).read().model();
+    assertTrue(model.matches("sha256:[0-9a-f]{64}"), model + ": the store knows no more of it");
     assertEquals(4, result.evaluationImages());
     for (Training.Trained one : result.saes()) {
       assertEquals(4L * TOKENS, one.quality().tokens());

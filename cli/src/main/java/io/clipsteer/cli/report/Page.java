@@ -3,6 +3,7 @@ package io.clipsteer.cli.report;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -40,7 +41,7 @@ final class Page {
         }
       }
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check its rights", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
     throw new InputException(
         file, "is in the way: it is no report of clipsteer's", "Name another file with --out");

@@ -2,6 +2,7 @@
 package io.clipsteer.cli.report;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageSet;
@@ -161,7 +162,7 @@ public record Report(
     } catch (JacksonException e) {
       throw new InputException(file, "is no JSON", "Evaluate again", e);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check its rights", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
   }
 

@@ -41,6 +41,8 @@
     const end = sae.tokens === "all" ? "" : ", " + sae.tokens;
     return "layer " + sae.layer + (String(sae.hookPoint).includes("mlp_out") ? " MLP" : "") + end;
   }
+  /** A layer, with the SAE's name where the layer has more than one. */
+  const placeName = (sae) => layerName(sae) + (D.saes.filter((x) => x.layer === sae.layer).length > 1 ? ", " + sae.sae.split("/").pop() : "");
   const saeName = (sae) => layerName(sae) + (sae.variant ? ", " + sae.variant : "");
   const title = (f) => f.name || "feature " + f.id;
   const link = (f) => "#/feature/" + f.s + "/" + f.id;
@@ -230,7 +232,7 @@
     return all;
   }
   function card(f) {
-    const small = [layerName(D.saes[f.s]) + " · #" + f.id, "active on " + percent(f.frequency) + " of tokens", "monosemanticity " + fixed(f.mono, 2)];
+    const small = [placeName(D.saes[f.s]) + " · #" + f.id, "active on " + percent(f.frequency) + " of tokens", "monosemanticity " + fixed(f.mono, 2)];
     if (f.steer) small.push("S " + fixed(f.steer.s, 2) + " → " + (f.steer.promoted.split("; ")[0] || "–").replace(/\d+\.\d+$/, (v) => fixed(Number(v), 2)));
     return h("a", { class: "card feature", href: link(f) }, f.tops.length ? h("span", { class: "strip" }, f.tops.slice(0, 4).map((t) => picture(f, t))) : null,
       h("span", { class: "word" }, title(f)), small.map((s) => h("small", {}, s)), f.why.map((w) => h("span", { class: "tag" }, WHY[w] || w)));
@@ -308,9 +310,12 @@
     const layers = [...new Set(S.layers.map((l) => l.layer))].sort((a, b) => a - b);
     const kinds = KINDS.filter(([k]) => S.layers.some((l) => l.unit === k));
     const row = (layer, kind) => S.layers.find((l) => l.layer === layer && l.unit === kind);
-    const curve = (key, range) => () => kinds.map(([k, c]) => set(k, c, layers.map((l) => (row(l, k) ? row(l, k)[key] : null)), range ? { ranges: layers.map((l) => (row(l, k) ? [row(l, k).share_low, row(l, k).share_high] : null)) } : {}));
+    // The control is drawn last and dashed: where it is as high as the features, both are seen.
+    const style = (k) => (k === "random" ? { borderDash: [5, 4], order: -1 } : {});
+    const curve = (key, range) => () => kinds.map(([k, c]) => set(k, c, layers.map((l) => (row(l, k) ? row(l, k)[key] : null)), { ...style(k), ...(range ? { ranges: layers.map((l) => (row(l, k) ? [row(l, k).share_low, row(l, k).share_high] : null)) } : {}) }));
+    const first = S.layers.filter((l) => l.unit === "features").length > layers.length ? " Of several SAEs at a layer the first is drawn." : "";
     const x = "layer";
-    box.append(lines(layers, curve("share_above_tau", true), x, "share above τ", "Units with S above τ, with 95 % intervals.", "share", { beginAtZero: true, max: 1 }), lines(layers, curve("coverage"), x, "words", "Coverage: distinct words that some steerable unit promotes most. It grows with the number of units.", "coverage", { beginAtZero: true }), lines(layers, curve("mean_s"), x, "mean S", "Mean steerability.", "s", { beginAtZero: true }), scatter());
+    box.append(lines(layers, curve("share_above_tau", true), x, "share above τ", "Units with S above τ, with 95 % intervals." + first, "share", { beginAtZero: true, max: 1 }), lines(layers, curve("coverage"), x, "words", "Coverage: distinct words that some steerable unit promotes most. It grows with the number of units." + first, "coverage", { beginAtZero: true }), lines(layers, curve("mean_s"), x, "mean S", "Mean steerability." + first, "s", { beginAtZero: true }), scatter());
     main.append(box, table(["layer, units", "n", def("mean S", "s"), def("unbiased", "s"), def("above τ", "share"), def("95 %", "share"), def("coverage", "coverage")], S.layers.map((l) => ["layer " + l.layer + ", " + l.unit + (l.sae ? ", " + String(l.sae).split("/").pop() : ""), whole(l.n), fixed(l.mean_s, 4), fixed(l.mean_s_unbiased, 4), percent(l.share_above_tau), percent(l.share_low) + " to " + percent(l.share_high), whole(l.coverage)])));
     main.append(h("p", { class: "muted" }, def("What the units are", "units")));
     const best = D.features.filter((f) => f.steer).sort((a, b) => b.steer.s - a.steer.s).slice(0, 12);

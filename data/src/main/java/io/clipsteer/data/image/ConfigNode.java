@@ -2,6 +2,7 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,8 +24,7 @@ record ConfigNode(JsonNode node, Object where) {
     try {
       return new ConfigNode(JsonMapper.shared().readTree(ImageDecoder.readAll(file)), file);
     } catch (JacksonException e) {
-      throw new InputException(
-          file, "it is not JSON (" + e.getOriginalMessage() + ")", "Fetch the file again", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Fetch the file again", e);
     }
   }
 

@@ -2,6 +2,7 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
@@ -56,7 +57,7 @@ record FolderSet(Path origin, boolean labelled) implements ImageSet {
             }
           });
     } catch (IOException e) {
-      throw new InputException(origin, "cannot be listed (" + e + ")", "Check its rights", e);
+      throw new InputException(origin, "cannot be listed: " + Reasons.of(e), "Check its rights", e);
     }
     if (names.isEmpty()) {
       throw new InputException(

@@ -2,6 +2,7 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -61,7 +62,8 @@ final class GroupLayouts {
           throw new InputException(
               dir.resolve(file.id()),
               "its name does not say what is seen and what is written",
-              "Call it as in label=ice cream_text=cat.png or label=dog_text=cat_0012.png");
+              "Call it as in label=dog_text=cat_0012.png; on pictures in class folders, clipsteer"
+                  + " attack writes words first");
         }
         words.add(label);
         words.add(text);
@@ -103,9 +105,9 @@ final class GroupLayouts {
       if (node.isObject()) return node;
       throw new InputException(file, "it is no JSON object", "Its keys are the pictures' names");
     } catch (JacksonException e) {
-      throw new InputException(file, "it is no JSON: " + e.getOriginalMessage(), "Restore it", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Restore it", e);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read (" + e + ")", "Check its rights", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
   }
 

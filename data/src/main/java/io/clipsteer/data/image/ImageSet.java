@@ -2,17 +2,27 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeSet;
 
 /** Pictures and their labels, in an order that is the same at every pass and on every machine. */
 public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, Subset {
   /** Endings that count as pictures, in lower case. */
-  Set<String> ENDINGS = Set.of("jpg", "jpeg", "jpe", "png", "gif", "bmp", "webp");
+  SortedSet<String> ENDINGS =
+      Collections.unmodifiableSortedSet(
+          new TreeSet<>(List.of("jpg", "jpeg", "jpe", "png", "gif", "bmp", "webp")));
 
   /** Where it comes from, for messages. */
   Path origin();
@@ -41,7 +51,7 @@ public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, S
       List<Path> tars = files.stream().filter(f -> lowerName(f).endsWith(".tar")).toList();
       return tars.isEmpty() ? labelledFolders(path) : tars(tars);
     } catch (IOException e) {
-      throw new InputException(path, "cannot be listed (" + e + ")", "Check its rights", e);
+      throw new InputException(path, "cannot be listed: " + Reasons.of(e), "Check its rights", e);
     }
   }
 
@@ -74,6 +84,32 @@ public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, S
    */
   static ImageSet table(Path table, Path folder) {
     return new TableSet(table, folder);
+  }
+
+  /**
+   * At most {@code most} of these pictures, in the same order: of each label as many as can be, the
+   * first ones of it. Tars are left as they are, since all of them would have to be read for their
+   * labels, and so are pictures without labels: the first are as good as others.
+   */
+  default ImageSet spread(long most) {
+    if (most == Long.MAX_VALUE || this instanceof TarSet) return this;
+    Map<String, List<String>> byLabel = new LinkedHashMap<>();
+    long count = 0;
+    try (ImageCursor cursor = cursor()) {
+      for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
+        byLabel.computeIfAbsent(item.label() + "", l -> new ArrayList<>()).add(item.id());
+        count++;
+      }
+    }
+    if (count <= most || byLabel.size() == 1) return this;
+    Set<String> chosen = new HashSet<>();
+    int longest = byLabel.values().stream().mapToInt(List::size).max().orElse(0);
+    for (int rank = 0; rank < longest && chosen.size() < most; rank++) {
+      for (List<String> ids : byLabel.values()) {
+        if (rank < ids.size() && chosen.size() < most) chosen.add(ids.get(rank));
+      }
+    }
+    return new Subset(this, chosen);
   }
 
   /** Whether a file of that name counts: a picture's ending, and not hidden. */

@@ -2,6 +2,7 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -44,7 +45,7 @@ final class TableRows implements AutoCloseable {
     boolean absent = !Files.exists(file);
     return new InputException(
         file,
-        absent ? "there is no such file" : "cannot be read (" + e + ")",
+        absent ? "there is no such file" : "cannot be read: " + Reasons.of(e),
         absent ? "Check the path and that the set is complete" : "It must be UTF-8 text",
         e);
   }

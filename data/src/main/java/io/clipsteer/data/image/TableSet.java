@@ -2,6 +2,7 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -31,7 +32,8 @@ record TableSet(Path origin, Path folder) implements ImageSet {
   }
 
   private InputException unreadable(IOException e) {
-    return new InputException(origin, "cannot be read (" + e + ")", "It must be UTF-8 text", e);
+    return new InputException(
+        origin, "cannot be read: " + Reasons.of(e), "It must be UTF-8 text", e);
   }
 
   private final class Cursor implements ImageCursor {

@@ -2,6 +2,7 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -73,7 +74,7 @@ record TarSet(List<Path> archives) implements ImageSet {
         tar = in;
         return in;
       } catch (IOException e) {
-        throw new InputException(archive, "cannot be read (" + e + ")", "Check the path", e);
+        throw new InputException(archive, "cannot be read: " + Reasons.of(e), "Check the path", e);
       }
     }
 
@@ -108,7 +109,7 @@ record TarSet(List<Path> archives) implements ImageSet {
       try {
         in.close();
       } catch (IOException e) {
-        throw new InputException(origin(), "cannot be closed (" + e + ")", "Try again", e);
+        throw new InputException(origin(), "cannot be closed: " + Reasons.of(e), "Try again", e);
       }
     }
 

@@ -4,6 +4,7 @@ package io.clipsteer.data.store;
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -95,10 +96,7 @@ record Shard(
       return shard;
     } catch (JacksonException e) {
       throw new InputException(
-          file,
-          "describes no shard: " + e.getOriginalMessage(),
-          "Delete it and harvest with --resume",
-          e);
+          file, "describes no shard: " + Reasons.of(e), "Delete it and harvest with --resume", e);
     } catch (IOException e) {
       throw new InputException(file, "cannot be read", "Delete it and harvest with --resume", e);
     }

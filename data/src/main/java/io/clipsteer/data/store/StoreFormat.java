@@ -2,6 +2,7 @@
 package io.clipsteer.data.store;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -94,10 +95,9 @@ public record StoreFormat(
     } catch (NoSuchFileException e) {
       throw new InputException(folder, "is no store: it has no " + FILE, "Name a store", e);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check its rights", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     } catch (JacksonException e) {
-      throw new InputException(
-          file, "describes no store: " + e.getOriginalMessage(), "Harvest again", e);
+      throw new InputException(file, "describes no store: " + Reasons.of(e), "Harvest again", e);
     }
   }
 

@@ -54,7 +54,7 @@ final class GroupSourceTest {
     write(root, "annotations.json", "[1]");
     fails(() -> GroupedSet.disentangling(dir), "no JSON object");
     write(root, "annotations.json", "{");
-    fails(() -> GroupedSet.disentangling(dir), "is no JSON");
+    fails(() -> GroupedSet.disentangling(dir), "cut off");
     write(root, "annotations.json", json.replace("a.jpg", "../a.jpg"));
     fails(() -> GroupedSet.disentangling(dir), "leaves its folder");
     Path empty = Files.createDirectory(dir.resolve("empty"));

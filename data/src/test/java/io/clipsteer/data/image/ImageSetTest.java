@@ -38,6 +38,23 @@ final class ImageSetTest {
     assertThrows(InputException.class, () -> ImageSet.open(dir.resolve("absent")));
   }
 
+  /** Two of a and one of each other, though a alone would be enough. */
+  @Test
+  void aLimitTakesOfEveryClass() throws IOException {
+    for (String name : List.of("a/1.jpg", "a/2.jpg", "a/3.jpg", "b/1.jpg", "c/1.jpg", "c/2.jpg")) {
+      write(name);
+    }
+    ImageSet all = ImageSet.open(dir);
+    assertEquals(List.of("a/1.jpg a", "a/2.jpg a", "b/1.jpg b", "c/1.jpg c"), list(all.spread(4)));
+    assertEquals(List.of("a/1.jpg a", "b/1.jpg b"), list(all.spread(2)));
+    assertEquals(list(all), list(all.spread(6)));
+    assertEquals(list(all), list(all.spread(Long.MAX_VALUE)));
+    assertEquals(6, list(ImageSet.folder(dir).spread(4)).size(), "without labels as it is");
+    Path table = dir.resolve("t.csv");
+    Files.writeString(table, "file,label\na/1.jpg,x\na/1.jpg,x\na/2.jpg,y\na/1.jpg,x\n");
+    assertEquals(4, list(ImageSet.table(table).spread(3)).size(), "a file may be named often");
+  }
+
   @Test
   void readsTarsWithoutExtracting() throws IOException {
     Files.write(dir.resolve("s1.tar"), tar("./cat/1.jpg", "cat/readme.txt", "dog/2.jpg"));

@@ -2,6 +2,7 @@
 package io.clipsteer.engine.model;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -46,10 +47,10 @@ record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
           .checked(vocabulary);
     } catch (JacksonException e) {
       throw new InputException(
-          vocabulary, "not valid JSON: " + e.getOriginalMessage(), "Fetch the file again", e);
+          vocabulary, "cannot be read: " + Reasons.of(e), "Fetch the file again", e);
     } catch (IOException e) {
       throw new InputException(
-          vocabulary, "cannot be read: " + e.getMessage(), "Check it and " + merges, e);
+          vocabulary, "cannot be read: " + Reasons.of(e), "Check it and " + merges, e);
     }
   }
 
@@ -59,7 +60,7 @@ record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
     try (InputStream in = new GZIPInputStream(new ByteArrayInputStream(Files.readAllBytes(file)))) {
       text = new String(in.readNBytes(MAX_UNPACKED), StandardCharsets.UTF_8);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + e.getMessage(), "Fetch it again", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Fetch it again", e);
     }
     List<String> merges = pairs(text, file);
     merges = merges.subList(0, Math.min(OPENAI_MERGES, merges.size()));

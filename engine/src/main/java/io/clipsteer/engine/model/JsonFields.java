@@ -2,6 +2,7 @@
 package io.clipsteer.engine.model;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,10 +29,9 @@ record JsonFields(JsonNode node, String where) {
       }
       return new JsonFields(node, file.toString());
     } catch (JacksonException e) {
-      throw new InputException(
-          file, "not valid JSON: " + e.getOriginalMessage(), "Fetch the file again", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Fetch the file again", e);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check the path", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check the path", e);
     }
   }
 

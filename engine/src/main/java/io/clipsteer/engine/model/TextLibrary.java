@@ -3,6 +3,7 @@ package io.clipsteer.engine.model;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
@@ -50,7 +51,7 @@ public record TextLibrary(List<String> words, float[] embeddings, int width) {
       words = Files.readAllLines(list);
     } catch (IOException e) {
       throw new InputException(
-          list, "cannot be read as UTF-8 text: " + e.getMessage(), "Check the file", e);
+          list, "cannot be read as UTF-8 text: " + Reasons.of(e), "Check the file", e);
     }
     try (TensorFile tensors = SafeTensors.open(file)) {
       StoredTensor rows = tensors.get(TENSOR);

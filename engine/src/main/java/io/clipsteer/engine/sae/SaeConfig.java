@@ -2,6 +2,7 @@
 package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,13 +30,10 @@ record SaeConfig(JsonNode node, Path where) {
       return of(JsonMapper.shared().readTree(Files.readAllBytes(file)), file);
     } catch (JacksonException e) {
       throw new InputException(
-          file, "not valid JSON: " + e.getOriginalMessage(), "Train or fetch the SAE again", e);
+          file, "cannot be read: " + Reasons.of(e), "Train or fetch the SAE again", e);
     } catch (IOException e) {
       throw new InputException(
-          file,
-          "cannot be read: " + e.getClass().getSimpleName().replace("Exception", ""),
-          "Name a folder with " + file.getFileName(),
-          e);
+          file, "cannot be read: " + Reasons.of(e), "Name a folder with " + file.getFileName(), e);
     }
   }
 
@@ -45,7 +43,7 @@ record SaeConfig(JsonNode node, Path where) {
       return of(JsonMapper.shared().readTree(text), where);
     } catch (JacksonException e) {
       throw new InputException(
-          where, "its first line is no JSON: " + e.getOriginalMessage(), "Fetch it again", e);
+          where, "its first line cannot be read: " + Reasons.of(e), "Fetch it again", e);
     }
   }
 

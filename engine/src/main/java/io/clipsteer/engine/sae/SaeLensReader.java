@@ -153,11 +153,13 @@ final class SaeLensReader {
       JsonNode value = at.node().path(name);
       if (value.isNumber()) quality.put(name, value.asDouble());
     }
+    JsonNode hash = at.node().path("model_sha256");
     JsonNode tokens = at.node().path("tokens_selection");
     return new SaeClaims(
         SaeFormat.SAELENS,
         hook.isString() ? hook.asString() : null,
         model.isString() ? model.asString() : null,
+        hash.isString() ? hash.asString() : null,
         tokens.isString() ? tokens.asString() : null,
         k == null ? at.sizeOrNull("k") : k,
         quality,

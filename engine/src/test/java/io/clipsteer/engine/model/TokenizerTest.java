@@ -185,11 +185,15 @@ final class TokenizerTest {
     String vocabulary = Files.readString(TINY.resolve("vocab.json"));
     String merges = Files.readString(TINY.resolve("merges.txt"));
     Files.writeString(folder.resolve("merges.txt"), merges);
-    damaged(folder, "vocab.json", "{\"a\": ", "not valid JSON");
+    damaged(folder, "vocab.json", "{\"a\": ", "cut off");
     damaged(folder, "vocab.json", "null", "vocab.json");
     damaged(folder, "vocab.json", "[]", "vocab.json");
     damaged(folder, "vocab.json", "{\"a\": 1}", "<|startoftext|>");
-    damaged(folder, "vocab.json", vocabulary.replaceFirst(": 5,", ": \"five\","), "five");
+    damaged(
+        folder,
+        "vocab.json",
+        vocabulary.replaceFirst(": 5,", ": \"five\","),
+        "not what belongs there");
     damaged(folder, "vocab.json", vocabulary.replaceFirst(": 5,", ": null,"), "vocab.json");
     damaged(folder, "vocab.json", vocabulary.replaceFirst(": 5,", ": -5,"), "vocab.json");
     Files.writeString(folder.resolve("vocab.json"), vocabulary);

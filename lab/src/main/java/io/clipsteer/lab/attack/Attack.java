@@ -28,7 +28,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param images their labels say what is seen
  * @param words words to write, or null for the other pictures' labels
  * @param kind fonts and places
- * @param limit pictures at most
+ * @param limit pictures at most, as many of each label
  * @param seed of words, fonts, colours, places, sizes and angles
  */
 public record Attack(
@@ -86,7 +86,7 @@ public record Attack(
 
   private List<ImageItem> items() {
     List<ImageItem> items = new ArrayList<>();
-    try (ImageCursor cursor = images.cursor()) {
+    try (ImageCursor cursor = images.spread(limit).cursor()) {
       for (ImageItem item = cursor.next();
           item != null && items.size() < limit;
           item = cursor.next()) {

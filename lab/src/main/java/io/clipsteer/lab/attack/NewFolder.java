@@ -2,6 +2,7 @@
 package io.clipsteer.lab.attack;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
@@ -44,7 +45,7 @@ final class NewFolder {
       throw new InputException(out, "was filled meanwhile", "Name a new folder with --out", e);
     } catch (IOException e) {
       throw new InputException(
-          out, "cannot be written: " + e.getMessage(), "Check the path and the disk's space", e);
+          out, "cannot be written: " + Reasons.of(e), "Check the path and the disk's space", e);
     } finally {
       deleteQuietly(part);
     }

@@ -2,6 +2,7 @@
 package io.clipsteer.lab.attack;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,9 +57,12 @@ public final class ScamFile {
           while (rows.next()) save(rows, file, folder, counts);
         }
       } catch (SQLException e) {
-        String message = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
         throw new InputException(
-            file, "cannot be read as SCAM: " + message, "Fetch its .parquet again", e);
+            file,
+            "cannot be read as SCAM: it is damaged, no Parquet, or lacks type, object_label,"
+                + " attack_word or image.bytes",
+            "Fetch SCAM's .parquet again",
+            e);
       }
     }
     return counts;
@@ -87,7 +91,8 @@ public final class ScamFile {
       Files.createDirectories(target.getParent());
       Files.write(target, bytes);
     } catch (IOException e) {
-      throw new InputException(target, "cannot be written (" + e + ")", "Check free space", e);
+      throw new InputException(
+          target, "cannot be written: " + Reasons.of(e), "Check free space", e);
     }
   }
 

@@ -3,6 +3,7 @@ package io.clipsteer.lab.compare;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.Versions;
 import io.clipsteer.lab.index.ParquetTable;
@@ -160,7 +161,7 @@ public record Comparison(
         throw new InputException(folder, "is not empty", "Name a new folder with --out");
       }
     } catch (IOException e) {
-      throw new InputException(folder, "cannot be read: " + e.getMessage(), "Check its rights", e);
+      throw new InputException(folder, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
   }
 

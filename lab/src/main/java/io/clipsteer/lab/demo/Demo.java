@@ -2,6 +2,7 @@
 package io.clipsteer.lab.demo;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.stats.Share;
@@ -147,7 +148,7 @@ public final class Demo {
     try (var entries = Files.list(folder)) {
       if (entries.findAny().isEmpty()) return;
     } catch (IOException e) {
-      throw new InputException(folder, "cannot be listed: " + e.getMessage(), "Name a folder", e);
+      throw new InputException(folder, "cannot be listed: " + Reasons.of(e), "Name a folder", e);
     }
     throw new InputException(folder, "is not empty", "Name a new folder with --out");
   }

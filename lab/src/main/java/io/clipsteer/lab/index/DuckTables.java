@@ -3,6 +3,7 @@ package io.clipsteer.lab.index;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,7 +36,7 @@ final class DuckTables implements AutoCloseable {
       scratch = Files.createTempDirectory(folder, ".tables-");
     } catch (IOException e) {
       throw new InputException(
-          folder, "cannot be written into: " + e, "Check its rights and free space", e);
+          folder, "cannot be written into: " + Reasons.of(e), "Check its rights and free space", e);
     }
     try {
       connection = DriverManager.getConnection("jdbc:duckdb:" + scratch.resolve("t.db"));
@@ -52,9 +53,8 @@ final class DuckTables implements AutoCloseable {
   }
 
   private InputException failure(SQLException e) {
-    String message = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
     return new InputException(
-        folder, "tables cannot be written: " + message, "Check free space", e);
+        folder, "tables cannot be written", "Check its rights and free space", e);
   }
 
   /**
@@ -77,7 +77,8 @@ final class DuckTables implements AutoCloseable {
     } catch (SQLException e) {
       throw failure(e);
     } catch (IOException e) {
-      throw new InputException(folder, "cannot be written into: " + e, "Check free space", e);
+      throw new InputException(
+          folder, "cannot be written into: " + Reasons.of(e), "Check free space", e);
     }
   }
 

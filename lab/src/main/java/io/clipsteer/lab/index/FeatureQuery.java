@@ -81,8 +81,12 @@ public final class FeatureQuery {
       }
       String quoted = file.toAbsolutePath().toString().replace("'", "''");
       String limit = text.contains(name) ? "" : " LIMIT 0";
-      statement.execute(
-          "CREATE TABLE " + name + " AS SELECT * FROM read_parquet(['" + quoted + "'])" + limit);
+      try {
+        statement.execute(
+            "CREATE TABLE " + name + " AS SELECT * FROM read_parquet(['" + quoted + "'])" + limit);
+      } catch (SQLException e) {
+        throw new InputException(file, "is damaged", "Make it again with clipsteer index", e);
+      }
     }
     statement.execute("SET enable_external_access=false");
     statement.execute("SET lock_configuration=true");

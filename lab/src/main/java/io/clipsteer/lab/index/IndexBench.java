@@ -2,6 +2,7 @@
 package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -54,7 +55,8 @@ public final class IndexBench {
     try {
       folder = Files.createTempDirectory("clipsteer-bench-");
     } catch (IOException e) {
-      throw new InputException("bench index", "no temporary folder: " + e, "Free some space", e);
+      throw new InputException(
+          "bench index", "no temporary folder: " + Reasons.of(e), "Free some space", e);
     }
     try (Scope scope = Scope.open()) {
       SplittableRandom random = new SplittableRandom(seed);

@@ -3,6 +3,7 @@ package io.clipsteer.lab.index;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.lab.RunFolder;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -125,7 +126,7 @@ public record IndexFolder(Path path) {
     } catch (JacksonException e) {
       throw new InputException(file, "is no index of clipsteer's", remedy, e);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check its rights", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
   }
 
@@ -134,7 +135,8 @@ public record IndexFolder(Path path) {
     try {
       Files.deleteIfExists(json(units));
     } catch (IOException e) {
-      throw new InputException(path, "cannot be written into: " + e, "Check its rights", e);
+      throw new InputException(
+          path, "cannot be written into: " + Reasons.of(e), "Check its rights", e);
     }
   }
 

@@ -2,6 +2,7 @@
 package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -71,7 +72,7 @@ public final class Labels {
       boolean absent = !Files.exists(file);
       throw new InputException(
           file,
-          absent ? "there is no such file" : "cannot be read as UTF-8 text: " + e.getMessage(),
+          absent ? "there is no such file" : "cannot be read as UTF-8 text: " + Reasons.of(e),
           absent ? "Check the path" : "Check the file",
           e);
     }

@@ -3,6 +3,7 @@ package io.clipsteer.lab.index;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -43,7 +44,10 @@ final class ScoreFile implements UnitTally.Scores, AutoCloseable {
 
   private static InputException failure(Path where, IOException e) {
     return new InputException(
-        where, "scores cannot be kept there: " + e, "Check its rights and free space", e);
+        where,
+        "scores cannot be kept there: " + Reasons.of(e),
+        "Check its rights and free space",
+        e);
   }
 
   @Override

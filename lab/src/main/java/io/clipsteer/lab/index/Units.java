@@ -30,7 +30,7 @@ public enum Units {
   }
 
   /** What the other tables' names begin with. */
-  String one() {
+  public String one() {
     return this == FEATURES ? "feature" : "neuron";
   }
 }

@@ -82,6 +82,8 @@ public record Steer(
    *
    * @param images how many pictures
    * @param before most probable words
+   * @param spliced the same with the SAE's reconstruction in the residual's place and no unit
+   *     changed; empty where the edit leaves the SAE's error in
    * @param after the same after the edit
    * @param promoted words whose mean probability rose most; the numbers are the rise
    * @param suppressed words whose mean probability fell most
@@ -93,6 +95,7 @@ public record Steer(
   public record Result(
       int images,
       List<Answer> before,
+      List<Answer> spliced,
       List<Answer> after,
       List<Answer> promoted,
       List<Answer> suppressed,
@@ -168,7 +171,9 @@ public record Steer(
   private final class Asked implements Consumer<Tensor> {
     private final List<HookPoint> points = points();
     private final Rows before = new Rows(library.words().size());
+    private final Rows spliced = new Rows(library.words().size());
     private final Rows after = new Rows(library.words().size());
+    private final boolean splices = edits.values().stream().anyMatch(UnitEdit::splice);
     private final List<Rows> curve = new ArrayList<>();
     private final Map<HookPoint, Activations> activations = new LinkedHashMap<>();
 
@@ -180,7 +185,7 @@ public record Steer(
     @Override
     public void accept(Tensor pixels) {
       long kept = (before.rows.size() + pixels.size(0)) * library.words().size();
-      if (kept * (2L + strengths.length) > MOST) {
+      if (kept * (3L + strengths.length) > MOST) {
         throw new InputException(
             "the pictures", "are too many for so many words and strengths", "Use --limit");
       }
@@ -194,6 +199,8 @@ public record Steer(
           reading = reading.tap(point, value -> read(point, value));
         }
         before.add(probabilities(model.vision().continueFrom(paused, reading).embedding()));
+        // A factor of 1 changes no unit: what is left is the splice.
+        if (splices) spliced.add(edited(paused, Push.scale(1)));
         after.add(edited(paused, null));
         for (int k = 0; k < strengths.length; k++) {
           curve.get(k).add(edited(paused, Push.set(strengths[k])));
@@ -258,6 +265,7 @@ public record Steer(
       return new Result(
           before.rows.size(),
           answers(largest(was, top), before, null),
+          splices ? answers(largest(spliced.means(), top), spliced, null) : List.of(),
           answers(largest(is, top), after, null),
           moved(change, 1),
           moved(change, -1),

@@ -3,6 +3,7 @@ package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.engine.model.TextLibrary;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -183,7 +184,7 @@ public final class SteerabilityFolder {
       Files.deleteIfExists(path.resolve(PARTS));
     } catch (IOException e) {
       throw new InputException(
-          path.resolve(PARTS), "cannot be deleted: " + e.getMessage(), "Delete it by hand", e);
+          path.resolve(PARTS), "cannot be deleted: " + Reasons.of(e), "Delete it by hand", e);
     }
   }
 }

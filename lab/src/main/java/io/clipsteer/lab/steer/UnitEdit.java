@@ -46,7 +46,8 @@ public record UnitEdit(
   private static List<Integer> checked(List<Integer> ids, int all, String what, String has) {
     for (int id : ids) {
       if (id < 0 || id >= all) {
-        throw new InputException(what + " " + id, has + " 0 to " + (all - 1), "Name one of them");
+        throw new InputException(
+            "--" + what + " " + id, has + " 0 to " + (all - 1), "Name one of them");
       }
     }
     return ids.stream().distinct().toList();

@@ -57,7 +57,9 @@ public final class EditBench {
    * @param editedSeconds median with the edit cut down
    * @param fullSeconds median with the whole SAE
    * @param added median over rounds of the edited pass divided by the unedited of the same round,
-   *     less 1
+   *     less 1; with its 95 % interval
+   * @param least the smallest of these rounds
+   * @param most the largest
    * @param maxDifference largest difference of an embedding's coordinate between the two edits
    * @param moved largest difference that the edit makes, for comparison
    */
@@ -65,7 +67,9 @@ public final class EditBench {
       double towerSeconds,
       double editedSeconds,
       double fullSeconds,
-      double added,
+      Median added,
+      double least,
+      double most,
       double maxDifference,
       double moved) {}
 
@@ -133,7 +137,9 @@ public final class EditBench {
           median(seconds[0]),
           median(seconds[1]),
           median(seconds[2]),
-          median(ratios),
+          Median.of(ratios),
+          Arrays.stream(ratios).min().orElseThrow(),
+          Arrays.stream(ratios).max().orElseThrow(),
           difference(embeddings[1], embeddings[2]),
           difference(embeddings[0], embeddings[2]));
     }

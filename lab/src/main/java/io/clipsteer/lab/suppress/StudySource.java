@@ -44,6 +44,7 @@ public record StudySource(
       throw new InputException("--per-group " + perGroup, "below 1", "Leave it out for 1000");
     }
     if (data.kind().isWritten() && clean == null) {
+      data.all(); // a folder of something else says so itself
       throw new InputException(
           "--data " + data.kind().word(),
           "all its pictures have writing",

@@ -6,6 +6,7 @@ import io.clipsteer.data.stats.McNemar;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.data.stats.SignFlip;
+import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.Versions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param gain interval of the rise of worst-group accuracy on test pictures
  * @param validation of the chosen edit, on validation pictures
  * @param sweep by SAE, on validation pictures
+ * @param leftOut baselines that were not asked
  */
 public record SuppressionReport(
     Study study,
@@ -38,6 +40,7 @@ public record SuppressionReport(
     Score validation,
     List<Swept> sweep,
     List<Baseline> baselines,
+    List<LeftOut> leftOut,
     List<ImageLoader.Skipped> skipped,
     double seconds) {
   private static final double ALPHA = 0.05;
@@ -68,6 +71,14 @@ public record SuppressionReport(
   /** An SAE's best set on validation pictures, or none. */
   record Swept(
       int layer, String sae, @Nullable Choice best, double p, double holm, List<Choice> sizes) {}
+
+  /**
+   * A baseline that was not asked.
+   *
+   * @param name of the baseline
+   * @param why in words
+   */
+  record LeftOut(String name, String why) {}
 
   /**
    * A baseline on test pictures.
@@ -152,6 +163,7 @@ public record SuppressionReport(
     json.put("overall_p", test.overall().test().p());
     json.put("clean_before", test.cleanBefore());
     json.put("clean_after", test.cleanAfter());
+    json.put("nothing_chosen", chosen == null ? nothing() : null);
     json.put("layer", chosen == null ? null : chosen.layer);
     json.put("hook_point", chosen == null ? null : chosen.hookPoint);
     json.put("sae", chosen == null ? null : chosen.sae);
@@ -168,6 +180,7 @@ public record SuppressionReport(
     power.put("smallest_gain_at_80_percent", finite(detectable()));
     json.put("power", power);
     json.put("baselines", baselines.stream().map(this::baseline).toList());
+    json.put("baselines_left_out", leftOut);
     json.put("sweep", sweep.stream().map(SuppressionReport::swept).toList());
     json.put("skipped", skipped.size());
     json.put("seconds", seconds);
@@ -239,14 +252,14 @@ public record SuppressionReport(
   public String text() {
     StringBuilder text = new StringBuilder();
     if (chosen == null) {
-      text.append("No set of features that is allowed helps on validation pictures.\n");
+      text.append(nothing()).append('\n');
     } else {
       text.append(
           line(
-              "layer %d, %s: %d features, %s on %s tokens: %s%n",
+              "layer %d, %s: %s, %s on %s tokens: %s%n",
               chosen.layer,
               chosen.sae,
-              chosen.features.length,
+              Counted.of(chosen.features.length, "feature"),
               settings.change().word(),
               chosen.tokens,
               java.util.Arrays.toString(chosen.features)));
@@ -281,7 +294,38 @@ public record SuppressionReport(
               baseline.candidate.place().point().layer(),
               baseline.candidate.size()));
     }
+    for (LeftOut one : leftOut) {
+      text.append(line("  %-28s not asked: %s%n", one.name, one.why));
+    }
     return text.toString();
+  }
+
+  /** Why no set of features was chosen, and what might help. */
+  private String nothing() {
+    List<Score> scores = sweep.stream().flatMap(s -> s.sizes.stream()).map(Choice::score).toList();
+    List<Score> better = scores.stream().filter(s -> s.worstAfter() > s.worstBefore()).toList();
+    String sets = Counted.of(scores.size(), "set") + " of features";
+    if (scores.isEmpty()) {
+      return "Nothing is chosen: no feature is more active on training pictures with the attribute"
+          + " than on those without. Try other --layers or --select.";
+    }
+    if (better.isEmpty()) {
+      return line(
+          "Nothing is chosen: on validation pictures none of %s raises the worst group above"
+              + " %.1f %% (the best reaches %.1f %%). Try other --layers, --select, --edit or more"
+              + " --sizes.",
+          sets,
+          100 * validation.worstBefore(),
+          100 * scores.stream().mapToDouble(Score::worstAfter).max().orElse(0));
+    }
+    return line(
+        "Nothing is chosen: of %s, %d raise the worst group on validation pictures, but each costs"
+            + " more than the %s points of accuracy allowed (the cheapest %.2f). Try other"
+            + " --layers, or a larger --max-clean-loss.",
+        sets,
+        better.size(),
+        settings.maxLoss(),
+        better.stream().mapToDouble(Score::loss).min().orElse(0));
   }
 
   private static void row(StringBuilder text, String name, Paired paired) {

@@ -42,7 +42,9 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
           Pass.run(model, study.test(), finals, "asking the test pictures", progress);
       Score plain =
           Score.of(study.groups(), validated.groups(), validated.before(), validated.before());
-      return report(new Ending(training, choices, chosen, finals, validated, tested, plain), start);
+      return report(
+          new Ending(training, choices, chosen, finals, validated, tested, plain, baselines),
+          start);
     }
   }
 
@@ -54,7 +56,8 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
       List<Candidate> finals,
       Pass.Result validated,
       Pass.Result tested,
-      Score plain) {}
+      Score plain,
+      boolean rivals) {}
 
   /** The baselines that are asked on test pictures. */
   private List<Candidate> rivals(List<Choice> choices, @Nullable Choice chosen, Training training) {
@@ -124,6 +127,7 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
         chosen == null ? end.plain : chosen.score(),
         sweep(end, worst),
         baselines(end, worst),
+        leftOut(end),
         List.copyOf(skipped),
         (System.nanoTime() - start) * 1e-9);
   }
@@ -170,6 +174,29 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
                   .toList()));
     }
     return List.copyOf(swept);
+  }
+
+  /** Why baselines are missing. */
+  private static List<SuppressionReport.LeftOut> leftOut(Ending end) {
+    List<SuppressionReport.LeftOut> all = new ArrayList<>();
+    for (Candidate.Family family : Candidate.Family.values()) {
+      boolean asked = end.finals.stream().anyMatch(one -> one.family() == family);
+      if (family == Candidate.Family.FEATURES || asked) continue;
+      boolean own = end.choices.stream().anyMatch(c -> c.candidate().family() == family);
+      boolean drawn =
+          family == Candidate.Family.RANDOM_FEATURES
+              || family == Candidate.Family.RANDOM_DIRECTIONS;
+      String why =
+          !end.rivals
+              ? "--baselines none"
+              : drawn
+                  ? "they take place and size of the features chosen, and none were"
+                  : own
+                      ? "on validation pictures none that is allowed helps"
+                      : "there is none to ask";
+      all.add(new SuppressionReport.LeftOut(family.word(), why));
+    }
+    return List.copyOf(all);
   }
 
   private List<SuppressionReport.Baseline> baselines(Ending end, int worst) {

@@ -22,8 +22,9 @@ public final class ContactSheet {
    * written words.
    *
    * @param size pixels of one picture
+   * @return how many pictures it shows
    */
-  public static void write(Path file, long seed, int size) {
+  public static int write(Path file, long seed, int size) {
     Sampler sampler = new Sampler(Sampler.seedOf(seed, "sheet"), Biases.NONE);
     List<Picture> pictures = new ArrayList<>();
     for (int i = 0; i < 5 * COLUMNS; i++) pictures.add(sampler.plainThings(i));
@@ -39,6 +40,7 @@ public final class ContactSheet {
     }
     BufferedImage sheet = paint(pictures, size);
     AtomicFiles.writeStream(file, out -> ImageIO.write(sheet, "png", out));
+    return pictures.size();
   }
 
   private static BufferedImage paint(List<Picture> pictures, int size) {

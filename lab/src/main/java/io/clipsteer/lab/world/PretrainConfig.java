@@ -2,6 +2,7 @@
 package io.clipsteer.lab.world;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -83,7 +84,7 @@ public record PretrainConfig(
           "Compare it with configs/demo-clip.yaml",
           e);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + e.getMessage(), "Check the path", e);
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check the path", e);
     }
   }
 

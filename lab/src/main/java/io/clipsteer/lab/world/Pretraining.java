@@ -155,7 +155,7 @@ public final class Pretraining {
       ClipPretrainer trainer, Tokenizer tokenizer, ClipShape shape, StringBuilder log) {
     try (PairStream stream = new PairStream(config, tokenizer, trainer.steps());
         var task = progress.start("pretraining", config.steps(), "steps")) {
-      task.advance(trainer.steps(), 0);
+      task.resumed(trainer.steps());
       while (trainer.steps() < config.steps()) {
         double rate = config.rate(trainer.steps());
         PairStream.Pairs pairs = stream.next();

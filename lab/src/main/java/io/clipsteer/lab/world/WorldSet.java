@@ -3,6 +3,7 @@ package io.clipsteer.lab.world;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.lab.Progress;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -107,12 +108,18 @@ public enum WorldSet {
     } catch (DirectoryNotEmptyException e) {
       throw new InputException(
           out, "was filled by somebody else meanwhile", "Name a new folder with --out", e);
-    } catch (IOException | UncheckedIOException e) {
-      throw new InputException(
-          out, "cannot be written: " + e.getMessage(), "Check the path and the disk's space", e);
+    } catch (IOException e) {
+      throw unwritable(out, Reasons.of(e), e);
+    } catch (UncheckedIOException e) {
+      throw unwritable(out, Reasons.of(e), e);
     } finally {
       deleteQuietly(part);
     }
+  }
+
+  private static InputException unwritable(Path out, String why, Exception e) {
+    return new InputException(
+        out, "cannot be written: " + why, "Check the path and the disk's space", e);
   }
 
   private static void requireNew(Path out) {

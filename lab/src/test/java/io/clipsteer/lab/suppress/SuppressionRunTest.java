@@ -11,6 +11,7 @@ import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.GroupedSet;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.stats.Paired;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -290,6 +291,41 @@ final class SuppressionRunTest {
           report.baselines().stream().map(b -> b.candidate().family().word()).toList();
       assertTrue(names.containsAll(List.of("random features", "random directions")), names + "");
       assertEquals(2, report.sweep().size());
+    }
+  }
+
+  /** SAEs without an active feature: what is left out, and why, is said. */
+  @Test
+  void saysWhyNothingIsChosen() {
+    List<RunSaes.One> all = new ArrayList<>();
+    for (RunSaes.One one : saes.all()) {
+      Sae sae = one.sae();
+      try (Scope scope = Scope.open()) {
+        Sae deaf =
+            new Sae(
+                sae.activation(),
+                sae.normalisation(),
+                scope.release(Tensor.zeros(DType.F32, sae.width(), sae.features())),
+                scope.release(Tensor.zeros(DType.F32, sae.features())),
+                scope.release(sae.decoder().copy()),
+                scope.release(sae.decoderBias().copy()),
+                true);
+        all.add(new RunSaes.One(one.entry(), deaf));
+      }
+    }
+    try (RunSaes none = new RunSaes(all)) {
+      Settings settings = settings(Settings.Select.MEAN_DIFFERENCE, 100);
+      SuppressionReport report =
+          new SuppressionRun(model, none, study, settings).run(true, Progress.SILENT);
+      assertNull(report.chosen());
+      assertTrue(report.text().startsWith("Nothing is chosen: "), report.text());
+      List<String> left = report.leftOut().stream().map(SuppressionReport.LeftOut::name).toList();
+      assertTrue(left.containsAll(List.of("random features", "random directions")), left + "");
+      assertTrue(report.text().contains("random features              not asked: "));
+      SuppressionReport alone =
+          new SuppressionRun(model, none, study, settings).run(false, Progress.SILENT);
+      assertEquals(4, alone.leftOut().size());
+      assertEquals("--baselines none", alone.leftOut().getFirst().why());
     }
   }
 
