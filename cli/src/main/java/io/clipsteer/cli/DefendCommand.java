@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.Hashes;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.engine.Engine;
@@ -74,7 +75,7 @@ final class DefendCommand implements Callable<Integer> {
     boolean rivals = how.rivals();
     Wording wording = how.wording();
     ImageLoader.Options options = how.options();
-    EditFolder.checkNew(out);
+    NewFolder.require(out);
     RunFolder folder = runs.folder();
     RunFolder.Run trained = Layers.chosen(folder.read(), how.layers());
     try (ClipModel clip = runs.load(trained, common.device());

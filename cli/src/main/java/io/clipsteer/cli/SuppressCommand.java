@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.Hashes;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.ImageLoader;
@@ -104,7 +105,7 @@ final class SuppressCommand implements Callable<Integer> {
     StudySource source = source();
     Wording wording = how.wording();
     ImageLoader.Options options = how.options();
-    EditFolder.checkNew(out);
+    NewFolder.require(out);
     RunFolder folder = runs.folder();
     RunFolder.Run trained = Layers.chosen(folder.read(), how.layers());
     try (ClipModel clip = runs.load(trained, common.device());

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.image;
 
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Path;
+import javax.imageio.ImageIO;
+
 /**
  * A decoded picture, 8 bits per channel.
  *
@@ -29,6 +34,20 @@ public record RgbImage(int width, int height, byte[] rgb) {
       System.arraycopy(rgb, 3 * ((y + row) * width + x), part, 3 * row * w, 3 * w);
     }
     return new RgbImage(w, h, part);
+  }
+
+  /**
+   * Writes it as PNG.
+   *
+   * @throws IOException when the disk refuses
+   */
+  public void writePng(Path file) throws IOException {
+    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    for (int i = 0; i < width * height; i++) {
+      int packed = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
+      image.setRGB(i % width, i / width, packed);
+    }
+    if (!ImageIO.write(image, "png", file.toFile())) throw new IOException("no PNG writer");
   }
 
   @Override

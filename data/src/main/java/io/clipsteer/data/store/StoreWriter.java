@@ -4,7 +4,7 @@ package io.clipsteer.data.store;
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
-import java.io.IOException;
+import io.clipsteer.data.NewFolder;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -60,7 +60,7 @@ public final class StoreWriter implements AutoCloseable {
             "Repeat the command it was begun with, or name a new folder");
       }
     } else {
-      requireEmpty(store);
+      NewFolder.require(store);
       AtomicFiles.writeJson(store.resolve(StoreFormat.FILE), format);
     }
     StoreWriter writer = new StoreWriter(store, format);
@@ -78,16 +78,6 @@ public final class StoreWriter implements AutoCloseable {
 
   private @Nullable Shard next() {
     return Shard.read(store, shards, format);
-  }
-
-  private static void requireEmpty(Path folder) {
-    if (!Files.exists(folder)) return;
-    try (var entries = Files.list(folder)) {
-      if (entries.findAny().isEmpty()) return;
-    } catch (IOException e) {
-      throw new InputException(folder, "is no folder that can be read", "Name a new folder", e);
-    }
-    throw new InputException(folder, "is not empty", "Name a new folder");
   }
 
   /** Pictures of the source that complete shards cover: where to go on. */

@@ -3,17 +3,16 @@ package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TorchZip;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -22,7 +21,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -54,7 +52,7 @@ public final class SaeExport {
    * @throws InputException when the folder holds something, or the format cannot express the SAE
    */
   public static List<String> write(Path out, SaeFormat format, StoredSae stored) {
-    checkEmpty(out);
+    NewFolder.require(out);
     SaeExport export = new SaeExport(out, format, stored.claims());
     try (Scope scope = Scope.open()) {
       Sae sae = export.simplified(stored.sae());
@@ -68,16 +66,6 @@ public final class SaeExport {
       }
     }
     return List.copyOf(export.notes);
-  }
-
-  private static void checkEmpty(Path out) {
-    if (!Files.exists(out)) return;
-    try (Stream<Path> inside = Files.list(out)) {
-      if (inside.findAny().isEmpty()) return;
-    } catch (IOException e) {
-      throw new InputException(out, "is no folder that can be listed", "Name a new folder", e);
-    }
-    throw new InputException(out, "is not empty", "Name a new or empty folder");
   }
 
   /** JumpReLU with thresholds of 0 is a ReLU, which more tools have. */

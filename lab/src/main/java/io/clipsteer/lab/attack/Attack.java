@@ -3,13 +3,13 @@ package io.clipsteer.lab.attack;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.image.ImageCursor;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageItem;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.lab.Progress;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
-import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -133,7 +132,7 @@ public record Attack(
           continue;
         }
         String name = String.format(Locale.ROOT, "label=%s_text=%s_%06d.png", label, word, number);
-        save(writing.on(picture, word), folder.resolve(name));
+        writing.on(picture, word).writePng(folder.resolve(name));
         written.add(word);
         lines.append(line(name, item.id(), label, word, writing)).append('\n');
         task.advance(1, 0);
@@ -158,17 +157,5 @@ public record Attack(
     line.put("text", word);
     line.put("writing", writing);
     return JsonMapper.shared().writeValueAsString(line);
-  }
-
-  private static void save(RgbImage picture, Path file) throws IOException {
-    int w = picture.width();
-    int h = picture.height();
-    BufferedImage image = new BufferedImage(w, h, BufferedImage.TYPE_INT_RGB);
-    byte[] rgb = picture.rgb();
-    for (int i = 0; i < w * h; i++) {
-      int packed = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
-      image.setRGB(i % w, i / w, packed);
-    }
-    if (!ImageIO.write(image, "png", file.toFile())) throw new IOException("no PNG writer");
   }
 }

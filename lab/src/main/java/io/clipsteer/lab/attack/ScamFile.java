@@ -2,6 +2,7 @@
 package io.clipsteer.lab.attack;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -3,17 +3,14 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.Hashes;
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.lab.Versions;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,21 +24,6 @@ public final class EditFolder {
   private static final String REPORT = "report.json";
 
   private EditFolder() {}
-
-  /** Refuses a place where something lies. */
-  public static void checkNew(Path folder) {
-    if (!Files.exists(folder)) return;
-    if (!Files.isDirectory(folder)) {
-      throw new InputException(folder, "is a file", "Name a new folder with --out");
-    }
-    try (Stream<Path> entries = Files.list(folder)) {
-      if (entries.findAny().isPresent()) {
-        throw new InputException(folder, "is not empty", "Name a new folder with --out");
-      }
-    } catch (IOException e) {
-      throw new InputException(folder, "cannot be read", "Name a new folder with --out", e);
-    }
-  }
 
   /**
    * Writes everything.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.clipsteer.lab.attack;
+package io.clipsteer.data;
 
-import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,23 +10,46 @@ import java.nio.file.StandardCopyOption;
 import java.util.stream.Stream;
 
 /** A folder that appears whole or not at all: filled beside its place, then renamed. */
-final class NewFolder {
+public final class NewFolder {
   /** Fills a folder. */
-  interface Filler<T> {
+  @FunctionalInterface
+  public interface Filler<T> {
+    /** Puts everything there; what it gives is given on. */
     T fill(Path folder) throws IOException;
   }
 
   private NewFolder() {}
 
   /**
+   * Refuses a place where something lies.
+   *
+   * @param out absent or empty is fine
+   * @throws InputException naming what to do
+   */
+  public static void require(Path out) {
+    if (!Files.exists(out)) return;
+    if (!Files.isDirectory(out)) {
+      throw new InputException(out, "is a file", "Name a new folder with --out");
+    }
+    try (var entries = Files.list(out)) {
+      if (entries.findAny().isEmpty()) return;
+    } catch (IOException e) {
+      throw new InputException(
+          out, "is no folder that can be read", "Name a new folder with --out", e);
+    }
+    throw new InputException(out, "is not empty", "Name a new folder with --out");
+  }
+
+  /**
    * Makes a folder.
    *
    * @param out absent or empty
    * @return what the filler gave
+   * @throws InputException when something lies there, or the disk refuses
    */
-  static <T> T write(Path out, Filler<T> filler) {
+  public static <T> T write(Path out, Filler<T> filler) {
+    require(out);
     Path target = out.toAbsolutePath().normalize();
-    requireEmpty(out, target);
     // A name of this process alone: nobody else's files are touched.
     Path part =
         target.resolveSibling(
@@ -44,21 +66,17 @@ final class NewFolder {
     } catch (DirectoryNotEmptyException e) {
       throw new InputException(out, "was filled meanwhile", "Name a new folder with --out", e);
     } catch (IOException e) {
-      throw new InputException(
-          out, "cannot be written: " + Reasons.of(e), "Check the path and the disk's space", e);
+      throw refused(out, Reasons.of(e), e);
+    } catch (UncheckedIOException e) {
+      throw refused(out, Reasons.of(e), e);
     } finally {
       deleteQuietly(part);
     }
   }
 
-  private static void requireEmpty(Path out, Path target) {
-    if (!Files.exists(target)) return;
-    try (var entries = Files.list(target)) {
-      if (entries.findAny().isEmpty()) return;
-    } catch (IOException e) {
-      throw new InputException(out, "is no folder that can be read", "Name a new folder", e);
-    }
-    throw new InputException(out, "is not empty", "Name a new folder with --out");
+  private static InputException refused(Path out, String reason, Exception e) {
+    return new InputException(
+        out, "cannot be written: " + reason, "Check the path and the disk's space", e);
   }
 
   private static void deleteQuietly(Path folder) {
