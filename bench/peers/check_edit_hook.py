@@ -1,11 +1,11 @@
-"""That the exported PyTorch hook does in `transformers` and `open_clip` what clipsteer does in its own tower.
+"""That an exported edit does in `transformers`, `open_clip` and ONNX Runtime what clipsteer does in its own tower.
 
     python bench/peers/check_edit_hook.py --work /tmp/edit_hook
 
 Run in the project's root, after a build. On the test suite's small checkpoints of both libraries: trains a ReLU SAE, exports an
 edit of five features, and compares, for noise pictures of the models' own size (nothing is resized) and random unit words, the probabilities of clipsteer's own edited
-tower (`steer --ablate`) with softmax over the hooked model's embeddings. Prints the largest differences, and how far the edit
-moves the answers.
+tower (`steer --ablate`) with softmax over the hooked model's embeddings; and what the exported ONNX encoder gives for the peer's
+own pixels with the hooked model's embeddings. Prints the largest differences, and how far the edit moves the answers.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import pathlib
 import subprocess
 
 import numpy
+import onnxruntime
 import open_clip
 import torch
 from PIL import Image
@@ -51,12 +52,14 @@ def transformers_clip(path):
     model = CLIPModel.from_pretrained(path, dtype=torch.float32).eval()
     processor = CLIPImageProcessor.from_pretrained(path)
 
-    def embed(file):
-        with torch.no_grad():
-            out = model.vision_model(**processor(Image.open(file), return_tensors="pt"))
-            return model.visual_projection(out.pooler_output)
+    def pixels(file):
+        return processor(Image.open(file), return_tensors="pt")["pixel_values"]
 
-    return model, embed, model.logit_scale.exp().item()
+    def embed(batch):
+        with torch.no_grad():
+            return model.visual_projection(model.vision_model(batch).pooler_output)
+
+    return model, pixels, embed, model.logit_scale.exp().item()
 
 
 def native_open_clip(path):
@@ -66,16 +69,19 @@ def native_open_clip(path):
     preprocess = open_clip.transform.image_transform(
         config["preprocess_cfg"]["size"], False, config["preprocess_cfg"]["mean"], config["preprocess_cfg"]["std"])
 
-    def embed(file):
-        with torch.no_grad():
-            return model.encode_image(preprocess(Image.open(file)).unsqueeze(0))
+    def pixels(file):
+        return preprocess(Image.open(file)).unsqueeze(0)
 
-    return model, embed, model.logit_scale.exp().item()
+    def embed(batch):
+        with torch.no_grad():
+            return model.encode_image(batch)
+
+    return model, pixels, embed, model.logit_scale.exp().item()
 
 
 def check(name, load, work):
     path = MODELS / name
-    model, embed, scale = load(path)
+    model, pixels, embed, scale = load(path)
     work.mkdir(parents=True)
     run = work / "run"
     clipsteer("train", "--model", path, "--images", work.parent / "pictures", "--layer", 0, "--sae", "relu:l1=1e-4",
@@ -85,23 +91,29 @@ def check(name, load, work):
         "protocol": 1, "model": str(path), "sae": str(sae), "hook_point": "blocks.0.hook_resid_post", "tokens": "all",
         "features": [{"id": f, "value": 0} for f in FEATURES]}))
     clipsteer("export", "--edit", work / "edit.json", "--out", work / "edit.safetensors")
+    clipsteer("export", "--edit", work / "edit.json", "--to", "onnx", "--out", work / "edit.onnx")
+    session = onnxruntime.InferenceSession(work / "edit.onnx", providers=["CPUExecutionProvider"])
     spec = importlib.util.spec_from_file_location("edit", work / "edit.py")
     hook = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hook)
     files = sorted((work.parent / "pictures").iterdir())[:4]
-    width = embed(files[0]).shape[-1]
-    worst = {"unedited": 0.0, "edited": 0.0, "moved": 0.0}
+    width = embed(pixels(files[0])).shape[-1]
+    worst = {"unedited": 0.0, "edited": 0.0, "onnx": 0.0, "moved": 0.0}
     for number in range(4):
         rows = library(work / f"words{number}", 5, width, number)
         for file in files:
             told = clipsteer("steer", "--run", run, "--image", file, "--ablate", "--library", work / f"words{number}",
                              "--json", *[w for f in FEATURES for w in ("--feature", f)])
             got = {}
-            got["unedited"] = embed(file)
+            batch = pixels(file)
+            got["unedited"] = embed(batch)
             handle = hook.attach(model)
-            got["edited"] = embed(file)
+            got["edited"] = embed(batch)
             handle.remove()
-            assert torch.equal(embed(file), got["unedited"]), "the hook stays after remove()"
+            onnx = torch.from_numpy(session.run(["image_embeds"], {"pixel_values": batch.numpy()})[0])
+            hooked = torch.nn.functional.normalize(got["edited"], dim=-1)
+            worst["onnx"] = max(worst["onnx"], (onnx - hooked).abs().max().item())
+            assert torch.equal(embed(batch), got["unedited"]), "the hook stays after remove()"
             p = {k: torch.softmax(scale * torch.nn.functional.normalize(e, dim=-1) @ rows.T, -1)[0] for k, e in got.items()}
             for key, answers in (("unedited", told["before"]), ("edited", told["after"])):
                 for answer in answers:

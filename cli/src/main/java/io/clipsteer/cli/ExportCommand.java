@@ -5,6 +5,8 @@ import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.OnnxTower;
+import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.CompiledEdit;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
@@ -19,6 +21,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -28,8 +31,9 @@ import picocli.CommandLine.Option;
 @Command(
     name = "export",
     description = {
-      "Writes an edit as a small safetensors file, and beside it a PyTorch hook for transformers"
-          + " and open_clip.",
+      "sidecar: the edit as a small safetensors file, and beside it a PyTorch hook for transformers"
+          + " and open_clip; onnx: the whole image encoder with the edit inside, in fp32, for"
+          + " pictures of the model's own size, as one ONNX file.",
       "Only the chosen features' rows of the SAE are kept, so the edit costs next to nothing."
     },
     footer = {
@@ -53,7 +57,7 @@ final class ExportCommand implements Callable<Integer> {
       names = "--to",
       defaultValue = "sidecar",
       paramLabel = "FORM",
-      description = "sidecar (default: ${DEFAULT-VALUE}).")
+      description = "sidecar or onnx (default: ${DEFAULT-VALUE}).")
   private String to;
 
   @Option(
@@ -61,7 +65,8 @@ final class ExportCommand implements Callable<Integer> {
       required = true,
       paramLabel = "FILE",
       description = {
-        "A new .safetensors file; the hook is called the same with .py, and _ in place of -."
+        "A new .safetensors file, the hook is called the same with .py, and _ in place of -;"
+            + " or a new .onnx file."
       })
   private Path out;
 
@@ -80,9 +85,14 @@ final class ExportCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.apply();
-    if (!to.equals("sidecar")) {
-      throw new InputException("--to " + to, "is no form", "Use sidecar");
-    }
+    return switch (to) {
+      case "sidecar" -> sidecar();
+      case "onnx" -> onnx();
+      default -> throw new InputException("--to " + to, "is no form", "Use sidecar or onnx");
+    };
+  }
+
+  private int sidecar() {
     String name = String.valueOf(out.getFileName());
     String bare = name.endsWith(SUFFIX) ? name.substring(0, name.length() - SUFFIX.length()) : "";
     if (!bare.matches("[A-Za-z_][A-Za-z0-9_-]{0,63}")) {
@@ -93,35 +103,15 @@ final class ExportCommand implements Callable<Integer> {
     }
     String module = bare.replace('-', '_'); // which Python can import
     Path hook = out.resolveSibling(module + ".py");
-    for (Path file : new Path[] {out, hook}) {
-      if (Files.exists(file)) throw new InputException(file, "is there already", "Name another");
-    }
+    for (Path file : new Path[] {out, hook}) checkNew(file);
     StoredEdit stored = StoredEdit.read(edit);
-    Path from = folder != null ? folder : stored.sae();
-    stored.checkSae(from);
-    Path checkpoint = model != null ? model : stored.model();
-    try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
-        Sae sae = SaeFiles.read(from)) {
-      stored.checkModel(clip.source().weights());
-      SaeFiles.checkHook(from, stored.point().peerName());
-      checkFits(sae, clip, from, stored);
-      int prefix = clip.vision().config().prefixTokens();
-      try (CompiledEdit compiled =
-          CompiledEdit.of(
-              sae, stored.point(), stored.tokens(), prefix, stored.features(), stored.values())) {
-        compiled.write(
-            out, Map.of("clipsteer", Versions.CLIPSTEER, "model_sha256", stored.modelHash()));
-      }
-    }
+    compiled(stored, (tower, cut) -> cut.write(out, notes(stored)));
     AtomicFiles.writeText(
         hook, template().replace("@NAME@", module).replace("@FILE@", bare + SUFFIX));
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("file", out.toString());
     json.put("hook", hook.toString());
-    json.put("bytes", size(out));
-    json.put("hook_point", stored.point().peerName());
-    json.put("tokens", stored.tokens().name().toLowerCase(java.util.Locale.ROOT));
-    json.put("features", stored.features());
+    describe(json, stored);
     common.print(
         json,
         String.format(
@@ -133,6 +123,62 @@ final class ExportCommand implements Callable<Integer> {
             hook,
             module));
     return 0;
+  }
+
+  private int onnx() {
+    if (!String.valueOf(out.getFileName()).endsWith(".onnx")) {
+      throw new InputException("--out " + out, "is no .onnx file", "Call it NAME.onnx");
+    }
+    checkNew(out);
+    StoredEdit stored = StoredEdit.read(edit);
+    compiled(
+        stored,
+        (tower, cut) ->
+            OnnxTower.of(tower, stored.point(), cut).write(out, Versions.CLIPSTEER, notes(stored)));
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("file", out.toString());
+    describe(json, stored);
+    common.print(
+        json,
+        String.format(
+            "%s: the image encoder with %s changed at %s, %,d bytes%n"
+                + "pixel_values [batch,3,h,w] -> image_embeds [batch,e] of unit length",
+            out, Counted.of(stored.features().length, "feature"), stored.point(), size(out)));
+    return 0;
+  }
+
+  private static void checkNew(Path file) {
+    if (Files.exists(file)) throw new InputException(file, "is there already", "Name another");
+  }
+
+  private static Map<String, String> notes(StoredEdit stored) {
+    return Map.of("clipsteer", Versions.CLIPSTEER, "model_sha256", stored.modelHash());
+  }
+
+  private void describe(Map<String, Object> json, StoredEdit stored) {
+    json.put("bytes", size(out));
+    json.put("hook_point", stored.point().peerName());
+    json.put("tokens", stored.tokens().name().toLowerCase(java.util.Locale.ROOT));
+    json.put("features", stored.features());
+  }
+
+  /** Hands the edit over, cut out of its SAE, checked against model and SAE. */
+  private void compiled(StoredEdit stored, BiConsumer<VisionTower, CompiledEdit> writer) {
+    Path from = folder != null ? folder : stored.sae();
+    stored.checkSae(from);
+    Path checkpoint = model != null ? model : stored.model();
+    try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
+        Sae sae = SaeFiles.read(from)) {
+      stored.checkModel(clip.source().weights());
+      SaeFiles.checkHook(from, stored.point().peerName());
+      checkFits(sae, clip, from, stored);
+      int prefix = clip.vision().config().prefixTokens();
+      try (CompiledEdit cut =
+          CompiledEdit.of(
+              sae, stored.point(), stored.tokens(), prefix, stored.features(), stored.values())) {
+        writer.accept(clip.vision(), cut);
+      }
+    }
   }
 
   private static void checkFits(Sae sae, ClipModel clip, Path from, StoredEdit stored) {

@@ -96,6 +96,19 @@ final class ExportCommandTest {
   }
 
   @Test
+  void writesTheWholeEncoder() throws IOException {
+    Path out = temp.resolve("defended-hair.onnx");
+    Path edit = edit("whole", sae("relu"), "[{\"id\": 3, \"value\": 0}]");
+    JsonNode json = run("export", "--edit", edit, "--to", "onnx", "--out", out, "--json").json();
+    assertEquals(Files.size(out), json.get("bytes").asLong());
+    // All of the tower's weights in fp32: twice the checkpoint's vision side in fp16.
+    assertTrue(Files.size(out) > Files.size(model.resolve("model.safetensors")), "whole tower");
+    run("export", "--edit", edit, "--to", "onnx", "--out", out).refused("is there already");
+    run("export", "--edit", edit, "--to", "onnx", "--out", temp.resolve("a.safetensors"))
+        .refused(".onnx");
+  }
+
+  @Test
   void whatCannotBeShippedIsNamed() throws IOException {
     Path out = temp.resolve("none.safetensors");
     Path good = edit("good", sae("relu"), "[{\"id\": 3, \"value\": 0}]");

@@ -128,6 +128,10 @@ public final class VisionTower {
     return config;
   }
 
+  Weights weights() {
+    return weights;
+  }
+
   /** Element type of weights and residual stream: F32 or BF16. */
   public DType dtype() {
     return dtype;

@@ -12,6 +12,8 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.ResidualEdit;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.onnx.OnnxEdit;
+import io.clipsteer.engine.onnx.OnnxGraph;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -47,7 +49,7 @@ public record CompiledEdit(
     Tensor thresholds,
     Tensor decoder,
     Tensor values)
-    implements ResidualEdit, AutoCloseable {
+    implements ResidualEdit, OnnxEdit, AutoCloseable {
   private static final String FORMAT = "clipsteer-edit";
   private static final String LAYER_NORM = "layer_norm";
 
@@ -132,6 +134,43 @@ public record CompiledEdit(
       edited.narrow(1, first, count).addInPlace(added);
       return scope.keep(edited);
     }
+  }
+
+  @Override
+  public String addTo(OnnxGraph graph, String residual, int all) {
+    int first = tokens.first(prefixTokens);
+    int end = first + tokens.count(prefixTokens, all);
+    boolean whole = first == 0 && end == all;
+    String x = whole ? residual : graph.slice(residual, 1, first, end);
+    String z = x;
+    String scale = "";
+    if (layerNorm) {
+      String centred = graph.op("Sub", x, graph.mean(x, 2, true));
+      double d = encoder.size(0);
+      // The unbiased standard deviation plus 1e-5, as InputNormalisation.LayerNorm.
+      String variance =
+          graph.op(
+              "Mul",
+              graph.mean(graph.op("Mul", centred, centred), 2, true),
+              graph.number(d / (d - 1)));
+      scale =
+          graph.op(
+              "Add", graph.op("Sqrt", variance), graph.number(InputNormalisation.LayerNorm.EPS));
+      z = graph.op("Div", centred, scale);
+    }
+    String p =
+        graph.op("Add", graph.op("MatMul", z, graph.constant(encoder)), graph.constant(bias));
+    String fires = graph.op("Greater", p, graph.constant(thresholds));
+    String active = graph.op("Where", fires, p, graph.number(0));
+    String moved = graph.op("Sub", graph.constant(values), active);
+    if (layerNorm) moved = graph.op("Mul", moved, scale);
+    String edited = graph.op("Add", x, graph.op("MatMul", moved, graph.constant(decoder)));
+    if (whole) return edited;
+    List<String> parts = new ArrayList<>();
+    if (first > 0) parts.add(graph.slice(residual, 1, 0, first));
+    parts.add(edited);
+    if (end < all) parts.add(graph.slice(residual, 1, end, all));
+    return graph.op("Concat", Map.of("axis", 1L), parts.toArray(String[]::new));
   }
 
   /**

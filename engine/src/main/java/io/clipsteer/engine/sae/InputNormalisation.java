@@ -105,7 +105,8 @@ public sealed interface InputNormalisation {
 
   /** Per token: minus its mean, divided by its unbiased standard deviation plus 1e-5. */
   record LayerNorm() implements InputNormalisation {
-    private static final double EPS = 1e-5;
+    /** What is added to the standard deviation. */
+    static final double EPS = 1e-5;
 
     @Override
     public Normalised apply(Tensor x) {
