@@ -21,6 +21,11 @@ final class Probe implements AutoCloseable {
   /** Pictures kept at a place, all groups together. */
   static final int PICTURES = 256;
 
+  /**
+   * Pictures that go on together: large enough for the matrix products, small enough for caches.
+   */
+  private static final int TOGETHER = 64;
+
   private final ClipModel model;
   private final Place place;
   private final int most;
@@ -28,7 +33,21 @@ final class Probe implements AutoCloseable {
   private final int[] taken;
 
   /** Kept pictures that share an answer sheet. */
-  private record Part(Paused paused, TextLibrary library, int[] truth, int[] group) {}
+  private record Part(Paused paused, TextLibrary library, int[] truth, int[] group) {
+    /** Both, in the current scope. */
+    Part and(Part other) {
+      @Nullable Tensor middle = paused.middle();
+      @Nullable Tensor more = other.paused.middle();
+      return new Part(
+          new Paused(
+              paused.at(),
+              Tensor.concat(List.of(paused.value(), other.paused.value()), 0),
+              middle == null || more == null ? null : Tensor.concat(List.of(middle, more), 0)),
+          library,
+          IntStream.concat(IntStream.of(truth), IntStream.of(other.truth)).toArray(),
+          IntStream.concat(IntStream.of(group), IntStream.of(other.group)).toArray());
+    }
+  }
 
   /** For a place, with room for the same number of pictures of each group. */
   Probe(ClipModel model, Place place, int groups) {
@@ -48,17 +67,26 @@ final class Probe implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       Tensor which = Tensor.of(index, index.length).to(paused.value().device());
       @Nullable Tensor middle = paused.middle();
-      Paused copy =
-          new Paused(
-              paused.at(),
-              scope.release(paused.value().indexSelect(0, which)),
-              middle == null ? null : scope.release(middle.indexSelect(0, which)));
-      parts.add(
+      Part part =
           new Part(
-              copy,
+              new Paused(
+                  paused.at(),
+                  paused.value().indexSelect(0, which),
+                  middle == null ? null : middle.indexSelect(0, which)),
               cases.library(),
               IntStream.of(rows).map(i -> truth[i]).toArray(),
-              IntStream.of(rows).map(i -> group[i]).toArray()));
+              IntStream.of(rows).map(i -> group[i]).toArray());
+      Part last = parts.isEmpty() ? null : parts.getLast();
+      if (last != null
+          && last.library == part.library
+          && last.truth.length + rows.length <= TOGETHER) {
+        part = last.and(part);
+        parts.removeLast();
+        close(last);
+      }
+      scope.release(part.paused.value());
+      if (part.paused.middle() != null) scope.release(part.paused.middle());
+      parts.add(part);
     }
   }
 
@@ -154,9 +182,11 @@ final class Probe implements AutoCloseable {
 
   @Override
   public void close() {
-    for (Part part : parts) {
-      part.paused.value().close();
-      if (part.paused.middle() != null) part.paused.middle().close();
-    }
+    for (Part part : parts) close(part);
+  }
+
+  private static void close(Part part) {
+    part.paused.value().close();
+    if (part.paused.middle() != null) part.paused.middle().close();
   }
 }

@@ -4,7 +4,9 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.lab.Progress;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -91,31 +93,46 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
     return best(score, 0, ids.length);
   }
 
-  /** Takes what raises the worst group's smooth accuracy most, as long as anything does. */
+  /**
+   * Takes what raises the worst group's smooth accuracy most, as long as anything does. After the
+   * first round a feature is asked again only while what it gave last could beat the best of the
+   * round (lazy greedy, Minoux 1978): what it gives seldom grows as others are taken.
+   */
   private int[] greedy(int[] pool, Progress progress) {
-    List<Integer> left = new ArrayList<>(IntStream.of(pool).boxed().toList());
+    Map<Integer, Double> gave = new LinkedHashMap<>();
+    for (int id : pool) gave.put(id, Double.POSITIVE_INFINITY);
     List<Integer> taken = new ArrayList<>();
     double reached = tried().ask(null).worst(groups.count());
     try (var task = progress.start("taking features one by one", TAKEN, "features")) {
-      while (taken.size() < TAKEN && !left.isEmpty()) {
+      while (taken.size() < TAKEN) {
         int best = -1;
-        double highest = reached;
-        for (int id : left) {
+        double most = 0;
+        for (int id : promising(gave)) {
+          if (gave.getOrDefault(id, 0.0) <= most) break;
           int[] with =
               IntStream.concat(taken.stream().mapToInt(i -> i), IntStream.of(id)).toArray();
-          double worst = tried().ask(edit(with)).worst(groups.count());
-          if (worst > highest) {
-            highest = worst;
+          double gives = tried().ask(edit(with)).worst(groups.count()) - reached;
+          gave.put(id, gives);
+          if (gives > most) {
+            most = gives;
             best = id;
           }
         }
         if (best < 0) break;
-        reached = highest;
+        reached += most;
         taken.add(best);
-        left.remove(Integer.valueOf(best));
+        gave.remove(best);
         task.advance(1, 0);
       }
     }
     return taken.stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  /** What gave most first; of equal ones the one earlier in the pool. */
+  private static List<Integer> promising(Map<Integer, Double> gave) {
+    return gave.entrySet().stream()
+        .sorted(Map.Entry.<Integer, Double>comparingByValue().reversed())
+        .map(Map.Entry::getKey)
+        .toList();
   }
 }

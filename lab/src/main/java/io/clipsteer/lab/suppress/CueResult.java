@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import io.clipsteer.data.stats.Paired;
+import io.clipsteer.data.stats.Share;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What suppression did to the reliance on a planted cue.
+ *
+ * @param reliance the probe's on test pictures, before
+ * @param accuracy of the label on balanced test pictures, before
+ * @param after both, with the edit; equal to before where nothing was chosen
+ * @param bestLayer of the best set of features on validation pictures, the budget aside; null where
+ *     none helps
+ * @param baselines by name
+ */
+public record CueResult(
+    Cue cue,
+    long seed,
+    double reliance,
+    double accuracy,
+    After after,
+    @Nullable Integer layer,
+    int features,
+    @Nullable Integer bestLayer,
+    Map<String, After> baselines) {
+  private static final int DRAWS = 2000;
+
+  /** Reliance and accuracy with an edit. */
+  public record After(double reliance, double accuracy) {}
+
+  /**
+   * How the best layer changes with the size of the cue: least squares of layer on log2(size).
+   *
+   * @param slope layers for each doubling of the side
+   * @param low of a 95 % percentile interval over studies drawn with replacement
+   * @param studies that had a best layer
+   */
+  public record Trend(double slope, double low, double high, int studies) {}
+
+  static CueResult of(Cue cue, long seed, SuppressionReport report) {
+    Score test = report.test();
+    Map<String, After> baselines = new LinkedHashMap<>();
+    for (SuppressionReport.Baseline baseline : report.baselines()) {
+      List<After> draws = baseline.scores().stream().map(s -> after(s, Paired::after)).toList();
+      baselines.put(
+          baseline.candidate().family().word(),
+          new After(
+              draws.stream().mapToDouble(After::reliance).average().orElseThrow(),
+              draws.stream().mapToDouble(After::accuracy).average().orElseThrow()));
+    }
+    After before = after(test, Paired::before);
+    SuppressionReport.Chosen chosen = report.chosen();
+    return new CueResult(
+        cue,
+        seed,
+        before.reliance,
+        before.accuracy,
+        after(test, Paired::after),
+        chosen == null ? null : chosen.layer(),
+        chosen == null ? 0 : chosen.features().length,
+        bestLayer(report),
+        baselines);
+  }
+
+  /** Groups are: no without and with the cue, yes without and with it. */
+  private static After after(Score score, Function<Paired, Share> which) {
+    double[] a = score.groups().stream().mapToDouble(g -> which.apply(g).value()).toArray();
+    return new After((a[0] + a[3] - a[1] - a[2]) / 2, which.apply(score.overall()).value());
+  }
+
+  private static @Nullable Integer bestLayer(SuppressionReport report) {
+    Integer best = null;
+    double most = report.validation().worstBefore();
+    for (SuppressionReport.Swept swept : report.sweep()) {
+      for (Choice choice : swept.sizes()) {
+        if (choice.candidate().family() != Candidate.Family.FEATURES) continue;
+        if (choice.score().worstAfter() <= most) continue;
+        most = choice.score().worstAfter();
+        best = swept.layer();
+      }
+    }
+    return best;
+  }
+
+  /** The part of the reliance that is gone; null where there was next to none. */
+  public @Nullable Double fall() {
+    return reliance < 0.01 ? null : 1 - after.reliance / reliance;
+  }
+
+  /** Over studies with at least two sizes; null where there are none. */
+  public static @Nullable Trend trend(List<CueResult> studies, long seed) {
+    List<CueResult> known = studies.stream().filter(s -> s.bestLayer != null).toList();
+    double slope = slope(known);
+    if (Double.isNaN(slope)) return null;
+    SplittableRandom random = new SplittableRandom(seed);
+    double[] slopes = new double[DRAWS];
+    for (int d = 0; d < DRAWS; d++) {
+      double drawn;
+      do {
+        List<CueResult> draw = new ArrayList<>();
+        for (int i = 0; i < known.size(); i++) draw.add(known.get(random.nextInt(known.size())));
+        drawn = slope(draw);
+      } while (Double.isNaN(drawn)); // all of one size
+      slopes[d] = drawn;
+    }
+    java.util.Arrays.sort(slopes);
+    int tail = (int) Math.round(0.025 * DRAWS);
+    return new Trend(slope, slopes[tail], slopes[DRAWS - 1 - tail], known.size());
+  }
+
+  private static double slope(List<CueResult> studies) {
+    double x = 0;
+    double y = 0;
+    for (CueResult study : studies) {
+      x += log(study) / studies.size();
+      y += layer(study) / studies.size();
+    }
+    double xx = 0;
+    double xy = 0;
+    for (CueResult study : studies) {
+      xx += (log(study) - x) * (log(study) - x);
+      xy += (log(study) - x) * (layer(study) - y);
+    }
+    return xx < 1e-12 ? Double.NaN : xy / xx;
+  }
+
+  private static double log(CueResult study) {
+    return Math.log(study.cue.size()) / Math.log(2);
+  }
+
+  private static double layer(CueResult study) {
+    return study.bestLayer == null ? Double.NaN : study.bestLayer;
+  }
+}
