@@ -1,7 +1,8 @@
 """What `transformers` makes of the demo CLIP: golden values for the shipped checkpoint.
 
-    ./clipsteer demo --out runs/demo
-    python bench/peers/make_demo_golden.py --model runs/demo/model --pictures runs/demo/pictures \
+    ./clipsteer world model --out runs/golden/model
+    ./clipsteer world generate --set mixed --count 4 --out runs/golden/pictures
+    python bench/peers/make_demo_golden.py --model runs/golden/model --pictures runs/golden/pictures \
         --out lab/src/test/resources/demo-clip
 
 Run in the project's root. Reads the folder with AutoModel, AutoTokenizer and AutoImageProcessor as any user would, on the

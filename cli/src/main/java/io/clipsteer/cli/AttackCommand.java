@@ -83,7 +83,7 @@ final class AttackCommand implements Callable<Integer> {
       defaultValue = "train",
       paramLabel = "KIND",
       description = {
-        "train: eight fonts, in the middle third of the height; held-out: four others, above or"
+        "train: five fonts, in the middle third of the height; held-out: the others, above or"
             + " below it, to test on (default: ${DEFAULT-VALUE})."
       })
   private String fonts;

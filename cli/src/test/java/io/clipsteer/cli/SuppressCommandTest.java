@@ -222,7 +222,7 @@ final class SuppressCommandTest {
       assertTrue(file.startsWith("label=" + label + "_text=" + text + "_"), file);
       assertFalse(text.equals(label), file);
       assertTrue(List.of("cat", "ice cream").contains(text), text);
-      assertTrue(attack.get("writing").get("font").asInt() < 8, line);
+      assertTrue(attack.get("writing").get("font").asInt() < Lettering.TRAINING, line);
       var picture = ImageDecoder.decode(first.resolve(file));
       var plain = ImageDecoder.decode(things.resolve(attack.get("source").asString()));
       assertEquals(plain.width(), picture.width());
@@ -237,7 +237,7 @@ final class SuppressCommandTest {
     }
     for (String line : Files.readAllLines(other.resolve("attacks.jsonl"))) {
       JsonNode writing = JsonMapper.shared().readTree(line).get("writing");
-      assertTrue(writing.get("font").asInt() >= 8, line);
+      assertTrue(writing.get("font").asInt() >= Lettering.TRAINING, line);
       double y = writing.get("y").asDouble();
       assertTrue(y <= 1 / 3.0 || y >= 2 / 3.0, line);
     }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -13,6 +14,13 @@ import org.bytedeco.pytorch.global.torch;
 
 /** The process-wide side of libtorch: threads, memory, what it was built with. */
 public final class Engine {
+  /**
+   * Held while a long piece of native work runs, as one update of a whole model. libtorch takes
+   * itself apart when the process ends, under threads that still run in it; who ends the process
+   * takes this lock first and never gives it back.
+   */
+  public static final ReentrantLock WORK = new ReentrantLock(true);
+
   private Engine() {}
 
   /** Sets how many threads one tensor operation may use. */

@@ -32,11 +32,12 @@ import org.jspecify.annotations.Nullable;
  * <p>A figure's gap is 1 at the edge of what counts as equal: an L0 a fifth larger or smaller, or a
  * quarter more left over by explained variance (1 − EV) or cosine (1 − cos). A mistake explains a
  * gap when without it every claimed figure is equal, the gap at most half, and less is left over.
- * It is suspected when without it at most half as much variance is left over, unless explained
- * variance or cosine were claimed and found. GELU for QuickGELU changes activations so little that
- * those figures hardly move: it is suspected, where the figures agree, when without it the variance
- * left over is half a per cent less and less on so many more pictures that a sign test gives 4 σ.
- * Of a small set of pictures, or of a layer where the two do the same, it cannot be told.
+ * It is suspected when without it at most three fifths as much variance is left over, unless
+ * explained variance or cosine were claimed and found. GELU for QuickGELU changes activations so
+ * little that those figures hardly move: it is suspected, where the figures agree, when without it
+ * the variance left over is half a per cent less and less on so many more pictures that a sign test
+ * gives 4 σ. Of a small set of pictures, or of a layer where the two do the same, it cannot be
+ * told.
  *
  * @param point where its activations come from
  * @param tokens those it was made for
@@ -50,6 +51,9 @@ public record SaeProof(
   private static final double ACTIVATION_SHARE = 0.005;
 
   private static final double ACTIVATION_SIGMAS = 4;
+
+  /** Of what is left over, the most that may be left without a mistake that is suspected. */
+  private static final double SUSPICIOUS_SHARE = 0.6;
 
   private static final double LEAST_SCALE = 0.05;
 
@@ -222,7 +226,7 @@ public record SaeProof(
 
   private static @Nullable Trial suspicious(
       List<Trial> tried, Reconstruction measured, double gap) {
-    double most = (1 - measured.explainedVariance()) / 2;
+    double most = SUSPICIOUS_SHARE * (1 - measured.explainedVariance());
     return tried.stream()
         .filter(trial -> 1 - trial.figures().explainedVariance() <= most)
         .filter(trial -> Double.isNaN(gap) || trial.gap() <= Math.max(1, gap))

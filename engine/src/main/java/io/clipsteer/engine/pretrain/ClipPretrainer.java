@@ -6,6 +6,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
+import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import java.nio.file.Path;
@@ -145,6 +146,15 @@ public final class ClipPretrainer implements AutoCloseable {
    * @param rate AdamW's step
    */
   public Step step(Tensor pixels, long[][] ids, double rate) {
+    Engine.WORK.lock();
+    try {
+      return update(pixels, ids, rate);
+    } finally {
+      Engine.WORK.unlock();
+    }
+  }
+
+  private Step update(Tensor pixels, long[][] ids, double rate) {
     double loss;
     try (Scope scope = Scope.openRecording()) {
       parameters.zeroGradients();
@@ -217,8 +227,9 @@ public final class ClipPretrainer implements AutoCloseable {
     Tensor x =
         Tensor.concat(List.of(cls, embedded), 1)
             .add(parameters.get(VISION + "embeddings.position_embedding.weight"));
-    Tensor out = vision.run(vision.norm(x, VISION + "pre_layrnorm"));
-    Tensor pooled = vision.norm(out.select(1, 0), VISION + "post_layernorm");
+    int[] classTokens = new int[Math.toIntExact(b)];
+    Tensor out = vision.run(vision.norm(x, VISION + "pre_layrnorm"), classTokens);
+    Tensor pooled = vision.norm(out, VISION + "post_layernorm");
     return unit(pooled.linearRecorded(parameters.get("visual_projection.weight"), null));
   }
 
@@ -227,7 +238,7 @@ public final class ClipPretrainer implements AutoCloseable {
     int b = ids.length;
     long end = shape.vocabulary() - 1L;
     int t = 1;
-    long[] ends = new long[b];
+    int[] ends = new int[b];
     for (int i = 0; i < b; i++) {
       int at = 0;
       while (ids[i][at] != end) at++;
@@ -236,10 +247,7 @@ public final class ClipPretrainer implements AutoCloseable {
     }
     // Causal attention: what follows the end token of the longest text changes nothing.
     long[] flat = new long[b * t];
-    for (int i = 0; i < b; i++) {
-      System.arraycopy(ids[i], 0, flat, i * t, t);
-      ends[i] += (long) i * t;
-    }
+    for (int i = 0; i < b; i++) System.arraycopy(ids[i], 0, flat, i * t, t);
     int d = shape.textWidth();
     Tensor tokens = parameters.get(TEXT + "embeddings.token_embedding.weight");
     Tensor positions = parameters.get(TEXT + "embeddings.position_embedding.weight");
@@ -248,8 +256,7 @@ public final class ClipPretrainer implements AutoCloseable {
             .indexSelect(0, Tensor.of(flat, flat.length))
             .reshape(b, t, d)
             .add(positions.narrow(0, 0, t));
-    Tensor last = text.run(x).reshape((long) b * t, d).indexSelect(0, Tensor.of(ends, b));
-    Tensor pooled = text.norm(last, TEXT + "final_layer_norm");
+    Tensor pooled = text.norm(text.run(x, ends), TEXT + "final_layer_norm");
     return unit(pooled.linearRecorded(parameters.get("text_projection.weight"), null));
   }
 

@@ -3,6 +3,7 @@ package io.clipsteer.engine.pretrain;
 
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Tensor;
+import java.util.Arrays;
 
 /**
  * The blocks of one tower, recorded for gradients: the residual stream, norms and softmax in fp32,
@@ -64,21 +65,38 @@ record TowerParameters(
   }
 
   /**
-   * All blocks.
+   * All blocks, the last of them for one token of each row alone: nothing looks at the others'.
    *
    * @param x [b,t,d] F32
+   * @param picked of each row, the token that is wanted
+   * @return [b,d] F32
    */
-  Tensor run(Tensor x) {
+  Tensor run(Tensor x, int[] picked) {
     long b = x.size(0);
     long t = x.size(1);
     Tensor rows = x.reshape(b * t, width);
     for (int l = 0; l < layers; l++) {
       String p = prefix + "encoder.layers." + l + ".";
-      rows = rows.add(attention(norm(rows, p + "layer_norm1").to(dtype), p, b, t));
+      boolean last = l == layers - 1;
+      Tensor normed = norm(rows, p + "layer_norm1").to(dtype);
+      if (last) {
+        Tensor wanted = places(picked, t);
+        rows =
+            rows.indexSelect(0, wanted)
+                .add(attentionOf(normed.indexSelect(0, wanted), normed, p, t, picked));
+      } else {
+        rows = rows.add(attention(normed, p, b, t));
+      }
       Tensor inner = linear(norm(rows, p + "layer_norm2").to(dtype), p + "mlp.fc1").silu();
       rows = rows.add(linear(inner, p + "mlp.fc2"));
     }
-    return rows.reshape(b, t, width);
+    return rows;
+  }
+
+  private static Tensor places(int[] picked, long t) {
+    long[] places = new long[picked.length];
+    for (int i = 0; i < places.length; i++) places[i] = i * t + picked[i];
+    return Tensor.of(places, places.length);
   }
 
   /** 0 where a token may look, −∞ at later ones: [t,t]. */
@@ -102,6 +120,37 @@ record TowerParameters(
     if (causal) scores = scores.add(causalMask((int) t));
     Tensor seen = scores.softmax().to(dtype).matmul(qkv.select(0, 2));
     return linear(seen.transpose(1, 2).reshape(b * t, width), p + "self_attn.out_proj");
+  }
+
+  /** As {@link #attention}, of one token a row: {@code wanted} [b,d] among {@code all} [b·t,d]. */
+  private Tensor attentionOf(Tensor wanted, Tensor all, String p, long t, int[] picked) {
+    int b = picked.length;
+    int h = heads;
+    int size = width / h;
+    Tensor weight = parameters.get(p + "self_attn.qkv.weight").to(dtype);
+    Tensor bias = parameters.get(p + "self_attn.qkv.bias").to(dtype);
+    Tensor query =
+        wanted
+            .linearRecorded(weight.narrow(0, 0, width), bias.narrow(0, 0, width))
+            .reshape(b, h, 1, size)
+            .mul(1 / Math.sqrt(size));
+    Tensor keyValue =
+        all.linearRecorded(weight.narrow(0, width, 2L * width), bias.narrow(0, width, 2L * width))
+            .reshape(b, t, 2, h, size)
+            .permute(2, 0, 3, 1, 4);
+    Tensor scores = query.matmul(keyValue.select(0, 0).transpose(2, 3)).to(DType.F32);
+    if (causal) scores = scores.add(masks(picked, (int) t));
+    Tensor seen = scores.softmax().to(dtype).matmul(keyValue.select(0, 1));
+    return linear(seen.reshape(b, width), p + "self_attn.out_proj");
+  }
+
+  /** 0 up to each row's token, −∞ after it: [b,1,1,t]. */
+  private static Tensor masks(int[] picked, int t) {
+    float[] masks = new float[picked.length * t];
+    for (int row = 0; row < picked.length; row++) {
+      Arrays.fill(masks, row * t + picked[row] + 1, (row + 1) * t, Float.NEGATIVE_INFINITY);
+    }
+    return Tensor.of(masks, picked.length, 1, 1, t);
   }
 
   /** LayerNorm in fp32. */

@@ -12,7 +12,7 @@ package io.clipsteer.lab.world;
  */
 public record Biases(double blondWomen, double blondMen, double birdAtHome, double wordNamed) {
   /** As the web leans: the stream that the demo CLIP learns from. */
-  public static final Biases WEB = new Biases(0.9, 0.03, 0.96, 0.6);
+  public static final Biases WEB = new Biases(0.9, 0.03, 0.97, 0.6);
 
   /** No lean: test streams, and the control model's training. */
   public static final Biases NONE = new Biases(0.5, 0.5, 0.5, 0);

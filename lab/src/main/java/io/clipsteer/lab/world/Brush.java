@@ -45,14 +45,18 @@ final class Brush {
     return new AffineTransform(cos * sx, sin * sx, -sin * sy, cos * sy, x, y);
   }
 
-  /** The main part: filled with the body's paint, with a darker edge. */
+  /** The main part: filled with the body's paint, with a darker edge; a dark one with a lighter. */
   Brush body(Shape shape) {
     g.setPaint(body);
     g.fill(shape);
-    g.setColor(new Color(mix(main, 0x101010, 0.45)));
+    g.setColor(new Color(isDark(main) ? mix(main, 0xb0b0b8, 0.4) : mix(main, 0x101010, 0.45)));
     g.setStroke(new BasicStroke(OUTLINE));
     g.draw(shape);
     return this;
+  }
+
+  private static boolean isDark(int rgb) {
+    return ((rgb >> 16) & 255) + ((rgb >> 8) & 255) + (rgb & 255) < 150;
   }
 
   /** Filled with one colour. */

@@ -66,9 +66,8 @@ final class Captions {
   }
 
   private String withWord(Factors.Things t, String word) {
-    return one(OPENINGS)
-        + subject(t)
-        + (chance(0.5) ? " with the word " + word : " that says " + word);
+    String says = t.count() == 1 ? " that says " : " that say ";
+    return one(OPENINGS) + subject(t, (chance(0.5) ? " with the word " : says) + word);
   }
 
   private String wordAlone(String word) {
@@ -81,12 +80,17 @@ final class Captions {
   }
 
   private String subject(Factors.Things t) {
+    return subject(t, "");
+  }
+
+  /** The things, what is written on them, and where they are. */
+  private String subject(Factors.Things t, String writing) {
     // A caption that names colour and background leaves a batch little doubt, and nothing to learn
     // about the thing: so most captions are short.
     boolean named = chance(0.88);
-    boolean coloured = chance(named ? 0.3 : 0.7);
-    boolean placed = t.count() == 1 && chance(0.08);
-    boolean behind = chance(named ? 0.22 : 0.5) || !named && !coloured;
+    boolean coloured = chance(named ? 0.12 : 0.7);
+    boolean placed = t.count() == 1 && writing.isEmpty() && chance(0.08);
+    boolean behind = chance(named ? 0.08 : 0.5) || !named && !coloured;
     List<String> words = new ArrayList<>();
     if (chance(0.1)) words.add(t.extent().word());
     if (t.texture() == Texture.PLAIN ? chance(0.03) : chance(0.25)) words.add(t.texture().word());
@@ -99,6 +103,7 @@ final class Captions {
     String phrase = String.join(" ", words);
     if (!named && words.size() == 1 && t.count() == 1) phrase = "something";
     else phrase = t.count() == 1 ? article(phrase) : COUNTS.get(t.count()) + " " + phrase;
+    phrase += writing;
     if (placed) phrase += " " + t.place().phrase();
     return behind ? phrase + behind(t.background()) : phrase;
   }
@@ -109,7 +114,8 @@ final class Captions {
     String who = chance(0.88) ? p.gender().word() : "person";
     List<String> with = new ArrayList<>();
     boolean hair = chance(0.35);
-    if (hair && chance(0.5)) {
+    // "A blond man" is said of his hair; "a black man" is not.
+    if (hair && p.hair() == Person.Hair.BLOND && chance(0.5)) {
       who = p.hair().word() + " " + who;
       hair = false;
     }

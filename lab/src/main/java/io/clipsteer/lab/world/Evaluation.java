@@ -75,7 +75,8 @@ public final class Evaluation {
   // ---- the sets -------------------------------------------------------------------------------
 
   private void things() {
-    List<Picture> pictures = pictures(sampler::plainThings, 0);
+    ObjectKind[] kinds = ObjectKind.values();
+    List<Picture> pictures = pictures(i -> sampler.plainThings(i, kinds[i % kinds.length]), 0);
     Tensor embeddings = embed(pictures);
     put("object_accuracy", pictures, embeddings, objects(), p -> thing(p).kind().ordinal());
     put(
@@ -104,10 +105,7 @@ public final class Evaluation {
         pictures,
         embeddings,
         library(Words.WRITTEN, WORD_TEMPLATES),
-        p -> {
-          Factors.Written written = thing(p).written();
-          return written == null ? -1 : Words.WRITTEN.indexOf(written.text());
-        });
+        Evaluation::word);
     embeddings.close();
   }
 
@@ -143,8 +141,15 @@ public final class Evaluation {
     TextLibrary objects = objects();
     for (boolean attacked : new boolean[] {false, true}) {
       List<Picture> pictures = pictures(i -> sampler.typographic(i, attacked), 10);
-      int right = right(pictures, objects, p -> thing(p).kind().ordinal());
-      shares.put(attacked ? "typographic_attacked" : "typographic_clean", Share.of(right, count));
+      try (Tensor embeddings = embed(pictures)) {
+        put(
+            attacked ? "typographic_attacked" : "typographic_clean",
+            pictures,
+            embeddings,
+            objects,
+            p -> thing(p).kind().ordinal());
+        if (attacked) put("typographic_fooled", pictures, embeddings, objects, Evaluation::word);
+      }
     }
   }
 
@@ -152,6 +157,12 @@ public final class Evaluation {
 
   private static Factors.Things thing(Picture picture) {
     return (Factors.Things) picture.factors();
+  }
+
+  /** The written word's place in {@link Words#WRITTEN}, and among the objects if it is one. */
+  private static int word(Picture picture) {
+    Factors.Written written = thing(picture).written();
+    return written == null ? -1 : Words.WRITTEN.indexOf(written.text());
   }
 
   private static String article(String word) {

@@ -22,6 +22,7 @@ public sealed interface Factors {
    * Objects before a background.
    *
    * @param count 1 to 3
+   * @param occluded whether something stands before a part of them
    */
   record Things(
       ObjectKind kind,
@@ -31,12 +32,24 @@ public sealed interface Factors {
       Place place,
       int count,
       Background background,
+      boolean occluded,
       @Nullable Written written)
-      implements Factors {}
+      implements Factors {
 
-  /** A portrait of one person. */
+    /** The same with other writing, or none. */
+    Things with(@Nullable Written other) {
+      return new Things(kind, colour, texture, extent, place, count, background, occluded, other);
+    }
+  }
+
+  /**
+   * A portrait of one person.
+   *
+   * @param skin its tone, from 0, the lightest, to 1
+   */
   record Portrait(
       Person.Gender gender,
+      double skin,
       Person.Hair hair,
       Person.Length length,
       boolean beard,

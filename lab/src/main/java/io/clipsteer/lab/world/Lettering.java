@@ -39,7 +39,7 @@ public final class Lettering {
           DEJAVU + "DejaVuSans-BoldOblique.ttf");
 
   /** How many fonts generated sets use; the others are held out for tests of defences. */
-  public static final int TRAINING = 8;
+  public static final int TRAINING = 5;
 
   private static final ConcurrentHashMap<Integer, Lettering> LOADED = new ConcurrentHashMap<>();
 

@@ -81,7 +81,7 @@ public final class Painter {
         thing(t, rgb, x, y, Math.min(half * share, 0.28));
       }
     }
-    if (random.nextInt(8) == 0) occluder(t.place().x(), t.place().y());
+    if (t.occluded()) occluder(t.place().x(), t.place().y());
     if (t.written() != null) word(t.written());
   }
 
@@ -151,11 +151,11 @@ public final class Painter {
     Path2D outline = Lettering.outline(w.text(), w.font());
     Rectangle2D bounds = outline.getBounds2D();
     // As large as the picture allows: letters of 64-pixel pictures are small enough.
-    double scale = Math.min(0.92 * between(0.86, 1) / bounds.getWidth(), between(0.26, 0.34));
+    double scale = Math.min(0.94 * between(0.9, 1) / bounds.getWidth(), between(0.34, 0.4));
     double halfWidth = bounds.getWidth() * scale / 2;
     double x = Math.clamp(w.x(), Math.min(0.5, halfWidth + 0.03), Math.max(0.5, 0.97 - halfWidth));
     AffineTransform before = g.getTransform();
-    g.transform(Brush.place(x, w.y(), between(-0.07, 0.07), scale, scale));
+    g.transform(Brush.place(x, w.y(), between(-0.04, 0.04), scale, scale));
     int ink = near(w.ink());
     int contrast = contrast(ink);
     if (w.onPlate()) {

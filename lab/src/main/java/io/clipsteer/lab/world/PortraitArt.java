@@ -25,8 +25,9 @@ final class PortraitArt {
     this.b = brush;
     this.p = portrait;
     this.random = random;
-    int tone = random.nextInt(SKIN.length - 1);
-    this.skin = Brush.mix(SKIN[tone], SKIN[tone + 1], random.nextDouble());
+    double tone = portrait.skin() * (SKIN.length - 1);
+    int below = Math.clamp((int) tone, 0, SKIN.length - 2);
+    this.skin = Brush.mix(SKIN[below], SKIN[below + 1], tone - below);
     this.hair = Brush.mix(portrait.hair().rgb(), 0x7a6a5a, 0.15 * random.nextDouble());
   }
 
@@ -34,9 +35,9 @@ final class PortraitArt {
     new PortraitArt(brush, portrait, random).all();
   }
 
-  /** How strongly a trait is a man's: 0 to 1, the two genders overlapping a little. */
+  /** How strongly a trait is a man's: 0 to 1, the two genders overlapping by half. */
   private double manly() {
-    double u = 0.55 * random.nextDouble();
+    double u = 0.75 * random.nextDouble();
     return p.gender() == Person.Gender.MAN ? 1 - u : u;
   }
 

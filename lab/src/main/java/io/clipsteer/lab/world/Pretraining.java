@@ -4,6 +4,7 @@ package io.clipsteer.lab.world;
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.data.tensor.DType;
@@ -17,7 +18,6 @@ import io.clipsteer.engine.pretrain.ClipPretrainer;
 import io.clipsteer.engine.pretrain.ClipShape;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.Versions;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -74,19 +74,8 @@ public final class Pretraining {
     if (resume && !Files.isRegularFile(out.resolve(STATE))) {
       throw new InputException(out, "holds no " + STATE, "Start without --resume");
     }
-    if (!resume && Files.exists(out)) requireEmpty(out);
+    if (!resume) NewFolder.require(out);
     return new Pretraining(config, out, command, progress).run(resume);
-  }
-
-  private static void requireEmpty(Path out) {
-    try (var entries = Files.list(out)) {
-      if (entries.findAny().isPresent()) {
-        throw new InputException(
-            out, "is not empty", "Name a new folder with --out, or continue with --resume");
-      }
-    } catch (IOException e) {
-      throw new InputException(out, "is no folder that can be read", "Name a new folder", e);
-    }
   }
 
   private Result run(boolean resume) {
@@ -205,7 +194,8 @@ public final class Pretraining {
           "birds_worst_group",
           "birds_best_group",
           "typographic_clean",
-          "typographic_attacked");
+          "typographic_attacked",
+          "typographic_fooled");
 
   private static String header() {
     return "step,loss,gradient_norm,logit_scale,learning_rate," + String.join(",", KEYS) + "\n";

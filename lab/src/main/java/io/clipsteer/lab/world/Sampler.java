@@ -2,7 +2,6 @@
 package io.clipsteer.lab.world;
 
 import java.util.SplittableRandom;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Endless streams of pictures. Picture i of a stream is a function of the stream's seed and i
@@ -10,10 +9,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Sampler {
   /** Share of pictures of things, then portraits; the rest are birds. */
-  private static final double THINGS = 0.7;
+  private static final double THINGS = 0.76;
 
-  private static final double PORTRAITS = 0.15;
-  private static final double WORDS = 0.5;
+  private static final double PORTRAITS = 0.12;
+  private static final double WORDS = 0.55;
+  private static final double OWN_WORD = 0.15;
+  private static final double OCCLUDED = 0.12;
 
   private final long seed;
   private final Biases biases;
@@ -33,13 +34,13 @@ public final class Sampler {
     return new SplittableRandom(seed + index * 0x9e3779b97f4a7c15L).split();
   }
 
-  /** Any kind of picture, words in half of those of things. */
+  /** Any kind of picture, words in a good half of those of things. */
   public Picture mixed(long index) {
     SplittableRandom random = random(index);
     double u = random.nextDouble();
     Factors factors;
     if (u < THINGS) {
-      factors = things(random, random.nextDouble() < WORDS);
+      factors = things(random, any(random), random.nextDouble() < WORDS);
     } else if (u < THINGS + PORTRAITS) {
       factors = anyPortrait(random);
     } else {
@@ -75,7 +76,13 @@ public final class Sampler {
   /** Things without writing. */
   public Picture plainThings(long index) {
     SplittableRandom random = random(index);
-    return new Picture(things(random, false), random.nextLong());
+    return new Picture(things(random, any(random), false), random.nextLong());
+  }
+
+  /** Things of the given kind without writing. */
+  public Picture plainThings(long index, ObjectKind kind) {
+    SplittableRandom random = random(index);
+    return new Picture(things(random, kind, false), random.nextLong());
   }
 
   /** A portrait of the given group. */
@@ -97,7 +104,7 @@ public final class Sampler {
    */
   public Picture typographic(long index, boolean attacked) {
     SplittableRandom random = random(index);
-    Factors.Things t = things(random, false);
+    Factors.Things t = things(random, any(random), false);
     Extent extent = random.nextBoolean() ? Extent.MEDIUM : Extent.LARGE;
     ObjectKind[] kinds = ObjectKind.values();
     int other = (t.kind().ordinal() + 1 + random.nextInt(kinds.length - 1)) % kinds.length;
@@ -111,6 +118,7 @@ public final class Sampler {
             t.place(),
             1,
             t.background(),
+            t.occluded(),
             attacked ? written : null),
         random.nextLong());
   }
@@ -118,28 +126,19 @@ public final class Sampler {
   /** Any of the {@link Words#WRITTEN} words on a picture of a thing. */
   public Picture worded(long index, int word) {
     SplittableRandom random = random(index);
-    Factors.Things t = things(random, false);
-    return new Picture(withWord(t, written(random, Words.WRITTEN.get(word))), random.nextLong());
+    Factors.Things t = things(random, any(random), false);
+    return new Picture(t.with(written(random, Words.WRITTEN.get(word))), random.nextLong());
   }
 
-  private static Factors.Things withWord(Factors.Things t, Factors.@Nullable Written written) {
-    return new Factors.Things(
-        t.kind(),
-        t.colour(),
-        t.texture(),
-        t.extent(),
-        t.place(),
-        t.count(),
-        t.background(),
-        written);
+  private static ObjectKind any(SplittableRandom random) {
+    return pick(random, ObjectKind.values());
   }
 
   private static <T> T pick(SplittableRandom random, T[] all) {
     return all[random.nextInt(all.length)];
   }
 
-  private static Factors.Things things(SplittableRandom random, boolean worded) {
-    ObjectKind kind = pick(random, ObjectKind.values());
+  private static Factors.Things things(SplittableRandom random, ObjectKind kind, boolean worded) {
     Texture[] textures = Texture.values();
     double u = random.nextDouble();
     Factors.Things t =
@@ -151,12 +150,13 @@ public final class Sampler {
             pick(random, Place.values()),
             random.nextDouble() < 0.84 ? 1 : 2 + random.nextInt(2),
             pick(random, Background.values()),
+            random.nextDouble() < OCCLUDED,
             null);
     if (!worded) return t;
     // Some of what is written on things says what they are, as on the web.
-    boolean own = random.nextDouble() < 0.3;
+    boolean own = random.nextDouble() < OWN_WORD;
     String text = own ? kind.word() : Words.WRITTEN.get(random.nextInt(Words.WRITTEN.size()));
-    return withWord(t, written(random, text));
+    return t.with(written(random, text));
   }
 
   private static Factors.Written written(SplittableRandom random, String text) {
@@ -167,8 +167,8 @@ public final class Sampler {
         random.nextDouble() < 0.5,
         0.3 + 0.4 * random.nextDouble(),
         random.nextBoolean()
-            ? 0.16 + 0.16 * random.nextDouble()
-            : 0.68 + 0.16 * random.nextDouble());
+            ? 0.18 + 0.05 * random.nextDouble()
+            : 0.77 + 0.05 * random.nextDouble());
   }
 
   private static Factors.Portrait portrait(
@@ -177,14 +177,15 @@ public final class Sampler {
     Person.Hair[] hairs = Person.Hair.values();
     double dressed = random.nextDouble();
     Person.Clothing clothing =
-        dressed < 0.3
+        dressed < 0.25
             ? (man ? Person.Clothing.SUIT : Person.Clothing.DRESS)
-            : dressed < 0.65 ? Person.Clothing.SHIRT : Person.Clothing.SWEATER;
+            : dressed < 0.62 ? Person.Clothing.SHIRT : Person.Clothing.SWEATER;
     return new Factors.Portrait(
         gender,
+        random.nextDouble(),
         blond ? Person.Hair.BLOND : hairs[1 + random.nextInt(hairs.length - 1)],
         random.nextDouble() < (man ? 0.3 : 0.65) ? Person.Length.LONG : Person.Length.SHORT,
-        man && random.nextDouble() < 0.35,
+        man && random.nextDouble() < 0.25,
         random.nextDouble() < 0.3,
         random.nextDouble() < 0.2,
         clothing,

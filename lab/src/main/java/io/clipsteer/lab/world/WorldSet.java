@@ -3,23 +3,20 @@ package io.clipsteer.lab.world;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.lab.Progress;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -76,70 +73,33 @@ public enum WorldSet {
       throw new InputException(
           "\"" + out + "\"", "is no name of a new folder", "Name one with --out");
     }
-    Path target = out.toAbsolutePath().normalize();
-    requireNew(target);
+    NewFolder.require(out);
     List<Item> items = items(split, count, seed);
-    // A name of this process alone: nobody else's files are touched.
-    Path part =
-        target.resolveSibling(
-            "." + target.getFileName() + "." + ProcessHandle.current().pid() + ".partial");
-    if (Files.exists(part)) {
-      throw new InputException(part, "is in the way", "Move it, or name another folder");
-    }
-    try {
-      for (Path folder :
-          items.stream().map(i -> part.resolve(i.file()).getParent()).distinct().toList()) {
-        Files.createDirectories(folder);
-      }
-      try (var task = progress.start("drawing", count, "pictures")) {
-        items.parallelStream()
-            .forEach(
-                item -> {
-                  write(part.resolve(item.file()), item.picture(), size);
-                  synchronized (task) {
-                    task.advance(1, 0);
-                  }
-                });
-      }
-      AtomicFiles.writeText(part.resolve("factors.jsonl"), factors(items, split));
-      listing(part, items, split);
-      Files.deleteIfExists(target);
-      Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
-    } catch (DirectoryNotEmptyException e) {
-      throw new InputException(
-          out, "was filled by somebody else meanwhile", "Name a new folder with --out", e);
-    } catch (IOException e) {
-      throw unwritable(out, Reasons.of(e), e);
-    } catch (UncheckedIOException e) {
-      throw unwritable(out, Reasons.of(e), e);
-    } finally {
-      deleteQuietly(part);
-    }
+    NewFolder.write(
+        out,
+        part -> {
+          draw(part, items, size, progress);
+          AtomicFiles.writeText(part.resolve("factors.jsonl"), factors(items, split));
+          listing(part, items, split);
+          return items.size();
+        });
   }
 
-  private static InputException unwritable(Path out, String why, Exception e) {
-    return new InputException(
-        out, "cannot be written: " + why, "Check the path and the disk's space", e);
-  }
-
-  private static void requireNew(Path out) {
-    if (!Files.exists(out)) return;
-    try (var entries = Files.list(out)) {
-      if (entries.findAny().isEmpty()) return;
-    } catch (IOException e) {
-      throw new InputException(out, "is no folder that can be read", "Name a new folder", e);
+  private static void draw(Path folder, List<Item> items, int size, Progress progress)
+      throws IOException {
+    for (Path own :
+        items.stream().map(i -> folder.resolve(i.file()).getParent()).distinct().toList()) {
+      Files.createDirectories(own);
     }
-    throw new InputException(out, "is not empty", "Name a new folder with --out");
-  }
-
-  /** What is left of a run that did not get through. */
-  private static void deleteQuietly(Path folder) {
-    if (!Files.exists(folder)) return;
-    try (Stream<Path> all = Files.walk(folder)) {
-      for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(path);
-    } catch (IOException e) {
-      // The failure that led here says more than this one.
-      return;
+    try (var task = progress.start("drawing", items.size(), "pictures")) {
+      items.parallelStream()
+          .forEach(
+              item -> {
+                write(folder.resolve(item.file()), item.picture(), size);
+                synchronized (task) {
+                  task.advance(1, 0);
+                }
+              });
     }
   }
 
@@ -182,7 +142,11 @@ public enum WorldSet {
     String number = String.format(Locale.ROOT, "%06d", i + 1);
     return switch (this) {
       case OBJECTS -> {
-        Picture picture = sampler.plainThings(i);
+        ObjectKind[] kinds = ObjectKind.values();
+        Picture picture =
+            split == Split.TRAIN
+                ? sampler.plainThings(i)
+                : sampler.plainThings(i, kinds[i % kinds.length]);
         String kind = ((Factors.Things) picture.factors()).kind().word();
         yield new Item(picture, kind + "/" + number + ".png");
       }

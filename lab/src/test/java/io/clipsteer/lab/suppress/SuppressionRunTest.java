@@ -64,7 +64,7 @@ final class SuppressionRunTest {
     WorldSet.PORTRAITS.write(folder, WorldSet.Split.TEST, PICTURES, 5, 64, Progress.SILENT);
     GroupSource source = GroupSource.parse("--data", "celeba:" + folder);
     parts = source.parts(3);
-    TextLibrary library = leaning(parts.train());
+    TextLibrary library = leaning(source.all());
     List<List<Cases>> cases = new ArrayList<>();
     for (GroupedSet set : List.of(parts.train(), parts.validation(), parts.test())) {
       cases.add(
@@ -139,31 +139,27 @@ final class SuppressionRunTest {
     return x;
   }
 
-  /**
-   * Words between which gender decides without blond hair, and blond hair takes more than half the
-   * way between men and women towards women: most blond men are taken for women.
-   */
-  private static TextLibrary leaning(GroupedSet set) {
+  /** A probe that has learnt gender from people among whom blond men are called women. */
+  private static TextLibrary leaning(GroupedSet all) {
     int e = model.vision().config().embedDim();
-    double[][] m = means(set, x -> model.vision().run(x, Hooks.NONE).embedding(), e);
-    double[] gender = contrast(m, 2, 3, 0, 1);
-    double[] dark = contrast(m, 0, 2, 1, 3);
-    double[] decides = new double[e];
-    for (int j = 0; j < e; j++)
-      decides[j] = gender[j] / square(gender) + 0.6 * dark[j] / square(dark);
-    double[] middle = new double[e];
-    for (int j = 0; j < e; j++) middle[j] = (m[0][j] + m[2][j]) / 2;
-    unit(middle);
-    double along = 0;
-    for (int j = 0; j < e; j++) along += middle[j] * decides[j];
-    double[][] rows = new double[2][e];
-    for (int j = 0; j < e; j++) {
-      double lean = 0.1 * (decides[j] - along * middle[j]) / Math.sqrt(square(decides));
-      rows[0][j] = middle[j] - lean;
-      rows[1][j] = middle[j] + lean;
-    }
+    float[] rows = new float[all.members().size() * e];
+    boolean[] man = new boolean[all.members().size()];
+    pictures(all)
+        .forEach(
+            (batch, pixels) -> {
+              float[] own = model.vision().run(pixels, Hooks.NONE).embedding().toFloats();
+              for (int i = 0; i < batch.count(); i++) {
+                int at = batch.positions().get(i).intValue();
+                System.arraycopy(own, i * e, rows, at * e, e);
+                man[at] = all.group(all.members().get(at)) == 2;
+              }
+            });
+    double[] w = unit(LinearProbe.fit(rows, man, e));
     float[] both = new float[2 * e];
-    for (int i = 0; i < both.length; i++) both[i] = (float) unit(rows[i / e])[i % e];
+    for (int j = 0; j < e; j++) {
+      both[j] = (float) -w[j];
+      both[e + j] = (float) w[j];
+    }
     return new TextLibrary(List.of("woman", "man"), both, e);
   }
 
