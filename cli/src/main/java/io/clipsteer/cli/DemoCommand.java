@@ -1,130 +1,196 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.data.stats.Share;
-import io.clipsteer.lab.demo.Demo;
+import io.clipsteer.engine.Engine;
+import io.clipsteer.lab.Versions;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
-/** The main job on the demo world. */
+/** The main job on the demo world: the program's own commands, one after the other. */
 @Command(
     name = "demo",
     description = {
-      "The whole slice on the demo world: draw pictures, ask the shipped CLIP, train an SAE,"
-          + " steer.",
-      "The CLIP was trained on such pictures, and leans on what its training leant on."
+      "The whole job on the demo world, whose pictures are drawn and whose CLIP comes with the"
+          + " program: SAEs on several layers, how well they reconstruct, what their features"
+          + " are, how far they steer, and the three things this CLIP wrongly leans on taken away"
+          + " (hair colour, background, written words). Ends with one page, OUT/report.html.",
+      "Each stage is a command that you can type yourself; it is shown before it runs."
     },
     footer = {"", "Example: clipsteer demo --out runs/demo"})
 final class DemoCommand implements Callable<Integer> {
-  private static final String LABEL = "the demo world and its own CLIP";
+  private static final String FILE = "demo.json";
 
   @Mixin private CommonOptions common;
-  @Spec private CommandSpec spec;
 
   @Option(
       names = "--out",
       paramLabel = "DIR",
-      description = "New folder for model, pictures and run (default: a temporary one).")
+      description = "New folder for everything (default: a temporary one).")
   private @Nullable Path out;
+
+  @Option(
+      names = "--quick",
+      description = "Everything small: shows in a minute that it works, its figures are rough.")
+  private boolean quick;
+
+  @Option(
+      names = "--resume",
+      description = "Go on in --out with the first stage that is not finished.")
+  private boolean resume;
+
+  /** A finished stage. */
+  private record Done(String name, double seconds, long peakBytes, JsonNode result) {}
 
   @Override
   public Integer call() {
     common.applyOnCpu();
-    List<String> command = spec.commandLine().getParent().getParseResult().originalArgs();
-    Demo.Result result = Demo.run(folder(), common.seed(), command, common.progress());
-    common.print(json(result), text(result));
+    Path folder = folder();
+    List<DemoStage> stages =
+        DemoStage.all(folder, common.seed(), quick ? DemoStage.Size.QUICK : DemoStage.Size.WHOLE);
+    Map<String, Done> done = new LinkedHashMap<>();
+    for (DemoStage stage : stages) {
+      Path file = folder.resolve("stages").resolve(stage.name() + ".json");
+      if (!Files.exists(file)) {
+        System.err.println(
+            "["
+                + (done.size() + 1)
+                + "/"
+                + stages.size()
+                + "] clipsteer "
+                + String.join(" ", stage.words()));
+        int code = run(stage, file);
+        if (code != 0) {
+          System.err.println("clipsteer: to go on: clipsteer demo --out " + folder + " --resume");
+          return code;
+        }
+      }
+      done.put(stage.name(), read(stage, file));
+    }
+    DemoResult result = new DemoResult(folder, quick, results(done), seconds(done), peak(done));
+    common.print(result.json(), result.text());
     return 0;
   }
 
-  private Path folder() {
-    if (out != null) return out;
+  // ---- stages ----------------------------------------------------------------------------------
+
+  /** Runs a stage from its beginning and notes what it printed. */
+  private int run(DemoStage stage, Path file) {
+    if (stage.makes() != null) delete(stage.makes());
+    List<String> words = new ArrayList<>(stage.words());
+    words.add("--json");
+    StringWriter printed = new StringWriter();
+    long start = System.nanoTime();
+    int code = Main.execute(new PrintWriter(printed, true), words.toArray(String[]::new));
+    if (code != 0) return code;
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("command", words);
+    json.put("seconds", (System.nanoTime() - start) * 1e-9);
+    json.put("peak_bytes", Engine.peakBytes());
+    json.put("result", JsonMapper.shared().readTree(printed.toString()));
+    AtomicFiles.writeJson(file, json);
+    return 0;
+  }
+
+  private static Done read(DemoStage stage, Path file) {
     try {
-      return Files.createTempDirectory("clipsteer-demo-");
-    } catch (IOException e) {
-      throw new InputException(
-          "temporary folder", "cannot be made: " + Reasons.of(e), "Name one with --out", e);
+      JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
+      return new Done(
+          stage.name(),
+          json.path("seconds").asDouble(0),
+          json.path("peak_bytes").asLong(0),
+          json.path("result"));
+    } catch (JacksonException | IOException e) {
+      throw new InputException(file, "cannot be read", "Delete it, and its stage is done again", e);
     }
   }
 
-  private static Map<String, Object> json(Demo.Result result) {
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("what", LABEL);
-    json.put("folder", result.folder().toString());
-    json.put("seconds", result.seconds());
-    json.put("world", result.evaluation());
-    json.put(
-        "explained_variance", result.training().saes().getFirst().quality().explainedVariance());
-    json.put("l0", result.training().saes().getFirst().quality().l0());
-    json.put("alive_fraction", result.training().saes().getFirst().quality().aliveFraction());
-    json.put("picture", result.picture().toString());
-    json.put("features", result.steering().edited());
-    json.put("before", result.steering().before());
-    json.put("after", result.steering().after());
-    return json;
+  /** What an unfinished stage left; it is in the demo's own folder. */
+  private static void delete(Path made) {
+    if (!Files.exists(made)) return;
+    try (Stream<Path> all = Files.walk(made)) {
+      for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(path);
+    } catch (IOException e) {
+      throw new InputException(made, "cannot be deleted: " + Reasons.of(e), "Delete it", e);
+    }
   }
 
-  private static String text(Demo.Result result) {
-    var training = result.training();
-    var q = training.saes().getFirst().quality();
-    var feature = result.steering().edited().getFirst();
-    return String.format(
-        Locale.ROOT,
-        """
-        clipsteer demo: %s
-
-        model     8 blocks of width 128, 65 tokens a picture (an ordinary checkpoint folder)
-        knows     things %.0f %%, colours %.0f %%, backgrounds %.0f %%, written words %.0f %%
-        leans     worst groups: portraits by gender and hair %.0f %%, birds by kind and background %.0f %%;
-                  with another word written in, things fall from %.0f %% to %.0f %%
-        SAE       %d features on blocks.6.hook_resid_post, TopK 16, %d pictures
-        quality   explained variance %.3f, L0 %.1f, alive %.1f %% on %d pictures kept aside
-        steered   %s: feature %d from %.2f (mean) to 150 on every token
-        before    %s
-        after     %s
-
-        %.1f s; everything lies in %s
-        On your own data: ./clipsteer train --help, ./clipsteer steer --help
-        """,
-        LABEL,
-        percent(result, "object_accuracy"),
-        percent(result, "colour_accuracy"),
-        percent(result, "background_accuracy"),
-        percent(result, "word_accuracy"),
-        percent(result, "portraits_worst_group"),
-        percent(result, "birds_worst_group"),
-        percent(result, "typographic_clean"),
-        percent(result, "typographic_attacked"),
-        training.saes().getFirst().features(),
-        training.images(),
-        q.explainedVariance(),
-        q.l0(),
-        100 * q.aliveFraction(),
-        training.evaluationImages(),
-        result.picture().getFileName(),
-        feature.feature(),
-        feature.mean(),
-        SteerCommand.line(result.steering().before()),
-        SteerCommand.line(result.steering().after()),
-        result.seconds(),
-        result.folder());
+  private static Map<String, JsonNode> results(Map<String, Done> done) {
+    Map<String, JsonNode> results = new LinkedHashMap<>();
+    done.forEach((name, stage) -> results.put(name, stage.result));
+    return results;
   }
 
-  private static double percent(Demo.Result result, String key) {
-    Share share = result.evaluation().get(key);
-    return share == null ? Double.NaN : 100 * share.value();
+  private static double seconds(Map<String, Done> done) {
+    return done.values().stream().mapToDouble(Done::seconds).sum();
+  }
+
+  private static long peak(Map<String, Done> done) {
+    return done.values().stream().mapToLong(Done::peakBytes).max().orElse(0);
+  }
+
+  // ---- the folder ------------------------------------------------------------------------------
+
+  /** What all stages depend on. */
+  private Map<String, Object> settings() {
+    Map<String, Object> settings = new LinkedHashMap<>();
+    settings.put("clipsteer", Versions.CLIPSTEER);
+    settings.put("seed", common.seed());
+    settings.put("quick", quick);
+    return settings;
+  }
+
+  private Path folder() {
+    if (out == null) {
+      if (resume) {
+        throw new InputException(
+            "--resume", "there is nothing to go on with", "Name it with --out");
+      }
+      try {
+        return begun(Files.createTempDirectory("clipsteer-demo-"));
+      } catch (IOException e) {
+        throw new InputException("--out", "no temporary folder: " + Reasons.of(e), "Name one", e);
+      }
+    }
+    if (!resume) {
+      NewFolder.require(out);
+      return begun(out);
+    }
+    Path file = out.resolve(FILE);
+    try {
+      JsonNode begun = JsonMapper.shared().readTree(Files.readAllBytes(file));
+      String wanted = JsonMapper.shared().writeValueAsString(settings());
+      if (!begun.toString().equals(wanted)) {
+        throw new InputException(
+            file, "was begun with other settings: " + begun, "Go on with the same ones");
+      }
+    } catch (JacksonException | IOException e) {
+      throw new InputException(out, "holds no demo to go on with", "Leave --resume out", e);
+    }
+    return out;
+  }
+
+  private Path begun(Path folder) {
+    AtomicFiles.writeJson(folder.resolve(FILE), settings());
+    return folder;
   }
 }

@@ -2,8 +2,11 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.Versions;
+import java.io.PrintWriter;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
@@ -38,6 +41,7 @@ import picocli.CommandLine.Spec;
       AttackCommand.class,
       DefendCommand.class,
       ExportCommand.class,
+      StudyCommand.class,
       SaeCommand.class,
       WorldCommand.class,
       BenchCommand.class,
@@ -45,6 +49,8 @@ import picocli.CommandLine.Spec;
       HelpCommand.class
     })
 public final class Main implements Runnable {
+  private static final int LAST_WORK_SECONDS = 30;
+
   @Spec private CommandSpec spec;
 
   private Main() {}
@@ -62,6 +68,7 @@ public final class Main implements Runnable {
             new Thread(
                 () -> {
                   if (finished.get()) return;
+                  endOfWork();
                   System.err.println(
                       "clipsteer: stopped. What is on disk is whole; an unfinished run can be"
                           + " started again with the same --out");
@@ -71,9 +78,29 @@ public final class Main implements Runnable {
     System.exit(code);
   }
 
+  /** Lets an update that is under way come to its end; nothing new begins after it. */
+  private static void endOfWork() {
+    try {
+      boolean ended = Engine.WORK.tryLock(LAST_WORK_SECONDS, TimeUnit.SECONDS);
+      if (!ended) System.err.println("clipsteer: the last update was cut off");
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
   /** Runs the command line; errors are one line on stderr. */
   static int execute(String... args) {
+    return execute(new PrintWriter(System.out, true), args);
+  }
+
+  /**
+   * The same with another place for results.
+   *
+   * @param out errors and progress go to stderr all the same
+   */
+  static int execute(PrintWriter out, String... args) {
     return new CommandLine(new Main())
+        .setOut(out)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setUsageHelpAutoWidth(true)
         .setParameterExceptionHandler(Main::wrongUsage)

@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -28,7 +29,8 @@ import picocli.CommandLine.Option;
     description = {
       "Writes what is known of a run as one HTML file that loads nothing: overview, a gallery of"
           + " features with search, a page for each feature with its strongest pictures. The run"
-          + " must be indexed; evaluate and steerability add their sections.",
+          + " must be indexed; evaluate and steerability add their sections, suppress and defend"
+          + " too with --edit.",
       "Of each SAE a third of the features shown are the clearest (monosemanticity), a third those"
           + " that steer most, and the rest a random sample. Pictures are read again from where"
           + " the index saw them, and kept small enough for a page of 25 MB."
@@ -55,6 +57,12 @@ final class ReportCommand implements Callable<Integer> {
           "What steerability --out named (default: RUN/steerability or RUN-steerability, if there"
               + " is one).")
   private @Nullable Path steerability;
+
+  @Option(
+      names = "--edit",
+      paramLabel = "EDIT",
+      description = "What suppress or defend --out named; any number of times.")
+  private List<Path> edits = List.of();
 
   @Option(
       names = "--images",
@@ -102,7 +110,7 @@ final class ReportCommand implements Callable<Integer> {
           "First: clipsteer index --run " + runs.path() + " --images SRC");
     }
     Report.checkWritable(out);
-    var report = new Report(folder, index, steered(), features, exemplars, common.seed());
+    var report = new Report(folder, index, steered(), edits, features, exemplars, common.seed());
     Report.Result result;
     if (blind) {
       result = report.write(out, null, common.progress());

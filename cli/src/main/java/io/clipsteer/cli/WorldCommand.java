@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Counted;
+import io.clipsteer.lab.index.Vocabulary;
 import io.clipsteer.lab.world.ContactSheet;
 import io.clipsteer.lab.world.DemoClip;
 import io.clipsteer.lab.world.Evaluation;
@@ -34,6 +37,7 @@ import picocli.CommandLine.Spec;
     description = "The demo world: generated pictures with known truth, and its own CLIP.",
     footer = {"", "Example: clipsteer world generate --set birds --split test --out birds"},
     subcommands = {
+      WorldCommand.Model.class,
       WorldCommand.Generate.class,
       WorldCommand.Pretrain.class,
       WorldCommand.Evaluate.class,
@@ -54,13 +58,47 @@ final class WorldCommand implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "Name what to do: generate, pretrain, evaluate or sheet.");
+        spec.commandLine(), "Name what to do: model, generate, pretrain, evaluate or sheet.");
   }
 
   private static void checkSize(int size) {
     if (size < MIN_SIZE || size > MAX_SIZE) {
       throw new InputException(
           "--size " + size, "is out of range", "Use " + MIN_SIZE + " to " + MAX_SIZE);
+    }
+  }
+
+  /** The CLIP that is shipped. */
+  @Command(
+      name = "model",
+      description = {
+        "Writes the demo CLIP that comes with the program as an ordinary checkpoint folder,",
+        "and words.txt beside it: the words that it can read."
+      },
+      footer = {"", "Example: clipsteer world model --out models/demo-clip"})
+  static final class Model implements Callable<Integer> {
+    @Mixin private CommonOptions common;
+
+    @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
+    private Path out;
+
+    @Override
+    public Integer call() {
+      common.apply();
+      NewFolder.require(out);
+      DemoClip.unpack(out);
+      List<String> words;
+      try (ClipModel clip = ClipModel.load(out)) {
+        words = Vocabulary.ownWords(clip);
+      }
+      Path list = out.resolve("words.txt");
+      AtomicFiles.writeText(list, String.join("\n", words) + "\n");
+      Map<String, Object> json = new LinkedHashMap<>();
+      json.put("model", out.toString());
+      json.put("vocabulary", list.toString());
+      json.put("words", words.size());
+      common.print(json, out + ": the demo CLIP, which reads " + words.size() + " words");
+      return 0;
     }
   }
 

@@ -522,7 +522,7 @@ final class CommandsTest {
         .refused("--size 9999", "Use 16 to");
     run("world", "generate", "--set", "cars", "--out", temp.resolve("x")).wrongUsage("cars");
     run("world", "generate", "--set", "birds").wrongUsage("--out");
-    run("world").wrongUsage("generate, pretrain, evaluate or sheet");
+    run("world").wrongUsage("model, generate, pretrain, evaluate or sheet");
     Path file = Files.writeString(temp.resolve("a-file"), "text");
     run("world", "generate", "--set", "birds", "--count", 2, "--out", file.resolve("sub"))
         .refused("a-file");

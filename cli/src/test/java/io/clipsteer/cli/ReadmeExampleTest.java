@@ -23,10 +23,12 @@ final class ReadmeExampleTest {
     int from = page.indexOf("```java\n") + "```java\n".length();
     Path source = folder.resolve("Example.java");
     Files.writeString(source, page.substring(from, page.indexOf("```", from)));
-    Path demo = folder.resolve("demo");
-    assertEquals(0, Main.execute("demo", "--json", "--out", demo.toString()));
-
-    Path picture = demo.resolve("pictures/000001.png");
+    Path model = folder.resolve("model");
+    Path pictures = folder.resolve("pictures");
+    CommandsTest.run("world", "model", "--json", "--out", model).json();
+    CommandsTest.run(
+            "world", "generate", "--set", "mixed", "--count", 1, "--json", "--out", pictures)
+        .json();
     Process process =
         new ProcessBuilder(
                 List.of(
@@ -37,8 +39,8 @@ final class ReadmeExampleTest {
                     "-cp",
                     System.getProperty("java.class.path"),
                     source.toString(),
-                    demo.resolve("model").toString(),
-                    picture.toString()))
+                    model.toString(),
+                    pictures.resolve("000001.png").toString()))
             .redirectErrorStream(true)
             .start();
     process.getOutputStream().close();

@@ -87,7 +87,7 @@ record Commands(
   }
 
   /** Words as a shell takes them. */
-  private static String line(List<String> words) {
+  static String line(List<String> words) {
     StringBuilder line = new StringBuilder("clipsteer");
     for (String word : words) {
       boolean plain = word.matches("[A-Za-z0-9_./:=,@%+-]+");

@@ -39,7 +39,16 @@ final class Definitions {
           List.of("interval", "steerability", "Interval"),
           List.of("power", "steerability", "Power"),
           List.of("share", "steerability", "share_above_tau"),
-          List.of("coverage", "steerability", "coverage"));
+          List.of("coverage", "steerability", "coverage"),
+          List.of("dose", "steerability", "Dose"),
+          List.of("vocabularies", "steerability", "--vocabulary-sizes"),
+          List.of("names_causal", "steerability", "names"),
+          List.of("locality", "steerability", "locality"),
+          List.of("wga", "suppress", "`baseline_wga`, `edited_wga`"),
+          List.of("mcnemar", "suppress", "`worst_group`"),
+          List.of("overall", "suppress", "`overall_before`, `overall_after`"),
+          List.of("baselines", "suppress", "Baselines"),
+          List.of("sweep", "suppress", "`sweep`"));
 
   private Definitions() {}
 

@@ -33,6 +33,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param folder the run, which must be indexed
  * @param index its index
  * @param steerability folder of its steerability, or null
+ * @param edits folders of suppressions
  * @param features shown at most, 1 to 5,000
  * @param exemplars pictures of each, 0 to 100
  * @param seed of the random sample
@@ -41,6 +42,7 @@ public record Report(
     RunFolder folder,
     IndexFolder index,
     @Nullable Path steerability,
+    List<Path> edits,
     int features,
     int exemplars,
     long seed) {
@@ -49,6 +51,7 @@ public record Report(
 
   /** Refuses numbers out of range. */
   public Report {
+    edits = List.copyOf(edits);
     if (features < 1 || features > 5000) {
       throw new InputException("--features " + features, "not from 1 to 5000", "Try 500");
     }
@@ -95,7 +98,9 @@ public record Report(
     JsonNode evaluation = evaluation();
     Steered steered = steerability == null ? null : Steered.read(steerability);
     List<String> saes = manifest.groups().stream().map(IndexFolder.Entry::sae).toList();
-    List<Shown> shown = Shown.choose(index, saes, steered, features, seed);
+    List<Suppressed> suppressed = edits.stream().map(Suppressed::read).toList();
+    Shown.Wanted wanted = new Shown.Wanted(steered, Suppressed.features(suppressed));
+    List<Shown> shown = Shown.choose(index, saes, wanted, features, seed);
     FeatureCards cards = FeatureCards.read(index, manifest, shown, source == null ? 0 : exemplars);
     cards.neighbours(folder, run);
     if (steered != null) addScores(cards, saes, steered);
@@ -113,6 +118,7 @@ public record Report(
     data.put("evaluation", evaluation == null ? null : overview(evaluation));
     data.put("steer", steered == null ? null : steered.json());
     data.put("points", steered == null ? List.of() : points(steered));
+    data.put("edits", suppressed.stream().map(Suppressed::page).toList());
     data.put("features", cards.all());
     data.put("definitions", Definitions.all());
     data.put("commands", new Commands(folder, manifest, evaluation, steered).all(this, out));

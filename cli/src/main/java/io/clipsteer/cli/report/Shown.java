@@ -16,18 +16,27 @@ import org.jspecify.annotations.Nullable;
  * Which features a report shows. Of each SAE the same number, and of these a third for each of
  * three reasons, since the best alone would flatter and a sample alone would bore: the clearest by
  * monosemanticity (over ten pictures at least), those that steer most, and a random sample. Without
- * steerability it is halves; what is drawn twice is shown once, with both reasons.
+ * steerability it is halves; what is drawn twice is shown once, with both reasons. What an edit
+ * takes away comes first.
  *
  * @param sae its folder
  * @param id of the feature
- * @param why {@code clear}, {@code steers}, {@code sample}
+ * @param why {@code edit}, {@code clear}, {@code steers}, {@code sample}
  */
 record Shown(String sae, int id, Set<String> why) {
+  static final String EDIT = "edit";
   static final String CLEAR = "clear";
   static final String STEERS = "steers";
   static final String SAMPLE = "sample";
 
   private static final int FEW_PICTURES = 10;
+
+  /**
+   * Features that something was measured of.
+   *
+   * @param edits those that edits take away, by SAE
+   */
+  record Wanted(@Nullable Steered steered, Map<String, Set<Integer>> edits) {}
 
   /** A feature with its places in two orders. */
   private record Candidate(int id, long clear, long lot) {}
@@ -39,17 +48,18 @@ record Shown(String sae, int id, Set<String> why) {
    * @param count features in all, at most
    */
   static List<Shown> choose(
-      IndexFolder index, List<String> saes, @Nullable Steered steered, int count, long seed) {
-    Map<String, List<Candidate>> candidates = candidates(index, count, seed);
+      IndexFolder index, List<String> saes, Wanted wanted, int count, long seed) {
+    Map<String, List<Candidate>> candidates = candidates(index, wanted.edits, count, seed);
     List<Shown> all = new ArrayList<>();
     for (int s = 0; s < saes.size(); s++) {
       int quota = count / saes.size() + (s < count % saes.size() ? 1 : 0);
-      all.addAll(of(saes.get(s), candidates.getOrDefault(saes.get(s), List.of()), steered, quota));
+      all.addAll(of(saes.get(s), candidates.getOrDefault(saes.get(s), List.of()), wanted, quota));
     }
     return all;
   }
 
-  private static Map<String, List<Candidate>> candidates(IndexFolder index, int count, long seed) {
+  private static Map<String, List<Candidate>> candidates(
+      IndexFolder index, Map<String, Set<Integer>> edits, int count, long seed) {
     // A random order that is the same everywhere: multiplication by an odd number modulo 2^32.
     String sql =
         """
@@ -59,9 +69,10 @@ record Shown(String sae, int id, Set<String> why) {
           row_number() OVER (PARTITION BY sae
             ORDER BY (id::BIGINT * 2654435761 + %d) %% 4294967296, id) AS lot
           FROM features WHERE images > 0)
-        SELECT sae, id, clear, lot FROM ranked WHERE clear <= %d OR lot <= %d\
+        SELECT sae, id, clear, lot FROM ranked WHERE clear <= %d OR lot <= %d OR id IN (%s)\
         """
-            .formatted(FEW_PICTURES, Math.floorMod(seed * 40503, 1L << 32), count, 3L * count);
+            .formatted(
+                FEW_PICTURES, Math.floorMod(seed * 40503, 1L << 32), count, 3L * count, ids(edits));
     Map<String, List<Candidate>> candidates = new LinkedHashMap<>();
     for (List<@Nullable Object> row : FeatureQuery.run(index, sql).rows()) {
       candidates
@@ -73,8 +84,8 @@ record Shown(String sae, int id, Set<String> why) {
     return candidates;
   }
 
-  private static List<Shown> of(
-      String sae, List<Candidate> candidates, @Nullable Steered steered, int quota) {
+  private static List<Shown> of(String sae, List<Candidate> candidates, Wanted wanted, int quota) {
+    Steered steered = wanted.steered;
     Map<Integer, Set<String>> why = new LinkedHashMap<>();
     Set<Integer> known = new LinkedHashSet<>();
     for (Candidate candidate : candidates) known.add(candidate.id);
@@ -84,6 +95,9 @@ record Shown(String sae, int id, Set<String> why) {
             : steered.scores().getOrDefault(sae, Map.of()).keySet().stream()
                 .filter(known::contains)
                 .toList();
+    for (int id : wanted.edits.getOrDefault(sae, Set.of())) {
+      if (known.contains(id)) why.computeIfAbsent(id, i -> new LinkedHashSet<>()).add(EDIT);
+    }
     int part = strongest.isEmpty() ? quota / 2 : quota / 3;
     take(why, strongest, STEERS, part);
     take(why, ids(candidates, Comparator.comparingLong(Candidate::clear)), CLEAR, part);
@@ -93,6 +107,13 @@ record Shown(String sae, int id, Set<String> why) {
       why.computeIfAbsent(id, i -> new LinkedHashSet<>()).add(SAMPLE);
     }
     return why.entrySet().stream().map(e -> new Shown(sae, e.getKey(), e.getValue())).toList();
+  }
+
+  /** As SQL lists them; numbers of all SAEs together, a few too many being no harm. */
+  private static String ids(Map<String, Set<Integer>> edits) {
+    List<String> all = new ArrayList<>(List.of("-1"));
+    edits.values().forEach(ids -> ids.forEach(id -> all.add(Integer.toString(id))));
+    return String.join(", ", all);
   }
 
   private static List<Integer> ids(List<Candidate> candidates, Comparator<Candidate> order) {

@@ -5,7 +5,7 @@
   const D = JSON.parse(document.getElementById("data").textContent);
   const app = document.getElementById("app");
   const PAGE = 40;
-  const WHY = { clear: "clearest", steers: "steers most", sample: "random sample" };
+  const WHY = { edit: "taken away", clear: "clearest", steers: "steers most", sample: "random sample" };
   let charts = [];
   let heat = true;
   const filters = { text: "", sae: "", why: "", rate: "", sort: "order", shown: PAGE };
@@ -148,6 +148,12 @@
       options: { plugins: { legend: { display: false } }, scales: { x: axis(x, { grid: { display: false }, ticks: { maxRotation: 0, autoSkip: true } }), y: axis(y, { beginAtZero: true }) } } }), caption, true, key);
   }
 
+  /** Few values with long names: bars that lie, the names beside them. */
+  function lying(labels, values, x, caption, key) {
+    return chart(() => ({ type: "bar", data: { labels, datasets: [{ data: values, backgroundColor: values.map((_, i) => colour(i === 1 ? "--one" : "--three")), barPercentage: 0.8 }] },
+      options: { indexAxis: "y", plugins: { legend: { display: false } }, scales: { x: axis(x, { beginAtZero: true, max: 1 }), y: { grid: { display: false } } } } }), caption, false, key);
+  }
+
   // ---- overview --------------------------------------------------------------------------------
   function overview() {
     const main = h("main", {});
@@ -160,6 +166,8 @@
     const alive = D.saes.reduce((a, s) => a + (s.alive || 0), 0), all = D.saes.reduce((a, s) => a + s.features, 0);
     main.append(h("div", { class: "tiles" }, tile("SAEs", "", whole(D.saes.length)), tile("features", "", whole(all), "in all SAEs"),
       tile("alive", "alive", percent(alive / all), whole(alive) + " on these pictures"), tile("pictures", "", whole(D.images), "indexed" + (D.vocabulary ? "; " + whole(D.vocabulary) + " words to name with" : "")), tile("shown here", "", whole(D.features.length), "features")));
+    if (D.edits.length) main.append(h("h2", {}, h("a", { href: "#/suppression" }, "What was taken away")), table(["edit", def("worst group before", "wga"), def("after", "wga"), def("p", "mcnemar"), def("all", "overall"), "by"], D.edits.map((e) => { const R = e.report;
+      return [e.name, percent(R.baseline_wga), percent(R.edited_wga), probability(R.mcnemar_p), percent(R.overall_before) + " → " + percent(R.overall_after), isNumber(R.layer) ? whole(R.features.length) + " of layer " + R.layer : "nothing that helps"]; })));
     main.append(h("h2", {}, "SAEs"));
     main.append(table(["SAE", "features", def("L0", "l0"), def("L0 class token", "l0_grid"), def("L0 patches", "l0_grid"), def("explained variance", "explained_variance"), def("cosine", "cosine"), def("alive", "alive"), def("dense", "dense"), def("median monosemanticity", "monosemanticity"), def("cross-entropy recovered", "ce_recovered")],
       D.saes.map((s) => {
@@ -318,9 +326,34 @@
     box.append(lines(layers, curve("share_above_tau", true), x, "share above τ", "Units with S above τ, with 95 % intervals." + first, "share", { beginAtZero: true, max: 1 }), lines(layers, curve("coverage"), x, "words", "Coverage: distinct words that some steerable unit promotes most. It grows with the number of units." + first, "coverage", { beginAtZero: true }), lines(layers, curve("mean_s"), x, "mean S", "Mean steerability." + first, "s", { beginAtZero: true }), scatter());
     main.append(box, table(["layer, units", "n", def("mean S", "s"), def("unbiased", "s"), def("above τ", "share"), def("95 %", "share"), def("coverage", "coverage")], S.layers.map((l) => ["layer " + l.layer + ", " + l.unit + (l.sae ? ", " + String(l.sae).split("/").pop() : ""), whole(l.n), fixed(l.mean_s, 4), fixed(l.mean_s_unbiased, 4), percent(l.share_above_tau), percent(l.share_low) + " to " + percent(l.share_high), whole(l.coverage)])));
     main.append(h("p", { class: "muted" }, def("What the units are", "units")));
+    doses(main, S);
+    vocabularies(main, S);
+    findings(main, S);
     const best = D.features.filter((f) => f.steer).sort((a, b) => b.steer.s - a.steer.s).slice(0, 12);
     main.append(h("h2", {}, "Most steerable features of this report"), h("div", { class: "gallery" }, best.map(card)), commands("steerability", "report"));
     return main;
+  }
+  const saeEnd = (path) => (path ? ", " + String(path).split("/").pop() : "");
+  const between = (v, digits) => fixed(v.value, digits) + " (" + fixed(v.low, digits) + " to " + fixed(v.high, digits) + ")";
+  function doses(main, S) {
+    const some = S.layers.filter((l) => l.dose);
+    if (!some.length) return;
+    const strengths = some[0].dose.medians.map((m) => short(m.strength)), colours = ["--one", "--two", "--three"];
+    main.append(h("h2", {}, def("How strong is strong enough", "dose")), h("div", { class: "pair" },
+      lines(strengths, () => some.map((l, i) => set("layer " + l.layer, colours[i % 3], l.dose.medians.map((m) => m.change), { borderDash: [[], [6, 3], [2, 2]][Math.floor(i / 3) % 3] })), "strength", "change of P", "Median change of the promoted word's probability, over the most steerable features of each SAE.", "dose", { beginAtZero: true }),
+      table(["layer", "features", "strength of half the effect", "95 %"], some.map((l) => ["layer " + l.layer + saeEnd(l.sae), whole(l.dose.features), fixed(l.dose.half_strength, 1), fixed(l.dose.half_strength_low, 1) + " to " + fixed(l.dose.half_strength_high, 1)]))));
+  }
+  function vocabularies(main, S) {
+    if (!S.vocabularies || !S.vocabularies.length) return;
+    main.append(h("h2", {}, def("With parts of the vocabulary", "vocabularies")), table(["layer, units", "words", "draw", "mean S", "above τ", "coverage", "rank correlation with all words"],
+      S.vocabularies.map((v) => ["layer " + v.layer + ", " + v.unit + saeEnd(v.sae), whole(v.words), v.draw, fixed(v.mean_s, 4), percent(v.share_above_tau), whole(v.coverage), between(v.rank_correlation_with_whole, 2)])));
+  }
+  function findings(main, S) {
+    const named = (S.names || []).filter((n) => n.first && n.among);
+    if (named.length) main.append(h("h2", {}, def("Do features promote their names", "names_causal")), table(["layer", "steerable", "with a name in the vocabulary", "promote it most", "among five"],
+      named.map((n) => ["layer " + n.layer + saeEnd(n.sae), whole(n.steerable), whole(n.first.n), range(n.first), range(n.among)])));
+    if (S.locality && S.locality.length) main.append(h("h2", {}, def("Small and large features", "locality")), table(["layer", "features", "rank correlation of S with the share of the grid that is active"],
+      S.locality.map((l) => ["layer " + l.layer + saeEnd(l.sae), whole(l.features), between(l.correlation, 2)])));
   }
   /** 1, 2 and 5 of each decade: all marks of a logarithmic axis would run into each other. */
   const decades = { callback: (v) => ("125".includes(v.toExponential()[0]) && !/[1-9].*[1-9]/.test(v.toExponential().split("e")[0]) ? short(v) : null) };
@@ -328,6 +361,36 @@
     const positive = (v) => v[0] > 0 && v[1] > 0;
     return chart(() => ({ type: "scatter", data: { datasets: KINDS.filter(([k]) => D.points.some((p) => p.unit === k)).map(([k, c]) => set(k, c, D.points.filter((p) => p.unit === k).flatMap((p) => p.values.filter(positive).map((v) => ({ x: v[1], y: v[0], id: v[2], layer: p.layer }))), { pointRadius: 2, borderWidth: 0, backgroundColor: colour(c) + "b0" })) },
       options: { plugins: { legend: { labels: { usePointStyle: true, boxWidth: 8, boxHeight: 8 } }, tooltip: { callbacks: { label: (i) => i.dataset.label + " " + i.raw.id + ", layer " + i.raw.layer + ": S " + short(i.raw.y) + ", " + short(i.raw.x) } } }, scales: { x: axis("power: max Δ of a word's probability", { type: "logarithmic", ticks: decades }), y: axis("S", { type: "logarithmic", ticks: decades }) } } }), "S against power, at most 400 units a layer and kind.", false, "power");
+  }
+
+  // ---- suppression -----------------------------------------------------------------------------
+  const range = (v) => percent(v.value) + " (" + percent(v.low).replace(" %", "") + " to " + percent(v.high) + ")";
+  const probability = (p) => (isNumber(p) ? (p < 0.001 ? p.toExponential(1) : p.toFixed(3)) : "–");
+  function suppression() {
+    const main = h("main", {}, h("h1", {}, "Suppression"), h("p", {}, "What the model leaned on and should not, taken away: features that go with it were found on training pictures, how many and of which layer chosen on validation pictures, and the one edit chosen was asked once on test pictures, all figures below. The baselines were chosen and asked in the same way."));
+    for (const e of D.edits) edit(main, e);
+    main.append(commands("report"));
+    return main;
+  }
+  function edit(main, e) {
+    const R = e.report, chosen = isNumber(R.layer);
+    const s = D.saes.findIndex((x) => x.sae === R.sae);
+    main.append(h("h2", {}, e.name), h("p", { class: "muted path" }, R.data));
+    if (!chosen) main.append(h("p", { class: "note" }, "No set of features that is allowed helped on validation pictures; nothing was changed."));
+    else main.append(h("p", {}, R.features.length + (R.features.length === 1 ? " feature" : " features") + " of layer " + R.layer + " (" + R.edit + ", on " + R.tokens + " tokens): ",
+      R.features.map((id, i) => { const f = D.features.find((x) => x.s === s && x.id === id); return [i ? ", " : "", f ? h("a", { href: link(f) }, title(f) + " #" + id) : "#" + id]; })));
+    main.append(h("div", { class: "tiles" }, tile("worst group before", "wga", percent(R.baseline_wga)), tile("after", "wga", percent(R.edited_wga), percent(R.wga_low) + " to " + percent(R.wga_high)), tile("gain", "gain", fixed(100 * (R.edited_wga - R.baseline_wga), 1) + " points", fixed(100 * R.gain_low, 1) + " to " + fixed(100 * R.gain_high, 1)),
+      tile("p", "mcnemar", probability(R.mcnemar_p), R.worst_group), tile("all", "overall", percent(R.overall_before) + " → " + percent(R.overall_after))));
+    main.append(table(["test pictures", "n", "before", "after", "gained", "lost", "p"], R.groups.map((g) => [g.group, whole(g.n), range(g.before), range(g.after), whole(g.gained), whole(g.lost), probability(g.p)])));
+    const names = ["before", "features", ...R.baselines.map((b) => b.name)], values = [R.baseline_wga, R.edited_wga, ...R.baselines.map((b) => b.wga)];
+    const box = h("div", { class: "pair" }, lying(names, values, "accuracy of the worst group", "Worst group on test pictures: without an edit, with the features taken away, and with the baselines.", "baselines"));
+    const layers = [...new Set(R.sweep.map((x) => x.layer))].sort((a, b) => a - b);
+    if (layers.length > 1) {
+      const best = (l) => { const all = R.sweep.filter((x) => x.layer === l && isNumber(x.wga)).map((x) => x.wga); return all.length ? Math.max(...all) : null; };
+      box.append(lines(layers, () => [set("best set", "--one", layers.map(best))], "layer", "worst group", "By layer: the best set that is allowed, on validation pictures; none where nothing helps.", "sweep", { beginAtZero: true }));
+    }
+    main.append(h("h3", { class: "gap" }, "Against the baselines"), box, table(["baseline", "worst group", "p", "all", "layer", "size"], R.baselines.map((b) => [b.name, percent(b.wga), probability(b.p), percent(b.overall), whole(b.layer), whole(b.size)])));
+    if (e.command) main.append(h("footer", {}, h("span", {}, "made by"), h("code", {}, e.command)));
   }
 
   // ---- definitions -----------------------------------------------------------------------------
@@ -342,7 +405,7 @@
     const [path, query] = (location.hash || "#/").slice(1).split("?"), parts = path.split("/").filter(Boolean);
     const wanted = query && new URLSearchParams(query).get("sae");
     if (wanted !== null && wanted !== undefined && D.saes[wanted]) { filters.sae = wanted; filters.shown = PAGE; }
-    const places = [["", "Overview", overview], ["features", "Features", gallery], ...(D.steer ? [["steerability", "Steerability", steerability]] : []), ["definitions", "Definitions", words]];
+    const places = [["", "Overview", overview], ["features", "Features", gallery], ...(D.steer ? [["steerability", "Steerability", steerability]] : []), ...(D.edits.length ? [["suppression", "Suppression", suppression]] : []), ["definitions", "Definitions", words]];
     const here = parts[0] === "feature" ? "features" : parts[0] || "";
     const place = places.find((p) => p[0] === here) || places[0];
     const main = parts[0] === "feature" ? feature(Number(parts[1]), Number(parts[2])) : place[2]();

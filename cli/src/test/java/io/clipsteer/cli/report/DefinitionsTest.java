@@ -29,7 +29,7 @@ final class DefinitionsTest {
     String plain = file.replace("**", "").replace("`", "").replaceAll("\\s+", " ");
     all.forEach(
         (key, text) -> {
-          String body = text.replaceFirst("^(evaluate|index|steerability): ", "");
+          String body = text.replaceFirst("^(evaluate|index|steerability|suppress): ", "");
           for (String part : body.split(Definitions.SYMBOLS, -1))
             assertTrue(plain.contains(part), part);
           assertFalse(body.contains("**"), key);

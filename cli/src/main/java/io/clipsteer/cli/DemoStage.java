@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A stage of the demo: one of the program's own commands.
+ *
+ * @param name of its file in the demo's {@code stages} folder
+ * @param words the command line, without the program
+ */
+record DemoStage(String name, List<String> words) {
+  /** Name and command of each stage; words in capitals stand for what {@link #all} puts there. */
+  private static final String SCRIPT =
+      """
+      model         world model --out OUT/model
+      world         world evaluate --model OUT/model --count KNOWN --seed SEED
+      draw-1        world generate --set mixed --split train --count TRAINING --seed SEED --out OUT/pictures/mixed-train
+      draw-2        world generate --set mixed --split validation --count INDEXED --seed SEED --out OUT/pictures/mixed
+      draw-3        world generate --set objects --split test --count THINGS --seed SEED --out OUT/pictures/objects
+      draw-4        world generate --set portraits --split train --count GROUPS --seed SEED --out OUT/pictures/portraits-train
+      draw-5        world generate --set portraits --split validation --count GROUPS --seed SEED --out OUT/pictures/portraits-validation
+      draw-6        world generate --set portraits --split test --count GROUPS --seed SEED --out OUT/pictures/portraits
+      draw-7        world generate --set birds --split train --count GROUPS --seed SEED --out OUT/pictures/birds-train
+      draw-8        world generate --set birds --split validation --count GROUPS --seed SEED --out OUT/pictures/birds-validation
+      draw-9        world generate --set birds --split test --count GROUPS --seed SEED --out OUT/pictures/birds
+      train         train --model OUT/model --images OUT/pictures/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --seed SEED --out OUT/run
+      evaluate      evaluate --run OUT/run --images OUT/pictures/objects --limit INDEXED
+      index         index --run OUT/run --images OUT/pictures/mixed --labels OUT/pictures/mixed/factors.jsonl
+      steerability  steerability --run OUT/run --images OUT/pictures/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --dose DOSE --seed SEED --out OUT/steerability
+      portraits     suppress --run OUT/run --data celeba:OUT/pictures/portraits --train celeba:OUT/pictures/portraits-train --validation celeba:OUT/pictures/portraits-validation --select SELECT --seed SEED --out OUT/edits/portraits
+      birds         suppress --run OUT/run --data waterbirds:OUT/pictures/birds --train waterbirds:OUT/pictures/birds-train --validation waterbirds:OUT/pictures/birds-validation --select SELECT --seed SEED --out OUT/edits/birds
+      typographic   defend --run OUT/run --images OUT/pictures/objects --select SELECT --seed SEED --out OUT/edits/typographic
+      report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
+      """;
+
+  DemoStage {
+    words = List.copyOf(words);
+  }
+
+  /**
+   * How large the demo is.
+   *
+   * @param training pictures that the SAEs learn from
+   * @param tokens that they are shown
+   * @param indexed pictures that features are known by
+   * @param groups pictures of portraits, and of birds, to rank on, to choose on and to report on;
+   *     the four groups together
+   * @param things pictures without writing: a quarter to rank on, a quarter to choose on, half to
+   *     report on
+   * @param steered pictures of steerability
+   * @param dose features of each SAE asked at several strengths
+   * @param known pictures of each set when the model is asked what it knows
+   * @param layers with SAEs
+   * @param select how suppression ranks features
+   */
+  record Size(
+      int training,
+      int tokens,
+      int indexed,
+      int groups,
+      int things,
+      int steered,
+      int dose,
+      int known,
+      String layers,
+      String select) {
+    static final Size WHOLE =
+        new Size(6000, 1_000_000, 3000, 4000, 4000, 48, 20, 500, "3-7", "greedy");
+
+    /** A minute's worth: that everything runs, not what comes out. */
+    static final Size QUICK =
+        new Size(600, 60_000, 300, 240, 320, 4, 0, 20, "5,7", "mean-difference");
+  }
+
+  /** All stages, in their order. */
+  static List<DemoStage> all(Path out, long seed, Size size) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("OUT", out);
+    values.put("SEED", seed);
+    values.put("TRAINING", size.training);
+    values.put("TOKENS", size.tokens);
+    values.put("INDEXED", size.indexed);
+    values.put("GROUPS", size.groups);
+    values.put("THINGS", size.things);
+    values.put("STEERED", size.steered);
+    values.put("DOSE", size.dose);
+    values.put("KNOWN", size.known);
+    values.put("LAYERS", size.layers);
+    values.put("SELECT", size.select);
+    return SCRIPT.lines().map(line -> of(line.strip().split(" +"), values)).toList();
+  }
+
+  private static DemoStage of(String[] line, Map<String, Object> values) {
+    List<String> words = Arrays.stream(line).skip(1).map(word -> filled(word, values)).toList();
+    return new DemoStage(line[0], words);
+  }
+
+  private static String filled(String word, Map<String, Object> values) {
+    for (Map.Entry<String, Object> value : values.entrySet()) {
+      String name = value.getKey();
+      if (word.equals(name)) return value.getValue().toString();
+      int at = word.startsWith(name + "/") ? 0 : word.indexOf(":" + name + "/") + 1;
+      if (at > 0 || word.startsWith(name + "/")) {
+        return word.substring(0, at) + value.getValue() + word.substring(at + name.length());
+      }
+    }
+    return word;
+  }
+
+  /** What must be away before the command starts over; null where it goes on by itself. */
+  @Nullable Path makes() {
+    if (words.getFirst().equals("steerability") || words.getFirst().equals("report")) return null;
+    int at = words.indexOf("--out");
+    return at < 0 ? null : Path.of(words.get(at + 1));
+  }
+}

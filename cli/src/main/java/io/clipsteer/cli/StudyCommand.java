@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.lab.RunFolder;
+import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.Versions;
+import io.clipsteer.lab.suppress.Cue;
+import io.clipsteer.lab.suppress.CueResult;
+import io.clipsteer.lab.suppress.InjectedCue;
+import io.clipsteer.lab.suppress.Settings;
+import java.io.PrintWriter;
+import java.io.Writer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Studies whose right answer is known, since the cause was planted. */
+@Command(
+    name = "study",
+    description = "Studies whose right answer is known, since the cause was planted.",
+    footer = {"", "Example: clipsteer study injected-cue --out runs/cue --json"},
+    subcommands = StudyCommand.InjectedCueCommand.class)
+final class StudyCommand implements Runnable {
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Show this help.")
+  private boolean help;
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "Name the study: injected-cue.");
+  }
+
+  /** A cue planted so that it goes with the label. */
+  @Command(
+      name = "injected-cue",
+      description = {
+        "Plants a cue (a coloured square, from a patch to the whole picture) that goes with a"
+            + " label, fits a linear probe for the label on embeddings, and says how far"
+            + " suppression takes the probe's reliance on the cue away, what it costs the label,"
+            + " and at which layer, for each size of the cue.",
+        "Without --run it is done on the demo world, with SAEs trained first as demo does."
+      },
+      footer = {
+        "",
+        "Example: clipsteer study injected-cue --run runs/all --images photos --out runs/cue",
+      })
+  static final class InjectedCueCommand implements Callable<Integer> {
+    @Mixin private CommonOptions common;
+
+    @Spec private CommandSpec spec;
+
+    @Option(
+        names = "--run",
+        paramLabel = "RUN",
+        description = "A training run (default: one made here, on the demo world).")
+    private @Nullable Path run;
+
+    @Option(
+        names = "--model",
+        paramLabel = "PATH",
+        description = "The checkpoint, when it is no longer where the run was trained.")
+    private @Nullable Path model;
+
+    @Option(
+        names = "--images",
+        paramLabel = "SRC",
+        description = "Pictures of several classes, in class folders or a table (with --run).")
+    private @Nullable Path images;
+
+    @Option(
+        names = "--layers",
+        paramLabel = "LIST",
+        description = "Layers, as 2,8 or 0-11 (default: all of the run).")
+    private @Nullable String layers;
+
+    @Option(
+        names = "--cue-sizes",
+        split = ",",
+        defaultValue = "0.125,0.25,0.5,1",
+        paramLabel = "S",
+        description = "Sides of the cue, as parts of the picture's (default: ${DEFAULT-VALUE}).")
+    private List<Double> sizes;
+
+    @Option(
+        names = "--strength",
+        defaultValue = "0.5",
+        paramLabel = "A",
+        description = "How far the cue covers what is under it, to 1 (default: ${DEFAULT-VALUE}).")
+    private double strength;
+
+    @Option(
+        names = "--correlation",
+        defaultValue = "0.95",
+        paramLabel = "P",
+        description = {
+          "Share of the probe's training pictures whose cue agrees with the label"
+              + " (default: ${DEFAULT-VALUE})."
+        })
+    private double correlation;
+
+    @Option(
+        names = "--repeats",
+        defaultValue = "3",
+        paramLabel = "N",
+        description = "Studies of each size, with labels of their own (default: ${DEFAULT-VALUE}).")
+    private int repeats;
+
+    @Option(
+        names = "--select",
+        defaultValue = "greedy",
+        paramLabel = "WAY",
+        description = "As suppress --select (default: ${DEFAULT-VALUE}).")
+    private String select;
+
+    @Option(
+        names = "--max-clean-loss",
+        defaultValue = "2",
+        paramLabel = "POINTS",
+        description = "Points the label's accuracy may lose (default: ${DEFAULT-VALUE}).")
+    private double maxLoss;
+
+    @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
+    private Path out;
+
+    @Override
+    public Integer call() {
+      common.apply();
+      if ((run == null) != (images == null)) {
+        throw new ParameterException(spec.commandLine(), "Give --run and --images, or neither.");
+      }
+      if (repeats < 1 || repeats > 100) {
+        throw new ParameterException(spec.commandLine(), "--repeats " + repeats + ": not 1 to 100");
+      }
+      List<Cue> cues = sizes.stream().map(size -> new Cue(size, strength)).toList();
+      Settings settings =
+          new Settings(
+              Settings.Select.parse(select),
+              new Settings.Change.Ablate(),
+              null,
+              List.of(1, 2, 4, 8, 16, 32, 64),
+              maxLoss,
+              10,
+              common.seed());
+      NewFolder.require(out);
+      if (run == null) demoRun();
+      Path trained = Objects.requireNonNull(run);
+      RunFolder folder = RunOptions.folder(trained);
+      RunFolder.Run wanted = Layers.chosen(folder.read(), layers);
+      Path checkpoint = RunOptions.checkpoint(trained, wanted, model, "--model");
+      List<CueResult> results = new ArrayList<>();
+      try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
+          RunSaes saes = RunSaes.open(folder, wanted, clip)) {
+        var study =
+            new InjectedCue(
+                clip,
+                saes,
+                ImageSet.open(Objects.requireNonNull(images)),
+                correlation,
+                new ImageLoader.Options(
+                    32,
+                    Runtime.getRuntime().availableProcessors(),
+                    2,
+                    0,
+                    Long.MAX_VALUE,
+                    ImageDecoder.Options.DEFAULT),
+                settings);
+        for (int repeat = 0; repeat < repeats; repeat++) {
+          for (Cue cue : cues) {
+            long seed = common.seed() * 1000 + repeat;
+            Path pictures =
+                out.resolve("pictures")
+                    .resolve(String.format(Locale.ROOT, "%s-%d", cue.size(), repeat));
+            results.add(study.run(cue, pictures, seed, true, common.progress()));
+          }
+        }
+      }
+      CueResult.Trend trend = CueResult.trend(results, common.seed());
+      Map<String, @Nullable Object> json = json(checkpoint, results, trend);
+      AtomicFiles.writeJson(out.resolve("study.json"), json);
+      common.print(json, text(results, trend));
+      return 0;
+    }
+
+    /** The demo's model, pictures and SAEs. */
+    private void demoRun() {
+      Path folder = out.resolve("demo");
+      List<String> needed = List.of("model", "draw-1", "draw-3", "train");
+      for (DemoStage stage : DemoStage.all(folder, common.seed(), DemoStage.Size.WHOLE)) {
+        if (!needed.contains(stage.name())) continue;
+        int code =
+            Main.execute(
+                new PrintWriter(Writer.nullWriter()), stage.words().toArray(String[]::new));
+        if (code != 0) {
+          throw new InputException(folder, "the demo's SAEs could not be made", "See above");
+        }
+      }
+      run = folder.resolve("run");
+      images = folder.resolve("pictures/objects");
+    }
+
+    private Map<String, @Nullable Object> json(
+        Path checkpoint, List<CueResult> results, CueResult.@Nullable Trend trend) {
+      Map<String, @Nullable Object> json = new LinkedHashMap<>();
+      json.put("protocol", 1);
+      json.put("clipsteer", Versions.CLIPSTEER);
+      json.put("model", checkpoint.toString());
+      json.put("source", String.valueOf(images));
+      json.put("strength", strength);
+      json.put("correlation", correlation);
+      json.put("select", select);
+      json.put("max_clean_loss", maxLoss);
+      json.put("seed", common.seed());
+      List<Map<String, @Nullable Object>> studies = new ArrayList<>();
+      for (CueResult one : results) {
+        Map<String, @Nullable Object> study = new LinkedHashMap<>();
+        study.put("size", one.cue().size());
+        study.put("seed", one.seed());
+        study.put("reliance_before", one.reliance());
+        study.put("reliance_after", one.after().reliance());
+        study.put("reliance_fall", one.fall());
+        study.put("accuracy_before", one.accuracy());
+        study.put("accuracy_after", one.after().accuracy());
+        study.put("layer", one.layer());
+        study.put("features", one.features());
+        study.put("best_layer", one.bestLayer());
+        study.put("baselines", one.baselines());
+        studies.add(study);
+      }
+      json.put("studies", studies);
+      json.put("best_layer_against_log2_size", trend);
+      return json;
+    }
+
+    private String text(List<CueResult> results, CueResult.@Nullable Trend trend) {
+      StringBuilder text =
+          new StringBuilder(
+              "cue    reliance  after     fall   label     after  features  layer  mean"
+                  + " difference\n");
+      for (CueResult one : results) {
+        Double fall = one.fall();
+        CueResult.After projected = one.baselines().get("mean-difference direction");
+        text.append(
+            String.format(
+                Locale.ROOT,
+                "%5.3f  %8.3f  %5.3f  %7s  %5.3f     %5.3f  %8d  %5s  %s%n",
+                one.cue().size(),
+                one.reliance(),
+                one.after().reliance(),
+                fall == null ? "–" : String.format(Locale.ROOT, "%.0f %%", 100 * fall),
+                one.accuracy(),
+                one.after().accuracy(),
+                one.features(),
+                one.layer() == null ? "–" : one.layer().toString(),
+                projected == null
+                    ? "–"
+                    : String.format(Locale.ROOT, "%.3f", projected.reliance())));
+      }
+      text.append(
+          "reliance: accuracy where the cue agrees with the label minus where it does not\n");
+      if (trend != null) {
+        text.append(
+            String.format(
+                Locale.ROOT,
+                "best layer: %.2f (%.2f to %.2f) layers later for each doubling of the cue's side,"
+                    + " %d studies%n",
+                trend.slope(),
+                trend.low(),
+                trend.high(),
+                trend.studies()));
+      }
+      return text.append("study.json and the pictures are in ").append(out).toString();
+    }
+  }
+}

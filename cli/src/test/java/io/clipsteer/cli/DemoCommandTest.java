@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** {@code demo}, in its quick form: every stage, the table and the page, and going on. */
+final class DemoCommandTest {
+  @TempDir private Path temp;
+
+  @Test
+  void goesThroughAllStagesAndGoesOnWhereItStopped() throws IOException {
+    Path out = temp.resolve("a demo");
+    var ran = CommandsTest.run("demo", "--quick", "--json", "--out", out);
+    JsonNode json = ran.json();
+    for (String task : List.of("portraits", "birds")) {
+      JsonNode one = json.get(task);
+      for (String key : List.of("before", "after", "p", "clean_loss")) {
+        assertTrue(one.get(key).isNumber(), task + " " + key);
+      }
+      // Of written words, random features and so on, as many as were asked; each with a figure.
+      for (JsonNode baseline : one.get("baselines")) assertTrue(baseline.get("wga").isNumber());
+    }
+    for (String key : List.of("clean", "attacked", "defended", "clean_loss")) {
+      assertTrue(json.get("typographic").get(key).isNumber(), key);
+    }
+    assertEquals(6, json.get("steerability").size(), "two layers, three kinds of units");
+    assertTrue(json.get("peak_bytes").asLong() > 100_000_000);
+    JsonNode page = data(Path.of(json.get("report").asString()));
+    assertEquals(3, page.get("edits").size());
+    assertEquals("birds", page.get("edits").get(1).get("name").asString());
+    assertEquals(
+        json.get("birds").get("after"),
+        page.get("edits").get(1).get("report").get("edited_wga"),
+        "the page says what the table says");
+    assertTrue(page.get("steer").get("layers").size() == 6 && page.get("evaluation").isObject());
+
+    CommandsTest.run("demo", "--quick", "--out", out).refused("is not empty");
+    CommandsTest.run("demo", "--out", out, "--resume").refused("other settings");
+    CommandsTest.run("demo", "--resume").wrongUsage("--out");
+    CommandsTest.run("demo", "--resume", "--out", temp).refused("no demo to go on with");
+
+    // As if it had been killed in the middle of birds.
+    Path stages = out.resolve("stages");
+    Files.delete(stages.resolve("birds.json"));
+    Files.delete(stages.resolve("report.json"));
+    Files.delete(out.resolve("edits/birds/manifest.json"));
+    var trained = Files.getLastModifiedTime(out.resolve("run/run.json"));
+    var found = Files.getLastModifiedTime(out.resolve("edits/birds/report.json"));
+    var again = CommandsTest.run("demo", "--quick", "--out", out, "--resume");
+    assertEquals(0, again.code(), again.err());
+    assertEquals(trained, Files.getLastModifiedTime(out.resolve("run/run.json")));
+    assertNotEquals(found, Files.getLastModifiedTime(out.resolve("edits/birds/report.json")));
+    String line = again.out().lines().filter(l -> l.startsWith("birds ")).findFirst().orElseThrow();
+    String after =
+        String.format(
+            java.util.Locale.ROOT, "%.1f %%", 100 * json.get("birds").get("after").asDouble());
+    assertTrue(line.contains(after), line + " should say " + after);
+
+    // Pictures and SAEs are at hand here: a planted cue, of which a probe must learn something.
+    Path study = temp.resolve("study");
+    Object[] words = {
+      "study",
+      "injected-cue",
+      "--run",
+      out.resolve("run"),
+      "--images",
+      out.resolve("pictures/objects"),
+      "--cue-sizes",
+      "0.5,1",
+      "--repeats",
+      1,
+      "--out",
+      study
+    };
+    var told = CommandsTest.run(words);
+    assertEquals(0, told.code(), told.err());
+    JsonNode result = JsonMapper.shared().readTree(Files.readAllBytes(study.resolve("study.json")));
+    assertEquals(2, result.get("studies").size());
+    for (JsonNode one : result.get("studies")) {
+      assertTrue(one.get("reliance_before").asDouble() > 0.1, one.toString());
+      assertTrue(one.get("accuracy_before").asDouble() > 0.4, one.toString());
+      double fall = one.get("reliance_after").asDouble() / one.get("reliance_before").asDouble();
+      assertEquals(1 - fall, one.get("reliance_fall").asDouble(), 1e-9);
+      assertTrue(one.get("baselines").has("mean-difference direction"));
+    }
+    CommandsTest.run(words).refused("is not empty");
+    CommandsTest.run("study", "injected-cue", "--run", out, "--out", temp.resolve("s"))
+        .wrongUsage("--images");
+    CommandsTest.run("study", "injected-cue", "--cue-sizes", "2", "--out", temp.resolve("s"))
+        .wrongUsage("--cue-sizes 2");
+    CommandsTest.run("study").wrongUsage("injected-cue");
+  }
+
+  private static JsonNode data(Path page) throws IOException {
+    String html = Files.readString(page);
+    int from = html.indexOf("id=\"data\">") + "id=\"data\">".length();
+    return JsonMapper.shared().readTree(html.substring(from, html.indexOf("</script>", from)));
+  }
+}
