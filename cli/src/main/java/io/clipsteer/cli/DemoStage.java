@@ -24,14 +24,14 @@ record DemoStage(String name, List<String> words) {
       draw-2        world generate --set mixed --split validation --count INDEXED --seed SEED --out OUT/pictures/mixed
       draw-3        world generate --set objects --split test --count THINGS --seed SEED --out OUT/pictures/objects
       draw-4        world generate --set portraits --split train --count GROUPS --seed SEED --out OUT/pictures/portraits-train
-      draw-5        world generate --set portraits --split validation --count GROUPS --seed SEED --out OUT/pictures/portraits-validation
+      draw-5        world generate --set portraits --split validation --count CHOOSING --seed SEED --out OUT/pictures/portraits-validation
       draw-6        world generate --set portraits --split test --count GROUPS --seed SEED --out OUT/pictures/portraits
       draw-7        world generate --set birds --split train --count GROUPS --seed SEED --out OUT/pictures/birds-train
-      draw-8        world generate --set birds --split validation --count GROUPS --seed SEED --out OUT/pictures/birds-validation
+      draw-8        world generate --set birds --split validation --count CHOOSING --seed SEED --out OUT/pictures/birds-validation
       draw-9        world generate --set birds --split test --count GROUPS --seed SEED --out OUT/pictures/birds
       train         train --model OUT/model --images OUT/pictures/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --seed SEED --out OUT/run
-      evaluate      evaluate --run OUT/run --images OUT/pictures/objects --limit INDEXED
-      index         index --run OUT/run --images OUT/pictures/mixed --labels OUT/pictures/mixed/factors.jsonl
+      evaluate      evaluate --run OUT/run --images OUT/pictures/objects --limit KNOWN
+      index         index --run OUT/run --images OUT/pictures/mixed --labels OUT/pictures/mixed/factors.jsonl --vocabulary OUT/model/words.txt
       steerability  steerability --run OUT/run --images OUT/pictures/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --dose DOSE --seed SEED --out OUT/steerability
       portraits     suppress --run OUT/run --data celeba:OUT/pictures/portraits --train celeba:OUT/pictures/portraits-train --validation celeba:OUT/pictures/portraits-validation --select SELECT --seed SEED --out OUT/edits/portraits
       birds         suppress --run OUT/run --data waterbirds:OUT/pictures/birds --train waterbirds:OUT/pictures/birds-train --validation waterbirds:OUT/pictures/birds-validation --select SELECT --seed SEED --out OUT/edits/birds
@@ -49,13 +49,15 @@ record DemoStage(String name, List<String> words) {
    * @param training pictures that the SAEs learn from
    * @param tokens that they are shown
    * @param indexed pictures that features are known by
-   * @param groups pictures of portraits, and of birds, to rank on, to choose on and to report on;
-   *     the four groups together
+   * @param groups pictures of portraits, and of birds, to rank on and to report on; the four groups
+   *     together
+   * @param choosing the same to choose on
    * @param things pictures without writing: a quarter to rank on, a quarter to choose on, half to
    *     report on
    * @param steered pictures of steerability
    * @param dose features of each SAE asked at several strengths
-   * @param known pictures of each set when the model is asked what it knows
+   * @param known pictures of each set when the model is asked what it knows, and of things when the
+   *     SAEs are
    * @param layers with SAEs
    * @param select how suppression ranks features
    */
@@ -64,6 +66,7 @@ record DemoStage(String name, List<String> words) {
       int tokens,
       int indexed,
       int groups,
+      int choosing,
       int things,
       int steered,
       int dose,
@@ -71,11 +74,11 @@ record DemoStage(String name, List<String> words) {
       String layers,
       String select) {
     static final Size WHOLE =
-        new Size(6000, 1_000_000, 3000, 4000, 4000, 48, 20, 500, "3-7", "greedy");
+        new Size(6000, 1_000_000, 2000, 4000, 1600, 4000, 32, 10, 500, "3-7", "greedy");
 
     /** A minute's worth: that everything runs, not what comes out. */
     static final Size QUICK =
-        new Size(600, 60_000, 300, 240, 320, 4, 0, 20, "5,7", "mean-difference");
+        new Size(600, 60_000, 300, 240, 240, 320, 4, 0, 20, "5,7", "mean-difference");
   }
 
   /** All stages, in their order. */
@@ -87,6 +90,7 @@ record DemoStage(String name, List<String> words) {
     values.put("TOKENS", size.tokens);
     values.put("INDEXED", size.indexed);
     values.put("GROUPS", size.groups);
+    values.put("CHOOSING", size.choosing);
     values.put("THINGS", size.things);
     values.put("STEERED", size.steered);
     values.put("DOSE", size.dose);

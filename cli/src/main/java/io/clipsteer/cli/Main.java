@@ -70,8 +70,8 @@ public final class Main implements Runnable {
                   if (finished.get()) return;
                   endOfWork();
                   System.err.println(
-                      "clipsteer: stopped. What is on disk is whole; an unfinished run can be"
-                          + " started again with the same --out");
+                      "clipsteer: stopped. What is on disk is whole; go on with the same command"
+                          + " and --resume, where it has that option");
                 }));
     int code = execute(args);
     finished.set(true);

@@ -8,7 +8,6 @@ import io.clipsteer.data.Reasons;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.index.Vocabulary;
 import io.clipsteer.lab.world.ContactSheet;
 import io.clipsteer.lab.world.DemoClip;
 import io.clipsteer.lab.world.Evaluation;
@@ -47,6 +46,9 @@ final class WorldCommand implements Runnable {
   private static final int MIN_SIZE = 16;
   private static final int MAX_SIZE = 2048;
 
+  /** Enough for every word that captions have. */
+  private static final int CAPTIONS = 20_000;
+
   @Spec private CommandSpec spec;
 
   @Option(
@@ -73,7 +75,7 @@ final class WorldCommand implements Runnable {
       name = "model",
       description = {
         "Writes the demo CLIP that comes with the program as an ordinary checkpoint folder,",
-        "and words.txt beside it: the words that it can read."
+        "and words.txt beside it: the words of the captions that it was trained on."
       },
       footer = {"", "Example: clipsteer world model --out models/demo-clip"})
   static final class Model implements Callable<Integer> {
@@ -87,17 +89,20 @@ final class WorldCommand implements Runnable {
       common.apply();
       NewFolder.require(out);
       DemoClip.unpack(out);
-      List<String> words;
-      try (ClipModel clip = ClipModel.load(out)) {
-        words = Vocabulary.ownWords(clip);
-      }
+      // Of the captions it was trained on; "a" and its like name nothing.
+      List<String> words =
+          Pretraining.captionWords(1, CAPTIONS).keySet().stream()
+              .filter(word -> word.length() > 2)
+              .sorted()
+              .toList();
       Path list = out.resolve("words.txt");
       AtomicFiles.writeText(list, String.join("\n", words) + "\n");
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("model", out.toString());
       json.put("vocabulary", list.toString());
       json.put("words", words.size());
-      common.print(json, out + ": the demo CLIP, which reads " + words.size() + " words");
+      common.print(
+          json, out + ": the demo CLIP, and the " + words.size() + " words of its captions");
       return 0;
     }
   }

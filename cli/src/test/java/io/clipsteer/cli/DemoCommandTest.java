@@ -36,6 +36,9 @@ final class DemoCommandTest {
     }
     assertEquals(6, json.get("steerability").size(), "two layers, three kinds of units");
     assertTrue(json.get("peak_bytes").asLong() > 100_000_000);
+    List<String> known = Files.readAllLines(out.resolve("model/words.txt"));
+    assertTrue(known.containsAll(List.of("waterbird", "blond", "red", "mug")), known.toString());
+    assertTrue(!known.contains("rbird"), "whole words, not the tokenizer's pieces");
     JsonNode page = data(Path.of(json.get("report").asString()));
     assertEquals(3, page.get("edits").size());
     assertEquals("birds", page.get("edits").get(1).get("name").asString());

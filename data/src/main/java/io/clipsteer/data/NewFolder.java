@@ -7,6 +7,8 @@ import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** A folder that appears whole or not at all: filled beside its place, then renamed. */
@@ -54,6 +56,7 @@ public final class NewFolder {
     Path part =
         target.resolveSibling(
             "." + target.getFileName() + "." + ProcessHandle.current().pid() + ".partial");
+    sweep(target);
     if (Files.exists(part)) {
       throw new InputException(part, "is in the way", "Move it, or name another folder");
     }
@@ -71,6 +74,27 @@ public final class NewFolder {
       throw refused(out, Reasons.of(e), e);
     } finally {
       deleteQuietly(part);
+    }
+  }
+
+  /** Takes away what processes left that were stopped while they filled this very folder. */
+  private static void sweep(Path target) {
+    Path parent = target.getParent();
+    if (parent == null || !Files.isDirectory(parent)) return;
+    Pattern left =
+        Pattern.compile(Pattern.quote("." + target.getFileName() + ".") + "(\\d{1,18})\\.partial");
+    try (Stream<Path> all = Files.list(parent)) {
+      for (Path path : all.toList()) {
+        Matcher name = left.matcher(String.valueOf(path.getFileName()));
+        if (!name.matches()) continue;
+        boolean alive =
+            ProcessHandle.of(Long.parseLong(name.group(1)))
+                .map(ProcessHandle::isAlive)
+                .orElse(false);
+        if (!alive) deleteQuietly(path);
+      }
+    } catch (IOException e) {
+      return; // What cannot be listed cannot be swept, and harms nothing.
     }
   }
 

@@ -74,6 +74,10 @@ public final class Pretraining {
     if (resume && !Files.isRegularFile(out.resolve(STATE))) {
       throw new InputException(out, "holds no " + STATE, "Start without --resume");
     }
+    if (!resume && Files.isRegularFile(out.resolve(STATE))) {
+      throw new InputException(
+          out, "is not empty: it holds a pretraining", "Go on with --resume, or name a new folder");
+    }
     if (!resume) NewFolder.require(out);
     return new Pretraining(config, out, command, progress).run(resume);
   }
@@ -89,7 +93,8 @@ public final class Pretraining {
             Versions.CLIPSTEER,
             Engine.torchVersion(),
             null);
-    int vocabulary = Tokenizer.train(model, captionWords(), config.context());
+    int vocabulary =
+        Tokenizer.train(model, captionWords(config.seed(), TOKENIZER_CAPTIONS), config.context());
     ClipShape shape = shape(vocabulary);
     AdamW clip = AdamW.CLIP;
     AdamW settings =
@@ -128,11 +133,16 @@ public final class Pretraining {
         config.embedDim());
   }
 
-  /** Every word of the captions of both kinds of stream, so that a control has the same tokens. */
-  private Map<String, Long> captionWords() {
+  /**
+   * Every word of captions of both kinds of stream, so that a control has the same tokens, and how
+   * often it occurs.
+   *
+   * @param captions how many are read
+   */
+  public static Map<String, Long> captionWords(long seed, int captions) {
     Map<String, Long> counts = new HashMap<>();
-    Sampler sampler = new Sampler(Sampler.seedOf(config.seed(), "tokenizer"), Biases.NONE);
-    for (int i = 0; i < TOKENIZER_CAPTIONS; i++) {
+    Sampler sampler = new Sampler(Sampler.seedOf(seed, "tokenizer"), Biases.NONE);
+    for (int i = 0; i < captions; i++) {
       for (String caption : sampler.mixed(i).captions(1, Biases.NONE)) {
         for (String word : caption.split(" ")) counts.merge(word, 1L, Long::sum);
       }
