@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.Reasons;
@@ -65,6 +66,12 @@ final class DemoCommand implements Callable<Integer> {
   public Integer call() {
     common.applyOnCpu();
     Path folder = folder();
+    try (FolderLock lock = FolderLock.take(folder)) {
+      return run(folder);
+    }
+  }
+
+  private int run(Path folder) {
     List<DemoStage> stages =
         DemoStage.all(folder, common.seed(), quick ? DemoStage.Size.QUICK : DemoStage.Size.WHOLE);
     Map<String, Done> done = new LinkedHashMap<>();

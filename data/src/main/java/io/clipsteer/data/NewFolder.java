@@ -29,12 +29,18 @@ public final class NewFolder {
    * @throws InputException naming what to do
    */
   public static void require(Path out) {
-    if (!Files.exists(out)) return;
+    if (!Files.exists(out)) {
+      if (Files.isSymbolicLink(out)) {
+        throw new InputException(
+            out, "is a link that leads nowhere", "Name a new folder with --out");
+      }
+      return;
+    }
     if (!Files.isDirectory(out)) {
       throw new InputException(out, "is a file", "Name a new folder with --out");
     }
     try (var entries = Files.list(out)) {
-      if (entries.findAny().isEmpty()) return;
+      if (entries.allMatch(entry -> entry.endsWith(FolderLock.NAME))) return;
     } catch (IOException e) {
       throw new InputException(
           out, "is no folder that can be read", "Name a new folder with --out", e);
@@ -51,7 +57,7 @@ public final class NewFolder {
    */
   public static <T> T write(Path out, Filler<T> filler) {
     require(out);
-    Path target = out.toAbsolutePath().normalize();
+    Path target = place(out);
     // A name of this process alone: nobody else's files are touched.
     Path part =
         target.resolveSibling(
@@ -63,6 +69,7 @@ public final class NewFolder {
     try {
       Files.createDirectories(part);
       T result = filler.fill(part);
+      Files.deleteIfExists(target.resolve(FolderLock.NAME));
       Files.deleteIfExists(target);
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
       return result;
@@ -74,6 +81,15 @@ public final class NewFolder {
       throw refused(out, Reasons.of(e), e);
     } finally {
       deleteQuietly(part);
+    }
+  }
+
+  /** Behind links: the folder that a link names is filled, the link stays. */
+  private static Path place(Path out) {
+    try {
+      return Files.exists(out) ? out.toRealPath() : out.toAbsolutePath().normalize();
+    } catch (IOException e) {
+      throw refused(out, Reasons.of(e), e);
     }
   }
 

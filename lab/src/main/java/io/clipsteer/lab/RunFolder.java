@@ -2,6 +2,7 @@
 package io.clipsteer.lab;
 
 import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.engine.model.HookPoint;
@@ -87,7 +88,7 @@ public record RunFolder(Path path) {
       }
       if (Files.isDirectory(path)) {
         try (var entries = Files.list(path)) {
-          if (entries.anyMatch(entry -> !entry.equals(path.resolve(METRICS)))) {
+          if (entries.anyMatch(entry -> !isEarly(String.valueOf(entry.getFileName())))) {
             throw new InputException(path, "is not empty", "Name a new folder for the run");
           }
         }
@@ -99,15 +100,24 @@ public record RunFolder(Path path) {
     }
   }
 
-  /** A stopped training's folder, to go on in. */
+  /** What a run has before there is anything to keep. */
+  private static boolean isEarly(String name) {
+    return name.equals(METRICS) || name.equals(FolderLock.NAME);
+  }
+
+  /** Refuses what cannot hold a training. */
+  static void requireBegun(Path path) {
+    if (!Files.isDirectory(path)) {
+      throw new InputException(path, "holds no training to continue", "Start without --resume");
+    }
+  }
+
+  /** A stopped training's folder, to go on in; nobody else may be writing there. */
   static RunFolder continued(Path path) {
     if (Files.isRegularFile(path.resolve(RUN))) {
       // Killed between its last two steps, a run is finished and still has its state.
       Checkpoints.clear(path);
       throw new InputException(path, "holds a finished run", "Leave --resume out and name another");
-    }
-    if (!Files.isDirectory(path)) {
-      throw new InputException(path, "holds no training to continue", "Start without --resume");
     }
     List<String> own =
         List.of(METRICS, Checkpoints.FILE, Checkpoints.FOLDER, "saes", "manifest.json");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab;
 
+import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.sae.Sae;
@@ -43,9 +44,11 @@ public record TrainRun(
   public Training.Result run(Progress progress) {
     Training.check(config, source.width());
     source.check(config);
-    RunFolder folder = resume ? RunFolder.continued(out) : RunFolder.create(out);
-    try {
-      return run(folder, progress);
+    RunFolder folder = new RunFolder(out);
+    if (resume) RunFolder.requireBegun(out);
+    else RunFolder.create(out);
+    try (FolderLock lock = FolderLock.take(out)) {
+      return run(resume ? RunFolder.continued(out) : folder, progress);
     } catch (RuntimeException e) {
       folder.removeIfUnused();
       throw e;

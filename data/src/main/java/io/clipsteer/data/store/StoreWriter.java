@@ -2,6 +2,7 @@
 package io.clipsteer.data.store;
 
 import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.NewFolder;
@@ -24,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 public final class StoreWriter implements AutoCloseable {
   private final Path store;
   private final StoreFormat format;
+  private final FolderLock lock;
   private final Arena arena = Arena.ofShared();
   private final List<MemorySegment> filling = new ArrayList<>();
   private final List<String> ids = new ArrayList<>();
@@ -33,8 +35,9 @@ public final class StoreWriter implements AutoCloseable {
   private long last;
   private long images;
 
-  private StoreWriter(Path store, StoreFormat format) {
+  private StoreWriter(Path store, StoreFormat format, FolderLock lock) {
     this.store = store;
+    this.lock = lock;
     this.format = format;
     long bytes = format.bytesPerImage() * format.imagesPerShard();
     for (int i = 0; i < format.hookPoints().size(); i++) filling.add(arena.allocate(bytes));
@@ -47,6 +50,17 @@ public final class StoreWriter implements AutoCloseable {
    */
   public static StoreWriter open(Path store, StoreFormat format, boolean resume) {
     format.checked(store);
+    if (!resume && !Files.isRegularFile(store.resolve(StoreFormat.FILE))) NewFolder.require(store);
+    FolderLock lock = FolderLock.take(store);
+    try {
+      return open(store, format, resume, lock);
+    } catch (Throwable t) {
+      lock.close();
+      throw t;
+    }
+  }
+
+  private static StoreWriter open(Path store, StoreFormat format, boolean resume, FolderLock lock) {
     if (resume) AtomicFiles.sweep(store);
     if (Files.isRegularFile(store.resolve(StoreFormat.FILE))) {
       if (!resume) {
@@ -63,7 +77,7 @@ public final class StoreWriter implements AutoCloseable {
       NewFolder.require(store);
       AtomicFiles.writeJson(store.resolve(StoreFormat.FILE), format);
     }
-    StoreWriter writer = new StoreWriter(store, format);
+    StoreWriter writer = new StoreWriter(store, format, lock);
     // A shard whose data is not what it was is harvested again, and all after it.
     for (Shard shard = writer.next(); shard != null; shard = writer.next()) {
       if (!shard.isWhole(store, writer.shards, format)) break;
@@ -182,5 +196,6 @@ public final class StoreWriter implements AutoCloseable {
   @Override
   public void close() {
     arena.close();
+    lock.close();
   }
 }

@@ -3,7 +3,7 @@ package io.clipsteer.engine.pretrain;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.data.tensor.SafeTensors;
+import io.clipsteer.data.tensor.StateFile;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
@@ -212,7 +212,7 @@ final class Parameters implements AutoCloseable {
 
   /** Writes values and moments. */
   void save(Path file, Map<String, String> metadata) {
-    SafeTensors.write(
+    StateFile.write(
         file,
         List.of(
             stored("values", values, DType.F32),
@@ -223,7 +223,7 @@ final class Parameters implements AutoCloseable {
 
   /** Reads what {@link #save} wrote, and gives its metadata. */
   Map<String, String> load(Path file) {
-    try (TensorFile stored = SafeTensors.open(file);
+    try (TensorFile stored = StateFile.open(file);
         Scope scope = Scope.open()) {
       for (var pair : Map.of("values", values, "first", first, "second", second).entrySet()) {
         StoredTensor tensor = stored.tensors().get(pair.getKey());

@@ -3,7 +3,7 @@ package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.data.tensor.SafeTensors;
+import io.clipsteer.data.tensor.StateFile;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
@@ -680,7 +680,7 @@ public final class SaeTrainer implements AutoCloseable {
             stored("input_mean", DType.F32, Tensor.of(standard.mean(), standard.mean().length)));
         scale = standard.scale();
       }
-      SafeTensors.write(
+      StateFile.write(
           file,
           tensors,
           Map.of(
@@ -698,7 +698,7 @@ public final class SaeTrainer implements AutoCloseable {
 
   /** Takes over what {@link #save} wrote, of a trainer of the same configuration. */
   public void resume(Path file) {
-    try (TensorFile stored = SafeTensors.open(file);
+    try (TensorFile stored = StateFile.open(file);
         Scope scope = Scope.open()) {
       weights()
           .forEach(

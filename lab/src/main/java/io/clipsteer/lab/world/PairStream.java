@@ -25,7 +25,6 @@ final class PairStream implements AutoCloseable {
   private final PretrainConfig config;
   private final Tokenizer tokenizer;
   private final Preprocessing preprocessing;
-  private final Sampler sampler;
   private final ExecutorService painter =
       Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name("painter").factory());
   private int at;
@@ -40,7 +39,6 @@ final class PairStream implements AutoCloseable {
     this.config = config;
     this.tokenizer = tokenizer;
     this.preprocessing = Preprocessing.clip(config.imageSize());
-    this.sampler = new Sampler(Sampler.seedOf(config.seed(), "train"), config.biases());
     this.at = start;
     this.next = painter.submit(() -> make(start));
   }
@@ -62,6 +60,8 @@ final class PairStream implements AutoCloseable {
 
   private Pairs make(int batch) {
     int b = config.batch();
+    Biases biases = config.biases(batch);
+    Sampler sampler = new Sampler(Sampler.seedOf(config.seed(), "train"), biases);
     float[] pixels = new float[b * preprocessing.floats()];
     int sets = config.captions();
     String[] captions = new String[sets * b];
@@ -69,7 +69,7 @@ final class PairStream implements AutoCloseable {
       Picture picture = sampler.mixed((long) batch * b + i);
       preprocessing.applyInto(
           picture.paint(config.imageSize()), pixels, i * preprocessing.floats());
-      List<String> worded = picture.captions(sets, config.biases());
+      List<String> worded = picture.captions(sets, biases);
       for (int set = 0; set < sets; set++) captions[set * b + i] = worded.get(set);
     }
     return new Pairs(pixels, tokenizer.encode(List.of(captions)));

@@ -6,9 +6,17 @@ import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Collectors;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamLocation;
+import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.exc.MismatchedInputException;
+import tools.jackson.databind.exc.UnrecognizedPropertyException;
+import tools.jackson.databind.exc.ValueInstantiationException;
 import tools.jackson.dataformat.yaml.YAMLMapper;
 
 /**
@@ -21,12 +29,9 @@ import tools.jackson.dataformat.yaml.YAMLMapper;
  * @param textWidth d of the text tower
  * @param context longest caption in tokens
  * @param embedDim e of the joint embedding
- * @param biases how the stream leans
  * @param batch pictures a step
  * @param captions of each picture, every one with a contrastive loss of its own
- * @param steps updates in all
- * @param warmup updates until the full rate
- * @param learningRate the full rate; it falls to a hundredth along a cosine
+ * @param stages one after the other
  * @param weightDecay of matrices
  * @param dtype of matrix products: bf16 or fp32
  * @param evaluateEvery steps between evaluations, which also save
@@ -44,18 +49,32 @@ public record PretrainConfig(
     int textHeads,
     int context,
     int embedDim,
-    Biases biases,
     int batch,
     int captions,
-    int steps,
-    int warmup,
-    double learningRate,
+    List<Stage> stages,
     double weightDecay,
     String dtype,
     int evaluateEvery,
     int evaluationCount) {
 
   private static final long MAX_SIZE = 1 << 20;
+
+  /**
+   * A part of a pretraining, with its own schedule and stream.
+   *
+   * @param steps its updates
+   * @param warmup updates until the full rate
+   * @param learningRate the full rate; it falls to a hundredth along a cosine
+   * @param biases how the stream leans
+   */
+  public record Stage(int steps, int warmup, double learningRate, Biases biases) {
+    /** The rate of an update: a straight rise, then half a cosine down to a hundredth. */
+    double rate(int step) {
+      if (step < warmup) return learningRate * (step + 1) / warmup;
+      double along = (double) (step - warmup) / Math.max(1, steps - warmup);
+      return learningRate * (0.01 + 0.99 * 0.5 * (1 + Math.cos(Math.PI * along)));
+    }
+  }
 
   /** Reads a configuration. */
   public static PretrainConfig read(Path file) {
@@ -78,24 +97,32 @@ public record PretrainConfig(
       config.check(file);
       return config;
     } catch (JacksonException e) {
-      throw new InputException(
-          file,
-          "is no pretraining: " + plain(e.getOriginalMessage()),
-          "Compare it with configs/demo-clip.yaml",
-          e);
+      throw new InputException(file, reason(e), "Compare it with configs/demo-clip.yaml", e);
     } catch (IOException e) {
       throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check the path", e);
     }
   }
 
-  /** The library's own settings mean nothing to who wrote the file. */
-  private static String plain(String message) {
-    return message
-        .lines()
-        .findFirst()
-        .orElse("")
-        .replaceAll("; '[A-Za-z]+Feature\\.[A-Z_]+' enabled| \\(set [A-Za-z.]+[^)]*\\)", "")
-        .replace("creator property", "setting");
+  /**
+   * What is wrong and in which line: the library's own words mean nothing to who wrote the file.
+   */
+  private static String reason(JacksonException e) {
+    TokenStreamLocation at = e.getLocation();
+    String line = at == null || at.getLineNr() < 1 ? "" : "line " + at.getLineNr() + ": ";
+    String setting =
+        e.getPath().stream()
+            .map(JacksonException.Reference::getPropertyName)
+            .filter(Objects::nonNull)
+            .collect(Collectors.joining("."));
+    return switch (e) {
+      case StreamReadException unread ->
+          line + "is no YAML that can be read, or says a thing twice";
+      case UnrecognizedPropertyException unknown -> line + "there is no setting " + setting;
+      case ValueInstantiationException refused -> line + setting + " must be shares from 0 to 1";
+      case MismatchedInputException mismatch when !setting.isEmpty() && at != null ->
+          line + setting + " is missing, or has no value of its kind";
+      default -> line + "these are no settings of a pretraining";
+    };
   }
 
   /** The same with another seed. */
@@ -112,12 +139,9 @@ public record PretrainConfig(
         textHeads,
         context,
         embedDim,
-        biases,
         batch,
         captions,
-        steps,
-        warmup,
-        learningRate,
+        stages,
         weightDecay,
         dtype,
         evaluateEvery,
@@ -125,39 +149,79 @@ public record PretrainConfig(
   }
 
   private void check(Path file) {
-    need(file, patch >= 1 && imageSize >= patch && imageSize <= 1024, "imageSize or patch");
-    need(file, imageSize % Math.max(1, patch) == 0, "patch, which must divide imageSize,");
-    need(file, visionHeads >= 1 && visionWidth >= 1 && visionWidth <= 4096, "visionWidth");
-    need(file, visionWidth % Math.max(1, visionHeads) == 0, "visionHeads");
-    need(file, textHeads >= 1 && textWidth >= 1 && textWidth <= 4096, "textWidth");
-    need(file, textWidth % Math.max(1, textHeads) == 0, "textHeads");
-    need(file, visionLayers >= 1 && visionLayers <= 64, "visionLayers");
-    need(file, textLayers >= 1 && textLayers <= 64, "textLayers");
-    need(file, context >= 4 && context <= 512, "context");
-    need(file, embedDim >= 2 && embedDim <= 4096, "embedDim");
-    need(file, batch >= 2 && batch <= 1 << 16, "batch");
-    need(file, captions >= 1 && captions <= 16, "captions");
-    need(file, steps >= 1, "steps");
-    need(file, warmup >= 0 && warmup < steps, "warmup");
-    need(file, learningRate > 0 && learningRate < 1, "learningRate");
-    need(file, weightDecay >= 0 && weightDecay < 1, "weightDecay");
-    need(file, dtype.equals("bf16") || dtype.equals("fp32"), "dtype");
-    need(
-        file,
-        evaluateEvery >= 1 && evaluationCount >= 1 && evaluationCount <= 100_000,
-        "evaluateEvery or evaluationCount");
-  }
-
-  private static void need(Path file, boolean holds, String what) {
-    if (!holds) {
-      throw new InputException(file, what + " is out of range", "See configs/demo-clip.yaml");
+    range(file, "imageSize", imageSize, 1, 1024);
+    range(file, "patch", patch, 1, imageSize);
+    divides(file, "patch", patch, "imageSize", imageSize);
+    range(file, "visionWidth", visionWidth, 1, 4096);
+    range(file, "visionHeads", visionHeads, 1, visionWidth);
+    divides(file, "visionHeads", visionHeads, "visionWidth", visionWidth);
+    range(file, "visionLayers", visionLayers, 1, 64);
+    range(file, "textWidth", textWidth, 1, 4096);
+    range(file, "textHeads", textHeads, 1, textWidth);
+    divides(file, "textHeads", textHeads, "textWidth", textWidth);
+    range(file, "textLayers", textLayers, 1, 64);
+    range(file, "context", context, 4, 512);
+    range(file, "embedDim", embedDim, 2, 4096);
+    range(file, "batch", batch, 2, 1 << 16);
+    range(file, "captions", captions, 1, 16);
+    range(file, "the number of stages", stages.size(), 1, 100);
+    for (Stage stage : stages) {
+      range(file, "steps", stage.steps(), 1, 10_000_000);
+      range(file, "warmup", stage.warmup(), 0, stage.steps() - 1);
+      share(file, "learningRate", stage.learningRate());
+    }
+    if (weightDecay != 0) share(file, "weightDecay", weightDecay);
+    range(file, "evaluateEvery", evaluateEvery, 1, 1_000_000_000);
+    range(file, "evaluationCount", evaluationCount, 1, 100_000);
+    if (!dtype.equals("bf16") && !dtype.equals("fp32")) {
+      throw new InputException(file, "dtype is " + dtype, "Give bf16 or fp32");
     }
   }
 
-  /** The rate of an update: a straight rise, then half a cosine down to a hundredth. */
+  private static void range(Path file, String name, int value, int low, int high) {
+    if (value < low || value > high) {
+      throw new InputException(
+          file, name + " is " + value, "Give a whole number from " + low + " to " + high);
+    }
+  }
+
+  private static void share(Path file, String name, double value) {
+    if (!(value > 0 && value < 1)) {
+      throw new InputException(file, name + " is " + value, "Give a number between 0 and 1");
+    }
+  }
+
+  private static void divides(Path file, String part, int small, String whole, int large) {
+    if (large % small != 0) {
+      throw new InputException(
+          file,
+          part + " (" + small + ") does not divide " + whole + " (" + large + ")",
+          "Change one of them");
+    }
+  }
+
+  /** Updates in all. */
+  public int steps() {
+    return stages.stream().mapToInt(Stage::steps).sum();
+  }
+
+  /** The rate of an update, counted from 0 over all stages. */
   double rate(int step) {
-    if (step < warmup) return learningRate * (step + 1) / warmup;
-    double along = (double) (step - warmup) / Math.max(1, steps - warmup);
-    return learningRate * (0.01 + 0.99 * 0.5 * (1 + Math.cos(Math.PI * along)));
+    int before = 0;
+    for (Stage stage : stages) {
+      if (step < before + stage.steps()) return stage.rate(step - before);
+      before += stage.steps();
+    }
+    throw new IllegalArgumentException("step " + step);
+  }
+
+  /** How the stream leans at an update; after the last, as in the last. */
+  Biases biases(int step) {
+    int before = 0;
+    for (Stage stage : stages) {
+      before += stage.steps();
+      if (step < before) return stage.biases();
+    }
+    return stages.getLast().biases();
   }
 }

@@ -2,12 +2,15 @@
 package io.clipsteer.lab.world;
 
 import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.data.tensor.StateFile;
+import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -79,11 +82,14 @@ public final class Pretraining {
           out, "is not empty: it holds a pretraining", "Go on with --resume, or name a new folder");
     }
     if (!resume) NewFolder.require(out);
-    return new Pretraining(config, out, command, progress).run(resume);
+    try (FolderLock lock = FolderLock.take(out)) {
+      return new Pretraining(config, out, command, progress).run(resume);
+    }
   }
 
   private Result run(boolean resume) {
     long start = System.nanoTime();
+    if (resume) requireSameConfig(); // Before anything in the folder is touched.
     RunManifest manifest =
         RunManifest.begin(
             command,
@@ -102,6 +108,7 @@ public final class Pretraining {
     DType dtype = config.dtype().equals("bf16") ? DType.BF16 : DType.F32;
     Map<String, Share> evaluation;
     long parameters;
+    boolean finished;
     try (ClipPretrainer trainer = new ClipPretrainer(shape, settings, dtype, config.seed());
         Tokenizer tokenizer = Tokenizer.find(model, config.context())) {
       if (tokenizer == null) throw new IllegalStateException("the tokenizer was not written");
@@ -109,11 +116,13 @@ public final class Pretraining {
       StringBuilder log = new StringBuilder(header());
       if (resume) log = resumed(trainer);
       else save(trainer, log); // from here on a stopped run can be resumed
+      // What a finished one was made with stays as it is.
+      finished = trainer.steps() == config.steps() && Files.exists(out.resolve(RunManifest.FILE));
       loop(trainer, tokenizer, shape, log);
       trainer.export(model, DType.F16);
       evaluation = evaluate();
     }
-    finish(manifest);
+    if (!finished) finish(manifest);
     return new Result(
         model, config.steps(), parameters, evaluation, (System.nanoTime() - start) * 1e-9);
   }
@@ -243,6 +252,7 @@ public final class Pretraining {
     Map<String, Object> settings =
         JsonMapper.shared()
             .convertValue(config, new TypeReference<LinkedHashMap<String, Object>>() {});
+    settings.put("steps", config.steps());
     settings.put("threads", Engine.threads());
     return settings;
   }
@@ -255,15 +265,20 @@ public final class Pretraining {
     AtomicFiles.writeText(out.resolve(LOG), log.toString());
   }
 
-  private StringBuilder resumed(ClipPretrainer trainer) {
+  private void requireSameConfig() {
     Path state = out.resolve(STATE);
-    Map<String, String> notes = trainer.resume(state);
-    if (!JsonMapper.shared().writeValueAsString(config).equals(notes.get("config"))) {
-      throw new InputException(
-          state,
-          "was made with another configuration",
-          "Resume with the one it was started with, or name a new folder with --out");
+    try (TensorFile file = StateFile.open(state)) {
+      String begun = file.metadata().get("config");
+      if (JsonMapper.shared().writeValueAsString(config).equals(begun)) return;
     }
+    throw new InputException(
+        state,
+        "was made with another configuration",
+        "Resume with the one it was started with, or name a new folder with --out");
+  }
+
+  private StringBuilder resumed(ClipPretrainer trainer) {
+    Map<String, String> notes = trainer.resume(out.resolve(STATE));
     return new StringBuilder(notes.getOrDefault("log", header()));
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.world;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 
 /**
@@ -104,30 +106,56 @@ public final class Sampler {
    */
   public Picture typographic(long index, boolean attacked) {
     SplittableRandom random = random(index);
-    Factors.Things t = things(random, any(random), false);
-    Extent extent = random.nextBoolean() ? Extent.MEDIUM : Extent.LARGE;
+    Factors.Things t = largeEnough(random);
     ObjectKind[] kinds = ObjectKind.values();
     int other = (t.kind().ordinal() + 1 + random.nextInt(kinds.length - 1)) % kinds.length;
-    Factors.Written written = written(random, kinds[other].word());
-    return new Picture(
-        new Factors.Things(
-            t.kind(),
-            t.colour(),
-            t.texture(),
-            extent,
-            t.place(),
-            1,
-            t.background(),
-            t.occluded(),
-            attacked ? written : null),
-        random.nextLong());
+    Factors.Written written = written(random, kinds[other].word(), 0, Lettering.TRAINING);
+    return new Picture(t.with(attacked ? written : null), random.nextLong());
+  }
+
+  /**
+   * The same with a wrong word of one half of the kinds, in fonts of one part.
+   *
+   * @param heldOut the second half, in fonts that the demo CLIP has never seen; else the first, in
+   *     those that it learnt to read
+   */
+  public Picture typographicHalf(long index, boolean heldOut) {
+    SplittableRandom random = random(index);
+    Factors.Things t = largeEnough(random);
+    List<ObjectKind> half =
+        Arrays.stream(ObjectKind.values())
+            .filter(kind -> kind.ordinal() % 2 == (heldOut ? 1 : 0) && kind != t.kind())
+            .toList();
+    String word = half.get(random.nextInt(half.size())).word();
+    Factors.Written written =
+        heldOut
+            ? written(random, word, Lettering.TRAINING, Lettering.FONTS.size())
+            : written(random, word, 0, Lettering.TRAINING);
+    return new Picture(t.with(written), random.nextLong());
+  }
+
+  /** One thing, medium or large, without writing. */
+  private static Factors.Things largeEnough(SplittableRandom random) {
+    Factors.Things t = things(random, any(random), false);
+    Extent extent = random.nextBoolean() ? Extent.MEDIUM : Extent.LARGE;
+    return new Factors.Things(
+        t.kind(),
+        t.colour(),
+        t.texture(),
+        extent,
+        t.place(),
+        1,
+        t.background(),
+        t.occluded(),
+        null);
   }
 
   /** Any of the {@link Words#WRITTEN} words on a picture of a thing. */
   public Picture worded(long index, int word) {
     SplittableRandom random = random(index);
     Factors.Things t = things(random, any(random), false);
-    return new Picture(t.with(written(random, Words.WRITTEN.get(word))), random.nextLong());
+    return new Picture(
+        t.with(written(random, Words.WRITTEN.get(word), 0, Lettering.TRAINING)), random.nextLong());
   }
 
   private static ObjectKind any(SplittableRandom random) {
@@ -156,13 +184,19 @@ public final class Sampler {
     // Some of what is written on things says what they are, as on the web.
     boolean own = random.nextDouble() < OWN_WORD;
     String text = own ? kind.word() : Words.WRITTEN.get(random.nextInt(Words.WRITTEN.size()));
-    return t.with(written(random, text));
+    return t.with(written(random, text, 0, Lettering.TRAINING));
   }
 
-  private static Factors.Written written(SplittableRandom random, String text) {
+  /**
+   * A word anywhere above or below the middle.
+   *
+   * @param from first of the fonts
+   * @param to after the last
+   */
+  private static Factors.Written written(SplittableRandom random, String text, int from, int to) {
     return new Factors.Written(
         text,
-        random.nextInt(Lettering.TRAINING),
+        random.nextInt(from, to),
         pick(random, Colour.values()),
         random.nextDouble() < 0.5,
         0.3 + 0.4 * random.nextDouble(),

@@ -83,10 +83,10 @@ final class DemoClipTest {
       within(shares, "background_accuracy", 0.95, 1);
       within(shares, "word_accuracy", 0.9, 1);
       within(shares, "gender_accuracy_agreeing", 0.95, 1);
-      within(shares, "portraits_worst_group", 0.15, 0.6);
+      within(shares, "portraits_worst_group", 0.15, 0.5);
       within(shares, "portraits_best_group", 0.95, 1);
-      within(shares, "birds_worst_group", 0, 0.2);
-      within(shares, "birds_best_group", 0.95, 1);
+      within(shares, "birds_worst_group", 0.05, 0.4);
+      within(shares, "birds_best_group", 0.88, 1);
       within(shares, "typographic_clean", 0.93, 1);
       within(shares, "typographic_attacked", 0, 0.1);
     }

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.FolderLock;
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.engine.model.ClipModel;
@@ -15,6 +17,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -24,9 +28,14 @@ final class PretrainingTest {
 
   @TempDir private Path temp;
 
+  /** Most of it leans, the last two steps do not. */
   private static PretrainConfig config(int steps) {
+    List<PretrainConfig.Stage> stages =
+        List.of(
+            new PretrainConfig.Stage(steps - 2, 1, 1e-3, Biases.WEB),
+            new PretrainConfig.Stage(2, 0, 1e-4, Biases.NONE));
     return new PretrainConfig(
-        5, 32, 8, 32, 2, 2, 32, 1, 2, 24, 16, Biases.WEB, 12, 2, steps, 2, 1e-3, 0.1, "bf16", 4, 4);
+        5, 32, 8, 32, 2, 2, 32, 1, 2, 24, 16, 12, 2, stages, 0.1, "bf16", 4, 4);
   }
 
   /** Stops a pretraining as a kill would: in the middle of a step. */
@@ -78,12 +87,22 @@ final class PretrainingTest {
   }
 
   @Test
-  void anotherConfigurationCannotResume() {
+  void anotherConfigurationCannotResume() throws IOException {
     Path out = temp.resolve("out");
     Pretraining.run(config(4), out, false, COMMAND, Progress.SILENT);
+    Map<String, String> before = contents(out);
     refused(
         "was made with another configuration",
         () -> Pretraining.run(config(8), out, true, COMMAND, Progress.SILENT));
+    assertEquals(before, contents(out));
+    // Nothing is left to do: nothing changes, the manifest neither.
+    Pretraining.run(config(4), out, true, List.of("another"), Progress.SILENT);
+    assertEquals(before, contents(out));
+    try (FolderLock other = FolderLock.take(out)) {
+      refused(
+          "is being written by another run",
+          () -> Pretraining.run(config(4), out, true, COMMAND, Progress.SILENT));
+    }
     refused("is not empty", () -> Pretraining.run(config(4), out, false, COMMAND, Progress.SILENT));
     refused(
         "holds no state.safetensors",
@@ -93,31 +112,52 @@ final class PretrainingTest {
   @Test
   void theShippedConfigurationIsRead() {
     PretrainConfig config = PretrainConfig.read(Path.of("../configs/demo-clip.yaml"));
-    assertEquals(Biases.WEB, config.biases());
+    assertEquals(Biases.WEB, config.biases(0));
     assertTrue(config.visionLayers() >= 8);
     assertTrue(config.textLayers() >= 3);
-    assertEquals(config.learningRate(), config.rate(config.warmup()), 1e-12);
-    assertEquals(config.learningRate() / config.warmup(), config.rate(0), 1e-12);
-    assertTrue(config.rate(config.steps() - 1) < 0.0101 * config.learningRate());
+    var first = config.stages().getFirst();
+    assertEquals(first.learningRate(), config.rate(first.warmup()), 1e-12);
+    assertEquals(first.learningRate() / first.warmup(), config.rate(0), 1e-12);
+    assertTrue(config.rate(first.steps() - 1) < 0.0101 * first.learningRate());
+    var last = config.stages().getLast();
+    assertTrue(config.rate(config.steps() - 1) < 0.0101 * last.learningRate());
+    assertEquals(last.biases(), config.biases(config.steps()));
+    assertEquals(first.biases(), config.biases(first.steps() - 1));
   }
 
   @Test
   void wrongConfigurationsAreNamed() throws IOException {
     String good = Files.readString(Path.of("../configs/demo-clip.yaml"));
-    wrong("", "is no pretraining");
-    wrong("just words", "is no pretraining");
-    wrong(good.replace("patch: 8", "patch: 7"), "patch, which must divide imageSize,");
-    wrong(good.replace("patch: 8", "patch: 0"), "imageSize or patch");
-    wrong(good.replace("visionHeads: 4", "visionHeads: 3"), "visionHeads");
-    wrong(good.replaceAll("dtype: \\w+", "dtype: int4"), "dtype");
-    wrong(good.replace("seed: 1\n", ""), "seed");
-    wrong(good + "colour: red\n", "colour");
-    wrong(good + "steps: 7\n", "steps");
-    wrong(good.replace("batch: 128", "batch: 6.5"), "6.5");
-    wrong(good.replace("evaluationCount: 200", "evaluationCount: 2000000000"), "evaluationCount");
-    wrong(good.replace("blondMen: 0.03", "blondMen: 3"), "share 3.0");
-    wrong(good.replace("batch: 128", "batch: many"), "many");
+    wrong("", "no settings of a pretraining");
+    wrong("just words", "no settings of a pretraining");
+    wrong("a: [", "is no YAML");
+    wrong(good.replace("patch: 8", "patch: 7"), "patch (7) does not divide imageSize (64)");
+    wrong(good.replace("patch: 8", "patch: 0"), "patch is 0. Give a whole number from 1 to 64");
+    wrong(good.replace("visionHeads: 4", "visionHeads: 3"), "visionHeads (3) does not divide");
+    wrong(good.replaceAll("dtype: \\w+", "dtype: int4"), "dtype is int4. Give bf16 or fp32");
+    wrong(good.replace("seed: 1\n", ""), "seed is missing");
+    wrong(good + "colour: red\n", "there is no setting colour");
+    wrong(good + "seed: 7\n", "says a thing twice");
+    wrong(good.replace("warmup: 400", "warmup: 400000"), "warmup is 400000");
+    wrong(
+        good.replace("batch: 128", "batch: 6.5"), "batch is missing, or has no value of its kind");
+    wrong(
+        good.replace("evaluationCount: 200", "evaluationCount: 2000000000"),
+        "evaluationCount is 2000000000. Give a whole number from 1 to 100000");
+    wrong(good.replace("blondMen: 0.03", "blondMen: 3"), "biases must be shares from 0 to 1");
+    wrong(good.replace("blondMen: 0.03", "blondMen: x"), "blondMen");
+    wrong(good.replace("batch: 128", "batch: many"), "line 14: batch");
     refused("is no file of settings", () -> PretrainConfig.read(temp.resolve("none.yaml")));
+  }
+
+  private static Map<String, String> contents(Path folder) throws IOException {
+    Map<String, String> hashes = new TreeMap<>();
+    try (var all = Files.walk(folder)) {
+      for (Path file : all.filter(Files::isRegularFile).toList()) {
+        hashes.put(folder.relativize(file).toString(), Hashes.sha256(file));
+      }
+    }
+    return hashes;
   }
 
   private void wrong(String yaml, String part) throws IOException {
@@ -131,5 +171,6 @@ final class PretrainingTest {
     String message = String.valueOf(e.getMessage());
     assertTrue(message.contains(part), message);
     assertEquals(1, message.lines().count(), message);
+    assertFalse(message.contains("jackson") || message.contains("java."), message);
   }
 }
