@@ -83,10 +83,19 @@ final class AttackCommand implements Callable<Integer> {
       defaultValue = "train",
       paramLabel = "KIND",
       description = {
-        "train: five fonts, in the middle third of the height; held-out: the others, above or"
-            + " below it, to test on (default: ${DEFAULT-VALUE})."
+        "train: five fonts, in the upper third of the height; held-out: the others, in the lower"
+            + " third, to test on (default: ${DEFAULT-VALUE})."
       })
   private String fonts;
+
+  @Option(
+      names = "--letters",
+      defaultValue = "0.12-0.3",
+      paramLabel = "LOW-HIGH",
+      description = {
+        "Height of the letters, shares of the picture's shorter side (default: ${DEFAULT-VALUE})."
+      })
+  private String letters;
 
   @Option(
       names = "--limit",
@@ -109,7 +118,14 @@ final class AttackCommand implements Callable<Integer> {
     }
     long start = System.nanoTime();
     ImageSet set = labels == null ? ImageSet.open(images) : ImageSet.table(labels, images);
-    var attack = new Attack(set, words(), Writing.Kind.parse(fonts), limit, common.seed());
+    var attack =
+        new Attack(
+            set,
+            words(),
+            Writing.Kind.parse(fonts),
+            Writing.Letters.parse(letters),
+            limit,
+            common.seed());
     Attack.Result result = attack.write(out, common.progress());
     result.skipped().forEach(reason -> System.err.println("left out " + reason));
     double seconds = (System.nanoTime() - start) * 1e-9;

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.Hashes;
 import io.clipsteer.data.NewFolder;
-import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.ImageLoader;
-import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
-import io.clipsteer.lab.Versions;
+import io.clipsteer.lab.attack.Writing;
 import io.clipsteer.lab.suppress.Defence;
-import io.clipsteer.lab.suppress.EditFolder;
 import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.Study;
 import io.clipsteer.lab.suppress.StudySource;
@@ -22,10 +18,8 @@ import io.clipsteer.lab.suppress.Wording;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -62,6 +56,15 @@ final class DefendCommand implements Callable<Integer> {
   private List<String> words = List.of();
 
   @Option(
+      names = "--letters",
+      defaultValue = "0.12-0.3",
+      paramLabel = "LOW-HIGH",
+      description = {
+        "Height of the letters, shares of the picture's shorter side (default: ${DEFAULT-VALUE})."
+      })
+  private String letters;
+
+  @Option(
       names = "--out",
       required = true,
       paramLabel = "EDIT",
@@ -72,9 +75,10 @@ final class DefendCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     Settings settings = how.settings(common.seed());
-    boolean rivals = how.rivals();
+    how.rivals();
     Wording wording = how.wording();
     ImageLoader.Options options = how.options();
+    Writing.Letters height = Writing.Letters.parse(letters);
     NewFolder.require(out);
     RunFolder folder = runs.folder();
     RunFolder.Run trained = Layers.chosen(folder.read(), how.layers());
@@ -82,41 +86,20 @@ final class DefendCommand implements Callable<Integer> {
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
       StudySource source =
-          new Defence(images, out.resolve("attacks"), words, common.seed())
+          new Defence(images, out.resolve("attacks"), words, height, common.seed())
               .write(how.perGroup(), progress);
       Study study = source.read(clip, wording, options, progress);
-      String hash = Hashes.sha256(clip.source().weights());
       Map<String, Object> config = new LinkedHashMap<>();
       config.put("run", runs.path().toAbsolutePath().normalize().toString());
       config.put("images", images.toString());
       config.put("words", words);
+      config.put("letters", letters);
       how.describe(settings, config);
-      RunManifest manifest =
-          RunManifest.begin(
-              spec.root().commandLine().getParseResult().originalArgs(),
-              config,
-              Map.of("defend", common.seed()),
-              Map.of("model", hash),
-              Versions.CLIPSTEER,
-              Engine.torchVersion(),
-              null);
-      SuppressionReport report =
-          new SuppressionRun(clip, saes, study, settings).run(rivals, progress);
-      EditFolder.write(out, report, runs.path(), hash, manifest);
-      report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
-      Map<String, @Nullable Object> defence = report.defence();
-      Map<String, Object> json = new LinkedHashMap<>(report.json());
-      json.put("defence", defence);
-      common.print(json, report.text() + "\n" + text(defence));
+      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
+      var run = new SuppressionRun(clip, saes, study, settings, how.prefixed(true));
+      SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
+      common.print(report.json(), report.text());
     }
     return 0;
-  }
-
-  private static String text(Map<String, @Nullable Object> defence) {
-    Object back = defence.get("won_back");
-    return back instanceof Double part
-        ? String.format(
-            Locale.ROOT, "of the accuracy that the attack costs, %.0f %% won back", 100 * part)
-        : "the attack costs no accuracy: nothing to win back";
   }
 }

@@ -69,7 +69,9 @@ record DemoResult(
         lost(defence.path("clean").path("value"), defence.path("clean_after").path("value")));
     json.put("won_back", defence.path("won_back"));
     json.put("p", defence.path("mcnemar_p"));
-    for (String key : List.of("layer", "features", "baselines")) json.put(key, report.path(key));
+    for (String key : List.of("layer", "features", "baselines", "combined")) {
+      json.put(key, report.path(key));
+    }
     return json;
   }
 
@@ -194,6 +196,15 @@ record DemoResult(
         lost(defence.path("clean").path("value"), defence.path("clean_after").path("value")));
     text.append("portraits and birds: worst group, cost in points of all; ");
     text.append("typographic: with a wrong word, cost in points without\n");
+    text.append(line("%n%-24s %9s %9s%n", "against wrong words", "clean", "attacked"));
+    for (JsonNode one : report.path("combined")) {
+      text.append(
+          line(
+              "%-24s %9s %9s%n",
+              one.path("name").asString(""),
+              percent(one.path("clean").path("value")),
+              percent(one.path("attacked").path("value"))));
+    }
   }
 
   private static void row(

@@ -29,13 +29,16 @@ record DemoStage(String name, List<String> words) {
       draw-7        world generate --set birds --split train --count GROUPS --seed SEED --out OUT/pictures/birds-train
       draw-8        world generate --set birds --split validation --count CHOOSING --seed SEED --out OUT/pictures/birds-validation
       draw-9        world generate --set birds --split test --count GROUPS --seed SEED --out OUT/pictures/birds
+      draw-10       world generate --set typographic --split train --count WRITTEN --seed SEED --out OUT/pictures/typographic-train
+      draw-11       world generate --set typographic --split validation --count WRITTEN --seed SEED --out OUT/pictures/typographic-validation
+      draw-12       world generate --set typographic --split test --count ATTACKED --seed SEED --out OUT/pictures/typographic
       train         train --model OUT/model --images OUT/pictures/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --seed SEED --out OUT/run
       evaluate      evaluate --run OUT/run --images OUT/pictures/objects --limit KNOWN
       index         index --run OUT/run --images OUT/pictures/mixed --labels OUT/pictures/mixed/factors.jsonl --vocabulary OUT/model/words.txt
       steerability  steerability --run OUT/run --images OUT/pictures/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --dose DOSE --seed SEED --out OUT/steerability
-      portraits     suppress --run OUT/run --data celeba:OUT/pictures/portraits --train celeba:OUT/pictures/portraits-train --validation celeba:OUT/pictures/portraits-validation --select SELECT --seed SEED --out OUT/edits/portraits
-      birds         suppress --run OUT/run --data waterbirds:OUT/pictures/birds --train waterbirds:OUT/pictures/birds-train --validation waterbirds:OUT/pictures/birds-validation --select SELECT --seed SEED --out OUT/edits/birds
-      typographic   defend --run OUT/run --images OUT/pictures/objects --select SELECT --seed SEED --out OUT/edits/typographic
+      portraits     suppress --run OUT/run --data celeba:OUT/pictures/portraits --train celeba:OUT/pictures/portraits-train --validation celeba:OUT/pictures/portraits-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/portraits
+      birds         suppress --run OUT/run --data waterbirds:OUT/pictures/birds --train waterbirds:OUT/pictures/birds-train --validation waterbirds:OUT/pictures/birds-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/birds
+      typographic   suppress --run OUT/run --data typographic:OUT/pictures/typographic --train typographic:OUT/pictures/typographic-train --validation typographic:OUT/pictures/typographic-validation --clean OUT/pictures/objects --layers TRIED --select SELECT --edit mean --draws DRAWS --defense-prefix --seed SEED --out OUT/edits/typographic
       report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
       """;
 
@@ -53,13 +56,16 @@ record DemoStage(String name, List<String> words) {
    *     together
    * @param choosing the same to choose on
    * @param things pictures without writing: a quarter to rank on, a quarter to choose on, half to
-   *     report on
+   *     report on; as many again with writing
    * @param steered pictures of steerability
    * @param dose features of each SAE asked at several strengths
    * @param known pictures of each set when the model is asked what it knows, and of things when the
    *     SAEs are
    * @param layers with SAEs
-   * @param select how suppression ranks features
+   * @param tried of these, where suppression looks
+   * @param select how it ranks features
+   * @param draws random features and directions that it is held against; fewer than six could not
+   *     show that they help, if they did
    */
   record Size(
       int training,
@@ -72,13 +78,15 @@ record DemoStage(String name, List<String> words) {
       int dose,
       int known,
       String layers,
-      String select) {
+      String tried,
+      String select,
+      int draws) {
     static final Size WHOLE =
-        new Size(6000, 1_000_000, 2000, 4000, 1600, 4000, 32, 10, 500, "3-7", "greedy");
+        new Size(6000, 1_000_000, 2000, 4000, 1200, 4000, 32, 10, 500, "3-7", "3,4", "causal", 6);
 
     /** A minute's worth: that everything runs, not what comes out. */
     static final Size QUICK =
-        new Size(600, 60_000, 300, 240, 240, 320, 4, 0, 20, "5,7", "mean-difference");
+        new Size(600, 60_000, 300, 240, 240, 320, 4, 0, 20, "5,7", "5", "mean-difference", 2);
   }
 
   /** All stages, in their order. */
@@ -97,6 +105,10 @@ record DemoStage(String name, List<String> words) {
     values.put("KNOWN", size.known);
     values.put("LAYERS", size.layers);
     values.put("SELECT", size.select);
+    values.put("TRIED", size.tried);
+    values.put("DRAWS", size.draws);
+    values.put("WRITTEN", size.things / 4);
+    values.put("ATTACKED", size.things / 2);
     return SCRIPT.lines().map(line -> of(line.strip().split(" +"), values)).toList();
   }
 

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.Hashes;
 import io.clipsteer.data.NewFolder;
-import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.ImageLoader;
-import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
-import io.clipsteer.lab.Versions;
-import io.clipsteer.lab.suppress.EditFolder;
 import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.Study;
 import io.clipsteer.lab.suppress.StudySource;
@@ -21,6 +16,7 @@ import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.Wording;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -101,9 +97,10 @@ final class SuppressCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     Settings settings = how.settings(common.seed());
-    boolean rivals = how.rivals();
+    how.rivals();
     StudySource source = source();
     Wording wording = how.wording();
+    Wording prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
     ImageLoader.Options options = how.options();
     NewFolder.require(out);
     RunFolder folder = runs.folder();
@@ -112,20 +109,10 @@ final class SuppressCommand implements Callable<Integer> {
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
       Study study = source.read(clip, wording, options, progress);
-      String hash = Hashes.sha256(clip.source().weights());
-      RunManifest manifest =
-          RunManifest.begin(
-              spec.root().commandLine().getParseResult().originalArgs(),
-              config(settings),
-              Map.of("suppress", common.seed()),
-              Map.of("model", hash),
-              Versions.CLIPSTEER,
-              Engine.torchVersion(),
-              null);
+      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
+      var run = new SuppressionRun(clip, saes, study, settings, prefixed);
       SuppressionReport report =
-          new SuppressionRun(clip, saes, study, settings).run(rivals, progress);
-      EditFolder.write(out, report, runs.path(), hash, manifest);
-      report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+          how.report(run, command, config(settings), runs.path(), out, progress);
       common.print(report.json(), report.text());
     }
     return 0;

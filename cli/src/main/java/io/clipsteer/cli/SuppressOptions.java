@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.Versions;
+import io.clipsteer.lab.suppress.EditFolder;
 import io.clipsteer.lab.suppress.Settings;
+import io.clipsteer.lab.suppress.SuppressionReport;
+import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.Wording;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -78,6 +86,14 @@ final class SuppressOptions {
   private int draws;
 
   @Option(
+      names = "--defense-prefix",
+      description = {
+        "For written words: also learn a token to stand before class names (Azuma and Matsui 2023),"
+            + " and tell it alone and together with the edit."
+      })
+  private boolean prefix;
+
+  @Option(
       names = "--per-group",
       defaultValue = "1000",
       paramLabel = "N",
@@ -128,6 +144,15 @@ final class SuppressOptions {
         seed);
   }
 
+  /** How names become texts, where Defense-Prefix is to be learnt; else null. */
+  @Nullable Wording prefixed(boolean written) {
+    if (prefix && !written) {
+      throw new InputException(
+          "--defense-prefix", "is for written words", "Give --data typographic:DIR and its like");
+    }
+    return prefix ? wording() : null;
+  }
+
   boolean rivals() {
     return switch (baselines) {
       case "all" -> true;
@@ -146,6 +171,36 @@ final class SuppressOptions {
         batch, decoders, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
   }
 
+  /**
+   * Suppresses, and writes the edit's folder.
+   *
+   * @param command the command line; its first word is the command
+   * @param config what the manifest tells
+   * @param saes folder of the run
+   */
+  SuppressionReport report(
+      SuppressionRun run,
+      List<String> command,
+      Map<String, Object> config,
+      Path saes,
+      Path out,
+      Progress progress) {
+    String hash = Hashes.sha256(run.model().source().weights());
+    RunManifest manifest =
+        RunManifest.begin(
+            command,
+            config,
+            Map.of(command.getFirst(), run.settings().seed()),
+            Map.of("model", hash),
+            Versions.CLIPSTEER,
+            Engine.torchVersion(),
+            null);
+    SuppressionReport report = run.run(rivals(), progress);
+    EditFolder.write(out, report, saes, hash, manifest);
+    report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+    return report;
+  }
+
   /** The options, for a manifest. */
   void describe(Settings settings, Map<String, Object> config) {
     config.put("layers", String.valueOf(layers));
@@ -155,6 +210,7 @@ final class SuppressOptions {
     config.put("sizes", new ArrayList<>(settings.sizes()));
     config.put("max_clean_loss", settings.maxLoss());
     config.put("draws", settings.draws());
+    config.put("defense_prefix", prefix);
     config.put("per_group", perGroup);
     config.put("prompts", String.valueOf(prompts));
     config.put("library", String.valueOf(library));

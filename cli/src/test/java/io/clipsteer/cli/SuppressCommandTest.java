@@ -180,9 +180,19 @@ final class SuppressCommandTest {
                 "--select",
                 "auroc",
                 "--baselines",
-                "none")
+                "none",
+                "--defense-prefix")
             .json();
     assertEquals("nothing written", json.get("groups").get(0).get("group").asString());
+    JsonNode combined = json.get("combined");
+    assertEquals("no defence", combined.get(0).get("name").asString());
+    assertEquals("Defense-Prefix", combined.get(1).get("name").asString());
+    assertEquals(json.get("layer").isNull() ? 2 : 4, combined.size());
+    assertEquals(
+        json.get("defence").get("attacked").get("value"),
+        combined.get(0).get("attacked").get("value"));
+    suppress(temp.resolve("no"), "--data", "celeba:" + portraits, "--defense-prefix")
+        .wrongUsage("--defense-prefix");
     assertEquals("a word written", json.get("groups").get(1).get("group").asString());
     assertTrue(json.get("baselines").isEmpty());
   }
@@ -205,6 +215,8 @@ final class SuppressCommandTest {
             things,
             "--fonts",
             "held-out",
+            "--letters",
+            "0.4-.5",
             "--limit",
             5,
             "--out",
@@ -223,6 +235,7 @@ final class SuppressCommandTest {
       assertFalse(text.equals(label), file);
       assertTrue(List.of("cat", "ice cream").contains(text), text);
       assertTrue(attack.get("writing").get("font").asInt() < Lettering.TRAINING, line);
+      assertTrue(attack.get("writing").get("y").asDouble() <= 1 / 3.0, line);
       var picture = ImageDecoder.decode(first.resolve(file));
       var plain = ImageDecoder.decode(things.resolve(attack.get("source").asString()));
       assertEquals(plain.width(), picture.width());
@@ -239,7 +252,13 @@ final class SuppressCommandTest {
       JsonNode writing = JsonMapper.shared().readTree(line).get("writing");
       assertTrue(writing.get("font").asInt() >= Lettering.TRAINING, line);
       double y = writing.get("y").asDouble();
-      assertTrue(y <= 1 / 3.0 || y >= 2 / 3.0, line);
+      assertTrue(y >= 2 / 3.0, line);
+      double size = writing.get("size").asDouble();
+      assertTrue(size >= 0.4 && size < 0.5, line);
+    }
+    for (String letters : List.of("0.3", "0.4-0.3", "0-1", "0.5-1.5", "a-b")) {
+      CommandsTest.run("attack", "--images", things, "--letters", letters, "--out", other)
+          .wrongUsage("--letters");
     }
   }
 

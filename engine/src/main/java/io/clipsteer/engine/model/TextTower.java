@@ -86,6 +86,10 @@ public final class TextTower {
     return config;
   }
 
+  Weights weights() {
+    return weights;
+  }
+
   /** Element type of weights and residual stream. */
   public DType dtype() {
     return weights.tokens().dtype();
@@ -158,7 +162,8 @@ public final class TextTower {
     }
   }
 
-  private int endOf(long[] ids) {
+  /** Place of the token that speaks for a text. */
+  int endOf(long[] ids) {
     return switch (config.endRule()) {
       case FIRST -> 0;
       case LAST -> ids.length - 1;

@@ -27,11 +27,17 @@ import tools.jackson.databind.json.JsonMapper;
  * @param images their labels say what is seen
  * @param words words to write, or null for the other pictures' labels
  * @param kind fonts and places
+ * @param letters how tall they are
  * @param limit pictures at most, as many of each label
  * @param seed of words, fonts, colours, places, sizes and angles
  */
 public record Attack(
-    ImageSet images, @Nullable List<String> words, Writing.Kind kind, long limit, long seed) {
+    ImageSet images,
+    @Nullable List<String> words,
+    Writing.Kind kind,
+    Writing.Letters letters,
+    long limit,
+    long seed) {
   /**
    * What was written.
    *
@@ -123,7 +129,7 @@ public record Attack(
         String label = label(item);
         List<String> wrong = choice.stream().filter(w -> !w.equals(label)).toList();
         String word = wrong.get(random.nextInt(wrong.size()));
-        Writing writing = Writing.draw(kind, random);
+        Writing writing = Writing.draw(kind, letters, random);
         RgbImage picture;
         try {
           picture = ImageDecoder.decode(item.bytes(), item.id());

@@ -14,6 +14,8 @@ import java.awt.geom.Rectangle2D;
 import java.awt.image.BufferedImage;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * How a word stands on a picture.
@@ -29,11 +31,14 @@ import java.util.SplittableRandom;
  */
 public record Writing(
     int font, int ink, int edge, double stroke, double size, double x, double y, double angle) {
-  /** Fonts and places that are used together, so that others can be kept for testing. */
+  /**
+   * Fonts and places that are used together, so that others can be kept for testing. The middle is
+   * left free: a word there hides what is seen, and no edit gives back what cannot be seen.
+   */
   public enum Kind {
-    /** The fonts that generated sets use, in the middle third of the height. */
+    /** The fonts that generated sets use, in the upper third of the height. */
     TRAIN,
-    /** Fonts that are held out, in the upper or the lower third. */
+    /** Fonts that are held out, in the lower third. */
     HELD_OUT;
 
     /** As the command line says it. */
@@ -57,8 +62,36 @@ public record Writing(
   /** Share of the picture's width and height that a word may take. */
   private static final double ROOM = 0.94;
 
+  /**
+   * How tall letters are, from the lowest to the highest point of any: shares of the picture's
+   * shorter side.
+   */
+  public record Letters(double low, double high) {
+    /** As on photos: a note, a label, a sign. */
+    public static final Letters PHOTO = new Letters(0.12, 0.3);
+
+    public Letters {
+      if (!(low >= 0.01 && low < high && high <= 1)) {
+        throw new InputException(
+            "--letters " + low + "-" + high,
+            "no range",
+            "Use 0.12-0.3, shares of the shorter side");
+      }
+    }
+
+    /** Reads {@code 0.12-0.3}. */
+    public static Letters parse(String text) {
+      Matcher range = Pattern.compile("(\\d?\\.?\\d{1,6})-(\\d?\\.?\\d{1,6})").matcher(text);
+      if (!range.matches()) {
+        throw new InputException(
+            "--letters " + text, "no range", "Use 0.12-0.3, shares of the shorter side");
+      }
+      return new Letters(Double.parseDouble(range.group(1)), Double.parseDouble(range.group(2)));
+    }
+  }
+
   /** Draws one; the same random numbers give the same. */
-  static Writing draw(Kind kind, SplittableRandom random) {
+  static Writing draw(Kind kind, Letters letters, SplittableRandom random) {
     boolean train = kind == Kind.TRAIN;
     int font =
         train
@@ -67,15 +100,14 @@ public record Writing(
     int ink = random.nextInt(INKS.size());
     int edge = (ink + 1 + 2 * random.nextInt(INKS.size() / 2)) % INKS.size();
     double third = random.nextDouble() / 3;
-    double y = train ? 1.0 / 3 + third : random.nextBoolean() ? third : 2.0 / 3 + third;
     return new Writing(
         font,
         INKS.get(ink),
         INKS.get(edge),
         random.nextDouble(0.06, 0.16),
-        random.nextDouble(0.12, 0.3),
+        random.nextDouble(letters.low(), letters.high()),
         random.nextDouble(0.2, 0.8),
-        y,
+        train ? third : 2.0 / 3 + third,
         random.nextDouble(-0.35, 0.35));
   }
 

@@ -22,8 +22,10 @@ import java.util.Random;
  * @param images pictures in class folders, or a table of file and label
  * @param folder where the attacked pictures go: {@code train}, {@code validation}, {@code test}
  * @param words what may be written; empty for the classes
+ * @param letters how tall they are
  */
-public record Defence(Path images, Path folder, List<String> words, long seed) {
+public record Defence(
+    Path images, Path folder, List<String> words, Writing.Letters letters, long seed) {
   private static final List<String> PARTS = List.of("train", "validation", "test");
 
   /**
@@ -57,6 +59,7 @@ public record Defence(Path images, Path folder, List<String> words, long seed) {
               dealt.get(part).images(),
               written.get(test ? 1 : 0),
               test ? Writing.Kind.HELD_OUT : Writing.Kind.TRAIN,
+              letters,
               Long.MAX_VALUE,
               seed + part)
           .write(folder.resolve(PARTS.get(part)), progress);

@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param validation of the chosen edit, on validation pictures
  * @param sweep by SAE, on validation pictures
  * @param leftOut baselines that were not asked
+ * @param combined Defense-Prefix alone and with the edit; empty where it was not asked for
  */
 public record SuppressionReport(
     Study study,
@@ -41,6 +42,7 @@ public record SuppressionReport(
     List<Swept> sweep,
     List<Baseline> baselines,
     List<LeftOut> leftOut,
+    List<Combined> combined,
     List<ImageLoader.Skipped> skipped,
     double seconds) {
   private static final double ALPHA = 0.05;
@@ -81,6 +83,16 @@ public record SuppressionReport(
   record LeftOut(String name, String why) {}
 
   /**
+   * A defence against written words, on test pictures.
+   *
+   * @param name of the defence
+   * @param clean accuracy without writing
+   * @param attacked accuracy with it
+   * @param p of the change that the defence makes to attacked pictures (exact McNemar)
+   */
+  record Combined(String name, Share clean, Share attacked, double p) {}
+
+  /**
    * A baseline on test pictures.
    *
    * @param scores of each draw; one where nothing is drawn
@@ -111,7 +123,7 @@ public record SuppressionReport(
    * clean_after}), and {@code won_back}, the part of what the attack costs that the edit gives
    * back; null where the attack costs nothing.
    */
-  public Map<String, @Nullable Object> defence() {
+  private Map<String, @Nullable Object> defence() {
     Paired plain = test.groups().get(0);
     Paired written = test.groups().get(1);
     double cost = plain.before().value() - written.before().value();
@@ -182,6 +194,8 @@ public record SuppressionReport(
     json.put("baselines", baselines.stream().map(this::baseline).toList());
     json.put("baselines_left_out", leftOut);
     json.put("sweep", sweep.stream().map(SuppressionReport::swept).toList());
+    if (study.groups().clean() >= 0) json.put("defence", defence());
+    if (!combined.isEmpty()) json.put("combined", combined);
     json.put("skipped", skipped.size());
     json.put("seconds", seconds);
     return json;
@@ -296,6 +310,21 @@ public record SuppressionReport(
     }
     for (LeftOut one : leftOut) {
       text.append(line("  %-28s not asked: %s%n", one.name, one.why));
+    }
+    if (!combined.isEmpty()) {
+      text.append(line("%n%-34s %9s %9s  %s%n", "defence", "clean", "attacked", "p"));
+      for (Combined one : combined) {
+        text.append(
+            line(
+                "%-34s %7.1f %% %7.1f %%  %.3g%n",
+                one.name, 100 * one.clean.value(), 100 * one.attacked.value(), one.p));
+      }
+    }
+    if (study.groups().clean() >= 0) {
+      text.append(
+          defence().get("won_back") instanceof Double part
+              ? line("%nof the accuracy that the writing costs, %.0f %% won back%n", 100 * part)
+              : line("%nthe writing costs no accuracy: nothing to win back%n"));
     }
     return text.toString();
   }

@@ -5,9 +5,11 @@ import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.stats.Holm;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunSaes;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,9 +23,16 @@ import org.jspecify.annotations.Nullable;
  * chosen and asked in the same way.
  *
  * @param saes of the layers wanted
+ * @param prefixed how names become texts, where Defense-Prefix is to be learnt as well; else null
  */
-public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Settings settings) {
+public record SuppressionRun(
+    ClipModel model, RunSaes saes, Study study, Settings settings, @Nullable Wording prefixed) {
   private static final int BOOTSTRAP = 2000;
+
+  /** Without Defense-Prefix. */
+  public SuppressionRun(ClipModel model, RunSaes saes, Study study, Settings settings) {
+    this(model, saes, study, settings, null);
+  }
 
   /** Does it all. */
   public SuppressionReport run(boolean baselines, Progress progress) {
@@ -42,8 +51,11 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
           Pass.run(model, study.test(), finals, "asking the test pictures", progress);
       Score plain =
           Score.of(study.groups(), validated.groups(), validated.before(), validated.before());
+      List<SuppressionReport.Combined> combined =
+          prefixed == null ? List.of() : combined(prefixed, chosen, tested, progress);
       return report(
-          new Ending(training, choices, chosen, finals, validated, tested, plain, baselines),
+          new Ending(
+              training, choices, chosen, finals, validated, tested, combined, plain, baselines),
           start);
     }
   }
@@ -56,8 +68,39 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
       List<Candidate> finals,
       Pass.Result validated,
       Pass.Result tested,
+      List<SuppressionReport.Combined> combined,
       Score plain,
       boolean rivals) {}
+
+  /** No defence, the learnt prefix, the edit, both: on the same test pictures. */
+  private List<SuppressionReport.Combined> combined(
+      Wording wording, @Nullable Choice chosen, Pass.Result tested, Progress progress) {
+    SplitTexts texts = wording.split(model, study.test().getFirst().library().words());
+    TextLibrary learnt =
+        DefensePrefix.learn(model, texts, study.train(), settings.seed(), progress);
+    List<Cases> asked =
+        study.test().stream()
+            .map(c -> new Cases(c.pictures(), learnt, c.truth(), c.group()))
+            .toList();
+    List<Candidate> edit = chosen == null ? List.of() : List.of(chosen.candidate());
+    Pass.Result with =
+        Pass.run(model, asked, edit, "asking the test pictures with the prefix", progress);
+    List<SuppressionReport.Combined> all = new ArrayList<>();
+    all.add(combined("no defence", tested, tested.before()));
+    all.add(combined("Defense-Prefix", tested, with.before()));
+    if (chosen != null) {
+      all.add(combined("edit", tested, tested.after().getFirst()));
+      all.add(combined("Defense-Prefix and edit", tested, with.after().getFirst()));
+    }
+    return List.copyOf(all);
+  }
+
+  private SuppressionReport.Combined combined(String name, Pass.Result tested, BitSet right) {
+    Score score = Score.of(study.groups(), tested.groups(), tested.before(), right);
+    Paired clean = score.groups().get(0);
+    Paired written = score.groups().get(1);
+    return new SuppressionReport.Combined(name, clean.after(), written.after(), written.test().p());
+  }
 
   /** The baselines that are asked on test pictures. */
   private List<Candidate> rivals(List<Choice> choices, @Nullable Choice chosen, Training training) {
@@ -128,6 +171,7 @@ public record SuppressionRun(ClipModel model, RunSaes saes, Study study, Setting
         sweep(end, worst),
         baselines(end, worst),
         leftOut(end),
+        end.combined,
         List.copyOf(skipped),
         (System.nanoTime() - start) * 1e-9);
   }

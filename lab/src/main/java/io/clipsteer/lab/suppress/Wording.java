@@ -59,6 +59,22 @@ public record Wording(@Nullable Path prompts, @Nullable Path library) {
     return joined(targets, rows);
   }
 
+  /**
+   * The built-in texts of things, split before each name.
+   *
+   * @throws InputException where the texts or embeddings are the user's own
+   */
+  SplitTexts split(ClipModel model, List<String> targets) {
+    if (library != null || prompts != null) {
+      throw new InputException(
+          "--defense-prefix",
+          "has no use with --prompts or --library",
+          "It puts a token of its own into the built-in texts");
+    }
+    List<String> phrases = targets.stream().map(Wording::withArticle).toList();
+    return new SplitTexts(model, targets, phrases, Evaluation.TEMPLATES);
+  }
+
   /** Whether the built-in texts suit portraits. */
   static boolean portraits(GroupSource.Kind kind) {
     return kind == GroupSource.Kind.CELEBA;
