@@ -121,6 +121,14 @@ final class DemoCommand implements Callable<Integer> {
   private static Done read(DemoStage stage, Path file) {
     try {
       JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
+      List<String> wanted = new ArrayList<>(stage.words());
+      wanted.add("--json");
+      if (!json.path("command").equals(JsonMapper.shared().valueToTree(wanted))) {
+        throw new InputException(
+            file,
+            "its stage was another command when this demo was begun",
+            "Delete it, and its stage is done again, or begin a new demo");
+      }
       return new Done(
           stage.name(),
           json.path("seconds").asDouble(0),

@@ -196,6 +196,7 @@ record DemoResult(
         lost(defence.path("clean").path("value"), defence.path("clean_after").path("value")));
     text.append("portraits and birds: worst group, cost in points of all; ");
     text.append("typographic: with a wrong word, cost in points without\n");
+    if (report.path("combined").isEmpty()) return;
     text.append(line("%n%-24s %9s %9s%n", "against wrong words", "clean", "attacked"));
     for (JsonNode one : report.path("combined")) {
       text.append(

@@ -150,6 +150,12 @@ final class SuppressOptions {
       throw new InputException(
           "--defense-prefix", "is for written words", "Give --data typographic:DIR and its like");
     }
+    if (prefix && (prompts != null || library != null)) {
+      throw new InputException(
+          "--defense-prefix",
+          "has no use with --prompts or --library",
+          "It puts a token of its own into the built-in texts");
+    }
     return prefix ? wording() : null;
   }
 

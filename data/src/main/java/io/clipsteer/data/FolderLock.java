@@ -2,12 +2,14 @@
 package io.clipsteer.data;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * A folder that one run alone writes to: two would each replace the other's state. The system lets
@@ -41,7 +43,7 @@ public final class FolderLock implements AutoCloseable {
       file = folder.toRealPath().resolve(NAME);
       if (HELD.add(file)) {
         FileChannel channel = open(file);
-        if (isLocked(channel)) return new FolderLock(file, channel);
+        if (isLocked(channel) && isThere(file, channel)) return new FolderLock(file, channel);
         channel.close();
         HELD.remove(file);
       }
@@ -60,6 +62,17 @@ public final class FolderLock implements AutoCloseable {
       HELD.remove(file);
       throw e;
     }
+  }
+
+  /**
+   * Whether the file that was locked is the one that lies there now: who had the lock before
+   * deletes the file when it ends, perhaps between our opening and our locking it. Told by a size
+   * of our own: to open the file again and close it would let go of the lock (POSIX).
+   */
+  private static boolean isThere(Path file, FileChannel channel) throws IOException {
+    int size = 1 + ThreadLocalRandom.current().nextInt(1 << 20);
+    channel.truncate(0).write(ByteBuffer.allocate(1), size - 1L);
+    return Files.exists(file) && Files.size(file) == size;
   }
 
   private static boolean isLocked(FileChannel channel) {

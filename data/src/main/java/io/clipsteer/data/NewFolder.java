@@ -63,13 +63,14 @@ public final class NewFolder {
         target.resolveSibling(
             "." + target.getFileName() + "." + ProcessHandle.current().pid() + ".partial");
     sweep(target);
+    // A run that has just begun there has nothing but its lock to show.
+    if (Files.exists(target)) FolderLock.take(target).close();
     if (Files.exists(part)) {
       throw new InputException(part, "is in the way", "Move it, or name another folder");
     }
     try {
       Files.createDirectories(part);
       T result = filler.fill(part);
-      Files.deleteIfExists(target.resolve(FolderLock.NAME));
       Files.deleteIfExists(target);
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);
       return result;

@@ -390,6 +390,9 @@
       box.append(lines(layers, () => [set("best set", "--one", layers.map(best))], "layer", "worst group", "By layer: the best set that is allowed, on validation pictures; none where nothing helps.", "sweep", { beginAtZero: true }));
     }
     main.append(h("h3", { class: "gap" }, "Against the baselines"), box, table(["baseline", "worst group", "p", "all", "layer", "size"], R.baselines.map((b) => [b.name, percent(b.wga), probability(b.p), percent(b.overall), whole(b.layer), whole(b.size)])));
+    if (R.combined) main.append(h("h3", { class: "gap" }, "Beside Defense-Prefix"), h("p", {}, "Defense-Prefix changes the question instead of the picture: a learnt token stands before each class name. Things named right on the same test pictures:"),
+      table(["defence", "nothing written", "a wrong word written", "p"], R.combined.map((c) => [c.name, range(c.clean), range(c.attacked), probability(c.p)])));
+    if (R.defence && isNumber(R.defence.won_back)) main.append(h("p", {}, "Of the accuracy that the writing costs, the edit wins back " + percent(R.defence.won_back) + "."));
     if (e.command) main.append(h("footer", {}, h("span", {}, "made by"), h("code", {}, e.command)));
   }
 

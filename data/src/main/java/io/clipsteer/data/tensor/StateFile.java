@@ -46,6 +46,9 @@ public final class StateFile {
     if (!Files.isRegularFile(file)) {
       throw new InputException(file, "is missing", "Start without --resume");
     }
+    if (!Files.isReadable(file)) {
+      throw new InputException(file, "may not be read", "Check its rights");
+    }
     TensorFile opened;
     try {
       opened = SafeTensors.open(file);

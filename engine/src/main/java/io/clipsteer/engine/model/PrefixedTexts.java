@@ -29,7 +29,12 @@ public final class PrefixedTexts {
     this.config = tower.config();
     this.weights = tower.weights();
     this.device = weights.tokens().device();
-    if (!config.causal() || config.endRule() == TextTower.EndRule.FIRST) {
+    boolean ends =
+        switch (config.endRule()) {
+          case LARGEST_ID, FIRST_END -> true;
+          case FIRST, LAST -> false;
+        };
+    if (!config.causal() || !ends) {
       throw new InputException(
           "the text tower", "is not causal as CLIP's", "Leave --defense-prefix out");
     }
@@ -63,7 +68,10 @@ public final class PrefixedTexts {
     long[] ends = new long[b];
     for (int i = 0; i < b; i++) {
       int place = places[i];
-      if (place < 0 || place > tower.endOf(ids[i])) throw new IllegalArgumentException("place");
+      if (place < 0 || place > tower.endOf(ids[i])) {
+        throw new InputException(
+            "a text's end token", "is not the text tower's", "Use the model's own tokenizer");
+      }
       for (int j = 0; j < t; j++) flat[i * t + j] = ids[i][j < place ? j : Math.max(0, j - 1)];
       here[i * t + place] = 1;
       ends[i] = (long) i * t + tower.endOf(ids[i]) + 1;
@@ -71,7 +79,7 @@ public final class PrefixedTexts {
     Tensor mine = Tensor.of(here, (long) b * t, 1).to(device);
     Tensor others = mine.mul(-1).addInPlace(1);
     Tensor known =
-        f32(weights.tokens()).indexSelect(0, Tensor.of(flat, flat.length).to(device)).mul(others);
+        f32(weights.tokens().indexSelect(0, Tensor.of(flat, flat.length).to(device))).mul(others);
     Tensor places3 = f32(weights.positions()).narrow(0, 0, t).reshape(1, t, d);
     Tensor x =
         known

@@ -33,7 +33,8 @@ public record Writing(
     int font, int ink, int edge, double stroke, double size, double x, double y, double angle) {
   /**
    * Fonts and places that are used together, so that others can be kept for testing. The middle is
-   * left free: a word there hides what is seen, and no edit gives back what cannot be seen.
+   * left free of letters that fit into a third: a word there hides what is seen, and no edit gives
+   * back what cannot be seen.
    */
   public enum Kind {
     /** The fonts that generated sets use, in the upper third of the height. */
@@ -67,9 +68,6 @@ public record Writing(
    * shorter side.
    */
   public record Letters(double low, double high) {
-    /** As on photos: a note, a label, a sign. */
-    public static final Letters PHOTO = new Letters(0.12, 0.3);
-
     public Letters {
       if (!(low >= 0.01 && low < high && high <= 1)) {
         throw new InputException(
@@ -163,7 +161,10 @@ public record Writing(
     double halfWidth = scale * bounds.getWidth() / 2;
     double halfHeight = scale * bounds.getHeight() / 2;
     double cx = Math.clamp(x * w, halfWidth, Math.max(halfWidth, w - halfWidth));
-    double cy = Math.clamp(y * h, halfHeight, Math.max(halfHeight, h - halfHeight));
+    // Inside its third where it fits, else against the picture's edge.
+    double from = y > 0.5 ? Math.min(2 * h / 3.0, h - 2 * halfHeight) : 0;
+    double to = y > 0.5 ? h : Math.max(h / 3.0, 2 * halfHeight);
+    double cy = Math.clamp(y * h, from + halfHeight, Math.max(from + halfHeight, to - halfHeight));
     AffineTransform place =
         new AffineTransform(
             scale, 0, 0, scale, cx - scale * bounds.getCenterX(), cy - scale * bounds.getCenterY());

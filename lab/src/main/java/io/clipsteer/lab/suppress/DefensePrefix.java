@@ -20,7 +20,9 @@ import java.util.SplittableRandom;
  * on CLIP"). Losses and rates are those of its authors' code: the cross-entropy of attacked
  * pictures plus the divergence of what clean pictures are answered with the vector from what they
  * are answered without, one template a step, SGD from 2e-3 along a cosine to 5e-5, vector drawn
- * with deviation 0.02. Its ten epochs of 128,000 pictures become {@link #STEPS} steps.
+ * with deviation 0.02. Its ten epochs of 128,000 pictures become {@link #STEPS} steps, and the
+ * cosine falls at every step instead of every epoch. Attacked and clean pictures of a step are
+ * drawn each by itself, the templates are the study's own, and answers are means over them.
  */
 final class DefensePrefix {
   static final int STEPS = 2500;
@@ -51,23 +53,28 @@ final class DefensePrefix {
   private final Part clean = new Part();
   private final Part attacked = new Part();
 
-  private DefensePrefix(ClipModel model, SplitTexts wording) {
+  /**
+   * For a model and the texts of its answers.
+   *
+   * @throws InputException when the model's texts have no place or no room for a token more
+   */
+  DefensePrefix(ClipModel model, SplitTexts wording) {
     this.model = model;
     this.wording = wording;
     this.texts = new PrefixedTexts(wording.tower());
+    library(new float[texts.width()]);
   }
 
   /**
    * Learns it.
    *
    * @param train group 0 without writing, group 1 with
+   * @param steps {@link #STEPS}, or fewer for a look
    * @return the answers' embeddings with the vector before each name
    */
-  static TextLibrary learn(
-      ClipModel model, SplitTexts wording, List<Cases> train, long seed, Progress progress) {
-    DefensePrefix prefix = new DefensePrefix(model, wording);
-    prefix.look(train, progress);
-    return prefix.library(prefix.learn(seed, progress));
+  TextLibrary learn(List<Cases> train, long seed, int steps, Progress progress) {
+    look(train, progress);
+    return library(learn(seed, steps, progress));
   }
 
   private void look(List<Cases> train, Progress progress) {
@@ -95,17 +102,17 @@ final class DefensePrefix {
     }
   }
 
-  private float[] learn(long seed, Progress progress) {
+  private float[] learn(long seed, int steps, Progress progress) {
     SplittableRandom random = new SplittableRandom(seed);
     int d = texts.width();
     float[] start = new float[d];
     for (int j = 0; j < d; j++) start[j] = (float) (SPREAD * random.nextGaussian());
     try (Scope all = Scope.open();
-        var task = progress.start("learning a defense prefix", STEPS, "steps")) {
+        var task = progress.start("learning a defense prefix", steps, "steps")) {
       Tensor vector = Tensor.of(start, 1, d);
       Tensor gradient = Tensor.of(new float[d], 1, d);
-      for (int step = 0; step < STEPS; step++) {
-        double along = 0.5 * (1 + Math.cos(Math.PI * step / STEPS));
+      for (int step = 0; step < steps; step++) {
+        double along = 0.5 * (1 + Math.cos(Math.PI * step / steps));
         double rate = LAST_RATE + (RATE - LAST_RATE) * along;
         int template = random.nextInt(wording.templates());
         gradient.fillInPlace(0);
@@ -125,10 +132,11 @@ final class DefensePrefix {
         texts.embed(wording.ids(template), wording.places(template), vector).to(Device.CPU);
     int[] wrong = drawn(attacked, random);
     Tensor right = onTruth(attacked, wrong, with.size(0));
-    Tensor attack = logits(attacked, wrong, with, scale).logSoftmax(1).mul(right);
+    Tensor attack = logits(attacked.embeddings(wrong), with, scale).logSoftmax(1).mul(right);
     int[] plain = drawn(clean, random);
-    Tensor wanted = logits(clean, plain, wording.embeddings(template), scale).softmax();
-    Tensor kept = logits(clean, plain, with, scale).logSoftmax(1).mul(wanted);
+    Tensor pictures = clean.embeddings(plain);
+    Tensor wanted = logits(pictures, wording.embeddings(template), scale).softmax();
+    Tensor kept = logits(pictures, with, scale).logSoftmax(1).mul(wanted);
     // The wanted answers' own entropy is constant: it has no part in the gradient.
     return sum(attack).mul(-1.0 / wrong.length).add(sum(kept).mul(-1.0 / plain.length));
   }
@@ -138,8 +146,8 @@ final class DefensePrefix {
     return matrix.reshape(n).mean(0, false).mul(n);
   }
 
-  private static Tensor logits(Part part, int[] drawn, Tensor texts, double scale) {
-    return part.embeddings(drawn).matmul(texts.transpose(0, 1)).mul(scale);
+  private static Tensor logits(Tensor pictures, Tensor texts, double scale) {
+    return pictures.matmul(texts.transpose(0, 1)).mul(scale);
   }
 
   private static int[] drawn(Part part, SplittableRandom random) {

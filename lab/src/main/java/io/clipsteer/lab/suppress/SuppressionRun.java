@@ -29,6 +29,12 @@ public record SuppressionRun(
     ClipModel model, RunSaes saes, Study study, Settings settings, @Nullable Wording prefixed) {
   private static final int BOOTSTRAP = 2000;
 
+  public SuppressionRun {
+    if (prefixed != null && study.groups().clean() < 0) {
+      throw new IllegalArgumentException("Defense-Prefix is for written words");
+    }
+  }
+
   /** Without Defense-Prefix. */
   public SuppressionRun(ClipModel model, RunSaes saes, Study study, Settings settings) {
     this(model, saes, study, settings, null);
@@ -37,6 +43,12 @@ public record SuppressionRun(
   /** Does it all. */
   public SuppressionReport run(boolean baselines, Progress progress) {
     long start = System.nanoTime();
+    // What makes it impossible is found before hours of work, not after.
+    DefensePrefix prefix =
+        prefixed == null
+            ? null
+            : new DefensePrefix(
+                model, prefixed.split(model, study.test().getFirst().library().words()));
     try (Training training = new Training(model, saes, settings, study.groups())) {
       training.look(study.train(), progress);
       List<Candidate> candidates = training.candidates(baselines, progress);
@@ -52,7 +64,7 @@ public record SuppressionRun(
       Score plain =
           Score.of(study.groups(), validated.groups(), validated.before(), validated.before());
       List<SuppressionReport.Combined> combined =
-          prefixed == null ? List.of() : combined(prefixed, chosen, tested, progress);
+          prefix == null ? List.of() : combined(prefix, chosen, tested, progress);
       return report(
           new Ending(
               training, choices, chosen, finals, validated, tested, combined, plain, baselines),
@@ -74,10 +86,9 @@ public record SuppressionRun(
 
   /** No defence, the learnt prefix, the edit, both: on the same test pictures. */
   private List<SuppressionReport.Combined> combined(
-      Wording wording, @Nullable Choice chosen, Pass.Result tested, Progress progress) {
-    SplitTexts texts = wording.split(model, study.test().getFirst().library().words());
+      DefensePrefix prefix, @Nullable Choice chosen, Pass.Result tested, Progress progress) {
     TextLibrary learnt =
-        DefensePrefix.learn(model, texts, study.train(), settings.seed(), progress);
+        prefix.learn(study.train(), settings.seed(), DefensePrefix.STEPS, progress);
     List<Cases> asked =
         study.test().stream()
             .map(c -> new Cases(c.pictures(), learnt, c.truth(), c.group()))

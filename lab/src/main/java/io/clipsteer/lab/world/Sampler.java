@@ -188,7 +188,7 @@ public final class Sampler {
   }
 
   /**
-   * A word anywhere above or below the middle.
+   * A word in a band above or one below the middle.
    *
    * @param from first of the fonts
    * @param to after the last

@@ -131,6 +131,9 @@ final class PretrainingTest {
     wrong("", "no settings of a pretraining");
     wrong("just words", "no settings of a pretraining");
     wrong("a: [", "is no YAML");
+    wrong(
+        good.replaceFirst("  - \\{steps", "  - ~\n  - {steps"),
+        "stages is missing, or has no value of its kind");
     wrong(good.replace("patch: 8", "patch: 7"), "patch (7) does not divide imageSize (64)");
     wrong(good.replace("patch: 8", "patch: 0"), "patch is 0. Give a whole number from 1 to 64");
     wrong(good.replace("visionHeads: 4", "visionHeads: 3"), "visionHeads (3) does not divide");
