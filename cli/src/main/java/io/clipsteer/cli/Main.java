@@ -99,13 +99,20 @@ public final class Main implements Runnable {
    * @param out errors and progress go to stderr all the same
    */
   static int execute(PrintWriter out, String... args) {
-    return new CommandLine(new Main())
-        .setOut(out)
-        .setCaseInsensitiveEnumValuesAllowed(true)
-        .setUsageHelpAutoWidth(true)
-        .setParameterExceptionHandler(Main::wrongUsage)
-        .setExecutionExceptionHandler((e, command, parsed) -> explain(e, command))
-        .execute(args);
+    try {
+      return new CommandLine(new Main())
+          .setOut(out)
+          .setCaseInsensitiveEnumValuesAllowed(true)
+          .setUsageHelpAutoWidth(true)
+          .setParameterExceptionHandler(Main::wrongUsage)
+          .setExecutionExceptionHandler((e, command, parsed) -> explain(e, command))
+          .execute(args);
+    } catch (OutOfMemoryError e) {
+      System.err.println(
+          "clipsteer: this does not fit into memory. Use a smaller size, count or batch, or give"
+              + " Java more: CLIPSTEER_JVM_OPTIONS=-Xmx8g");
+      return CommandLine.ExitCode.SOFTWARE;
+    }
   }
 
   /** One line instead of a page of usage, in which the reason scrolls away. */

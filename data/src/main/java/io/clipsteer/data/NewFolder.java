@@ -39,13 +39,19 @@ public final class NewFolder {
     if (!Files.isDirectory(out)) {
       throw new InputException(out, "is a file", "Name a new folder with --out");
     }
-    try (var entries = Files.list(out)) {
-      if (entries.allMatch(entry -> entry.endsWith(FolderLock.NAME))) return;
+    if (!isEmpty(out)) {
+      throw new InputException(out, "is not empty", "Name a new folder with --out");
+    }
+  }
+
+  /** Whether there is nothing in a folder but perhaps a {@link FolderLock}'s file. */
+  public static boolean isEmpty(Path folder) {
+    try (var entries = Files.list(folder)) {
+      return entries.allMatch(entry -> entry.endsWith(FolderLock.NAME));
     } catch (IOException e) {
       throw new InputException(
-          out, "is no folder that can be read", "Name a new folder with --out", e);
+          folder, "is no folder that can be read", "Name a new folder with --out", e);
     }
-    throw new InputException(out, "is not empty", "Name a new folder with --out");
   }
 
   /**

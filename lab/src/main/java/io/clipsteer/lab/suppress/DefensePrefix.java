@@ -143,7 +143,7 @@ final class DefensePrefix {
 
   private static Tensor sum(Tensor matrix) {
     long n = matrix.elements();
-    return matrix.reshape(n).mean(0, false).mul(n);
+    return matrix.reshape(n).mean(0, false).mul((double) n);
   }
 
   private static Tensor logits(Tensor pictures, Tensor texts, double scale) {

@@ -12,6 +12,7 @@ import java.util.stream.Collectors;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.TokenStreamLocation;
+import tools.jackson.core.exc.InputCoercionException;
 import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.exc.MismatchedInputException;
@@ -88,9 +89,12 @@ public record PretrainConfig(
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .build();
     try {
+      if (!Files.exists(file)) throw new InputException(file, "is not there", "Check the path");
       if (!Files.isRegularFile(file) || Files.size(file) > MAX_SIZE) {
         throw new InputException(
-            file, "is no file of settings", "Name one such as configs/demo-clip.yaml");
+            file,
+            "is no file of settings" + (Files.isDirectory(file) ? ", but a folder" : ""),
+            "Name one such as configs/demo-clip.yaml");
       }
       PretrainConfig config = mapper.readValue(Files.readAllBytes(file), PretrainConfig.class);
       if (config == null) throw new InputException(file, "is empty", "See configs/");
@@ -115,12 +119,17 @@ public record PretrainConfig(
             .filter(Objects::nonNull)
             .collect(Collectors.joining("."));
     return switch (e) {
-      case StreamReadException unread ->
-          line + "is no YAML that can be read, or says a thing twice";
+      case InputCoercionException large -> line + "a number is too large";
+      case StreamReadException twice when twice.getOriginalMessage().startsWith("Duplicate") ->
+          line + "a setting is given twice";
+      case StreamReadException unread -> line + "is no YAML that can be read";
       case UnrecognizedPropertyException unknown -> line + "there is no setting " + setting;
       case ValueInstantiationException refused -> line + setting + " must be shares from 0 to 1";
-      case MismatchedInputException mismatch when !setting.isEmpty() && at != null ->
-          line + setting + " is missing, or has no value of its kind";
+      case MismatchedInputException missing
+          when missing.getOriginalMessage().startsWith("Missing") && !setting.isEmpty() ->
+          setting + " is missing";
+      case MismatchedInputException kind when !setting.isEmpty() ->
+          line + setting + " has a value of another kind";
       default -> line + "these are no settings of a pretraining";
     };
   }

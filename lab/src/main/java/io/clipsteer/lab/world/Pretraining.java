@@ -74,16 +74,18 @@ public final class Pretraining {
    */
   public static Result run(
       PretrainConfig config, Path out, boolean resume, List<String> command, Progress progress) {
-    if (resume && !Files.isRegularFile(out.resolve(STATE))) {
+    // Stopped before there was a state, it goes on from its beginning.
+    boolean afresh = !resume || Files.isDirectory(out) && NewFolder.isEmpty(out);
+    if (!afresh && !Files.isRegularFile(out.resolve(STATE))) {
       throw new InputException(out, "holds no " + STATE, "Start without --resume");
     }
     if (!resume && Files.isRegularFile(out.resolve(STATE))) {
       throw new InputException(
           out, "is not empty: it holds a pretraining", "Go on with --resume, or name a new folder");
     }
-    if (!resume) NewFolder.require(out);
+    if (afresh) NewFolder.require(out);
     try (FolderLock lock = FolderLock.take(out)) {
-      return new Pretraining(config, out, command, progress).run(resume);
+      return new Pretraining(config, out, command, progress).run(!afresh);
     }
   }
 

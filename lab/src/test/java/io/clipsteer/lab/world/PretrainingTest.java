@@ -107,6 +107,11 @@ final class PretrainingTest {
     refused(
         "holds no state.safetensors",
         () -> Pretraining.run(config(4), temp.resolve("no"), true, COMMAND, Progress.SILENT));
+    // Killed before its first state, a run has left its lock's file alone.
+    Path early = Files.createDirectory(temp.resolve("early"));
+    Files.createFile(early.resolve(FolderLock.NAME));
+    Pretraining.run(config(4), early, true, COMMAND, Progress.SILENT);
+    assertEquals(before.get("log.csv"), contents(early).get("log.csv"));
   }
 
   @Test
@@ -133,24 +138,25 @@ final class PretrainingTest {
     wrong("a: [", "is no YAML");
     wrong(
         good.replaceFirst("  - \\{steps", "  - ~\n  - {steps"),
-        "stages is missing, or has no value of its kind");
+        "stages has a value of another kind");
     wrong(good.replace("patch: 8", "patch: 7"), "patch (7) does not divide imageSize (64)");
     wrong(good.replace("patch: 8", "patch: 0"), "patch is 0. Give a whole number from 1 to 64");
     wrong(good.replace("visionHeads: 4", "visionHeads: 3"), "visionHeads (3) does not divide");
     wrong(good.replaceAll("dtype: \\w+", "dtype: int4"), "dtype is int4. Give bf16 or fp32");
     wrong(good.replace("seed: 1\n", ""), "seed is missing");
     wrong(good + "colour: red\n", "there is no setting colour");
-    wrong(good + "seed: 7\n", "says a thing twice");
+    wrong(good + "seed: 7\n", "a setting is given twice");
     wrong(good.replace("warmup: 400", "warmup: 400000"), "warmup is 400000");
-    wrong(
-        good.replace("batch: 128", "batch: 6.5"), "batch is missing, or has no value of its kind");
+    wrong(good.replace("batch: 128", "batch: 6.5"), "batch has a value of another kind");
     wrong(
         good.replace("evaluationCount: 200", "evaluationCount: 2000000000"),
         "evaluationCount is 2000000000. Give a whole number from 1 to 100000");
     wrong(good.replace("blondMen: 0.03", "blondMen: 3"), "biases must be shares from 0 to 1");
     wrong(good.replace("blondMen: 0.03", "blondMen: x"), "blondMen");
     wrong(good.replace("batch: 128", "batch: many"), "line 14: batch");
-    refused("is no file of settings", () -> PretrainConfig.read(temp.resolve("none.yaml")));
+    refused("is not there", () -> PretrainConfig.read(temp.resolve("none.yaml")));
+    refused("but a folder", () -> PretrainConfig.read(temp));
+    wrong(good.replace("batch: 128", "batch: 99999999999"), "line 14");
   }
 
   private static Map<String, String> contents(Path folder) throws IOException {
