@@ -75,7 +75,7 @@ final class DefendCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     Settings settings = how.settings(common.seed());
-    how.rivals();
+    how.rivals(); // Refuses a wrong word before hours of work.
     Wording wording = how.wording();
     ImageLoader.Options options = how.options();
     Writing.Letters height = Writing.Letters.parse(letters);

@@ -97,7 +97,7 @@ final class SuppressCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     Settings settings = how.settings(common.seed());
-    how.rivals();
+    how.rivals(); // Refuses a wrong word before hours of work.
     StudySource source = source();
     Wording wording = how.wording();
     Wording prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
