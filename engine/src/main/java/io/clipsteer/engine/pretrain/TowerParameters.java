@@ -99,26 +99,11 @@ record TowerParameters(
     return Tensor.of(places, places.length);
   }
 
-  /** 0 where a token may look, −∞ at later ones: [t,t]. */
-  private static Tensor causalMask(int t) {
-    float[] mask = new float[t * t];
-    for (int row = 0; row < t; row++) {
-      for (int later = row + 1; later < t; later++) {
-        mask[row * t + later] = Float.NEGATIVE_INFINITY;
-      }
-    }
-    return Tensor.of(mask, t, t);
-  }
-
   private Tensor attention(Tensor x, String p, long b, long t) {
     int h = heads;
     Tensor qkv =
         linear(x, p + "self_attn.qkv").reshape(b, t, 3, h, width / h).permute(2, 0, 3, 1, 4);
-    Tensor queries = qkv.select(0, 0).mul(1 / Math.sqrt((double) width / h));
-    // The softmax in fp32: in bf16 this libtorch's takes five times as long.
-    Tensor scores = queries.matmul(qkv.select(0, 1).transpose(2, 3)).to(DType.F32);
-    if (causal) scores = scores.add(causalMask((int) t));
-    Tensor seen = scores.softmax().to(dtype).matmul(qkv.select(0, 2));
+    Tensor seen = qkv.select(0, 0).attention(qkv.select(0, 1), qkv.select(0, 2), causal);
     return linear(seen.transpose(1, 2).reshape(b * t, width), p + "self_attn.out_proj");
   }
 
