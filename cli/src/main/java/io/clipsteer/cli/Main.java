@@ -120,6 +120,8 @@ public final class Main implements Runnable {
     CommandLine command = e.getCommandLine();
     String reason = String.valueOf(e.getMessage()).replaceAll("\\s+", " ");
     reason = together(reason.startsWith("Error: ") ? reason.substring(7) : reason);
+    reason = reason.replaceFirst(" is not an? (int|long)$", " is no whole number in range");
+    reason = reason.replaceFirst(" is not a (double|float)$", " is no number");
     command.getErr().println("clipsteer: " + reason);
     command.getErr().println("See " + command.getCommandSpec().qualifiedName() + " --help");
     return CommandLine.ExitCode.USAGE;

@@ -454,6 +454,13 @@ final class CommandsTest {
   }
 
   @Test
+  void valuesOfAnotherKindAreToldPlainly() {
+    run("world", "evaluate", "--count", "many").wrongUsage("'many' is no whole number");
+    run("world", "evaluate", "--count", "99999999999").wrongUsage("is no whole number in range");
+    run("steer", "--set", "high").wrongUsage("'high' is no number");
+  }
+
+  @Test
   void doctor() {
     JsonNode json = run("doctor", "--json").json();
     keys(json, "java", "libtorch", "cpu_capability", "fp32_gflops", "memory_bytes", "gpus");

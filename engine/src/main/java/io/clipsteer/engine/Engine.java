@@ -10,6 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.openblas.presets.openblas_nolapack;
 import org.bytedeco.pytorch.global.torch;
 
 /** The process-wide side of libtorch: threads, memory, what it was built with. */
@@ -23,7 +24,7 @@ public final class Engine {
 
   private Engine() {}
 
-  /** Sets how many threads one tensor operation may use. */
+  /** Sets how many threads one tensor operation of this thread, and of later ones, may use. */
   public static void threads(int count) {
     torch.set_num_threads(count);
   }
@@ -31,6 +32,19 @@ public final class Engine {
   /** How many threads one tensor operation uses. */
   public static int threads() {
     return torch.get_num_threads();
+  }
+
+  /**
+   * Sets how many threads OpenBLAS, which multiplies matrices in fp32, may use: of all threads
+   * together, where {@link #threads(int)} is of the calling thread.
+   */
+  public static void blasThreads(int count) {
+    openblas_nolapack.blas_set_num_threads(count);
+  }
+
+  /** How many threads OpenBLAS uses. */
+  public static int blasThreads() {
+    return openblas_nolapack.blas_get_num_threads();
   }
 
   /** Version of libtorch, as {@code 2.10.0}, from the library's own description of its build. */

@@ -5,11 +5,11 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.StoredTensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.openblas.presets.openblas_nolapack;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -205,6 +205,22 @@ public final class Tensor implements AutoCloseable {
   /** Entry {@code index} of dimension {@code dim}, which disappears. */
   public Tensor select(int dim, long index) {
     return op("select", () -> raw.select(dim, index), this);
+  }
+
+  /**
+   * All entries of dimension {@code dim}, which disappears. Differentiated, it costs one copy,
+   * where as many calls of {@link #select} cost an array of zeros and a sum each.
+   */
+  public List<Tensor> unbind(int dim) {
+    List<Tensor> entries = new ArrayList<>();
+    in("unbind", () -> collect(raw.unbind(dim), entries), this);
+    return entries;
+  }
+
+  private static void collect(TensorVector all, List<Tensor> entries) {
+    for (long i = 0; i < all.size(); i++) {
+      entries.add(new Tensor(new org.bytedeco.pytorch.Tensor(all.get(i))));
+    }
   }
 
   /** Repeats dimensions of extent 1 without copying. */
@@ -468,11 +484,6 @@ public final class Tensor implements AutoCloseable {
         weight);
   }
 
-  /** {@link #linear} as a plain matrix product, which can be differentiated. */
-  public Tensor linearRecorded(Tensor weight, @Nullable Tensor bias) {
-    return op("linear", () -> product(weight, bias), this, weight);
-  }
-
   private org.bytedeco.pytorch.Tensor product(Tensor weight, @Nullable Tensor bias) {
     var wt = weight.raw.t();
     return bias == null ? torch.mm(raw, wt) : torch.addmm(bias.raw, raw, wt);
@@ -534,13 +545,13 @@ public final class Tensor implements AutoCloseable {
    * tokens). So OpenBLAS has one thread meanwhile.
    */
   private org.bytedeco.pytorch.Tensor fusedAttention(Tensor key, Tensor value, boolean causal) {
-    int threads = openblas_nolapack.blas_get_num_threads();
-    openblas_nolapack.blas_set_num_threads(1);
+    int threads = Engine.blasThreads();
+    Engine.blasThreads(1);
     try {
       return torch.scaled_dot_product_attention(
           raw, key.raw, value.raw, new TensorOptional(), 0.0, causal, new DoubleOptional(), false);
     } finally {
-      openblas_nolapack.blas_set_num_threads(threads);
+      Engine.blasThreads(threads);
     }
   }
 

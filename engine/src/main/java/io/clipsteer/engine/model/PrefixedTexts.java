@@ -132,6 +132,6 @@ public final class PrefixedTexts {
 
   private static Tensor linear(Tensor rows, Linear linear) {
     Tensor bias = linear.bias();
-    return rows.linearRecorded(f32(linear.weight()), bias == null ? null : f32(bias));
+    return rows.linear(f32(linear.weight()), bias == null ? null : f32(bias));
   }
 }

@@ -44,6 +44,7 @@ public final class ClipPretrainer implements AutoCloseable {
   private final Parameters parameters;
   private final TowerParameters vision;
   private final TowerParameters text;
+  private final Halves halves = new Halves();
   private int steps;
 
   /**
@@ -155,13 +156,7 @@ public final class ClipPretrainer implements AutoCloseable {
   }
 
   private Step update(Tensor pixels, long[][] ids, double rate) {
-    double loss;
-    try (Scope scope = Scope.openRecording()) {
-      parameters.zeroGradients();
-      Tensor total = loss(pixels, ids);
-      loss = total.item();
-      total.backward();
-    }
+    double loss = lossWithGradients(pixels, ids);
     double norm = parameters.gradientNorm();
     if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
       throw new InputException(
@@ -176,30 +171,63 @@ public final class ClipPretrainer implements AutoCloseable {
     }
   }
 
-  private Tensor loss(Tensor pixels, long[][] ids) {
-    long b = pixels.size(0);
+  /** The loss of a batch without an update; the gradients are left for {@link Parameters}. */
+  double lossWithGradients(Tensor pixels, long[][] ids) {
+    int b = Math.toIntExact(pixels.size(0));
     if (ids.length == 0 || ids.length % b != 0) {
       throw new IllegalArgumentException(ids.length + " captions of " + b + " pictures");
     }
-    Tensor images = embedImages(pixels).mul(parameters.get(SCALE).exp());
-    Tensor texts = embedTexts(ids);
+    parameters.zeroGradients();
+    try (Scope scope = Scope.openRecording()) {
+      double[] loss = new double[1];
+      halves.run(
+          half -> embed(half, pixels, ids),
+          embedded -> loss[0] = contrast(embedded, ids.length / b));
+      return loss[0];
+    }
+  }
+
+  private static int start(int half, int b) {
+    return half * b / Halves.COUNT;
+  }
+
+  /** Half of the pictures, then their captions: as many first ones, as many second ones … */
+  private List<Tensor> embed(int half, Tensor pixels, long[][] ids) {
+    int b = Math.toIntExact(pixels.size(0));
+    int from = start(half, b);
+    int count = start(half + 1, b) - from;
+    long[][] mine = new long[ids.length / b * count][];
+    for (int set = 0; set < ids.length / b; set++) {
+      System.arraycopy(ids, set * b + from, mine, set * count, count);
+    }
+    return List.of(embedImages(pixels.narrow(0, from, count)), embedTexts(mine));
+  }
+
+  /**
+   * The loss of embeddings, and their gradients.
+   *
+   * @param halves of each, pictures' and captions'
+   * @param sets captions of each picture
+   */
+  private double contrast(List<List<Tensor>> halves, int sets) {
+    Tensor images =
+        Tensor.concat(halves.stream().map(List::getFirst).toList(), 0)
+            .mul(parameters.get(SCALE).exp());
+    long b = images.size(0);
     Tensor right = null;
-    for (long at = 0; at < ids.length; at += b) {
-      Tensor logits = images.matmul(texts.narrow(0, at, b).transpose(0, 1));
+    for (int set = 0; set < sets; set++) {
+      List<Tensor> texts = new ArrayList<>();
+      for (List<Tensor> half : halves) {
+        long count = half.getFirst().size(0);
+        texts.add(half.getLast().narrow(0, set * count, count));
+      }
+      Tensor logits = images.matmul(Tensor.concat(texts, 0).transpose(0, 1));
       Tensor both = logits.logSoftmax(1).diagonal().add(logits.logSoftmax(0).diagonal());
       right = right == null ? both : right.add(both);
     }
-    return Objects.requireNonNull(right).mean(0, false).mul(-0.5 * b / ids.length);
-  }
-
-  /** The loss of a batch without an update; the gradients are left for {@link #gradient}. */
-  double lossWithGradients(Tensor pixels, long[][] ids) {
-    try (Scope scope = Scope.openRecording()) {
-      parameters.zeroGradients();
-      Tensor total = loss(pixels, ids);
-      total.backward();
-      return total.item();
-    }
+    Tensor total = Objects.requireNonNull(right).sum(DType.F32).mul(-0.5 / (b * sets));
+    total.backward();
+    return total.item();
   }
 
   /** The weights, for tests. */
@@ -220,8 +248,7 @@ public final class ClipPretrainer implements AutoCloseable {
             .permute(0, 2, 4, 1, 3, 5)
             .reshape(b * shape.patches(), 3L * p * p);
     Tensor weight = parameters.get(VISION + "embeddings.patch_embedding.weight").to(dtype);
-    Tensor embedded =
-        patches.linearRecorded(weight, null).to(DType.F32).reshape(b, shape.patches(), d);
+    Tensor embedded = patches.linear(weight, null).to(DType.F32).reshape(b, shape.patches(), d);
     Tensor cls =
         parameters.get(VISION + "embeddings.class_embedding").reshape(1, 1, d).expand(b, 1, d);
     Tensor x =
@@ -230,7 +257,7 @@ public final class ClipPretrainer implements AutoCloseable {
     int[] classTokens = new int[Math.toIntExact(b)];
     Tensor out = vision.run(vision.norm(x, VISION + "pre_layrnorm"), classTokens);
     Tensor pooled = vision.norm(out, VISION + "post_layernorm");
-    return unit(pooled.linearRecorded(parameters.get("visual_projection.weight"), null));
+    return unit(pooled.linear(parameters.get("visual_projection.weight"), null));
   }
 
   /** Unit embeddings F32 [b,e] of texts. */
@@ -257,7 +284,7 @@ public final class ClipPretrainer implements AutoCloseable {
             .reshape(b, t, d)
             .add(positions.narrow(0, 0, t));
     Tensor pooled = text.norm(text.run(x, ends), TEXT + "final_layer_norm");
-    return unit(pooled.linearRecorded(parameters.get("text_projection.weight"), null));
+    return unit(pooled.linear(parameters.get("text_projection.weight"), null));
   }
 
   private static Tensor unit(Tensor rows) {
@@ -320,6 +347,7 @@ public final class ClipPretrainer implements AutoCloseable {
 
   @Override
   public void close() {
+    halves.close();
     parameters.close();
   }
 }

@@ -4,6 +4,7 @@ package io.clipsteer.engine.pretrain;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Tensor;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * The blocks of one tower, recorded for gradients: the residual stream, norms and softmax in fp32,
@@ -101,9 +102,12 @@ record TowerParameters(
 
   private Tensor attention(Tensor x, String p, long b, long t) {
     int h = heads;
-    Tensor qkv =
-        linear(x, p + "self_attn.qkv").reshape(b, t, 3, h, width / h).permute(2, 0, 3, 1, 4);
-    Tensor seen = qkv.select(0, 0).attention(qkv.select(0, 1), qkv.select(0, 2), causal);
+    List<Tensor> qkv =
+        linear(x, p + "self_attn.qkv")
+            .reshape(b, t, 3, h, width / h)
+            .permute(2, 0, 3, 1, 4)
+            .unbind(0);
+    Tensor seen = qkv.get(0).attention(qkv.get(1), qkv.get(2), causal);
     return linear(seen.transpose(1, 2).reshape(b * t, width), p + "self_attn.out_proj");
   }
 
@@ -116,16 +120,17 @@ record TowerParameters(
     Tensor bias = parameters.get(p + "self_attn.qkv.bias").to(dtype);
     Tensor query =
         wanted
-            .linearRecorded(weight.narrow(0, 0, width), bias.narrow(0, 0, width))
+            .linear(weight.narrow(0, 0, width), bias.narrow(0, 0, width))
             .reshape(b, h, 1, size)
             .mul(1 / Math.sqrt(size));
-    Tensor keyValue =
-        all.linearRecorded(weight.narrow(0, width, 2L * width), bias.narrow(0, width, 2L * width))
+    List<Tensor> keyValue =
+        all.linear(weight.narrow(0, width, 2L * width), bias.narrow(0, width, 2L * width))
             .reshape(b, t, 2, h, size)
-            .permute(2, 0, 3, 1, 4);
-    Tensor scores = query.matmul(keyValue.select(0, 0).transpose(2, 3)).to(DType.F32);
+            .permute(2, 0, 3, 1, 4)
+            .unbind(0);
+    Tensor scores = query.matmul(keyValue.get(0).transpose(2, 3)).to(DType.F32);
     if (causal) scores = scores.add(masks(picked, (int) t));
-    Tensor seen = scores.softmax().to(dtype).matmul(keyValue.select(0, 1));
+    Tensor seen = scores.softmax().to(dtype).matmul(keyValue.get(1));
     return linear(seen.reshape(b, width), p + "self_attn.out_proj");
   }
 
@@ -144,7 +149,7 @@ record TowerParameters(
   }
 
   private Tensor linear(Tensor x, String name) {
-    return x.linearRecorded(
+    return x.linear(
         parameters.get(name + ".weight").to(dtype), parameters.get(name + ".bias").to(dtype));
   }
 }

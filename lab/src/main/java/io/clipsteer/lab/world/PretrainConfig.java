@@ -174,10 +174,12 @@ public record PretrainConfig(
     range(file, "batch", batch, 2, 1 << 16);
     range(file, "captions", captions, 1, 16);
     range(file, "the number of stages", stages.size(), 1, 100);
-    for (Stage stage : stages) {
-      range(file, "steps", stage.steps(), 1, 10_000_000);
-      range(file, "warmup", stage.warmup(), 0, stage.steps() - 1);
-      share(file, "learningRate", stage.learningRate());
+    for (int i = 0; i < stages.size(); i++) {
+      Stage stage = stages.get(i);
+      String of = " of stage " + (i + 1);
+      range(file, "steps" + of, stage.steps(), 1, 10_000_000);
+      range(file, "warmup" + of, stage.warmup(), 0, stage.steps() - 1);
+      share(file, "learningRate" + of, stage.learningRate());
     }
     if (weightDecay != 0) share(file, "weightDecay", weightDecay);
     range(file, "evaluateEvery", evaluateEvery, 1, 1_000_000_000);

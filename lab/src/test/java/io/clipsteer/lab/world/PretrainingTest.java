@@ -131,6 +131,14 @@ final class PretrainingTest {
   }
 
   @Test
+  void linesMayEndAsOnWindows() throws IOException {
+    Path shipped = Path.of("../configs/demo-clip.yaml");
+    Path file = temp.resolve("windows.yaml");
+    Files.writeString(file, "\uFEFF" + Files.readString(shipped).replace("\n", "\r\n"));
+    assertEquals(PretrainConfig.read(shipped), PretrainConfig.read(file));
+  }
+
+  @Test
   void wrongConfigurationsAreNamed() throws IOException {
     String good = Files.readString(Path.of("../configs/demo-clip.yaml"));
     wrong("", "no settings of a pretraining");
@@ -146,7 +154,8 @@ final class PretrainingTest {
     wrong(good.replace("seed: 1\n", ""), "seed is missing");
     wrong(good + "colour: red\n", "there is no setting colour");
     wrong(good + "seed: 7\n", "a setting is given twice");
-    wrong(good.replace("warmup: 400", "warmup: 400000"), "warmup is 400000");
+    wrong(good.replace("warmup: 400", "warmup: 400000"), "warmup of stage 1 is 400000");
+    wrong(good.replace("learningRate: 5e-4", "learningRate: 5"), "learningRate of stage 2 is 5.0");
     wrong(good.replace("batch: 128", "batch: 6.5"), "batch has a value of another kind");
     wrong(
         good.replace("evaluationCount: 200", "evaluationCount: 2000000000"),
