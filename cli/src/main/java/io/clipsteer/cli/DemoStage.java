@@ -33,12 +33,12 @@ record DemoStage(String name, List<String> words) {
       draw-11       world generate --set typographic --split validation --count WRITTEN --seed SEED --out OUT/pictures/typographic-validation
       draw-12       world generate --set typographic --split test --count ATTACKED --seed SEED --out OUT/pictures/typographic
       train         train --model OUT/model --images OUT/pictures/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --seed SEED --out OUT/run
-      evaluate      evaluate --run OUT/run --images OUT/pictures/objects --limit KNOWN
-      index         index --run OUT/run --images OUT/pictures/mixed --labels OUT/pictures/mixed/factors.jsonl --vocabulary OUT/model/words.txt
+      evaluate      evaluate --run OUT/run --image-batch 128 --images OUT/pictures/objects --limit KNOWN
+      index         index --run OUT/run --image-batch 128 --images OUT/pictures/mixed --labels OUT/pictures/mixed/factors.jsonl --vocabulary OUT/model/words.txt
       steerability  steerability --run OUT/run --images OUT/pictures/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --dose DOSE --seed SEED --out OUT/steerability
-      portraits     suppress --run OUT/run --data celeba:OUT/pictures/portraits --train celeba:OUT/pictures/portraits-train --validation celeba:OUT/pictures/portraits-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/portraits
-      birds         suppress --run OUT/run --data waterbirds:OUT/pictures/birds --train waterbirds:OUT/pictures/birds-train --validation waterbirds:OUT/pictures/birds-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/birds
-      typographic   suppress --run OUT/run --data typographic:OUT/pictures/typographic --train typographic:OUT/pictures/typographic-train --validation typographic:OUT/pictures/typographic-validation --clean OUT/pictures/objects --layers TRIED --select SELECT --edit mean --draws DRAWS --defense-prefix --seed SEED --out OUT/edits/typographic
+      portraits     suppress --run OUT/run --image-batch 128 --data celeba:OUT/pictures/portraits --train celeba:OUT/pictures/portraits-train --validation celeba:OUT/pictures/portraits-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/portraits
+      birds         suppress --run OUT/run --image-batch 128 --data waterbirds:OUT/pictures/birds --train waterbirds:OUT/pictures/birds-train --validation waterbirds:OUT/pictures/birds-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/birds
+      typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/pictures/typographic --train typographic:OUT/pictures/typographic-train --validation typographic:OUT/pictures/typographic-validation --clean OUT/pictures/objects --layers TRIED --select SELECT --edit mean --draws DRAWS --defense-prefix --seed SEED --out OUT/edits/typographic
       report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
       """;
 

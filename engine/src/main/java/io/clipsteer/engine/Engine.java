@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -22,6 +23,10 @@ public final class Engine {
    */
   public static final ReentrantLock WORK = new ReentrantLock(true);
 
+  private static final Object BLAS = new Object();
+  private static int blasUsers;
+  private static int blasThreads;
+
   private Engine() {}
 
   /** Sets how many threads one tensor operation of this thread, and of later ones, may use. */
@@ -35,16 +40,24 @@ public final class Engine {
   }
 
   /**
-   * Sets how many threads OpenBLAS, which multiplies matrices in fp32, may use: of all threads
-   * together, where {@link #threads(int)} is of the calling thread.
+   * Runs work that several threads share, each with small products of its own: OpenBLAS keeps to
+   * the thread that calls it meanwhile. Were it to use its pool as well, the two would fight for
+   * the cores (20 times slower in attention over 197 tokens). Such work may overlap and nest.
    */
-  public static void blasThreads(int count) {
-    openblas_nolapack.blas_set_num_threads(count);
-  }
-
-  /** How many threads OpenBLAS uses. */
-  public static int blasThreads() {
-    return openblas_nolapack.blas_get_num_threads();
+  static <T> T withoutBlasThreads(Supplier<T> work) {
+    synchronized (BLAS) {
+      if (blasUsers++ == 0) {
+        blasThreads = openblas_nolapack.blas_get_num_threads();
+        openblas_nolapack.blas_set_num_threads(1);
+      }
+    }
+    try {
+      return work.get();
+    } finally {
+      synchronized (BLAS) {
+        if (--blasUsers == 0) openblas_nolapack.blas_set_num_threads(blasThreads);
+      }
+    }
   }
 
   /** Version of libtorch, as {@code 2.10.0}, from the library's own description of its build. */

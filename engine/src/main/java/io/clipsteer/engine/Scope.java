@@ -69,6 +69,14 @@ public final class Scope implements AutoCloseable {
     return tensor;
   }
 
+  /** Gives a tensor that belongs to nobody to this thread's scope. */
+  static void adopt(Tensor tensor) {
+    Scope scope = INNERMOST.get();
+    if (scope == null) throw new IllegalStateException("there is no scope");
+    scope.pointers.attach(tensor.raw());
+    tensor.raw().releaseReference();
+  }
+
   @Override
   public void close() {
     if (closed) return;

@@ -536,23 +536,18 @@ public final class Tensor implements AutoCloseable {
     if (dtype() == DType.BF16 && !raw.is_cuda()) {
       return causal ? attentionInF32(key, value) : attentionInBf16(key, value);
     }
-    return op("attention", () -> fusedAttention(key, value, causal), this, key, value);
+    return op(
+        "attention",
+        () -> Engine.withoutBlasThreads(() -> fusedAttention(key, value, causal)),
+        this,
+        key,
+        value);
   }
 
-  /**
-   * The fused kernel splits heads over OpenMP threads, and each calls OpenBLAS: were that to use
-   * threads of its own as well, the two pools would fight for the cores (20 times slower at 197
-   * tokens). So OpenBLAS has one thread meanwhile.
-   */
+  /** Splits heads over OpenMP's threads, each of which calls OpenBLAS. */
   private org.bytedeco.pytorch.Tensor fusedAttention(Tensor key, Tensor value, boolean causal) {
-    int threads = Engine.blasThreads();
-    Engine.blasThreads(1);
-    try {
-      return torch.scaled_dot_product_attention(
-          raw, key.raw, value.raw, new TensorOptional(), 0.0, causal, new DoubleOptional(), false);
-    } finally {
-      Engine.blasThreads(threads);
-    }
+    return torch.scaled_dot_product_attention(
+        raw, key.raw, value.raw, new TensorOptional(), 0.0, causal, new DoubleOptional(), false);
   }
 
   /**

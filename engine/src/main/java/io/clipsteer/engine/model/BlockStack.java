@@ -2,6 +2,7 @@
 package io.clipsteer.engine.model;
 
 import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.SideBySide;
 import io.clipsteer.engine.Tensor;
 import java.util.List;
 
@@ -60,13 +61,21 @@ record BlockStack(
   }
 
   private Paused until(int first, Tensor start, HookPoint stop, Hooks hooks) {
-    Tensor x = start;
-    for (int layer = first; layer < stop.layer(); layer++) x = step(layer, x, hooks);
+    Tensor x =
+        hooks.isEmpty() && first < stop.layer()
+            ? SideBySide.map(start, half -> steps(first, half, stop.layer(), hooks))
+            : steps(first, start, stop.layer(), hooks);
     Block block = blocks.get(stop.layer());
     Tensor middle = attend(block, x, (int) x.size(1));
     Tensor added = mlp(stop.layer(), block, middle, hooks);
     if (stop.site() == Site.MLP_OUT) return new Paused(stop, added, middle);
     return new Paused(stop, hooks.apply(stop, middle.add(added)), null);
+  }
+
+  private Tensor steps(int first, Tensor start, int end, Hooks hooks) {
+    Tensor x = start;
+    for (int layer = first; layer < end; layer++) x = step(layer, x, hooks);
+    return x;
   }
 
   /** Goes on behind {@code from} to the stream after the last block; hooks there are over. */
@@ -83,6 +92,12 @@ record BlockStack(
 
   private Tensor run(int first, Tensor start, int wanted, Hooks hooks) {
     Scope.require();
+    return hooks.isEmpty()
+        ? SideBySide.map(start, half -> through(first, half, wanted, hooks))
+        : through(first, start, wanted, hooks);
+  }
+
+  private Tensor through(int first, Tensor start, int wanted, Hooks hooks) {
     Tensor x = start;
     for (int layer = first; layer < layers(); layer++) {
       boolean unseen =

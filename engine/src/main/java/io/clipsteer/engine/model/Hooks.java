@@ -44,6 +44,11 @@ public final class Hooks {
         });
   }
 
+  /** Whether nothing is hooked anywhere. */
+  boolean isEmpty() {
+    return entries.isEmpty();
+  }
+
   /** Whether anything is hooked at {@code point}. */
   boolean touches(HookPoint point) {
     for (Entry entry : entries) if (entry.point.equals(point)) return true;

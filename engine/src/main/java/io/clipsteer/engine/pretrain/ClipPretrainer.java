@@ -8,6 +8,7 @@ import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.SideBySide;
 import io.clipsteer.engine.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -15,6 +16,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.BinaryOperator;
+import java.util.stream.IntStream;
 
 /**
  * Trains a CLIP from nothing by its symmetric contrastive loss (Radford et al. 2021, figure 3):
@@ -44,7 +47,6 @@ public final class ClipPretrainer implements AutoCloseable {
   private final Parameters parameters;
   private final TowerParameters vision;
   private final TowerParameters text;
-  private final Halves halves = new Halves();
   private int steps;
 
   /**
@@ -179,16 +181,39 @@ public final class ClipPretrainer implements AutoCloseable {
     }
     parameters.zeroGradients();
     try (Scope scope = Scope.openRecording()) {
-      double[] loss = new double[1];
-      halves.run(
-          half -> embed(half, pixels, ids),
-          embedded -> loss[0] = contrast(embedded, ids.length / b));
-      return loss[0];
+      List<List<Tensor>> halves = SideBySide.run(true, half -> embed(half, pixels, ids));
+      List<List<Tensor>> gradients = new ArrayList<>();
+      List<List<Tensor>> leaves = new ArrayList<>();
+      for (List<Tensor> half : halves) {
+        gradients.add(half.stream().map(e -> Tensor.zeros(DType.F32, e.shape())).toList());
+        leaves.add(pairs(half, gradients.getLast(), Tensor::trainable));
+      }
+      double loss = contrast(leaves, ids.length / b);
+      // A weight's gradient is 0 + a + b or 0 + b + a, which are the same number: which half comes
+      // first changes nothing. With more than two parts it would.
+      SideBySide.run(
+          true,
+          half -> {
+            pairs(halves.get(half), gradients.get(half), Tensor::mul).stream()
+                .map(along -> along.sum(DType.F32))
+                .reduce(Tensor::add)
+                .orElseThrow()
+                .backward();
+            return List.of();
+          });
+      return loss;
     }
   }
 
+  private static List<Tensor> pairs(
+      List<Tensor> left, List<Tensor> right, BinaryOperator<Tensor> op) {
+    return IntStream.range(0, left.size())
+        .mapToObj(i -> op.apply(left.get(i), right.get(i)))
+        .toList();
+  }
+
   private static int start(int half, int b) {
-    return half * b / Halves.COUNT;
+    return half * b / SideBySide.COUNT;
   }
 
   /** Half of the pictures, then their captions: as many first ones, as many second ones … */
@@ -347,7 +372,6 @@ public final class ClipPretrainer implements AutoCloseable {
 
   @Override
   public void close() {
-    halves.close();
     parameters.close();
   }
 }
