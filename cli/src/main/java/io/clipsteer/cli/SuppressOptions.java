@@ -89,7 +89,8 @@ final class SuppressOptions {
       names = "--defense-prefix",
       description = {
         "For written words: also learn a token to stand before class names (Azuma and Matsui 2023),"
-            + " and tell it alone and together with the edit."
+            + " and tell it alone and together with the edit. Its texts are written to"
+            + " OUT/defense-prefix, for classify --library."
       })
   private boolean prefix;
 

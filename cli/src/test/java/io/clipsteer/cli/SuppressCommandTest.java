@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.world.Lettering;
 import io.clipsteer.lab.world.WorldSet;
@@ -191,6 +192,8 @@ final class SuppressCommandTest {
     assertEquals(
         json.get("defence").get("attacked").get("value"),
         combined.get(0).get("attacked").get("value"));
+    TextLibrary learnt = TextLibrary.read(temp.resolve("words").resolve("defense-prefix"));
+    assertTrue(learnt.words().size() > 1, () -> "words: " + learnt.words());
     suppress(temp.resolve("no"), "--data", "celeba:" + portraits, "--defense-prefix")
         .wrongUsage("--defense-prefix");
     assertEquals("a word written", json.get("groups").get(1).get("group").asString());

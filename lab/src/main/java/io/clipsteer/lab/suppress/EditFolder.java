@@ -4,6 +4,7 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.RunManifest;
+import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Versions;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,13 +16,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A suppression on disk: {@code edit.json} (what to change, written last), {@code report.json}
- * (what it did) and the manifest. Where nothing helped there is no {@code edit.json}.
+ * (what it did), the manifest and, where Defense-Prefix was learnt, its texts as a {@link
+ * TextLibrary}. Where nothing helped there is no {@code edit.json}.
  */
 public final class EditFolder {
   /** The edit. */
   public static final String EDIT = "edit.json";
 
   private static final String REPORT = "report.json";
+  private static final String PREFIXED = "defense-prefix";
 
   private EditFolder() {}
 
@@ -35,6 +38,8 @@ public final class EditFolder {
       Path folder, SuppressionReport report, Path run, String modelHash, RunManifest manifest) {
     AtomicFiles.writeJson(folder.resolve(REPORT), report.json());
     manifest.finish().writeTo(folder);
+    TextLibrary texts = report.prefixedTexts();
+    if (texts != null) texts.write(folder.resolve(PREFIXED));
     SuppressionReport.Chosen chosen = report.chosen();
     if (chosen == null) return;
     Path sae = run.resolve(chosen.sae()).toAbsolutePath().normalize();

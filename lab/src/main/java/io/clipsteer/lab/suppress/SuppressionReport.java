@@ -6,6 +6,7 @@ import io.clipsteer.data.stats.McNemar;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.data.stats.SignFlip;
+import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.Versions;
 import java.util.ArrayList;
@@ -27,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param validation of the chosen edit, on validation pictures
  * @param sweep by SAE, on validation pictures
  * @param leftOut baselines that were not asked
+ * @param prefixedTexts the answers' texts with the learnt prefix, or null
  * @param combined Defense-Prefix alone and with the edit; empty where it was not asked for
  */
 public record SuppressionReport(
@@ -42,6 +44,7 @@ public record SuppressionReport(
     List<Swept> sweep,
     List<Baseline> baselines,
     List<LeftOut> leftOut,
+    @Nullable TextLibrary prefixedTexts,
     List<Combined> combined,
     List<ImageLoader.Skipped> skipped,
     double seconds) {

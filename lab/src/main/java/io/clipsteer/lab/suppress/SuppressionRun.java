@@ -63,11 +63,24 @@ public record SuppressionRun(
           Pass.run(model, study.test(), finals, "asking the test pictures", progress);
       Score plain =
           Score.of(study.groups(), validated.groups(), validated.before(), validated.before());
+      TextLibrary prefixedTexts =
+          prefix == null
+              ? null
+              : prefix.learn(study.train(), settings.seed(), DefensePrefix.STEPS, progress);
       List<SuppressionReport.Combined> combined =
-          prefix == null ? List.of() : combined(prefix, chosen, tested, progress);
+          prefixedTexts == null ? List.of() : combined(prefixedTexts, chosen, tested, progress);
       return report(
           new Ending(
-              training, choices, chosen, finals, validated, tested, combined, plain, baselines),
+              training,
+              choices,
+              chosen,
+              finals,
+              validated,
+              tested,
+              prefixedTexts,
+              combined,
+              plain,
+              baselines),
           start);
     }
   }
@@ -80,15 +93,14 @@ public record SuppressionRun(
       List<Candidate> finals,
       Pass.Result validated,
       Pass.Result tested,
+      @Nullable TextLibrary prefixedTexts,
       List<SuppressionReport.Combined> combined,
       Score plain,
       boolean rivals) {}
 
   /** No defence, the learnt prefix, the edit, both: on the same test pictures. */
   private List<SuppressionReport.Combined> combined(
-      DefensePrefix prefix, @Nullable Choice chosen, Pass.Result tested, Progress progress) {
-    TextLibrary learnt =
-        prefix.learn(study.train(), settings.seed(), DefensePrefix.STEPS, progress);
+      TextLibrary learnt, @Nullable Choice chosen, Pass.Result tested, Progress progress) {
     List<Cases> asked =
         study.test().stream()
             .map(c -> new Cases(c.pictures(), learnt, c.truth(), c.group()))
@@ -182,6 +194,7 @@ public record SuppressionRun(
         sweep(end, worst),
         baselines(end, worst),
         leftOut(end),
+        end.prefixedTexts,
         end.combined,
         List.copyOf(skipped),
         (System.nanoTime() - start) * 1e-9);
