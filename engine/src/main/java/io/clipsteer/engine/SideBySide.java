@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.GradMode;
@@ -18,11 +20,15 @@ public final class SideBySide {
   /** How many halves there are. */
   public static final int COUNT = 2;
 
-  /** Fewer tokens than this are done before a second thread has begun. */
+  /** Fewer tokens than this are done before another thread has begun. */
   private static final int LEAST_TOKENS = 512;
 
-  private static final Executor OTHER =
-      Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name("other-half").factory());
+  /** With an odd number of cores one is left over: of so many it is not missed. */
+  private static final int MANY_THREADS = 6;
+
+  /** These threads keep their share of the cores: to change it costs a new set of threads. */
+  private static final Executor HALVES =
+      Executors.newFixedThreadPool(COUNT, Thread.ofPlatform().daemon().name("half-", 0).factory());
 
   /** Whether this thread computes a half: it is not halved again. */
   private static final ThreadLocal<Boolean> INSIDE = ThreadLocal.withInitial(() -> false);
@@ -33,73 +39,72 @@ public final class SideBySide {
    * Both halves' tensors, which belong to the current scope.
    *
    * @param recording whether operations are recorded for {@link Tensor#backward}
-   * @param work of half 0, on this thread, and of half 1, on another, each in a scope of its own
+   * @param work of halves 0 and 1, each in a scope of its own; on other threads, or, where there is
+   *     one core, on this
    * @throws RuntimeException the first half's own, else the second's, after both have ended
    */
   public static List<List<Tensor>> run(boolean recording, IntFunction<List<Tensor>> work) {
     Scope.require();
     int threads = Engine.threads();
     if (INSIDE.get() || threads == 1) {
-      return adopted(List.of(half(recording, work, 0), half(recording, work, 1)));
+      List<Tensor> first = half(recording, work, 0);
+      first.forEach(Scope::adopt);
+      List<Tensor> second = half(recording, work, 1);
+      second.forEach(Scope::adopt);
+      return List.of(first, second);
     }
-    return adopted(Engine.withoutBlasThreads(() -> both(recording, work, threads)));
+    return Engine.withoutBlasThreads(() -> both(recording, work, threads));
   }
 
   private static List<List<Tensor>> both(
       boolean recording, IntFunction<List<Tensor>> work, int threads) {
-    CompletableFuture<List<Tensor>> second =
-        CompletableFuture.supplyAsync(() -> shared(recording, work, 1, threads), OTHER);
-    List<Tensor> first;
-    try {
-      first = shared(recording, work, 0, threads);
-    } finally {
-      second.exceptionally(e -> List.of()).join();
-      Engine.threads(threads);
+    AtomicBoolean set = new AtomicBoolean();
+    List<CompletableFuture<List<Tensor>>> halves = new ArrayList<>();
+    for (int half = 0; half < COUNT; half++) {
+      int number = half;
+      halves.add(
+          CompletableFuture.supplyAsync(
+              () -> {
+                INSIDE.set(true);
+                if (Engine.threads() != threads / COUNT) {
+                  Engine.threads(threads / COUNT);
+                  set.set(true);
+                }
+                return half(recording, work, number);
+              },
+              HALVES));
     }
-    return List.of(first, joined(second));
-  }
-
-  private static List<List<Tensor>> adopted(List<List<Tensor>> both) {
-    for (List<Tensor> tensors : both) tensors.forEach(Scope::adopt);
-    return both;
+    for (var half : halves) half.exceptionally(e -> List.of()).join().forEach(Scope::adopt);
+    // What was set last is the share of threads that come later.
+    if (set.get()) Engine.threads(threads);
+    return halves.stream().map(SideBySide::joined).toList();
   }
 
   /**
-   * The same of a batch whose rows do not see each other; a small one, one on a GPU, or one whose
-   * gradients are recorded, whole.
+   * The same of a batch whose rows do not see each other. It stays whole where that is no gain: a
+   * small one, one on a GPU, one whose gradients are recorded, in a half, with one core or three.
    *
    * @param batch [b,t,…]
    * @param work gives a tensor of as many rows as it gets
    */
   public static Tensor map(Tensor batch, UnaryOperator<Tensor> work) {
+    int threads = Engine.threads();
     long b = batch.size(0);
+    boolean shared = threads > 1 && (threads % COUNT == 0 || threads > MANY_THREADS);
     boolean large = b > 1 && b * batch.size(1) >= LEAST_TOKENS;
-    boolean shared = large && batch.device() == Device.CPU && Engine.threads() > 1;
-    if (!shared || INSIDE.get() || GradMode.is_enabled()) return work.apply(batch);
+    boolean here = batch.device() == Device.CPU && !INSIDE.get() && !GradMode.is_enabled();
+    if (!shared || !large || !here) return work.apply(batch);
     long middle = (b + 1) / 2;
     List<List<Tensor>> halves =
         run(
             false,
-            half ->
-                List.of(
-                    work.apply(
-                        half == 0
-                            ? batch.narrow(0, 0, middle)
-                            : batch.narrow(0, middle, b - middle))));
+            half -> {
+              long from = half == 0 ? 0 : middle;
+              return List.of(work.apply(batch.narrow(0, from, half == 0 ? middle : b - middle)));
+            });
     Tensor whole = Tensor.concat(halves.stream().map(List::getFirst).toList(), 0);
     halves.forEach(half -> half.getFirst().close());
     return whole;
-  }
-
-  private static List<Tensor> shared(
-      boolean recording, IntFunction<List<Tensor>> work, int half, int threads) {
-    Engine.threads(Math.max(1, threads / COUNT));
-    INSIDE.set(true);
-    try {
-      return half(recording, work, half);
-    } finally {
-      INSIDE.set(false);
-    }
   }
 
   /** Its tensors belong to nobody. */
@@ -111,9 +116,9 @@ public final class SideBySide {
     }
   }
 
-  private static List<Tensor> joined(CompletableFuture<List<Tensor>> second) {
+  private static List<Tensor> joined(CompletableFuture<List<Tensor>> half) {
     try {
-      return second.join();
+      return half.join();
     } catch (CompletionException e) {
       if (e.getCause() instanceof RuntimeException reason) throw reason;
       if (e.getCause() instanceof Error reason) throw reason;

@@ -31,6 +31,9 @@ public final class Tensor implements AutoCloseable {
   /** Below this a plain product is as fast. */
   private static final int ROWS_FOR_POINTWISE = 128;
 
+  /** Without AVX-512, oneDNN refuses bf16. */
+  private static final boolean BF16_POINTWISE = Engine.cpuCapability().startsWith("AVX512");
+
   private final org.bytedeco.pytorch.Tensor raw;
 
   private Tensor(org.bytedeco.pytorch.Tensor raw) {
@@ -496,7 +499,8 @@ public final class Tensor implements AutoCloseable {
    */
   private org.bytedeco.pytorch.Tensor pointwise(Tensor weight, @Nullable Tensor bias) {
     long n = raw.size(0);
-    if (n < ROWS_FOR_POINTWISE) return product(weight, bias);
+    boolean plain = dtype() == DType.BF16 && !BF16_POINTWISE;
+    if (plain || n < ROWS_FOR_POINTWISE) return product(weight, bias);
     var image = raw.contiguous().view(1, n, 1, raw.size(1)).permute(0, 3, 1, 2);
     var kernel = weight.raw.contiguous().view(weight.size(0), weight.size(1), 1, 1);
     var optional = bias == null ? new TensorOptional() : new TensorOptional(bias.raw);

@@ -53,9 +53,29 @@ final class SideBySideTest {
                 return half.mul(3);
               });
       assertArrayEquals(odd.mul(3).toFloats(), whole.toFloats());
-      assertSame(Thread.currentThread(), seen[0]);
+      assertNotSame(Thread.currentThread(), seen[0]);
+      assertNotSame(Thread.currentThread(), seen[1]);
       assertNotSame(seen[0], seen[1]);
     }
+  }
+
+  @Test
+  void oneThreadDoesBoth() {
+    Engine.threads(1);
+    try (Scope scope = Scope.open()) {
+      Thread here = Thread.currentThread();
+      var both = SideBySide.run(false, half -> List.of(on(here)));
+      assertEquals(2, both.size());
+      Tensor many = numbers(7, 300);
+      assertSame(many, SideBySide.map(many, batch -> batch));
+    } finally {
+      Engine.threads(2);
+    }
+  }
+
+  private static Tensor on(Thread thread) {
+    assertSame(thread, Thread.currentThread());
+    return Tensor.zeros(DType.F32, 1);
   }
 
   @Test

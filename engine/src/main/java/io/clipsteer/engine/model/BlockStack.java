@@ -92,7 +92,7 @@ record BlockStack(
 
   private Tensor run(int first, Tensor start, int wanted, Hooks hooks) {
     Scope.require();
-    return hooks.isEmpty()
+    return hooks.isEmpty() && first < layers()
         ? SideBySide.map(start, half -> through(first, half, wanted, hooks))
         : through(first, start, wanted, hooks);
   }

@@ -8,8 +8,8 @@ import java.util.List;
 
 /**
  * The blocks of one tower, recorded for gradients: the residual stream, norms and softmax in fp32,
- * products in {@code dtype}. QuickGELU, x·σ(1.702x), is silu(1.702x)/1.702: the weights trained
- * here carry the 1.702, and {@link #fileScale} takes it out again.
+ * products with weights in {@code dtype}. QuickGELU, x·σ(1.702x), is silu(1.702x)/1.702: the
+ * weights trained here carry the 1.702, and {@link #fileScale} takes it out again.
  *
  * @param prefix of its weights, as {@code vision_model.}
  * @param causal whether a token sees only those before it
@@ -106,8 +106,9 @@ record TowerParameters(
         linear(x, p + "self_attn.qkv")
             .reshape(b, t, 3, h, width / h)
             .permute(2, 0, 3, 1, 4)
+            .to(DType.F32)
             .unbind(0);
-    Tensor seen = qkv.get(0).attention(qkv.get(1), qkv.get(2), causal);
+    Tensor seen = qkv.get(0).attention(qkv.get(1), qkv.get(2), causal).to(dtype);
     return linear(seen.transpose(1, 2).reshape(b * t, width), p + "self_attn.out_proj");
   }
 
