@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.lab.suppress.SuppressionReport;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -216,11 +217,11 @@ record DemoResult(
             : "nothing that helps";
     text.append(
         line(
-            "%-12s %8s %8s %9.2g %9.1f  %-22s %s / %s / %s / %s%n",
+            "%-12s %8s %8s %9s %9.1f  %-22s %s / %s / %s / %s%n",
             task,
             percent(from),
             percent(to),
-            report.path("mcnemar_p").asDouble(Double.NaN),
+            SuppressionReport.shown(report.path("mcnemar_p").asDouble(Double.NaN)),
             cost,
             by,
             baseline(report, "neurons"),

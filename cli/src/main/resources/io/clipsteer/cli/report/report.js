@@ -365,7 +365,8 @@
 
   // ---- suppression -----------------------------------------------------------------------------
   const range = (v) => percent(v.value) + " (" + percent(v.low).replace(" %", "") + " to " + percent(v.high) + ")";
-  const probability = (p) => (isNumber(p) ? (p < 0.001 ? p.toExponential(1) : p.toFixed(3)) : "–");
+  // A double holds nothing smaller.
+  const probability = (p) => (isNumber(p) ? (p === 0 ? "< 1e-300" : p < 0.001 ? p.toExponential(1) : p.toFixed(3)) : "–");
   function suppression() {
     const main = h("main", {}, h("h1", {}, "Suppression"), h("p", {}, "What the model leaned on and should not, taken away: features that go with it were found on training pictures, how many and of which layer chosen on validation pictures, and the one edit chosen was asked once on test pictures, all figures below. The baselines were chosen and asked in the same way."));
     for (const e of D.edits) edit(main, e);

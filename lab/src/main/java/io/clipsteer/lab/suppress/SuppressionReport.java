@@ -291,7 +291,7 @@ public record SuppressionReport(
     Share after = test.worstGroupAfter().after();
     text.append(
         line(
-            "%nworst group %.1f %% -> %.1f %% (%.1f to %.1f); gain %.1f to %.1f points; p %.3g of"
+            "%nworst group %.1f %% -> %.1f %% (%.1f to %.1f); gain %.1f to %.1f points; p %s of"
                 + " \"%s\"%n",
             100 * test.worstBefore(),
             100 * after.value(),
@@ -299,15 +299,15 @@ public record SuppressionReport(
             100 * after.high(),
             100 * gain.low(),
             100 * gain.high(),
-            test.test(worst).p(),
+            shown(test.test(worst).p()),
             study.groups().names().get(worst)));
     for (Baseline baseline : baselines) {
       text.append(
           line(
-              "  %-28s %.1f %%   p %.3g   (layer %d, %d)%n",
+              "  %-28s %.1f %%   p %s   (layer %d, %d)%n",
               baseline.candidate.family().word(),
               100 * baseline.wga(),
-              baseline.p,
+              shown(baseline.p),
               baseline.candidate.place().point().layer(),
               baseline.candidate.size()));
     }
@@ -319,8 +319,8 @@ public record SuppressionReport(
       for (Combined one : combined) {
         text.append(
             line(
-                "%-34s %7.1f %% %7.1f %%  %.3g%n",
-                one.name, 100 * one.clean.value(), 100 * one.attacked.value(), one.p));
+                "%-34s %7.1f %% %7.1f %%  %s%n",
+                one.name, 100 * one.clean.value(), 100 * one.attacked.value(), shown(one.p)));
       }
     }
     if (study.groups().clean() >= 0) {
@@ -363,12 +363,17 @@ public record SuppressionReport(
   private static void row(StringBuilder text, String name, Paired paired) {
     text.append(
         line(
-            "%-34s %6d %6.1f %% %6.1f %%  %.3g%n",
+            "%-34s %6d %6.1f %% %6.1f %%  %s%n",
             name,
             paired.n(),
             100 * paired.before().value(),
             100 * paired.after().value(),
-            paired.test().p()));
+            shown(paired.test().p())));
+  }
+
+  /** A p for people; where it is too small for a double, that. */
+  public static String shown(double p) {
+    return p == 0 ? "< 1e-300" : line("%.2g", p);
   }
 
   private static String line(String format, Object... values) {
