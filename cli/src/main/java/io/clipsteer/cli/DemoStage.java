@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.lab.suppress.PrefixSettings;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -38,7 +39,7 @@ record DemoStage(String name, List<String> words) {
       steerability  steerability --run OUT/run --images OUT/pictures/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --dose DOSE --seed SEED --out OUT/steerability
       portraits     suppress --run OUT/run --image-batch 128 --data celeba:OUT/pictures/portraits --train celeba:OUT/pictures/portraits-train --validation celeba:OUT/pictures/portraits-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/portraits
       birds         suppress --run OUT/run --image-batch 128 --data waterbirds:OUT/pictures/birds --train waterbirds:OUT/pictures/birds-train --validation waterbirds:OUT/pictures/birds-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/birds
-      typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/pictures/typographic --train typographic:OUT/pictures/typographic-train --validation typographic:OUT/pictures/typographic-validation --clean OUT/pictures/objects --layers TRIED --select SELECT --edit mean --draws DRAWS --defense-prefix --seed SEED --out OUT/edits/typographic
+      typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/pictures/typographic --train typographic:OUT/pictures/typographic-train --validation typographic:OUT/pictures/typographic-validation --clean OUT/pictures/objects --layers TRIED --select SELECT --edit mean --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
       report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
       """;
 
@@ -66,6 +67,7 @@ record DemoStage(String name, List<String> words) {
    * @param select how it ranks features
    * @param draws random features and directions that it is held against; fewer than six could not
    *     show that they help, if they did
+   * @param prefixed steps in which Defense-Prefix is learnt
    */
   record Size(
       int training,
@@ -80,13 +82,28 @@ record DemoStage(String name, List<String> words) {
       String layers,
       String tried,
       String select,
-      int draws) {
+      int draws,
+      int prefixed) {
     static final Size WHOLE =
-        new Size(6000, 1_000_000, 2000, 4000, 1200, 4000, 32, 10, 500, "3-7", "3,4", "causal", 6);
+        new Size(
+            6000,
+            1_000_000,
+            2000,
+            4000,
+            1200,
+            4000,
+            32,
+            10,
+            500,
+            "3-7",
+            "3,4",
+            "causal",
+            6,
+            PrefixSettings.STEPS);
 
     /** A minute's worth: that everything runs, not what comes out. */
     static final Size QUICK =
-        new Size(600, 60_000, 300, 240, 240, 320, 4, 0, 20, "5,7", "5", "mean-difference", 2);
+        new Size(600, 60_000, 300, 240, 240, 320, 4, 0, 20, "5,7", "5", "mean-difference", 2, 50);
   }
 
   /** All stages, in their order. */
@@ -107,6 +124,7 @@ record DemoStage(String name, List<String> words) {
     values.put("SELECT", size.select);
     values.put("TRIED", size.tried);
     values.put("DRAWS", size.draws);
+    values.put("PREFIXED", size.prefixed);
     values.put("WRITTEN", size.things / 4);
     values.put("ATTACKED", size.things / 2);
     return SCRIPT.lines().map(line -> of(line.strip().split(" +"), values)).toList();

@@ -8,6 +8,7 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.Study;
 import io.clipsteer.lab.suppress.StudySource;
@@ -100,7 +101,7 @@ final class SuppressCommand implements Callable<Integer> {
     how.rivals(); // Refuses a wrong word before hours of work.
     StudySource source = source();
     Wording wording = how.wording();
-    Wording prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
+    PrefixSettings prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
     ImageLoader.Options options = how.options();
     NewFolder.require(out);
     RunFolder folder = runs.folder();

@@ -11,6 +11,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.Versions;
 import io.clipsteer.lab.suppress.EditFolder;
+import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
@@ -87,12 +88,15 @@ final class SuppressOptions {
 
   @Option(
       names = "--defense-prefix",
+      arity = "0..1",
+      fallbackValue = "" + PrefixSettings.STEPS,
+      paramLabel = "STEPS",
       description = {
-        "For written words: also learn a token to stand before class names (Azuma and Matsui 2023),"
-            + " and tell it alone and together with the edit. Its texts are written to"
-            + " OUT/defense-prefix, for classify --library."
+        "For written words: also learn a token to stand before class names (Azuma and Matsui 2023)"
+            + " in STEPS steps (default: ${FALLBACK-VALUE}), and tell it alone and together with"
+            + " the edit. Its texts are written to OUT/defense-prefix, for classify --library."
       })
-  private boolean prefix;
+  private @Nullable Integer prefix;
 
   @Option(
       names = "--per-group",
@@ -145,19 +149,23 @@ final class SuppressOptions {
         seed);
   }
 
-  /** How names become texts, where Defense-Prefix is to be learnt; else null. */
-  @Nullable Wording prefixed(boolean written) {
-    if (prefix && !written) {
+  /** How Defense-Prefix is to be learnt; null where it is not. */
+  @Nullable PrefixSettings prefixed(boolean written) {
+    if (prefix == null) return null;
+    if (!written) {
       throw new InputException(
           "--defense-prefix", "is for written words", "Give --data typographic:DIR and its like");
     }
-    if (prefix && (prompts != null || library != null)) {
+    if (prompts != null || library != null) {
       throw new InputException(
           "--defense-prefix",
           "has no use with --prompts or --library",
           "It puts a token of its own into the built-in texts");
     }
-    return prefix ? wording() : null;
+    if (prefix < 1 || prefix > 1_000_000) {
+      throw new InputException("--defense-prefix " + prefix, "not from 1 to 1000000", "Try 2500");
+    }
+    return new PrefixSettings(wording(), prefix);
   }
 
   boolean rivals() {
@@ -217,7 +225,7 @@ final class SuppressOptions {
     config.put("sizes", new ArrayList<>(settings.sizes()));
     config.put("max_clean_loss", settings.maxLoss());
     config.put("draws", settings.draws());
-    config.put("defense_prefix", prefix);
+    config.put("defense_prefix", prefix == null ? 0 : prefix);
     config.put("per_group", perGroup);
     config.put("prompts", String.valueOf(prompts));
     config.put("library", String.valueOf(library));

@@ -182,7 +182,7 @@ final class SuppressCommandTest {
                 "auroc",
                 "--baselines",
                 "none",
-                "--defense-prefix")
+                "--defense-prefix=100")
             .json();
     assertEquals("nothing written", json.get("groups").get(0).get("group").asString());
     JsonNode combined = json.get("combined");
@@ -194,6 +194,15 @@ final class SuppressCommandTest {
         combined.get(0).get("attacked").get("value"));
     TextLibrary learnt = TextLibrary.read(temp.resolve("words").resolve("defense-prefix"));
     assertTrue(learnt.words().size() > 1, () -> "words: " + learnt.words());
+    suppress(
+            temp.resolve("no"),
+            "--data",
+            "typographic:" + attacked,
+            "--clean",
+            things,
+            "--defense-prefix",
+            "0")
+        .wrongUsage("--defense-prefix 0");
     suppress(temp.resolve("no"), "--data", "celeba:" + portraits, "--defense-prefix")
         .wrongUsage("--defense-prefix");
     assertEquals("a word written", json.get("groups").get(1).get("group").asString());

@@ -20,12 +20,12 @@ import java.util.SplittableRandom;
  * on CLIP"). Losses and rates are those of its authors' code: the cross-entropy of attacked
  * pictures plus the divergence of what clean pictures are answered with the vector from what they
  * are answered without, one template a step, SGD from 2e-3 along a cosine to 5e-5, vector drawn
- * with deviation 0.02. Its ten epochs of 128,000 pictures become {@link #STEPS} steps, and the
- * cosine falls at every step instead of every epoch. Attacked and clean pictures of a step are
- * drawn each by itself, the templates are the study's own, and answers are means over them.
+ * with deviation 0.02. Its ten epochs of 128,000 pictures become {@link PrefixSettings#STEPS}
+ * steps, and the cosine falls at every step instead of every epoch. Attacked and clean pictures of
+ * a step are drawn each by itself, the templates are the study's own, and answers are means over
+ * them.
  */
 final class DefensePrefix {
-  static final int STEPS = 2500;
   private static final int BATCH = 512;
   private static final double RATE = 2e-3;
   private static final double LAST_RATE = 5e-5;
@@ -50,6 +50,7 @@ final class DefensePrefix {
   private final ClipModel model;
   private final PrefixedTexts texts;
   private final SplitTexts wording;
+  private final int steps;
   private final Part clean = new Part();
   private final Part attacked = new Part();
 
@@ -58,8 +59,9 @@ final class DefensePrefix {
    *
    * @throws InputException when the model's texts have no place or no room for a token more
    */
-  DefensePrefix(ClipModel model, SplitTexts wording) {
+  DefensePrefix(ClipModel model, SplitTexts wording, int steps) {
     this.model = model;
+    this.steps = steps;
     this.wording = wording;
     this.texts = new PrefixedTexts(wording.tower());
     library(new float[texts.width()]);
@@ -69,12 +71,11 @@ final class DefensePrefix {
    * Learns it.
    *
    * @param train group 0 without writing, group 1 with
-   * @param steps {@link #STEPS}, or fewer for a look
    * @return the answers' embeddings with the vector before each name
    */
-  TextLibrary learn(List<Cases> train, long seed, int steps, Progress progress) {
+  TextLibrary learn(List<Cases> train, long seed, Progress progress) {
     look(train, progress);
-    return library(learn(seed, steps, progress));
+    return library(learn(seed, progress));
   }
 
   private void look(List<Cases> train, Progress progress) {
@@ -102,7 +103,7 @@ final class DefensePrefix {
     }
   }
 
-  private float[] learn(long seed, int steps, Progress progress) {
+  private float[] learn(long seed, Progress progress) {
     SplittableRandom random = new SplittableRandom(seed);
     int d = texts.width();
     float[] start = new float[d];

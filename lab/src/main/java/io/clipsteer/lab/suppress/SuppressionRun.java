@@ -23,10 +23,14 @@ import org.jspecify.annotations.Nullable;
  * chosen and asked in the same way.
  *
  * @param saes of the layers wanted
- * @param prefixed how names become texts, where Defense-Prefix is to be learnt as well; else null
+ * @param prefixed how Defense-Prefix is to be learnt as well, or null
  */
 public record SuppressionRun(
-    ClipModel model, RunSaes saes, Study study, Settings settings, @Nullable Wording prefixed) {
+    ClipModel model,
+    RunSaes saes,
+    Study study,
+    Settings settings,
+    @Nullable PrefixSettings prefixed) {
   private static final int BOOTSTRAP = 2000;
 
   public SuppressionRun {
@@ -44,11 +48,11 @@ public record SuppressionRun(
   public SuppressionReport run(boolean baselines, Progress progress) {
     long start = System.nanoTime();
     // What makes it impossible is found before hours of work, not after.
+    List<String> answers = study.test().getFirst().library().words();
     DefensePrefix prefix =
         prefixed == null
             ? null
-            : new DefensePrefix(
-                model, prefixed.split(model, study.test().getFirst().library().words()));
+            : new DefensePrefix(model, prefixed.wording().split(model, answers), prefixed.steps());
     try (Training training = new Training(model, saes, settings, study.groups())) {
       training.look(study.train(), progress);
       List<Candidate> candidates = training.candidates(baselines, progress);
@@ -64,9 +68,7 @@ public record SuppressionRun(
       Score plain =
           Score.of(study.groups(), validated.groups(), validated.before(), validated.before());
       TextLibrary prefixedTexts =
-          prefix == null
-              ? null
-              : prefix.learn(study.train(), settings.seed(), DefensePrefix.STEPS, progress);
+          prefix == null ? null : prefix.learn(study.train(), settings.seed(), progress);
       List<SuppressionReport.Combined> combined =
           prefixedTexts == null ? List.of() : combined(prefixedTexts, chosen, tested, progress);
       return report(

@@ -69,8 +69,8 @@ final class DefensePrefixTest {
                 1)
             .read(model, WORDING, options, Progress.SILENT);
     List<String> words = study.test().getFirst().library().words();
-    DefensePrefix prefix = new DefensePrefix(model, WORDING.split(model, words));
-    TextLibrary learnt = prefix.learn(study.train(), 3, 250, Progress.SILENT);
+    DefensePrefix prefix = new DefensePrefix(model, WORDING.split(model, words), 250);
+    TextLibrary learnt = prefix.learn(study.train(), 3, Progress.SILENT);
     assertEquals(words, learnt.words());
     double[] before = accuracy(study, null);
     double[] after = accuracy(study, learnt);
@@ -79,8 +79,8 @@ final class DefensePrefixTest {
     assertTrue(after[0] > 0.8, "clean " + before[0] + " to " + after[0]);
     // The same seed, the same vector: pictures are embedded anew, and nothing else is kept.
     TextLibrary again =
-        new DefensePrefix(model, WORDING.split(model, words))
-            .learn(study.train(), 3, 250, Progress.SILENT);
+        new DefensePrefix(model, WORDING.split(model, words), 250)
+            .learn(study.train(), 3, Progress.SILENT);
     assertArrayEquals(learnt.embeddings(), again.embeddings());
   }
 
