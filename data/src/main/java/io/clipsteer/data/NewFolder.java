@@ -126,13 +126,36 @@ public final class NewFolder {
         out, "cannot be written: " + reason, "Check the path and the disk's space", e);
   }
 
+  /**
+   * Takes a folder away with all that is in it.
+   *
+   * @param folder perhaps absent
+   * @throws InputException when the disk refuses
+   */
+  public static void delete(Path folder) {
+    try {
+      deleteAll(folder);
+    } catch (IOException e) {
+      throw new InputException(
+          folder, "cannot be deleted: " + Reasons.of(e), "Delete it yourself", e);
+    }
+  }
+
   private static void deleteQuietly(Path folder) {
-    if (!Files.exists(folder)) return;
-    try (Stream<Path> all = Files.walk(folder)) {
-      for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(path);
+    try {
+      deleteAll(folder);
     } catch (IOException e) {
       // The failure that led here says more than this one.
       return;
+    }
+  }
+
+  private static void deleteAll(Path folder) throws IOException {
+    if (!Files.exists(folder)) return;
+    try (Stream<Path> all = Files.walk(folder)) {
+      for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(path);
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine;
 
+import io.clipsteer.data.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -8,8 +9,11 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BinaryOperator;
+import java.util.function.Function;
 import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.GradMode;
 
 /**
@@ -105,6 +109,48 @@ public final class SideBySide {
     Tensor whole = Tensor.concat(halves.stream().map(List::getFirst).toList(), 0);
     halves.forEach(half -> half.getFirst().close());
     return whole;
+  }
+
+  /**
+   * A loss of what both halves give, and its gradients, which are left where each {@link
+   * Tensor#trainable} has them. The halves run at once, forwards and backwards; the loss between
+   * them on this thread. The current scope records.
+   *
+   * @param work as for {@link #run}; float32, on the CPU
+   * @param loss a scalar, of both halves' tensors
+   * @return the loss
+   */
+  public static double gradients(
+      IntFunction<List<Tensor>> work, Function<List<List<Tensor>>, Tensor> loss) {
+    List<List<Tensor>> halves = run(true, work);
+    List<List<Tensor>> gradients = new ArrayList<>();
+    List<List<Tensor>> leaves = new ArrayList<>();
+    for (List<Tensor> half : halves) {
+      gradients.add(half.stream().map(given -> Tensor.zeros(DType.F32, given.shape())).toList());
+      leaves.add(pairs(half, gradients.getLast(), Tensor::trainable));
+    }
+    Tensor total = loss.apply(leaves);
+    total.backward();
+    // A weight's gradient is 0 + a + b or 0 + b + a, which are the same number: which half comes
+    // first changes nothing. With more than two parts it would.
+    run(
+        true,
+        half -> {
+          pairs(halves.get(half), gradients.get(half), Tensor::mul).stream()
+              .map(along -> along.sum(DType.F32))
+              .reduce(Tensor::add)
+              .orElseThrow()
+              .backward();
+          return List.of();
+        });
+    return total.item();
+  }
+
+  private static List<Tensor> pairs(
+      List<Tensor> left, List<Tensor> right, BinaryOperator<Tensor> op) {
+    return IntStream.range(0, left.size())
+        .mapToObj(i -> op.apply(left.get(i), right.get(i)))
+        .toList();
   }
 
   /** Its tensors belong to nobody. */

@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.tensor.DType;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.IntFunction;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -42,11 +44,13 @@ final class SideBySideTest {
     try (Scope scope = Scope.open()) {
       Tensor odd = numbers(7, 300);
       Thread[] seen = new Thread[2];
+      CountDownLatch both = new CountDownLatch(2);
       Tensor whole =
           SideBySide.map(
               odd,
               half -> {
                 seen[half.size(0) == 4 ? 0 : 1] = Thread.currentThread();
+                assertTrue(meets(both), "both at once");
                 assertEquals(1, Engine.threads());
                 // What is halved already stays in one piece.
                 assertSame(half, SideBySide.map(half, again -> again));
@@ -56,6 +60,15 @@ final class SideBySideTest {
       assertNotSame(Thread.currentThread(), seen[0]);
       assertNotSame(Thread.currentThread(), seen[1]);
       assertNotSame(seen[0], seen[1]);
+    }
+  }
+
+  private static boolean meets(CountDownLatch both) {
+    both.countDown();
+    try {
+      return both.await(10, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      return false;
     }
   }
 

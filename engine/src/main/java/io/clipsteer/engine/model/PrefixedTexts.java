@@ -7,6 +7,7 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Block.Norm;
+import java.util.List;
 
 /**
  * A text tower that reads one vector as if it were a token more: the vector can be learnt, the
@@ -87,8 +88,7 @@ public final class PrefixedTexts {
             .reshape(b, t, d)
             .add(places3)
             .reshape((long) b * t, d);
-    Tensor mask = mask(t).to(device);
-    for (Block block : weights.blocks()) x = step(block, x, b, t, mask);
+    for (Block block : weights.blocks()) x = step(block, x, b, t);
     Tensor pooled =
         norm(x.indexSelect(0, Tensor.of(ends, ends.length).to(device)), weights.finalNorm());
     Linear projection = weights.projection();
@@ -96,30 +96,20 @@ public final class PrefixedTexts {
     return out.div(out.norm(-1));
   }
 
-  private Tensor step(Block block, Tensor x, long b, long t, Tensor mask) {
+  private Tensor step(Block block, Tensor x, long b, long t) {
     int h = config.heads();
     long d = x.size(1);
-    Tensor three =
-        linear(norm(x, block.ln1()), block.qkv()).reshape(b, t, 3, h, d / h).permute(2, 0, 3, 1, 4);
-    Tensor query = three.select(0, 0).mul(1 / Math.sqrt((double) d / h));
-    Tensor scores = query.matmul(three.select(0, 1).transpose(2, 3)).add(mask);
-    Tensor seen = scores.softmax().matmul(three.select(0, 2));
+    List<Tensor> three =
+        linear(norm(x, block.ln1()), block.qkv())
+            .reshape(b, t, 3, h, d / h)
+            .permute(2, 0, 3, 1, 4)
+            .unbind(0);
+    Tensor seen = three.get(0).attention(three.get(1), three.get(2), true);
     Tensor added = linear(seen.transpose(1, 2).reshape(b * t, d), block.out());
     Tensor middle = x.add(block.scale1() == null ? added : added.mul(f32(block.scale1())));
     Tensor inner = config.activation().apply(linear(norm(middle, block.ln2()), block.fc1()));
     Tensor outer = linear(inner, block.fc2());
     return middle.add(block.scale2() == null ? outer : outer.mul(f32(block.scale2())));
-  }
-
-  /** 0 where a token may look, −∞ at later ones: [t,t]. */
-  private static Tensor mask(int t) {
-    float[] mask = new float[t * t];
-    for (int row = 0; row < t; row++) {
-      for (int later = row + 1; later < t; later++) {
-        mask[row * t + later] = Float.NEGATIVE_INFINITY;
-      }
-    }
-    return Tensor.of(mask, t, t);
   }
 
   private static Tensor f32(Tensor weight) {

@@ -16,8 +16,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.BinaryOperator;
-import java.util.stream.IntStream;
 
 /**
  * Trains a CLIP from nothing by its symmetric contrastive loss (Radford et al. 2021, figure 3):
@@ -181,35 +179,9 @@ public final class ClipPretrainer implements AutoCloseable {
     }
     parameters.zeroGradients();
     try (Scope scope = Scope.openRecording()) {
-      List<List<Tensor>> halves = SideBySide.run(true, half -> embed(half, pixels, ids));
-      List<List<Tensor>> gradients = new ArrayList<>();
-      List<List<Tensor>> leaves = new ArrayList<>();
-      for (List<Tensor> half : halves) {
-        gradients.add(half.stream().map(e -> Tensor.zeros(DType.F32, e.shape())).toList());
-        leaves.add(pairs(half, gradients.getLast(), Tensor::trainable));
-      }
-      double loss = contrast(leaves, ids.length / b);
-      // A weight's gradient is 0 + a + b or 0 + b + a, which are the same number: which half comes
-      // first changes nothing. With more than two parts it would.
-      SideBySide.run(
-          true,
-          half -> {
-            pairs(halves.get(half), gradients.get(half), Tensor::mul).stream()
-                .map(along -> along.sum(DType.F32))
-                .reduce(Tensor::add)
-                .orElseThrow()
-                .backward();
-            return List.of();
-          });
-      return loss;
+      return SideBySide.gradients(
+          half -> embed(half, pixels, ids), halves -> contrast(halves, ids.length / b));
     }
-  }
-
-  private static List<Tensor> pairs(
-      List<Tensor> left, List<Tensor> right, BinaryOperator<Tensor> op) {
-    return IntStream.range(0, left.size())
-        .mapToObj(i -> op.apply(left.get(i), right.get(i)))
-        .toList();
   }
 
   private static int start(int half, int b) {
@@ -229,12 +201,12 @@ public final class ClipPretrainer implements AutoCloseable {
   }
 
   /**
-   * The loss of embeddings, and their gradients.
+   * The loss of embeddings.
    *
    * @param halves of each, pictures' and captions'
    * @param sets captions of each picture
    */
-  private double contrast(List<List<Tensor>> halves, int sets) {
+  private Tensor contrast(List<List<Tensor>> halves, int sets) {
     Tensor images =
         Tensor.concat(halves.stream().map(List::getFirst).toList(), 0)
             .mul(parameters.get(SCALE).exp());
@@ -250,9 +222,7 @@ public final class ClipPretrainer implements AutoCloseable {
       Tensor both = logits.logSoftmax(1).diagonal().add(logits.logSoftmax(0).diagonal());
       right = right == null ? both : right.add(both);
     }
-    Tensor total = Objects.requireNonNull(right).sum(DType.F32).mul(-0.5 / (b * sets));
-    total.backward();
-    return total.item();
+    return Objects.requireNonNull(right).sum(DType.F32).mul(-0.5 / (b * sets));
   }
 
   /** The weights, for tests. */

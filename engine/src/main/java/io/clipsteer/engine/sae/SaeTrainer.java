@@ -14,12 +14,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Trains one SAE, with hand-written gradients: parameters, Adam's moments, and which features have
@@ -137,7 +134,6 @@ public final class SaeTrainer implements AutoCloseable {
   /** Share of active features above which dense products are faster. */
   private static final double DENSE = 0.1;
 
-  private static final double FIRST_THRESHOLD = 0.01;
   private static final double THRESHOLD_RATE = 0.01;
 
   /** The mean reaches back over a tenth of the steps, until that is as long as the rate's. */
@@ -148,23 +144,9 @@ public final class SaeTrainer implements AutoCloseable {
   private final Config config;
   private InputNormalisation normalisation;
 
-  /** By features, [f,d]: the transpose of W_enc. */
-  private final Weights encoder;
-
-  private final Weights encoderBias;
-  private final Weights decoder;
-  private final Weights decoderBias;
-
-  /** JumpReLU's, as logarithms. */
-  private final @Nullable Weights logThresholds;
-
-  private final @Nullable Tensor shortEncoder;
+  private final SaeWeights weights;
   private final Selector selector;
-
-  /** Tokens since a feature last fired. */
-  private final long[] quiet;
-
-  private final boolean[] fired;
+  private final Firing firing;
   private final long[] nanos = new long[Part.values().length];
   private long lap;
   private int steps;
@@ -179,7 +161,13 @@ public final class SaeTrainer implements AutoCloseable {
    * @param sample activations to start from, F32 [n,d]
    */
   public SaeTrainer(Config config, Tensor sample) {
-    this(config, randomRows(config), null, sample);
+    this.config = config;
+    this.normalisation = config.normalisation().fitted(sample);
+    try (Scope scope = Scope.open()) {
+      this.weights = SaeWeights.fresh(config, normalisation.apply(sample).z());
+    }
+    this.firing = new Firing(config.features(), config.deadTokens());
+    this.selector = selector();
   }
 
   /**
@@ -193,79 +181,19 @@ public final class SaeTrainer implements AutoCloseable {
     if (start.width() != config.width() || start.features() != config.features()) {
       throw new IllegalArgumentException("an SAE of another size");
     }
-    this(config, start.decoder(), start, start.decoder());
-  }
-
-  private SaeTrainer(Config config, Tensor rows, @Nullable Sae start, Tensor sample) {
     this.config = config;
-    this.normalisation = config.normalisation().fitted(sample);
-    this.quiet = new long[config.features()];
-    this.fired = new boolean[config.features()];
-    try (Scope scope = Scope.open()) {
-      if (start == null) {
-        decoder = Weights.of(rows.unit(), scope);
-        encoder = Weights.of(rows.unit(), scope);
-        encoderBias = Weights.of(Tensor.zeros(DType.F32, config.features()), scope);
-        decoderBias = Weights.of(middle(normalisation.apply(sample).z(), config.centre()), scope);
-      } else {
-        decoder = Weights.of(start.decoder().copy(), scope);
-        encoder = Weights.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
-        encoderBias = Weights.of(start.encoderBias().copy(), scope);
-        decoderBias = Weights.of(start.decoderBias().copy(), scope);
-      }
-      logThresholds =
-          config.variant() instanceof SaeVariant.JumpRelu
-              ? Weights.of(firstThresholds(config, start), scope)
-              : null;
-      shortEncoder =
-          config.encoderProduct() == DType.F32
-              ? null
-              : scope.release(encoder.value().to(DType.BF16));
-    }
-    if (start == null) rows.close();
-    selector = new Selector(encoder.value(), encoderBias.value(), shortEncoder, this::lap);
+    this.normalisation = config.normalisation().fitted(start.decoder());
+    this.weights = SaeWeights.of(config, start);
+    this.firing = new Firing(config.features(), config.deadTokens());
+    this.selector = selector();
   }
 
-  private static Tensor middle(Tensor z, Centre centre) {
-    return switch (centre) {
-      case MEAN -> z.mean(0, false);
-      case MEDIAN -> geometricMedian(z);
-    };
-  }
-
-  /** Weiszfeld's iteration, from the mean, 200 times at most. */
-  private static Tensor geometricMedian(Tensor z) {
-    Tensor median = z.mean(0, true);
-    for (int i = 0; i < 200; i++) {
-      Tensor distances = z.sub(median).norm(1).clampMinInPlace(1e-6);
-      Tensor weights = Tensor.zeros(DType.F32, z.size(0), 1).addInPlace(1).divInPlace(distances);
-      Tensor next =
-          z.mul(weights).sum(0, true, DType.F32).divInPlace(weights.sum(0, true, DType.F32));
-      double moved = next.sub(median).norm(1).item();
-      median = next;
-      if (moved < 1e-6) break;
-    }
-    return median.reshape(z.size(1));
-  }
-
-  private static Tensor firstThresholds(Config config, @Nullable Sae start) {
-    float[] logs = new float[config.features()];
-    Arrays.fill(logs, (float) Math.log(FIRST_THRESHOLD));
-    if (start != null && start.activation() instanceof SaeActivation.JumpRelu jump) {
-      for (int f = 0; f < logs.length; f++) {
-        logs[f] = (float) Math.log(Math.max(1e-6, jump.thresholds()[f]));
-      }
-    }
-    return Tensor.of(logs, logs.length);
-  }
-
-  private static Tensor randomRows(Config config) {
-    SplittableRandom random = new SplittableRandom(config.seed());
-    float[] numbers = new float[Math.multiplyExact(config.width(), config.features())];
-    for (int i = 0; i < numbers.length; i++) numbers[i] = (float) random.nextGaussian();
-    try (Scope scope = Scope.open()) {
-      return scope.release(Tensor.of(numbers, config.features(), config.width()));
-    }
+  private Selector selector() {
+    return new Selector(
+        weights.encoder().value(),
+        weights.encoderBias().value(),
+        weights.shortEncoder(),
+        this::lap);
   }
 
   /** The time since the last call belongs to {@code part}. */
@@ -300,14 +228,14 @@ public final class SaeTrainer implements AutoCloseable {
       int n = Math.toIntExact(x.size(0));
       var input = normalisation.apply(x);
       Tensor z = input.z().contiguous();
-      Tensor centred = z.sub(decoderBias.value());
+      Tensor centred = z.sub(weights.decoderBias().value());
       Tensor scales = scales(x, input);
       lap(Part.INPUT);
       if (config.variant() instanceof SaeVariant.Relu relu
-          && (density > DENSE || relu.ghost() && dead().length > 0)) {
+          && (density > DENSE || relu.ghost() && firing.dead().length > 0)) {
         return dense(z, centred, scales, input.scale(), relu.l1() * sparsity / n, rate);
       }
-      double[] toThresholds = new double[logThresholds == null ? 0 : config.features()];
+      double[] toThresholds = new double[weights.logThresholds() == null ? 0 : config.features()];
       Backward back = followBack(z, centred, scales, sparsity, toThresholds);
       lap(Part.RECONSTRUCT);
       double l0 = note(back.code(), n);
@@ -349,8 +277,8 @@ public final class SaeTrainer implements AutoCloseable {
       case SaeVariant.Matryoshka top ->
           Backward.nested(
               largest(centred, n * top.k()),
-              decoder,
-              decoderBias.value(),
+              weights.decoder(),
+              weights.decoderBias().value(),
               z,
               scales,
               groups(top.groups()));
@@ -359,12 +287,12 @@ public final class SaeTrainer implements AutoCloseable {
         yield plain(selector.above(centred, zeros), z, scales, relu.l1() * sparsity / n);
       }
       case SaeVariant.JumpRelu jump -> {
-        float[] thresholds = thresholds();
+        float[] thresholds = weights.thresholds();
         Tensor bounds = Tensor.of(thresholds, thresholds.length).addInPlace(-jump.bandwidth() / 2);
         yield Backward.jump(
             selector.above(centred, bounds),
-            decoder,
-            decoderBias.value(),
+            weights.decoder(),
+            weights.decoderBias().value(),
             z,
             scales,
             thresholds,
@@ -376,14 +304,8 @@ public final class SaeTrainer implements AutoCloseable {
   }
 
   private Backward plain(SparseCode code, Tensor z, Tensor scales, double penalty) {
-    return Backward.plain(code, decoder, decoderBias.value(), z, scales, penalty);
-  }
-
-  private float[] thresholds() {
-    if (logThresholds == null) throw new IllegalStateException("no thresholds");
-    float[] logs = logThresholds.value().toFloats();
-    for (int f = 0; f < logs.length; f++) logs[f] = (float) Math.exp(logs[f]);
-    return logs;
+    return Backward.plain(
+        code, weights.decoder(), weights.decoderBias().value(), z, scales, penalty);
   }
 
   /** BatchTopK's code; its smallest entry moves the threshold that inference will use. */
@@ -407,20 +329,13 @@ public final class SaeTrainer implements AutoCloseable {
 
   /** Dead features are given the error to explain (AuxK). */
   private Backward revive(Backward back, Tensor centred, Tensor scales) {
-    long[] dead = dead();
+    long[] dead = firing.dead();
     if (dead.length == 0) return back;
     int k = Math.min(dead.length, Math.max(1, config.width() / 2));
     SparseCode code = selector.topKOf(centred, dead, k);
     double share = Math.min(1, dead.length / Math.max(1.0, config.width() / 2.0));
     Tensor rest = back.rows().div(scales).mulInPlace(-1);
-    return back.with(code, rest, scales.mul(config.variant().aux() * share), decoder);
-  }
-
-  private long[] dead() {
-    return IntStream.range(0, quiet.length)
-        .filter(f -> quiet[f] >= config.deadTokens())
-        .asLongStream()
-        .toArray();
+    return back.with(code, rest, scales.mul(config.variant().aux() * share), weights.decoder());
   }
 
   private boolean isResampling() {
@@ -429,15 +344,14 @@ public final class SaeTrainer implements AutoCloseable {
 
   /** Gives dead features a new start. */
   private void resample(Tensor centred, Tensor errors) {
-    long[] dead = dead();
+    long[] dead = firing.dead();
     if (dead.length == 0) return;
     var random = new SplittableRandom(config.seed() ^ 0x9E3779B97F4A7C15L * steps);
-    Resampling.apply(dead, centred, errors, encoder, encoderBias, decoder, random);
-    for (long f : dead) quiet[(int) f] = 0;
-    if (logThresholds != null) {
-      for (long f : dead) logThresholds.setRow(f, new float[] {(float) Math.log(FIRST_THRESHOLD)});
-    }
-    if (shortEncoder != null) shortEncoder.copyFrom(encoder.value());
+    Resampling.apply(
+        dead, centred, errors, weights.encoder(), weights.encoderBias(), weights.decoder(), random);
+    firing.restart(dead);
+    weights.restartThresholds(dead);
+    weights.shorten();
   }
 
   private void update(Tensor centred, Backward back, double[] toThresholds, double rate) {
@@ -465,13 +379,19 @@ public final class SaeTrainer implements AutoCloseable {
       double squares =
           kernels.gradientSquares(inputs, listened, centred.segment(), width, null)
               + kernels.gradientSquares(
-                  order, written, back.rows().segment(), width, decoder.value().segment());
+                  order,
+                  written,
+                  back.rows().segment(),
+                  width,
+                  weights.decoder().value().segment());
       scale = clipping(squares, List.of(toEncoderBias, toDecoderBias, toLogs));
     }
     var adam =
         new SparseKernels.Adam(rate, Weights.BETA1, Weights.BETA2, Weights.EPS, steps, scale);
-    kernels.adam(inputs, listened, centred.segment(), width, encoder.moments(), adam, false);
-    kernels.adam(order, written, back.rows().segment(), width, decoder.moments(), adam, true);
+    kernels.adam(
+        inputs, listened, centred.segment(), width, weights.encoder().moments(), adam, false);
+    kernels.adam(
+        order, written, back.rows().segment(), width, weights.decoder().moments(), adam, true);
     lap(Part.ADAM);
     rest(toEncoderBias, toDecoderBias, toLogs, scale, rate);
   }
@@ -479,7 +399,7 @@ public final class SaeTrainer implements AutoCloseable {
   private Tensor throughEncoder(Tensor toEncoderBias) {
     return toEncoderBias
         .reshape(1, config.features())
-        .matmul(encoder.value())
+        .matmul(weights.encoder().value())
         .reshape(config.width());
   }
 
@@ -487,7 +407,7 @@ public final class SaeTrainer implements AutoCloseable {
   private Tensor toLogs(double[] toThresholds) {
     float[] logs = new float[toThresholds.length];
     if (logs.length > 0) {
-      float[] thresholds = thresholds();
+      float[] thresholds = weights.thresholds();
       for (int f = 0; f < logs.length; f++) logs[f] = (float) (toThresholds[f] * thresholds[f]);
     }
     return Tensor.of(logs, logs.length);
@@ -502,10 +422,11 @@ public final class SaeTrainer implements AutoCloseable {
 
   private void rest(
       Tensor toEncoderBias, Tensor toDecoderBias, Tensor toLogs, double scale, double rate) {
-    encoderBias.adam(toEncoderBias.mul(scale), rate, steps);
-    decoderBias.adam(toDecoderBias.mul(scale), rate, steps);
+    weights.encoderBias().adam(toEncoderBias.mul(scale), rate, steps);
+    weights.decoderBias().adam(toDecoderBias.mul(scale), rate, steps);
+    Weights logThresholds = weights.logThresholds();
     if (logThresholds != null) logThresholds.adam(toLogs.mul(scale), rate, steps);
-    if (shortEncoder != null) shortEncoder.copyFrom(encoder.value());
+    weights.shorten();
     lap(Part.REST);
   }
 
@@ -516,15 +437,15 @@ public final class SaeTrainer implements AutoCloseable {
     DenseRelu back =
         DenseRelu.of(
             selector.piece(),
-            encoder.value(),
-            encoderBias.value(),
-            decoder.value(),
-            decoderBias.value(),
+            weights.encoder().value(),
+            weights.encoderBias().value(),
+            weights.decoder().value(),
+            weights.decoderBias().value(),
             z,
             centred,
             scales,
             l1);
-    long[] dead = dead();
+    long[] dead = firing.dead();
     if (config.variant() instanceof SaeVariant.Relu relu && relu.ghost() && dead.length > 0) {
       double reconstruction =
           0.5 * back.errors().mul(back.errors()).mulInPlace(scales).sum(DType.F64).item();
@@ -532,9 +453,9 @@ public final class SaeTrainer implements AutoCloseable {
           back.withGhosts(
               dead,
               selector.piece(),
-              encoder.value(),
-              encoderBias.value(),
-              decoder.value(),
+              weights.encoder().value(),
+              weights.encoderBias().value(),
+              weights.decoder().value(),
               centred,
               sigma,
               reconstruction);
@@ -542,8 +463,8 @@ public final class SaeTrainer implements AutoCloseable {
     lap(Part.RECONSTRUCT);
     steps++;
     Tensor toDecoder = back.toDecoder();
-    Tensor along = toDecoder.mul(decoder.value()).sum(1, true, DType.F32);
-    toDecoder.subInPlace(decoder.value().mul(along));
+    Tensor along = toDecoder.mul(weights.decoder().value()).sum(1, true, DType.F32);
+    toDecoder.subInPlace(weights.decoder().value().mul(along));
     Tensor toEncoder = back.toEncoder();
     Tensor toEncoderBias = back.toEncoderBias();
     Tensor toDecoderBias = back.toBias().sub(throughEncoder(toEncoderBias));
@@ -551,12 +472,12 @@ public final class SaeTrainer implements AutoCloseable {
         config.clip() > 0
             ? clipping(0, List.of(toEncoder, toDecoder, toEncoderBias, toDecoderBias))
             : 1;
-    encoder.adam(toEncoder.mulInPlace(scale), rate, steps);
-    decoder.adam(toDecoder.mulInPlace(scale), rate, steps);
-    decoder.value().copyFrom(decoder.value().unit());
+    weights.encoder().adam(toEncoder.mulInPlace(scale), rate, steps);
+    weights.decoder().adam(toDecoder.mulInPlace(scale), rate, steps);
+    weights.decoder().value().copyFrom(weights.decoder().value().unit());
     lap(Part.ADAM);
     rest(toEncoderBias, toDecoderBias, Tensor.zeros(DType.F32, 0), scale, rate);
-    noteFired(back.seen(), n);
+    firing.note(back.seen(), n);
     density = (double) back.active() / n / config.features();
     if (isResampling()) resample(centred, back.errors());
     return new Step(back.loss(), (double) back.active() / n);
@@ -586,16 +507,9 @@ public final class SaeTrainer implements AutoCloseable {
       active++;
       seen[(int) indices[e]] = true;
     }
-    noteFired(seen, n);
+    firing.note(seen, n);
     density = (double) active / n / config.features();
     return (double) active / n;
-  }
-
-  private void noteFired(boolean[] seen, int tokens) {
-    for (int f = 0; f < seen.length; f++) {
-      quiet[f] = seen[f] ? 0 : quiet[f] + tokens;
-      fired[f] |= seen[f];
-    }
   }
 
   /** Steps done. */
@@ -605,9 +519,7 @@ public final class SaeTrainer implements AutoCloseable {
 
   /** Share of features that fired at least once in training. */
   public double firedFraction() {
-    int count = 0;
-    for (boolean f : fired) if (f) count++;
-    return (double) count / config.features();
+    return firing.share();
   }
 
   /** The SAE as it stands, a copy that training no longer touches. */
@@ -616,29 +528,11 @@ public final class SaeTrainer implements AutoCloseable {
         switch (config.variant()) {
           case SaeVariant.TopK top -> new SaeActivation.TopK(top.k());
           case SaeVariant.Relu relu -> new SaeActivation.Relu();
-          case SaeVariant.JumpRelu jump -> new SaeActivation.JumpRelu(thresholds());
+          case SaeVariant.JumpRelu jump -> new SaeActivation.JumpRelu(weights.thresholds());
           case SaeVariant.BatchTopK top -> sameThreshold();
           case SaeVariant.Matryoshka top -> sameThreshold();
         };
-    try (Scope scope = Scope.open()) {
-      boolean fitted = normalisation instanceof InputNormalisation.Standardise;
-      Tensor bias = encoderBias.value().copy();
-      Tensor middle = decoderBias.value().copy();
-      if (normalisation instanceof InputNormalisation.Standardise standard) {
-        // W(x − m)/s − … = (W(x − m − s·b) + s·b_enc)/s, and all activations are s times as large.
-        bias.mulInPlace(standard.scale());
-        middle.mulInPlace(standard.scale()).addInPlace(Tensor.of(standard.mean(), middle.size(0)));
-        activation = activation.scaled(standard.scale());
-      }
-      return new Sae(
-          activation,
-          fitted ? new InputNormalisation.None() : normalisation,
-          scope.release(encoder.value().transpose(0, 1).contiguous()),
-          scope.release(bias),
-          scope.release(decoder.value().copy()),
-          scope.release(middle),
-          true);
-    }
+    return weights.sae(activation, normalisation);
   }
 
   private SaeActivation sameThreshold() {
@@ -649,31 +543,21 @@ public final class SaeTrainer implements AutoCloseable {
 
   // ---- state ----------------------------------------------------------------------------------
 
-  private Map<String, Weights> weights() {
-    Map<String, Weights> weights = new LinkedHashMap<>();
-    weights.put("encoder", encoder);
-    weights.put("encoder_bias", encoderBias);
-    weights.put("decoder", decoder);
-    weights.put("decoder_bias", decoderBias);
-    if (logThresholds != null) weights.put("log_thresholds", logThresholds);
-    return weights;
-  }
-
   /** Writes everything that {@link #resume} needs to go on as if nothing had happened. */
   public void save(Path file) {
     List<StoredTensor> tensors = new ArrayList<>();
-    weights()
+    weights
+        .named()
         .forEach(
             (name, w) -> {
               tensors.add(stored(name, DType.F32, w.value()));
               tensors.add(stored(name + ".first", DType.F32, w.first()));
               tensors.add(stored(name + ".second", DType.F32, w.second()));
             });
-    long[] firedOnce = new long[fired.length];
-    for (int f = 0; f < fired.length; f++) firedOnce[f] = fired[f] ? 1 : 0;
+    int features = config.features();
     try (Scope scope = Scope.open()) {
-      tensors.add(stored("quiet", DType.I64, Tensor.of(quiet, quiet.length)));
-      tensors.add(stored("fired", DType.I64, Tensor.of(firedOnce, firedOnce.length)));
+      tensors.add(stored("quiet", DType.I64, Tensor.of(firing.quiet(), features)));
+      tensors.add(stored("fired", DType.I64, Tensor.of(firing.fired(), features)));
       double scale = 0;
       if (normalisation instanceof InputNormalisation.Standardise standard) {
         tensors.add(
@@ -700,17 +584,17 @@ public final class SaeTrainer implements AutoCloseable {
   public void resume(Path file) {
     try (TensorFile stored = StateFile.open(file);
         Scope scope = Scope.open()) {
-      weights()
+      weights
+          .named()
           .forEach(
               (name, w) -> {
                 w.value().copyFrom(tensor(stored, name, DType.F32, w.value().shape()));
                 w.first().copyFrom(tensor(stored, name + ".first", DType.F32, w.value().shape()));
                 w.second().copyFrom(tensor(stored, name + ".second", DType.F32, w.value().shape()));
               });
-      long[] since = tensor(stored, "quiet", DType.I64, quiet.length).toLongs();
-      System.arraycopy(since, 0, quiet, 0, quiet.length);
-      long[] once = tensor(stored, "fired", DType.I64, fired.length).toLongs();
-      for (int f = 0; f < fired.length; f++) fired[f] = once[f] != 0;
+      firing.restore(
+          tensor(stored, "quiet", DType.I64, config.features()).toLongs(),
+          tensor(stored, "fired", DType.I64, config.features()).toLongs());
       Map<String, String> notes = stored.metadata();
       if (normalisation instanceof InputNormalisation.Standardise) {
         normalisation =
@@ -725,7 +609,7 @@ public final class SaeTrainer implements AutoCloseable {
     } catch (NumberFormatException e) {
       throw new InputException(file, "is no state of a training", "Train afresh", e);
     }
-    if (shortEncoder != null) shortEncoder.copyFrom(encoder.value());
+    weights.shorten();
   }
 
   private static Tensor tensor(TensorFile file, String name, DType dtype, long... shape) {
@@ -741,7 +625,6 @@ public final class SaeTrainer implements AutoCloseable {
 
   @Override
   public void close() {
-    weights().values().forEach(Weights::close);
-    if (shortEncoder != null) shortEncoder.close();
+    weights.close();
   }
 }
