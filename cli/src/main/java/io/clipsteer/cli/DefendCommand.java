@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.data.FolderLock;
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.engine.model.ClipModel;
@@ -9,6 +11,7 @@ import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
 import io.clipsteer.lab.attack.Writing;
 import io.clipsteer.lab.suppress.Defence;
+import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.Study;
 import io.clipsteer.lab.suppress.StudySource;
@@ -79,27 +82,46 @@ final class DefendCommand implements Callable<Integer> {
     Wording wording = how.wording();
     ImageLoader.Options options = how.options();
     Writing.Letters height = Writing.Letters.parse(letters);
-    NewFolder.require(out);
+    PrefixSettings prefixed = how.prefixed(true);
+    how.check(out);
     RunFolder folder = runs.folder();
     RunFolder.Run trained = Layers.chosen(folder.read(), how.layers());
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
-      StudySource source =
-          new Defence(images, out.resolve("attacks"), words, height, common.seed())
-              .write(how.perGroup(), progress);
-      Study study = source.read(clip, wording, options, progress);
-      Map<String, Object> config = new LinkedHashMap<>();
-      config.put("run", runs.path().toAbsolutePath().normalize().toString());
-      config.put("images", images.toString());
-      config.put("words", words);
-      config.put("letters", letters);
-      how.describe(settings, config);
+      Map<String, Object> config = config(settings);
       List<String> command = spec.root().commandLine().getParseResult().originalArgs();
-      var run = new SuppressionRun(clip, saes, study, settings, how.prefixed(true));
-      SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
-      common.print(report.json(), report.text());
+      how.begin(out, settings, config, folder, trained, clip);
+      try (FolderLock lock = FolderLock.take(out)) {
+        Study study = source(height, progress).read(clip, wording, options, progress);
+        var run = new SuppressionRun(clip, saes, study, settings, prefixed);
+        SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
+        common.print(report.json(), report.text());
+      }
     }
     return 0;
+  }
+
+  /** The attacked pictures, drawn again where a start was stopped: the same ones. */
+  private StudySource source(Writing.Letters height, Progress progress) {
+    Path attacks = out.resolve(SuppressOptions.ATTACKS);
+    NewFolder.delete(attacks);
+    try {
+      return new Defence(images, attacks, words, height, common.seed())
+          .write(how.perGroup(), progress);
+    } catch (InputException e) {
+      SuppressOptions.forgetUnlessAsked(out, SuppressOptions.ATTACKS);
+      throw e;
+    }
+  }
+
+  private Map<String, Object> config(Settings settings) {
+    Map<String, Object> config = new LinkedHashMap<>();
+    config.put("run", runs.path().toAbsolutePath().normalize().toString());
+    config.put("images", images.toString());
+    config.put("words", words);
+    config.put("letters", letters);
+    how.describe(settings, config);
+    return config;
   }
 }

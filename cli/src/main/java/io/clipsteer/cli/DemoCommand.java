@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.Versions;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,7 +13,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -76,7 +70,7 @@ final class DemoCommand implements Callable<Integer> {
         DemoStage.all(folder, common.seed(), quick ? DemoStage.Size.QUICK : DemoStage.Size.WHOLE);
     Map<String, Done> done = new LinkedHashMap<>();
     for (DemoStage stage : stages) {
-      Path file = folder.resolve("stages").resolve(stage.name() + ".json");
+      Path file = stage.file(folder);
       if (!Files.exists(file)) {
         System.err.println(
             "["
@@ -85,7 +79,7 @@ final class DemoCommand implements Callable<Integer> {
                 + stages.size()
                 + "] clipsteer "
                 + String.join(" ", stage.words()));
-        int code = run(stage, file);
+        int code = stage.run(file);
         if (code != 0) {
           System.err.println("clipsteer: to go on: clipsteer demo --out " + folder + " --resume");
           return code;
@@ -99,24 +93,6 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   // ---- stages ----------------------------------------------------------------------------------
-
-  /** Runs a stage from its beginning and notes what it printed. */
-  private int run(DemoStage stage, Path file) {
-    if (stage.makes() != null) delete(stage.makes());
-    List<String> words = new ArrayList<>(stage.words());
-    words.add("--json");
-    StringWriter printed = new StringWriter();
-    long start = System.nanoTime();
-    int code = Main.execute(new PrintWriter(printed, true), words.toArray(String[]::new));
-    if (code != 0) return code;
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("command", words);
-    json.put("seconds", (System.nanoTime() - start) * 1e-9);
-    json.put("peak_bytes", Engine.peakBytes());
-    json.put("result", JsonMapper.shared().readTree(printed.toString()));
-    AtomicFiles.writeJson(file, json);
-    return 0;
-  }
 
   private static Done read(DemoStage stage, Path file) {
     try {
@@ -136,16 +112,6 @@ final class DemoCommand implements Callable<Integer> {
           json.path("result"));
     } catch (JacksonException | IOException e) {
       throw new InputException(file, "cannot be read", "Delete it, and its stage is done again", e);
-    }
-  }
-
-  /** What an unfinished stage left; it is in the demo's own folder. */
-  private static void delete(Path made) {
-    if (!Files.exists(made)) return;
-    try (Stream<Path> all = Files.walk(made)) {
-      for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(path);
-    } catch (IOException e) {
-      throw new InputException(made, "cannot be deleted: " + Reasons.of(e), "Delete it", e);
     }
   }
 
@@ -181,31 +147,11 @@ final class DemoCommand implements Callable<Integer> {
             "--resume", "there is nothing to go on with", "Name it with --out");
       }
       try {
-        return begun(Files.createTempDirectory("clipsteer-demo-"));
+        return Begun.folder(Files.createTempDirectory("clipsteer-demo-"), FILE, settings(), false);
       } catch (IOException e) {
         throw new InputException("--out", "no temporary folder: " + Reasons.of(e), "Name one", e);
       }
     }
-    if (!resume) {
-      NewFolder.require(out);
-      return begun(out);
-    }
-    Path file = out.resolve(FILE);
-    try {
-      JsonNode begun = JsonMapper.shared().readTree(Files.readAllBytes(file));
-      String wanted = JsonMapper.shared().writeValueAsString(settings());
-      if (!begun.toString().equals(wanted)) {
-        throw new InputException(
-            file, "was begun with other settings: " + begun, "Go on with the same ones");
-      }
-    } catch (JacksonException | IOException e) {
-      throw new InputException(out, "holds no demo to go on with", "Leave --resume out", e);
-    }
-    return out;
-  }
-
-  private Path begun(Path folder) {
-    AtomicFiles.writeJson(folder.resolve(FILE), settings());
-    return folder;
+    return Begun.folder(out, FILE, settings(), resume);
   }
 }

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.NewFolder;
+import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.suppress.PrefixSettings;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A stage of the demo: one of the program's own commands.
@@ -96,7 +103,7 @@ record DemoStage(String name, List<String> words) {
             10,
             500,
             "3-7",
-            "3,4",
+            "3-6",
             "causal",
             6,
             PrefixSettings.STEPS);
@@ -147,8 +154,37 @@ record DemoStage(String name, List<String> words) {
     return word;
   }
 
+  /** Where it notes in a demo's folder that it is finished, and what it printed. */
+  Path file(Path folder) {
+    return folder.resolve("stages").resolve(name + ".json");
+  }
+
+  /**
+   * Runs it from its beginning.
+   *
+   * @param file where it notes what it printed
+   * @return its exit code
+   */
+  int run(Path file) {
+    Path made = makes();
+    if (made != null) NewFolder.delete(made); // What an unfinished run left in the demo's folder.
+    List<String> line = new ArrayList<>(words);
+    line.add("--json");
+    StringWriter printed = new StringWriter();
+    long start = System.nanoTime();
+    int code = Main.execute(new PrintWriter(printed, true), line.toArray(String[]::new));
+    if (code != 0) return code;
+    Map<String, Object> json = new LinkedHashMap<>();
+    json.put("command", line);
+    json.put("seconds", (System.nanoTime() - start) * 1e-9);
+    json.put("peak_bytes", Engine.peakBytes());
+    json.put("result", JsonMapper.shared().readTree(printed.toString()));
+    AtomicFiles.writeJson(file, json);
+    return 0;
+  }
+
   /** What must be away before the command starts over; null where it goes on by itself. */
-  @Nullable Path makes() {
+  private @Nullable Path makes() {
     if (words.getFirst().equals("steerability") || words.getFirst().equals("report")) return null;
     int at = words.indexOf("--out");
     return at < 0 ? null : Path.of(words.get(at + 1));

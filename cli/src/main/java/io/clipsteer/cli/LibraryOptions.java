@@ -89,7 +89,10 @@ final class LibraryOptions {
     }
     if (words.library != null) return TextLibrary.read(words.library);
     if (words.vocabulary != null) {
-      List<String> once = ZeroShot.readLines(words.vocabulary).stream().distinct().toList();
+      List<String> all = ZeroShot.readLines(words.vocabulary);
+      List<String> once = all.stream().distinct().toList();
+      int repeated = all.size() - once.size();
+      if (repeated > 0) System.err.println("repeated words, which count once: " + repeated);
       return ZeroShot.library(model, once, List.of("{}"), progress);
     }
     List<String> classes =

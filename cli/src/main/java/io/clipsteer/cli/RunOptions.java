@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.model.ClipModel;
@@ -8,6 +9,8 @@ import io.clipsteer.lab.RunFolder;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -54,6 +57,16 @@ final class RunOptions {
 
   private Path checkpoint(RunFolder.Run trained) {
     return checkpoint(run, trained, model, "--model");
+  }
+
+  /** SHA-256 of each SAE's weights by its folder; empty where there are none. */
+  static Map<String, String> hashes(RunFolder folder, RunFolder.Run trained) {
+    Map<String, String> hashes = new LinkedHashMap<>();
+    for (RunFolder.SaeEntry entry : trained.saes()) {
+      Path weights = folder.sae(entry).resolve("sae_weights.safetensors");
+      hashes.put(entry.folder(), Files.exists(weights) ? Hashes.sha256(weights) : "");
+    }
+    return hashes;
   }
 
   /**

@@ -96,6 +96,7 @@ final class SteerCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private PictureOptions pictures;
+  @Mixin private UnitOptions units;
 
   @ArgGroup(exclusive = false, multiplicity = "1")
   private LibraryOptions words;
@@ -108,34 +109,6 @@ final class SteerCommand implements Callable<Integer> {
       paramLabel = "FILE",
       description = "One picture, in place of --images.")
   private @Nullable Path image;
-
-  @Option(
-      names = "--feature",
-      paramLabel = "L:F",
-      description = {
-        "Layer and feature number, from 0; the number alone where the run has one SAE. May be given"
-            + " several times, as the next two."
-      })
-  private List<String> features = List.of();
-
-  @Option(
-      names = "--neuron",
-      paramLabel = "L:N",
-      description = "Layer and coordinate of the residual, whose value is the activation.")
-  private List<String> neurons = List.of();
-
-  @Option(
-      names = "--random",
-      paramLabel = "L:K",
-      description =
-          "Layer and number of a random direction, as long as decoder rows: --set, --add.")
-  private List<String> randoms = List.of();
-
-  @Option(
-      names = "--sae",
-      paramLabel = "PART",
-      description = "Of SAEs of one layer, the one whose folder's name holds PART, as topk.")
-  private @Nullable String part;
 
   @Option(
       names = "--at",
@@ -173,7 +146,7 @@ final class SteerCommand implements Callable<Integer> {
     check();
     RunFolder folder = runs.folder();
     RunFolder.Run trained = folder.read();
-    Places places = places(trained);
+    UnitOptions.Places places = units.places(trained);
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes =
             RunSaes.open(folder, new RunFolder.Run(trained.model(), places.entries()), clip)) {
@@ -202,11 +175,10 @@ final class SteerCommand implements Callable<Integer> {
       throw new InputException(image, "is a folder", "Name it with --images");
     }
     boolean changes = change != null || !curve.isEmpty();
-    boolean units = !features.isEmpty() || !neurons.isEmpty() || !randoms.isEmpty();
-    if (units && !changes) {
+    if (units.areNamed() && !changes) {
       throw usage("Nothing to do: give --set, --add, --scale, --ablate or --curve");
     }
-    if (changes && !units) {
+    if (changes && !units.areNamed()) {
       throw usage("No unit to change: give --feature, --neuron or --random");
     }
     for (double strength : curve) {
@@ -215,7 +187,7 @@ final class SteerCommand implements Callable<Integer> {
       }
     }
     boolean moves = change == null || change.set != null || change.add != null;
-    if (!randoms.isEmpty() && !moves) {
+    if (units.areRandom() && !moves) {
       throw new InputException(
           "--random", "a direction has no activation to scale or remove", "Use --set or --add");
     }
@@ -235,84 +207,7 @@ final class SteerCommand implements Callable<Integer> {
     return new ParameterException(spec.commandLine(), message);
   }
 
-  // ---- which units ------------------------------------------------------------------------------
-
-  /** Units by the SAE that they belong to, in the order in which the places were named. */
-  private static final class Places {
-    private final Map<String, RunFolder.SaeEntry> entries = new LinkedHashMap<>();
-    private final Map<String, Units> units = new LinkedHashMap<>();
-
-    private record Units(List<Integer> features, List<Integer> neurons, List<Integer> randoms) {}
-
-    Units at(RunFolder.SaeEntry entry) {
-      entries.put(entry.folder(), entry);
-      return units.computeIfAbsent(
-          entry.folder(), f -> new Units(new ArrayList<>(), new ArrayList<>(), new ArrayList<>()));
-    }
-
-    List<RunFolder.SaeEntry> entries() {
-      return List.copyOf(entries.values());
-    }
-  }
-
-  private Places places(RunFolder.Run trained) {
-    Places places = new Places();
-    for (String one : features) {
-      places.at(entry(trained, "--feature", one)).features().add(number("--feature", one));
-    }
-    for (String one : neurons) {
-      places.at(entry(trained, "--neuron", one)).neurons().add(number("--neuron", one));
-    }
-    for (String one : randoms) {
-      places.at(entry(trained, "--random", one)).randoms().add(number("--random", one));
-    }
-    // Without a unit nothing is changed: each place's strongest features are listed.
-    if (places.entries.isEmpty()) {
-      for (RunFolder.SaeEntry entry : trained.saes()) {
-        if (part == null || entry.folder().contains(part)) {
-          if (places.entries.values().stream().noneMatch(e -> e.point().equals(entry.point()))) {
-            places.at(entry);
-          }
-        }
-      }
-      if (places.entries.isEmpty()) {
-        throw new InputException("--sae " + part, "the run has no such SAE", "Leave it out");
-      }
-    }
-    return places;
-  }
-
-  private static int number(String option, String text) {
-    String digits = text.substring(text.indexOf(':') + 1);
-    if (!text.matches("(\\d{1,4}:)?\\d{1,9}")) {
-      throw new InputException(option + " " + text, "is no unit", "Write LAYER:NUMBER, as 7:1234");
-    }
-    return Integer.parseInt(digits);
-  }
-
-  /** The SAE of a unit's layer. */
-  private RunFolder.SaeEntry entry(RunFolder.Run trained, String option, String text) {
-    number(option, text);
-    int colon = text.indexOf(':');
-    List<RunFolder.SaeEntry> fitting =
-        trained.saes().stream()
-            .filter(
-                e -> colon < 0 || e.point().layer() == Integer.parseInt(text.substring(0, colon)))
-            .filter(e -> part == null || e.folder().contains(part))
-            .toList();
-    if (fitting.size() == 1) return fitting.getFirst();
-    String all =
-        trained.saes().stream().map(RunFolder.SaeEntry::folder).collect(Collectors.joining(", "));
-    if (fitting.isEmpty()) {
-      throw new InputException(option + " " + text, "the run has no such SAE", "It has " + all);
-    }
-    throw new InputException(
-        option + " " + text,
-        "fits " + fitting.size() + " SAEs of the run",
-        "Write LAYER:NUMBER, and --sae with a part of the folder's name; it has " + all);
-  }
-
-  private Map<HookPoint, UnitEdit> edits(Places places, RunSaes saes, ClipModel clip) {
+  private Map<HookPoint, UnitEdit> edits(UnitOptions.Places places, RunSaes saes, ClipModel clip) {
     Push push = change != null ? change.push() : set();
     Tokens tokens = new Tokens(at);
     int prefix = clip.vision().config().prefixTokens();
@@ -321,13 +216,13 @@ final class SteerCommand implements Callable<Integer> {
     tokens.mask(prefix, prefix + input.height() / patch * (input.width() / patch));
     Map<HookPoint, UnitEdit> edits = new LinkedHashMap<>();
     for (RunSaes.One one : saes.all()) {
-      Places.Units units = places.at(one.entry());
+      UnitOptions.Units own = places.at(one.entry());
       UnitEdit edit =
           new UnitEdit(
               one.sae(),
-              units.features(),
-              units.neurons(),
-              units.randoms(),
+              own.features(),
+              own.neurons(),
+              own.randoms(),
               push,
               raw,
               splice,

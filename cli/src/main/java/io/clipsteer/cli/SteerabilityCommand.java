@@ -10,7 +10,6 @@ import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
-import io.clipsteer.lab.ZeroShot;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.steer.Dose;
 import io.clipsteer.lab.steer.Findings;
@@ -23,7 +22,6 @@ import io.clipsteer.lab.steer.Tokens;
 import io.clipsteer.lab.steer.Units;
 import io.clipsteer.lab.steer.VocabularyResult;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -55,26 +53,11 @@ import picocli.CommandLine.Option;
           + " --vocabulary words.txt --out runs/l8-steerability",
     })
 final class SteerabilityCommand implements Callable<Integer> {
-  /** One of two ways to name the words. */
-  private static final class Vocabulary {
-    @Option(
-        names = "--vocabulary",
-        paramLabel = "FILE",
-        description = "Words, one a line, read bare by the model's text tower.")
-    private @Nullable Path file;
-
-    @Option(
-        names = "--library",
-        paramLabel = "DIR",
-        description = "Folder with text_embeddings.safetensors and words.txt.")
-    private @Nullable Path library;
-  }
-
   @Mixin private CommonOptions common;
   @Mixin private PictureOptions pictures;
 
-  @ArgGroup(exclusive = true, multiplicity = "1")
-  private Vocabulary vocabulary;
+  @ArgGroup(exclusive = false, multiplicity = "1")
+  private LibraryOptions vocabulary;
 
   @Option(names = "--run", required = true, paramLabel = "RUN", description = "A training run.")
   private Path run;
@@ -164,8 +147,6 @@ final class SteerabilityCommand implements Callable<Integer> {
       description = "New folder, or that of a stopped measurement.")
   private Path out;
 
-  private int repeated;
-
   @Override
   public Integer call() {
     common.apply();
@@ -188,7 +169,7 @@ final class SteerabilityCommand implements Callable<Integer> {
             ClipModel.load(checkpoint, io.clipsteer.data.tensor.DType.F32, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Pictures set = pictures.resolve(clip);
-      TextLibrary library = library(clip);
+      TextLibrary library = vocabulary.resolve(clip, common.progress());
       var measurement = new SteerabilityRun(clip, set, saes, library, settings);
       measurement.check();
       SteerabilityFolder place =
@@ -199,7 +180,6 @@ final class SteerabilityCommand implements Callable<Integer> {
               Findings.of(IndexFolder.of(folder), measured.layers(), library, settings.tau()));
       place.finish(report);
       report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
-      if (repeated > 0) System.err.println("repeated words, which count once: " + repeated);
       common.print(report.json(), text(report));
     }
     return 0;
@@ -221,15 +201,6 @@ final class SteerabilityCommand implements Callable<Integer> {
     return kinds;
   }
 
-  /** Bare words, as the paper reads them, or finished embeddings. */
-  private TextLibrary library(ClipModel clip) {
-    if (vocabulary.library != null) return TextLibrary.read(vocabulary.library);
-    List<String> words = ZeroShot.readLines(java.util.Objects.requireNonNull(vocabulary.file));
-    List<String> once = words.stream().distinct().toList();
-    repeated = words.size() - once.size();
-    return ZeroShot.library(clip, once, List.of("{}"), common.progress());
-  }
-
   /** Everything that the numbers depend on. */
   private Map<String, Object> config(
       Settings settings,
@@ -243,12 +214,7 @@ final class SteerabilityCommand implements Callable<Integer> {
     config.put("images", set.set().origin().toAbsolutePath().normalize().toString());
     config.put("listing", set.listing().sha256());
     config.put("limit", set.options().limit());
-    Map<String, String> hashes = new LinkedHashMap<>();
-    for (RunFolder.SaeEntry entry : trained.saes()) {
-      Path weights = folder.sae(entry).resolve("sae_weights.safetensors");
-      hashes.put(entry.folder(), Files.exists(weights) ? Hashes.sha256(weights) : "");
-    }
-    config.put("saes", hashes);
+    config.put("saes", RunOptions.hashes(folder, trained));
     String words = String.join("\n", library.words());
     config.put("words", Hashes.sha256(words.getBytes(StandardCharsets.UTF_8)));
     config.put("embeddings", java.util.Arrays.hashCode(library.embeddings()));

@@ -2,6 +2,8 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.data.FolderLock;
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.image.ImageDecoder;
@@ -16,8 +18,8 @@ import io.clipsteer.lab.suppress.Cue;
 import io.clipsteer.lab.suppress.CueResult;
 import io.clipsteer.lab.suppress.InjectedCue;
 import io.clipsteer.lab.suppress.Settings;
-import java.io.PrintWriter;
-import java.io.Writer;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -33,6 +35,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
 
 /** Studies whose right answer is known, since the cause was planted. */
 @Command(
@@ -69,6 +73,8 @@ final class StudyCommand implements Runnable {
         "Example: clipsteer study injected-cue --run runs/all --images photos --out runs/cue",
       })
   static final class InjectedCueCommand implements Callable<Integer> {
+    private static final String BEGUN = "begun.json";
+
     @Mixin private CommonOptions common;
 
     @Spec private CommandSpec spec;
@@ -143,8 +149,27 @@ final class StudyCommand implements Runnable {
         description = "Points the label's accuracy may lose (default: ${DEFAULT-VALUE}).")
     private double maxLoss;
 
-    @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
+    @Option(
+        names = "--image-batch",
+        defaultValue = "32",
+        paramLabel = "N",
+        description = "Pictures the tower takes at once (default: ${DEFAULT-VALUE}).")
+    private int batch;
+
+    @Option(
+        names = "--out",
+        required = true,
+        paramLabel = "DIR",
+        description = "New folder, or with --resume a stopped start's.")
     private Path out;
+
+    @Option(
+        names = "--resume",
+        description = {
+          "Go on in --out: studies that are finished there stay; there may be more of --cue-sizes"
+              + " and --repeats than before."
+        })
+    private boolean resume;
 
     @Override
     public Integer call() {
@@ -155,7 +180,7 @@ final class StudyCommand implements Runnable {
       if (repeats < 1 || repeats > 100) {
         throw new ParameterException(spec.commandLine(), "--repeats " + repeats + ": not 1 to 100");
       }
-      List<Cue> cues = sizes.stream().map(size -> new Cue(size, strength)).toList();
+      List<Cue> cues = sizes.stream().distinct().map(size -> new Cue(size, strength)).toList();
       Settings settings =
           new Settings(
               Settings.Select.parse(select),
@@ -165,8 +190,19 @@ final class StudyCommand implements Runnable {
               maxLoss,
               10,
               common.seed());
-      NewFolder.require(out);
-      if (run == null) demoRun();
+      if (batch < 1 || batch > 1 << 16) {
+        throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
+      }
+      if (!resume) NewFolder.require(out);
+      else if (!Files.exists(out.resolve(BEGUN))) throw Begun.nothing(out, BEGUN);
+      try (FolderLock lock = FolderLock.take(out)) {
+        return run(cues, settings);
+      }
+    }
+
+    private int run(List<Cue> cues, Settings settings) {
+      boolean given = run != null;
+      if (!given) demoRun();
       Path trained = Objects.requireNonNull(run);
       RunFolder folder = RunOptions.folder(trained);
       RunFolder.Run wanted = Layers.chosen(folder.read(), layers);
@@ -181,21 +217,17 @@ final class StudyCommand implements Runnable {
                 ImageSet.open(Objects.requireNonNull(images)),
                 correlation,
                 new ImageLoader.Options(
-                    32,
+                    batch,
                     Runtime.getRuntime().availableProcessors(),
                     2,
                     0,
                     Long.MAX_VALUE,
                     ImageDecoder.Options.DEFAULT),
                 settings);
+        // Noted only now: a start with a run that cannot be read leaves nothing in the way.
+        if (given) Begun.folder(out, BEGUN, begun(hashes(clip, folder, wanted)), resume);
         for (int repeat = 0; repeat < repeats; repeat++) {
-          for (Cue cue : cues) {
-            long seed = common.seed() * 1000 + repeat;
-            Path pictures =
-                out.resolve("pictures")
-                    .resolve(String.format(Locale.ROOT, "%s-%d", cue.size(), repeat));
-            results.add(study.run(cue, pictures, seed, true, common.progress()));
-          }
+          for (Cue cue : cues) results.add(one(study, cue, repeat));
         }
       }
       CueResult.Trend trend = CueResult.trend(results, common.seed());
@@ -205,16 +237,69 @@ final class StudyCommand implements Runnable {
       return 0;
     }
 
+    private static Map<String, String> hashes(
+        ClipModel clip, RunFolder folder, RunFolder.Run wanted) {
+      Map<String, String> hashes = new LinkedHashMap<>();
+      hashes.put("model", Hashes.sha256(clip.source().weights()));
+      hashes.putAll(RunOptions.hashes(folder, wanted));
+      return hashes;
+    }
+
+    /** A study, or what came out when it was finished before. */
+    private CueResult one(InjectedCue study, Cue cue, int repeat) {
+      String name = String.format(Locale.ROOT, "%s-%d", cue.size(), repeat);
+      Path file = out.resolve("studies").resolve(name + ".json");
+      try {
+        if (Files.exists(file)) {
+          return JsonMapper.shared().readValue(Files.readAllBytes(file), CueResult.class);
+        }
+      } catch (JacksonException | IOException e) {
+        throw new InputException(
+            file, "cannot be read", "Delete it, and its study is done again", e);
+      }
+      Path pictures = out.resolve("pictures").resolve(name);
+      NewFolder.delete(pictures); // Of a study that was stopped.
+      long seed = common.seed() * 1000 + repeat;
+      CueResult result = study.run(cue, pictures, seed, true, common.progress());
+      AtomicFiles.writeJson(file, result);
+      return result;
+    }
+
+    /**
+     * What every study depends on.
+     *
+     * @param hashes of a given run's model and SAEs
+     */
+    private Map<String, @Nullable Object> begun(Map<String, String> hashes) {
+      Map<String, @Nullable Object> begun = new LinkedHashMap<>();
+      begun.put("clipsteer", Versions.CLIPSTEER);
+      begun.put("run", run == null ? null : run.toString());
+      begun.put("source", images == null ? null : images.toString());
+      begun.put("layers", layers);
+      begun.put("weights", hashes);
+      begun.putAll(asked());
+      return begun;
+    }
+
+    private Map<String, @Nullable Object> asked() {
+      Map<String, @Nullable Object> asked = new LinkedHashMap<>();
+      asked.put("strength", strength);
+      asked.put("correlation", correlation);
+      asked.put("select", select);
+      asked.put("max_clean_loss", maxLoss);
+      asked.put("seed", common.seed());
+      return asked;
+    }
+
     /** The demo's model, pictures and SAEs. */
     private void demoRun() {
+      Begun.folder(out, BEGUN, begun(Map.of()), resume);
       Path folder = out.resolve("demo");
       List<String> needed = List.of("model", "draw-1", "draw-3", "train");
       for (DemoStage stage : DemoStage.all(folder, common.seed(), DemoStage.Size.WHOLE)) {
-        if (!needed.contains(stage.name())) continue;
-        int code =
-            Main.execute(
-                new PrintWriter(Writer.nullWriter()), stage.words().toArray(String[]::new));
-        if (code != 0) {
+        Path file = stage.file(folder);
+        if (!needed.contains(stage.name()) || Files.exists(file)) continue;
+        if (stage.run(file) != 0) {
           throw new InputException(folder, "the demo's SAEs could not be made", "See above");
         }
       }
@@ -229,11 +314,7 @@ final class StudyCommand implements Runnable {
       json.put("clipsteer", Versions.CLIPSTEER);
       json.put("model", checkpoint.toString());
       json.put("source", String.valueOf(images));
-      json.put("strength", strength);
-      json.put("correlation", correlation);
-      json.put("select", select);
-      json.put("max_clean_loss", maxLoss);
-      json.put("seed", common.seed());
+      json.putAll(asked());
       List<Map<String, @Nullable Object>> studies = new ArrayList<>();
       for (CueResult one : results) {
         Map<String, @Nullable Object> study = new LinkedHashMap<>();

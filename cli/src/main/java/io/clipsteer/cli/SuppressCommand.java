@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.NewFolder;
+import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.engine.model.ClipModel;
@@ -91,7 +91,11 @@ final class SuppressCommand implements Callable<Integer> {
       description = "Cut every group of each part down to the smallest, by --seed, as the paper.")
   private boolean balanced;
 
-  @Option(names = "--out", required = true, paramLabel = "EDIT", description = "New folder.")
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "EDIT",
+      description = "New folder, or with --resume a stopped start's.")
   private Path out;
 
   @Override
@@ -103,18 +107,21 @@ final class SuppressCommand implements Callable<Integer> {
     Wording wording = how.wording();
     PrefixSettings prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
     ImageLoader.Options options = how.options();
-    NewFolder.require(out);
+    how.check(out);
     RunFolder folder = runs.folder();
     RunFolder.Run trained = Layers.chosen(folder.read(), how.layers());
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
       Study study = source.read(clip, wording, options, progress);
-      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
       var run = new SuppressionRun(clip, saes, study, settings, prefixed);
-      SuppressionReport report =
-          how.report(run, command, config(settings), runs.path(), out, progress);
-      common.print(report.json(), report.text());
+      Map<String, Object> config = config(settings);
+      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
+      how.begin(out, settings, config, folder, trained, clip);
+      try (FolderLock lock = FolderLock.take(out)) {
+        SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
+        common.print(report.json(), report.text());
+      }
     }
     return 0;
   }

@@ -3,12 +3,15 @@ package io.clipsteer.cli;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.engine.Engine;
+import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.Versions;
 import io.clipsteer.lab.suppress.EditFolder;
 import io.clipsteer.lab.suppress.PrefixSettings;
@@ -16,8 +19,10 @@ import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.Wording;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +30,12 @@ import picocli.CommandLine.Option;
 
 /** How features are found, chosen and changed: what suppress and defend have in common. */
 final class SuppressOptions {
+  private static final String BEGUN = "begun.json";
+  private static final String ASKED = "asked";
+
+  /** Pictures that {@code defend} draws for itself. */
+  static final String ATTACKS = "attacks";
+
   @Option(
       names = "--layers",
       paramLabel = "LIST",
@@ -126,6 +137,14 @@ final class SuppressOptions {
       description = "Pictures the tower takes at once (default: ${DEFAULT-VALUE}).")
   private int batch;
 
+  @Option(
+      names = "--resume",
+      description = {
+        "Go on in --out where a start with the same options was stopped: what was asked of"
+            + " validation and test pictures is not asked again."
+      })
+  private boolean resume;
+
   @Nullable String layers() {
     return layers;
   }
@@ -186,8 +205,39 @@ final class SuppressOptions {
         batch, decoders, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
   }
 
+  /** Refuses a place for the edit before hours of work. */
+  void check(Path out) {
+    if (!resume) NewFolder.require(out);
+    else if (!Files.exists(out.resolve(BEGUN))) throw Begun.nothing(out, BEGUN);
+  }
+
+  /** Notes what the edit's folder is begun with; gone on with, it must be the same. */
+  void begin(
+      Path out,
+      Settings settings,
+      Map<String, Object> config,
+      RunFolder folder,
+      RunFolder.Run trained,
+      ClipModel model) {
+    Map<String, Object> begun = new LinkedHashMap<>(config);
+    begun.put("clipsteer", Versions.CLIPSTEER);
+    begun.put("baselines", baselines);
+    begun.put("seed", settings.seed());
+    begun.put("model", Hashes.sha256(model.source().weights()));
+    begun.put("dtype", model.vision().dtype().toString());
+    begun.put("saes", RunOptions.hashes(folder, trained));
+    Begun.folder(out, BEGUN, begun, resume);
+  }
+
+  /** Of a start that failed before anything was asked, nothing stays in the way of another. */
+  static void forgetUnlessAsked(Path out, String... others) {
+    if (Files.exists(out.resolve(ASKED))) return;
+    for (String other : others) NewFolder.delete(out.resolve(other));
+    NewFolder.delete(out.resolve(BEGUN));
+  }
+
   /**
-   * Suppresses, and writes the edit's folder.
+   * Suppresses, and writes the edit's folder, which was begun.
    *
    * @param command the command line; its first word is the command
    * @param config what the manifest tells
@@ -210,8 +260,16 @@ final class SuppressOptions {
             Versions.CLIPSTEER,
             Engine.torchVersion(),
             null);
-    SuppressionReport report = run.run(rivals(), progress);
+    SuppressionReport report;
+    try {
+      report = run.run(rivals(), out.resolve(ASKED), progress);
+    } catch (InputException e) {
+      forgetUnlessAsked(out, ATTACKS);
+      throw e;
+    }
     EditFolder.write(out, report, saes, hash, manifest);
+    NewFolder.delete(out.resolve(ASKED));
+    NewFolder.delete(out.resolve(BEGUN));
     report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
     return report;
   }

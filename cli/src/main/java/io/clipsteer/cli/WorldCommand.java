@@ -46,6 +46,9 @@ final class WorldCommand implements Runnable {
   private static final int MIN_SIZE = 16;
   private static final int MAX_SIZE = 2048;
 
+  /** A sheet of 208 such pictures is 222 MB of pixels. */
+  private static final int MAX_ON_SHEET = 512;
+
   /** Enough for every word that captions have. */
   private static final int CAPTIONS = 20_000;
 
@@ -63,10 +66,10 @@ final class WorldCommand implements Runnable {
         spec.commandLine(), "Name what to do: model, generate, pretrain, evaluate or sheet.");
   }
 
-  private static void checkSize(int size) {
-    if (size < MIN_SIZE || size > MAX_SIZE) {
+  private static void checkSize(int size, int most) {
+    if (size < MIN_SIZE || size > most) {
       throw new InputException(
-          "--size " + size, "is out of range", "Use " + MIN_SIZE + " to " + MAX_SIZE);
+          "--size " + size, "is out of range", "Use " + MIN_SIZE + " to " + most);
     }
   }
 
@@ -160,7 +163,7 @@ final class WorldCommand implements Runnable {
     @Override
     public Integer call() {
       common.applyOnCpu();
-      checkSize(size);
+      checkSize(size, MAX_SIZE);
       if (count < 1 || count > MAX_COUNT) {
         throw new InputException("--count " + count, "is out of range", "Use 1 to " + MAX_COUNT);
       }
@@ -344,13 +347,13 @@ final class WorldCommand implements Runnable {
         names = "--size",
         defaultValue = "64",
         paramLabel = "PIXELS",
-        description = "Width and height of each (default: ${DEFAULT-VALUE}).")
+        description = "Width and height of each, up to 512 (default: ${DEFAULT-VALUE}).")
     private int size;
 
     @Override
     public Integer call() {
       common.applyOnCpu();
-      checkSize(size);
+      checkSize(size, MAX_ON_SHEET);
       if (!String.valueOf(out.getFileName()).toLowerCase(Locale.ROOT).endsWith(".png")) {
         throw new InputException("--out " + out, "is no PNG's name", "Let it end in .png");
       }

@@ -543,6 +543,7 @@ final class CommandsTest {
     BufferedImage sheet = ImageIO.read(out.toFile());
     assertEquals(16 * 20 + 4, sheet.getWidth());
     run("world", "sheet", "--out", out, "--size", 3).refused("--size 3");
+    run("world", "sheet", "--out", out, "--size", 1024).refused("--size 1024", "Use 16 to 512");
     byte[] before = Files.readAllBytes(out);
     run("world", "sheet", "--out", out, "--size", 16).refused("sheet.png", "is there already");
     assertArrayEquals(before, Files.readAllBytes(out));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -9,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -51,7 +53,7 @@ final class DemoCommandTest {
     CommandsTest.run("demo", "--quick", "--out", out).refused("is not empty");
     CommandsTest.run("demo", "--out", out, "--resume").refused("other settings");
     CommandsTest.run("demo", "--resume").wrongUsage("--out");
-    CommandsTest.run("demo", "--resume", "--out", temp).refused("no demo to go on with");
+    CommandsTest.run("demo", "--resume", "--out", temp).refused("nothing to go on with");
 
     // As if it had been killed in the middle of birds.
     Path stages = out.resolve("stages");
@@ -98,11 +100,28 @@ final class DemoCommandTest {
       assertTrue(one.get("baselines").has("mean-difference direction"));
     }
     CommandsTest.run(words).refused("is not empty");
+    goesOn(study, words);
     CommandsTest.run("study", "injected-cue", "--run", out, "--out", temp.resolve("s"))
         .wrongUsage("--images");
     CommandsTest.run("study", "injected-cue", "--cue-sizes", "2", "--out", temp.resolve("s"))
         .wrongUsage("--cue-sizes 2");
     CommandsTest.run("study").wrongUsage("injected-cue");
+  }
+
+  /** A study that was stopped does what is missing, and comes to the same end. */
+  private static void goesOn(Path study, Object[] words) throws IOException {
+    byte[] finished = Files.readAllBytes(study.resolve("study.json"));
+    var kept = Files.getLastModifiedTime(study.resolve("studies/0.5-0.json"));
+    Files.delete(study.resolve("study.json"));
+    Files.delete(study.resolve("studies/1.0-0.json"));
+    Object[] on = Stream.concat(Stream.of(words), Stream.of("--resume")).toArray();
+    var told = CommandsTest.run(on);
+    assertEquals(0, told.code(), told.err());
+    assertArrayEquals(finished, Files.readAllBytes(study.resolve("study.json")));
+    assertEquals(kept, Files.getLastModifiedTime(study.resolve("studies/0.5-0.json")));
+    CommandsTest.run(Stream.concat(Stream.of(on), Stream.of("--seed", 5)).toArray())
+        .refused("begun.json", "other settings");
+    assertArrayEquals(finished, Files.readAllBytes(study.resolve("study.json")));
   }
 
   private static JsonNode data(Path page) throws IOException {

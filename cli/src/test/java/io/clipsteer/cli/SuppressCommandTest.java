@@ -103,6 +103,12 @@ final class SuppressCommandTest {
       assertEquals(json.get("features").size(), edit.get("features").size());
     }
     suppress(out, "--data", "celeba:" + portraits).refused("is not empty");
+    assertFalse(Files.exists(out.resolve("begun.json")) || Files.exists(out.resolve("asked")));
+    suppress(out, "--data", "celeba:" + portraits, "--resume").refused("nothing to go on with");
+    Path other = Files.createDirectory(temp.resolve("other"));
+    Files.writeString(other.resolve("begun.json"), "{\"data\":\"others\"}");
+    suppress(other, "--data", "celeba:" + portraits, "--resume").refused("other settings");
+    assertEquals("{\"data\":\"others\"}", Files.readString(other.resolve("begun.json")));
   }
 
   /** Other pictures, fonts, places and words to test on than to find with. */

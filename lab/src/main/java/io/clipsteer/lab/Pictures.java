@@ -35,6 +35,18 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
     return Tensor.of(pixels, 1, 3, preprocessing.height(), preprocessing.width());
   }
 
+  /** Takes a pass's batches. */
+  @FunctionalInterface
+  public interface Taker {
+    /**
+     * Takes a batch.
+     *
+     * @param pixels F32 [b,3,h,w], valid during the call
+     * @param skipped pictures left out so far, those before the batch's last one
+     */
+    void take(ImageBatch batch, Tensor pixels, List<ImageLoader.Skipped> skipped);
+  }
+
   /**
    * One pass over the set, each batch inside a scope of its own.
    *
@@ -42,16 +54,31 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
    * @return the pictures left out, each with its reason
    */
   public List<ImageLoader.Skipped> forEach(BiConsumer<ImageBatch, Tensor> consumer) {
-    try (ImageLoader loader = open()) {
+    return forEach(0, (batch, pixels, skipped) -> consumer.accept(batch, pixels));
+  }
+
+  /**
+   * The same from a picture on.
+   *
+   * @param start pictures of the set that are passed over, unread
+   */
+  public List<ImageLoader.Skipped> forEach(long start, Taker taker) {
+    // The limit counts from the start on.
+    var rest = options.withStart(start).withLimit(Math.max(0, options.limit() - start));
+    try (ImageLoader loader = new ImageLoader(set, preprocessing, rest)) {
       long seen = 0;
       for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
         seen += batch.count();
+        long last = batch.positions().getLast();
+        // The loader reads ahead: what it left out behind the batch is none of it.
+        List<ImageLoader.Skipped> before =
+            loader.skipped().stream().filter(one -> one.position() < last).toList();
         try (Scope scope = Scope.open()) {
-          consumer.accept(batch, pixels(batch));
+          taker.take(batch, pixels(batch), before);
         }
       }
       List<ImageLoader.Skipped> skipped = loader.skipped();
-      if (seen == 0) throw nothing(skipped);
+      if (seen == 0 && start == 0) throw nothing(skipped);
       return skipped;
     }
   }

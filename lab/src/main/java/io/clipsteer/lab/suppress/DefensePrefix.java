@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.SideBySide;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.Hooks;
@@ -63,6 +65,10 @@ final class DefensePrefix {
     this.model = model;
     this.steps = steps;
     this.wording = wording;
+    if (wording.targets().size() < 2) {
+      throw new InputException(
+          "--defense-prefix", "there is one answer", "There must be something to choose from");
+    }
     this.texts = new PrefixedTexts(wording.tower());
     library(new float[texts.width()]);
   }
@@ -118,7 +124,10 @@ final class DefensePrefix {
         int template = random.nextInt(wording.templates());
         gradient.fillInPlace(0);
         try (Scope scope = Scope.openRecording()) {
-          loss(template, vector.trainable(gradient), random).backward();
+          Tensor leaf = vector.trainable(gradient);
+          SideBySide.gradients(
+              half -> List.of(half(half, template, leaf)),
+              halves -> loss(template, halves.stream().map(List::getFirst).toList(), random));
         }
         vector.addInPlace(gradient, -rate);
         task.advance(1, 0);
@@ -127,10 +136,18 @@ final class DefensePrefix {
     }
   }
 
-  private Tensor loss(int template, Tensor vector, SplittableRandom random) {
+  /** Embeddings of half of the answers. */
+  private Tensor half(int half, int template, Tensor vector) {
+    long[][] ids = wording.ids(template);
+    int from = half * ids.length / SideBySide.COUNT;
+    int to = (half + 1) * ids.length / SideBySide.COUNT;
+    int[] places = Arrays.copyOfRange(wording.places(template), from, to);
+    return texts.embed(Arrays.copyOfRange(ids, from, to), places, vector).to(Device.CPU);
+  }
+
+  private Tensor loss(int template, List<Tensor> halves, SplittableRandom random) {
     double scale = model.logitScale();
-    Tensor with =
-        texts.embed(wording.ids(template), wording.places(template), vector).to(Device.CPU);
+    Tensor with = Tensor.concat(halves, 0);
     int[] wrong = drawn(attacked, random);
     Tensor right = onTruth(attacked, wrong, with.size(0));
     Tensor attack = logits(attacked.embeddings(wrong), with, scale).logSoftmax(1).mul(right);

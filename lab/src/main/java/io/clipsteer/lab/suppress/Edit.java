@@ -4,6 +4,7 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.FeatureEdit;
 import io.clipsteer.engine.sae.Sae;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
@@ -19,6 +20,18 @@ sealed interface Edit {
       case Noise noise -> noise.like.saes();
       case Coordinates coordinates -> List.of();
       case Projection projection -> List.of();
+    };
+  }
+
+  /** All that makes it this edit, but for its SAE's weights. */
+  default String described() {
+    return switch (this) {
+      case Features one -> "features " + Arrays.toString(one.ids) + Arrays.toString(one.values);
+      case Noise one -> "noise " + one.seed + " like " + one.like.described();
+      case Coordinates one ->
+          "coordinates " + Arrays.toString(one.ids) + Arrays.toString(one.values);
+      case Projection one ->
+          "projection " + Arrays.toString(one.direction) + Arrays.toString(one.centre);
     };
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -12,23 +13,31 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.TowerWalk;
 import io.clipsteer.lab.ZeroShot;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Answers without and with each of many edits: every picture goes through the tower once, and from
  * each hook point on once more an edit. Nothing is kept but whether the answers are right.
  */
 final class Pass {
+  /** A stopped pass asks again what came after its last note. */
+  private static final long NOTED_NANOS = 30_000_000_000L;
+
   private final ClipModel model;
   private final List<Candidate> candidates;
   private final Map<HookPoint, Map<Place, List<Integer>>> byPoint = new LinkedHashMap<>();
   private final List<Integer> groups = new ArrayList<>();
   private final BitSet before = new BitSet();
   private final List<BitSet> after = new ArrayList<>();
+  private List<ImageLoader.Skipped> skipped = List.of();
 
   private Pass(ClipModel model, List<Candidate> candidates) {
     this.model = model;
@@ -57,31 +66,97 @@ final class Pass {
    * Asks.
    *
    * @param candidates perhaps none
+   * @param notes file to note in how far it has come, and to go on from; null for none
    * @param name of the work, for progress
    */
   static Result run(
       ClipModel model,
       List<Cases> parts,
       List<Candidate> candidates,
+      @Nullable Path notes,
       String name,
       Progress progress) {
     Pass pass = new Pass(model, List.copyOf(candidates));
-    List<ImageLoader.Skipped> skipped = new ArrayList<>();
+    String asked = notes == null ? "" : PassNotes.fingerprint(parts, candidates);
+    long[] next = new long[parts.size()];
+    if (notes != null)
+      pass.goOn(PassNotes.read(notes, asked, next.length, candidates.size()), next);
     long total = 0;
     for (Cases cases : parts) total += cases.truth().length;
     try (var task = progress.start(name, total, "images")) {
-      for (Cases cases : parts) {
-        skipped.addAll(
-            cases
-                .pictures()
-                .forEach(
-                    (batch, pixels) -> {
-                      pass.take(cases, cases.truth(batch), cases.group(batch), pixels);
-                      task.advance(batch.count(), pass.flops() * batch.count());
-                    }));
-      }
+      if (!pass.groups.isEmpty()) task.resumed(pass.groups.size());
+      for (int p = 0; p < next.length; p++) pass.part(parts.get(p), p, next, asked, notes, task);
     }
-    return new Result(List.copyOf(pass.groups), pass.before, List.copyOf(pass.after), skipped);
+    return new Result(
+        List.copyOf(pass.groups), pass.before, List.copyOf(pass.after), List.copyOf(pass.skipped));
+  }
+
+  private void part(
+      Cases cases, int p, long[] next, String asked, @Nullable Path notes, Progress.Task task) {
+    if (next[p] > 0 && next[p] >= cases.truth().length) return;
+    List<ImageLoader.Skipped> earlier = List.copyOf(skipped);
+    long[] noted = {System.nanoTime()};
+    try {
+      List<ImageLoader.Skipped> left =
+          cases
+              .pictures()
+              .forEach(
+                  next[p],
+                  (batch, pixels, leftOut) -> {
+                    take(cases, cases.truth(batch), cases.group(batch), pixels);
+                    skipped = joined(earlier, leftOut);
+                    next[p] = batch.positions().getLast() + 1;
+                    task.advance(batch.count(), flops() * batch.count());
+                    if (notes == null || System.nanoTime() - noted[0] < NOTED_NANOS) return;
+                    note(asked, next).write(notes);
+                    noted[0] = System.nanoTime();
+                  });
+      skipped = joined(earlier, left);
+      next[p] = cases.truth().length;
+    } catch (RuntimeException e) {
+      noteAtTheEnd(asked, next, notes, e);
+      throw e;
+    }
+    if (notes != null) note(asked, next).write(notes);
+  }
+
+  /** What was answered before a failure; the failure says more than one of noting it. */
+  private void noteAtTheEnd(
+      String asked, long[] next, @Nullable Path notes, RuntimeException failure) {
+    if (notes == null || groups.isEmpty()) return;
+    try {
+      note(asked, next).write(notes);
+    } catch (InputException e) {
+      failure.addSuppressed(e);
+    }
+  }
+
+  private static List<ImageLoader.Skipped> joined(
+      List<ImageLoader.Skipped> earlier, List<ImageLoader.Skipped> later) {
+    return Stream.concat(earlier.stream(), later.stream()).toList();
+  }
+
+  private PassNotes note(String asked, long[] next) {
+    return new PassNotes(
+        asked,
+        List.copyOf(groups),
+        answered(before),
+        after.stream().map(this::answered).toList(),
+        LongStream.of(next).boxed().toList(),
+        skipped);
+  }
+
+  private byte[] answered(BitSet right) {
+    return right.get(0, groups.size()).toByteArray();
+  }
+
+  private void goOn(@Nullable PassNotes notes, long[] next) {
+    if (notes == null) return;
+    groups.addAll(notes.groups());
+    before.or(BitSet.valueOf(notes.before()));
+    for (int c = 0; c < after.size(); c++) after.get(c).or(BitSet.valueOf(notes.after().get(c)));
+    for (int p = 0; p < next.length; p++) next[p] = notes.next().get(p);
+    skipped = List.copyOf(notes.skipped());
   }
 
   /** Of a picture: the tower, and what follows each edit. */
@@ -94,17 +169,20 @@ final class Pass {
     return model.vision().flopsPerImage() * blocks / layers;
   }
 
+  /** A batch, which counts only when all of it is answered. */
   private void take(Cases cases, int[] truth, int[] group, Tensor pixels) {
     int start = groups.size();
-    for (int g : group) groups.add(g);
+    Tensor embedding;
     if (byPoint.isEmpty()) {
-      mark(model.vision().run(pixels, Hooks.NONE).embedding(), cases, truth, before, start);
-      return;
+      embedding = model.vision().run(pixels, Hooks.NONE).embedding();
+    } else {
+      Paused last =
+          TowerWalk.past(model.vision(), byPoint.keySet())
+              .walk(pixels, paused -> edit(paused, cases, truth, start));
+      embedding = model.vision().continueFrom(last, Hooks.NONE).embedding();
     }
-    Paused last =
-        TowerWalk.past(model.vision(), byPoint.keySet())
-            .walk(pixels, paused -> edit(paused, cases, truth, start));
-    mark(model.vision().continueFrom(last, Hooks.NONE).embedding(), cases, truth, before, start);
+    mark(embedding, cases, truth, before, start);
+    for (int g : group) groups.add(g);
   }
 
   private void edit(Paused paused, Cases cases, int[] truth, int start) {

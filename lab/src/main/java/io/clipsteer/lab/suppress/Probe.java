@@ -8,8 +8,12 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.lab.Progress;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -32,8 +36,8 @@ final class Probe implements AutoCloseable {
   private final List<Part> parts = new ArrayList<>();
   private final int[] taken;
 
-  /** Kept pictures that share an answer sheet. */
-  private record Part(Paused paused, TextLibrary library, int[] truth, int[] group) {
+  /** Kept pictures of one group that share an answer sheet. */
+  private record Part(Paused paused, TextLibrary library, int[] truth, int group) {
     /** Both, in the current scope. */
     Part and(Part other) {
       @Nullable Tensor middle = paused.middle();
@@ -45,7 +49,13 @@ final class Probe implements AutoCloseable {
               middle == null || more == null ? null : Tensor.concat(List.of(middle, more), 0)),
           library,
           IntStream.concat(IntStream.of(truth), IntStream.of(other.truth)).toArray(),
-          IntStream.concat(IntStream.of(group), IntStream.of(other.group)).toArray());
+          group);
+    }
+
+    boolean hasRoomFor(Part other) {
+      return library == other.library
+          && group == other.group
+          && truth.length + other.truth.length <= TOGETHER;
     }
   }
 
@@ -61,33 +71,40 @@ final class Probe implements AutoCloseable {
   void add(Paused paused, Cases cases, ImageBatch batch) {
     int[] group = cases.group(batch);
     int[] truth = cases.truth(batch);
-    int[] rows = IntStream.range(0, group.length).filter(i -> taken[group[i]]++ < most).toArray();
-    if (rows.length == 0) return;
-    long[] index = IntStream.of(rows).asLongStream().toArray();
-    try (Scope scope = Scope.open()) {
-      Tensor which = Tensor.of(index, index.length).to(paused.value().device());
-      @Nullable Tensor middle = paused.middle();
-      Part part =
-          new Part(
-              new Paused(
-                  paused.at(),
-                  paused.value().indexSelect(0, which),
-                  middle == null ? null : middle.indexSelect(0, which)),
-              cases.library(),
-              IntStream.of(rows).map(i -> truth[i]).toArray(),
-              IntStream.of(rows).map(i -> group[i]).toArray());
-      Part last = parts.isEmpty() ? null : parts.getLast();
-      if (last != null
-          && last.library == part.library
-          && last.truth.length + rows.length <= TOGETHER) {
-        part = last.and(part);
-        parts.removeLast();
-        close(last);
+    for (int g : IntStream.of(group).distinct().toArray()) {
+      int[] rows =
+          IntStream.range(0, group.length)
+              .filter(i -> group[i] == g && taken[g]++ < most)
+              .toArray();
+      if (rows.length == 0) continue;
+      int[] right = IntStream.of(rows).map(i -> truth[i]).toArray();
+      long[] index = IntStream.of(rows).asLongStream().toArray();
+      try (Scope scope = Scope.open()) {
+        Tensor which = Tensor.of(index, index.length).to(paused.value().device());
+        @Nullable Tensor middle = paused.middle();
+        Paused mine =
+            new Paused(
+                paused.at(),
+                paused.value().indexSelect(0, which),
+                middle == null ? null : middle.indexSelect(0, which));
+        keep(new Part(mine, cases.library(), right, g), scope);
       }
-      scope.release(part.paused.value());
-      if (part.paused.middle() != null) scope.release(part.paused.middle());
-      parts.add(part);
     }
+  }
+
+  /** Keeps a part, together with one that has room for it. */
+  private void keep(Part part, Scope scope) {
+    Part all = part;
+    for (Part one : parts) {
+      if (!one.hasRoomFor(part)) continue;
+      all = one.and(part);
+      parts.remove(one);
+      close(one);
+      break;
+    }
+    scope.release(all.paused.value());
+    if (all.paused.middle() != null) scope.release(all.paused.middle());
+    parts.add(all);
   }
 
   /**
@@ -139,7 +156,7 @@ final class Probe implements AutoCloseable {
   }
 
   /**
-   * Asks all kept pictures, or those of one group's batches.
+   * Asks all kept pictures.
    *
    * @param edit null for none
    */
@@ -148,22 +165,59 @@ final class Probe implements AutoCloseable {
     int[] group = new int[n];
     double[] margin = new double[n];
     int at = 0;
-    int prefix = model.vision().config().prefixTokens();
     for (Part part : parts) {
       try (Scope scope = Scope.open()) {
-        Paused from = part.paused;
-        if (edit != null) from = new Moment(from, place.tokens(), prefix, edit.saes()).edited(edit);
-        Tensor embedding = model.vision().continueFrom(from, Hooks.NONE).embedding();
-        double[] margins = margins(embedding, part);
+        Paused from = edit == null ? part.paused : moment(part, edit.saes()).edited(edit);
+        double[] margins = margins(from, part);
         System.arraycopy(margins, 0, margin, at, margins.length);
-        System.arraycopy(part.group, 0, group, at, margins.length);
+        Arrays.fill(group, at, at + margins.length, part.group);
         at += margins.length;
       }
     }
     return new Answers(group, margin);
   }
 
-  private double[] margins(Tensor embedding, Part part) {
+  /**
+   * Asks some groups' pictures without and with each of many edits.
+   *
+   * @return of each edit, how far it raises the mean margin, each group counting alike; exactly 0
+   *     where it changes nothing
+   */
+  double[] effects(Set<Integer> groups, List<Edit> edits, String name, Progress progress) {
+    List<Part> mine = parts.stream().filter(part -> groups.contains(part.group)).toList();
+    int[] pictures = new int[taken.length];
+    for (Part part : mine) pictures[part.group] += part.truth.length;
+    long n = IntStream.of(pictures).sum();
+    List<Sae> saes = edits.stream().flatMap(edit -> edit.saes().stream()).toList();
+    double layers = model.vision().config().layers();
+    double flops = model.vision().flopsPerImage() * (layers - 1 - place.point().layer()) / layers;
+    double[] effects = new double[edits.size()];
+    try (var task = progress.start(name, n * edits.size(), "answers")) {
+      for (Part part : mine) {
+        try (Scope scope = Scope.open()) {
+          Moment moment = moment(part, saes);
+          double[] without = margins(part.paused, part);
+          double share = 1.0 / groups.size() / pictures[part.group];
+          for (int e = 0; e < effects.length; e++) {
+            try (Scope step = Scope.open()) {
+              double[] with = margins(moment.edited(edits.get(e)), part);
+              for (int i = 0; i < with.length; i++) effects[e] += share * (with[i] - without[i]);
+            }
+            task.advance(part.truth.length, flops * part.truth.length);
+          }
+        }
+      }
+    }
+    return effects;
+  }
+
+  private Moment moment(Part part, List<Sae> saes) {
+    return new Moment(part.paused, place.tokens(), model.vision().config().prefixTokens(), saes);
+  }
+
+  /** How far each right answer is above the others, from a place on. */
+  private double[] margins(Paused from, Part part) {
+    Tensor embedding = model.vision().continueFrom(from, Hooks.NONE).embedding();
     TextLibrary library = part.library;
     int words = library.words().size();
     Tensor texts = Tensor.of(library.embeddings(), words, library.width());

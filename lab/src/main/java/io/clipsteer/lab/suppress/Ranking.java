@@ -3,10 +3,14 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.lab.Progress;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -17,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param probe pictures to try edits on, where the way of ranking needs them
  */
 record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe probe) {
-  /** Features that are tried one by one, by mean difference. */
+  /** Features that are tried one by one, by the size of the mean difference. */
   static final int TRIED = 128;
 
   /** Features that greedy selection draws on, by mean difference, and how many it takes. */
@@ -40,13 +44,16 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
         double[] auroc = Separation.auroc(seen, groups);
         yield best(auroc, 0.5, auroc.length);
       }
-      case CAUSAL -> causal(first(byDifference, TRIED), difference, progress);
+      case CAUSAL -> {
+        double[] size = Arrays.stream(difference).map(Math::abs).toArray();
+        yield causal(best(size, 0, TRIED), size, progress);
+      }
       case GREEDY -> greedy(first(byDifference, POOL), progress);
     };
   }
 
   private static int[] first(int[] ids, int most) {
-    return java.util.Arrays.copyOf(ids, Math.min(most, ids.length));
+    return Arrays.copyOf(ids, Math.min(most, ids.length));
   }
 
   /** Those above a bound, largest first; of equal ones the lower number first. */
@@ -70,27 +77,33 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
   }
 
   /**
-   * Mean difference times effect, where both are above 0: the effect is how far the edit of the
+   * Size of the mean difference times effect, where the effect is above 0: how far the edit of the
    * feature alone raises the margin of the right answer over the wrong one, on the pictures of the
-   * group that is answered worst.
+   * groups that are answered worse than the mean group. Those lean on the attribute's absence as on
+   * its presence (a woman who is not blond, a man who is), so features of both count.
    */
-  private int[] causal(int[] ids, double[] difference, Progress progress) {
-    Probe.Answers before = tried().ask(null);
-    int worst = -1;
-    for (int g = 0; g < groups.count(); g++) {
-      double accuracy = before.accuracy(g);
-      if (Double.isNaN(accuracy)) continue;
-      if (worst < 0 || accuracy < before.accuracy(worst)) worst = g;
-    }
-    double[] score = new double[difference.length];
-    try (var task = progress.start("trying features one by one", ids.length, "features")) {
-      for (int id : ids) {
-        double effect = tried().ask(edit(id)).mean(worst) - before.mean(worst);
-        score[id] = difference[id] * Math.max(0, effect);
-        task.advance(1, 0);
-      }
+  private int[] causal(int[] ids, double[] size, Progress progress) {
+    List<Edit> alone = IntStream.of(ids).mapToObj(id -> edit(id)).toList();
+    double[] effect = tried().effects(misjudged(), alone, "trying features one by one", progress);
+    double[] score = new double[size.length];
+    for (int i = 0; i < ids.length; i++) {
+      score[ids[i]] = size[ids[i]] * Math.max(0, effect[i]);
     }
     return best(score, 0, ids.length);
+  }
+
+  /** Groups that are answered worse than the mean group, or, where all are answered alike, all. */
+  private Set<Integer> misjudged() {
+    Probe.Answers before = tried().ask(null);
+    Map<Integer, Double> accuracies = new TreeMap<>();
+    for (int g = 0; g < groups.count(); g++) {
+      double accuracy = before.accuracy(g);
+      if (!Double.isNaN(accuracy)) accuracies.put(g, accuracy);
+    }
+    double mean = accuracies.values().stream().mapToDouble(a -> a).average().orElse(0);
+    Set<Integer> worse = new TreeSet<>(accuracies.keySet());
+    worse.removeIf(g -> accuracies.getOrDefault(g, 1.0) >= mean);
+    return worse.isEmpty() ? accuracies.keySet() : worse;
   }
 
   /**

@@ -35,7 +35,9 @@ public record Settings(
     MEAN_DIFFERENCE,
     /** How well the mean activation tells pictures with the attribute from those without. */
     AUROC,
-    /** The mean difference times what ablating the feature alone takes from wrong answers. */
+    /**
+     * The mean difference, either way, times what the edit of it alone takes from wrong answers.
+     */
     CAUSAL,
     /** One by one, what helps most together with those already taken. */
     GREEDY;

@@ -8,6 +8,7 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunSaes;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
@@ -44,8 +45,18 @@ public record SuppressionRun(
     this(model, saes, study, settings, null);
   }
 
-  /** Does it all. */
+  /** Does it all in one go. */
   public SuppressionReport run(boolean baselines, Progress progress) {
+    return run(baselines, null, progress);
+  }
+
+  /**
+   * Does it all.
+   *
+   * @param notes folder to note in what has been asked; another start with the same folder asks the
+   *     rest. What training pictures tell is found again. Null for none
+   */
+  public SuppressionReport run(boolean baselines, @Nullable Path notes, Progress progress) {
     long start = System.nanoTime();
     // What makes it impossible is found before hours of work, not after.
     List<String> answers = study.test().getFirst().library().words();
@@ -57,20 +68,34 @@ public record SuppressionRun(
       training.look(study.train(), progress);
       List<Candidate> candidates = training.candidates(baselines, progress);
       Pass.Result validated =
-          Pass.run(model, study.validation(), candidates, "choosing on validation", progress);
+          Pass.run(
+              model,
+              study.validation(),
+              candidates,
+              file(notes, "validation"),
+              "choosing on validation",
+              progress);
       List<Choice> choices = Choice.all(candidates, study.groups(), validated);
       Choice chosen = Choice.best(choices, Candidate.Family.FEATURES, settings.maxLoss());
       List<Candidate> finals = new ArrayList<>();
       if (chosen != null) finals.add(chosen.candidate());
       if (baselines) finals.addAll(rivals(choices, chosen, training));
       Pass.Result tested =
-          Pass.run(model, study.test(), finals, "asking the test pictures", progress);
+          Pass.run(
+              model,
+              study.test(),
+              finals,
+              file(notes, "test"),
+              "asking the test pictures",
+              progress);
       Score plain =
           Score.of(study.groups(), validated.groups(), validated.before(), validated.before());
       TextLibrary prefixedTexts =
           prefix == null ? null : prefix.learn(study.train(), settings.seed(), progress);
       List<SuppressionReport.Combined> combined =
-          prefixedTexts == null ? List.of() : combined(prefixedTexts, chosen, tested, progress);
+          prefixedTexts == null
+              ? List.of()
+              : combined(prefixedTexts, chosen, tested, file(notes, "prefixed"), progress);
       return report(
           new Ending(
               training,
@@ -85,6 +110,10 @@ public record SuppressionRun(
               baselines),
           start);
     }
+  }
+
+  private static @Nullable Path file(@Nullable Path notes, String name) {
+    return notes == null ? null : notes.resolve(name + ".json");
   }
 
   /** What the report is made of. */
@@ -102,14 +131,18 @@ public record SuppressionRun(
 
   /** No defence, the learnt prefix, the edit, both: on the same test pictures. */
   private List<SuppressionReport.Combined> combined(
-      TextLibrary learnt, @Nullable Choice chosen, Pass.Result tested, Progress progress) {
+      TextLibrary learnt,
+      @Nullable Choice chosen,
+      Pass.Result tested,
+      @Nullable Path notes,
+      Progress progress) {
     List<Cases> asked =
         study.test().stream()
             .map(c -> new Cases(c.pictures(), learnt, c.truth(), c.group()))
             .toList();
     List<Candidate> edit = chosen == null ? List.of() : List.of(chosen.candidate());
     Pass.Result with =
-        Pass.run(model, asked, edit, "asking the test pictures with the prefix", progress);
+        Pass.run(model, asked, edit, notes, "asking the test pictures with the prefix", progress);
     List<SuppressionReport.Combined> all = new ArrayList<>();
     all.add(combined("no defence", tested, tested.before()));
     all.add(combined("Defense-Prefix", tested, with.before()));

@@ -93,7 +93,7 @@ final class DefensePrefixTest {
                     new Cases(
                         c.pictures(), other == null ? c.library() : other, c.truth(), c.group()))
             .toList();
-    Pass.Result result = Pass.run(model, asked, List.of(), "test", Progress.SILENT);
+    Pass.Result result = Pass.run(model, asked, List.of(), null, "test", Progress.SILENT);
     BitSet right = result.before();
     Score score = Score.of(study.groups(), result.groups(), right, right);
     return score.groups().stream().mapToDouble(g -> g.before().value()).toArray();

@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.GroupedSet;
 import io.clipsteer.data.image.ImageLoader;
@@ -29,18 +31,24 @@ import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
 import io.clipsteer.lab.world.DemoClip;
 import io.clipsteer.lab.world.WorldSet;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The whole of it on pictures whose answers lean on the attribute by construction, with an SAE that
@@ -323,6 +331,64 @@ final class SuppressionRunTest {
       assertEquals(4, alone.leftOut().size());
       assertEquals("--baselines none", alone.leftOut().getFirst().why());
     }
+  }
+
+  /** Stops at a piece of work's second step; counts what is done and not resumed. */
+  private record Stopping(String at, Map<String, Long> done) implements Progress {
+    @Override
+    public Task start(String name, long total, String unit) {
+      return new Task() {
+        private int steps;
+
+        @Override
+        public void advance(long units, double flops) {
+          done.merge(name, units, Long::sum);
+          if (++steps == 2 && name.equals(at)) throw new IllegalStateException("stopped");
+        }
+
+        @Override
+        public void resumed(long units) {}
+
+        @Override
+        public void close() {}
+      };
+    }
+  }
+
+  /** Stopped twice, it asks the rest, no picture twice, and says what an undisturbed run says. */
+  @Test
+  void goesOnWhereItWasStopped() throws IOException {
+    var run =
+        new SuppressionRun(model, saes, study, settings(Settings.Select.MEAN_DIFFERENCE, 100));
+    Path notes = temp.resolve("notes");
+    String validation = "choosing on validation";
+    String test = "asking the test pictures";
+    Map<String, Long> done = new HashMap<>();
+    for (String at : List.of(validation, test)) {
+      Progress stopping = new Stopping(at, done);
+      assertThrows(IllegalStateException.class, () -> run.run(true, notes, stopping));
+    }
+    var gone = run.run(true, notes, new Stopping("", done));
+    assertEquals(told(run.run(true, Progress.SILENT)), told(gone));
+    assertEquals(pictures(study.validation()), done.get(validation));
+    assertEquals(pictures(study.test()), done.get(test));
+    // Of another run's they are no notes.
+    var other = new SuppressionRun(model, saes, study, settings(Settings.Select.AUROC, 100));
+    var after = other.run(true, notes, Progress.SILENT);
+    assertEquals(told(other.run(true, Progress.SILENT)), told(after));
+    Files.writeString(notes.resolve("test.json"), "{");
+    var e = assertThrows(InputException.class, () -> other.run(true, notes, Progress.SILENT));
+    assertTrue(String.valueOf(e.getMessage()).contains("test.json"), e + "");
+  }
+
+  private static String told(SuppressionReport report) {
+    Map<String, @Nullable Object> json = new LinkedHashMap<>(report.json());
+    json.remove("seconds");
+    return JsonMapper.shared().writeValueAsString(json);
+  }
+
+  private static long pictures(List<Cases> parts) {
+    return parts.stream().mapToLong(cases -> cases.truth().length).sum();
   }
 
   @Test
