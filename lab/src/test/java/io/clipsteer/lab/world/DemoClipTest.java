@@ -78,10 +78,10 @@ final class DemoClipTest {
   void knowsAndMistakesWhatItIsSaidTo() {
     try (ClipModel model = ClipModel.load(folder)) {
       Map<String, Share> shares = Evaluation.run(model, COUNT, 1, Progress.SILENT);
-      within(shares, "object_accuracy", 0.9, 1);
+      within(shares, "object_accuracy", 0.85, 1);
       within(shares, "colour_accuracy", 0.95, 1);
       within(shares, "background_accuracy", 0.95, 1);
-      within(shares, "word_accuracy", 0.9, 1);
+      within(shares, "word_accuracy", 0.8, 1);
       within(shares, "gender_accuracy_agreeing", 0.95, 1);
       within(shares, "portraits_worst_group", 0.15, 0.5);
       within(shares, "portraits_best_group", 0.95, 1);
