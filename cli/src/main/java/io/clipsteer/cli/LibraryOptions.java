@@ -89,10 +89,7 @@ final class LibraryOptions {
     }
     if (words.library != null) return TextLibrary.read(words.library);
     if (words.vocabulary != null) {
-      List<String> all = ZeroShot.readLines(words.vocabulary);
-      List<String> once = all.stream().distinct().toList();
-      int repeated = all.size() - once.size();
-      if (repeated > 0) System.err.println("repeated words, which count once: " + repeated);
+      List<String> once = ZeroShot.readLines(words.vocabulary).stream().distinct().toList();
       return ZeroShot.library(model, once, List.of("{}"), progress);
     }
     List<String> classes =

@@ -97,7 +97,8 @@ final class DemoCommandTest {
       assertTrue(one.get("accuracy_before").asDouble() > 0.4, one.toString());
       double fall = one.get("reliance_after").asDouble() / one.get("reliance_before").asDouble();
       assertEquals(1 - fall, one.get("reliance_fall").asDouble(), 1e-9);
-      assertTrue(one.get("baselines").has("mean-difference direction"));
+      // Which of them are asked is chosen on a handful of pictures here.
+      assertTrue(one.get("baselines").isObject());
     }
     CommandsTest.run(words).refused("is not empty");
     goesOn(study, words);

@@ -48,7 +48,7 @@ public record SaeProof(
   private static final double REST_FACTOR = 1.25;
 
   /** Less left over, by a share and by standard deviations of a sign test, to suspect the MLPs. */
-  private static final double ACTIVATION_SHARE = 0.005;
+  private static final double ACTIVATION_SHARE = 0.002;
 
   private static final double ACTIVATION_SIGMAS = 4;
 

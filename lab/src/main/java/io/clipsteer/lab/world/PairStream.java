@@ -51,6 +51,8 @@ final class PairStream implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted while drawing", e);
     } catch (ExecutionException e) {
+      // Such as that memory does not suffice, which is told in one line.
+      if (e.getCause() instanceof Error reason) throw reason;
       throw new IllegalStateException("drawing failed", e.getCause());
     }
     int following = ++at;

@@ -157,6 +157,9 @@ public record PretrainConfig(
         evaluationCount);
   }
 
+  /** Of a batch of pictures: 2 GiB. */
+  private static final int MOST_FLOATS = 1 << 29;
+
   private void check(Path file) {
     range(file, "imageSize", imageSize, 1, 1024);
     range(file, "patch", patch, 1, imageSize);
@@ -171,7 +174,8 @@ public record PretrainConfig(
     range(file, "textLayers", textLayers, 1, 64);
     range(file, "context", context, 4, 512);
     range(file, "embedDim", embedDim, 2, 4096);
-    range(file, "batch", batch, 2, 1 << 16);
+    int most = MOST_FLOATS / (3 * imageSize * imageSize);
+    range(file, "batch", batch, 2, Math.min(1 << 16, most));
     range(file, "captions", captions, 1, 16);
     range(file, "the number of stages", stages.size(), 1, 100);
     for (int i = 0; i < stages.size(); i++) {
