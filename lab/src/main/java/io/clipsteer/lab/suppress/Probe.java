@@ -114,18 +114,6 @@ final class Probe implements AutoCloseable {
    * @param margin of each: logit of the right answer minus the largest of the others
    */
   record Answers(int[] group, double[] margin) {
-    /** Mean over a group's pictures. */
-    double mean(int g) {
-      double sum = 0;
-      int n = 0;
-      for (int i = 0; i < group.length; i++) {
-        if (group[i] != g) continue;
-        sum += margin[i];
-        n++;
-      }
-      return n == 0 ? Double.NaN : sum / n;
-    }
-
     /** Share of right answers in a group; NaN where it has no picture. */
     double accuracy(int g) {
       int right = 0;
