@@ -5,6 +5,8 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.Versions;
 import java.io.PrintWriter;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -16,6 +18,7 @@ import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** The program: {@code ./clipsteer COMMAND}. Exit codes: 0 fine, 1 failed, 2 wrong usage. */
 @Command(
@@ -102,6 +105,7 @@ public final class Main implements Runnable {
     try {
       return new CommandLine(new Main())
           .setOut(out)
+          .registerConverter(Path.class, Main::path)
           .setCaseInsensitiveEnumValuesAllowed(true)
           .setUsageHelpAutoWidth(true)
           .setParameterExceptionHandler(Main::wrongUsage)
@@ -113,6 +117,16 @@ public final class Main implements Runnable {
               + " Java more: CLIPSTEER_JVM_OPTIONS=-Xmx8g");
       return CommandLine.ExitCode.SOFTWARE;
     }
+  }
+
+  /** An empty path would be the current folder, which nobody means. */
+  private static Path path(String text) {
+    try {
+      if (!text.isEmpty()) return Path.of(text);
+    } catch (InvalidPathException e) {
+      throw new TypeConversionException("'" + text + "' is no path: " + e.getReason());
+    }
+    throw new TypeConversionException("it is empty, and no path");
   }
 
   /** One line instead of a page of usage, in which the reason scrolls away. */

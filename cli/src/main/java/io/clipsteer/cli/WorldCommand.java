@@ -147,14 +147,15 @@ final class WorldCommand implements Runnable {
         names = "--count",
         defaultValue = "1000",
         paramLabel = "N",
-        description = "How many pictures (default: ${DEFAULT-VALUE}).")
+        description = "How many pictures, up to " + MAX_COUNT + " (default: ${DEFAULT-VALUE}).")
     private int count;
 
     @Option(
         names = "--size",
         defaultValue = "64",
         paramLabel = "PIXELS",
-        description = "Width and height (default: ${DEFAULT-VALUE}).")
+        description =
+            "Width and height, " + MIN_SIZE + " to " + MAX_SIZE + " (default: ${DEFAULT-VALUE}).")
     private int size;
 
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
@@ -235,6 +236,7 @@ final class WorldCommand implements Runnable {
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("model", result.model().toString());
       json.put("steps", result.steps());
+      json.put("trained", result.trained());
       json.put("parameters", result.parameters());
       json.put("seconds", result.seconds());
       json.putAll(result.evaluation());
@@ -242,10 +244,11 @@ final class WorldCommand implements Runnable {
           json,
           String.format(
                   Locale.ROOT,
-                  "%s: %s, %s, %.0f s%n",
+                  "%s: %s, %s%s, %.0f s%n",
                   result.model(),
                   Counted.of(result.parameters(), "parameter"),
                   Counted.of(result.steps(), "step"),
+                  result.trained() == result.steps() ? "" : " (now: " + result.trained() + ")",
                   result.seconds())
               + table(result.evaluation()));
       return 0;
@@ -273,7 +276,7 @@ final class WorldCommand implements Runnable {
         names = "--count",
         defaultValue = "1000",
         paramLabel = "N",
-        description = "Pictures of each set and group (default: ${DEFAULT-VALUE}).")
+        description = "Pictures of each set and group, up to 1000000 (default: ${DEFAULT-VALUE}).")
     private int count;
 
     @Override
@@ -311,6 +314,10 @@ final class WorldCommand implements Runnable {
 
     private Map<String, Share> evaluate(Path checkpoint) {
       try (ClipModel clip = ClipModel.load(checkpoint)) {
+        if (clip.text() == null) {
+          throw new InputException(
+              checkpoint, "has no text tower, which zero-shot needs", "Name a whole CLIP");
+        }
         return Evaluation.run(clip, count, common.seed(), common.progress());
       }
     }
@@ -347,7 +354,12 @@ final class WorldCommand implements Runnable {
         names = "--size",
         defaultValue = "64",
         paramLabel = "PIXELS",
-        description = "Width and height of each, up to 512 (default: ${DEFAULT-VALUE}).")
+        description =
+            "Width and height of each, "
+                + MIN_SIZE
+                + " to "
+                + MAX_ON_SHEET
+                + " (default: ${DEFAULT-VALUE}).")
     private int size;
 
     @Override

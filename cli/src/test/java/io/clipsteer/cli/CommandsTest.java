@@ -559,7 +559,9 @@ final class CommandsTest {
     Path config = Path.of("../configs/demo-clip.yaml");
     run("world", "pretrain", "--config", config, "--out", temp, "--json").refused("is not empty");
     run("world", "pretrain", "--config", config, "--out", temp.resolve("q"), "--resume")
-        .refused("state.safetensors");
+        .refused("state.safetensors", "in a new folder");
+    run("world", "pretrain", "--config", config, "--out", "").wrongUsage("it is empty");
+    run("world", "pretrain", "--config", config, "--out", "a\0b").wrongUsage("is no path");
   }
 
   @Test

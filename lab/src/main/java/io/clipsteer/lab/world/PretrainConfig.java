@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.TokenStreamLocation;
@@ -129,9 +130,17 @@ public record PretrainConfig(
           when missing.getOriginalMessage().startsWith("Missing") && !setting.isEmpty() ->
           setting + " is missing";
       case MismatchedInputException kind when !setting.isEmpty() ->
-          line + setting + " has a value of another kind";
+          line + setting + " is no " + kind(kind.getTargetType());
       default -> line + "these are no settings of a pretraining";
     };
+  }
+
+  private static String kind(@Nullable Class<?> type) {
+    if (type == int.class || type == long.class) return "whole number";
+    if (type == double.class) return "number";
+    if (type == String.class) return "text";
+    if (type == List.class) return "list";
+    return "group of settings";
   }
 
   /** The same with another seed. */
@@ -202,7 +211,7 @@ public record PretrainConfig(
 
   private static void share(Path file, String name, double value) {
     if (!(value > 0 && value < 1)) {
-      throw new InputException(file, name + " is " + value, "Give a number between 0 and 1");
+      throw new InputException(file, name + " is " + value, "Give a number above 0 and below 1");
     }
   }
 

@@ -47,11 +47,17 @@ public final class Pretraining {
    * What came out.
    *
    * @param model the checkpoint's folder
+   * @param trained updates of this process: fewer than {@code steps} where it was resumed
    * @param evaluation of the finished model
    * @param seconds of this process alone
    */
   public record Result(
-      Path model, int steps, long parameters, Map<String, Share> evaluation, double seconds) {}
+      Path model,
+      int steps,
+      int trained,
+      long parameters,
+      Map<String, Share> evaluation,
+      double seconds) {}
 
   private final PretrainConfig config;
   private final Path out;
@@ -77,7 +83,10 @@ public final class Pretraining {
     // Stopped before there was a state, it goes on from its beginning.
     boolean afresh = !resume || Files.isDirectory(out) && NewFolder.isEmpty(out);
     if (!afresh && !Files.isRegularFile(out.resolve(STATE))) {
-      throw new InputException(out, "holds no " + STATE, "Start without --resume");
+      throw new InputException(
+          out,
+          "holds no " + STATE + ", so there is nothing to go on from",
+          "Start anew in a new folder, without --resume");
     }
     if (!resume && Files.isRegularFile(out.resolve(STATE))) {
       throw new InputException(
@@ -111,6 +120,7 @@ public final class Pretraining {
     Map<String, Share> evaluation;
     long parameters;
     boolean finished;
+    int before;
     try (ClipPretrainer trainer = new ClipPretrainer(shape, settings, dtype, config.seed());
         Tokenizer tokenizer = Tokenizer.find(model, config.context())) {
       if (tokenizer == null) throw new IllegalStateException("the tokenizer was not written");
@@ -118,15 +128,21 @@ public final class Pretraining {
       StringBuilder log = new StringBuilder(header());
       if (resume) log = resumed(trainer);
       else save(trainer, log); // from here on a stopped run can be resumed
+      before = trainer.steps();
       // What a finished one was made with stays as it is.
-      finished = trainer.steps() == config.steps() && Files.exists(out.resolve(RunManifest.FILE));
+      finished = before == config.steps() && Files.exists(out.resolve(RunManifest.FILE));
       loop(trainer, tokenizer, shape, log);
       trainer.export(model, DType.F16);
       evaluation = evaluate();
     }
     if (!finished) finish(manifest);
     return new Result(
-        model, config.steps(), parameters, evaluation, (System.nanoTime() - start) * 1e-9);
+        model,
+        config.steps(),
+        config.steps() - before,
+        parameters,
+        evaluation,
+        (System.nanoTime() - start) * 1e-9);
   }
 
   private ClipShape shape(int vocabulary) {

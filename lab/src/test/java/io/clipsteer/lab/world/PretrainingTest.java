@@ -96,7 +96,8 @@ final class PretrainingTest {
         () -> Pretraining.run(config(8), out, true, COMMAND, Progress.SILENT));
     assertEquals(before, contents(out));
     // Nothing is left to do: nothing changes, the manifest neither.
-    Pretraining.run(config(4), out, true, List.of("another"), Progress.SILENT);
+    var ended = Pretraining.run(config(4), out, true, List.of("another"), Progress.SILENT);
+    assertEquals(0, ended.trained());
     assertEquals(before, contents(out));
     try (FolderLock other = FolderLock.take(out)) {
       refused(
@@ -144,9 +145,7 @@ final class PretrainingTest {
     wrong("", "no settings of a pretraining");
     wrong("just words", "no settings of a pretraining");
     wrong("a: [", "is no YAML");
-    wrong(
-        good.replaceFirst("  - \\{steps", "  - ~\n  - {steps"),
-        "stages has a value of another kind");
+    wrong(good.replaceFirst("  - \\{steps", "  - ~\n  - {steps"), "stages is no group of settings");
     wrong(good.replace("patch: 8", "patch: 7"), "patch (7) does not divide imageSize (64)");
     wrong(good.replace("patch: 8", "patch: 0"), "patch is 0. Give a whole number from 1 to 64");
     wrong(good.replace("visionHeads: 4", "visionHeads: 3"), "visionHeads (3) does not divide");
@@ -156,7 +155,7 @@ final class PretrainingTest {
     wrong(good + "seed: 7\n", "a setting is given twice");
     wrong(good.replace("warmup: 400", "warmup: 400000"), "warmup of stage 1 is 400000");
     wrong(good.replace("learningRate: 5e-4", "learningRate: 5"), "learningRate of stage 2 is 5.0");
-    wrong(good.replace("batch: 128", "batch: 6.5"), "batch has a value of another kind");
+    wrong(good.replace("batch: 128", "batch: 6.5"), "batch is no whole number");
     wrong(
         good.replace("evaluationCount: 200", "evaluationCount: 2000000000"),
         "evaluationCount is 2000000000. Give a whole number from 1 to 100000");
