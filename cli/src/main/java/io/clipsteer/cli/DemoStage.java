@@ -46,7 +46,7 @@ record DemoStage(String name, List<String> words) {
       steerability  steerability --run OUT/run --images OUT/pictures/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --dose DOSE --seed SEED --out OUT/steerability
       portraits     suppress --run OUT/run --image-batch 128 --data celeba:OUT/pictures/portraits --train celeba:OUT/pictures/portraits-train --validation celeba:OUT/pictures/portraits-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/portraits
       birds         suppress --run OUT/run --image-batch 128 --data waterbirds:OUT/pictures/birds --train waterbirds:OUT/pictures/birds-train --validation waterbirds:OUT/pictures/birds-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/birds
-      typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/pictures/typographic --train typographic:OUT/pictures/typographic-train --validation typographic:OUT/pictures/typographic-validation --clean OUT/pictures/objects --layers TRIED --select SELECT --edit mean --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
+      typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/pictures/typographic --train typographic:OUT/pictures/typographic-train --validation typographic:OUT/pictures/typographic-validation --clean OUT/pictures/objects --layers READ --select energy --edit ablate --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
       report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
       """;
 
@@ -71,7 +71,8 @@ record DemoStage(String name, List<String> words) {
    *     SAEs are
    * @param layers with SAEs
    * @param tried of these, where suppression looks
-   * @param select how it ranks features
+   * @param read of these, where it looks for written words: before the class token has read them
+   * @param select how it ranks features of portraits and birds
    * @param draws random features and directions that it is held against; fewer than six could not
    *     show that they help, if they did
    * @param prefixed steps in which Defense-Prefix is learnt
@@ -88,6 +89,7 @@ record DemoStage(String name, List<String> words) {
       int known,
       String layers,
       String tried,
+      String read,
       String select,
       int draws,
       int prefixed) {
@@ -102,15 +104,17 @@ record DemoStage(String name, List<String> words) {
             32,
             10,
             500,
-            "3-7",
+            "2-7",
             "3-6",
+            "2-4",
             "causal",
             6,
             PrefixSettings.STEPS);
 
     /** A minute's worth: that everything runs, not what comes out. */
     static final Size QUICK =
-        new Size(600, 60_000, 300, 240, 240, 320, 4, 0, 20, "5,7", "5", "mean-difference", 2, 50);
+        new Size(
+            600, 60_000, 300, 240, 240, 320, 4, 0, 20, "5,7", "5", "5", "mean-difference", 2, 50);
   }
 
   /** All stages, in their order. */
@@ -130,6 +134,7 @@ record DemoStage(String name, List<String> words) {
     values.put("LAYERS", size.layers);
     values.put("SELECT", size.select);
     values.put("TRIED", size.tried);
+    values.put("READ", size.read);
     values.put("DRAWS", size.draws);
     values.put("PREFIXED", size.prefixed);
     values.put("WRITTEN", size.things / 4);

@@ -46,7 +46,7 @@ final class SuppressOptions {
       names = "--select",
       defaultValue = "mean-difference",
       paramLabel = "WAY",
-      description = "mean-difference, auroc, causal or greedy (default: ${DEFAULT-VALUE}).")
+      description = "mean-difference, auroc, energy, causal or greedy (default: ${DEFAULT-VALUE}).")
   private String select;
 
   @Option(

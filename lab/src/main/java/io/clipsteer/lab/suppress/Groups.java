@@ -58,18 +58,19 @@ public record Groups(List<String> names, int[] strata, boolean[] with, int clean
   }
 
   /**
-   * How much larger a mean is with the attribute than without: the mean over strata of the
-   * difference between the means of their groups' means.
+   * How much larger a mean is with the attribute than so many times the mean without: the mean over
+   * strata of the difference between the means of their groups' means.
    *
    * @param sums over each group's pictures, [groups][width]
    * @param pictures of each group
+   * @param times 1 for the plain difference
    */
-  double[] difference(double[][] sums, int[] pictures) {
+  double[] difference(double[][] sums, int[] pictures, double times) {
     List<Stratum> strata = comparable(pictures);
     double[] difference = new double[sums[0].length];
     for (Stratum stratum : strata) {
       add(difference, sums, pictures, stratum.with, 1.0 / strata.size());
-      add(difference, sums, pictures, stratum.without, -1.0 / strata.size());
+      add(difference, sums, pictures, stratum.without, -times / strata.size());
     }
     return difference;
   }

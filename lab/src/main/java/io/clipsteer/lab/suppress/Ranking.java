@@ -44,6 +44,7 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
         double[] auroc = Separation.auroc(seen, groups);
         yield best(auroc, 0.5, auroc.length);
       }
+      case ENERGY -> best(seen.featureEnergy(groups), 0, difference.length);
       case CAUSAL -> {
         double[] size = Arrays.stream(difference).map(Math::abs).toArray();
         yield causal(best(size, 0, TRIED), size, progress);

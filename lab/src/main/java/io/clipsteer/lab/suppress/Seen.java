@@ -2,6 +2,7 @@
 package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SparseCode;
 import java.lang.foreign.ValueLayout;
@@ -19,6 +20,7 @@ final class Seen {
 
   private final Sae sae;
   private final double[][] codes;
+  private final double[][] squares;
   private final double[][] residuals;
   private final int[] pictures;
   private final float[] largest;
@@ -71,6 +73,7 @@ final class Seen {
   Seen(Sae sae, int groups, boolean keep, int places) {
     this.sae = sae;
     codes = new double[groups][sae.features()];
+    squares = new double[groups][sae.features()];
     residuals = new double[groups][sae.width()];
     pictures = new int[groups];
     largest = new float[sae.features()];
@@ -98,6 +101,7 @@ final class Seen {
         int feature = numbers.getAtIndex(ValueLayout.JAVA_INT, e);
         if (sums[feature] == 0) touched[count++] = feature;
         sums[feature] += value;
+        squares[group[i]][feature] += (double) value * value / t;
         largest[feature] = Math.max(largest[feature], value);
       }
       int g = group[i];
@@ -125,12 +129,29 @@ final class Seen {
 
   /** How much more active each feature is with the attribute. */
   double[] featureDifference(Groups groups) {
-    return groups.difference(codes, pictures);
+    return groups.difference(codes, pictures, 1);
   }
 
   /** How much larger each coordinate of the residual is with the attribute. */
   double[] residualDifference(Groups groups) {
-    return groups.difference(residuals, pictures);
+    return groups.difference(residuals, pictures, 1);
+  }
+
+  /**
+   * How far ablating each feature is expected to bring pictures with the attribute towards
+   * themselves without it, less how far it moves those without: {@code |d|²(E₊[a²] − 3·E₋[a²])},
+   * means over tokens. Ablation takes {@code a·d} from a token x and {@code b·d} from the same
+   * token y without the attribute; the squared distances to y fall by {@code 2a·d·(x − y) − a²|d|²}
+   * and by {@code −b²|d|²}. With {@code d·(x − y) ≈ (a − b)|d|²}, and {@code E[ab] ≈ E[b²]}, since
+   * what has nothing to do with the attribute is in both, their sum is the above.
+   */
+  double[] featureEnergy(Groups groups) {
+    double[] energy = groups.difference(squares, pictures, 3);
+    try (Scope scope = Scope.open()) {
+      float[] length = sae.decoder().norm(1).toFloats();
+      for (int f = 0; f < energy.length; f++) energy[f] *= (double) length[f] * length[f];
+    }
+    return energy;
   }
 
   /** Half-way between the residual's mean with the attribute and without. */

@@ -35,6 +35,8 @@ public record Settings(
     MEAN_DIFFERENCE,
     /** How well the mean activation tells pictures with the attribute from those without. */
     AUROC,
+    /** What its ablation is expected to take of the way to a picture without the attribute. */
+    ENERGY,
     /**
      * The mean difference, either way, times what the edit of it alone takes from wrong answers.
      */
@@ -51,7 +53,9 @@ public record Settings(
     public static Select parse(String text) {
       for (Select one : values()) if (one.word().equals(text.toLowerCase(Locale.ROOT))) return one;
       throw new InputException(
-          "--select " + text, "ranks nothing", "Use mean-difference, auroc, causal or greedy");
+          "--select " + text,
+          "ranks nothing",
+          "Use mean-difference, auroc, energy, causal or greedy");
     }
   }
 

@@ -235,6 +235,7 @@ final class EditTest {
             new boolean[] {false, true, false, true});
     Seen seen = new Seen(sae, 4, true, 1);
     double[][] mean = new double[n][FEATURES];
+    double[][] square = new double[n][FEATURES];
     try (Scope scope = Scope.open()) {
       for (int from = 0; from < n; from += 20) {
         float[] part = java.util.Arrays.copyOfRange(rows, from * 3 * d, (from + 20) * 3 * d);
@@ -242,18 +243,28 @@ final class EditTest {
       }
       float[] dense = sae.encode(Tensor.of(rows, n * 3L, d)).code().dense(FEATURES).toFloats();
       for (int i = 0; i < n * 3; i++) {
-        for (int f = 0; f < FEATURES; f++) mean[i / 3][f] += dense[i * FEATURES + f] / 3.0;
+        for (int f = 0; f < FEATURES; f++) {
+          double a = dense[i * FEATURES + f];
+          mean[i / 3][f] += a / 3;
+          square[i / 3][f] += a * a / 3;
+        }
       }
     }
     double[] difference = seen.featureDifference(groups);
     double[] auroc = Separation.auroc(seen, groups);
+    double[] energy = seen.featureEnergy(groups);
+    float[] decoder = sae.decoder().toFloats();
     for (int f = 0; f < FEATURES; f++) {
       double wanted = 0;
       double area = 0;
+      double most = 0;
       for (int s = 0; s < 2; s++) {
         wanted += (groupMean(mean, group, 2 * s + 1, f) - groupMean(mean, group, 2 * s, f)) / 2;
         area += pairs(mean, group, 2 * s, f) / 2;
+        double without = groupMean(square, group, 2 * s, f);
+        most += (groupMean(square, group, 2 * s + 1, f) - 3 * without) / 2;
       }
+      assertEquals(most * Math.pow(length(decoder, f, d), 2), energy[f], 1e-5);
       assertEquals(wanted, difference[f], 1e-6);
       assertEquals(area, auroc[f], 1e-9);
     }
@@ -268,6 +279,55 @@ final class EditTest {
     for (double[] picture : mean) sum += picture[order[0]];
     assertEquals(sum / n, means[0], 1e-5);
     assertTrue(largest[0] < -2 * means[0], "twice the largest, below 0");
+  }
+
+  /**
+   * Where features are orthogonal, it is exactly what ablation does to pictures and their twins.
+   */
+  @Test
+  void energyIsTheWayTowardsTheTwin() {
+    int d = 6;
+    float[] eye = new float[d * d];
+    for (int j = 0; j < d; j++) eye[j * d + j] = 1;
+    float[] without = new float[4 * 3 * d];
+    Random random = new Random(3);
+    for (int i = 0; i < without.length; i++) {
+      if (i % d > 1) without[i] = Math.max(0, (float) random.nextGaussian());
+    }
+    float[] with = without.clone();
+    for (int i = 0; i < with.length; i++) if (i % d < 2) with[i] = random.nextInt(3);
+    Groups groups = new Groups(List.of("-", "+"), new int[2], new boolean[] {false, true});
+    try (Scope scope = Scope.open()) {
+      Tensor zero = Tensor.of(new float[d], d);
+      Tensor same = Tensor.of(eye, d, d);
+      Sae plain =
+          new Sae(
+              new SaeActivation.Relu(),
+              new InputNormalisation.None(),
+              same,
+              zero,
+              same,
+              zero,
+              true);
+      Seen seen = new Seen(plain, 2, false, 1);
+      for (int g = 0; g < 2; g++) {
+        Tensor rows = Tensor.of(g == 0 ? without : with, 4, 3, d);
+        Paused paused = new Paused(POINT, rows, null);
+        Moment moment = new Moment(paused, TokenSelection.ALL, 1, List.of(plain));
+        seen.add(moment, new int[] {g, g, g, g});
+      }
+      double[] energy = seen.featureEnergy(groups);
+      for (int f = 0; f < d; f++) {
+        double nearer = 0;
+        for (int i = f; i < with.length; i += d) {
+          double apart = with[i] - without[i];
+          nearer += apart * apart - without[i] * without[i]; // Ablated, with[i] is 0 …
+          nearer -= without[i] * without[i]; // … and so is without[i], which was where it belongs.
+        }
+        assertEquals(nearer / 12, energy[f], 1e-6, "feature " + f);
+        assertEquals(f < 2, energy[f] > 0);
+      }
+    }
   }
 
   private static double groupMean(double[][] mean, int[] group, int g, int f) {
