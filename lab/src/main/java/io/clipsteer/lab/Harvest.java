@@ -142,8 +142,7 @@ public final class Harvest {
       StoreWriter writer,
       Progress.Task task) {
     HookPoint last = last(points);
-    double flops =
-        model.vision().flopsPerImage() * (last.layer() + 1) / model.vision().config().layers();
+    double flops = model.vision().flopsPerImage() - model.vision().flopsAfter(last.layer());
     int noted = 0;
     for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
       List<ImageLoader.Skipped> skipped = loader.skipped();

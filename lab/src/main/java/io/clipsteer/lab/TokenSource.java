@@ -57,7 +57,7 @@ final class TokenSource implements AutoCloseable {
   boolean fill(List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
     buffers.forEach(ActivationBuffer::clear);
     fills++;
-    double flops = model.vision().flopsPerImage() * (last.layer() + 1) / layers();
+    double flops = model.vision().flopsPerImage() - model.vision().flopsAfter(last.layer());
     long begin = System.nanoTime();
     long total = firstPass ? pictures.count() : -1;
     try (var task = progress.start("harvesting " + names(), total, "images")) {
@@ -109,10 +109,6 @@ final class TokenSource implements AutoCloseable {
 
   private String names() {
     return points.size() == 1 ? points.getFirst().peerName() : points.size() + " hook points";
-  }
-
-  private int layers() {
-    return model.vision().config().layers();
   }
 
   /** Pictures trained on. */

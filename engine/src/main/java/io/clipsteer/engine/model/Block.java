@@ -72,6 +72,19 @@ record Block(
     return added.reshape(b, queries, d).addInPlace(x.narrow(1, 0, queries));
   }
 
+  /**
+   * Floating-point operations of its matrix products for one picture or text.
+   *
+   * @param t tokens there are
+   * @param queries leading tokens that are wanted
+   */
+  double flops(double t, double queries) {
+    double d = out.weight().size(0);
+    double few = qkv.weight().elements() / 3.0 + out.weight().elements();
+    few += fc1.weight().elements() + fc2.weight().elements();
+    return 2 * t * qkv.weight().elements() * 2 / 3.0 + 2 * queries * few + 4 * t * queries * d;
+  }
+
   /** Attention of the first tokens only: queries of the rest are never formed. */
   private Tensor attendFew(Tensor normed, long b, long t, int heads, int queries) {
     long d = normed.size(1);

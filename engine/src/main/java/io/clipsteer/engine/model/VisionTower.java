@@ -153,15 +153,22 @@ public final class VisionTower {
 
   /** Floating-point operations of the matrix products for one picture at the native size. */
   public double flopsPerImage() {
+    return 2.0 * config.tokens() * weights.patch().weight().elements() + flopsAfter(-1);
+  }
+
+  /**
+   * The same of the blocks behind a layer; the last computes only the tokens that the answer needs.
+   *
+   * @param layer −1 for all blocks
+   */
+  public double flopsAfter(int layer) {
     double t = config.tokens();
-    double d = config.width();
-    double products = 0;
-    for (Block block : weights.blocks()) {
-      products += block.qkv().weight().elements() + block.out().weight().elements();
-      products += block.fc1().weight().elements() + block.fc2().weight().elements();
+    double flops = 0;
+    for (int l = layer + 1; l < config.layers(); l++) {
+      double queries = l < config.layers() - 1 ? t : Math.min(t, wanted());
+      flops += weights.blocks().get(l).flops(t, queries);
     }
-    double attention = 4 * t * t * d * config.layers();
-    return 2 * t * (products + weights.patch().weight().elements()) + attention;
+    return flops;
   }
 
   /**

@@ -59,6 +59,21 @@ final class PausedTest {
     }
   }
 
+  /** By hand: 17 tokens of width 24, MLPs of 48; of the last block the class token alone. */
+  @Test
+  void countsTheOperationsThatAreLeft() {
+    try (ClipModel model = ClipModel.load(MODEL)) {
+      VisionTower tower = model.vision();
+      double whole = 2 * 17 * (4 * 24 * 24 + 2 * 24 * 48) + 4 * 17 * 17 * 24;
+      double last = 2 * 17 * 2 * 24 * 24 + 2 * (2 * 24 * 24 + 2 * 24 * 48) + 4 * 17 * 24;
+      assertEquals(0, tower.flopsAfter(2));
+      assertEquals(last, tower.flopsAfter(1));
+      assertEquals(whole + last, tower.flopsAfter(0));
+      double patches = 2 * 17 * (3 * 8 * 8) * 24;
+      assertEquals(patches + 2 * whole + last, tower.flopsPerImage());
+    }
+  }
+
   /** The selected tokens and no others. */
   @Test
   void aSpliceReplacesTheSelectedTokens() {

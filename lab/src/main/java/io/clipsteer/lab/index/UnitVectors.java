@@ -39,9 +39,7 @@ record UnitVectors(float[] images, float[] decoder, int width) {
     normalise(images, width);
     float[] decoder = new float[images.length];
     int[] alive = alive(tally);
-    double flops =
-        model.vision().flopsPerImage()
-            * (1 - (group.point().layer() + 1.0) / model.vision().config().layers());
+    double flops = model.vision().flopsAfter(group.point().layer());
     try (Scope scope = Scope.open();
         var task = progress.start("carrying directions on", alive.length, "units")) {
       Paused base = to(model.vision().device(), mean.paused());

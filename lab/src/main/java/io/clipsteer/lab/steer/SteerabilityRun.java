@@ -168,8 +168,7 @@ public record SteerabilityRun(
     int[] above = new int[Measuring.Plan.DRAWS];
     long asked = 0;
     double seconds = 0;
-    double behind = config.layers() - 1.0 - point.layer();
-    double flops = model.vision().flopsPerImage() * behind / config.layers();
+    double flops = model.vision().flopsAfter(point.layer());
     Measuring measuring = null;
     String title = "steering " + place + ", " + kind.word();
     try (var task = progress.start(title, units.count(), kind.word())) {

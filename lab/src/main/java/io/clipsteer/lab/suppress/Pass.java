@@ -161,12 +161,11 @@ final class Pass {
 
   /** Of a picture: the tower, and what follows each edit. */
   private double flops() {
-    int layers = model.vision().config().layers();
-    double blocks = layers;
+    double flops = model.vision().flopsPerImage();
     for (Candidate candidate : candidates) {
-      blocks += layers - 1.0 - candidate.place().point().layer();
+      flops += model.vision().flopsAfter(candidate.place().point().layer());
     }
-    return model.vision().flopsPerImage() * blocks / layers;
+    return flops;
   }
 
   /** A batch, which counts only when all of it is answered. */

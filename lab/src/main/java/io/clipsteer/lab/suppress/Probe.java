@@ -177,8 +177,7 @@ final class Probe implements AutoCloseable {
     for (Part part : mine) pictures[part.group] += part.truth.length;
     long n = IntStream.of(pictures).sum();
     List<Sae> saes = edits.stream().flatMap(edit -> edit.saes().stream()).toList();
-    double layers = model.vision().config().layers();
-    double flops = model.vision().flopsPerImage() * (layers - 1 - place.point().layer()) / layers;
+    double flops = model.vision().flopsAfter(place.point().layer());
     double[] effects = new double[edits.size()];
     try (var task = progress.start(name, n * edits.size(), "answers")) {
       for (Part part : mine) {

@@ -67,8 +67,8 @@ final class Training implements AutoCloseable {
     for (Cases cases : parts) total += cases.truth().length;
     List<HookPoint> points = spots.stream().map(s -> s.place.point()).toList();
     TowerWalk walk = TowerWalk.past(model.vision(), points);
-    double share = (walk.points().getLast().layer() + 1.0) / model.vision().config().layers();
-    double flops = model.vision().flopsPerImage() * share;
+    double flops =
+        model.vision().flopsPerImage() - model.vision().flopsAfter(walk.points().getLast().layer());
     try (var task = progress.start("looking at training pictures", total, "images")) {
       for (Cases cases : parts) {
         left.addAll(
