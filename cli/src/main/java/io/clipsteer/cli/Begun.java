@@ -7,13 +7,19 @@ import io.clipsteer.data.NewFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** The folder of a command of many steps, which goes on with what it was begun with. */
 final class Begun {
+  /** Characters of a setting in a message: hashes of weights say nothing to a reader. */
+  private static final int MOST_SHOWN = 120;
+
   private Begun() {}
 
   /**
@@ -38,14 +44,31 @@ final class Begun {
       throw new InputException(
           out.resolve(file), "cannot be read", "Begin in a new folder, without --resume", e);
     }
-    String wanted = JsonMapper.shared().writeValueAsString(settings);
-    if (!begun.toString().equals(wanted)) {
+    // Through text: a number that was read is of another class than one that was not.
+    JsonNode wanted =
+        JsonMapper.shared().readTree(JsonMapper.shared().writeValueAsString(settings));
+    if (!begun.equals(wanted)) {
       throw new InputException(
           out.resolve(file),
-          "was begun with other settings: " + begun,
+          "was begun with other settings: " + difference(begun, wanted),
           "Go on with the same ones, or name a new folder");
     }
     return out;
+  }
+
+  /** What was and what is, of each setting that is another. */
+  private static String difference(JsonNode begun, JsonNode wanted) {
+    Set<String> names = new LinkedHashSet<>(begun.propertyNames());
+    names.addAll(wanted.propertyNames());
+    return names.stream()
+        .filter(name -> !begun.path(name).equals(wanted.path(name)))
+        .map(name -> name + " was " + shown(begun.path(name)) + ", now " + shown(wanted.path(name)))
+        .collect(Collectors.joining("; "));
+  }
+
+  private static String shown(JsonNode value) {
+    String text = value.isMissingNode() || value.isNull() ? "not given" : value.toString();
+    return text.length() > MOST_SHOWN ? "another" : text;
   }
 
   /** Why a folder cannot be gone on with. */

@@ -53,9 +53,9 @@ final class SuppressCommand implements Callable<Integer> {
       required = true,
       paramLabel = "LAYOUT:PATH",
       description = {
-        "celeba:DIR, waterbirds:DIR, typographic:DIR, disentangling:DIR or csv:FILE (file, target,"
-            + " attribute, perhaps split). Without splits of its own the set is dealt out by"
-            + " --seed: a quarter to train, a quarter to choose, half to report."
+        "celeba:DIR, waterbirds:DIR, typographic:DIR, disentangling:DIR or csv:FILE (file below its"
+            + " folder, target, attribute, perhaps split). Without splits of its own the set is"
+            + " dealt out by --seed: a quarter to train, a quarter to choose, half to report."
       })
   private String data;
 

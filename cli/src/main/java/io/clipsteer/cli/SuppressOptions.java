@@ -62,7 +62,8 @@ final class SuppressOptions {
   @Option(
       names = "--at",
       paramLabel = "TOKENS",
-      description = "all, cls or patches (default: the tokens that the SAE reads).")
+      description =
+          "all, cls (the class token) or patches (default: the tokens that the SAE reads).")
   private @Nullable String at;
 
   @Option(
@@ -94,7 +95,7 @@ final class SuppressOptions {
       names = "--draws",
       defaultValue = "10",
       paramLabel = "N",
-      description = "Random feature sets and directions (default: ${DEFAULT-VALUE}).")
+      description = "Random feature sets and directions, 2 to 20 (default: ${DEFAULT-VALUE}).")
   private int draws;
 
   @Option(

@@ -3,6 +3,8 @@
     from @NAME@ import attach
     handle = attach(model)   # transformers: CLIPModel, CLIPVisionModelWithProjection; or open_clip
     ...                      # embed images as ever; handle.remove() takes the edit away
+
+In half precision, which from_pretrained takes where a checkpoint is stored so, embeddings have that precision only: dtype=torch.float32.
 """
 
 import os

@@ -51,7 +51,8 @@ final class DemoCommandTest {
     assertTrue(page.get("steer").get("layers").size() == 6 && page.get("evaluation").isObject());
 
     CommandsTest.run("demo", "--quick", "--out", out).refused("is not empty");
-    CommandsTest.run("demo", "--out", out, "--resume").refused("other settings");
+    CommandsTest.run("demo", "--out", out, "--resume")
+        .refused("other settings: quick was true, now false.");
     CommandsTest.run("demo", "--resume").wrongUsage("--out");
     CommandsTest.run("demo", "--resume", "--out", temp).refused("nothing to go on with");
 

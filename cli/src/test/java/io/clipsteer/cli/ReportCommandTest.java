@@ -150,6 +150,8 @@ final class ReportCommandTest {
     assertTrue(json.get("evaluation").asBoolean() && json.get("steerability").asBoolean());
     JsonNode data = data(out);
     assertEquals(2, data.get("saes").size());
+    String own = data.get("commands").get("report").asString();
+    assertTrue(own.contains(" --steerability " + temp.resolve("run-steerability")), own);
     for (JsonNode feature : data.get("features")) {
       String sae = data.get("saes").get(feature.get("s").asInt()).get("sae").asString();
       String where = " WHERE sae = '" + sae + "' AND id = " + feature.get("id");

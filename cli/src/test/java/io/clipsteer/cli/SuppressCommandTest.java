@@ -107,7 +107,8 @@ final class SuppressCommandTest {
     suppress(out, "--data", "celeba:" + portraits, "--resume").refused("nothing to go on with");
     Path other = Files.createDirectory(temp.resolve("other"));
     Files.writeString(other.resolve("begun.json"), "{\"data\":\"others\"}");
-    suppress(other, "--data", "celeba:" + portraits, "--resume").refused("other settings");
+    suppress(other, "--data", "celeba:" + portraits, "--resume")
+        .refused("other settings", "data was \"others\", now \"celeba:");
     assertEquals("{\"data\":\"others\"}", Files.readString(other.resolve("begun.json")));
   }
 

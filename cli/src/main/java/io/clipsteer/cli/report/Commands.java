@@ -46,22 +46,19 @@ record Commands(
     if (steering != null) all.put("steerability", steerability(run, steering) + " --vocabulary …");
     all.put("steer", line(List.of("steer", "--run", run)));
     all.put("search", line(List.of("search", "--run", run)));
-    all.put(
-        "report",
-        line(
-            List.of(
-                "report",
-                "--run",
-                run,
-                "--features",
-                Integer.toString(report.features()),
-                "--exemplars",
-                Integer.toString(report.exemplars()),
-                "--seed",
-                Long.toString(report.seed()),
-                "--out",
-                out.toString())));
+    all.put("report", line(page(run, report, out)));
     return all;
+  }
+
+  private static List<String> page(String run, Report report, Path out) {
+    List<String> words = new ArrayList<>(List.of("report", "--run", run));
+    Path steerability = report.steerability();
+    if (steerability != null) words.addAll(List.of("--steerability", steerability.toString()));
+    for (Path edit : report.edits()) words.addAll(List.of("--edit", edit.toString()));
+    words.addAll(List.of("--features", Integer.toString(report.features())));
+    words.addAll(List.of("--exemplars", Integer.toString(report.exemplars())));
+    words.addAll(List.of("--seed", Long.toString(report.seed()), "--out", out.toString()));
+    return words;
   }
 
   /** From both of the folder's files: the result, and what was asked for. */
