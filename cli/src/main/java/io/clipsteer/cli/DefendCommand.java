@@ -5,6 +5,7 @@ import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
@@ -23,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -48,8 +50,16 @@ final class DefendCommand implements Callable<Integer> {
       names = "--images",
       required = true,
       paramLabel = "SRC",
-      description = "Pictures without writing: class folders, or a .csv/.tsv of file and label.")
+      description = {
+        "Pictures without writing: class folders, a .tar of them, or a .csv/.tsv of file and label."
+      })
   private Path images;
+
+  @Option(
+      names = "--labels",
+      paramLabel = "TABLE",
+      description = "A .csv or .tsv of file and label for the pictures in --images.")
+  private @Nullable Path labels;
 
   @Option(
       names = "--words",
@@ -107,7 +117,8 @@ final class DefendCommand implements Callable<Integer> {
     Path attacks = out.resolve(SuppressOptions.ATTACKS);
     NewFolder.delete(attacks);
     try {
-      return new Defence(images, attacks, words, height, common.seed())
+      ImageSet set = labels == null ? ImageSet.open(images) : ImageSet.table(labels, images);
+      return new Defence(set, attacks, words, height, common.seed())
           .write(how.perGroup(), progress);
     } catch (InputException e) {
       SuppressOptions.forgetUnlessAsked(out, SuppressOptions.ATTACKS);
@@ -119,6 +130,7 @@ final class DefendCommand implements Callable<Integer> {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("run", runs.path().toAbsolutePath().normalize().toString());
     config.put("images", images.toString());
+    config.put("labels", String.valueOf(labels));
     config.put("words", words);
     config.put("letters", letters);
     how.describe(settings, config);

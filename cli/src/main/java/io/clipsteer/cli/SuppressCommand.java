@@ -4,6 +4,7 @@ package io.clipsteer.cli;
 import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
@@ -131,7 +132,7 @@ final class SuppressCommand implements Callable<Integer> {
         GroupSource.parse("--data", data),
         train == null ? null : GroupSource.parse("--train", train),
         validation == null ? null : GroupSource.parse("--validation", validation),
-        clean,
+        clean == null ? null : ImageSet.open(clean),
         attribute,
         how.perGroup(),
         balanced,

@@ -155,6 +155,22 @@ final class SuppressCommandTest {
     assertTrue(Collections.disjoint(texts.get(1), texts.get(2)));
     CommandsTest.run("defend", "--run", run, "--images", things, "--out", out)
         .refused("is not empty");
+    Path labels = temp.resolve("labels.tsv");
+    Path other = temp.resolve("labelled");
+    Object[] labelled = {
+      "defend", "--run", run, "--images", things, "--labels", labels, "--out", other
+    };
+    CommandsTest.run(labelled).refused("labels.tsv");
+    try (var files = Files.walk(things)) {
+      List<String> rows = new ArrayList<>(List.of("file\tlabel"));
+      for (Path file : files.filter(f -> f.toString().endsWith(".png")).sorted().toList()) {
+        rows.add(things.relativize(file) + "\t" + (rows.size() % 3));
+      }
+      Files.write(labels, rows);
+    }
+    // Three classes, which the folders do not say.
+    CommandsTest.run(labelled).refused("there are 3 words to write");
+    assertFalse(Files.exists(other.resolve("attacks")));
     CommandsTest.run(
             "defend",
             "--run",

@@ -19,13 +19,13 @@ import java.util.Random;
  * training, validation and test; what is written on test pictures has other fonts, other places and
  * other words than what the edit is found with.
  *
- * @param images pictures in class folders, or a table of file and label
+ * @param images labelled pictures without writing
  * @param folder where the attacked pictures go: {@code train}, {@code validation}, {@code test}
  * @param words what may be written; empty for the classes
  * @param letters how tall they are
  */
 public record Defence(
-    Path images, Path folder, List<String> words, Writing.Letters letters, long seed) {
+    ImageSet images, Path folder, List<String> words, Writing.Letters letters, long seed) {
   private static final List<String> PARTS = List.of("train", "validation", "test");
 
   /**
@@ -36,11 +36,11 @@ public record Defence(
    * @throws InputException when there are too few pictures, classes or words
    */
   public StudySource write(int perGroup, Progress progress) {
-    GroupedSet all = GroupedSet.labelled(ImageSet.open(images), "nothing");
+    GroupedSet all = GroupedSet.labelled(images, "nothing");
     List<String> choice = new ArrayList<>(words.isEmpty() ? all.targets() : words);
     if (choice.size() < 4) {
       throw new InputException(
-          images,
+          images.origin(),
           "there are " + choice.size() + " words to write",
           "Give pictures of four classes or more, or --words: tests use words of their own");
     }
@@ -53,7 +53,8 @@ public record Defence(
     for (int part = 0; part < PARTS.size(); part++) {
       boolean test = part == 2;
       if (dealt.get(part).members().isEmpty()) {
-        throw new InputException(images, "it has too few pictures", "Give some hundred or more");
+        throw new InputException(
+            images.origin(), "it has too few pictures", "Give some hundred or more");
       }
       new Attack(
               dealt.get(part).images(),

@@ -10,7 +10,6 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.Progress;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
@@ -22,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  * @param data the pictures; its test part is reported on
  * @param train all of these to rank features on, or null for the data's own part
  * @param validation all of these to choose on, or null for the data's own part
- * @param clean pictures in class folders on which little may be lost, or null. Of written attacks
- *     they are the pictures without writing
+ * @param clean labelled pictures on which little may be lost, or null. Of written attacks they are
+ *     the pictures without writing
  * @param attribute which attribute is suppressed, where there are more than two
  * @param perGroup pictures of each group at most, for training and validation
  * @param balanced whether each part's groups are cut down to the smallest
@@ -32,7 +31,7 @@ public record StudySource(
     GroupSource data,
     @Nullable GroupSource train,
     @Nullable GroupSource validation,
-    @Nullable Path clean,
+    @Nullable ImageSet clean,
     @Nullable String attribute,
     int perGroup,
     boolean balanced,
@@ -144,16 +143,16 @@ public record StudySource(
 
   /** Half of the clean set to choose on, half to report on. */
   private void addClean(
-      Path folder,
+      ImageSet clean,
       List<List<Cases>> parts,
       ClipModel model,
       Wording wording,
       ImageLoader.Options options,
       Progress progress) {
-    GroupedSet all = GroupedSet.labelled(ImageSet.open(folder), "clean");
+    GroupedSet all = GroupedSet.labelled(clean, "clean");
     if (all.targets().size() < 2) {
       throw new InputException(
-          folder,
+          clean.origin(),
           "all its pictures are of one class, " + all.targets().getFirst(),
           "Give --clean pictures of several classes");
     }
@@ -214,8 +213,7 @@ public record StudySource(
       ImageLoader.Options options,
       Progress progress) {
     List<GroupedSet> sets = List.of(some(dealt.train()), some(dealt.validation()), dealt.test());
-    GroupedSet plain =
-        GroupedSet.labelled(ImageSet.open(java.util.Objects.requireNonNull(clean)), "nothing");
+    GroupedSet plain = GroupedSet.labelled(java.util.Objects.requireNonNull(clean), "nothing");
     List<GroupedSet> plains = plain.dealt(seed, 1, 1, 2);
     TreeSet<String> words = new TreeSet<>(plain.targets());
     for (GroupedSet set : sets) words.addAll(set.targets());

@@ -10,6 +10,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
@@ -62,7 +63,7 @@ final class DefensePrefixTest {
                 draw(WorldSet.Split.TEST, 80),
                 draw(WorldSet.Split.TRAIN, 120),
                 draw(WorldSet.Split.VALIDATION, 8),
-                things,
+                ImageSet.open(things),
                 null,
                 1000,
                 false,
