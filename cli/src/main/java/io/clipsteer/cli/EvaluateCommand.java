@@ -6,17 +6,21 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.Pictures;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
 import io.clipsteer.lab.RunSaes;
 import io.clipsteer.lab.SparsityReport;
 import io.clipsteer.lab.SparsityRun;
+import io.clipsteer.lab.TextSparsityRun;
+import io.clipsteer.lab.TrainSource;
 import io.clipsteer.lab.Truth;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -30,17 +34,25 @@ import picocli.CommandLine.Option;
     description = {
       "How sparse a run's SAEs are on pictures, how well they give back what they read, and what"
           + " zero-shot answers lose when the model goes on with what they give back.",
+      "SAEs of the text tower are measured on --texts, their answers on --images beside it.",
       "Pictures in class folders are judged; a folder's name is its class. All numbers also go to"
           + " evaluation.json and a page, evaluation.html, in the run folder."
     },
     footer = {
       "",
       "Example: clipsteer evaluate --run runs/l8 --images photos/test --json",
+      "         clipsteer evaluate --run runs/text --texts captions.txt --images photos/test",
     })
 final class EvaluateCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
 
   @Mixin private PictureOptions pictures;
+
+  @Option(
+      names = "--texts",
+      paramLabel = "FILE",
+      description = "Texts, one a line, to measure SAEs of the text tower on.")
+  private @Nullable Path texts;
 
   @ArgGroup(exclusive = true, multiplicity = "0..1")
   private LibraryOptions.@Nullable Words words;
@@ -67,11 +79,9 @@ final class EvaluateCommand implements Callable<Integer> {
     SparsityReport.checkWritable(folder);
     EvaluationPage.checkWritable(run);
     SparsityReport report;
-    try (ClipModel clip = runs.load(trained, common.device());
-        RunSaes saes = RunSaes.open(folder, trained, clip)) {
-      Pictures set = pictures.resolve(clip);
-      Truth truth = truth(clip, set);
-      report = new SparsityRun(clip, set, saes, truth, legacy).run(common.progress());
+    try (ClipModel clip = runs.load(trained, common.device())) {
+      report =
+          texts == null ? onPictures(folder, trained, clip) : onTexts(folder, trained, clip, texts);
       if (otherWeights(clip)) report = report.with(SparsityReport.OTHER_WEIGHTS);
     }
     if (trainedHere()) report = report.with(SparsityReport.TRAINED_HERE);
@@ -80,6 +90,38 @@ final class EvaluateCommand implements Callable<Integer> {
     report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
     common.print(report.json(), EvaluationText.of(run, report));
     return 0;
+  }
+
+  private SparsityReport onPictures(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
+    try (RunSaes saes = RunSaes.open(folder, trained, clip)) {
+      Pictures set = pictures.resolve(clip);
+      return new SparsityRun(clip, set, saes, truth(clip, set), legacy).run(common.progress());
+    }
+  }
+
+  private SparsityReport onTexts(
+      RunFolder folder, RunFolder.Run trained, ClipModel clip, Path file) {
+    if (legacy) {
+      throw new InputException(
+          "--legacy", "has no use with --texts", "The paper's code measures pictures only");
+    }
+    if (words != null && words.holdsEmbeddings()) {
+      throw new InputException(
+          "--library",
+          "has no use with --texts",
+          "Name the words: the changed tower has to read them again");
+    }
+    var source = new TrainSource.FromTexts(clip, TrainSource.Texts.read(file));
+    try (RunSaes saes = RunSaes.open(folder, trained, clip, TowerKind.TEXT)) {
+      TextSparsityRun.Judge judge = null;
+      if (pictures.isGiven()) {
+        Pictures set = pictures.resolve(clip);
+        List<String> prompts =
+            words != null && words.areBare() ? List.of("{}") : LibraryOptions.prompts(templates);
+        judge = new TextSparsityRun.Judge(set, truth(clip, set), prompts);
+      }
+      return new TextSparsityRun(source, saes, judge).run(common.progress());
+    }
   }
 
   private Truth truth(ClipModel clip, Pictures set) {
@@ -100,12 +142,12 @@ final class EvaluateCommand implements Callable<Integer> {
     return trained != null && !trained.equals(Hashes.sha256(clip.source().weights()));
   }
 
-  /** Whether the manifest says that these very pictures were trained on. */
+  /** Whether the manifest says that these very pictures, or texts, were trained on. */
   private boolean trainedHere() {
     try {
-      Object images = RunManifest.read(runs.path()).config().get("images");
-      return images instanceof String source
-          && Files.isSameFile(Path.of(source), pictures.images());
+      Object own = RunManifest.read(runs.path()).config().get(texts == null ? "images" : "texts");
+      return own instanceof String source
+          && Files.isSameFile(Path.of(source), texts == null ? pictures.images() : texts);
     } catch (InputException | InvalidPathException | IOException e) {
       return false; // no manifest, or its pictures have gone: nothing can be said
     }

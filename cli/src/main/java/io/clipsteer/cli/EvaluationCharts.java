@@ -160,8 +160,8 @@ final class EvaluationCharts {
     return variance == null ? Double.NaN : variance;
   }
 
-  /** L0 of class tokens and of patches over the layers. */
-  static String layers(List<SparsityReport.Entry> saes) {
+  /** L0 of class tokens and of patches over the layers, or of what else the words say. */
+  static String layers(List<SparsityReport.Entry> saes, ReportWords words) {
     double most = 0;
     int first = Integer.MAX_VALUE;
     int last = 0;
@@ -180,8 +180,8 @@ final class EvaluationCharts {
     axes(body, x, y, "layer", "L0");
     for (var entry : saes) {
       // The ring is wider than the disc: neither hides the other where they are equal.
-      point(body, x, y, entry, entry.sparsity().l0Patches(), "one", "patches");
-      point(body, x, y, entry, entry.sparsity().l0Cls(), "ring", "class token");
+      point(body, x, y, entry, entry.sparsity().l0Patches(), "one", words.others());
+      point(body, x, y, entry, entry.sparsity().l0Cls(), "ring", words.speaker());
     }
     return svg(WIDTH, HEIGHT, "L0 by layer", body.toString());
   }
@@ -206,7 +206,7 @@ final class EvaluationCharts {
    *
    * @param grid [rows][columns]
    */
-  static String map(double[][] grid) {
+  static String map(double[][] grid, ReportWords words) {
     double least = Double.POSITIVE_INFINITY;
     double most = 0;
     for (double[] row : grid) {
@@ -225,13 +225,13 @@ final class EvaluationCharts {
         add(body, "<rect class='cell' x='%.2f' y='%.2f'", c * cell, r * cell);
         add(body, " width='%.2f' height='%.2f'", cell - gap, cell - gap);
         add(body, " fill-opacity='%.3f'><title>", 0.08 + 0.92 * share);
-        add(body, "row %d, column %d: %.2f</title></rect>", r, c, grid[r][c]);
+        add(body, words.place() + ": %.2f</title></rect>", r, c, grid[r][c]);
       }
     }
     double under = grid.length * cell + 8;
     if (most == least) {
       add(body, "<text x='0' y='%.1f'>%.1f everywhere</text>", under + 9, most);
-      return svg(side, (int) Math.ceil(under + 14), "L0 over the patch grid", body.toString());
+      return svg(side, (int) Math.ceil(under + 14), words.map(), body.toString());
     }
     int shades = 22;
     for (int i = 0; i < shades; i++) {
@@ -241,7 +241,7 @@ final class EvaluationCharts {
     }
     add(body, "<text x='38' y='%.1f' text-anchor='end'>%.1f</text>", under + 9, least);
     add(body, "<text x='162' y='%.1f'>%.1f</text>", under + 9, most);
-    return svg(side, (int) Math.ceil(under + 14), "L0 over the patch grid", body.toString());
+    return svg(side, (int) Math.ceil(under + 14), words.map(), body.toString());
   }
 
   /**

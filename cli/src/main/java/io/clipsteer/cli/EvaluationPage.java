@@ -28,8 +28,11 @@ final class EvaluationPage {
   private static final String MARK = "<!DOCTYPE html><!-- clipsteer evaluate -->";
 
   private final StringBuilder html = new StringBuilder();
+  private final ReportWords words;
 
-  private EvaluationPage() {}
+  private EvaluationPage(ReportWords words) {
+    this.words = words;
+  }
 
   /** Refuses a run folder whose {@code evaluation.html} is not one that was written here. */
   static void checkWritable(Path run) {
@@ -55,7 +58,7 @@ final class EvaluationPage {
 
   /** The page. */
   static String of(Path run, SparsityReport report) {
-    var page = new EvaluationPage();
+    var page = new EvaluationPage(ReportWords.of(report));
     Path name = run.toAbsolutePath().normalize().getFileName();
     String title = "Sparsity and reconstruction: " + escape(String.valueOf(name));
     page.add("%s%n<html lang='en'><head><meta charset='utf-8'/>", MARK);
@@ -64,7 +67,7 @@ final class EvaluationPage {
     page.add("<h1>%s</h1>", title);
     page.add(
         "<p class='muted path'>%s of %s",
-        Counted.of(report.images(), "picture"), escape(report.source()));
+        Counted.of(report.images(), page.words.unit()), escape(report.source()));
     page.add(", model %s", escape(report.model()));
     if (!report.skipped().isEmpty()) page.add("; %,d left out", report.skipped().size());
     page.add("</p>%n");
@@ -74,7 +77,7 @@ final class EvaluationPage {
     page.answers(report.saes());
     page.legacy(report.saes());
     page.cards(report.saes());
-    page.words();
+    page.meanings();
     page.add("</body></html>%n");
     return page.html.toString();
   }
@@ -126,8 +129,8 @@ final class EvaluationPage {
     table(
         "hook point, SAE, tokens",
         "L0",
-        "L0 class token",
-        "L0 patches",
+        "L0 " + words.speaker(),
+        "L0 " + words.others(),
         "explained variance",
         "cosine",
         "alive",
@@ -147,6 +150,7 @@ final class EvaluationPage {
           EvaluationText.percent(s.dense()));
     }
     endTable();
+    add("<p class='muted'>%s.</p>%n", ReportWords.PUBLISHED);
   }
 
   private void overview(List<SparsityReport.Entry> saes) {
@@ -160,9 +164,9 @@ final class EvaluationPage {
     }
     add("</figcaption></figure>");
     if (saes.stream().map(e -> e.sae().point().layer()).distinct().count() > 1) {
-      add("<figure class='card'>%s", EvaluationCharts.layers(saes));
-      add("<figcaption><span class='key one'>patches</span>");
-      add("<span class='key ring'>class token</span></figcaption></figure>");
+      add("<figure class='card'>%s", EvaluationCharts.layers(saes, words));
+      add("<figcaption><span class='key one'>%s</span>", words.others());
+      add("<span class='key ring'>%s</span></figcaption></figure>", words.speaker());
     }
     add("</div>%n");
   }
@@ -246,8 +250,8 @@ final class EvaluationPage {
       add("%,d of %s never active</p>", s.histogram().never(), Counted.of(s.features(), "feature"));
       add("<div class='charts'>%n");
       if (s.l0Grid() != null) {
-        add("<figure class='map'><h4>L0 over the patch grid</h4>");
-        add("%s</figure>", EvaluationCharts.map(s.l0Grid()));
+        add("<figure class='map'><h4>%s</h4>", words.map());
+        add("%s</figure>", EvaluationCharts.map(s.l0Grid(), words));
       }
       add("<figure><h4>Features by share of tokens</h4>");
       add("%s</figure></div></section>%n", EvaluationCharts.histogram(s.histogram(), from));
@@ -267,7 +271,7 @@ final class EvaluationPage {
     return (int) Math.floor(first);
   }
 
-  private void words() {
+  private void meanings() {
     add("<h2>What the numbers mean</h2><dl>%n");
     word("L0", "mean number of active features a token");
     word("explained variance", "1 − Σ‖x−x̂‖² / Σ‖x−x̄‖² over all tokens");

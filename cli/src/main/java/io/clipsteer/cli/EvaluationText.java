@@ -22,14 +22,16 @@ final class EvaluationText {
   /** Tables over the run's SAEs, then a map and a histogram of each. */
   static String of(Path run, SparsityReport report) {
     var page = new EvaluationText();
-    page.line("%s on %s: %s", run, report.source(), Counted.of(report.images(), "picture"));
+    var words = ReportWords.of(report);
+    page.line("%s on %s: %s", run, report.source(), Counted.of(report.images(), words.unit()));
     if (!report.skipped().isEmpty()) page.line("%d left out", report.skipped().size());
     page.sparsity(report);
+    page.line("%s.", ReportWords.PUBLISHED);
     page.answers(report);
     page.legacy(report);
     if (report.saes().size() <= DRAWN) {
       for (var entry : report.saes()) {
-        page.grid(entry);
+        page.grid(entry, words);
         page.histogram(entry);
       }
     }
@@ -60,8 +62,8 @@ final class EvaluationText {
         "reads",
         "tokens",
         "L0",
-        "CLS",
-        "patches",
+        report.texts() ? "end" : "CLS",
+        report.texts() ? "others" : "patches",
         "EV",
         "cosine",
         "alive",
@@ -138,16 +140,16 @@ final class EvaluationText {
     }
   }
 
-  private void grid(SparsityReport.Entry entry) {
+  private void grid(SparsityReport.Entry entry, ReportWords words) {
     double[][] grid = entry.sparsity().l0Grid();
     if (grid == null) return;
     line("");
     double[] distinct = Arrays.stream(grid).flatMapToDouble(Arrays::stream).distinct().toArray();
     if (distinct.length == 1) {
-      line("%s: L0 is %.1f on every patch", name(entry), distinct[0]);
+      line("%s: L0 is %.1f on all %s", name(entry), distinct[0], words.others());
       return;
     }
-    line("%s: L0 over the patch grid", name(entry));
+    line("%s: %s", name(entry), words.map());
     for (double[] row : grid) {
       StringBuilder cells = new StringBuilder();
       for (double cell : row) cells.append(String.format(Locale.ROOT, " %7.1f", cell));

@@ -39,6 +39,16 @@ final class LibraryOptions {
         paramLabel = "FILE",
         description = "Words, one a line, read bare by the model's text tower.")
     private @Nullable Path vocabulary;
+
+    /** Whether there are finished embeddings only. */
+    boolean holdsEmbeddings() {
+      return library != null;
+    }
+
+    /** Whether the words are read without a template. */
+    boolean areBare() {
+      return vocabulary != null;
+    }
   }
 
   @ArgGroup(exclusive = true, multiplicity = "1")

@@ -162,6 +162,59 @@ final class EvaluateCommandTest {
   }
 
   @Test
+  void textsForTheTextTower() throws IOException {
+    List<String> lines = new ArrayList<>();
+    for (int i = 0; i < 60; i++) lines.add("a photo of " + "a ".repeat(i % 3) + "dog");
+    Path texts = Files.write(temp.resolve("texts.txt"), lines);
+    Path other = Files.write(temp.resolve("other.txt"), List.of("a cat", "a big red dog"));
+    Path mine = temp.resolve("of-texts");
+    Ran trained =
+        execute(
+            "train",
+            "--threads",
+            "1",
+            "--model",
+            CLIP,
+            "--texts",
+            texts,
+            "--layer",
+            "1",
+            "--sae",
+            "topk:k=4",
+            "--expansion",
+            "4",
+            "--train-tokens",
+            "640",
+            "--batch",
+            "64",
+            "--out",
+            mine);
+    assertEquals(0, trained.code(), trained.err());
+    JsonNode json = evaluate("--run", mine, "--texts", other, "--images", classes, "--json").json();
+    assertEquals(2, json.get("texts").asInt());
+    assertEquals(0, json.get("notes").size(), json::toString);
+    JsonNode sae = json.get("saes").get(0);
+    keys(sae, "l0", "l0_end", "l0_others", "l0_positions", "explained_variance", "cosine");
+    assertFalse(sae.has("l0_grid") || sae.has("l0_cls"), sae::toString);
+    assertEquals(12, sae.get("zero_shot").get("images").asInt());
+    keys(sae.get("zero_shot"), "ce_recovered", "spliced", "zero_ablated");
+    String page = Files.readString(mine.resolve("evaluation.html"));
+    assertTrue(page.contains("L0 end token") && page.contains("GPT-2"), page);
+    assertFalse(page.contains("patch grid") || page.contains("class token"), page);
+    Ran read = evaluate("--run", mine, "--texts", texts);
+    assertEquals(0, read.code(), read.err());
+    assertTrue(read.out().contains("60 texts"), read.out());
+    assertTrue(read.out().contains("this very source"), read.out());
+
+    evaluate("--run", mine, "--images", classes).refused("text tower", "--texts");
+    evaluate("--run", run, "--texts", texts).refused("vision tower", "--images");
+    evaluate("--run", mine, "--texts", texts, "--legacy").refused("--legacy", "pictures only");
+    evaluate("--run", mine, "--texts", temp.resolve("none")).refused("no such file");
+    Path empty = Files.write(temp.resolve("empty.txt"), List.of("", " "));
+    evaluate("--run", mine, "--texts", empty).refused("empty.txt", "no text");
+  }
+
+  @Test
   void theReportOnClassFolders() throws IOException {
     Path mine = copyOfRun("report");
     JsonNode json = evaluate("--run", mine, "--images", classes, "--json").json();

@@ -4,8 +4,10 @@ package io.clipsteer.lab;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
 import java.nio.file.Path;
@@ -40,21 +42,31 @@ public record RunSaes(List<One> all) implements AutoCloseable {
   }
 
   /**
-   * Loads a run's SAEs; the caller closes them.
+   * Loads a run's SAEs of the vision tower; the caller closes them.
    *
    * @throws InputException when one is damaged, or was not made for this model
    */
   public static RunSaes open(RunFolder folder, RunFolder.Run run, ClipModel model) {
+    return open(folder, run, model, TowerKind.VISION);
+  }
+
+  /**
+   * Loads a run's SAEs of one tower; the caller closes them.
+   *
+   * @throws InputException when one is damaged, or was not made for this tower
+   */
+  public static RunSaes open(
+      RunFolder folder, RunFolder.Run run, ClipModel model, TowerKind tower) {
+    Shape shape = Shape.of(model, tower);
     List<One> all = new ArrayList<>();
     try {
       for (RunFolder.SaeEntry entry : run.saes()) {
         Path path = folder.sae(entry);
-        checkPlace(entry, path, model);
+        checkPlace(entry, path, model, tower, shape);
         Sae sae = SaeFiles.read(path);
         all.add(new One(entry, sae));
-        if (sae.width() != model.vision().config().width()) {
-          throw unfit(
-              model, "has width " + model.vision().config().width() + ", the SAE " + sae.width());
+        if (sae.width() != shape.width) {
+          throw unfit(model, "has width " + shape.width + ", the SAE " + sae.width());
         }
       }
       return new RunSaes(all);
@@ -64,19 +76,40 @@ public record RunSaes(List<One> all) implements AutoCloseable {
     }
   }
 
-  private static void checkPlace(RunFolder.SaeEntry entry, Path path, ClipModel model) {
+  /** What an SAE must fit. */
+  private record Shape(int width, int layers, boolean cls, boolean patches) {
+    static Shape of(ClipModel model, TowerKind tower) {
+      if (tower == TowerKind.VISION) {
+        VisionTower.Config config = model.vision().config();
+        return new Shape(config.width(), config.layers(), config.prefixTokens() > 0, true);
+      }
+      TextTower text = model.text();
+      if (text == null) throw unfit(model, "has no text tower");
+      return new Shape(text.config().width(), text.config().layers(), true, false);
+    }
+  }
+
+  private static void checkPlace(
+      RunFolder.SaeEntry entry, Path path, ClipModel model, TowerKind tower, Shape shape) {
     HookPoint point = entry.point();
     SaeFiles.checkHook(path, entry.hookPoint());
-    if (point.tower() != TowerKind.VISION) {
+    if (point.tower() != tower) {
+      boolean text = point.tower() == TowerKind.TEXT;
       throw new InputException(
-          path, "reads the text tower (" + point + ")", "Evaluate SAEs of the vision tower");
+          path,
+          "reads the " + (text ? "text" : "vision") + " tower (" + point + ")",
+          text
+              ? "Take SAEs of the vision tower; evaluate --texts measures these"
+              : "Take SAEs of the text tower; evaluate --images measures these");
     }
-    int layers = model.vision().config().layers();
-    if (point.layer() >= layers) {
-      throw unfit(model, "has blocks 0 to " + (layers - 1) + ", the SAE reads " + point);
+    if (point.layer() >= shape.layers) {
+      throw unfit(model, "has blocks 0 to " + (shape.layers - 1) + ", the SAE reads " + point);
     }
-    if (entry.selection() == TokenSelection.CLS && model.vision().config().prefixTokens() == 0) {
+    if (entry.selection() == TokenSelection.CLS && !shape.cls) {
       throw unfit(model, "has no class token, which the SAE at " + point + " reads");
+    }
+    if (entry.selection() == TokenSelection.PATCHES && !shape.patches) {
+      throw unfit(model, "has no patches in its text tower, which the SAE at " + point + " reads");
     }
   }
 

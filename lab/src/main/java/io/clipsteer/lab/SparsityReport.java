@@ -23,8 +23,9 @@ import tools.jackson.databind.json.JsonMapper;
  * value (a quotient by zero) is null. docs/metrics.md defines each.
  *
  * @param model checkpoint's path
- * @param source where the pictures come from
- * @param images pictures measured
+ * @param source where the pictures, or the texts, come from
+ * @param texts whether the SAEs are the text tower's, measured on texts
+ * @param images pictures, or texts, measured
  * @param skipped pictures left out, each with its reason
  * @param notes what the reader must know, a sentence each
  * @param saes in the run's order
@@ -32,6 +33,7 @@ import tools.jackson.databind.json.JsonMapper;
 public record SparsityReport(
     String model,
     String source,
+    boolean texts,
     long images,
     List<ImageLoader.Skipped> skipped,
     List<String> notes,
@@ -39,9 +41,9 @@ public record SparsityReport(
   /** The report's name in a run folder. */
   public static final String FILE = "evaluation.json";
 
-  /** What is known when the pictures are those of the training. */
+  /** What is known when the pictures, or texts, are those of the training. */
   public static final String TRAINED_HERE =
-      "The run was trained on pictures of this very source: the numbers may flatter the SAEs";
+      "The run was trained on this very source: the numbers may flatter the SAEs";
 
   /** What is known when the weights are not those of the training. */
   public static final String OTHER_WEIGHTS =
@@ -70,9 +72,10 @@ public record SparsityReport(
    * @param tokens how many
    * @param features f
    * @param l0 mean number of active features a token
-   * @param l0Cls over class tokens; null where the SAE reads none
-   * @param l0Patches over patches; null where the SAE reads none
-   * @param l0Grid [rows][columns] of the patch grid; null where the SAE reads no patches
+   * @param l0Cls over class tokens, of texts over end tokens; null where the SAE reads none
+   * @param l0Patches over patches, of texts over all but end tokens; null where the SAE reads none
+   * @param l0Grid [rows][columns] of the patch grid, of texts one row of positions without end
+   *     tokens; null where the SAE reads none
    * @param explainedVariance {@code 1 − Σ‖x−x̂‖²/Σ‖x−x̄‖²}
    * @param cosine mean over tokens of cos(x, x̂)
    * @param alive share of features active at least once
@@ -162,7 +165,7 @@ public record SparsityReport(
   public SparsityReport with(String note) {
     List<String> more = new ArrayList<>(notes);
     more.add(note);
-    return new SparsityReport(model, source, images, skipped, List.copyOf(more), saes);
+    return new SparsityReport(model, source, texts, images, skipped, List.copyOf(more), saes);
   }
 
   /** {@code (CE_abl − CE_sae)/(CE_abl − CE_orig)}, null where it has no value. */
@@ -217,7 +220,7 @@ public record SparsityReport(
     json.put("clipsteer", Versions.CLIPSTEER);
     json.put("model", model);
     json.put("source", source);
-    json.put("images", images);
+    json.put(texts ? "texts" : "images", images);
     json.put("skipped", skipped.size());
     json.put("notes", notes);
     json.put("saes", saes.stream().map(this::json).toList());
@@ -233,12 +236,13 @@ public record SparsityReport(
     json.put("variant", entry.sae.variant());
     json.put("selection", entry.sae.tokens());
     json.put("tokens", s.tokens);
-    json.put("images", images);
+    json.put(texts ? "texts" : "images", images);
     json.put("features", s.features);
     json.put("l0", s.l0);
-    json.put("l0_cls", s.l0Cls);
-    json.put("l0_patches", s.l0Patches);
-    json.put("l0_grid", s.l0Grid);
+    json.put(texts ? "l0_end" : "l0_cls", s.l0Cls);
+    json.put(texts ? "l0_others" : "l0_patches", s.l0Patches);
+    if (texts) json.put("l0_positions", s.l0Grid == null ? null : s.l0Grid[0]);
+    else json.put("l0_grid", s.l0Grid);
     json.put("explained_variance", s.explainedVariance);
     json.put("cosine", s.cosine);
     json.put("alive_fraction", s.alive);

@@ -61,33 +61,6 @@ public record SparsityRun(
   /** What is gathered about one SAE. */
   private record Measured(RunSaes.One one, Place place, SparsityTally tally, AnswerTally spliced) {}
 
-  /** The mean of tokens, in double. */
-  private static final class MeanToken {
-    private final double[] sum;
-    private long tokens;
-
-    MeanToken(int width) {
-      sum = new double[width];
-    }
-
-    void add(float[] rows) {
-      for (int i = 0; i < rows.length; i++) sum[i % sum.length] += rows[i];
-      tokens += rows.length / sum.length;
-    }
-
-    double[] mean() {
-      double[] mean = new double[sum.length];
-      for (int j = 0; j < mean.length; j++) mean[j] = sum[j] / tokens;
-      return mean;
-    }
-
-    float[] floats() {
-      float[] mean = new float[sum.length];
-      for (int j = 0; j < mean.length; j++) mean[j] = (float) (sum[j] / tokens);
-      return mean;
-    }
-  }
-
   /**
    * Measures.
    *
@@ -127,7 +100,7 @@ public record SparsityRun(
               });
     }
     for (Measured sae : measured) {
-      if (meanWanted && sae.place.mean.tokens != sae.tally.tokens()) {
+      if (meanWanted && sae.place.mean.tokens() != sae.tally.tokens()) {
         throw new InputException(
             pictures.set().origin(),
             "the pictures changed between the two passes",
@@ -277,6 +250,7 @@ public record SparsityRun(
     return new SparsityReport(
         model.source().path().toAbsolutePath().normalize().toString(),
         pictures.set().origin().toString(),
+        false,
         images,
         skipped,
         List.copyOf(notes),

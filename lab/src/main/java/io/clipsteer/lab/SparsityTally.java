@@ -15,7 +15,7 @@ final class SparsityTally {
   private static final double DENSE = 0.1;
 
   /**
-   * Which tokens of a picture arrive.
+   * Which tokens of a picture, or of a text, arrive.
    *
    * @param first the first one's place in the picture
    * @param count how many
@@ -24,6 +24,16 @@ final class SparsityTally {
    * @param columns of the patch grid
    */
   record Layout(int first, int count, int prefix, int rows, int columns) {
+    /**
+     * Of texts: the end token first, as it speaks for the text, then the others by position.
+     *
+     * @param context longest text in tokens
+     * @param endOnly whether only end tokens arrive
+     */
+    static Layout ofTexts(int context, boolean endOnly) {
+      return new Layout(0, endOnly ? 1 : 1 + context, 1, 1, context);
+    }
+
     boolean hasCls() {
       return first == 0 && prefix > 0;
     }
@@ -39,6 +49,7 @@ final class SparsityTally {
 
   private final long[] fired;
   private final long[] activeAt;
+  private final long[] tokensAt;
   private final double[] origin;
   private final double[] sum;
   private final double[] xx;
@@ -64,6 +75,7 @@ final class SparsityTally {
     this.mean = mean;
     this.fired = new long[features];
     this.activeAt = new long[layout.count];
+    this.tokensAt = new long[layout.count];
     this.origin = new double[width];
     this.sum = new double[width];
     this.xx = new double[width];
@@ -83,6 +95,19 @@ final class SparsityTally {
    * @param y what it gave back, row-major [n,d]
    */
   void add(float[] x, float[] y, SparseCode code) {
+    int[] places = new int[code.rows()];
+    for (int i = 0; i < places.length; i++) places[i] = i % layout.count;
+    add(x, y, code, places);
+  }
+
+  /**
+   * More tokens.
+   *
+   * @param x what the SAE read, row-major [n,d]
+   * @param y what it gave back, row-major [n,d]
+   * @param places [n], each token's among those that arrive, from 0
+   */
+  void add(float[] x, float[] y, SparseCode code, int[] places) {
     int n = code.rows();
     // Sums are about the first token: about 0 they would drown the variance of tokens far from it.
     if (tokens == 0) for (int j = 0; j < width; j++) origin[j] = x[j];
@@ -97,7 +122,8 @@ final class SparsityTally {
         active++;
         fired[(int) features[e]]++;
       }
-      activeAt[i % layout.count] += active;
+      activeAt[places[i]] += active;
+      tokensAt[places[i]]++;
     }
     tokens += n;
   }
@@ -164,13 +190,20 @@ final class SparsityTally {
   /** Over the places from {@code from} to {@code to}, the end left out. */
   private double l0(int from, int to) {
     long active = 0;
-    for (int p = from; p < to; p++) active += activeAt[p];
-    return (double) active * layout.count / tokens / (to - from);
+    long seen = 0;
+    for (int p = from; p < to; p++) {
+      active += activeAt[p];
+      seen += tokensAt[p];
+    }
+    return (double) active / seen;
   }
 
+  /** Places that no token came to, behind the longest text, are left out. */
   private double[][] grid() {
-    double[][] grid = new double[layout.rows][layout.columns];
     int at = layout.prefix - layout.first;
+    int columns = layout.columns;
+    while (layout.rows == 1 && columns > 1 && tokensAt[at + columns - 1] == 0) columns--;
+    double[][] grid = new double[layout.rows][columns];
     for (double[] row : grid) {
       for (int c = 0; c < row.length; c++, at++) row[c] = l0(at, at + 1);
     }

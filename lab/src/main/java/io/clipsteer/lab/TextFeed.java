@@ -9,7 +9,6 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextTower;
-import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.Tokenizer;
 import io.clipsteer.engine.sae.Sae;
 import java.util.ArrayList;
@@ -19,12 +18,10 @@ import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * Tokens of texts in CLIP's text tower, all in memory, trained on in epochs: those from the start
- * token to the end token, or the end token alone, which speaks for the text ({@link
- * TokenSelection#CLS}); never padding. Every tenth text is kept aside.
+ * Tokens of texts in CLIP's text tower ({@link TextTokens}), all in memory, trained on in epochs.
+ * Every tenth text is kept aside.
  */
 final class TextFeed implements Feed {
-  private static final int TEXTS_AT_ONCE = 64;
   private static final int ASIDE_EVERY = 10;
   private static final int INITIAL_SAMPLE = 65_536;
 
@@ -78,12 +75,14 @@ final class TextFeed implements Feed {
 
   /** Tokens to train on, and tokens kept aside. */
   private long[] count(Tokenizer tokenizer, List<String> texts) {
+    var read = new TextTokens(tokenizer, config.tokens());
     long[] tokens = new long[2];
-    for (int from = 0; from < texts.size(); from += TEXTS_AT_ONCE) {
-      List<String> part = texts.subList(from, Math.min(texts.size(), from + TEXTS_AT_ONCE));
+    for (int from = 0; from < texts.size(); from += TextTokens.TEXTS_AT_ONCE) {
+      List<String> part =
+          texts.subList(from, Math.min(texts.size(), from + TextTokens.TEXTS_AT_ONCE));
       long[][] ids = tokenizer.encode(part);
       for (int i = 0; i < ids.length; i++) {
-        tokens[isAside(from + i) ? 1 : 0] += end(ids[i], tokenizer) + 1 - first(ids[i], tokenizer);
+        tokens[isAside(from + i) ? 1 : 0] += read.count(ids[i]);
       }
     }
     return tokens;
@@ -93,19 +92,11 @@ final class TextFeed implements Feed {
     return text % ASIDE_EVERY == ASIDE_EVERY - 1;
   }
 
-  private static int end(long[] ids, Tokenizer tokenizer) {
-    for (int i = 0; i < ids.length; i++) if (ids[i] == tokenizer.endId()) return i;
-    return ids.length - 1;
-  }
-
-  private int first(long[] ids, Tokenizer tokenizer) {
-    return config.tokens() == TokenSelection.CLS ? end(ids, tokenizer) : 0;
-  }
-
   private void fill(TextTower tower, Tokenizer tokenizer, List<String> texts, Progress progress) {
     try (var task = progress.start("reading texts", texts.size(), "texts")) {
-      for (int from = 0; from < texts.size(); from += TEXTS_AT_ONCE) {
-        List<String> part = texts.subList(from, Math.min(texts.size(), from + TEXTS_AT_ONCE));
+      for (int from = 0; from < texts.size(); from += TextTokens.TEXTS_AT_ONCE) {
+        List<String> part =
+            texts.subList(from, Math.min(texts.size(), from + TextTokens.TEXTS_AT_ONCE));
         try (Scope scope = Scope.open()) {
           add(tower, tokenizer, tokenizer.encode(part), from);
         }
@@ -115,6 +106,7 @@ final class TextFeed implements Feed {
   }
 
   private void add(TextTower tower, Tokenizer tokenizer, long[][] ids, int from) {
+    var read = new TextTokens(tokenizer, config.tokens());
     Map<HookPoint, Tensor> seen = new HashMap<>();
     Hooks hooks = Hooks.NONE;
     List<HookPoint> points = config.points();
@@ -130,11 +122,9 @@ final class TextFeed implements Feed {
         Tensor value = seen.get(points.get(p));
         if (value == null) throw new IllegalStateException("nothing came by at " + points.get(p));
         for (int i = 0; i < ids.length; i++) {
-          int first = first(ids[i], tokenizer);
-          int count = end(ids[i], tokenizer) + 1 - first;
           (isAside(from + i) ? aside : buffers)
               .get(p)
-              .add(value.select(0, i).narrow(0, first, count));
+              .add(value.select(0, i).narrow(0, read.first(ids[i]), read.count(ids[i])));
         }
       }
     }

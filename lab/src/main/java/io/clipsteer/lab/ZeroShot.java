@@ -33,6 +33,13 @@ public final class ZeroShot {
    */
   public record Answer(int index, String word, double probability) {}
 
+  /** Unit embeddings of texts, row-major [texts,e], from their ids. */
+  @FunctionalInterface
+  interface Reader {
+    /** Reads. */
+    float[] read(TextTower tower, long[][] ids);
+  }
+
   private ZeroShot() {}
 
   /** Reads a file of one entry a line; empty lines are left out. */
@@ -67,6 +74,21 @@ public final class ZeroShot {
    */
   public static TextLibrary library(
       ClipModel model, List<String> classes, List<String> templates, Progress progress) {
+    return library(
+        model,
+        classes,
+        templates,
+        (tower, ids) -> tower.run(ids, Hooks.NONE).embedding().toFloats(),
+        progress);
+  }
+
+  /** The same, of a tower that something is changed in. */
+  static TextLibrary library(
+      ClipModel model,
+      List<String> classes,
+      List<String> templates,
+      Reader reader,
+      Progress progress) {
     TextTower tower = model.text();
     Tokenizer tokenizer = model.tokenizer();
     if (tower == null) {
@@ -91,8 +113,7 @@ public final class ZeroShot {
       for (int from = 0; from < texts.size(); from += TEXT_BATCH) {
         List<String> batch = texts.subList(from, Math.min(from + TEXT_BATCH, texts.size()));
         try (Scope scope = Scope.open()) {
-          float[] unit =
-              tower.run(shortest(tower, tokenizer, batch), Hooks.NONE).embedding().toFloats();
+          float[] unit = reader.read(tower, shortest(tower, tokenizer, batch));
           for (int i = 0; i < batch.size(); i++) {
             int row = (from + i) / templates.size() * e;
             for (int j = 0; j < e; j++) rows[row + j] += unit[i * e + j];

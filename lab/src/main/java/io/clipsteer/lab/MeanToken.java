@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab;
+
+/** The mean of tokens, in double. */
+final class MeanToken {
+  private final double[] sum;
+  private long tokens;
+
+  MeanToken(int width) {
+    sum = new double[width];
+  }
+
+  void add(float[] rows) {
+    for (int i = 0; i < rows.length; i++) sum[i % sum.length] += rows[i];
+    tokens += rows.length / sum.length;
+  }
+
+  long tokens() {
+    return tokens;
+  }
+
+  double[] mean() {
+    double[] mean = new double[sum.length];
+    for (int j = 0; j < mean.length; j++) mean[j] = sum[j] / tokens;
+    return mean;
+  }
+
+  float[] floats() {
+    float[] mean = new float[sum.length];
+    for (int j = 0; j < mean.length; j++) mean[j] = (float) (sum[j] / tokens);
+    return mean;
+  }
+}
