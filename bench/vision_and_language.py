@@ -38,14 +38,11 @@ def main():
     sources = {}
     for name, count, seed in (("train", TRAINED, args.seed), ("test", JUDGED, args.seed + 1)):
         folder = args.work / name
-        clipsteer("world", "generate", "--set", "mixed", "--split", name, "--count", count, "--seed", seed, "--out", folder)
-        rows = [json.loads(line) for line in (folder / "factors.jsonl").read_text(encoding="utf-8").splitlines()]
-        things = [row for row in rows if row["kind"] == "things" and row["factors"]["written"] is None]
-        table = args.work / f"{name}.tsv"
-        table.write_text("file\tlabel\n" + "".join(f"{folder / row['file']}\t{row['factors']['kind'].lower().replace('_', ' ')}\n" for row in things))
+        clipsteer("world", "generate", "--set", "objects", "--split", name, "--count", count, "--seed", seed, "--out", folder)
+        rows = (folder / "factors.jsonl").read_text(encoding="utf-8").splitlines()
         texts = args.work / f"{name}.txt"
-        texts.write_text("\n".join(caption for row in things for caption in row["captions"]))
-        sources[name] = table, texts
+        texts.write_text("\n".join(caption for row in rows for caption in json.loads(row)["captions"]), encoding="utf-8")
+        sources[name] = folder, texts
     out = []
     for tower, layers in LAYERS.items():
         run = args.work / tower
