@@ -176,7 +176,13 @@ final class ExportCommand implements Callable<Integer> {
       int prefix = clip.vision().config().prefixTokens();
       try (CompiledEdit cut =
           CompiledEdit.of(
-              sae, stored.point(), stored.tokens(), prefix, stored.features(), stored.values())) {
+              sae,
+              stored.point(),
+              stored.tokens(),
+              prefix,
+              stored.features(),
+              stored.values(),
+              stored.cap())) {
         writer.accept(clip.vision(), cut);
       }
     }

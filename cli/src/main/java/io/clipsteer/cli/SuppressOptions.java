@@ -54,8 +54,8 @@ final class SuppressOptions {
       defaultValue = "ablate",
       paramLabel = "EDIT",
       description = {
-        "ablate, mean, or scale:F, F times the largest activation as saev"
-            + " (default: ${DEFAULT-VALUE})."
+        "ablate, mean, cap:F, no more than F times the largest activation without the attribute, or"
+            + " scale:F, F times the largest activation as saev (default: ${DEFAULT-VALUE})."
       })
   private String edit;
 

@@ -40,7 +40,10 @@ def attach(model, file=FILE):
             z = (z - z.mean(-1, keepdim=True)) / sigma
         p = z @ w["encoder"] + w["bias"]
         active = torch.where(p > w["thresholds"], p, torch.zeros_like(p))
-        x[:, start:stop] += (((w["values"] - active) * sigma) @ w["decoder"]).to(x.dtype)
+        moved = w["values"] - active
+        if notes["version"] == "2":  # values are caps: what is below them stays
+            moved = moved.clamp(max=0)
+        x[:, start:stop] += ((moved * sigma) @ w["decoder"]).to(x.dtype)
         x = x if batch_first else x.transpose(0, 1)
         return (x, *output[1:]) if isinstance(output, tuple) else x
 

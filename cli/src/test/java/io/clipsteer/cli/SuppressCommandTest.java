@@ -360,7 +360,8 @@ final class SuppressCommandTest {
     String data = "celeba:" + portraits;
     suppress(out, "--data", "faces:x").refused("faces:x", "waterbirds");
     suppress(out, "--data", "celeba:" + temp).refused("list_attr_celeba.txt", "no folder");
-    suppress(out, "--data", data, "--edit", "burn").refused("--edit burn", "scale:-2");
+    suppress(out, "--data", data, "--edit", "burn").refused("--edit burn", "scale:-2", "cap:0.5");
+    suppress(out, "--data", data, "--edit", "cap:-1").refused("--edit cap:-1");
     suppress(out, "--data", data, "--select", "best").refused("--select best", "greedy");
     suppress(out, "--data", data, "--sizes", "0").refused("--sizes");
     suppress(out, "--data", data, "--draws", "1").refused("--draws 1");

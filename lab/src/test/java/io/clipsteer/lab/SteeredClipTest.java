@@ -71,7 +71,13 @@ final class SteeredClipTest {
     Path file = temp.resolve(name + ".safetensors");
     try (CompiledEdit edit =
         CompiledEdit.of(
-            sae, HookPoint.residPost(layer), TokenSelection.ALL, 1, ids, new float[ids.length])) {
+            sae,
+            HookPoint.residPost(layer),
+            TokenSelection.ALL,
+            1,
+            ids,
+            new float[ids.length],
+            false)) {
       edit.write(file, Map.of());
     }
     return file;

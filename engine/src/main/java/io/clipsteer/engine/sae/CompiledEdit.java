@@ -24,8 +24,9 @@ import java.util.TreeMap;
 /**
  * Features that become fixed values, with no more of the SAE than their own rows: {@code x' = x +
  * Σ_j (v_j − f_j(x))·σ·d_j}, where {@code f_j = p where p > θ_j, else 0} and {@code p = w_j·z +
- * b_j}. That is exact for SAEs whose features do not compete: ReLU, JumpReLU, and BatchTopK and
- * Matryoshka after training. The SAE's error stays in x.
+ * b_j}; or, with a cap, {@code min(v_j − f_j(x), 0)} in the place of the difference. That is exact
+ * for SAEs whose features do not compete: ReLU, JumpReLU, and BatchTopK and Matryoshka after
+ * training. The SAE's error stays in x.
  *
  * @param point where it belongs
  * @param tokens which tokens it changes
@@ -37,6 +38,7 @@ import java.util.TreeMap;
  * @param thresholds θ F32 [k]
  * @param decoder d F32 [k,d]
  * @param values v F32 [k]
+ * @param cap whether activations below their values stay
  */
 public record CompiledEdit(
     HookPoint point,
@@ -48,16 +50,19 @@ public record CompiledEdit(
     Tensor bias,
     Tensor thresholds,
     Tensor decoder,
-    Tensor values)
+    Tensor values,
+    boolean cap)
     implements ResidualEdit, OnnxEdit, AutoCloseable {
   private static final String FORMAT = "clipsteer-edit";
   private static final String LAYER_NORM = "layer_norm";
+  private static final String CAPPED = "2";
 
   /**
    * Takes the rows of some features out of an SAE; the caller closes it.
    *
    * @param ids feature numbers, each once, at least one
    * @param values what each becomes, in units of the normalised activation
+   * @param cap whether activations below their values stay
    * @throws InputException when the SAE is a TopK SAE, whose features compete
    */
   public static CompiledEdit of(
@@ -66,7 +71,8 @@ public record CompiledEdit(
       TokenSelection tokens,
       int prefixTokens,
       int[] ids,
-      float[] values) {
+      float[] values,
+      boolean cap) {
     float[] thresholds = new float[ids.length];
     switch (sae.activation()) {
       case SaeActivation.TopK top ->
@@ -103,7 +109,8 @@ public record CompiledEdit(
           scope.release(b.to(DType.F32).copy()),
           scope.release(Tensor.of(thresholds, ids.length)),
           scope.release(d.to(DType.F32).copy()),
-          scope.release(Tensor.of(values, ids.length)));
+          scope.release(Tensor.of(values, ids.length)),
+          cap);
     }
   }
 
@@ -127,7 +134,10 @@ public record CompiledEdit(
       }
       Tensor p = z.matmul(encoder.to(device)).addInPlace(bias.to(device));
       Tensor active = p.whereAboveZero(p.sub(thresholds.to(device)));
-      Tensor moved = active.mulInPlace(-1).addInPlace(wanted);
+      Tensor moved =
+          cap
+              ? active.sub(wanted).reluInPlace().mulInPlace(-1)
+              : active.mulInPlace(-1).addInPlace(wanted);
       if (scale != null) moved.mulInPlace(scale);
       Tensor added = moved.matmul(decoder.to(device)).reshape(b, count, d).to(residual.dtype());
       Tensor edited = residual.copy();
@@ -163,6 +173,7 @@ public record CompiledEdit(
     String fires = graph.op("Greater", p, graph.constant(thresholds));
     String active = graph.op("Where", fires, p, graph.number(0));
     String moved = graph.op("Sub", graph.constant(values), active);
+    if (cap) moved = graph.op("Min", moved, graph.number(0));
     if (layerNorm) moved = graph.op("Mul", moved, scale);
     String edited = graph.op("Add", x, graph.op("MatMul", moved, graph.constant(decoder)));
     if (whole) return edited;
@@ -182,7 +193,8 @@ public record CompiledEdit(
   public void write(Path file, Map<String, String> notes) {
     Map<String, String> metadata = new TreeMap<>(notes);
     metadata.put("format", FORMAT);
-    metadata.put("version", "1");
+    // What knows version 1 alone would take a cap for a fixed value.
+    metadata.put("version", cap ? CAPPED : "1");
     metadata.put("hook_point", point.peerName());
     metadata.put("tokens", tokens.name());
     metadata.put("prefix_tokens", Integer.toString(prefixTokens));
@@ -214,7 +226,8 @@ public record CompiledEdit(
     try (TensorFile stored = SafeTensors.open(file);
         Scope scope = Scope.open()) {
       Map<String, String> notes = stored.metadata();
-      if (!FORMAT.equals(notes.get("format")) || !"1".equals(notes.get("version"))) {
+      boolean cap = CAPPED.equals(notes.get("version"));
+      if (!FORMAT.equals(notes.get("format")) || !cap && !"1".equals(notes.get("version"))) {
         throw new InputException(
             file, "is no edit of this version", "Name what clipsteer export --to sidecar wrote");
       }
@@ -239,7 +252,8 @@ public record CompiledEdit(
           scope.release(tensor(stored, "bias", DType.F32, k)),
           scope.release(tensor(stored, "thresholds", DType.F32, k)),
           scope.release(tensor(stored, "decoder", DType.F32, k, d)),
-          scope.release(tensor(stored, "values", DType.F32, k)));
+          scope.release(tensor(stored, "values", DType.F32, k)),
+          cap);
     } catch (ArithmeticException e) {
       throw damaged(file, "features");
     }

@@ -104,9 +104,41 @@ final class CompiledEditTest {
     }
     assertTrue(moved > 1, "moved " + moved);
     try (CompiledEdit edit =
-        CompiledEdit.of(sae, POINT, tokens, 2, new int[] {3, 9, 17}, new float[] {0, 0, 2.5f})) {
+        CompiledEdit.of(
+            sae, POINT, tokens, 2, new int[] {3, 9, 17}, new float[] {0, 0, 2.5f}, false)) {
       assertArrayEquals(
           expected, edit.edit(POINT, residual()).toFloats(), 1e-5f, tokens + " " + sae);
+    }
+    capped(sae, tokens);
+  }
+
+  /** Through the whole SAE, activation by activation. */
+  private static void capped(Sae sae, TokenSelection tokens) {
+    int[] ids = {3, 9, 17};
+    float[] caps = {0.4f, 0, 1};
+    int[] counts = new int[2];
+    Tensor x = residual();
+    int first = tokens.first(2);
+    int count = tokens.count(2, 7);
+    Tensor rows = x.narrow(1, first, count).reshape(3L * count, D).contiguous();
+    Tensor added =
+        FeatureEdit.added(
+            sae,
+            sae.encode(rows),
+            ids,
+            active -> {
+              float[] values = active.toFloats();
+              for (int i = 0; i < values.length; i++) {
+                counts[values[i] > caps[i % 3] ? 1 : 0]++;
+                values[i] = Math.min(values[i], caps[i % 3]);
+              }
+              return Tensor.of(values, 3L * count, 3);
+            });
+    assertTrue(counts[0] > 0 && counts[1] > 0, "some are above, some below");
+    Tensor expected = x.copy();
+    expected.narrow(1, first, count).addInPlace(added.reshape(3, count, D));
+    try (CompiledEdit edit = CompiledEdit.of(sae, POINT, tokens, 2, ids, caps, true)) {
+      assertArrayEquals(expected.toFloats(), edit.edit(POINT, residual()).toFloats(), 1e-5f);
     }
   }
 
@@ -117,7 +149,8 @@ final class CompiledEditTest {
           assertThrows(
               InputException.class,
               () ->
-                  CompiledEdit.of(sae, POINT, TokenSelection.ALL, 1, new int[] {1}, new float[1]));
+                  CompiledEdit.of(
+                      sae, POINT, TokenSelection.ALL, 1, new int[] {1}, new float[1], false));
       assertTrue(String.valueOf(e.getMessage()).contains("batchtopk:k=4"), e.getMessage());
     }
   }
@@ -129,13 +162,28 @@ final class CompiledEditTest {
         Sae sae = sae(jump(), new InputNormalisation.LayerNorm(), true);
         CompiledEdit edit =
             CompiledEdit.of(
-                sae, POINT, TokenSelection.PATCHES, 1, new int[] {5, 6}, new float[] {1, -2})) {
+                sae,
+                POINT,
+                TokenSelection.PATCHES,
+                1,
+                new int[] {5, 6},
+                new float[] {1, -2},
+                false)) {
       edit.write(file, Map.of("model_sha256", "abc"));
       try (CompiledEdit read = CompiledEdit.read(file)) {
         assertEquals(edit.features(), read.features());
         assertEquals(POINT, read.point());
         assertArrayEquals(
             edit.edit(POINT, residual()).toFloats(), read.edit(POINT, residual()).toFloats());
+      }
+      Path other = temp.resolve("capped.safetensors");
+      try (CompiledEdit capped =
+          CompiledEdit.of(
+              sae, POINT, TokenSelection.ALL, 1, new int[] {5}, new float[] {1}, true)) {
+        capped.write(other, Map.of());
+      }
+      try (CompiledEdit read = CompiledEdit.read(other)) {
+        assertTrue(read.cap());
       }
     }
     byte[] bytes = Files.readAllBytes(file);

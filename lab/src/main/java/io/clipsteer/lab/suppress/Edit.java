@@ -26,7 +26,10 @@ sealed interface Edit {
   /** All that makes it this edit, but for its SAE's weights. */
   default String described() {
     return switch (this) {
-      case Features one -> "features " + Arrays.toString(one.ids) + Arrays.toString(one.values);
+      case Features one ->
+          (one.cap ? "capped features " : "features ")
+              + Arrays.toString(one.ids)
+              + Arrays.toString(one.values);
       case Noise one -> "noise " + one.seed + " like " + one.like.described();
       case Coordinates one ->
           "coordinates " + Arrays.toString(one.ids) + Arrays.toString(one.values);
@@ -36,12 +39,13 @@ sealed interface Edit {
   }
 
   /**
-   * Features become fixed values, and the SAE's error is added back.
+   * Features become fixed values, or no more than these, and the SAE's error is added back.
    *
    * @param ids feature numbers, each once, at least one
    * @param values what each becomes, in units of the normalised activation; 0 ablates
+   * @param cap whether activations below their values stay
    */
-  record Features(Sae sae, int[] ids, float[] values) implements Edit {
+  record Features(Sae sae, int[] ids, float[] values, boolean cap) implements Edit {
     public Features {
       check(ids, values);
     }
@@ -52,7 +56,12 @@ sealed interface Edit {
           sae,
           moment.encoded(sae),
           ids,
-          active -> active.mul(0).addInPlace(Tensor.of(values, 1, values.length)));
+          active -> {
+            Tensor wanted = Tensor.of(values, 1, values.length);
+            if (!cap) return active.mul(0).addInPlace(wanted);
+            Tensor above = active.sub(wanted);
+            return active.sub(above.whereAboveZero(above));
+          });
     }
   }
 

@@ -103,7 +103,7 @@ public final class EditBench {
     }
     try (Scope scope = Scope.open();
         CompiledEdit compiled =
-            CompiledEdit.of(sae, point, TokenSelection.ALL, 1, ids, new float[ids.length])) {
+            CompiledEdit.of(sae, point, TokenSelection.ALL, 1, ids, new float[ids.length], false)) {
       ResidualEdit whole =
           new FeatureEdit(
               sae,

@@ -45,7 +45,7 @@ public final class EditFolder {
     Path sae = run.resolve(chosen.sae()).toAbsolutePath().normalize();
     Path weights = sae.resolve("sae_weights.safetensors");
     Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("protocol", 1);
+    json.put("protocol", chosen.cap() ? StoredEdit.CAPPED : StoredEdit.FIXED);
     json.put("clipsteer", Versions.CLIPSTEER);
     json.put("model", report.model());
     json.put("model_sha256", modelHash);

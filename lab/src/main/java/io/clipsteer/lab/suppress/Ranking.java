@@ -74,7 +74,14 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
   }
 
   private Edit edit(int... ids) {
-    return new Edit.Features(seen.sae(), ids, seen.values(ids, settings.change()));
+    return edit(seen, groups, settings, ids);
+  }
+
+  /** What the settings make of features. */
+  static Edit edit(Seen seen, Groups groups, Settings settings, int... ids) {
+    boolean cap = settings.change() instanceof Settings.Change.Cap;
+    float[] values = seen.values(ids, groups, settings.change());
+    return new Edit.Features(seen.sae(), ids, values, cap);
   }
 
   /**

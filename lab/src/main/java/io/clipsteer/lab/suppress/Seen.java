@@ -23,7 +23,7 @@ final class Seen {
   private final double[][] squares;
   private final double[][] residuals;
   private final int[] pictures;
-  private final float[] largest;
+  private final float[][] largest;
   private final double[] total;
   private final @Nullable Kept kept;
   private long tokens;
@@ -76,7 +76,7 @@ final class Seen {
     squares = new double[groups][sae.features()];
     residuals = new double[groups][sae.width()];
     pictures = new int[groups];
-    largest = new float[sae.features()];
+    largest = new float[groups][sae.features()];
     total = new double[sae.features()];
     kept = keep ? new Kept() : null;
     most = KEPT_ENTRIES / places;
@@ -102,7 +102,7 @@ final class Seen {
         if (sums[feature] == 0) touched[count++] = feature;
         sums[feature] += value;
         squares[group[i]][feature] += (double) value * value / t;
-        largest[feature] = Math.max(largest[feature], value);
+        largest[group[i]][feature] = Math.max(largest[group[i]][feature], value);
       }
       int g = group[i];
       pictures[g]++;
@@ -182,17 +182,30 @@ final class Seen {
   }
 
   /** What features become. */
-  float[] values(int[] features, Settings.Change change) {
+  float[] values(int[] features, Groups groups, Settings.Change change) {
     float[] values = new float[features.length];
     for (int i = 0; i < values.length; i++) {
       values[i] =
           switch (change) {
             case Settings.Change.Ablate ablate -> 0;
             case Settings.Change.Mean mean -> (float) (total[features[i]] / tokens);
-            case Settings.Change.Scale scale -> (float) (scale.factor() * largest[features[i]]);
+            case Settings.Change.Scale scale ->
+                (float) (scale.factor() * largest(features[i], groups, false));
+            case Settings.Change.Cap cap ->
+                (float) (cap.factor() * largest(features[i], groups, true));
           };
     }
     return values;
+  }
+
+  /** A feature's largest activation, in all groups or in those without the attribute. */
+  private double largest(int feature, Groups groups, boolean without) {
+    double most = 0;
+    for (int g = 0; g < largest.length; g++) {
+      if (without && groups.with()[g]) continue;
+      most = Math.max(most, largest[g][feature]);
+    }
+    return most;
   }
 
   /** Features that were ever active. */

@@ -92,6 +92,19 @@ public record Settings(
       }
     }
 
+    /**
+     * No more than a multiple of its largest activation on training tokens without the attribute:
+     * what is seen there stays as it is, from a multiple of 1 on.
+     *
+     * @param factor 0 ablates
+     */
+    record Cap(double factor) implements Change {
+      @Override
+      public String word() {
+        return "cap:" + factor;
+      }
+    }
+
     /** Reads {@link #word}. */
     static Change parse(String text) {
       String word = text.toLowerCase(Locale.ROOT);
@@ -100,8 +113,11 @@ public record Settings(
       if (word.matches("scale:-?\\d{1,4}(\\.\\d{1,6})?")) {
         return new Scale(Double.parseDouble(word.substring(word.indexOf(':') + 1)));
       }
+      if (word.matches("cap:\\d{1,4}(\\.\\d{1,6})?")) {
+        return new Cap(Double.parseDouble(word.substring(word.indexOf(':') + 1)));
+      }
       throw new InputException(
-          "--edit " + text, "is no edit", "Use ablate, mean or, as saev, scale:-2");
+          "--edit " + text, "is no edit", "Use ablate, mean, cap:0.5 or, as saev, scale:-2");
     }
   }
 

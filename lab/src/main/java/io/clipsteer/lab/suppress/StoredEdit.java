@@ -13,7 +13,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * An {@code edit.json}: features of one SAE that become fixed values.
+ * An {@code edit.json}: features of one SAE that become fixed values, or no more than these.
  *
  * @param model the checkpoint it was found on
  * @param modelHash SHA-256 of its weights
@@ -23,6 +23,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param tokens which tokens are changed
  * @param features numbers
  * @param values what each becomes, in units of the normalised activation
+ * @param cap whether activations below their values stay
  */
 public record StoredEdit(
     Path model,
@@ -32,7 +33,15 @@ public record StoredEdit(
     HookPoint point,
     TokenSelection tokens,
     int[] features,
-    float[] values) {
+    float[] values,
+    boolean cap) {
+  /**
+   * {@code protocol} of fixed values, and of caps, which what knows the first alone must refuse.
+   */
+  static final int FIXED = 1;
+
+  static final int CAPPED = 2;
+
   private static final long LARGEST = 1 << 20;
 
   /**
@@ -50,7 +59,9 @@ public record StoredEdit(
       if (Files.size(file) > LARGEST) throw damaged(file);
       JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
       JsonNode chosen = json.path("features");
-      if (json.path("protocol").asInt(0) != 1 || !chosen.isArray() || chosen.isEmpty()) {
+      int protocol = json.path("protocol").asInt(0);
+      boolean cap = protocol == CAPPED;
+      if (!cap && protocol != FIXED || !chosen.isArray() || chosen.isEmpty()) {
         throw damaged(file);
       }
       int[] features = new int[chosen.size()];
@@ -68,7 +79,8 @@ public record StoredEdit(
           HookPoint.parse(json.path("hook_point").asString("")),
           TokenSelection.parse(json.path("tokens").asString("")),
           features,
-          values);
+          values,
+          cap);
     } catch (IOException | JacksonException e) {
       throw new InputException(file, "cannot be read as JSON", "Suppress again", e);
     }

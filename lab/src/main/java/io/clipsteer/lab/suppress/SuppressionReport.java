@@ -56,9 +56,16 @@ public record SuppressionReport(
    *
    * @param features numbers, the first taken first
    * @param values what each becomes
+   * @param cap whether activations below their values stay
    */
   record Chosen(
-      int layer, String hookPoint, String tokens, String sae, int[] features, float[] values) {
+      int layer,
+      String hookPoint,
+      String tokens,
+      String sae,
+      int[] features,
+      float[] values,
+      boolean cap) {
     static Chosen of(Candidate candidate) {
       if (!(candidate.edit() instanceof Edit.Features edit)) {
         throw new IllegalArgumentException("the method changes features");
@@ -69,7 +76,8 @@ public record SuppressionReport(
           candidate.place().tokens().name().toLowerCase(Locale.ROOT),
           candidate.sae(),
           edit.ids(),
-          edit.values());
+          edit.values(),
+          edit.cap());
     }
   }
 

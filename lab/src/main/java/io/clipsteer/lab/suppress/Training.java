@@ -134,7 +134,7 @@ final class Training implements AutoCloseable {
   }
 
   Candidate features(Candidate.Family family, Spot spot, int[] ids) {
-    Edit edit = new Edit.Features(spot.seen.sae(), ids, spot.seen.values(ids, settings.change()));
+    Edit edit = Ranking.edit(spot.seen, groups, settings, ids);
     return new Candidate(family, spot.place, spot.one.entry().folder(), ids.length, edit);
   }
 

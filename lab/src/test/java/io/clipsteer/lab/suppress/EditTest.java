@@ -71,7 +71,7 @@ final class EditTest {
   }
 
   /** decode(f') + (x − decode(f)) of one token, in float64 from the SAE's weights. */
-  private static double[] whole(float[] x, int at, int[] ids, float[] values) {
+  private static double[] whole(float[] x, int at, int[] ids, float[] values, boolean cap) {
     int d = sae.width();
     float[] encoder = sae.encoder().toFloats();
     float[] bias = sae.encoderBias().toFloats();
@@ -91,7 +91,8 @@ final class EditTest {
       }
       activation = Math.max(0, activation);
       double other = activation;
-      for (int i = 0; i < ids.length; i++) if (ids[i] == f) other = values[i];
+      for (int i = 0; i < ids.length; i++)
+        if (ids[i] == f && (!cap || activation > values[i])) other = values[i];
       for (int j = 0; j < d; j++) {
         given[j] += activation * decoder[f * d + j];
         changed[j] += other * decoder[f * d + j];
@@ -108,14 +109,16 @@ final class EditTest {
   @Test
   void featuresTakeTheFullPathThroughTheSae() {
     int[] ids = {7, 3, 31};
-    for (float[] values : List.of(new float[3], new float[] {0.5f, -2, 1})) {
+    for (float[] values :
+        List.of(new float[3], new float[] {0.5f, -2, 1}, new float[] {0.5f, 0, 0.3f})) {
+      boolean cap = values[2] == 0.3f;
       for (TokenSelection tokens : TokenSelection.values()) {
         try (Scope scope = Scope.open()) {
           int prefix = model.vision().config().prefixTokens();
           Tensor pixels = pixels(3);
           Paused paused = model.vision().runUntil(pixels, POINT, Hooks.NONE);
           Moment moment = new Moment(paused, tokens, prefix, List.of(sae));
-          Paused edited = moment.edited(new Edit.Features(sae, ids, values));
+          Paused edited = moment.edited(new Edit.Features(sae, ids, values, cap));
           Tensor mine = model.vision().continueFrom(edited, Hooks.NONE).embedding();
           var hooks =
               Hooks.NONE.edit(
@@ -129,7 +132,7 @@ final class EditTest {
                     int count = tokens.count(prefix, t);
                     for (int row = 0; row < all.length / d; row++) {
                       if (row % t < first || row % t >= first + count) continue;
-                      double[] other = whole(all, row * d, ids, values);
+                      double[] other = whole(all, row * d, ids, values, cap);
                       for (int j = 0; j < d; j++) changed[row * d + j] = (float) other[j];
                     }
                     return Tensor.of(changed, residual.shape());
@@ -151,7 +154,8 @@ final class EditTest {
       int prefix = model.vision().config().prefixTokens();
       Paused paused = model.vision().runUntil(pixels(2), POINT, Hooks.NONE);
       Moment moment = new Moment(paused, TokenSelection.ALL, prefix, List.of(sae));
-      Tensor mine = moment.edited(new Edit.Features(sae, new int[] {1, 2}, new float[2])).value();
+      Tensor mine =
+          moment.edited(new Edit.Features(sae, new int[] {1, 2}, new float[2], false)).value();
       var edit =
           new FeatureEdit(sae, List.of(1, 2), new FeatureEdit.Ablate(), TokenSelection.ALL, prefix);
       assertArrayEquals(edit.edit(POINT, paused.value()).toFloats(), mine.toFloats(), 1e-6f);
@@ -191,7 +195,7 @@ final class EditTest {
         double across = 0.8 * rows[row * d + 1] + 0.6 * rows[row * d + 4];
         assertEquals(across, 0.8 * flat[row * d + 1] + 0.6 * flat[row * d + 4], 1e-5);
       }
-      Edit method = new Edit.Features(sae, new int[] {0, 9}, new float[] {1, 2});
+      Edit method = new Edit.Features(sae, new int[] {0, 9}, new float[] {1, 2}, false);
       float[] far = method.added(moment).toFloats();
       float[] noise = new Edit.Noise(method, 5).added(moment).toFloats();
       float[] other = new Edit.Noise(method, 6).added(moment).toFloats();
@@ -236,12 +240,14 @@ final class EditTest {
     Seen seen = new Seen(sae, 4, true, 1);
     double[][] mean = new double[n][FEATURES];
     double[][] square = new double[n][FEATURES];
+    float[] token = new float[0];
     try (Scope scope = Scope.open()) {
       for (int from = 0; from < n; from += 20) {
         float[] part = java.util.Arrays.copyOfRange(rows, from * 3 * d, (from + 20) * 3 * d);
         seen.add(moment(part, d), java.util.Arrays.copyOfRange(group, from, from + 20));
       }
       float[] dense = sae.encode(Tensor.of(rows, n * 3L, d)).code().dense(FEATURES).toFloats();
+      token = dense;
       for (int i = 0; i < n * 3; i++) {
         for (int f = 0; f < FEATURES; f++) {
           double a = dense[i * FEATURES + f];
@@ -273,12 +279,20 @@ final class EditTest {
     for (int i = 1; i < order.length; i++) {
       assertTrue(difference[order[i - 1]] >= difference[order[i]] && difference[order[i]] > 0);
     }
-    float[] largest = seen.values(new int[] {order[0]}, new Settings.Change.Scale(-2));
-    float[] means = seen.values(new int[] {order[0]}, new Settings.Change.Mean());
+    float[] largest = seen.values(new int[] {order[0]}, groups, new Settings.Change.Scale(-2));
+    float[] means = seen.values(new int[] {order[0]}, groups, new Settings.Change.Mean());
     double sum = 0;
     for (double[] picture : mean) sum += picture[order[0]];
     assertEquals(sum / n, means[0], 1e-5);
     assertTrue(largest[0] < -2 * means[0], "twice the largest, below 0");
+    double without = 0;
+    for (int i = 0; i < n * 3; i++) {
+      if (group[i / 3] % 2 == 1) continue;
+      without = Math.max(without, token[i * FEATURES + order[0]]);
+    }
+    float[] caps = seen.values(new int[] {order[0]}, groups, new Settings.Change.Cap(0.25));
+    assertEquals(0.25 * without, caps[0], 1e-5);
+    assertTrue(without * 2 < -largest[0], "less than with the attribute");
   }
 
   /**
