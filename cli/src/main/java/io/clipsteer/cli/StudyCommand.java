@@ -143,6 +143,13 @@ final class StudyCommand implements Runnable {
     private String select;
 
     @Option(
+        names = "--edit",
+        defaultValue = "ablate",
+        paramLabel = "EDIT",
+        description = "As suppress --edit (default: ${DEFAULT-VALUE}).")
+    private String edit;
+
+    @Option(
         names = "--max-clean-loss",
         defaultValue = "2",
         paramLabel = "POINTS",
@@ -184,7 +191,7 @@ final class StudyCommand implements Runnable {
       Settings settings =
           new Settings(
               Settings.Select.parse(select),
-              new Settings.Change.Ablate(),
+              Settings.Change.parse(edit),
               null,
               List.of(1, 2, 4, 8, 16, 32, 64),
               maxLoss,
@@ -286,6 +293,7 @@ final class StudyCommand implements Runnable {
       asked.put("strength", strength);
       asked.put("correlation", correlation);
       asked.put("select", select);
+      asked.put("edit", edit);
       asked.put("max_clean_loss", maxLoss);
       asked.put("seed", common.seed());
       return asked;
