@@ -98,7 +98,7 @@ final class HarvestCommand implements Callable<Integer> {
       for (HookPoint point : points) clip.vision().check(point);
       Pictures source = pictures.resolve(clip);
       StoreFormat format = Harvest.format(clip, source, points, selection, codec);
-      forecast(format, source.count());
+      forecast(format, source, clip, points);
       var result =
           Harvest.run(clip, source, points, selection, format, out, resume, common.progress());
       result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
@@ -108,12 +108,19 @@ final class HarvestCommand implements Callable<Integer> {
   }
 
   /** Says what will be written, and refuses to begin what the disk cannot hold. */
-  private void forecast(StoreFormat format, long count) {
+  private void forecast(
+      StoreFormat format, Pictures source, ClipModel clip, List<HookPoint> points) {
+    long count = source.count();
     // A folder that is there already will be refused: no forecast of what will not be.
     if (count < 0 || (Files.exists(out) && !resume)) return;
     long bytes = format.bytes(count);
     System.err.printf(
-        Locale.ROOT, "%s: about %.1f MB in %s%n", Counted.of(count, "picture"), bytes * 1e-6, out);
+        Locale.ROOT,
+        "%s: about %.1f MB in %s, about %s%n",
+        Counted.of(count, "picture"),
+        bytes * 1e-6,
+        out,
+        time(count * Harvest.secondsPerImage(clip, source, points)));
     Path there = out.toAbsolutePath();
     while (there != null && !Files.exists(there)) there = there.getParent();
     if (there == null || resume) return;
@@ -132,6 +139,12 @@ final class HarvestCommand implements Callable<Integer> {
     } catch (IOException e) {
       System.err.println("the disk does not tell how much is free: " + Reasons.of(e));
     }
+  }
+
+  private static String time(double seconds) {
+    if (seconds < 90) return String.format(Locale.ROOT, "%.0f s", Math.max(1, seconds));
+    if (seconds < 5400) return String.format(Locale.ROOT, "%.0f min", seconds / 60);
+    return String.format(Locale.ROOT, "%.1f h", seconds / 3600);
   }
 
   private Map<String, Object> json(Harvest.Result result) {

@@ -7,6 +7,7 @@ import io.clipsteer.lab.Versions;
 import java.io.PrintWriter;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -31,6 +32,7 @@ import picocli.CommandLine.TypeConversionException;
       ModelCommand.class,
       ClassifyCommand.class,
       HarvestCommand.class,
+      StoreCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
       IndexCommand.class,
@@ -108,6 +110,8 @@ public final class Main implements Runnable {
           .registerConverter(Path.class, Main::path)
           .setCaseInsensitiveEnumValuesAllowed(true)
           .setUsageHelpAutoWidth(true)
+          // Beside a file of arguments an option may stand again: the later one counts.
+          .setOverwrittenOptionsAllowed(Arrays.stream(args).anyMatch(arg -> arg.startsWith("@")))
           .setParameterExceptionHandler(Main::wrongUsage)
           .setExecutionExceptionHandler((e, command, parsed) -> explain(e, command))
           .execute(args);

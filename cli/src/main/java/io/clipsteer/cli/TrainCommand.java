@@ -49,6 +49,9 @@ import picocli.CommandLine.Spec;
           + " --out runs/all"
     })
 final class TrainCommand implements Callable<Integer> {
+  /** Share of a target L0 that an SAE may be off without a word. */
+  private static final double MISSED = 0.25;
+
   @Mixin private CommonOptions common;
   @Mixin private PictureOptions pictures;
   @Mixin private TrainOptions how;
@@ -94,6 +97,11 @@ final class TrainCommand implements Callable<Integer> {
   private double checkpointMinutes;
 
   @Option(
+      names = "--unchecked",
+      description = "Do not hold the store's files against their checksums first.")
+  private boolean unchecked;
+
+  @Option(
       names = "--mlflow",
       paramLabel = "URI",
       description = "Send settings and curve to an MLflow server too: http://host:port.")
@@ -105,7 +113,9 @@ final class TrainCommand implements Callable<Integer> {
         Stream.of(pictures.isGiven() ? this : null, store, texts).filter(Objects::nonNull).count();
     if (sources != 1) {
       throw new ParameterException(
-          spec.commandLine(), "Give one of --images or --texts, with --model, or --store");
+          spec.commandLine(),
+          (sources == 0 ? "Give" : "More than one source: give only")
+              + " one of --images or --texts, with --model, or --store");
     }
     if (store == null && model == null) {
       throw new ParameterException(spec.commandLine(), "Missing required option: '--model=PATH'");
@@ -126,6 +136,8 @@ final class TrainCommand implements Callable<Integer> {
       return 0;
     }
     try (ActivationStore open = ActivationStore.open(store)) {
+      List<String> points = config.points().stream().map(HookPoint::peerName).toList();
+      if (!unchecked) StoreCommand.check(open, store, points, common.progress());
       if (model == null) {
         train(new TrainSource.FromStore(open, store, null), config);
       } else {
@@ -155,6 +167,17 @@ final class TrainCommand implements Callable<Integer> {
       }
     }
     result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+    for (Training.Trained one : result.saes()) {
+      double target = one.spec().targetL0();
+      double l0 = one.quality().l0();
+      if (target <= 0 || Math.abs(l0 - target) <= MISSED * target) continue;
+      System.err.printf(
+          Locale.ROOT,
+          "%s: L0 is %.1f, not the %.0f of --target-l0. Train on more tokens%n",
+          one.spec().name(),
+          l0,
+          target);
+    }
     common.print(json(result), text(result));
   }
 

@@ -38,7 +38,7 @@ final class CommandsTest {
   private static final JsonMapper STRICT =
       JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
 
-  private static final List<String> GROUPS = List.of("help", "model", "sae");
+  private static final List<String> GROUPS = List.of("help", "model", "sae", "store");
 
   @TempDir private static Path temp;
 
@@ -610,7 +610,10 @@ final class CommandsTest {
     run(words).refused("holds a store already", "--resume");
     Object[] more = Arrays.copyOf(words, words.length + 1);
     more[words.length] = "--resume";
-    assertEquals(0, run(more).json().get("harvested_images").asInt());
+    Ran again = run(more);
+    assertEquals(0, again.json().get("harvested_images").asInt());
+    assertTrue(again.err().contains(" MB in ") && again.err().contains("about 1 s"), again.err());
+    damagedStore(store);
     for (String layers : new String[] {"", "3-1", "x", "1,,2", "0-99999", "-1"}) {
       run(
               "harvest",
@@ -650,6 +653,64 @@ final class CommandsTest {
     run("harvest", "--model", CLIP, "--images", pictures, "--layers", "1", "--out", pictures)
         .refused("is not empty");
     assertTrue(Files.notExists(temp.resolve("s")));
+  }
+
+  /** A byte that changed is found, by store verify and before a training. */
+  private static void damagedStore(Path store) throws IOException {
+    JsonNode whole = run("store", "verify", store, "--json").json();
+    assertEquals(20, whole.get("images").asInt());
+    assertEquals(3L * 20 * 17 * (24 + 4), whole.get("bytes").asLong());
+    Path file = store.resolve("shards/000000.blocks.1.hook_resid_post.bin");
+    byte[] bytes = Files.readAllBytes(file);
+    byte[] other = bytes.clone();
+    other[1000] ^= 1;
+    Files.write(file, other);
+    run("store", "verify", store).refused("blocks.1.hook_resid_post.bin", "checksum", "--resume");
+    Object[] train = {
+      "train",
+      "--store",
+      store,
+      "--layers",
+      "1",
+      "--sae",
+      "topk:k=4",
+      "--expansion",
+      "2",
+      "--train-tokens",
+      "128",
+      "--batch",
+      "64",
+      "--out",
+      temp.resolve("of-damaged")
+    };
+    run(train).refused("blocks.1.hook_resid_post.bin", "checksum");
+    assertTrue(Files.notExists(temp.resolve("of-damaged")));
+    Object[] unchecked = Arrays.copyOf(train, train.length + 1);
+    unchecked[train.length] = "--unchecked";
+    assertEquals(0, run(unchecked).code());
+    Files.write(file, bytes);
+    Ran ran =
+        run(
+            "train",
+            "--store",
+            store,
+            "--layers",
+            "1",
+            "--sae",
+            "relu:l1=1e-3",
+            "--target-l0",
+            "1",
+            "--expansion",
+            "2",
+            "--train-tokens",
+            "128",
+            "--batch",
+            "64",
+            "--out",
+            temp.resolve("far-off"));
+    assertEquals(0, ran.code(), ran.err());
+    assertTrue(ran.err().contains("not the 1 of --target-l0"), ran.err());
+    assertTrue(Files.readString(temp.resolve("far-off/pareto.csv")).contains(",true,1\n"));
   }
 
   // ---- wrong usage and bad input
@@ -752,6 +813,21 @@ final class CommandsTest {
               temp.resolve("never"))
           .refused("checkpoint", "does not exist");
     }
+    // What stands behind a recipe counts; without one, twice is a mistake.
+    Path never = temp.resolve("never");
+    run(
+            "train",
+            "@" + recipes.getFirst(),
+            "--model",
+            CLIP,
+            "--images",
+            pictures,
+            "--batch",
+            "-1",
+            "--out",
+            never)
+        .refused("--batch -1");
+    run("train", "--model", CLIP, "--model", CLIP).wrongUsage("only once");
   }
 
   @Test
@@ -765,6 +841,8 @@ final class CommandsTest {
           {"model", "verify", "--help"},
           {"classify", "--help"},
           {"harvest", "--help"},
+          {"store", "--help"},
+          {"store", "verify", "--help"},
           {"train", "--help"},
           {"steer", "--help"},
           {"report", "--help"},

@@ -192,7 +192,8 @@ final class EvaluateCommandTest {
     assertEquals(0, trained.code(), trained.err());
     JsonNode json = evaluate("--run", mine, "--texts", other, "--images", classes, "--json").json();
     assertEquals(2, json.get("texts").asInt());
-    assertEquals(0, json.get("notes").size(), json::toString);
+    assertEquals(2, json.get("notes").size(), json::toString);
+    assertTrue(json.get("notes").get(0).asString().contains(classes.toString()), json::toString);
     JsonNode sae = json.get("saes").get(0);
     keys(sae, "l0", "l0_end", "l0_others", "l0_positions", "explained_variance", "cosine");
     assertFalse(sae.has("l0_grid") || sae.has("l0_cls"), sae::toString);
@@ -210,6 +211,10 @@ final class EvaluateCommandTest {
     evaluate("--run", run, "--texts", texts).refused("vision tower", "--images");
     evaluate("--run", mine, "--texts", texts, "--legacy").refused("--legacy", "pictures only");
     evaluate("--run", mine, "--texts", temp.resolve("none")).refused("no such file");
+    evaluate("--run", mine, "--texts", classes).refused("is no file");
+    Path odd = Files.write(temp.resolve("odd.txt"), List.of("a dog", "dog ".repeat(200)));
+    JsonNode cut = evaluate("--run", mine, "--texts", odd, "--json").json();
+    assertTrue(cut.get("notes").toString().contains("1 text came to all"), cut::toString);
     Path empty = Files.write(temp.resolve("empty.txt"), List.of("", " "));
     evaluate("--run", mine, "--texts", empty).refused("empty.txt", "no text");
   }

@@ -2,6 +2,7 @@
 package io.clipsteer.lab;
 
 import io.clipsteer.data.AtomicFiles;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -77,6 +78,11 @@ public final class Pareto {
     return best;
   }
 
+  /** Empty without one. */
+  private static String target(double l0) {
+    return l0 > 0 ? BigDecimal.valueOf(l0).stripTrailingZeros().toPlainString() : "";
+  }
+
   private static double l0(Training.Trained one) {
     return one.quality().l0();
   }
@@ -94,12 +100,12 @@ public final class Pareto {
     List<Row> rows = rows(all);
     StringBuilder csv =
         new StringBuilder(
-            "hook_point,sae,l0,explained_variance,alive_fraction,penalty_factor,front,recommended\n");
+            "hook_point,sae,l0,explained_variance,alive_fraction,penalty_factor,front,recommended,target_l0\n");
     for (Row row : rows) {
       csv.append(
           String.format(
               Locale.ROOT,
-              "%s,%s,%.4f,%.6f,%.6f,%.6g,%b,%b%n",
+              "%s,%s,%.4f,%.6f,%.6f,%.6g,%b,%b,%s%n",
               row.trained().spec().point().peerName(),
               row.trained().spec().name(),
               l0(row.trained()),
@@ -107,7 +113,8 @@ public final class Pareto {
               row.trained().quality().aliveFraction(),
               row.trained().factor(),
               row.best(),
-              row.recommended()));
+              row.recommended(),
+              target(row.trained().spec().targetL0())));
     }
     AtomicFiles.writeText(run.resolve("pareto.csv"), csv.toString());
     AtomicFiles.writeText(run.resolve("pareto.svg"), svg(rows));

@@ -77,17 +77,21 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
       var tally = new SparsityTally(layout, width, one.sae().features(), null);
       measured.add(new Measured(one, tally, new MeanToken(width)));
     }
+    var all = new TextTokens(tokenizer(), TokenSelection.ALL);
+    long full = 0;
     try (var task = progress.start("evaluating", lines.size(), "texts")) {
       for (int from = 0; from < lines.size(); from += TextTokens.TEXTS_AT_ONCE) {
         List<String> part =
             lines.subList(from, Math.min(lines.size(), from + TextTokens.TEXTS_AT_ONCE));
+        long[][] ids = tokenizer().encode(part);
+        for (long[] text : ids) if (all.count(text) == tower.config().context()) full++;
         try (Scope scope = Scope.open()) {
-          measure(tower, tokenizer().encode(part), measured);
+          measure(tower, ids, measured);
         }
         task.advance(part.size(), 0);
       }
     }
-    return report(measured, progress);
+    return report(measured, full, progress);
   }
 
   private void measure(TextTower tower, long[][] ids, List<Measured> measured) {
@@ -134,7 +138,12 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
     return places.stream().mapToInt(Integer::intValue).toArray();
   }
 
-  private SparsityReport report(List<Measured> measured, Progress progress) {
+  /**
+   * As {@code evaluation.json} has it.
+   *
+   * @param full texts as long as the tower reads
+   */
+  private SparsityReport report(List<Measured> measured, long full, Progress progress) {
     List<String> notes = new ArrayList<>();
     Seen seen = null;
     TextLibrary library = judge == null ? null : judge.truth.library();
@@ -144,6 +153,19 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
     if (seen != null && seen.right.isEmpty()) {
       notes.add("Zero-shot is left out: no picture with a class could be read");
       seen = null;
+    }
+    if (judge != null && seen != null) {
+      notes.add("Zero-shot is on pictures of " + judge.pictures.set().origin());
+      if (saes.all().stream().anyMatch(one -> one.selection() == TokenSelection.ALL)) {
+        notes.add(
+            "Where an SAE reads all tokens, its ablations make all prompts alike: they leave"
+                + " chance");
+      }
+    }
+    if (full > 0) {
+      int context = Objects.requireNonNull(model().text()).config().context();
+      notes.add(
+          Counted.of(full, "text") + " came to all " + context + " tokens: what is longer was cut");
     }
     List<SparsityReport.Entry> entries = new ArrayList<>();
     for (Measured m : measured) {

@@ -105,7 +105,10 @@ public sealed interface TrainSource {
     public static Texts read(Path file) {
       try {
         if (!Files.isRegularFile(file)) {
-          throw new InputException(file, "there is no such file", "Name a file with a text a line");
+          throw new InputException(
+              file,
+              Files.exists(file) ? "is no file" : "there is no such file",
+              "Name a file with a text a line");
         }
         if (Files.size(file) > MOST_BYTES) {
           throw new InputException(file, "is larger than 1 GiB", "Give fewer texts");

@@ -187,7 +187,8 @@ final class TextSparsityRunTest {
         SparsityReport report = new TextSparsityRun(source, saes, judge).run(Progress.SILENT);
         assertEquals(5, report.images());
         assertTrue(report.texts());
-        assertEquals(List.of(), report.notes());
+        assertEquals(2, report.notes().size(), report.notes()::toString);
+        assertTrue(report.notes().getFirst().endsWith("classes"), report.notes()::toString);
         double original = crossEntropy(model, seen, right, null, saes.all().getFirst().point());
         for (int i = 0; i < 3; i++) {
           RunSaes.One one = saes.all().get(i);

@@ -11,7 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -95,12 +97,11 @@ public final class ActivationStore implements AutoCloseable {
         throw new InputException(
             file,
             "has " + channel.size() + " bytes instead of " + bytes,
-            "Delete its shard's .json and harvest with --resume");
+            "harvest with --resume makes it again");
       }
       return channel.map(FileChannel.MapMode.READ_ONLY, 0, bytes, arena);
     } catch (IOException e) {
-      throw new InputException(
-          file, "cannot be read", "Delete its shard's .json and harvest with --resume", e);
+      throw new InputException(file, "cannot be read", "harvest with --resume makes it again", e);
     }
   }
 
@@ -166,16 +167,24 @@ public final class ActivationStore implements AutoCloseable {
     }
   }
 
+  /** Size of all data files of so many hook points. */
+  public long bytes(int hookPoints) {
+    return images * format.bytesPerImage() * hookPoints;
+  }
+
   /**
-   * Holds every file against its checksum.
+   * Holds the files of hook points against their checksums.
    *
+   * @param hookPoints some of {@link StoreFormat#hookPoints}
+   * @param progress is told the bytes of each file
    * @return the damaged files, empty when all is well
    */
-  public List<Path> verify(java.util.function.LongConsumer progress) {
+  public List<Path> verify(Collection<String> hookPoints, LongConsumer progress) {
     List<Path> damaged = new ArrayList<>();
     for (int s = 0; s < shards.size(); s++) {
       for (int p = 0; p < format.hookPoints().size(); p++) {
         String point = format.hookPoints().get(p);
+        if (!hookPoints.contains(point)) continue;
         MemorySegment bytes = data.get(s).get(p);
         @Nullable String told = shards.get(s).sha256().get(point);
         if (!Hashes.sha256(bytes).equals(told)) damaged.add(Shard.data(store, s, point));

@@ -94,7 +94,7 @@ final class ActivationStoreTest {
         Arena arena = Arena.ofConfined()) {
       assertEquals(IMAGES - 2, store.images());
       assertEquals((IMAGES - 2) * TOKENS, store.tokens());
-      assertEquals(List.of(), store.verify(bytes -> {}));
+      assertEquals(List.of(), store.verify(store.format().hookPoints(), bytes -> {}));
       long[] tokens = {104, 0, 52, 51, 7};
       MemorySegment out = arena.allocate(4L * tokens.length * WIDTH);
       for (int point = 0; point < 2; point++) {
@@ -180,7 +180,7 @@ final class ActivationStoreTest {
     bytes[17] ^= 4;
     Files.write(shard, bytes);
     try (ActivationStore store = ActivationStore.open(folder)) {
-      assertEquals(List.of(shard), store.verify(b -> {}));
+      assertEquals(List.of(shard), store.verify(store.format().hookPoints(), b -> {}));
     }
     Files.write(shard, Arrays.copyOf(bytes, bytes.length - 1));
     refused("bytes instead of", () -> ActivationStore.open(folder).close());

@@ -77,7 +77,11 @@ public final class Hooks {
   static void checkPoint(HookPoint point, TowerKind tower, int layers) {
     if (point.tower() != tower || point.layer() < 0 || point.layer() >= layers) {
       throw new InputException(
-          point, "no such hook point", "This " + tower + " tower has blocks 0 to " + (layers - 1));
+          point,
+          point.tower() == tower
+              ? "no such hook point"
+              : "belongs to the " + point.tower().word() + " tower",
+          "Name one of blocks 0 to " + (layers - 1) + " of the " + tower.word() + " tower");
     }
   }
 }
