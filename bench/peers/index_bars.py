@@ -13,6 +13,8 @@ Before:
   ./clipsteer index --run run6 --images wtest --labels wtest-plain.jsonl --out i6test # also --units neurons
 Then: python bench/peers/index_bars.py i6val i6test [run6]
 
+With --monosemanticity INDEX (of features and neurons) that alone, which needs no labels.
+
 --plain leaves out what a thing is and looks like where a word is written on it: there the demo CLIP sees the word alone,
 which is what it was made to do, so that no unit can know the thing.
 """
@@ -100,6 +102,9 @@ def plain(file):
 
 if sys.argv[1] == "--plain":
     sys.exit(plain(sys.argv[2]))
+if sys.argv[1] == "--monosemanticity":
+    print(json.dumps({"monosemanticity": monosemanticity(sys.argv[2])}, indent=2))
+    sys.exit()
 val, test = sys.argv[1:3]
 result = {}
 for unit in ("feature", "neuron"):
