@@ -9,6 +9,7 @@ import io.clipsteer.lab.Progress;
 import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -45,11 +46,7 @@ final class CommonOptions {
       description = "Threads of a tensor operation, from 1 (default: all processors).")
   private @Nullable Integer threads;
 
-  @Option(
-      names = {"-h", "--help"},
-      usageHelp = true,
-      description = "Show this help.")
-  private boolean help;
+  @Mixin private HelpOption help;
 
   long seed() {
     return seed;
