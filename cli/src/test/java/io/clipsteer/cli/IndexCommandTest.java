@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.tensor.SafeTensors;
+import io.clipsteer.data.tensor.TensorFile;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -14,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 import javax.imageio.ImageIO;
@@ -246,6 +249,7 @@ final class IndexCommandTest {
       }
     }
     String run = IndexCommandTest.run.toString();
+    textScoresAreThoseOfTheNamesTimesStrength();
     String text = execute("search", "--run", run, "--text", "dark").out();
     assertFalse(text.contains("topk-k-"), text + ": one SAE a layer needs no name");
     execute("search", "--run", run, "--feature", "3").refused("--sae");
@@ -254,6 +258,31 @@ final class IndexCommandTest {
         .refused("9-3");
     execute("search", "--run", run, "--image", images.resolve("p00.png"), "--patches", "999")
         .refused("--patches 999");
+  }
+
+  /** "dark" is a word of the vocabulary, so that its score as a name is in the table. */
+  private static void textScoresAreThoseOfTheNamesTimesStrength() {
+    List<Double> expected = new ArrayList<>();
+    JsonNode named =
+        sql("SELECT sae, id, score FROM feature_names WHERE method = 'both' AND word = 'dark'")
+            .json()
+            .get("rows");
+    try (TensorFile file = SafeTensors.open(run.resolve("index/feature_vectors.safetensors"))) {
+      for (JsonNode row : named) {
+        String group = row.get(0).asString().contains("blocks.1") ? "0" : "1";
+        float strength = file.get(group + ".strength").toFloats()[row.get(1).asInt()];
+        expected.add(row.get(2).asDouble() * strength);
+      }
+    }
+    expected.sort(Comparator.reverseOrder());
+    JsonNode found =
+        execute("search", "--run", run, "--text", "dark", "--count", "5", "--json")
+            .json()
+            .get("features");
+    assertTrue(expected.size() >= 5 && expected.getFirst() > 0, expected::toString);
+    for (int i = 0; i < 5; i++) {
+      assertEquals(expected.get(i), found.get(i).get("score").asDouble(), 1e-6);
+    }
   }
 
   @Test

@@ -72,7 +72,9 @@ public record FeatureSearch(
   }
 
   /**
-   * By a text: how well a feature's pictures and its effect both point to it, as names are scored.
+   * By a text: how well a feature's pictures and its effect both point to it, as names are scored,
+   * times how strongly its activation goes with what pictures show. A feature of three pictures
+   * points somewhere precisely, yet is seldom the one that stands for the text.
    *
    * @param embedding of the text, unit length [e]
    */
@@ -91,8 +93,13 @@ public record FeatureSearch(
         int units = frequencies.get(g).length;
         float[] images = cosines(file, g + ".images", units, query);
         float[] decoder = cosines(file, g + ".decoder", units, query);
+        if (!file.tensors().containsKey(g + ".strength")) {
+          throw new InputException(
+              folder.path(), "was made by an older clipsteer, for other scores", "Index again");
+        }
+        float[] strength = floats(file, g + ".strength", units);
         for (int u = 0; u < units; u++) {
-          float score = Namer.both(decoder[u], images[u]);
+          float score = Namer.both(decoder[u], images[u]) * strength[u];
           if (score > 0) all.add(new Scored(g, u, score));
         }
       }

@@ -68,6 +68,7 @@ public final class Indexer {
         int n = group.tally().units();
         stored.add(StoredTensor.ofFloats(g + ".images", vectors.images(), n, e));
         stored.add(StoredTensor.ofFloats(g + ".decoder", vectors.decoder(), n, e));
+        stored.add(StoredTensor.ofFloats(g + ".strength", vectors.strength(), n));
         if (namer == null) continue;
         List<Name> all = namer.names(vectors, progress);
         names.put(group, all);

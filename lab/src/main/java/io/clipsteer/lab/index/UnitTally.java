@@ -348,6 +348,25 @@ final class UnitTally {
     return mean;
   }
 
+  /**
+   * How strongly the activation goes with what the pictures show: {@code ‖cov(a, e)‖ / σ_a} over
+   * all pictures, with a the largest activation of a picture and e its unit embedding. Its product
+   * with the cosine between a text and {@code E[ae]/E[a] − E[e]} is the covariance of the
+   * standardised activation with the pictures' similarity to that text. From 0 to 1; 0 for a unit
+   * that never was active, or always alike.
+   */
+  double strength(int unit) {
+    double[] own = meanEmbedding(unit);
+    if (own == null) return 0;
+    double[] all = meanEmbedding();
+    double square = 0;
+    for (int j = 0; j < width; j++) square += (own[j] - all[j]) * (own[j] - all[j]);
+    double mean = maxSum[unit] / pictures;
+    double variance = maxSquares[unit] / pictures - mean * mean;
+    double value = Math.sqrt(square / variance) * mean;
+    return Double.isFinite(value) ? Math.min(1, value) : 0;
+  }
+
   /** Mean of all pictures' embeddings. */
   double[] meanEmbedding() {
     double[] mean = new double[width];

@@ -20,9 +20,10 @@ import org.jspecify.annotations.Nullable;
  * @param decoder how the embedding of the mean picture moves when the unit's direction is added to
  *     every token, as far as its largest activation, and carried through the rest of the tower,
  *     [units,e]
+ * @param strength {@link UnitTally#strength}, [units]
  * @param width e
  */
-record UnitVectors(float[] images, float[] decoder, int width) {
+record UnitVectors(float[] images, float[] decoder, float[] strength, int width) {
   private static final int BATCH = 64;
 
   static UnitVectors of(
@@ -30,10 +31,12 @@ record UnitVectors(float[] images, float[] decoder, int width) {
     int width = model.vision().config().embedDim();
     UnitTally tally = group.tally();
     float[] images = new float[Math.multiplyExact(tally.units(), width)];
+    float[] strength = new float[tally.units()];
     double[] all = tally.meanEmbedding();
     for (int u = 0; u < tally.units(); u++) {
       double[] own = tally.meanEmbedding(u);
       if (own == null) continue;
+      strength[u] = (float) tally.strength(u);
       for (int j = 0; j < width; j++) images[u * width + j] = (float) (own[j] - all[j]);
     }
     normalise(images, width);
@@ -58,7 +61,7 @@ record UnitVectors(float[] images, float[] decoder, int width) {
       }
     }
     normalise(decoder, width);
-    return new UnitVectors(images, decoder, width);
+    return new UnitVectors(images, decoder, strength, width);
   }
 
   private static int[] alive(UnitTally tally) {

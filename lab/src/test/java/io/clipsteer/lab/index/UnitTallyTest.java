@@ -199,6 +199,25 @@ final class UnitTallyTest {
   }
 
   @Test
+  void strengthIsTheLengthOfTheCovarianceOverTheActivationsDeviation() {
+    UnitTally tally = tally(ALL, 16);
+    for (int u = 0; u < UNITS; u++) {
+      double mean = 0;
+      for (int p = 0; p < PICTURES; p++) mean += max(ALL, p, u) / PICTURES;
+      double variance = 0;
+      double[] covariance = new double[E];
+      for (int p = 0; p < PICTURES; p++) {
+        double off = max(ALL, p, u) - mean;
+        variance += off * off / PICTURES;
+        for (int j = 0; j < E; j++) covariance[j] += off * embeddings[p][j] / PICTURES;
+      }
+      double square = 0;
+      for (double c : covariance) square += c * c;
+      assertEquals(u == 0 ? 0 : Math.sqrt(square / variance), tally.strength(u), 1e-12);
+    }
+  }
+
+  @Test
   void theStrongestPicturesAndTheirMapsAreKept() {
     UnitTally tally = tally(ALL, 11);
     for (int u = 0; u < UNITS; u++) {
