@@ -7,11 +7,11 @@ Before:
   ./clipsteer world generate --set mixed --split validation --count 4000 --seed 12 --out wval
   ./clipsteer world generate --set mixed --split test --count 4000 --seed 13 --out wtest
   for s in wval wtest; do python bench/peers/index_bars.py --plain $s/factors.jsonl > $s-plain.jsonl; done
-  ./clipsteer train --model demo --images wtrain --layers 6 --sae topk:k=8 --expansion 32 \
-      --train-tokens 3000000 --lr 1e-3 --dead-tokens 200000 --out run6
-  ./clipsteer index --run run6 --images wval --labels wval-plain.jsonl --out i6val    # also --units neurons
-  ./clipsteer index --run run6 --images wtest --labels wtest-plain.jsonl --out i6test # also --units neurons
-Then: python bench/peers/index_bars.py i6val i6test [run6]
+  ./clipsteer train --model demo --images wtrain --layers 6,7 --sae topk:k=8 --expansion 32 \
+      --train-tokens 3000000 --lr 1e-3 --dead-tokens 200000 --out run67
+  ./clipsteer index --run run67 --images wval --labels wval-plain.jsonl --out ival    # also --units neurons
+  ./clipsteer index --run run67 --images wtest --labels wtest-plain.jsonl --out itest # also --units neurons
+Then: python bench/peers/index_bars.py ival itest [run67]
 
 With --monosemanticity INDEX (of features and neurons) that alone, which needs no labels.
 
@@ -65,9 +65,9 @@ def monosemanticity(index):
 
 def names(test):
     values = {}
-    for i, f, v in ask(test, "SELECT id, factor, value FROM feature_labels WHERE auroc >= 0.95 GROUP BY ALL"):
-        values.setdefault(i, []).append((f, v))
-    first = {r[0]: r[1] for r in ask(test, "SELECT id, word FROM feature_names WHERE method = 'both' AND rank = 1")}
+    for sae, i, f, v in ask(test, "SELECT sae, id, factor, value FROM feature_labels WHERE auroc >= 0.95 GROUP BY ALL"):
+        values.setdefault((sae, i), []).append((f, v))
+    first = {(r[0], r[1]): r[2] for r in ask(test, "SELECT sae, id, word FROM feature_names WHERE method = 'both' AND rank = 1")}
     sure = {i: v[0] for i, v in values.items() if len(v) == 1 and v[0][0] not in UNNAMED}
     hits = sum(first.get(i) in WORDS.get(fv, {fv[1], fv[1] + "s"}) for i, fv in sure.items())
     return wilson(hits, len(sure))
@@ -80,11 +80,11 @@ white blond grey man woman hat glasses beard waterbird suit dress phone hammer c
 def search(run, val, test):
     right = {}
     said = {"waterbird": "waterbird", "hat": "hat", "glasses": "glasses", "beard": "beard", "brick": "bricks", "wood": "planks"}
-    for i, f, v in ask(test, "SELECT id, factor, value FROM feature_labels WHERE auroc >= 0.95 GROUP BY ALL"):
+    for sae, i, f, v in ask(test, "SELECT sae, id, factor, value FROM feature_labels WHERE auroc >= 0.95 GROUP BY ALL"):
         if f not in UNNAMED | {"texture"}:
-            right.setdefault(said.get(f if v == "yes" else v, v), set()).add(i)
+            right.setdefault(said.get(f if v == "yes" else v, v), set()).add((sae, i))
     words = [w for w in ASKED if w in right][:30]
-    found = {w: [h["id"] for h in call("search", "--run", run, "--index", val, "--text", w, "--count", "5")["features"]] for w in words}
+    found = {w: [(h["sae"], h["id"]) for h in call("search", "--run", run, "--index", val, "--text", w, "--count", "5")["features"]] for w in words}
     missed = [w for w in words if not right[w] & set(found[w])]
     return {"words": len(words), "right among the first 5": len(words) - len(missed), "missed": missed}
 
@@ -109,7 +109,7 @@ val, test = sys.argv[1:3]
 result = {}
 for unit in ("feature", "neuron"):
     areas = reached(val, test, unit)
-    for what, keys in (("all values", list(areas)), ("values with words", [k for k in areas if k[0] not in UNNAMED | {"texture"}])):
+    for what, keys in (("all values", list(areas)), ("values the bar names", [k for k in areas if k[0] not in UNNAMED])):
         result[f"{unit}: AUROC >= 0.95, {what}"] = wilson(sum(areas[k] >= 0.95 for k in keys), len(keys))
 result["monosemanticity"] = monosemanticity(val)
 result["first name is the value's word"] = names(test)
