@@ -18,6 +18,7 @@ import io.clipsteer.lab.suppress.Cue;
 import io.clipsteer.lab.suppress.CueResult;
 import io.clipsteer.lab.suppress.InjectedCue;
 import io.clipsteer.lab.suppress.Settings;
+import io.clipsteer.lab.suppress.SuppressionReport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -192,7 +193,8 @@ final class StudyCommand implements Runnable {
               List.of(1, 2, 4, 8, 16, 32, 64),
               maxLoss,
               10,
-              common.seed());
+              common.seed(),
+              Settings.Goal.INDEPENDENCE);
       if (batch < 1 || batch > 1 << 16) {
         throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
       }
@@ -263,7 +265,9 @@ final class StudyCommand implements Runnable {
       Path pictures = out.resolve("pictures").resolve(name);
       NewFolder.delete(pictures); // Of a study that was stopped.
       long seed = common.seed() * 1000 + repeat;
-      CueResult result = study.run(cue, pictures, seed, true, common.progress());
+      SuppressionReport report = study.run(cue, pictures, seed, true, common.progress());
+      CueResult result = CueResult.of(cue, seed, report);
+      AtomicFiles.writeJson(out.resolve("suppressions").resolve(name + ".json"), report.json());
       AtomicFiles.writeJson(file, result);
       return result;
     }
@@ -290,6 +294,7 @@ final class StudyCommand implements Runnable {
       asked.put("correlation", correlation);
       asked.put("select", select);
       asked.put("edit", edit);
+      asked.put("goal", "independence");
       asked.put("max_clean_loss", maxLoss);
       asked.put("seed", common.seed());
       return asked;

@@ -166,7 +166,8 @@ final class SuppressOptions {
         sizes,
         maxLoss,
         draws,
-        seed);
+        seed,
+        Settings.Goal.WORST_GROUP);
   }
 
   /** How Defense-Prefix is to be learnt; null where it is not. */

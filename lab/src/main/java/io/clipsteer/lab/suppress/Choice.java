@@ -22,24 +22,22 @@ record Choice(Candidate candidate, Score score) {
   }
 
   /**
-   * The one with the highest worst group that costs no more than is allowed; of equal ones the one
-   * that changes less, then the earlier one. Null where none is better than doing nothing.
-   *
-   * @param maxLoss points of accuracy
+   * The one that reaches most of the settings' goal and costs no more than is allowed; of equal
+   * ones the one that changes less, then the earlier one. Null where none is better than doing
+   * nothing.
    */
-  static @Nullable Choice best(List<Choice> all, Candidate.Family family, double maxLoss) {
+  static @Nullable Choice best(
+      List<Choice> all, Candidate.Family family, Groups groups, Settings settings) {
     Choice best = null;
     for (Choice one : all) {
-      if (one.candidate.family() != family || !one.isBetter() || !one.isWithin(maxLoss)) continue;
-      double gain = best == null ? 1 : one.score.worstAfter() - best.score.worstAfter();
+      if (one.candidate.family() != family || !one.isWithin(settings.maxLoss())) continue;
+      double reached = one.score.after(settings.goal(), groups);
+      if (reached <= one.score.before(settings.goal(), groups)) continue;
+      double gain = best == null ? 1 : reached - best.score.after(settings.goal(), groups);
       boolean smaller = best != null && one.candidate.size() < best.candidate.size();
       if (gain > 0 || gain == 0 && smaller) best = one;
     }
     return best;
-  }
-
-  private boolean isBetter() {
-    return score.worstAfter() > score.worstBefore();
   }
 
   /** Whether it costs no more than is allowed; rounding aside. */

@@ -45,7 +45,8 @@ public record CueResult(
    */
   public record Trend(double slope, double low, double high, int studies) {}
 
-  static CueResult of(Cue cue, long seed, SuppressionReport report) {
+  /** Of a study's report, groups in its order. */
+  public static CueResult of(Cue cue, long seed, SuppressionReport report) {
     Score test = report.test();
     Map<String, After> baselines = new LinkedHashMap<>();
     for (SuppressionReport.Baseline baseline : report.baselines()) {
@@ -78,12 +79,15 @@ public record CueResult(
 
   private static @Nullable Integer bestLayer(SuppressionReport report) {
     Integer best = null;
-    double most = report.validation().worstBefore();
+    Settings.Goal goal = report.settings().goal();
+    Groups groups = report.study().groups();
+    double most = report.validation().before(goal, groups);
     for (SuppressionReport.Swept swept : report.sweep()) {
       for (Choice choice : swept.sizes()) {
         if (choice.candidate().family() != Candidate.Family.FEATURES) continue;
-        if (choice.score().worstAfter() <= most) continue;
-        most = choice.score().worstAfter();
+        double reached = choice.score().after(goal, groups);
+        if (reached <= most) continue;
+        most = reached;
         best = swept.layer();
       }
     }

@@ -69,8 +69,10 @@ public record InjectedCue(
    * @param folder for the pictures, absent or empty
    * @param seed of halves, parts, places and who gets the cue where it only goes with the label
    * @param baselines whether the baselines are asked too
+   * @return what suppression did; {@link CueResult#of} says what that means for the cue
    */
-  public CueResult run(Cue cue, Path folder, long seed, boolean baselines, Progress progress) {
+  public SuppressionReport run(
+      Cue cue, Path folder, long seed, boolean baselines, Progress progress) {
     List<Labelled> all = labelled(seed);
     List<Part> parts = NewFolder.write(folder, at -> write(at, folder, all, cue, seed, progress));
     TextLibrary probe = probe(parts.getFirst(), progress);
@@ -86,9 +88,7 @@ public record InjectedCue(
     }
     String source = images.origin() + " with a cue";
     Study study = new Study(groups, cases.get(0), cases.get(1), cases.get(2), true, source);
-    SuppressionReport report =
-        new SuppressionRun(model, saes, study, settings).run(baselines, progress);
-    return CueResult.of(cue, seed, report);
+    return new SuppressionRun(model, saes, study, settings).run(baselines, progress);
   }
 
   // ---- the pictures ----------------------------------------------------------------------------

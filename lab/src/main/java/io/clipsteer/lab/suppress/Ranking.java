@@ -115,7 +115,7 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
   }
 
   /**
-   * Takes what raises the worst group's smooth accuracy most, as long as anything does. After the
+   * Takes what brings smooth accuracies nearest to the goal, as long as anything does. After the
    * first round a feature is asked again only while what it gave last could beat the best of the
    * round (lazy greedy, Minoux 1978): what it gives seldom grows as others are taken.
    */
@@ -123,7 +123,7 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
     Map<Integer, Double> gave = new LinkedHashMap<>();
     for (int id : pool) gave.put(id, Double.POSITIVE_INFINITY);
     List<Integer> taken = new ArrayList<>();
-    double reached = tried().ask(null).worst(groups.count());
+    double reached = reached(tried().ask(null));
     try (var task = progress.start("taking features one by one", TAKEN, "features")) {
       while (taken.size() < TAKEN) {
         int best = -1;
@@ -132,7 +132,7 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
           if (gave.getOrDefault(id, 0.0) <= most) break;
           int[] with =
               IntStream.concat(taken.stream().mapToInt(i -> i), IntStream.of(id)).toArray();
-          double gives = tried().ask(edit(with)).worst(groups.count()) - reached;
+          double gives = reached(tried().ask(edit(with))) - reached;
           gave.put(id, gives);
           if (gives > most) {
             most = gives;
@@ -147,6 +147,10 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
       }
     }
     return taken.stream().mapToInt(Integer::intValue).toArray();
+  }
+
+  private double reached(Probe.Answers answers) {
+    return settings.goal().value(groups, answers.smooth(groups.count()));
   }
 
   /** What gave most first; of equal ones the one earlier in the pool. */

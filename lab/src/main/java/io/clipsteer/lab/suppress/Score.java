@@ -3,9 +3,11 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.stats.McNemar;
 import io.clipsteer.data.stats.Paired;
+import io.clipsteer.data.stats.Share;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,6 +52,22 @@ record Score(List<Paired> groups, Paired clean) {
   /** All groups together: every picture counts alike. */
   Paired overall() {
     return groups.stream().reduce(NONE, Paired::plus);
+  }
+
+  /** How much of a goal is reached without the edit. */
+  double before(Settings.Goal goal, Groups of) {
+    return goal.value(of, accuracies(Paired::before));
+  }
+
+  /** How much of a goal is reached with the edit. */
+  double after(Settings.Goal goal, Groups of) {
+    return goal.value(of, accuracies(Paired::after));
+  }
+
+  private double[] accuracies(Function<Paired, Share> which) {
+    return groups.stream()
+        .mapToDouble(g -> g.n() == 0 ? Double.NaN : which.apply(g).value())
+        .toArray();
   }
 
   double worstBefore() {

@@ -4,6 +4,7 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.stats.SignFlip;
 import io.clipsteer.engine.model.TokenSelection;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxLoss points of accuracy that may be lost, overall and on the clean set
  * @param draws how many random edits of each kind
  * @param seed of everything random
+ * @param goal what a set of features is chosen for
  */
 public record Settings(
     Select select,
@@ -26,8 +28,45 @@ public record Settings(
     List<Integer> sizes,
     double maxLoss,
     int draws,
-    long seed) {
+    long seed,
+    Goal goal) {
   private static final int LARGEST = 4096;
+
+  /** What is to rise. */
+  public enum Goal {
+    /** The lowest of the groups' accuracies. */
+    WORST_GROUP,
+    /**
+     * How little answers lean on the attribute: minus the mean over strata of how far accuracy with
+     * the attribute is from accuracy without. A classifier that has learnt to see the attribute's
+     * absence as well stays wrong there whatever is taken away, so that the worst group stops
+     * rising while this goes on.
+     */
+    INDEPENDENCE;
+
+    /**
+     * Its value.
+     *
+     * @param accuracies of each group; NaN for one without pictures
+     */
+    double value(Groups groups, double[] accuracies) {
+      if (this == WORST_GROUP) {
+        return Arrays.stream(accuracies).filter(a -> !Double.isNaN(a)).min().orElse(Double.NaN);
+      }
+      int[] pictures = Arrays.stream(accuracies).mapToInt(a -> Double.isNaN(a) ? 0 : 1).toArray();
+      List<Groups.Stratum> strata = groups.comparable(pictures);
+      double value = 0;
+      for (Groups.Stratum stratum : strata) {
+        double gap = mean(accuracies, stratum.with()) - mean(accuracies, stratum.without());
+        value -= Math.abs(gap) / strata.size();
+      }
+      return value;
+    }
+
+    private static double mean(double[] accuracies, List<Integer> groups) {
+      return groups.stream().mapToDouble(g -> accuracies[g]).average().orElseThrow();
+    }
+  }
 
   /** What ranks features. */
   public enum Select {

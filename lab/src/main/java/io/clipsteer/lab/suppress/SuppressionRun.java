@@ -76,7 +76,7 @@ public record SuppressionRun(
               "choosing on validation",
               progress);
       List<Choice> choices = Choice.all(candidates, study.groups(), validated);
-      Choice chosen = Choice.best(choices, Candidate.Family.FEATURES, settings.maxLoss());
+      Choice chosen = Choice.best(choices, Candidate.Family.FEATURES, study.groups(), settings);
       List<Candidate> finals = new ArrayList<>();
       if (chosen != null) finals.add(chosen.candidate());
       if (baselines) finals.addAll(rivals(choices, chosen, training));
@@ -164,7 +164,7 @@ public record SuppressionRun(
   private List<Candidate> rivals(List<Choice> choices, @Nullable Choice chosen, Training training) {
     List<Candidate> rivals = new ArrayList<>();
     for (var family : List.of(Candidate.Family.NEURONS, Candidate.Family.DIRECTION)) {
-      Choice best = Choice.best(choices, family, settings.maxLoss());
+      Choice best = Choice.best(choices, family, study.groups(), settings);
       if (best != null) rivals.add(best.candidate());
     }
     if (chosen == null) return rivals;
@@ -255,7 +255,7 @@ public record SuppressionRun(
     }
     List<@Nullable Choice> bests = new ArrayList<>();
     for (List<Choice> own : bySae.values()) {
-      bests.add(Choice.best(own, Candidate.Family.FEATURES, settings.maxLoss()));
+      bests.add(Choice.best(own, Candidate.Family.FEATURES, study.groups(), settings));
     }
     double[] p =
         bests.stream()

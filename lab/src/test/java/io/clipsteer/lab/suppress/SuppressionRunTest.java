@@ -209,7 +209,14 @@ final class SuppressionRunTest {
 
   private static Settings settings(Settings.Select select, double maxLoss) {
     return new Settings(
-        select, new Settings.Change.Ablate(), TokenSelection.CLS, List.of(1, 2, 4), maxLoss, 2, 7);
+        select,
+        new Settings.Change.Ablate(),
+        TokenSelection.CLS,
+        List.of(1, 2, 4),
+        maxLoss,
+        2,
+        7,
+        Settings.Goal.WORST_GROUP);
   }
 
   /** Right answers by group, with the whole tower and the steering command's edit. */
@@ -412,6 +419,55 @@ final class SuppressionRunTest {
   }
 
   @Test
+  void independenceIsTheMeanGapBetweenWithAndWithout() {
+    // Asked "no" without and twice with the attribute, "yes" without and with; one group is empty.
+    Groups groups =
+        new Groups(
+            List.of("a", "b", "c", "d", "e", "f"),
+            new int[] {0, 0, 0, 1, 1, 2},
+            new boolean[] {false, true, true, false, true, false});
+    double[] accuracies = {0.9, 0.5, 0.6, 0.4, 0.7, Double.NaN};
+    // |0.9 - 0.55| = 0.35 and |0.4 - 0.7| = 0.3.
+    assertEquals(-0.325, Settings.Goal.INDEPENDENCE.value(groups, accuracies), 1e-12);
+    assertEquals(0.4, Settings.Goal.WORST_GROUP.value(groups, accuracies));
+  }
+
+  @Test
+  void independenceIsChosenWhereTheWorstGroupCannotRise() {
+    // "yes" is asked without and with the attribute: 50 of 100 right either way with the larger
+    // edit, whose worst group is no better than the smaller one's.
+    Place place = new Place(HookPoint.residPost(1), TokenSelection.ALL);
+    Edit edit = new Edit.Coordinates(new int[] {1}, new float[1]);
+    List<Choice> all = new ArrayList<>();
+    for (int lost : new int[] {10, 40}) {
+      Paired without = new Paired(50, 1, 0, 49);
+      Score score =
+          new Score(List.of(without, new Paired(90 - lost, 0, lost, 10)), new Paired(0, 0, 0, 0));
+      all.add(new Choice(new Candidate(Candidate.Family.FEATURES, place, "s", lost, edit), score));
+    }
+    Groups two = new Groups(List.of("without", "with"), new int[2], new boolean[] {false, true});
+    assertEquals(10, chosen(all, two, Settings.Goal.WORST_GROUP));
+    assertEquals(40, chosen(all, two, Settings.Goal.INDEPENDENCE));
+  }
+
+  private static int chosen(List<Choice> all, Groups groups, Settings.Goal goal) {
+    Settings plain = settings(Settings.Select.ENERGY, 100);
+    Settings settings =
+        new Settings(
+            plain.select(),
+            plain.change(),
+            plain.at(),
+            plain.sizes(),
+            plain.maxLoss(),
+            plain.draws(),
+            plain.seed(),
+            goal);
+    Choice best = Choice.best(all, Candidate.Family.FEATURES, groups, settings);
+    assertNotNull(best);
+    return best.candidate().size();
+  }
+
+  @Test
   void takesNothingThatCostsTooMuch() {
     // An accuracy that may not fall, and features whose every edit lowers it: nothing is chosen.
     Score harmful =
@@ -423,9 +479,11 @@ final class SuppressionRunTest {
     Edit edit = new Edit.Coordinates(new int[] {1}, new float[1]);
     var candidate = new Candidate(Candidate.Family.FEATURES, place, "s", 1, edit);
     List<Choice> all = List.of(new Choice(candidate, harmful));
-    assertNull(Choice.best(all, Candidate.Family.FEATURES, 2.4));
-    assertNotNull(Choice.best(all, Candidate.Family.FEATURES, 2.5));
-    assertNull(Choice.best(all, Candidate.Family.NEURONS, 100));
+    Groups two = new Groups(List.of("without", "with"), new int[2], new boolean[] {false, true});
+    Settings.Select any = Settings.Select.ENERGY;
+    assertNull(Choice.best(all, Candidate.Family.FEATURES, two, settings(any, 2.4)));
+    assertNotNull(Choice.best(all, Candidate.Family.FEATURES, two, settings(any, 2.5)));
+    assertNull(Choice.best(all, Candidate.Family.NEURONS, two, settings(any, 100)));
     // Clean: 52 % before, 50 % after.
     assertEquals(0.52, harmful.cleanBefore());
     assertEquals(0.50, harmful.cleanAfter());
