@@ -170,14 +170,13 @@ final class SteerabilityCommand implements Callable<Integer> {
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Pictures set = pictures.resolve(clip);
       TextLibrary library = vocabulary.resolve(clip, common.progress());
-      var measurement = new SteerabilityRun(clip, set, saes, library, settings);
+      var known = Findings.known(IndexFolder.of(folder), library);
+      var measurement = new SteerabilityRun(clip, set, saes, library, settings, known);
       measurement.check();
       SteerabilityFolder place =
-          SteerabilityFolder.open(out, config(settings, folder, trained, clip, set, library));
-      SteerabilityReport measured = measurement.run(place, common.progress());
-      SteerabilityReport report =
-          measured.with(
-              Findings.of(IndexFolder.of(folder), measured.layers(), library, settings.tau()));
+          SteerabilityFolder.open(
+              out, config(settings, folder, trained, clip, set, library, known.hashCode()));
+      SteerabilityReport report = measurement.run(place, common.progress());
       place.finish(report);
       report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
       common.print(report.json(), text(report));
@@ -208,7 +207,8 @@ final class SteerabilityCommand implements Callable<Integer> {
       RunFolder.Run trained,
       ClipModel clip,
       Pictures set,
-      TextLibrary library) {
+      TextLibrary library,
+      int index) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("model", Hashes.sha256(clip.source().weights()));
     config.put("images", set.set().origin().toAbsolutePath().normalize().toString());
@@ -218,6 +218,7 @@ final class SteerabilityCommand implements Callable<Integer> {
     String words = String.join("\n", library.words());
     config.put("words", Hashes.sha256(words.getBytes(StandardCharsets.UTF_8)));
     config.put("embeddings", java.util.Arrays.hashCode(library.embeddings()));
+    config.put("index", index);
     config.put("strength", settings.strength());
     config.put("tau", settings.tau());
     config.put("units", settings.kinds().stream().map(Units.Kind::word).toList());
@@ -317,18 +318,28 @@ final class SteerabilityCommand implements Callable<Integer> {
     Findings findings = report.findings();
     if (findings == null) return;
     for (Findings.Named named : findings.names()) {
-      if (named.first() == null || named.among() == null) continue;
+      if (named.first() == null
+          || named.among() == null
+          || named.raised() == null
+          || named.raisedByChance() == null) {
+        continue;
+      }
       text.append(
           String.format(
               Locale.ROOT,
               "%n%s: of %d steerable features with a name in the vocabulary, %.0f %% promote"
-                  + " it most, %.0f %% (%.0f–%.0f) among five",
+                  + " it most, %.0f %% (%.0f–%.0f) among five, %.0f %% (%.0f–%.0f) raise it (any"
+                  + " word: %.0f %%)",
               place(named.layer(), named.sae(), shared),
               named.first().n(),
               100 * named.first().value(),
               100 * named.among().value(),
               100 * named.among().low(),
-              100 * named.among().high()));
+              100 * named.among().high(),
+              100 * named.raised().value(),
+              100 * named.raised().low(),
+              100 * named.raised().high(),
+              100 * named.raisedByChance()));
     }
     for (Findings.Local local : findings.locality()) {
       text.append(

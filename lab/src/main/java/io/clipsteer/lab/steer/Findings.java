@@ -35,6 +35,8 @@ public record Findings(
    * @param outside of these, how many have no name or one that the vocabulary lacks
    * @param first of the others, how many promote their name most; null when there are no others
    * @param among of the others, how many have it among the five they promote most
+   * @param raised of the others, how many make it more probable
+   * @param raisedByChance share of all words that they make more probable, mean
    */
   public record Named(
       int layer,
@@ -42,7 +44,9 @@ public record Findings(
       int steerable,
       int outside,
       @Nullable Share first,
-      @Nullable Share among) {}
+      @Nullable Share among,
+      @Nullable Share raised,
+      @Nullable Double raisedByChance) {}
 
   /**
    * Whether features that are active in a small part of the picture steer more or less.
@@ -55,39 +59,28 @@ public record Findings(
    */
   public record Local(int layer, String sae, int features, Correlation correlation) {}
 
-  /** One feature in the index. */
-  record Known(String name, double cover) {}
+  /**
+   * One feature in the index.
+   *
+   * @param name row of its name in the vocabulary; −1 where it has none, or another
+   * @param cover of the pictures it is active in, the mean share of the grid
+   */
+  public record Known(int name, double cover) {}
 
   /**
-   * Looks measured features up in an index of the same run.
+   * Looks measured features up.
    *
+   * @param known by SAE, then feature
    * @param layers what was measured
-   * @param library with which words
-   * @return null when there is no index of features
    */
-  public static @Nullable Findings of(
-      IndexFolder index, List<LayerResult> layers, TextLibrary library, double tau) {
-    if (!index.has(io.clipsteer.lab.index.Units.FEATURES)) return null;
-    return of(known(index), layers, library, tau);
-  }
-
-  /** The same from what is known of each SAE's features. */
-  static Findings of(
-      Map<String, Map<Integer, Known>> known,
-      List<LayerResult> layers,
-      TextLibrary library,
-      double tau) {
-    Map<String, Integer> rows = new HashMap<>();
-    for (int w = 0; w < library.words().size(); w++) {
-      rows.putIfAbsent(plain(library.words().get(w)), w);
-    }
+  static Findings of(Map<String, Map<Integer, Known>> known, List<LayerResult> layers, double tau) {
     List<Named> names = new ArrayList<>();
     List<Local> locality = new ArrayList<>();
     Map<Integer, List<Best>> best = new HashMap<>();
     for (LayerResult layer : layers) {
       Map<Integer, Known> features = known.get(layer.sae());
       if (layer.unit() != Units.Kind.FEATURES || features == null) continue;
-      names.add(named(layer, features, rows, tau));
+      names.add(named(layer, features, tau));
       Local local = local(layer, features);
       if (local != null) locality.add(local);
       for (Map.Entry<Integer, Best> word : bests(layer, features, tau).entrySet()) {
@@ -125,8 +118,7 @@ public record Findings(
     return best;
   }
 
-  private static Named named(
-      LayerResult layer, Map<Integer, Known> features, Map<String, Integer> rows, double tau) {
+  private static Named named(LayerResult layer, Map<Integer, Known> features, double tau) {
     int steerable = 0;
     int inside = 0;
     int first = 0;
@@ -135,20 +127,22 @@ public record Findings(
       if (!(score.s() > tau)) continue;
       steerable++;
       Known feature = features.get(score.unit());
-      Integer row = feature == null ? null : rows.get(plain(feature.name));
-      if (row == null) continue;
+      if (feature == null || feature.name < 0) continue;
       inside++;
-      if (score.top() == row) first++;
-      for (Score.Moved moved : score.promoted()) if (moved.word() == row) among++;
+      if (score.top() == feature.name) first++;
+      for (Score.Moved moved : score.promoted()) if (moved.word() == feature.name) among++;
     }
     boolean none = inside == 0;
+    Raised raised = layer.raised();
     return new Named(
         layer.layer(),
         layer.sae(),
         steerable,
         steerable - inside,
         none ? null : Share.of(first, inside),
-        none ? null : Share.of(among, inside));
+        none ? null : Share.of(among, inside),
+        none ? null : Share.of(raised.raised(), raised.named()),
+        none ? null : (Double) (raised.chance() / raised.named()));
   }
 
   private static @Nullable Local local(LayerResult layer, Map<Integer, Known> features) {
@@ -169,7 +163,13 @@ public record Findings(
     return word.strip().toLowerCase(Locale.ROOT);
   }
 
-  private static Map<String, Map<Integer, Known>> known(IndexFolder index) {
+  /** What an index knows of the features, by SAE; empty when there is no index of features. */
+  public static Map<String, Map<Integer, Known>> known(IndexFolder index, TextLibrary library) {
+    if (!index.has(io.clipsteer.lab.index.Units.FEATURES)) return Map.of();
+    Map<String, Integer> rows = new HashMap<>();
+    for (int w = 0; w < library.words().size(); w++) {
+      rows.putIfAbsent(plain(library.words().get(w)), w);
+    }
     var answer =
         FeatureQuery.run(
             index,
@@ -182,7 +182,7 @@ public record Findings(
       double cover = ((Number) Objects.requireNonNull(row.get(3))).doubleValue();
       known
           .computeIfAbsent(sae, s -> new HashMap<>())
-          .put(id, new Known(String.valueOf(row.get(2)), cover));
+          .put(id, new Known(rows.getOrDefault(plain(String.valueOf(row.get(2))), -1), cover));
     }
     return known;
   }

@@ -26,6 +26,7 @@ import java.util.List;
  * @param seconds for these units
  * @param scores of every unit
  * @param doses of the most steerable features, if asked for
+ * @param raised of steerable features, whose names rise
  */
 public record LayerResult(
     String hookPoint,
@@ -43,7 +44,8 @@ public record LayerResult(
     long asked,
     double seconds,
     List<Score> scores,
-    List<Dose> doses) {
+    List<Dose> doses,
+    Raised raised) {
   private static final double[] TAUS = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9};
 
   /**
@@ -68,7 +70,8 @@ public record LayerResult(
       long asked,
       double seconds,
       List<Score> scores,
-      List<Dose> doses) {
+      List<Dose> doses,
+      Raised raised) {
     int n = scores.size();
     double s = 0;
     double unbiased = 0;
@@ -98,7 +101,8 @@ public record LayerResult(
         asked,
         seconds,
         List.copyOf(scores),
-        List.copyOf(doses));
+        List.copyOf(doses),
+        raised);
   }
 
   private static Share share(int hits, int n, int[] above) {

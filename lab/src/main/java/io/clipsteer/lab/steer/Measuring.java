@@ -19,6 +19,7 @@ import java.util.Map;
  * @param moved which of a picture's tokens are edited
  * @param vocabulary which words mean the same
  * @param plan how sure it must be
+ * @param names of features, row in the vocabulary by number; features without one are not there
  */
 record Measuring(
     Sweep sweep,
@@ -26,7 +27,8 @@ record Measuring(
     Units.Shifts shifts,
     boolean[] moved,
     Similarity vocabulary,
-    Plan plan) {
+    Plan plan,
+    Map<Integer, Integer> names) {
   /**
    * How sure a verdict must be.
    *
@@ -51,8 +53,9 @@ record Measuring(
    * @param scores by unit
    * @param above in each of the bootstrap's draws, how many units are above τ
    * @param asked (unit, picture) pairs
+   * @param raised of steerable features, whose names rise
    */
-  record Part(List<Score> scores, int[] above, long asked) {}
+  record Part(List<Score> scores, int[] above, long asked, Raised raised) {}
 
   /** Scores units {@code from} to {@code to}. */
   Part run(int from, int to) {
@@ -60,11 +63,13 @@ record Measuring(
     long asked = plan.screen() ? screened(from, drawn) : whole(from, drawn);
     List<Score> scores = new ArrayList<>();
     int[] above = new int[Plan.DRAWS];
+    Raised raised = Raised.NONE;
     for (Score.Drawn one : drawn) {
       scores.add(one.score());
+      if (one.score().s() > plan.tau()) raised = raised.plus(one.name());
       for (int b = 0; b < above.length; b++) if (one.above()[b]) above[b]++;
     }
-    return new Part(scores, above, asked);
+    return new Part(scores, above, asked, raised);
   }
 
   private long whole(int first, Score.Drawn[] drawn) {
@@ -83,7 +88,14 @@ record Measuring(
         (k, change) ->
             drawn[k] =
                 Score.of(
-                    units.id(first + k), change, sizes, images, plan.tau(), resamples, vocabulary));
+                    units.id(first + k),
+                    change,
+                    sizes,
+                    images,
+                    plan.tau(),
+                    resamples,
+                    vocabulary,
+                    name(first + k)));
     return (long) drawn.length * images;
   }
 
@@ -120,7 +132,8 @@ record Measuring(
                 images,
                 plan.tau(),
                 draws,
-                vocabulary);
+                vocabulary,
+                name(first + k));
         drawn[k] = one;
         boolean sure = Math.abs(one.score().s() - plan.tau()) > Plan.SURE * one.error();
         if (to < images && !sure) unsure.add(k);
@@ -129,6 +142,10 @@ record Measuring(
       from = to;
     }
     return asked;
+  }
+
+  private int name(int unit) {
+    return names.getOrDefault(units.id(unit), -1);
   }
 
   /** Edits units {@code first + some[k]} on pictures from … to. */

@@ -53,8 +53,9 @@ public record Score(
    * @param error standard error of {@code s} as the value of all pictures, by leaving out groups
    *     (jackknife); 0 when all were asked
    * @param above in which of the bootstrap's draws {@code s} is above τ
+   * @param name whether a feature's name is raised; none where it has no name
    */
-  record Drawn(Score score, double error, boolean[] above) {}
+  record Drawn(Score score, double error, boolean[] above, Raised name) {}
 
   /** Row of the word that is promoted most; −1 when none is. */
   public int top() {
@@ -66,6 +67,7 @@ public record Score(
    *
    * @param sizes pictures of each group
    * @param all how many pictures there are, of which those of the change are a random part
+   * @param name row of the feature's name; −1 without
    */
   static Drawn of(
       int unit,
@@ -74,7 +76,8 @@ public record Score(
       int all,
       double tau,
       Resamples resamples,
-      Similarity vocabulary) {
+      Similarity vocabulary,
+      int name) {
     double n = Arrays.stream(sizes).sum();
     double[] mean = change.total();
     double s = 0;
@@ -115,7 +118,7 @@ public record Score(
             power,
             promoted,
             suppressed);
-    return new Drawn(score, error, above);
+    return new Drawn(score, error, above, name < 0 ? Raised.NONE : Raised.of(mean, name));
   }
 
   /** Standard error of s by leaving out one group after the other. */

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
@@ -98,7 +99,8 @@ public final class SteerabilityBench {
                 units.shifts(sweep.residuals()),
                 new boolean[] {true},
                 Similarity.of(library),
-                plan);
+                plan,
+                Map.of());
         int step = 4096;
         for (int from = 0; from < shape.features(); from += step) {
           int to = Math.min(from + step, shape.features());

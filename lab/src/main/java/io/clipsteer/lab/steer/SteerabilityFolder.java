@@ -33,7 +33,7 @@ public final class SteerabilityFolder {
    *
    * @param seconds it took
    */
-  record Part(List<Score> scores, int[] above, long asked, double seconds) {}
+  record Part(List<Score> scores, int[] above, long asked, Raised raised, double seconds) {}
 
   private final Path path;
 
@@ -99,6 +99,7 @@ public final class SteerabilityFolder {
               && part.scores() != null
               && part.scores().size() == count
               && part.above() != null
+              && part.raised() != null
               && part.above().length == Measuring.Plan.DRAWS;
       if (!whole) throw new InputException(file, "is not what was begun", "Delete it");
       return part;

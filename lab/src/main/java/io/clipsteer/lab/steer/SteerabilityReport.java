@@ -38,21 +38,6 @@ public record SteerabilityReport(
     double prepareSeconds) {
   private static final int PROTOCOL = 1;
 
-  /** The same with what the index adds. */
-  public SteerabilityReport with(@Nullable Findings other) {
-    return new SteerabilityReport(
-        model,
-        source,
-        images,
-        skipped,
-        words,
-        settings,
-        layers,
-        vocabularies,
-        other,
-        prepareSeconds);
-  }
-
   /** The report as {@code steerability.json} holds it. */
   public Map<String, Object> json() {
     Map<String, Object> json = new LinkedHashMap<>();

@@ -23,6 +23,7 @@ import io.clipsteer.lab.ZeroShot;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,9 +38,15 @@ import org.jspecify.annotations.Nullable;
  *
  * @param saes of the layers wanted
  * @param library the vocabulary
+ * @param known what an index knows of the features, by SAE; empty without one
  */
 public record SteerabilityRun(
-    ClipModel model, Pictures pictures, RunSaes saes, TextLibrary library, Settings settings) {
+    ClipModel model,
+    Pictures pictures,
+    RunSaes saes,
+    TextLibrary library,
+    Settings settings,
+    Map<String, Map<Integer, Findings.Known>> known) {
   /** Of residuals kept in memory. */
   private static final long KEPT_BYTES = 3L << 30;
 
@@ -84,7 +91,8 @@ public record SteerabilityRun(
     for (VocabularyPart part :
         VocabularyPart.of(library, settings.vocabularies(), settings.seed())) {
       List<LayerResult> some =
-          new SteerabilityRun(model, pictures, saes, part.library(), settings.withoutDose())
+          new SteerabilityRun(
+                  model, pictures, saes, part.library(), settings.withoutDose(), Map.of())
               .measured(part.tag(), folder, progress)
               .results();
       boolean second = part.draw().equals("b");
@@ -101,7 +109,7 @@ public record SteerabilityRun(
         settings,
         whole.results(),
         vocabularies,
-        null,
+        known.isEmpty() ? null : Findings.of(known, whole.results(), settings.tau()),
         whole.prepared());
   }
 
@@ -168,6 +176,7 @@ public record SteerabilityRun(
     int[] above = new int[Measuring.Plan.DRAWS];
     long asked = 0;
     double seconds = 0;
+    Raised raised = Raised.NONE;
     double flops = model.vision().flopsAfter(point.layer());
     Measuring measuring = null;
     String title = "steering " + place + ", " + kind.word();
@@ -179,16 +188,19 @@ public record SteerabilityRun(
           long start = System.nanoTime();
           if (measuring == null) {
             var shifts = units.shifts(sweep.residuals());
-            measuring = new Measuring(sweep, units, shifts, moved, what.alike(), plan);
+            measuring = new Measuring(sweep, units, shifts, moved, what.alike(), plan, names(sae));
           }
           Measuring.Part done = measuring.run(from, from + count);
           double took = (System.nanoTime() - start) * 1e-9;
-          part = new SteerabilityFolder.Part(done.scores(), done.above(), done.asked(), took);
+          part =
+              new SteerabilityFolder.Part(
+                  done.scores(), done.above(), done.asked(), done.raised(), took);
           folder.write(name, from, part);
         }
         scores.addAll(part.scores());
         for (int b = 0; b < above.length; b++) above[b] += part.above()[b];
         asked += part.asked();
+        raised = raised.plus(part.raised());
         seconds += part.seconds();
         task.advance(count, flops * part.asked());
       }
@@ -207,7 +219,20 @@ public record SteerabilityRun(
         asked,
         seconds,
         scores,
-        doses);
+        doses,
+        raised);
+  }
+
+  /** Rows of the names of an SAE's features; empty for other units. */
+  private Map<Integer, Integer> names(String sae) {
+    Map<Integer, Integer> names = new HashMap<>();
+    known
+        .getOrDefault(sae, Map.of())
+        .forEach(
+            (id, feature) -> {
+              if (feature.name() >= 0) names.put(id, feature.name());
+            });
+    return names;
   }
 
   /** The most steerable features at several strengths. */

@@ -34,6 +34,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -226,6 +227,9 @@ final class SteerabilityTest {
       var readOut = Objects.requireNonNull(model.vision().readOut());
       var oracle = new SteerabilityOracle(readOut, library, model.logitScale());
       float[] x = cls.contiguous().toFloats();
+      Map<Integer, Integer> names = new HashMap<>();
+      for (int u = 0; u < features; u += 2) names.put(u, u % library.words().size());
+      int steerable = 0;
       for (double strength : new double[] {150, 6}) {
         Units.Features units = Units.Features.all(sae, strength);
         try (LastLayer sweep =
@@ -237,10 +241,14 @@ final class SteerabilityTest {
                   units.shifts(sweep.residuals()),
                   new boolean[] {true},
                   Similarity.of(library),
-                  new Measuring.Plan(0.1, false, 1));
-          List<Score> scores = measuring.run(0, features).scores();
-          for (Score score : scores) {
+                  new Measuring.Plan(0.1, false, 1),
+                  names);
+          Measuring.Part part = measuring.run(0, features);
+          Raised raised = Raised.NONE;
+          for (Score score : part.scores()) {
             double[][] delta = oracle.changes(sae, score.unit(), strength, x);
+            Integer name = names.get(score.unit());
+            if (name != null && score.s() > 0.1) raised = raised.plus(raised(delta, name));
             SteerabilityOracle.Values expected = SteerabilityOracle.values(delta);
             assertEquals(expected.s(), score.s(), 1e-6);
             assertEquals(Math.max(0, expected.unbiased()), score.unbiased(), 1e-6);
@@ -248,9 +256,27 @@ final class SteerabilityTest {
             assertEquals(expected.top(), score.top());
             assertTrue(score.low() <= score.unbiased() && score.unbiased() <= score.high());
           }
+          assertEquals(raised.named(), part.raised().named());
+          assertEquals(raised.raised(), part.raised().raised());
+          assertEquals(raised.chance(), part.raised().chance(), 1e-9);
+          steerable += raised.named();
         }
       }
+      assertTrue(steerable > 0, "nothing to look names up for");
     }
+  }
+
+  /** By plain loops over pictures and words. */
+  private static Raised raised(double[][] delta, int name) {
+    int rising = 0;
+    boolean own = false;
+    for (int w = 0; w < delta[0].length; w++) {
+      double sum = 0;
+      for (double[] picture : delta) sum += picture[w];
+      if (sum > 0) rising++;
+      if (w == name) own = sum > 0;
+    }
+    return new Raised(1, own ? 1 : 0, (double) rising / delta[0].length);
   }
 
   private static Settings settings(boolean screen, int randoms) {
@@ -271,7 +297,8 @@ final class SteerabilityTest {
       Path out, Settings settings, RunSaes saes, Progress progress) {
     var folder = SteerabilityFolder.open(out, Map.of("seed", 1));
     var report =
-        new SteerabilityRun(model, pictures, saes, library, settings).run(folder, progress);
+        new SteerabilityRun(model, pictures, saes, library, settings, Map.of())
+            .run(folder, progress);
     folder.finish(report);
     return report;
   }

@@ -93,7 +93,8 @@ final class StudiesTest {
               units.shifts(sweep.residuals()),
               new boolean[] {true},
               Similarity.of(words),
-              new Measuring.Plan(0.1, false, 1))
+              new Measuring.Plan(0.1, false, 1),
+              Map.of())
           .run(0, units.count())
           .scores();
     }
@@ -276,7 +277,7 @@ final class StudiesTest {
       Path out = temp.resolve("parts");
       var folder = SteerabilityFolder.open(out, Map.of("seed", 1));
       SteerabilityReport report =
-          new SteerabilityRun(model, pictures, saes, library, settings)
+          new SteerabilityRun(model, pictures, saes, library, settings, Map.of())
               .run(folder, Progress.SILENT);
       // 10 words twice, 40 of 45 but once; features and neurons.
       assertEquals(6, report.vocabularies().size());
@@ -290,7 +291,8 @@ final class StudiesTest {
       assertNotNull(second.other());
       assertNull(report.vocabularies().getFirst().other());
       var alone =
-          new SteerabilityRun(model, pictures, saes, parts.get(1).library(), settings(0, List.of()))
+          new SteerabilityRun(
+                  model, pictures, saes, parts.get(1).library(), settings(0, List.of()), Map.of())
               .run(SteerabilityFolder.open(temp.resolve("alone"), Map.of()), Progress.SILENT);
       assertEquals(alone.layers().getFirst().meanS(), second.meanS(), 1e-12);
       assertEquals(alone.layers().getFirst().coverage(), second.coverage());
@@ -305,7 +307,9 @@ final class StudiesTest {
   void partsMustBeParts() {
     try (RunSaes saes = new RunSaes(List.of(Fixture.one(LAST, Fixture.sae(width, 9, 5))))) {
       for (int size : new int[] {1, WORDS}) {
-        var run = new SteerabilityRun(model, pictures, saes, library, settings(0, List.of(size)));
+        var run =
+            new SteerabilityRun(
+                model, pictures, saes, library, settings(0, List.of(size)), Map.of());
         assertThrows(InputException.class, run::check);
       }
     }
@@ -329,12 +333,12 @@ final class StudiesTest {
         0,
         0,
         List.of(scores),
-        List.of());
+        List.of(),
+        new Raised(scores.length, 1, 0.5 * scores.length));
   }
 
   @Test
   void namesAndPlacesAreLookedUp() {
-    TextLibrary words = Fixture.library(9, 4, 1); // word0 … word8
     LayerResult early =
         layer(1, score(0, 0.5, 4, 5), score(1, 0.4, 5, 6), score(2, 0.3, 7), score(3, 0.01, 8));
     LayerResult late =
@@ -343,21 +347,23 @@ final class StudiesTest {
         Map.of(
             "sae1",
             Map.of(
-                0, new Findings.Known("Word4", 0.1),
-                1, new Findings.Known("word6", 0.2),
-                2, new Findings.Known("no such word", 0.3),
-                3, new Findings.Known("word8", 0.4)),
+                0, new Findings.Known(4, 0.1),
+                1, new Findings.Known(6, 0.2),
+                2, new Findings.Known(-1, 0.3),
+                3, new Findings.Known(8, 0.4)),
             "sae6",
             Map.of(
-                0, new Findings.Known("word1", 0.9),
-                1, new Findings.Known("word5", 0),
-                2, new Findings.Known("word7", 0.7)));
-    Findings findings = Findings.of(known, List.of(early, late), words, 0.1);
+                0, new Findings.Known(1, 0.9),
+                1, new Findings.Known(5, 0),
+                2, new Findings.Known(7, 0.7)));
+    Findings findings = Findings.of(known, List.of(early, late), 0.1);
     Findings.Named named = findings.names().getFirst();
     assertEquals(3, named.steerable());
     assertEquals(1, named.outside());
     assertEquals(Share.of(1, 2), named.first());
     assertEquals(Share.of(2, 2), named.among());
+    assertEquals(Share.of(1, 4), named.raised());
+    assertEquals(0.5, named.raisedByChance());
     assertEquals(Share.of(2, 3), findings.names().getLast().first());
     // S falls while cover rises.
     assertEquals(-1, findings.locality().getFirst().correlation().value(), 1e-12);
