@@ -209,8 +209,16 @@ final class SuppressOptions {
 
   /** Refuses a place for the edit before hours of work. */
   void check(Path out) {
-    if (!resume) NewFolder.require(out);
-    else if (!Files.exists(out.resolve(BEGUN))) throw Begun.nothing(out, BEGUN);
+    if (!resume) {
+      NewFolder.require(out);
+      return;
+    }
+    if (Files.exists(out.resolve(BEGUN))) return;
+    if (Files.exists(out.resolve(EditFolder.REPORT))) {
+      throw new InputException(
+          out, "is finished", "Its figures are in " + EditFolder.REPORT + "; name a new folder");
+    }
+    throw Begun.nothing(out, BEGUN);
   }
 
   /** Notes what the edit's folder is begun with; gone on with, it must be the same. */

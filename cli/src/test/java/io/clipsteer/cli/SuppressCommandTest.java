@@ -104,7 +104,9 @@ final class SuppressCommandTest {
     }
     suppress(out, "--data", "celeba:" + portraits).refused("is not empty");
     assertFalse(Files.exists(out.resolve("begun.json")) || Files.exists(out.resolve("asked")));
-    suppress(out, "--data", "celeba:" + portraits, "--resume").refused("nothing to go on with");
+    suppress(out, "--data", "celeba:" + portraits, "--resume").refused("is finished");
+    suppress(temp.resolve("none"), "--data", "celeba:" + portraits, "--resume")
+        .refused("nothing to go on with");
     Path other = Files.createDirectory(temp.resolve("other"));
     Files.writeString(other.resolve("begun.json"), "{\"data\":\"others\"}");
     suppress(other, "--data", "celeba:" + portraits, "--resume")

@@ -23,7 +23,9 @@ public final class EditFolder {
   /** The edit. */
   public static final String EDIT = "edit.json";
 
-  private static final String REPORT = "report.json";
+  /** What it did. */
+  public static final String REPORT = "report.json";
+
   private static final String PREFIXED = "defense-prefix";
 
   private EditFolder() {}

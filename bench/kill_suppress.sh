@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# suppress, killed (kill -9) while it chooses and while it is tested, gone on with, against an undisturbed one:
+#   bench/kill_suppress.sh DEMO WORK
+# DEMO: what clipsteer demo --out DEMO left. WORK: a new folder.
+set -euo pipefail
+demo=$1 work=$2
+mkdir "$work"
+options=(--run "$demo/run" --image-batch 128 --data "waterbirds:$demo/pictures/birds"
+  --train "waterbirds:$demo/pictures/birds-train" --validation "waterbirds:$demo/pictures/birds-validation"
+  --layers 6,7 --select energy --edit mean --draws 4 --json)
+
+killed_at() {
+  local when=$1 pid
+  shift
+  ./clipsteer suppress "${options[@]}" --out "$work/killed" "$@" >"$work/killed.json" 2>"$work/killed.log" &
+  pid=$!
+  while kill -0 $pid && ! grep -q "$when: [0-9]" "$work/killed.log"; do sleep 0.2; done
+  kill -9 $pid
+  wait $pid || true
+  echo "killed: $(tail -1 "$work/killed.log")"
+}
+
+./clipsteer suppress "${options[@]}" --out "$work/whole" >"$work/whole.json" 2>"$work/whole.log"
+killed_at "choosing on validation"
+killed_at "asking the test pictures" --resume
+./clipsteer suppress "${options[@]}" --out "$work/killed" --resume >"$work/killed.json" 2>"$work/killed.log"
+# All but the time it took.
+if diff <(grep -v '"seconds"' "$work/whole.json") <(grep -v '"seconds"' "$work/killed.json"); then
+  echo "the same report"
+else
+  echo "another report" && exit 1
+fi
