@@ -321,7 +321,7 @@ final class SteerabilityCommand implements Callable<Integer> {
       if (named.first() == null
           || named.among() == null
           || named.raised() == null
-          || named.raisedByChance() == null) {
+          || named.chance() == null) {
         continue;
       }
       text.append(
@@ -339,7 +339,7 @@ final class SteerabilityCommand implements Callable<Integer> {
               100 * named.raised().value(),
               100 * named.raised().low(),
               100 * named.raised().high(),
-              100 * named.raisedByChance()));
+              100 * named.chance()));
     }
     for (Findings.Local local : findings.locality()) {
       text.append(

@@ -294,7 +294,7 @@ final class StudyCommand implements Runnable {
       asked.put("correlation", correlation);
       asked.put("select", select);
       asked.put("edit", edit);
-      asked.put("goal", "independence");
+      asked.put("goal", Settings.Goal.INDEPENDENCE.word());
       asked.put("max_clean_loss", maxLoss);
       asked.put("seed", common.seed());
       return asked;

@@ -36,7 +36,7 @@ public record Findings(
    * @param first of the others, how many promote their name most; null when there are no others
    * @param among of the others, how many have it among the five they promote most
    * @param raised of the others, how many make it more probable
-   * @param raisedByChance share of all words that they make more probable, mean
+   * @param chance mean share of all words that they make more probable
    */
   public record Named(
       int layer,
@@ -46,7 +46,7 @@ public record Findings(
       @Nullable Share first,
       @Nullable Share among,
       @Nullable Share raised,
-      @Nullable Double raisedByChance) {}
+      @Nullable Double chance) {}
 
   /**
    * Whether features that are active in a small part of the picture steer more or less.

@@ -44,6 +44,11 @@ public record Settings(
      */
     INDEPENDENCE;
 
+    /** As reports say it. */
+    public String word() {
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
     /**
      * Its value.
      *

@@ -194,6 +194,7 @@ public record SuppressionReport(
     json.put("features", chosen == null ? List.of() : chosen.features);
     json.put("select", settings.select().word());
     json.put("edit", settings.change().word());
+    json.put("goal", settings.goal().word());
     json.put("max_clean_loss", settings.maxLoss());
     json.put("groups", groups());
     Map<String, @Nullable Object> power = new LinkedHashMap<>();
@@ -204,7 +205,7 @@ public record SuppressionReport(
     json.put("power", power);
     json.put("baselines", baselines.stream().map(this::baseline).toList());
     json.put("baselines_left_out", leftOut);
-    json.put("sweep", sweep.stream().map(SuppressionReport::swept).toList());
+    json.put("sweep", sweep.stream().map(this::swept).toList());
     if (study.groups().clean() >= 0) json.put("defence", defence());
     if (!combined.isEmpty()) json.put("combined", combined);
     json.put("skipped", skipped.size());
@@ -252,7 +253,7 @@ public record SuppressionReport(
     return json;
   }
 
-  private static Map<String, @Nullable Object> swept(Swept swept) {
+  private Map<String, @Nullable Object> swept(Swept swept) {
     Map<String, @Nullable Object> json = new LinkedHashMap<>();
     json.put("layer", swept.layer);
     json.put("sae", swept.sae);
@@ -267,6 +268,9 @@ public record SuppressionReport(
       one.put("size", choice.candidate().size());
       one.put("wga", choice.score().worstAfter());
       one.put("loss", choice.score().loss());
+      if (settings.goal() == Settings.Goal.INDEPENDENCE) {
+        one.put("dependence", -choice.score().after(settings.goal(), study.groups()));
+      }
       sizes.add(one);
     }
     json.put("sizes", sizes);
@@ -348,6 +352,12 @@ public record SuppressionReport(
     if (scores.isEmpty()) {
       return "Nothing is chosen: no feature is more active on training pictures with the attribute"
           + " than on those without. Try other --layers or --select.";
+    }
+    if (settings.goal() == Settings.Goal.INDEPENDENCE) {
+      return line(
+          "Nothing is chosen: on validation pictures none of %s makes answers less dependent on the"
+              + " attribute for %s points of accuracy or fewer.",
+          sets, settings.maxLoss());
     }
     if (better.isEmpty()) {
       return line(

@@ -363,7 +363,7 @@ final class StudiesTest {
     assertEquals(Share.of(1, 2), named.first());
     assertEquals(Share.of(2, 2), named.among());
     assertEquals(Share.of(1, 4), named.raised());
-    assertEquals(0.5, named.raisedByChance());
+    assertEquals(0.5, named.chance());
     assertEquals(Share.of(2, 3), findings.names().getLast().first());
     // S falls while cover rises.
     assertEquals(-1, findings.locality().getFirst().correlation().value(), 1e-12);
