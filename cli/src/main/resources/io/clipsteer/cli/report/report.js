@@ -350,7 +350,7 @@
   }
   function findings(main, S) {
     const named = (S.names || []).filter((n) => n.first && n.among);
-    if (named.length) main.append(h("h2", {}, def("Do features promote their names", "names_causal")), table(["layer", "steerable", "with a name in the vocabulary", "promote it most", "among five", "raise it", "raise any word"],
+    if (named.length) main.append(h("h2", {}, def("Do features promote their names", "names_causal")), table(["layer", "steerable", "named", "promote it most", "among five", "raise it", "any word"],
       named.map((n) => ["layer " + n.layer + saeEnd(n.sae), whole(n.steerable), whole(n.first.n), range(n.first), range(n.among), n.raised ? range(n.raised) : "–", n.raised ? percent(n.chance) : "–"])));
     if (S.locality && S.locality.length) main.append(h("h2", {}, def("Small and large features", "locality")), table(["layer", "features", "rank correlation of S with the share of the grid that is active"],
       S.locality.map((l) => ["layer " + l.layer + saeEnd(l.sae), whole(l.features), between(l.correlation, 2)])));
