@@ -115,6 +115,9 @@ final class SearchCommand implements Callable<Integer> {
     if (count < 1 || count > 10_000) {
       throw new InputException("--count " + count, "not from 1 to 10000", "Try 10");
     }
+    if (query.text != null && query.text.isBlank()) {
+      throw new InputException("--text", "is empty", "Give a word");
+    }
     if (patches != null && query.image == null) {
       throw new InputException("--patches", "has no use without --image", "Name a picture");
     }

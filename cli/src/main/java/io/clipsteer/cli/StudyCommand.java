@@ -253,10 +253,14 @@ final class StudyCommand implements Runnable {
     /** A study, or what came out when it was finished before. */
     private CueResult one(InjectedCue study, Cue cue, int repeat) {
       String name = String.format(Locale.ROOT, "%s-%d", cue.size(), repeat);
+      long seed = common.seed() * 1000 + repeat;
       Path file = out.resolve("studies").resolve(name + ".json");
       try {
         if (Files.exists(file)) {
-          return JsonMapper.shared().readValue(Files.readAllBytes(file), CueResult.class);
+          CueResult read = JsonMapper.shared().readValue(Files.readAllBytes(file), CueResult.class);
+          if (read != null && read.isOf(cue, seed)) return read;
+          throw new InputException(
+              file, "is not what this study left", "Delete it, and its study is done again");
         }
       } catch (JacksonException | IOException e) {
         throw new InputException(
@@ -264,7 +268,6 @@ final class StudyCommand implements Runnable {
       }
       Path pictures = out.resolve("pictures").resolve(name);
       NewFolder.delete(pictures); // Of a study that was stopped.
-      long seed = common.seed() * 1000 + repeat;
       SuppressionReport report = study.run(cue, pictures, seed, true, common.progress());
       CueResult result = CueResult.of(cue, seed, report);
       AtomicFiles.writeJson(out.resolve("suppressions").resolve(name + ".json"), report.json());
@@ -334,6 +337,9 @@ final class StudyCommand implements Runnable {
         study.put("reliance_fall", one.fall());
         study.put("accuracy_before", one.accuracy());
         study.put("accuracy_after", one.after().accuracy());
+        study.put("yes_before", one.yes());
+        study.put("yes_without_cue", one.plainYes());
+        study.put("yes_after", one.after().yes());
         study.put("layer", one.layer());
         study.put("features", one.features());
         study.put("best_layer", one.bestLayer());
@@ -348,21 +354,23 @@ final class StudyCommand implements Runnable {
     private String text(List<CueResult> results, CueResult.@Nullable Trend trend) {
       StringBuilder text =
           new StringBuilder(
-              "cue    reliance  after     fall   label     after  features  layer  mean"
-                  + " difference\n");
+              "cue    reliance  after     fall   label     after  yes, no cue  after  features "
+                  + " layer  mean difference\n");
       for (CueResult one : results) {
         Double fall = one.fall();
         CueResult.After projected = one.baselines().get("mean-difference direction");
         text.append(
             String.format(
                 Locale.ROOT,
-                "%5.3f  %8.3f  %5.3f  %7s  %5.3f     %5.3f  %8d  %5s  %s%n",
+                "%5.3f  %8.3f  %5.3f  %7s  %5.3f     %5.3f  %11.3f  %5.3f  %8d  %5s  %s%n",
                 one.cue().size(),
                 one.reliance(),
                 one.after().reliance(),
                 fall == null ? "–" : String.format(Locale.ROOT, "%.0f %%", 100 * fall),
                 one.accuracy(),
                 one.after().accuracy(),
+                one.plainYes(),
+                one.after().yes(),
                 one.features(),
                 one.layer() == null ? "–" : one.layer().toString(),
                 projected == null
@@ -370,7 +378,9 @@ final class StudyCommand implements Runnable {
                     : String.format(Locale.ROOT, "%.3f", projected.reliance())));
       }
       text.append(
-          "reliance: accuracy where the cue agrees with the label minus where it does not\n");
+          "reliance: accuracy where the cue agrees with the label minus where it does not; yes, no"
+              + " cue: share of unedited pictures without it that the probe says yes to, and after:"
+              + " of all, edited\n");
       if (trend != null) {
         text.append(
             String.format(

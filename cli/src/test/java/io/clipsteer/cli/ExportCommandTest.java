@@ -117,6 +117,8 @@ final class ExportCommandTest {
     run("export", "--edit", edit("far", sae("relu"), "[{\"id\": 128, \"value\": 0}]"), "--out", out)
         .refused("no feature 128");
     run("export", "--edit", edit("few", sae("relu"), "[]"), "--out", out).refused("no edit");
+    String twice = "[{\"id\": 3, \"value\": 0}, {\"id\": 3, \"value\": 1}]";
+    run("export", "--edit", edit("twice", sae("relu"), twice), "--out", out).refused("no edit");
     run("export", "--edit", temp.resolve("nowhere"), "--out", out).refused("is not there");
     run("export", "--edit", good, "--out", temp.resolve("a b.safetensors")).refused("Python");
     run("export", "--edit", good, "--out", temp.resolve("a.bin")).refused("Python");

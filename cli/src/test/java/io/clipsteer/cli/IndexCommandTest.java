@@ -254,6 +254,7 @@ final class IndexCommandTest {
     assertFalse(text.contains("topk-k-"), text + ": one SAE a layer needs no name");
     execute("search", "--run", run, "--feature", "3").refused("--sae");
     execute("search", "--run", run, "--text", "x", "--patches", "1").refused("--patches");
+    execute("search", "--run", run, "--text", " ").refused("--text", "is empty");
     execute("search", "--run", run, "--image", images.resolve("p00.png"), "--patches", "9-3")
         .refused("9-3");
     execute("search", "--run", run, "--image", images.resolve("p00.png"), "--patches", "999")

@@ -243,6 +243,10 @@ final class ReportCommandTest {
     report(out, "--steerability", broken).refused("csv");
     Files.writeString(broken.resolve("steerability.json"), "{");
     report(out, "--steerability", broken).refused("JSON");
+    // A measurement of another run: the same folder of an SAE, other weights in it.
+    Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":1,\"layers\":[]}");
+    Files.writeString(broken.resolve("config.json"), "{\"saes\":{\"saes/other\":\"0123456789\"}}");
+    report(out, "--steerability", broken).refused("other SAEs");
     assertFalse(Files.exists(out));
   }
 

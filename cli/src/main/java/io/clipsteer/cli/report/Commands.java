@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -70,9 +71,16 @@ record Commands(
     for (String key : List.of("strength", "tau", "at")) {
       words.addAll(List.of("--" + key, json.path(key).asString("")));
     }
+    TreeSet<Integer> layers = new TreeSet<>();
+    for (JsonNode layer : json.path("layers")) layers.add(layer.path("layer").asInt());
+    words.addAll(
+        List.of("--layers", String.join(",", layers.stream().map(String::valueOf).toList())));
     for (String key : List.of("limit", "sample", "random_count", "seed")) {
       String value = config.path(key).asString("");
-      boolean all = value.isEmpty() || value.equals(Long.toString(Long.MAX_VALUE));
+      boolean all =
+          value.isEmpty()
+              || value.equals(Long.toString(Long.MAX_VALUE))
+              || key.equals("sample") && value.equals("0");
       if (!all) words.addAll(List.of("--" + key.replace('_', '-'), value));
     }
     List<String> units = new ArrayList<>();

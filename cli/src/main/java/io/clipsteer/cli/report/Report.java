@@ -97,6 +97,7 @@ public record Report(
     IndexFolder.Manifest manifest = index.read(Units.FEATURES);
     JsonNode evaluation = evaluation();
     Steered steered = steerability == null ? null : Steered.read(steerability);
+    if (steered != null) steered.checkOf(folder);
     List<String> saes = manifest.groups().stream().map(IndexFolder.Entry::sae).toList();
     List<Suppressed> suppressed = edits.stream().map(Suppressed::read).toList();
     Shown.Wanted wanted = new Shown.Wanted(steered, Suppressed.features(suppressed));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.report;
 
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.lab.RunFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -79,6 +81,19 @@ record Steered(
     } catch (IOException e) {
       throw new InputException(
           file, "cannot be read", "Name with --steerability what steerability --out named", e);
+    }
+  }
+
+  /** Refuses another run's: the SAEs that were measured must be those of this one. */
+  void checkOf(RunFolder run) {
+    for (Map.Entry<String, JsonNode> sae : config.path("saes").properties()) {
+      Path weights = run.path().resolve(sae.getKey()).resolve("sae_weights.safetensors");
+      String hash = sae.getValue().asString("");
+      if (hash.isEmpty()) continue;
+      if (!Files.isRegularFile(weights) || !Hashes.sha256(weights).equals(hash)) {
+        throw new InputException(
+            folder, "is of other SAEs than " + run.path() + "'s", "Name this run's measurement");
+      }
     }
   }
 

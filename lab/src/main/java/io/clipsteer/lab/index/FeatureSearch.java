@@ -216,8 +216,9 @@ public record FeatureSearch(
     if (from == null) {
       String names =
           saes.all().stream().map(o -> o.entry().folder()).collect(Collectors.joining(", "));
-      throw new InputException(
-          "--sae " + (sae == null ? "" : sae), "names no SAE of the run", "Name one of " + names);
+      throw sae == null
+          ? new InputException("--feature", "the run has several SAEs", "Add --sae, of " + names)
+          : new InputException("--sae " + sae, "names no SAE of the run", "Name one of " + names);
     }
     if (id < 0 || id >= from.sae().features()) {
       throw new InputException(

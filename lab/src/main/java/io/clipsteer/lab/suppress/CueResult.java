@@ -16,7 +16,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param reliance the probe's on test pictures, before
  * @param accuracy of the label on balanced test pictures, before
- * @param after both, with the edit; equal to before where nothing was chosen
+ * @param yes share of test pictures answered "yes", before: a probe that always says the same leans
+ *     on nothing either
+ * @param plainYes the same of those without the cue
+ * @param after with the edit; equal to before where nothing was chosen
  * @param bestLayer of the best set of features on validation pictures, the budget aside; null where
  *     none helps
  * @param baselines by name
@@ -26,6 +29,8 @@ public record CueResult(
     long seed,
     double reliance,
     double accuracy,
+    double yes,
+    double plainYes,
     After after,
     @Nullable Integer layer,
     int features,
@@ -33,8 +38,8 @@ public record CueResult(
     Map<String, After> baselines) {
   private static final int DRAWS = 2000;
 
-  /** Reliance and accuracy with an edit. */
-  public record After(double reliance, double accuracy) {}
+  /** Reliance, accuracy and share of "yes" with an edit. */
+  public record After(double reliance, double accuracy, double yes) {}
 
   /**
    * How the best layer changes with the size of the cue: least squares of layer on log2(size).
@@ -55,7 +60,8 @@ public record CueResult(
           baseline.candidate().family().word(),
           new After(
               draws.stream().mapToDouble(After::reliance).average().orElseThrow(),
-              draws.stream().mapToDouble(After::accuracy).average().orElseThrow()));
+              draws.stream().mapToDouble(After::accuracy).average().orElseThrow(),
+              draws.stream().mapToDouble(After::yes).average().orElseThrow()));
     }
     After before = after(test, Paired::before);
     SuppressionReport.Chosen chosen = report.chosen();
@@ -64,6 +70,8 @@ public record CueResult(
         seed,
         before.reliance,
         before.accuracy,
+        before.yes,
+        yes(List.of(test.groups().get(0), test.groups().get(2)), Paired::before),
         after(test, Paired::after),
         chosen == null ? null : chosen.layer(),
         chosen == null ? 0 : chosen.features().length,
@@ -74,7 +82,23 @@ public record CueResult(
   /** Groups are: no without and with the cue, yes without and with it. */
   private static After after(Score score, Function<Paired, Share> which) {
     double[] a = score.groups().stream().mapToDouble(g -> which.apply(g).value()).toArray();
-    return new After((a[0] + a[3] - a[1] - a[2]) / 2, which.apply(score.overall()).value());
+    return new After(
+        (a[0] + a[3] - a[1] - a[2]) / 2,
+        which.apply(score.overall()).value(),
+        yes(score.groups(), which));
+  }
+
+  /** Of groups of which the first half is of the answer "no". */
+  static double yes(List<Paired> groups, Function<Paired, Share> which) {
+    double yes = 0;
+    int n = 0;
+    for (int g = 0; g < groups.size(); g++) {
+      Paired group = groups.get(g);
+      double right = which.apply(group).value();
+      yes += group.n() * (g < groups.size() / 2 ? 1 - right : right);
+      n += group.n();
+    }
+    return yes / n;
   }
 
   private static @Nullable Integer bestLayer(SuppressionReport report) {
@@ -92,6 +116,22 @@ public record CueResult(
       }
     }
     return best;
+  }
+
+  /** Whether it is whole, and of this cue and seed. */
+  public boolean isOf(Cue wanted, long wantedSeed) {
+    // Read from a file, what is missing there is null or 0.
+    @Nullable Cue own = cue;
+    @Nullable After then = after;
+    @Nullable Map<String, After> others = baselines;
+    return wanted.equals(own)
+        && seed == wantedSeed
+        && then != null
+        && others != null
+        && !others.containsValue(null)
+        && Math.abs(reliance) <= 1
+        && accuracy > 0
+        && accuracy <= 1;
   }
 
   /** The part of the reliance that is gone; null where there was next to none. */

@@ -8,6 +8,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -70,7 +71,10 @@ public record StoredEdit(
         features[k] = chosen.get(k).path("id").asInt(-1);
         values[k] = (float) chosen.get(k).path("value").asDouble(Double.NaN);
         if (features[k] < 0 || !Float.isFinite(values[k])) throw damaged(file);
+        // An activation is never below 0, so that no cap is.
+        if (cap && values[k] < 0) throw damaged(file);
       }
+      if (Arrays.stream(features).distinct().count() < features.length) throw damaged(file);
       return new StoredEdit(
           Path.of(json.path("model").asString("")),
           json.path("model_sha256").asString(""),

@@ -2,17 +2,20 @@
 package io.clipsteer.lab.suppress;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.data.stats.Paired;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import tools.jackson.databind.json.JsonMapper;
 
 /** The parts of the planted-cue study, each against something computed in another way. */
 final class InjectedCueTest {
@@ -97,8 +100,34 @@ final class InjectedCueTest {
     assertEquals(0.75, fall, 1e-9);
   }
 
+  @Test
+  void onlyItsOwnResultIsGoneOnWith() throws Exception {
+    CueResult whole = study(0.25, 3);
+    JsonMapper json = JsonMapper.shared();
+    assertEquals(whole, json.readValue(json.writeValueAsString(whole), CueResult.class));
+    assertTrue(whole.isOf(whole.cue(), 1));
+    assertFalse(whole.isOf(whole.cue(), 2));
+    assertFalse(whole.isOf(new Cue(0.5, 0.5), 1));
+    assertFalse(json.readValue("{}", CueResult.class).isOf(whole.cue(), 1));
+    String without =
+        json.writeValueAsString(whole).replaceFirst("\"after\":\\{[^}]*}", "\"after\":null");
+    assertFalse(json.readValue(without, CueResult.class).isOf(whole.cue(), 1));
+    String lying = json.writeValueAsString(whole).replace("\"reliance\":0.4", "\"reliance\":7.5");
+    assertFalse(json.readValue(lying, CueResult.class).isOf(whole.cue(), 1));
+  }
+
+  @Test
+  void sharesOfYesAreCounted() {
+    // Right of 10 pictures each: no 9 and 5, yes 4 and 8; so yes is said to 1, 5, 4 and 8.
+    List<Paired> groups = new ArrayList<>();
+    for (int right : new int[] {9, 5, 4, 8}) groups.add(new Paired(right, 0, 0, 10 - right));
+    assertEquals(18 / 40.0, CueResult.yes(groups, Paired::before), 1e-12);
+    assertEquals(
+        5 / 20.0, CueResult.yes(List.of(groups.get(0), groups.get(2)), Paired::before), 1e-12);
+  }
+
   private static CueResult study(double size, int best) {
-    var after = new CueResult.After(0.1, 0.9);
-    return new CueResult(new Cue(size, 0.5), 1, 0.4, 0.9, after, 3, 2, best, Map.of());
+    var after = new CueResult.After(0.1, 0.9, 0.5);
+    return new CueResult(new Cue(size, 0.5), 1, 0.4, 0.9, 0.5, 0.4, after, 3, 2, best, Map.of());
   }
 }
