@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -128,7 +129,7 @@ public record CueResult(
         && seed == wantedSeed
         && then != null
         && others != null
-        && !others.containsValue(null)
+        && others.values().stream().allMatch(Objects::nonNull)
         && Math.abs(reliance) <= 1
         && accuracy > 0
         && accuracy <= 1;
