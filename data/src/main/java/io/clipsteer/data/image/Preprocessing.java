@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.image;
 
+import io.clipsteer.data.json.JsonObject;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
-import tools.jackson.databind.JsonNode;
 
 /**
  * How a picture becomes a model's input: resize, crop the middle, scale and normalise; bit-equal to
@@ -21,17 +21,15 @@ public record Preprocessing(
 
   /** From the file {@code preprocessor_config.json} of a Hugging Face model. */
   public static Preprocessing fromHuggingFace(Path file) {
-    return fromHuggingFace(ConfigNode.read(file).node(), file);
+    return fromHuggingFace(JsonObject.read(file));
   }
 
   /**
    * From such a file's contents. Absent fields get the image processor's own defaults; processors
    * of CLIP, ViT, BiT (DINOv2) and SigLIP are known.
-   *
-   * @param where what to call it in an error
    */
-  public static Preprocessing fromHuggingFace(JsonNode config, Object where) {
-    return PreprocessingConfigs.huggingFace(new ConfigNode(config, where));
+  public static Preprocessing fromHuggingFace(JsonObject config) {
+    return PreprocessingConfigs.huggingFace(config);
   }
 
   /**
@@ -39,13 +37,13 @@ public record Preprocessing(
    *
    * @param imageSize the model's own image size, which wins over the configuration's; 0 for none
    */
-  public static Preprocessing fromOpenClip(JsonNode preprocessCfg, int imageSize, Object where) {
-    return PreprocessingConfigs.openClip(new ConfigNode(preprocessCfg, where), imageSize);
+  public static Preprocessing fromOpenClip(JsonObject preprocessCfg, int imageSize) {
+    return PreprocessingConfigs.openClip(preprocessCfg, imageSize);
   }
 
   /** From timm's {@code config.json}, or its {@code pretrained_cfg}. */
-  public static Preprocessing fromTimm(JsonNode config, Object where) {
-    return PreprocessingConfigs.timm(new ConfigNode(config, where));
+  public static Preprocessing fromTimm(JsonObject config) {
+    return PreprocessingConfigs.timm(config);
   }
 
   /** OpenAI's CLIP at {@code size}: shortest edge, bicubic, centre crop, OpenAI's mean and std. */

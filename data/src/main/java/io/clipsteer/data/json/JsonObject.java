@@ -157,6 +157,16 @@ public final class JsonObject {
     return child.asInt();
   }
 
+  /**
+   * A part of a field's value that must be a whole number.
+   *
+   * @param name the field, for messages
+   */
+  public int whole(String name, JsonNode part, int low, int high) {
+    if (!isInteger(part, low, high)) throw wrong(name, wholeNumber(low, high));
+    return part.asInt();
+  }
+
   private static boolean isInteger(JsonNode value, int low, int high) {
     return value.isIntegralNumber()
         && value.canConvertToLong()

@@ -3,6 +3,7 @@ package io.clipsteer.engine.model;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.Preprocessing;
+import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.data.tensor.TensorFiles;
@@ -92,7 +93,7 @@ final class Checkpoint {
     Path config = path.resolve("config.json");
     Path openClipWeights = first(path, OPEN_CLIP_WEIGHTS);
     if (Files.isRegularFile(openClip) && openClipWeights != null) {
-      return new Plan(openClipWeights, w -> OpenClipReader.read(JsonFields.read(openClip), w));
+      return new Plan(openClipWeights, w -> OpenClipReader.read(JsonObject.read(openClip), w));
     }
     if (!Files.isRegularFile(config)) {
       throw new InputException(
@@ -107,7 +108,7 @@ final class Checkpoint {
           "no weights: none of " + String.join(", ", HUGGING_FACE_WEIGHTS),
           "Fetch the whole checkpoint");
     }
-    JsonFields fields = JsonFields.read(config);
+    JsonObject fields = JsonObject.read(config);
     if (fields.has("architecture") && fields.has("pretrained_cfg")) {
       return new Plan(weights, w -> TimmReader.read(fields, w));
     }

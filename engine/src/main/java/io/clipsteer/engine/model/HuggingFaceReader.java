@@ -3,6 +3,7 @@ package io.clipsteer.engine.model;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.Preprocessing;
+import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.TextTower.EndRule;
@@ -39,7 +40,7 @@ final class HuggingFaceReader {
 
   private HuggingFaceReader() {}
 
-  static Checkpoint.Parts read(Path folder, JsonFields config, WeightSource weights) {
+  static Checkpoint.Parts read(Path folder, JsonObject config, WeightSource weights) {
     String type = config.text("model_type", "");
     return switch (type) {
       case "clip" -> clip(folder, config, weights);
@@ -56,9 +57,9 @@ final class HuggingFaceReader {
 
   // ---- CLIP -----------------------------------------------------------------------------------
 
-  private static Checkpoint.Parts clip(Path folder, JsonFields config, WeightSource weights) {
-    JsonFields visionConfig = config.object("vision_config");
-    JsonFields textConfig = config.object("text_config");
+  private static Checkpoint.Parts clip(Path folder, JsonObject config, WeightSource weights) {
+    JsonObject visionConfig = config.object("vision_config");
+    JsonObject textConfig = config.object("text_config");
     int embed = config.integer("projection_dim", 512, 1, MAX_WIDTH);
     weights.shape("visual_projection.weight"); // the text side has one, so this side must
     VisionTower vision = clipTower(visionConfig, weights, embed);
@@ -73,7 +74,7 @@ final class HuggingFaceReader {
         Pattern.compile("(vision|text)_model\\.embeddings\\.position_ids"));
   }
 
-  private static Checkpoint.Parts clipVision(Path folder, JsonFields config, WeightSource weights) {
+  private static Checkpoint.Parts clipVision(Path folder, JsonObject config, WeightSource weights) {
     int embed = config.integer("projection_dim", 512, 1, MAX_WIDTH);
     VisionTower vision = clipTower(config, weights, embed);
     return new Checkpoint.Parts(
@@ -85,7 +86,7 @@ final class HuggingFaceReader {
         Pattern.compile("vision_model\\.embeddings\\.position_ids"));
   }
 
-  private static VisionTower clipTower(JsonFields config, WeightSource weights, int embed) {
+  private static VisionTower clipTower(JsonObject config, WeightSource weights, int embed) {
     int d = config.integer("hidden_size", 768, 1, MAX_WIDTH);
     int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
     int hidden = config.integer("intermediate_size", 3072, 1, 1 << 20);
@@ -135,7 +136,7 @@ final class HuggingFaceReader {
             projection));
   }
 
-  private static TextTower clipText(JsonFields config, WeightSource weights, int embed) {
+  private static TextTower clipText(JsonObject config, WeightSource weights, int embed) {
     int d = config.integer("hidden_size", 512, 1, MAX_WIDTH);
     int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
     int hidden = config.integer("intermediate_size", 2048, 1, 1 << 20);
@@ -166,7 +167,7 @@ final class HuggingFaceReader {
   // ---- ViT, DeiT, DINOv2 ----------------------------------------------------------------------
 
   private static Checkpoint.Parts vit(
-      Path folder, JsonFields config, WeightSource weights, String type) {
+      Path folder, JsonObject config, WeightSource weights, String type) {
     String p = prefix(weights, type + ".", "embeddings.cls_token");
     boolean distilled = weights.has(p + "embeddings.distillation_token");
     int d = config.integer("hidden_size", 768, 1, MAX_WIDTH);
@@ -238,7 +239,7 @@ final class HuggingFaceReader {
   }
 
   private static Checkpoint.Parts dino(
-      Path folder, JsonFields config, WeightSource weights, String type) {
+      Path folder, JsonObject config, WeightSource weights, String type) {
     String p = prefix(weights, type + ".", "embeddings.cls_token");
     int d = config.integer("hidden_size", 768, 1, MAX_WIDTH);
     int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
@@ -329,13 +330,13 @@ final class HuggingFaceReader {
         names.scale2());
   }
 
-  static int heads(JsonFields config, int width, int fallback) {
+  static int heads(JsonObject config, int width, int fallback) {
     int heads = config.integer("num_attention_heads", fallback, 1, 1 << 12);
     config.refuse("num_attention_heads", width % heads != 0, width + " is no multiple of it");
     return heads;
   }
 
-  static int grid(int image, int patch, JsonFields config) {
+  static int grid(int image, int patch, JsonObject config) {
     config.refuse("patch_size", patch > image, "larger than the image");
     return image / patch;
   }

@@ -3,12 +3,14 @@ package io.clipsteer.engine.model;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.Preprocessing;
+import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.TextTower.EndRule;
 import io.clipsteer.engine.model.WeightSource.BlockNames;
 import io.clipsteer.engine.model.WeightSource.BlockShape;
 import java.util.List;
 import java.util.regex.Pattern;
+import tools.jackson.databind.JsonNode;
 
 /**
  * open_clip's checkpoints (its own towers and timm's) and OpenAI's archives, which carry the same
@@ -22,9 +24,9 @@ final class OpenClipReader {
 
   private OpenClipReader() {}
 
-  static Checkpoint.Parts read(JsonFields file, WeightSource weights) {
-    JsonFields config = file.object("model_cfg");
-    JsonFields visionConfig = config.object("vision_cfg");
+  static Checkpoint.Parts read(JsonObject file, WeightSource weights) {
+    JsonObject config = file.object("model_cfg");
+    JsonObject visionConfig = config.object("vision_cfg");
     int embed = config.integer("embed_dim", 512, 1, MAX_WIDTH);
     boolean quick = config.flag("quick_gelu", false);
     boolean timm = visionConfig.has("timm_model_name");
@@ -40,10 +42,14 @@ final class OpenClipReader {
         timm ? "open-clip-timm" : "open-clip",
         vision,
         text,
-        Preprocessing.fromOpenClip(
-            file.object("preprocess_cfg").node(), vision.config().imageSize(), file.where()),
+        Preprocessing.fromOpenClip(file.object("preprocess_cfg"), vision.config().imageSize()),
         logScale(weights),
         Pattern.compile("(text\\.)?attn_mask|logit_bias|visual\\.trunk\\.head\\..*"));
+  }
+
+  private static boolean isArray(JsonObject config, String name) {
+    JsonNode value = config.get(name);
+    return value != null && value.isArray();
   }
 
   private static boolean hasText(WeightSource weights) {
@@ -57,8 +63,8 @@ final class OpenClipReader {
   // ---- open_clip's own towers -----------------------------------------------------------------
 
   private static VisionTower vision(
-      JsonFields config, WeightSource weights, int embed, boolean quick) {
-    config.refuse("layers", config.node().path("layers").isArray(), "a ResNet");
+      JsonObject config, WeightSource weights, int embed, boolean quick) {
+    config.refuse("layers", isArray(config, "layers"), "a ResNet");
     config.refuse("attentional_pool", config.flag("attentional_pool", false), "attentional pool");
     config.refuse("final_ln_after_pool", config.flag("final_ln_after_pool", false), "not known");
     config.refuse("no_ln_pre", config.flag("no_ln_pre", false), "no norm before the blocks");
@@ -122,7 +128,7 @@ final class OpenClipReader {
         "ls_2.gamma");
   }
 
-  private static TextTower text(JsonFields config, WeightSource weights, int embed, boolean quick) {
+  private static TextTower text(JsonObject config, WeightSource weights, int embed, boolean quick) {
     config.refuse("hf_model_name", config.has("hf_model_name"), "a Hugging Face text model");
     config.refuse("embed_cls", config.flag("embed_cls", false), "a class token in the text");
     int d = config.integer("width", 512, 1, MAX_WIDTH);

@@ -3,6 +3,7 @@ package io.clipsteer.engine.model;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.Preprocessing;
+import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Block.Norm;
@@ -26,8 +27,8 @@ final class TimmReader {
   private TimmReader() {}
 
   /** A folder of timm's own: {@code config.json} with architecture and pretrained_cfg. */
-  static Checkpoint.Parts read(JsonFields config, WeightSource weights) {
-    JsonFields args = config.object("model_args");
+  static Checkpoint.Parts read(JsonObject config, WeightSource weights) {
+    JsonObject args = config.object("model_args");
     String name = config.text("architecture", "");
     String pool = config.text("global_pool", args.text("global_pool", "token"));
     int heads = args.integer("num_heads", 0, 0, 1 << 12);
@@ -37,13 +38,13 @@ final class TimmReader {
         "timm",
         tower,
         null,
-        Preprocessing.fromTimm(config.node(), config.where()),
+        Preprocessing.fromTimm(config),
         Math.log(100),
         Pattern.compile("(head|head_dist)\\..*"));
   }
 
   /** The trunk of an open_clip model with its projection; prefix {@code visual.}. */
-  static VisionTower openClipTower(JsonFields config, WeightSource weights, int embed) {
+  static VisionTower openClipTower(JsonObject config, WeightSource weights, int embed) {
     String name = config.text("timm_model_name", "");
     String projection = config.text("timm_proj", "linear");
     config.refuse(
