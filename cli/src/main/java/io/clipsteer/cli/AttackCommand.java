@@ -4,7 +4,6 @@ package io.clipsteer.cli;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.ZeroShot;
 import io.clipsteer.lab.attack.Attack;
 import io.clipsteer.lab.attack.ScamFile;
 import io.clipsteer.lab.attack.Writing;
@@ -167,7 +166,7 @@ final class AttackCommand implements Callable<Integer> {
 
   private @Nullable List<String> words() {
     if (wrong == null) return null;
-    if (wrong.file != null) return ZeroShot.readLines(wrong.file);
+    if (wrong.file != null) return WordList.once(wrong.file);
     return LibraryOptions.names("--words", String.valueOf(wrong.words));
   }
 }

@@ -119,6 +119,11 @@ final class IndexCommand implements Callable<Integer> {
       IndexRun run = new IndexRun(clip, set, saes, kind, known, top);
       TextLibrary library = words(clip, progress);
       vocabulary = library == null ? 0 : library.words().size();
+      if (index.has(kind)) {
+        long images = index.read(kind).images();
+        String what = "the index of " + kind.word() + " in " + index.path();
+        System.err.println(what + " (" + images + " images) is replaced");
+      }
       result = Indexer.run(run, library, index, progress);
     }
     result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
@@ -139,7 +144,8 @@ final class IndexCommand implements Callable<Integer> {
     List<String> prompts =
         templates == null ? Vocabulary.TEMPLATES : ZeroShot.readTemplates(templates);
     if (words != null && words.vocabulary != null) {
-      return ZeroShot.library(clip, Vocabulary.read(words.vocabulary), prompts, progress);
+      List<String> own = Vocabulary.checked(words.vocabulary, WordList.once(words.vocabulary));
+      return ZeroShot.library(clip, own, prompts, progress);
     }
     if (clip.text() == null || clip.tokenizer() == null) {
       System.err.println("no names: the model has no text tower with a tokenizer (see --library)");

@@ -99,12 +99,11 @@ final class LibraryOptions {
     }
     if (words.library != null) return TextLibrary.read(words.library);
     if (words.vocabulary != null) {
-      List<String> once = ZeroShot.readLines(words.vocabulary).stream().distinct().toList();
-      return ZeroShot.library(model, once, List.of("{}"), progress);
+      return ZeroShot.library(model, WordList.once(words.vocabulary), List.of("{}"), progress);
     }
     List<String> classes =
         words.labelsFile != null
-            ? ZeroShot.readLines(words.labelsFile)
+            ? WordList.all(words.labelsFile)
             : names("--labels", String.valueOf(words.labels));
     return ZeroShot.library(model, classes, prompts(templates), progress);
   }

@@ -2,13 +2,20 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.TextFile;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.Versions;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.regex.MatchResult;
@@ -67,6 +74,7 @@ public final class Main implements Runnable {
 
   /** Runs the command line and exits with its code. */
   public static void main(String[] args) {
+    speakUtf8();
     AtomicBoolean finished = new AtomicBoolean();
     Runtime.getRuntime()
         .addShutdownHook(
@@ -81,6 +89,27 @@ public final class Main implements Runnable {
     int code = execute(args);
     finished.set(true);
     System.exit(code);
+  }
+
+  /**
+   * Results, messages and numbers are the same in every locale. What the locale says of names of
+   * files and of arguments is settled before the JVM starts, by the launcher.
+   */
+  private static void speakUtf8() {
+    Locale.setDefault(Locale.ROOT);
+    System.setOut(utf8(FileDescriptor.out));
+    System.setErr(utf8(FileDescriptor.err));
+    String names = System.getProperty("sun.jnu.encoding", "");
+    if (!Charset.isSupported(names) || !Charset.forName(names).newEncoder().canEncode('\u00E9')) {
+      System.err.println(
+          "clipsteer: file names and arguments are read as "
+              + names
+              + ", so that those beyond ASCII are lost: set LC_ALL=C.UTF-8");
+    }
+  }
+
+  private static PrintStream utf8(FileDescriptor file) {
+    return new PrintStream(new FileOutputStream(file), true, StandardCharsets.UTF_8);
   }
 
   /** Lets an update that is under way come to its end; nothing new begins after it. */
@@ -104,6 +133,14 @@ public final class Main implements Runnable {
    * @param out errors and progress go to stderr all the same
    */
   static int execute(PrintWriter out, String... args) {
+    for (String arg : args) {
+      if (arg.startsWith("@") && TextFile.hasMark(arg.substring(1))) {
+        // The parser would take the mark for the first character of the first argument.
+        System.err.println(
+            "clipsteer: " + arg + ": begins with a byte order mark. Save it as UTF-8 without one");
+        return CommandLine.ExitCode.USAGE;
+      }
+    }
     try {
       return new CommandLine(new Main())
           .setOut(out)

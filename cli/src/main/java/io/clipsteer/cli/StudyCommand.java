@@ -94,6 +94,20 @@ final class StudyCommand implements Runnable {
         description = "Pictures of several classes, in class folders or a table (with --run).")
     private @Nullable Path images;
 
+    private long limit = Long.MAX_VALUE;
+
+    @Option(
+        names = "--limit",
+        paramLabel = "N",
+        description = "Only N images, as many of each class (default: all).")
+    void setLimit(long number) {
+      if (number < 1) {
+        throw new ParameterException(
+            spec.commandLine(), "--limit " + number + ": below 1. Leave it out for all");
+      }
+      limit = number;
+    }
+
     @Option(
         names = "--layers",
         paramLabel = "LIST",
@@ -219,14 +233,14 @@ final class StudyCommand implements Runnable {
             new InjectedCue(
                 clip,
                 saes,
-                ImageSet.open(Objects.requireNonNull(images)),
+                ImageSet.open(Objects.requireNonNull(images)).spread(limit),
                 correlation,
                 new ImageLoader.Options(
                     batch,
                     Runtime.getRuntime().availableProcessors(),
                     2,
                     0,
-                    Long.MAX_VALUE,
+                    limit,
                     ImageDecoder.Options.DEFAULT),
                 settings);
         // Noted only now: a start with a run that cannot be read leaves nothing in the way.
@@ -283,6 +297,7 @@ final class StudyCommand implements Runnable {
     private Map<String, @Nullable Object> begun(Map<String, String> hashes) {
       Map<String, @Nullable Object> begun = new LinkedHashMap<>();
       begun.put("clipsteer", Versions.CLIPSTEER);
+      if (limit != Long.MAX_VALUE) begun.put("limit", limit);
       begun.put("run", run == null ? null : run.toString());
       begun.put("source", images == null ? null : images.toString());
       begun.put("layers", layers);

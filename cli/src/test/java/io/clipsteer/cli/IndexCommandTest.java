@@ -116,7 +116,10 @@ final class IndexCommandTest {
             run,
             "--json");
     assertEquals(0, trained.code(), trained.err());
-    JsonNode json = index("--json").json();
+    assertFalse(index("--json").err().contains("replaced"));
+    Ran again = index("--json");
+    assertTrue(again.err().contains("(" + PICTURES + " images) is replaced"), again.err());
+    JsonNode json = again.json();
     assertEquals(PICTURES, json.get("images").asInt());
     assertEquals(2, json.get("labels").asInt());
     assertEquals(6, json.get("vocabulary").asInt());

@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.WrittenName;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.world.Lettering;
@@ -239,7 +241,9 @@ final class SuppressCommandTest {
     Path first = temp.resolve("a1");
     Path again = temp.resolve("a2");
     Path other = temp.resolve("a3");
-    Object[] words = {"attack", "--images", things, "--words", "cat,ice cream", "--seed", 4};
+    Object[] words = {
+      "attack", "--images", things, "--words", "cat,ice cream,CD/DVD_1", "--seed", 4
+    };
     for (Path out : List.of(first, again)) {
       Object[] all = Arrays.copyOf(words, words.length + 2);
       all[words.length] = "--out";
@@ -268,9 +272,10 @@ final class SuppressCommandTest {
       String file = attack.get("file").asString();
       String text = attack.get("text").asString();
       String label = attack.get("label").asString();
-      assertTrue(file.startsWith("label=" + label + "_text=" + text + "_"), file);
+      assertTrue(
+          file.startsWith("label=" + label + "_text=" + WrittenName.encode(text) + "_"), file);
       assertFalse(text.equals(label), file);
-      assertTrue(List.of("cat", "ice cream").contains(text), text);
+      assertTrue(List.of("cat", "ice cream", "CD/DVD_1").contains(text), text);
       assertTrue(attack.get("writing").get("font").asInt() < Lettering.TRAINING, line);
       assertTrue(attack.get("writing").get("y").asDouble() <= 1 / 3.0, line);
       var picture = ImageDecoder.decode(first.resolve(file));
@@ -285,6 +290,8 @@ final class SuppressCommandTest {
       assertTrue(
           Arrays.equals(picture.rgb(), ImageDecoder.decode(again.resolve(file)).rgb()), file);
     }
+    List<String> read = GroupSource.parse("--data", "typographic:" + first).all().attributes();
+    assertTrue(read.contains("CD/DVD_1") && read.contains("ice cream"), read.toString());
     for (String line : Files.readAllLines(other.resolve("attacks.jsonl"))) {
       JsonNode writing = JsonMapper.shared().readTree(line).get("writing");
       assertTrue(writing.get("font").asInt() >= Lettering.TRAINING, line);
@@ -381,8 +388,8 @@ final class SuppressCommandTest {
     Path none = temp.resolve("none");
     CommandsTest.run("attack", "--images", temp.resolve("absent"), "--out", none)
         .refused("no such");
-    CommandsTest.run("attack", "--images", things, "--words", "a/b", "--out", none)
-        .refused("a/b", "file's name");
+    CommandsTest.run("attack", "--images", things, "--words", "x".repeat(81), "--out", none)
+        .refused("xxx", "file's name");
     CommandsTest.run("attack", "--images", things, "--fonts", "comic", "--out", none)
         .refused("--fonts comic");
     CommandsTest.run("attack", "--images", thing(), "--out", none).refused("label");

@@ -8,6 +8,7 @@ import java.io.InputStreamReader;
 import java.io.PushbackInputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,6 +19,9 @@ import java.util.List;
  */
 public final class TextFile {
   private static final int[] UTF8_MARK = {0xEF, 0xBB, 0xBF};
+
+  /** A list that is held in memory whole. */
+  private static final long MOST_BYTES = 1L << 30;
 
   private TextFile() {}
 
@@ -44,11 +48,15 @@ public final class TextFile {
   /**
    * Every line, stripped; empty lines are skipped.
    *
-   * @throws InputException as {@link #reader}; when a line is not UTF-8; when there is no line
+   * @throws InputException as {@link #reader}; when a line is not UTF-8; when there is no line;
+   *     when the file is larger than 1 GiB
    */
   public static List<String> lines(Path file) {
     List<String> lines = new ArrayList<>();
     try (BufferedReader reader = reader(file)) {
+      if (Files.size(file) > MOST_BYTES) {
+        throw new InputException(file, "is larger than 1 GiB", "Give fewer lines");
+      }
       int number = 0;
       for (String line = reader.readLine(); line != null; line = reader.readLine()) {
         number++;
@@ -71,6 +79,15 @@ public final class TextFile {
   /** Whether a text holds the character that stands for bytes that are not UTF-8. */
   public static boolean isBroken(String text) {
     return text.indexOf('\uFFFD') >= 0;
+  }
+
+  /** Whether there is a file of that name that begins with a byte order mark. */
+  public static boolean hasMark(String name) {
+    try (InputStream in = Files.newInputStream(Path.of(name))) {
+      return isMark(in.readNBytes(UTF8_MARK.length));
+    } catch (IOException | InvalidPathException e) {
+      return false;
+    }
   }
 
   /** A text file that could not be read to its end. */

@@ -3,16 +3,13 @@ package io.clipsteer.lab;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
+import io.clipsteer.data.TextFile;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.Tokenizer;
-import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -99,28 +96,9 @@ public sealed interface TrainSource {
    * @param lines none of them empty
    */
   record Texts(Path file, List<String> lines) {
-    private static final long MOST_BYTES = 1L << 30;
-
-    /** Reads a file in UTF-8; empty lines are passed over. */
+    /** Reads a file as {@link TextFile#lines} does. */
     public static Texts read(Path file) {
-      try {
-        if (!Files.isRegularFile(file)) {
-          throw new InputException(
-              file,
-              Files.exists(file) ? "is no file" : "there is no such file",
-              "Name a file with a text a line");
-        }
-        if (Files.size(file) > MOST_BYTES) {
-          throw new InputException(file, "is larger than 1 GiB", "Give fewer texts");
-        }
-        List<String> lines =
-            Files.readAllLines(file).stream().map(String::strip).filter(t -> !t.isEmpty()).toList();
-        return new Texts(file, lines);
-      } catch (CharacterCodingException e) {
-        throw new InputException(file, "is no UTF-8 text", "Convert it", e);
-      } catch (IOException e) {
-        throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check it", e);
-      }
+      return new Texts(file, TextFile.lines(file));
     }
   }
 

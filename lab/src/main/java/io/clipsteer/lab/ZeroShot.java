@@ -2,7 +2,7 @@
 package io.clipsteer.lab;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
+import io.clipsteer.data.TextFile;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -10,8 +10,6 @@ import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.Tokenizer;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -42,23 +40,9 @@ public final class ZeroShot {
 
   private ZeroShot() {}
 
-  /** Reads a file of one entry a line; empty lines are left out. */
-  public static List<String> readLines(Path file) {
-    if (!Files.exists(file)) throw new InputException(file, "is not there", "Check the path");
-    try {
-      List<String> lines =
-          Files.readAllLines(file).stream().map(String::strip).filter(l -> !l.isEmpty()).toList();
-      if (lines.isEmpty()) throw new InputException(file, "holds no line of text", "Fill it");
-      return lines;
-    } catch (IOException e) {
-      throw new InputException(
-          file, "cannot be read as UTF-8 text: " + Reasons.of(e), "Check the path", e);
-    }
-  }
-
   /** Templates from a file, one a line, each with {@code {}} where the class name goes. */
   public static List<String> readTemplates(Path file) {
-    List<String> templates = readLines(file);
+    List<String> templates = TextFile.lines(file);
     for (String template : templates) {
       if (!template.contains("{}")) {
         throw new InputException(

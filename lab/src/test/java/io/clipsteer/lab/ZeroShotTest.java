@@ -156,10 +156,10 @@ final class ZeroShotTest {
     String text = refused(() -> ZeroShot.readTemplates(file));
     assertTrue(text.contains("no place") && text.contains("list.txt"), text);
     Files.writeString(file, " \n\n");
-    refused(() -> ZeroShot.readLines(file));
+    refused(() -> ZeroShot.readTemplates(file));
     Files.write(file, new byte[] {(byte) 0xff, (byte) 0xfe, 0x41});
-    refused(() -> ZeroShot.readLines(file));
-    refused(() -> ZeroShot.readLines(folder.resolve("absent.txt")));
+    refused(() -> ZeroShot.readTemplates(file));
+    refused(() -> ZeroShot.readTemplates(folder.resolve("absent.txt")));
   }
 
   @Test

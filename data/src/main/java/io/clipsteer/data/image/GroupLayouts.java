@@ -56,8 +56,8 @@ final class GroupLayouts {
         String name = file.id().substring(file.id().lastIndexOf('/') + 1);
         Matcher parts = TYPOGRAPHIC.matcher(name.substring(0, name.lastIndexOf('.')));
         boolean fits = parts.matches();
-        String label = fits ? parts.group(1).strip() : "";
-        String text = fits ? parts.group(2).strip() : "";
+        String label = fits ? WrittenName.decode(parts.group(1).strip()) : "";
+        String text = fits ? WrittenName.decode(parts.group(2).strip()) : "";
         if (label.isEmpty() || text.isEmpty()) {
           throw new InputException(
               dir.resolve(file.id()),

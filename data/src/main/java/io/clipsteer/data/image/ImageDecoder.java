@@ -2,6 +2,7 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -101,7 +102,8 @@ public final class ImageDecoder {
       }
       return Files.readAllBytes(file);
     } catch (IOException e) {
-      throw new InputException(file, "cannot be read (" + e + ")", "Check the path and rights", e);
+      throw new InputException(
+          file, "cannot be read: " + Reasons.of(e), "Check the path and rights", e);
     }
   }
 }

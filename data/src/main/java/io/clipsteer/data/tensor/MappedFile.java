@@ -2,6 +2,7 @@
 package io.clipsteer.data.tensor;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
@@ -27,9 +28,11 @@ final class MappedFile {
       return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
     } catch (NoSuchFileException e) {
       throw new InputException(file, "does not exist", "Check the path", e);
-    } catch (IOException | UnsupportedOperationException e) {
+    } catch (IOException e) {
       throw new InputException(
-          file, "cannot be read: " + e.getMessage(), "Check that it is a plain, readable file", e);
+          file, "cannot be read: " + Reasons.of(e), "Check that it is a plain, readable file", e);
+    } catch (UnsupportedOperationException e) {
+      throw new InputException(file, "is no plain file", "Copy it to a local disk", e);
     }
   }
 

@@ -3,11 +3,10 @@ package io.clipsteer.engine.model;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
+import io.clipsteer.data.TextFile;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -46,13 +45,7 @@ public record TextLibrary(List<String> words, float[] embeddings, int width) {
           "no text library: it needs " + EMBEDDINGS + " and " + WORDS,
           "Name a folder that holds both");
     }
-    List<String> words;
-    try {
-      words = Files.readAllLines(list);
-    } catch (IOException e) {
-      throw new InputException(
-          list, "cannot be read as UTF-8 text: " + Reasons.of(e), "Check the file", e);
-    }
+    List<String> words = TextFile.lines(list);
     try (TensorFile tensors = SafeTensors.open(file)) {
       StoredTensor rows = tensors.get(TENSOR);
       if (rows.shape().length != 2 || rows.shape()[0] != words.size() || rows.shape()[1] < 1) {

@@ -9,6 +9,7 @@ import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageItem;
 import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.data.image.WrittenName;
 import io.clipsteer.lab.Progress;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -58,14 +59,8 @@ public record Attack(
 
   /** A label or word that the layout can say. */
   private static String checked(String word) {
-    String plain = word.strip();
-    if (plain.isEmpty() || plain.matches(".*[_=/\\\\\\p{Cntrl}].*") || plain.length() > 80) {
-      throw new InputException(
-          "\"" + word + "\"",
-          "cannot be in a file's name",
-          "Use words of up to 80 letters without _ = / and \\");
-    }
-    return plain;
+    WrittenName.encode(word);
+    return word.strip();
   }
 
   /**
@@ -137,7 +132,13 @@ public record Attack(
           skipped.add(String.valueOf(e.getMessage()));
           continue;
         }
-        String name = String.format(Locale.ROOT, "label=%s_text=%s_%06d.png", label, word, number);
+        String name =
+            String.format(
+                Locale.ROOT,
+                "label=%s_text=%s_%06d.png",
+                WrittenName.encode(label),
+                WrittenName.encode(word),
+                number);
         writing.on(picture, word).writePng(folder.resolve(name));
         written.add(word);
         lines.append(line(name, item.id(), label, word, writing)).append('\n');

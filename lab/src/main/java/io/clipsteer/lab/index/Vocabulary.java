@@ -4,8 +4,6 @@ package io.clipsteer.lab.index;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.Tokenizer;
-import io.clipsteer.lab.ZeroShot;
-import java.nio.file.Path;
 import java.util.List;
 
 /** Words that features are named with. */
@@ -17,11 +15,6 @@ public final class Vocabulary {
 
   private Vocabulary() {}
 
-  /** Words of a file, one a line, each once. */
-  public static List<String> read(Path file) {
-    return checked(file, ZeroShot.readLines(file).stream().distinct().toList());
-  }
-
   /** The whole words of the model's own tokenizer; it must have one. */
   public static List<String> ownWords(ClipModel model) {
     Tokenizer tokenizer = model.tokenizer();
@@ -32,7 +25,8 @@ public final class Vocabulary {
     return checked(model.source().path(), tokenizer.words());
   }
 
-  private static List<String> checked(Object where, List<String> words) {
+  /** The words, which must be from 2 to 200,000. */
+  public static List<String> checked(Object where, List<String> words) {
     if (words.size() < 2 || words.size() > MOST) {
       throw new InputException(
           where, words.size() + " words to name with", "Give from 2 to " + MOST);

@@ -35,7 +35,7 @@ import java.util.TreeSet;
  *
  * @param images of two classes or more
  * @param correlation probability that the cue agrees with the label where the probe learns
- * @param options how pictures are loaded
+ * @param options how images are loaded; its limit counts labelled images
  */
 public record InjectedCue(
     ClipModel model,
@@ -96,7 +96,9 @@ public record InjectedCue(
   private List<Labelled> labelled(long seed) {
     List<ImageItem> items = new ArrayList<>();
     try (ImageCursor cursor = images.cursor()) {
-      for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
+      for (ImageItem item = cursor.next();
+          item != null && items.size() < options.limit();
+          item = cursor.next()) {
         if (item.label() != null) items.add(item);
       }
     }

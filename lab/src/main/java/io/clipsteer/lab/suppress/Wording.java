@@ -2,6 +2,7 @@
 package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.TextFile;
 import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
@@ -88,7 +89,7 @@ public record Wording(@Nullable Path prompts, @Nullable Path library) {
 
   private static Map<String, List<String>> texts(Path file) {
     Map<String, List<String>> texts = new LinkedHashMap<>();
-    for (String line : ZeroShot.readLines(file)) {
+    for (String line : TextFile.lines(file)) {
       int tab = line.indexOf('\t');
       if (tab < 1 || line.substring(tab + 1).isBlank()) {
         throw new InputException(

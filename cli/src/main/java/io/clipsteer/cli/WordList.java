@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.data.TextFile;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Words from a file, one a line; words that occur more than once are reported on stderr. */
+final class WordList {
+  private static final int NAMED = 5;
+
+  private WordList() {}
+
+  /** Every line, also those that repeat another: ImageNet has two classes called crane. */
+  static List<String> all(Path file) {
+    List<String> lines = TextFile.lines(file);
+    report(file, lines, "both are kept");
+    return lines;
+  }
+
+  /** Every word once. */
+  static List<String> once(Path file) {
+    List<String> lines = TextFile.lines(file);
+    report(file, lines, "each is used once");
+    return lines.stream().distinct().toList();
+  }
+
+  private static void report(Path file, List<String> lines, String what) {
+    Map<String, Integer> counts = new LinkedHashMap<>();
+    for (String line : lines) counts.merge(line, 1, Integer::sum);
+    List<String> repeated =
+        counts.entrySet().stream().filter(e -> e.getValue() > 1).map(Map.Entry::getKey).toList();
+    if (repeated.isEmpty()) return;
+    String names = String.join(", ", repeated.subList(0, Math.min(NAMED, repeated.size())));
+    System.err.println(
+        file
+            + ": "
+            + (repeated.size() == 1 ? "1 word repeats" : repeated.size() + " words repeat")
+            + " ("
+            + names
+            + (repeated.size() > NAMED ? ", …" : "")
+            + "); "
+            + what);
+  }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.cli.CommandsTest.Ran;
+import io.clipsteer.engine.model.TextLibrary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Lists of words as editors write them: a byte order mark and CRLF change no answer. */
+final class TextInputTest {
+  private static final Path MODELS = Path.of("../engine/src/test/resources/models");
+  private static final String CLIP = MODELS.resolve("hf-clip-quickgelu").toString();
+
+  @TempDir private static Path temp;
+
+  @BeforeAll
+  static void draw() {
+    CommandsTest.run(
+        "world", "generate", "--set", "mixed", "--count", 2, "--out", temp.resolve("images"));
+  }
+
+  private static Path write(String name, String text) throws IOException {
+    return Files.writeString(temp.resolve(name), text);
+  }
+
+  private static Path marked(Path plain) throws IOException {
+    String text = Files.readString(plain).replace("\n", "\r\n");
+    return write("marked-" + plain.getFileName(), "\uFEFF" + text);
+  }
+
+  /** The answers, without the rate below them. */
+  private static String answers(Object... words) {
+    Object[] all = new Object[words.length + 5];
+    System.arraycopy(words, 0, all, 5, words.length);
+    all[0] = "classify";
+    all[1] = "--model";
+    all[2] = CLIP;
+    all[3] = "--images";
+    all[4] = temp.resolve("images");
+    Ran ran = CommandsTest.run(all);
+    assertEquals(0, ran.code(), ran.err());
+    List<String> lines = ran.out().lines().toList();
+    return String.join("\n", lines.subList(0, 2));
+  }
+
+  @Test
+  void everyListIsReadByTheSameRule() throws IOException {
+    Path labels = write("labels.txt", "dog\nété\ncat\n");
+    Path templates = write("templates.txt", "a photo of a {}.\n{}\n");
+    String plain = answers("--labels-file", labels, "--templates", templates);
+    assertEquals(plain, answers("--labels-file", marked(labels), "--templates", marked(templates)));
+    assertFalse(plain.equals(answers("--labels-file", labels)), "the templates are used");
+    assertEquals(answers("--vocabulary", labels), answers("--vocabulary", marked(labels)));
+    Path library = Files.createDirectory(temp.resolve("library"));
+    float[] rows = new float[2 * 20];
+    rows[0] = 1;
+    rows[20 + 1] = 1;
+    new TextLibrary(List.of("dog", "été"), rows, 20).write(library);
+    String read = answers("--library", library);
+    Path words = library.resolve("words.txt");
+    Files.writeString(words, "\uFEFF" + Files.readString(words).replace("\n", "\r\n"));
+    assertEquals(read, answers("--library", library));
+    assertTrue(read.contains("dog") && read.contains("été"), read);
+  }
+
+  @Test
+  void aFileOfArgumentsWithAMarkIsNamed() throws IOException {
+    Path plain = write("doctor.args", "model\ninspect\n" + CLIP + "\n");
+    assertEquals(0, CommandsTest.run("@" + plain).code());
+    Ran ran = CommandsTest.run("@" + marked(plain));
+    assertEquals(2, ran.code());
+    assertTrue(ran.err().contains("byte order mark"), ran.err());
+  }
+
+  @Test
+  void repeatedWordsAreReported() throws IOException {
+    Path labels = write("crane.txt", "crane\ndog\ncrane\n");
+    Ran ran =
+        CommandsTest.run(
+            "classify",
+            "--model",
+            CLIP,
+            "--images",
+            temp.resolve("images"),
+            "--labels-file",
+            labels);
+    assertTrue(ran.err().contains("1 word repeats (crane); both are kept"), ran.err());
+    ran =
+        CommandsTest.run(
+            "classify",
+            "--model",
+            CLIP,
+            "--images",
+            temp.resolve("images"),
+            "--vocabulary",
+            labels);
+    assertTrue(ran.err().contains("1 word repeats (crane); each is used once"), ran.err());
+  }
+}
