@@ -4,7 +4,6 @@ package io.clipsteer.cli;
 import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.ImageLoader;
-import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
@@ -132,7 +131,7 @@ final class SuppressCommand implements Callable<Integer> {
         GroupSource.parse("--data", data),
         train == null ? null : GroupSource.parse("--train", train),
         validation == null ? null : GroupSource.parse("--validation", validation),
-        clean == null ? null : ImageSet.open(clean),
+        clean == null ? null : Skips.open(clean),
         attribute,
         how.perGroup(),
         balanced,

@@ -18,8 +18,9 @@ import java.util.function.Consumer;
  * @param table the table
  * @param columns which columns were taken as what
  * @param rows of the table, without its header
- * @param repeated rows that repeat an earlier one's file
+ * @param repeated rows of a file that an earlier row names
  * @param matched files of the table that are images of the set
+ * @param empty files of the table whose label cell is empty
  * @param unmatched files of the table that are not
  * @param unmatchedNames the first of these, with their lines
  * @param withoutRow images of the set that the table does not name
@@ -31,6 +32,7 @@ public record JoinReport(
     long rows,
     long repeated,
     long matched,
+    long empty,
     long unmatched,
     List<String> unmatchedNames,
     long withoutRow,
@@ -42,14 +44,17 @@ public record JoinReport(
     Map<String, Integer> lines = new LinkedHashMap<>();
     table.rows().forEach((key, row) -> lines.put(key, row.line()));
     String columns = table.columns().toString();
-    return of(table.file(), columns, table.count(), table.repeated().size(), lines, set, matched);
+    boolean labels = table.columns().label() != null;
+    long empty = table.rows().values().stream().filter(r -> labels && r.label() == null).count();
+    long repeated = table.repeated().size();
+    return of(table.file(), columns, table.count(), repeated, lines, set, matched).empty(empty);
   }
 
   /**
    * Joins rows to all images of a set, those behind a limit too.
    *
    * @param rows of the table
-   * @param repeated those among them that repeat an earlier one's file
+   * @param repeated those among them whose file an earlier row names
    * @param lines first line of each file, by {@link ImageTable#key}, in the table's order
    * @param matched takes the id of every image that has a row, in the set's order
    * @throws InputException when no row names an image of the set
@@ -99,10 +104,25 @@ public record JoinReport(
         rows,
         repeated,
         met.size(),
+        0,
         lines.size() - met.size(),
         none,
         images - found,
         without);
+  }
+
+  private JoinReport empty(long number) {
+    return new JoinReport(
+        table,
+        columns,
+        rows,
+        repeated,
+        matched,
+        number,
+        unmatched,
+        unmatchedNames,
+        withoutRow,
+        withoutRowNames);
   }
 
   /** One line. */
@@ -111,7 +131,8 @@ public record JoinReport(
     StringBuilder text = new StringBuilder();
     text.append(table).append(": ").append(columns).append("; ");
     text.append(rows).append(rows == 1 ? " row: " : " rows: ").append(matched).append(" matched");
-    if (repeated > 0) text.append(", ").append(repeated).append(" repeated");
+    if (repeated > 0) text.append(", ").append(repeated).append(" more of the same files");
+    if (empty > 0) text.append(", ").append(empty).append(" with an empty label");
     if (unmatched > 0) {
       text.append(", ").append(unmatched).append(" without an image (");
       text.append(examples(unmatchedNames, unmatched)).append(')');

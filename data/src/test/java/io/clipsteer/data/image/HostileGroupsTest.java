@@ -43,7 +43,11 @@ final class HostileGroupsTest {
     badCeleba(ATTRIBUTES.replace("000003", "000002"), PARTS, "line 5", "again");
     badCeleba(ATTRIBUTES.replace("000003", "000009"), PARTS, "line 5", "'000009.png' is in no");
     badCeleba(ATTRIBUTES, PARTS.replace("3.png 1", "3.png 3"), "partition.txt, line 3", "'3'");
-    badCeleba(ATTRIBUTES, PARTS.replace("3.png 1", "3.png"), "partition.txt, line 3", "1 cell for 2 columns");
+    badCeleba(
+        ATTRIBUTES,
+        PARTS.replace("3.png 1", "3.png"),
+        "partition.txt, line 3",
+        "1 cell for 2 columns");
     badCeleba(ATTRIBUTES, PARTS + "sub/5.png 0\n", "partition.txt, line 6", "again");
     badCeleba(ATTRIBUTES, PARTS + "9.png 0\n", "lists 5 pictures", "list_eval_partition 6");
     badCeleba(ATTRIBUTES, PARTS.replace(" 2", " 0"), "test split");
