@@ -67,6 +67,7 @@ final class FolderListing {
     // As texts, so that the order does not hang on the file system.
     found.images.sort(null);
     found.archives.sort(null);
+    found.listing.sort();
     return found;
   }
 

@@ -3,6 +3,7 @@ package io.clipsteer.data.image;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -76,7 +77,12 @@ public record Listing(
     /** Counts a skipped file and names it. */
     void name(String reason, String name) {
       count(reason);
-      if (named.size() < MOST_NAMED) named.add(new Skip(printable(name), reason));
+      named.add(new Skip(printable(name), reason));
+    }
+
+    /** Names what was skipped in the order of the names, not in that of the file system. */
+    void sort() {
+      named.sort(Comparator.comparing(Skip::name));
     }
 
     void note(String text) {
@@ -86,7 +92,7 @@ public record Listing(
     /** Adds what another listing skipped and noted. */
     void add(Listing other) {
       other.skipped.forEach((reason, count) -> skipped.merge(reason, count, Long::sum));
-      for (Skip skip : other.named) if (named.size() < MOST_NAMED) named.add(skip);
+      named.addAll(other.named);
       notes.addAll(other.notes);
     }
 
@@ -96,7 +102,8 @@ public record Listing(
       skipped.entrySet().stream()
           .sorted(Map.Entry.<String, Long>comparingByValue().reversed())
           .forEach(e -> sorted.put(e.getKey(), e.getValue()));
-      return new Listing(images, sorted, named, notes);
+      List<Skip> first = named.subList(0, Math.min(MOST_NAMED, named.size()));
+      return new Listing(images, sorted, first, notes);
     }
   }
 
