@@ -64,7 +64,8 @@ final class Skips {
     }
   }
 
-  private static void print(Listing listing, Path origin) {
+  /** Prints what a listing skipped and what was decided about labels and columns. */
+  static void print(Listing listing, Path origin) {
     long count = listing.skippedCount();
     if (count > 0) {
       System.err.println(

@@ -17,11 +17,8 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,14 +28,6 @@ import org.jspecify.annotations.Nullable;
  * nowhere or back, folders that cannot be read, what is no plain file, other endings.
  */
 final class FolderListing {
-  /** Sub-folders that are parts of a data set, not classes. */
-  private static final Set<String> SPLITS =
-      Set.of(
-          "train", "training", "val", "valid", "validation", "dev", "test", "testing", "holdout");
-
-  /** So many names are given as examples. */
-  private static final int EXAMPLES = 5;
-
   private static final char SEPARATOR = File.separatorChar;
 
   private final Path root;
@@ -81,58 +70,19 @@ final class FolderListing {
    * them have images, together more than lie beside them: those have no label.
    */
   FileSet byClass() {
-    List<String> strays = images.stream().filter(id -> folder(id) == null).toList();
-    Map<String, Long> classes =
-        images.stream()
-            .filter(id -> folder(id) != null)
-            .collect(
-                Collectors.groupingBy(FolderListing::top, TreeMap::new, Collectors.counting()));
-    int inside = images.size() - strays.size();
-    boolean labelled = strays.isEmpty() || (classes.size() > 1 && inside > strays.size());
-    if (labelled && !strays.isEmpty()) {
+    ClassFolders found = new ClassFolders();
+    for (String id : images) found.add(id);
+    if (!found.areClasses()) return set(false);
+    found.note(listing, root);
+    Set<String> empty = new TreeSet<>(folders);
+    empty.removeAll(found.names());
+    if (!empty.isEmpty() && !found.names().isEmpty()) {
       listing.note(
-          count(strays.size(), "image lies", "images lie")
-              + " beside the class folders, without a label: "
-              + examples(strays));
+          ClassFolders.count(empty.size(), "sub-folder has", "sub-folders have")
+              + " no image: "
+              + ClassFolders.examples(empty));
     }
-    if (labelled) {
-      Set<String> empty = new TreeSet<>(folders);
-      empty.removeAll(classes.keySet());
-      if (!empty.isEmpty() && !classes.isEmpty()) {
-        listing.note(
-            count(empty.size(), "sub-folder has", "sub-folders have")
-                + " no image: "
-                + examples(List.copyOf(empty)));
-      }
-      hint(classes.keySet());
-    }
-    return set(labelled);
-  }
-
-  /** Where the labels are probably not what was meant. */
-  private void hint(Set<String> classes) {
-    Set<String> nested = new TreeSet<>();
-    Set<String> with = new TreeSet<>();
-    for (String id : images) {
-      String[] parts = id.split("/", 3);
-      if (parts.length == 3 && nested.add(parts[0] + "/" + parts[1])) with.add(parts[0]);
-    }
-    if (with.isEmpty()) return;
-    String first = with.iterator().next();
-    boolean splits = classes.stream().allMatch(c -> SPLITS.contains(c.toLowerCase(Locale.ROOT)));
-    if (splits) {
-      listing.note(
-          "the class folders are called "
-              + String.join(", ", classes)
-              + ", which look like splits, not classes; for one of them give "
-              + root.resolve(first));
-    } else if (classes.size() == 1 && nested.size() > 1) {
-      listing.note(
-          "all images are of one class, "
-              + first
-              + ", whose sub-folders look like classes; for these give "
-              + root.resolve(first));
-    }
+    return set(true);
   }
 
   private FileSet set(boolean labelled) {
@@ -143,13 +93,14 @@ final class FolderListing {
           root, "there is no image below it" + skipped, "Known endings: " + ImageSet.ENDINGS);
     }
     List<FileSet.Entry> entries = new ArrayList<>(images.size());
-    for (String id : images) entries.add(new FileSet.Entry(id, labelled ? folder(id) : null));
+    for (String id : images)
+      entries.add(new FileSet.Entry(id, labelled ? ClassFolders.of(id) : null));
     return new FileSet(root, root, entries, known);
   }
 
   /** Archives directly in the folder, sorted; none where an image lies beside them. */
   List<Path> archives() {
-    boolean beside = images.stream().anyMatch(id -> folder(id) == null);
+    boolean beside = images.stream().anyMatch(id -> ClassFolders.of(id) == null);
     return beside ? List.of() : archives;
   }
 
@@ -159,25 +110,6 @@ final class FolderListing {
     others.add(listing.build(0));
     for (String id : images) others.name("image beside archives", id);
     return others.build(0).less(".tar", archives.size());
-  }
-
-  private static @Nullable String folder(String id) {
-    int slash = id.indexOf('/');
-    return slash < 0 ? null : id.substring(0, slash).intern();
-  }
-
-  private static String top(String id) {
-    return id.substring(0, id.indexOf('/'));
-  }
-
-  private static String count(int number, String one, String more) {
-    return number + " " + (number == 1 ? one : more);
-  }
-
-  private static String examples(List<String> names) {
-    String some =
-        names.stream().limit(EXAMPLES).map(Listing::printable).collect(Collectors.joining(", "));
-    return names.size() > EXAMPLES ? some + " …" : some;
   }
 
   /** Passes over every file once for each name that leads to it. */
@@ -208,7 +140,8 @@ final class FolderListing {
       else if (!attributes.isRegularFile()) listing.name("no plain file", id);
       else if (!image) {
         Endings.skip(listing, id);
-        boolean archive = id.toLowerCase(Locale.ROOT).endsWith(".tar") && folder(id) == null;
+        boolean archive =
+            id.toLowerCase(Locale.ROOT).endsWith(".tar") && ClassFolders.of(id) == null;
         if (archive) archives.add(file);
       } else if (id.indexOf('\uFFFD') >= 0 && !Files.exists(root.resolve(id))) {
         listing.name("name that is no text", id);

@@ -123,7 +123,7 @@ final class GroupBuilder {
       files.add(new FileSet.Entry(row.id, row.target));
     }
     return new GroupedSet(
-        new FileSet(origin, folder, files, listing), targets, attributes, members);
+        new FileSet(origin, folder, files, listing.of(files.size())), targets, attributes, members);
   }
 
   private static Map<String, Integer> indices(List<String> names) {

@@ -158,7 +158,8 @@ public record ImageTable(
           String id = ids.get(key);
           if (id != null) files.add(new FileSet.Entry(id, row.label));
         });
-    return new Joined(new FileSet(file, all.folder(), files, all.listing()), report);
+    return new Joined(
+        new FileSet(file, all.folder(), files, all.listing().of(files.size())), report);
   }
 
   /** The files as a set, below {@code folder}. */

@@ -56,6 +56,11 @@ public record Listing(
     return String.join(", ", parts);
   }
 
+  /** The same of a set with so many of the images. */
+  Listing of(long some) {
+    return new Listing(some, skipped, named, notes);
+  }
+
   /** The same with a reason counted so many times less. */
   Listing less(String reason, long count) {
     Map<String, Long> rest = new LinkedHashMap<>(skipped);

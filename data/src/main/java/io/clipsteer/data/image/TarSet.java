@@ -65,7 +65,9 @@ final class TarSet implements ImageSet {
     private final boolean reading;
     private final Set<String> seen = new HashSet<>();
     private final Listing.Builder met = new Listing.Builder();
+    private final ClassFolders folders = new ClassFolders();
     private long images;
+    private boolean noted;
     private int nextArchive;
     private @Nullable TarArchiveInputStream tar;
 
@@ -79,7 +81,7 @@ final class TarSet implements ImageSet {
       while (true) {
         TarArchiveInputStream in = tar;
         if (in == null) {
-          if (nextArchive == archives.size()) return null;
+          if (nextArchive == archives.size()) return ended();
           in = openNext();
         }
         Path archive = archives.get(nextArchive - 1);
@@ -98,6 +100,12 @@ final class TarSet implements ImageSet {
           throw damaged(archive, e);
         }
       }
+    }
+
+    private @Nullable ImageItem ended() {
+      if (!noted) folders.note(met, null);
+      noted = true;
+      return null;
     }
 
     private static InputException damaged(Path archive, Throwable e) {
@@ -136,9 +144,9 @@ final class TarSet implements ImageSet {
       // Grows as bytes come, so a lying size costs nothing.
       byte[] bytes = reading ? in.readNBytes((int) size) : new byte[0];
       if (reading && bytes.length < size) throw new IOException(name + " ends early");
-      int slash = name.indexOf('/');
-      String label = slash > 0 ? name.substring(0, slash) : null;
+      String label = ClassFolders.of(name);
       images++;
+      folders.add(name);
       return new ImageItem(id, label, () -> bytes);
     }
 

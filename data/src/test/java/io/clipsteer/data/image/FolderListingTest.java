@@ -121,8 +121,8 @@ final class FolderListingTest {
     files("t/train/dog/1.png", "t/Val/cat/2.png");
     assertEquals(
         List.of(
-            "the class folders are called Val, train, which look like splits, not classes; for one"
-                + " of them give "
+            "the class folders are called Val, train, which look like splits; their sub-folders"
+                + " look like classes; for these give "
                 + dir.resolve("t").resolve("Val")),
         ImageSet.open(dir.resolve("t")).listing().notes());
     files("w/images/dog/1.png", "w/images/cat/2.png", "v/train/1.png", "v/test/1.png");
@@ -161,6 +161,15 @@ final class FolderListingTest {
             "image beside archives", 1L,
             "member whose name came before", 1L),
         listing.skipped());
+    Files.write(dir.resolve("u.tar"), ImageSetTest.tar("train/a/1.jpg", "val/b/1.jpg", "0.jpg"));
+    ImageSet splits = ImageSet.open(dir.resolve("u.tar"));
+    assertEquals(3, list(splits).size());
+    assertEquals(
+        List.of(
+            "1 image lies beside the class folders, without a label: 0.jpg",
+            "the class folders are called train, val, which look like splits; their sub-folders"
+                + " look like classes"),
+        splits.listing().notes());
     try (ImageCursor names = tars.names()) {
       ImageItem first = names.next();
       assertEquals("s0.tar/x/1.jpg", first == null ? "" : first.id());
