@@ -116,7 +116,7 @@ final class AttackCommand implements Callable<Integer> {
       throw new ParameterException(spec.commandLine(), "Give --images=SRC or --scam=PARQUET");
     }
     long start = System.nanoTime();
-    ImageSet set = labels == null ? ImageSet.open(images) : ImageSet.table(labels, images);
+    ImageSet set = Skips.open(images, labels);
     var attack =
         new Attack(
             set,
@@ -126,7 +126,7 @@ final class AttackCommand implements Callable<Integer> {
             limit,
             common.seed());
     Attack.Result result = attack.write(out, common.progress());
-    result.skipped().forEach(reason -> System.err.println("left out " + reason));
+    Skips.printReasons(result.skipped());
     double seconds = (System.nanoTime() - start) * 1e-9;
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("pictures", result.pictures());

@@ -2,13 +2,15 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageCursor;
-import io.clipsteer.data.image.ImageItem;
 import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.image.ImageTable;
+import io.clipsteer.data.image.JoinReport;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Classification;
 import io.clipsteer.lab.Counted;
+import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.Truth;
 import io.clipsteer.lab.ZeroShot;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -34,6 +36,9 @@ import picocli.CommandLine.Option;
 final class ClassifyCommand implements Callable<Integer> {
   private static final int SHOWN = 20;
 
+  /** Names of the column with the right answers; the first that is there is taken. */
+  private static final List<String> TRUTH = List.of("index", "label", "class");
+
   @Mixin private CommonOptions common;
 
   @Mixin private PictureOptions pictures;
@@ -51,7 +56,10 @@ final class ClassifyCommand implements Callable<Integer> {
   @Option(
       names = "--truth",
       paramLabel = "TSV",
-      description = "Table with columns file and index (row of the library, from 0).")
+      description = {
+        "Table with the columns file and index (row of the library, from 0); without an index"
+            + " column, label or class (a word of the library, or its row)."
+      })
   private @Nullable Path truth;
 
   @Option(
@@ -69,40 +77,71 @@ final class ClassifyCommand implements Callable<Integer> {
     try (ClipModel clip =
         ClipModel.load(model, CommonOptions.dtype("--dtype", dtype), common.device())) {
       TextLibrary library = words.resolve(clip, common.progress());
-      Map<String, Integer> right = truth == null ? Map.of() : truth(truth, library.words().size());
-      var result =
-          Classification.run(clip, library, pictures.resolve(clip), right, common.progress());
+      Pictures source = pictures.resolve(clip);
+      Map<String, Integer> right = new HashMap<>();
+      JoinReport joined = truth == null ? null : join(truth, library, source.set(), right);
+      if (joined != null) Skips.print(joined);
+      var result = Classification.run(clip, library, source, right, common.progress());
+      pictures.printSkipped(result.skipped());
       if (truth != null && result.judged() == 0) {
         throw new InputException(
-            truth, "names none of the pictures", "Its column file is relative to --images");
+            truth, "labels none of the images that were read", "Raise --limit, or fill its labels");
       }
-      result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
-      common.print(json(result), text(result));
+      Map<String, Object> json = json(result);
+      Skips.addTo(json, "truth", joined);
+      common.print(json, text(result));
     }
     return 0;
   }
 
-  private static Map<String, Integer> truth(Path file, int words) {
-    Map<String, Integer> truth = new HashMap<>();
-    try (ImageCursor rows = ImageSet.table(file).cursor()) {
-      for (ImageItem row = rows.next(); row != null; row = rows.next()) {
-        String index = row.label();
-        if (index == null || !index.matches("\\d{1,9}") || Integer.parseInt(index) >= words) {
-          throw new InputException(
-              file,
-              "index \"" + index + "\" of " + row.id() + " is no row of the library",
-              "Rows are 0 to " + (words - 1));
-        }
-        truth.put(row.id(), Integer.parseInt(index));
-      }
+  /**
+   * Joins the table of right answers.
+   *
+   * @param right takes the row of the library by image
+   */
+  private static JoinReport join(
+      Path file, TextLibrary library, ImageSet images, Map<String, Integer> right) {
+    ImageTable table = ImageTable.read(file, TRUTH);
+    String column = table.columns().label();
+    if (column == null) {
+      throw new InputException(
+          file, "no column is called " + String.join(", ", TRUTH), "Name the one with the truth");
     }
-    return truth;
+    boolean number = column.equalsIgnoreCase(TRUTH.getFirst());
+    Map<String, Integer> rows = new HashMap<>();
+    table
+        .rows()
+        .forEach(
+            (key, row) -> {
+              String label = row.label();
+              if (label == null) return;
+              int index = number ? Truth.number(library, label) : Truth.row(library, label);
+              if (index < 0) throw unknown(file, column, row, library, number);
+              rows.put(key, index);
+            });
+    return JoinReport.of(
+        table,
+        images,
+        id -> {
+          Integer index = rows.get(ImageTable.key(id));
+          if (index != null) right.put(id, index);
+        });
+  }
+
+  private static InputException unknown(
+      Path file, String column, ImageTable.Row row, TextLibrary library, boolean number) {
+    int words = library.words().size();
+    return new InputException(
+        file + ", line " + row.line(),
+        "%s \"%s\" of %s is %s of the library"
+            .formatted(column, row.label(), row.name(), number ? "no row" : "no word and no row"),
+        "Rows are 0 to " + (words - 1));
   }
 
   private Map<String, Object> json(Classification.Result result) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("images", result.predictions().size());
-    json.put("skipped", result.skipped().size());
+    pictures.addSkipped(json, result.skipped());
     json.put("judged", result.judged());
     json.put("top1", result.top1());
     json.put("top5", result.top5());
@@ -124,7 +163,7 @@ final class ClassifyCommand implements Callable<Integer> {
     text.append(
         String.format(
             Locale.ROOT,
-            "%s, %d left out, %.1f images/s%n",
+            "%s, %d skipped, %.1f images/s%n",
             Counted.of(result.predictions().size(), "image"),
             result.skipped().size(),
             result.imagesPerSecond()));

@@ -117,9 +117,9 @@ final class DefendCommand implements Callable<Integer> {
     Path attacks = out.resolve(SuppressOptions.ATTACKS);
     NewFolder.delete(attacks);
     try {
-      ImageSet set = labels == null ? ImageSet.open(images) : ImageSet.table(labels, images);
+      ImageSet set = Skips.open(images, labels);
       return new Defence(set, attacks, words, height, common.seed())
-          .write(how.perGroup(), progress);
+          .write(how.perGroup(), Skips::printReasons, progress);
     } catch (InputException e) {
       SuppressOptions.forgetUnlessAsked(out, SuppressOptions.ATTACKS);
       throw e;

@@ -20,7 +20,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -87,8 +89,10 @@ final class EvaluateCommand implements Callable<Integer> {
     if (trainedHere()) report = report.with(SparsityReport.TRAINED_HERE);
     report.write(folder);
     EvaluationPage.write(run, report);
-    report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
-    common.print(report.json(), EvaluationText.of(run, report));
+    pictures.printSkipped(report.skipped());
+    Map<String, Object> json = new LinkedHashMap<>(report.json());
+    pictures.addSkipped(json, report.skipped());
+    common.print(json, EvaluationText.of(run, report));
     return 0;
   }
 

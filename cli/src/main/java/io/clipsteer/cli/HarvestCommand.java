@@ -101,7 +101,7 @@ final class HarvestCommand implements Callable<Integer> {
       forecast(format, source, clip, points);
       var result =
           Harvest.run(clip, source, points, selection, format, out, resume, common.progress());
-      result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+      pictures.printSkipped(result.skipped());
       common.print(json(result), text(result));
     }
     return 0;
@@ -154,7 +154,7 @@ final class HarvestCommand implements Callable<Integer> {
     json.put("bytes", result.bytes());
     json.put("harvested_images", result.harvested());
     json.put("tokens_per_second", result.tokensPerSecond());
-    json.put("skipped", result.skipped().size());
+    pictures.addSkipped(json, result.skipped());
     json.put("store", out.toString());
     return json;
   }

@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.JoinReport;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.Counted;
@@ -68,8 +69,8 @@ final class IndexCommand implements Callable<Integer> {
       names = "--labels",
       paramLabel = "TSV",
       description = {
-        "What is on the pictures: a tab-separated table with a column file, every other column a"
-            + " factor; or a world's factors.jsonl (default: class folders)."
+        "What is on the images: a .tsv or .csv with a column file, every other column a factor;"
+            + " or a world's factors.jsonl (default: class folders)."
       })
   private @Nullable Path labels;
 
@@ -112,10 +113,13 @@ final class IndexCommand implements Callable<Integer> {
     Labels known = labels == null ? Labels.ofClasses() : Labels.read(labels);
     Progress progress = common.progress();
     Indexer.Result result;
+    JoinReport joined;
     int vocabulary;
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Pictures set = pictures.resolve(clip);
+      joined = known.join(set.set());
+      if (joined != null) Skips.print(joined);
       IndexRun run = new IndexRun(clip, set, saes, kind, known, top);
       TextLibrary library = words(clip, progress);
       vocabulary = library == null ? 0 : library.words().size();
@@ -126,8 +130,10 @@ final class IndexCommand implements Callable<Integer> {
       }
       result = Indexer.run(run, library, index, progress);
     }
-    result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
-    common.print(json(index, result, vocabulary), text(index, kind, result, vocabulary));
+    pictures.printSkipped(result.skipped());
+    Map<String, @Nullable Object> json = json(index, result, vocabulary);
+    Skips.addTo(json, "labels_table", joined);
+    common.print(json, text(index, kind, result, vocabulary));
     return 0;
   }
 
@@ -154,14 +160,14 @@ final class IndexCommand implements Callable<Integer> {
     return ZeroShot.library(clip, Vocabulary.ownWords(clip), prompts, progress);
   }
 
-  private static Map<String, Object> json(
+  private Map<String, @Nullable Object> json(
       IndexFolder index, Indexer.Result result, int vocabulary) {
     Map<String, @Nullable Object> json = new LinkedHashMap<>();
     json.put("folder", index.path().toString());
     json.put("features", result.units());
     json.put("alive", result.alive());
     json.put("images", result.images());
-    json.put("skipped", result.skipped().size());
+    pictures.addSkipped(json, result.skipped());
     json.put("labels", result.labels());
     json.put("vocabulary", vocabulary);
     json.put("seconds", result.seconds());

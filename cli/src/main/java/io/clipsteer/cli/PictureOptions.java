@@ -8,6 +8,8 @@ import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Pictures;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -64,6 +66,8 @@ final class PictureOptions {
       description = "Turn pictures by their EXIF orientation (PIL and open_clip do not).")
   private boolean upright;
 
+  private @Nullable ImageSet set;
+
   private ParameterException below(String option, long number) {
     return new ParameterException(
         command.commandLine(), option + " " + number + ": below 1. Leave it out for all");
@@ -88,6 +92,18 @@ final class PictureOptions {
     }
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(batch, threads, 2, 0, limit, decoding);
-    return new Pictures(ImageSet.open(images()).spread(limit), model.preprocessing(), options);
+    // Opened once: what is skipped is said once, though two models may read the images.
+    if (set == null) set = Skips.open(images());
+    return new Pictures(set.spread(limit), model.preprocessing(), options);
+  }
+
+  /** Says on stderr which images were skipped as they were read. */
+  void printSkipped(List<ImageLoader.Skipped> skipped) {
+    Skips.print(set, skipped);
+  }
+
+  /** Adds what was used and skipped to a command's JSON. */
+  void addSkipped(Map<String, ? super Object> json, List<ImageLoader.Skipped> skipped) {
+    Skips.addTo(json, set, skipped);
   }
 }

@@ -115,7 +115,7 @@ final class ReportCommand implements Callable<Integer> {
     if (blind) {
       result = report.write(out, null, common.progress());
     } else {
-      ImageSet set = ImageSet.open(source(index.read(Units.FEATURES).source()));
+      ImageSet set = Skips.open(source(index.read(Units.FEATURES).source()));
       var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
       try (ClipModel clip = runs.load(trained, common.device())) {
         var source = new Report.Source(set, clip.preprocessing(), decoding);

@@ -230,9 +230,7 @@ final class SaeCommand implements Runnable {
         try (ClipModel clip = ClipModel.load(model, DType.F32, common.device())) {
           SaeProof proof = new SaeProof(clip, stored, point, selection, pictures.resolve(clip));
           SaeProof.Result result = proof.run(common.progress());
-          result
-              .skipped()
-              .forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+          pictures.printSkipped(result.skipped());
           Boolean same = sameModel(claims, clip);
           Map<String, Object> json = json(proof, result);
           json.put("same_model", same);
@@ -329,7 +327,7 @@ final class SaeCommand implements Runnable {
       }
       json.put("tried", tried);
       json.put("notes", proof.stored().claims().notes());
-      json.put("skipped", result.skipped().size());
+      pictures.addSkipped(json, result.skipped());
       return json;
     }
 

@@ -155,7 +155,7 @@ final class SteerCommand implements Callable<Integer> {
       double[] strengths = curve.stream().mapToDouble(Double::doubleValue).toArray();
       Steer steer = new Steer(clip, library, edits, strengths);
       Steer.Result result = ask(steer, clip);
-      result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+      pictures.printSkipped(result.skipped());
       common.print(json(edits, result), text(edits, result));
     }
     return 0;
@@ -242,7 +242,7 @@ final class SteerCommand implements Callable<Integer> {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("source", image != null ? image.toString() : pictures.images().toString());
     json.put("images", result.images());
-    json.put("skipped", result.skipped().size());
+    pictures.addSkipped(json, result.skipped());
     List<Map<String, Object>> changed = new ArrayList<>();
     edits.forEach(
         (point, edit) -> {

@@ -178,8 +178,10 @@ final class SteerabilityCommand implements Callable<Integer> {
               out, config(settings, folder, trained, clip, set, library, known.hashCode()));
       SteerabilityReport report = measurement.run(place, common.progress());
       place.finish(report);
-      report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
-      common.print(report.json(), text(report));
+      pictures.printSkipped(report.skipped());
+      Map<String, Object> json = new LinkedHashMap<>(report.json());
+      pictures.addSkipped(json, report.skipped());
+      common.print(json, text(report));
     }
     return 0;
   }

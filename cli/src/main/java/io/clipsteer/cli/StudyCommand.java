@@ -8,7 +8,6 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
-import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.RunFolder;
@@ -233,7 +232,7 @@ final class StudyCommand implements Runnable {
             new InjectedCue(
                 clip,
                 saes,
-                ImageSet.open(Objects.requireNonNull(images)).spread(limit),
+                Skips.open(Objects.requireNonNull(images)).spread(limit),
                 correlation,
                 new ImageLoader.Options(
                     batch,
@@ -283,6 +282,7 @@ final class StudyCommand implements Runnable {
       Path pictures = out.resolve("pictures").resolve(name);
       NewFolder.delete(pictures); // Of a study that was stopped.
       SuppressionReport report = study.run(cue, pictures, seed, true, common.progress());
+      Skips.print(null, report.skipped());
       CueResult result = CueResult.of(cue, seed, report);
       AtomicFiles.writeJson(out.resolve("suppressions").resolve(name + ".json"), report.json());
       AtomicFiles.writeJson(file, result);

@@ -4,7 +4,6 @@ package io.clipsteer.cli;
 import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.image.GroupSource;
 import io.clipsteer.data.image.ImageLoader;
-import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.lab.Progress;
 import io.clipsteer.lab.RunFolder;
@@ -20,7 +19,9 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -115,6 +116,9 @@ final class SuppressCommand implements Callable<Integer> {
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
       Study study = source.read(clip, wording, options, progress);
+      Stream.of(source.data(), source.train(), source.validation())
+          .filter(Objects::nonNull)
+          .forEach(set -> Skips.print(set.listing(), set.path()));
       var run = new SuppressionRun(clip, saes, study, settings, prefixed);
       Map<String, Object> config = config(settings);
       List<String> command = spec.root().commandLine().getParseResult().originalArgs();
@@ -132,7 +136,7 @@ final class SuppressCommand implements Callable<Integer> {
         GroupSource.parse("--data", data),
         train == null ? null : GroupSource.parse("--train", train),
         validation == null ? null : GroupSource.parse("--validation", validation),
-        clean == null ? null : ImageSet.open(clean),
+        clean == null ? null : Skips.open(clean),
         attribute,
         how.perGroup(),
         balanced,

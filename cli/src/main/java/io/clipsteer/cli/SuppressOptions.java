@@ -280,7 +280,7 @@ final class SuppressOptions {
     EditFolder.write(out, report, saes, hash, manifest);
     NewFolder.delete(out.resolve(ASKED));
     NewFolder.delete(out.resolve(BEGUN));
-    report.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+    Skips.print(null, report.skipped());
     return report;
   }
 

@@ -166,7 +166,7 @@ final class TrainCommand implements Callable<Integer> {
             "MLflow did not take " + Counted.of(tracker.lost(), "value") + "; the run has all");
       }
     }
-    result.skipped().forEach(s -> System.err.println("left out " + s.id() + ": " + s.reason()));
+    pictures.printSkipped(result.skipped());
     for (Training.Trained one : result.saes()) {
       double target = one.spec().targetL0();
       double l0 = one.quality().l0();
@@ -204,7 +204,7 @@ final class TrainCommand implements Callable<Integer> {
     json.put("harvest_tokens_per_second", result.harvestTokensPerSecond());
     json.put("images", result.images());
     json.put("evaluation_images", result.evaluationImages());
-    json.put("skipped", result.skipped().size());
+    pictures.addSkipped(json, result.skipped());
     json.put("seconds", result.seconds());
     json.put("run", out.toString());
     return json;

@@ -235,7 +235,7 @@ final class CommandsTest {
         .refused("truth.tsv", "0 to 6");
     Files.writeString(truth, "file\tindex\nother.png\t1\n");
     run("classify", "--model", CLIP, "--images", pictures, "--library", library, "--truth", truth)
-        .refused("truth.tsv", "none of the pictures");
+        .refused("truth.tsv", "none of its rows names an image", "p00.png");
   }
 
   @Test

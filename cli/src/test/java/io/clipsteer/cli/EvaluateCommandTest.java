@@ -411,7 +411,7 @@ final class EvaluateCommandTest {
     Files.write(half.resolve("run.json"), manifest);
 
     Path none = Files.createDirectories(temp.resolve("none"));
-    evaluate("--run", half, "--images", none).refused("none", "no picture");
+    evaluate("--run", half, "--images", none).refused("none", "no image");
     Path file = classes.resolve("cat/0.png");
     evaluate("--run", half, "--images", file).refused("0.png", "Give a folder");
     evaluate("--run", half, "--images", temp.resolve("gone")).refused("gone");

@@ -123,6 +123,8 @@ final class IndexCommandTest {
     assertEquals(PICTURES, json.get("images").asInt());
     assertEquals(2, json.get("labels").asInt());
     assertEquals(6, json.get("vocabulary").asInt());
+    assertEquals(27, json.get("labels_table").get("matched").asInt());
+    assertEquals(3, json.get("labels_table").get("images_without_row").asInt());
     assertTrue(json.get("median_monosemanticity").isDouble(), json::toString);
     assertEquals(0, index("--units", "neurons", "--json").json().get("skipped").asInt());
   }
@@ -293,7 +295,14 @@ final class IndexCommandTest {
   void badInputIsRefused() throws IOException {
     Path bad = temp.resolve("bad.tsv");
     Files.writeString(bad, "name\tx\n");
-    execute("index", "--run", run, "--images", images, "--labels", bad).refused("header");
+    execute("index", "--run", run, "--images", images, "--labels", bad)
+        .refused("line 1", "no column is called file");
+    Files.writeString(bad, "file\tx\nimages/p00.png\tdark\n");
+    execute("index", "--run", run, "--images", images, "--labels", bad)
+        .refused("none of its rows names an image", "line 2 images/p00.png", "is p00.png");
+    Files.writeString(bad, "file\tx\tx\np00.png\tdark\tlight\n");
+    execute("index", "--run", run, "--images", images, "--labels", bad)
+        .refused("two columns are called x");
     Files.writeString(bad, "file\tx\na\n");
     execute("index", "--run", run, "--images", images, "--labels", bad)
         .refused("line 2", "columns");

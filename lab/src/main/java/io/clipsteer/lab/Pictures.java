@@ -14,7 +14,6 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BiConsumer;
@@ -98,12 +97,10 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
 
   /** The pictures of a pass, without reading them. */
   public Listing listing() {
-    if (!Files.isDirectory(set.origin()) && set.origin().toString().endsWith(".tar")) {
-      return new Listing(-1, "");
-    }
+    if (!set.isListed()) return new Listing(-1, "");
     StringBuilder ids = new StringBuilder();
     long count = 0;
-    try (ImageCursor cursor = set.cursor()) {
+    try (ImageCursor cursor = set.names()) {
       for (ImageItem item = cursor.next();
           item != null && count < options.limit();
           item = cursor.next()) {
@@ -130,7 +127,7 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
     String first = skipped.isEmpty() ? "" : "; the first: " + skipped.getFirst().reason();
     return new InputException(
         set.origin(),
-        "no picture could be read, " + skipped.size() + " were left out" + first,
+        "no picture could be read, " + skipped.size() + " were skipped" + first,
         "Name a folder, table or tar of JPEG, PNG, GIF, BMP or WebP files");
   }
 }

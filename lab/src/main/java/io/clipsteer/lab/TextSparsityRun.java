@@ -146,10 +146,11 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
   private SparsityReport report(List<Measured> measured, long full, Progress progress) {
     List<String> notes = new ArrayList<>();
     Seen seen = null;
+    List<ImageLoader.Skipped> skipped = new ArrayList<>();
     TextLibrary library = judge == null ? null : judge.truth.library();
     if (judge == null) notes.add("Zero-shot is left out: give labelled pictures (--images)");
     else if (library == null) notes.add(judge.truth.reason());
-    else seen = look(judge, progress);
+    else seen = look(judge, skipped, progress);
     if (seen != null && seen.right.isEmpty()) {
       notes.add("Zero-shot is left out: no picture with a class could be read");
       seen = null;
@@ -180,24 +181,26 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
         source.texts().file().toString(),
         true,
         source.texts().lines().size(),
-        List.<ImageLoader.Skipped>of(),
+        List.copyOf(skipped),
         List.copyOf(notes),
         List.copyOf(entries));
   }
 
-  private Seen look(Judge judge, Progress progress) {
+  private Seen look(Judge judge, List<ImageLoader.Skipped> skipped, Progress progress) {
     Seen seen = new Seen(new ArrayList<>(), new ArrayList<>());
     ClipModel model = model();
     try (var task = progress.start("looking", judge.pictures.count(), "images")) {
-      judge.pictures.forEach(
-          (batch, pixels) -> {
-            int[] right = judge.truth.of(batch);
-            if (Arrays.stream(right).anyMatch(r -> r >= 0)) {
-              seen.embeddings.add(model.vision().run(pixels, Hooks.NONE).embedding().toFloats());
-              seen.right.add(right);
-            }
-            task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
-          });
+      skipped.addAll(
+          judge.pictures.forEach(
+              (batch, pixels) -> {
+                int[] right = judge.truth.of(batch);
+                if (Arrays.stream(right).anyMatch(r -> r >= 0)) {
+                  seen.embeddings.add(
+                      model.vision().run(pixels, Hooks.NONE).embedding().toFloats());
+                  seen.right.add(right);
+                }
+                task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
+              }));
     }
     return seen;
   }

@@ -35,7 +35,8 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
       List<String> templates,
       Progress progress) {
     List<String> labels = labels(pictures);
-    if (labels.isEmpty()) return unknown("the pictures lie in no class folders");
+    if (labels.isEmpty())
+      return unknown("the images lie in no class folders and have no labels in a table");
     if (given != null) return given(pictures, given, labels);
     if (model.text() == null) return unknown("the model has no text tower (see --library)");
     if (model.tokenizer() == null) return unknown("no tokenizer lies beside the model's weights");
@@ -55,9 +56,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     if (words < 2) return unknown("there is only one word to choose from");
     Map<String, Integer> rows = new HashMap<>();
     for (String label : labels) {
-      int row = library.words().indexOf(label);
-      boolean number = label.matches("\\d{1,9}") && Integer.parseInt(label) < words;
-      if (row < 0 && number) row = Integer.parseInt(label);
+      int row = row(library, label);
       if (row < 0) {
         throw new InputException(
             pictures.set().origin(),
@@ -69,11 +68,24 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     return new Truth(library, Map.copyOf(rows), "");
   }
 
+  /** Row of the library that a label names: by its word, else by its number; −1 for none. */
+  public static int row(TextLibrary library, String label) {
+    int row = library.words().indexOf(label);
+    return row < 0 ? number(library, label) : row;
+  }
+
+  /** Row of the library that a label names by its number, from 0; −1 for none. */
+  public static int number(TextLibrary library, String label) {
+    boolean number = label.matches("\\d{1,9}");
+    int row = number ? Integer.parseInt(label) : -1;
+    return row < library.words().size() ? row : -1;
+  }
+
   /** The distinct labels, sorted; of the pictures within the limit. */
   private static List<String> labels(Pictures pictures) {
     TreeSet<String> labels = new TreeSet<>();
     long left = pictures.options().limit();
-    try (ImageCursor cursor = pictures.set().cursor()) {
+    try (ImageCursor cursor = pictures.set().names()) {
       for (ImageItem item = cursor.next(); item != null && left-- > 0; item = cursor.next()) {
         if (item.label() != null) labels.add(item.label());
       }

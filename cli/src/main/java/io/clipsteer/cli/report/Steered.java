@@ -3,6 +3,7 @@ package io.clipsteer.cli.report;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.table.TableRows;
 import io.clipsteer.lab.RunFolder;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -98,8 +99,7 @@ record Steered(
   }
 
   private static void add(
-      Path folder, JsonNode layer, Map<String, Map<Integer, Score>> scores, List<Points> points)
-      throws IOException {
+      Path folder, JsonNode layer, Map<String, Map<Integer, Score>> scores, List<Points> points) {
     String sae = layer.path("sae").asString("");
     String kind = layer.path("unit").asString("");
     String place = sae.isEmpty() ? layer.path("hook_point").asString("") : sae;
@@ -111,10 +111,13 @@ record Steered(
     if (!Files.isRegularFile(table)) {
       throw new InputException(table, "is missing", "Measure again with clipsteer steerability");
     }
-    List<String> lines = Files.readAllLines(table);
     List<Score> all = new ArrayList<>();
-    List<String> columns = lines.isEmpty() ? List.of() : List.of(lines.getFirst().split(",", -1));
-    for (int i = 1; i < lines.size(); i++) all.add(score(table, columns, i + 1, lines.get(i)));
+    try (TableRows rows = TableRows.list(table)) {
+      rows.names(rows.first());
+      for (List<String> row = rows.next(); row != null; row = rows.next()) {
+        all.add(score(rows, row));
+      }
+    }
     List<double[]> some = new ArrayList<>();
     int step = Math.max(1, (all.size() + MOST_POINTS - 1) / MOST_POINTS);
     for (int i = 0; i < all.size(); i += step) {
@@ -129,34 +132,28 @@ record Steered(
     scores.put(sae, by);
   }
 
-  /** By the columns' names; the last two are quoted, numbers come before. */
-  private static Score score(Path table, List<String> columns, int number, String line) {
-    try {
-      int words = columns.size() - 2;
-      String[] parts = line.split(",", words + 1);
-      Map<String, Double> cells = new LinkedHashMap<>();
-      for (int c = 0; c < words; c++) cells.put(columns.get(c), Double.valueOf(parts[c]));
-      int cut = parts[words].indexOf("\",\"");
-      return new Score(
-          (int) cell(cells, "unit"),
-          (int) cell(cells, "images"),
-          cell(cells, "s"),
-          cell(cells, "s_unbiased"),
-          cell(cells, "low"),
-          cell(cells, "high"),
-          cells.get("s_semantic"),
-          cell(cells, "power"),
-          parts[words].substring(1, cut).replace("\"\"", "\""),
-          parts[words].substring(cut + 3, parts[words].length() - 1).replace("\"\"", "\""));
-    } catch (RuntimeException e) {
-      throw new InputException(table, "line " + number + " is not a unit's", "Measure again", e);
-    }
+  private static Score score(TableRows rows, List<String> row) {
+    boolean semantic = rows.find(List.of("s_semantic")) >= 0;
+    return new Score(
+        (int) number(rows, row, "unit"),
+        (int) number(rows, row, "images"),
+        number(rows, row, "s"),
+        number(rows, row, "s_unbiased"),
+        number(rows, row, "low"),
+        number(rows, row, "high"),
+        semantic ? (Double) number(rows, row, "s_semantic") : null,
+        number(rows, row, "power"),
+        row.get(rows.column("promoted")),
+        row.get(rows.column("suppressed")));
   }
 
-  private static double cell(Map<String, Double> cells, String column) {
-    Double value = cells.get(column);
-    if (value == null) throw new IllegalArgumentException("no column " + column);
-    return value;
+  private static double number(TableRows rows, List<String> row, String column) {
+    String text = row.get(rows.column(column));
+    try {
+      return Double.parseDouble(text);
+    } catch (NumberFormatException e) {
+      throw new InputException(rows, column + " is '" + text + "'", "Measure again", e);
+    }
   }
 
   /** A feature's score, or null. */

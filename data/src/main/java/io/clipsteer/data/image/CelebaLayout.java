@@ -2,6 +2,7 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.table.TableRows;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,7 +36,7 @@ final class CelebaLayout {
     String pictures = pictures(dir);
     Map<String, Integer> parts = all ? Map.of() : parts(list(dir, PARTITION));
     GroupBuilder builder = new GroupBuilder(list, dir, split);
-    try (TableRows rows = new TableRows(list)) {
+    try (TableRows rows = TableRows.list(list)) {
       long count = rows.blanks() ? count(rows) : -1;
       rows.names(header(rows));
       int id = rows.column(ID);
@@ -128,7 +129,7 @@ final class CelebaLayout {
 
   private static Map<String, Integer> parts(Path list) {
     Map<String, Integer> parts = new LinkedHashMap<>();
-    try (TableRows rows = new TableRows(list)) {
+    try (TableRows rows = TableRows.list(list)) {
       rows.names(rows.blanks() ? List.of(ID, "partition") : rows.first());
       int id = rows.column(ID);
       int partition = rows.column("partition");

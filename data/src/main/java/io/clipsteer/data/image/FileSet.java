@@ -5,10 +5,15 @@ import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Pictures below a folder, in the order of a list; names are taken as checked. */
-record FileSet(Path origin, Path folder, List<Entry> files) implements ImageSet {
-  /** A picture's path relative to the folder, and its label. */
-  record Entry(String id, String label) {}
+/**
+ * Images below a folder, in the order of a list; names are taken as checked.
+ *
+ * @param origin what was listed: the folder itself, or a table
+ * @param folder what the names are relative to
+ */
+record FileSet(Path origin, Path folder, List<Entry> files, Listing listing) implements ImageSet {
+  /** An image's path relative to the folder, and its label or null. */
+  record Entry(String id, @Nullable String label) {}
 
   FileSet {
     files = List.copyOf(files);

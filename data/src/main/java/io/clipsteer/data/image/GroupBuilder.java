@@ -30,6 +30,7 @@ final class GroupBuilder {
   private final List<Row> kept = new ArrayList<>();
   private final List<String> missing = new ArrayList<>();
   private String firstMissing = "";
+  private Listing listing = Listing.NONE;
 
   /**
    * @param origin the table or folder that lists the pictures
@@ -39,6 +40,11 @@ final class GroupBuilder {
     this.origin = origin;
     this.folder = folder;
     this.split = split;
+  }
+
+  /** Says what was skipped where the pictures were listed. */
+  void listing(Listing listed) {
+    listing = listed;
   }
 
   /** The folder of a set, which must be one. */
@@ -116,7 +122,8 @@ final class GroupBuilder {
       members.add(new GroupedSet.Member(row.id, t, a));
       files.add(new FileSet.Entry(row.id, row.target));
     }
-    return new GroupedSet(new FileSet(origin, folder, files), targets, attributes, members);
+    return new GroupedSet(
+        new FileSet(origin, folder, files, listing.of(files.size())), targets, attributes, members);
   }
 
   private static Map<String, Integer> indices(List<String> names) {

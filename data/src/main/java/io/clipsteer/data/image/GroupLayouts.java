@@ -3,6 +3,7 @@ package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.table.TableRows;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +20,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** Waterbirds, typographic folders and plain tables as {@link GroupedSet}s. */
 final class GroupLayouts {
+  private static final List<String> SPLIT = List.of("split");
   private static final List<String> BINARY = List.of("0", "1");
   private static final List<String> PARTS = List.of("0", "1", "2");
   private static final Map<String, Integer> PART_NAMES =
@@ -33,8 +35,7 @@ final class GroupLayouts {
     List<String> attributes = List.of("land", "water");
     Path list = GroupBuilder.folder(dir).resolve("metadata.csv");
     GroupBuilder builder = new GroupBuilder(list, dir, split);
-    try (TableRows rows = new TableRows(list)) {
-      rows.names(rows.first());
+    try (TableRows rows = TableRows.open(list)) {
       int file = rows.column("img_filename");
       int y = rows.column("y");
       int place = rows.column("place");
@@ -42,7 +43,12 @@ final class GroupLayouts {
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
         String target = targets.get(rows.code(row, y, BINARY));
         String attribute = attributes.get(rows.code(row, place, BINARY));
-        builder.add(rows, row.get(file), target, attribute, rows.code(row, part, PARTS));
+        builder.add(
+            rows,
+            ImageTable.name(rows, row.get(file)),
+            target,
+            attribute,
+            rows.code(row, part, PARTS));
       }
     }
     return builder.build(targets, attributes);
@@ -51,7 +57,9 @@ final class GroupLayouts {
   static GroupedSet typographic(Path dir) {
     GroupBuilder builder = new GroupBuilder(GroupBuilder.folder(dir), dir, GroupedSet.Split.ALL);
     TreeSet<String> words = new TreeSet<>();
-    try (ImageCursor files = ImageSet.folder(dir).cursor()) {
+    ImageSet folder = ImageSet.folder(dir);
+    builder.listing(folder.listing());
+    try (ImageCursor files = folder.names()) {
       for (ImageItem file = files.next(); file != null; file = files.next()) {
         String name = file.id().substring(file.id().lastIndexOf('/') + 1);
         Matcher parts = TYPOGRAPHIC.matcher(name.substring(0, name.lastIndexOf('.')));
@@ -120,8 +128,8 @@ final class GroupLayouts {
 
   /** Whether a table says which split a picture is in. */
   static boolean hasSplits(Path table) {
-    try (TableRows rows = new TableRows(table)) {
-      return rows.first().stream().anyMatch(name -> name.strip().equalsIgnoreCase("split"));
+    try (TableRows rows = TableRows.open(table)) {
+      return rows.find(SPLIT) >= 0;
     }
   }
 
@@ -130,26 +138,30 @@ final class GroupLayouts {
     GroupBuilder builder = new GroupBuilder(table, folder, split);
     TreeSet<String> targets = new TreeSet<>();
     TreeSet<String> attributes = new TreeSet<>();
-    try (TableRows rows = new TableRows(table)) {
-      rows.names(rows.first());
-      int file = rows.column("file");
+    try (TableRows rows = TableRows.open(table)) {
+      int file = rows.column(ImageTable.FILE.toArray(String[]::new));
       int target = rows.column("target");
       int attribute = rows.column("attribute");
-      boolean parted = rows.names().stream().anyMatch("split"::equalsIgnoreCase);
+      boolean parted = rows.find(SPLIT) >= 0;
       int part = parted || split != GroupedSet.Split.ALL ? rows.column("split") : -1;
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
         String t = word(rows, row, target);
         String a = word(rows, row, attribute);
         targets.add(t);
         attributes.add(a);
-        builder.add(rows, row.get(file), t, a, part < 0 ? 0 : part(rows, row.get(part)));
+        builder.add(
+            rows,
+            ImageTable.name(rows, row.get(file)),
+            t,
+            a,
+            part < 0 ? 0 : part(rows, row.get(part)));
       }
     }
     return builder.build(new ArrayList<>(targets), new ArrayList<>(attributes));
   }
 
   private static String word(TableRows rows, List<String> row, int column) {
-    String word = row.get(column).strip();
+    String word = row.get(column);
     if (word.isEmpty()) {
       throw rows.wrong(rows.names().get(column) + " is empty", "Say what it is, or delete the row");
     }
@@ -157,7 +169,7 @@ final class GroupLayouts {
   }
 
   private static int part(TableRows rows, String name) {
-    Integer part = PART_NAMES.get(name.strip().toLowerCase(Locale.ROOT));
+    Integer part = PART_NAMES.get(name.toLowerCase(Locale.ROOT));
     if (part != null) return part;
     throw rows.wrong(
         "split is '" + name + "'", "It is train, validation (or val), test, or 0, 1, 2");

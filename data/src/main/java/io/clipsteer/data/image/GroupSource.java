@@ -79,6 +79,11 @@ public record GroupSource(Kind kind, Path path) {
     return read(GroupedSet.Split.ALL);
   }
 
+  /** What listing a folder of files that name their group skips; nothing of what a list names. */
+  public Listing listing() {
+    return kind == Kind.TYPOGRAPHIC ? ImageSet.folder(path).listing() : Listing.NONE;
+  }
+
   /**
    * The parts that the files name; where they do not name all three, everything dealt out by the
    * seed, a quarter, a quarter and half of each group.

@@ -166,33 +166,37 @@ public record GroupedSet(
    * Pictures with labels as targets (class folders, a table's column), and one attribute.
    *
    * @param attribute its name
-   * @throws io.clipsteer.data.InputException when a picture has no label, or there is none
+   *     <p>Images without a label are skipped: the set's listing has named them.
+   * @throws io.clipsteer.data.InputException when no image has a label
    */
   public static GroupedSet labelled(ImageSet images, String attribute) {
     List<String> ids = new ArrayList<>();
     List<String> labels = new ArrayList<>();
-    try (ImageCursor cursor = images.cursor()) {
+    boolean unlabelled = false;
+    try (ImageCursor cursor = images.names()) {
       for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
         String label = item.label();
         if (label == null) {
-          throw new InputException(
-              images.origin(),
-              "its picture '" + item.id() + "' has no label",
-              "Put the pictures into a folder a class, or name classes in a table");
+          unlabelled = true;
+          continue;
         }
         ids.add(item.id());
         labels.add(label);
       }
     }
     if (ids.isEmpty()) {
-      throw new InputException(images.origin(), "it holds no picture", "Check the path");
+      throw new InputException(
+          images.origin(),
+          unlabelled ? "none of its images has a label" : "it holds no image",
+          "Put the images into a folder a class, or name classes in a table");
     }
     List<String> targets = List.copyOf(new TreeSet<>(labels));
     List<Member> members = new ArrayList<>();
     for (int i = 0; i < ids.size(); i++) {
       members.add(new Member(ids.get(i), Collections.binarySearch(targets, labels.get(i)), 0));
     }
-    return new GroupedSet(images, targets, List.of(attribute), members);
+    ImageSet labelled = unlabelled ? new Subset(images, new HashSet<>(ids)) : images;
+    return new GroupedSet(labelled, targets, List.of(attribute), members);
   }
 
   private static GroupedSet some(GroupedSet set, Split split) {

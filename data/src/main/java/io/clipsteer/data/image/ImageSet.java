@@ -2,8 +2,6 @@
 package io.clipsteer.data.image;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,11 +16,17 @@ import java.util.SortedSet;
 import java.util.TreeSet;
 
 /** Pictures and their labels, in an order that is the same at every pass and on every machine. */
-public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, Subset {
-  /** Endings that count as pictures, in lower case. */
+public sealed interface ImageSet permits FileSet, TarSet, Subset {
+  /**
+   * Endings that count as images, in lower case. What a file is, its content says; {@code jfif},
+   * {@code jif}, {@code pjpeg} and {@code pjp} are JPEG.
+   */
   SortedSet<String> ENDINGS =
       Collections.unmodifiableSortedSet(
-          new TreeSet<>(List.of("jpg", "jpeg", "jpe", "png", "gif", "bmp", "webp")));
+          new TreeSet<>(
+              List.of(
+                  "jpg", "jpeg", "jpe", "jfif", "jif", "pjpeg", "pjp", "png", "gif", "bmp",
+                  "webp")));
 
   /** Where it comes from, for messages. */
   Path origin();
@@ -30,14 +34,39 @@ public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, S
   /** A new pass from the first picture on. */
   ImageCursor cursor();
 
+  /** The same pass for ids and labels alone; its items have no bytes where reading costs. */
+  default ImageCursor names() {
+    return cursor();
+  }
+
+  /** The set that this is a part of, or itself. */
+  default ImageSet whole() {
+    return this;
+  }
+
+  /** What listing the set met; of archives, what the last pass did. */
+  Listing listing();
+
+  /** Whether {@link #listing} is complete before a pass; an archive has to be read for it. */
+  default boolean isListed() {
+    return true;
+  }
+
   /**
    * The set at {@code path}, by what is there: a {@code .tar}; a {@code .csv} or {@code .tsv}
-   * table; a folder of tars; a folder of labelled sub-folders; or a folder of pictures.
+   * table; a folder of tars; a folder of labelled sub-folders; or a folder of pictures. A few
+   * images beside sub-folders with more images have no label (see {@link FolderListing#byClass}).
+   *
+   * @throws InputException when there is no such set, or it has no image
    */
   static ImageSet open(Path path) {
-    String name = lowerName(path);
+    String name = (path.getFileName() + "").toLowerCase(Locale.ROOT);
     if (!Files.exists(path)) {
-      throw new InputException(path, "there is no such file or folder", "Check the path");
+      boolean broken = Files.isSymbolicLink(path);
+      throw new InputException(
+          path,
+          broken ? "it is a link that leads nowhere" : "there is no such file or folder",
+          "Check the path");
     }
     if (!Files.isDirectory(path)) {
       if (name.endsWith(".tar")) return tars(List.of(path));
@@ -45,24 +74,14 @@ public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, S
       throw new InputException(
           path, "it is no image set", "Give a folder, a .tar, or a .csv or .tsv table");
     }
-    try (var children = Files.list(path)) {
-      List<Path> files = children.filter(Files::isRegularFile).sorted().toList();
-      if (files.stream().anyMatch(f -> isPicture(f.getFileName() + ""))) return folder(path);
-      List<Path> tars = files.stream().filter(f -> lowerName(f).endsWith(".tar")).toList();
-      return tars.isEmpty() ? labelledFolders(path) : tars(tars);
-    } catch (IOException e) {
-      throw new InputException(path, "cannot be listed: " + Reasons.of(e), "Check its rights", e);
-    }
+    FolderListing found = FolderListing.of(path);
+    List<Path> archives = found.archives();
+    return archives.isEmpty() ? found.byClass() : new TarSet(archives, found.besideArchives());
   }
 
   /** All pictures below {@code folder}, sorted by path, without labels. */
   static ImageSet folder(Path folder) {
-    return new FolderSet(folder, false);
-  }
-
-  /** As {@link #folder}; a picture's label is the first sub-folder it lies in. */
-  static ImageSet labelledFolders(Path folder) {
-    return new FolderSet(folder, true);
+    return FolderListing.of(folder).unlabelled();
   }
 
   /**
@@ -70,38 +89,39 @@ public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, S
    * several archives the ids start with the archive's name. Nothing is ever extracted.
    */
   static ImageSet tars(List<Path> archives) {
-    return new TarSet(List.copyOf(archives));
-  }
-
-  /** The pictures that a table names, relative to the table's own folder. */
-  static ImageSet table(Path table) {
-    return new TableSet(table, table.toAbsolutePath().normalize().resolveSibling(""));
+    return new TarSet(archives, Listing.NONE);
   }
 
   /**
-   * The pictures that a table names, relative to {@code folder}. The table has a header; the file
-   * column is called file, path, filename or image, the label column label, index or class.
+   * The pictures that a table names, relative to the table's own folder, in its order; columns as
+   * {@link ImageTable} takes them.
    */
-  static ImageSet table(Path table, Path folder) {
-    return new TableSet(table, folder);
+  static ImageSet table(Path table) {
+    Path folder = table.toAbsolutePath().normalize().resolveSibling("");
+    return ImageTable.read(table, ImageTable.LABEL).set(folder);
   }
 
   /**
    * At most {@code most} of these pictures, in the same order: of each label as many as can be, the
-   * first ones of it. Tars are left as they are, since all of them would have to be read for their
-   * labels, and so are pictures without labels: the first are as good as others.
+   * first ones of it; those without a label only where the others are too few. Tars are left as
+   * they are, since all of them would have to be read for their labels, and so are sets without
+   * labels: the first are as good as others.
    */
   default ImageSet spread(long most) {
     if (most == Long.MAX_VALUE || this instanceof TarSet) return this;
     Map<String, List<String>> byLabel = new LinkedHashMap<>();
+    List<String> unlabelled = new ArrayList<>();
     long count = 0;
-    try (ImageCursor cursor = cursor()) {
+    try (ImageCursor cursor = names()) {
       for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
-        byLabel.computeIfAbsent(item.label() + "", l -> new ArrayList<>()).add(item.id());
+        String label = item.label();
+        List<String> own =
+            label == null ? unlabelled : byLabel.computeIfAbsent(label, l -> new ArrayList<>());
+        own.add(item.id());
         count++;
       }
     }
-    if (count <= most || byLabel.size() == 1) return this;
+    if (count <= most || byLabel.size() + (unlabelled.isEmpty() ? 0 : 1) == 1) return this;
     Set<String> chosen = new HashSet<>();
     int longest = byLabel.values().stream().mapToInt(List::size).max().orElse(0);
     for (int rank = 0; rank < longest && chosen.size() < most; rank++) {
@@ -109,6 +129,7 @@ public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, S
         if (rank < ids.size() && chosen.size() < most) chosen.add(ids.get(rank));
       }
     }
+    for (String id : unlabelled) if (chosen.size() < most) chosen.add(id);
     return new Subset(this, chosen);
   }
 
@@ -118,10 +139,6 @@ public sealed interface ImageSet permits FolderSet, TarSet, TableSet, FileSet, S
     return dot > 0
         && name.charAt(0) != '.'
         && ENDINGS.contains(name.substring(dot + 1).toLowerCase(Locale.ROOT));
-  }
-
-  private static String lowerName(Path path) {
-    return (path.getFileName() + "").toLowerCase(Locale.ROOT);
   }
 
   /** Refuses what could name a file outside the set: absolute, or with "..". */

@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 /** Those pictures of another set whose ids are chosen, in that set's order. */
 record Subset(ImageSet whole, Set<String> ids) implements ImageSet {
   Subset {
+    whole = whole.whole();
     ids = Set.copyOf(ids);
   }
 
@@ -16,9 +17,23 @@ record Subset(ImageSet whole, Set<String> ids) implements ImageSet {
     return whole.origin();
   }
 
+  /** The whole set's: what a limit leaves is not skipped. */
+  @Override
+  public Listing listing() {
+    return whole.listing();
+  }
+
+  @Override
+  public ImageCursor names() {
+    return chosen(whole.names());
+  }
+
   @Override
   public ImageCursor cursor() {
-    ImageCursor all = whole.cursor();
+    return chosen(whole.cursor());
+  }
+
+  private ImageCursor chosen(ImageCursor all) {
     return new ImageCursor() {
       @Override
       public @Nullable ImageItem next() {

@@ -129,7 +129,11 @@ final class GroupSourceTest {
             new Member("dog/1.png", 1, 0),
             new Member("dog/3.png", 1, 0)),
         set.members());
-    fails(() -> GroupedSet.labelled(ImageSet.folder(dir), "x"), "has no label");
+    fails(() -> GroupedSet.labelled(ImageSet.folder(dir), "x"), "none of its images has a label");
+    pictures(dir, "preview.png");
+    GroupedSet strays = GroupedSet.labelled(ImageSet.open(dir), "nothing");
+    assertEquals(set.members(), strays.members());
+    assertEquals(List.of("cat/2.png", "dog/1.png", "dog/3.png"), ids(strays));
   }
 
   @Test

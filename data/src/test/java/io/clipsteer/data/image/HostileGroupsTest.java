@@ -37,13 +37,17 @@ final class HostileGroupsTest {
     badCeleba("0\nMale Blond_Hair\n", "", "lists no picture");
     badCeleba(ATTRIBUTES.replace("Male", "Man"), PARTS, "line 2", "no column is called Male");
     badCeleba(ATTRIBUTES.replace("Young", "Male"), PARTS, "line 2", "two columns are called Male");
-    badCeleba(ATTRIBUTES.replace("2.png  1", "2.png"), PARTS, "line 4", "3 columns instead of 4");
-    badCeleba(ATTRIBUTES.replace("2.png", "2.png 1"), PARTS, "line 4", "5 columns instead of 4");
+    badCeleba(ATTRIBUTES.replace("2.png  1", "2.png"), PARTS, "line 4", "3 cells for 4 columns");
+    badCeleba(ATTRIBUTES.replace("2.png", "2.png 1"), PARTS, "line 4", "5 cells for 4 columns");
     badCeleba(ATTRIBUTES.replace("2.png  1 -1", "2.png 1 0"), PARTS, "line 4", "Hair is '0'");
     badCeleba(ATTRIBUTES.replace("000003", "000002"), PARTS, "line 5", "again");
     badCeleba(ATTRIBUTES.replace("000003", "000009"), PARTS, "line 5", "'000009.png' is in no");
     badCeleba(ATTRIBUTES, PARTS.replace("3.png 1", "3.png 3"), "partition.txt, line 3", "'3'");
-    badCeleba(ATTRIBUTES, PARTS.replace("3.png 1", "3.png"), "partition.txt, line 3", "1 columns");
+    badCeleba(
+        ATTRIBUTES,
+        PARTS.replace("3.png 1", "3.png"),
+        "partition.txt, line 3",
+        "1 cell for 2 columns");
     badCeleba(ATTRIBUTES, PARTS + "sub/5.png 0\n", "partition.txt, line 6", "again");
     badCeleba(ATTRIBUTES, PARTS + "9.png 0\n", "lists 5 pictures", "list_eval_partition 6");
     badCeleba(ATTRIBUTES, PARTS.replace(" 2", " 0"), "test split");
@@ -85,11 +89,11 @@ final class HostileGroupsTest {
     fails(() -> GroupedSet.waterbirds(dir, Split.ALL), "metadata.csv", "there is no such file");
     pictures(dir, "a.png", "b.png");
     String good = WATERBIRDS + "1,a.png,0,0,1,x\n";
-    badWaterbirds("", "line 1", "ends here");
-    badWaterbirds(WATERBIRDS, "lists no picture");
+    badWaterbirds("", "metadata.csv", "the table is empty");
+    badWaterbirds(WATERBIRDS, "a header and no row");
     badWaterbirds(good.replace("place,", "ground,"), "line 1", "no column is called place");
-    badWaterbirds(good + "2,b.png,0,0,1\n", "line 3", "5 columns instead of 6");
-    badWaterbirds(good + "2,b.png,0,0,1,x,y\n", "line 3", "7 columns instead of 6");
+    badWaterbirds(good + "2,b.png,0,0,1\n", "line 3", "5 cells for 6 columns");
+    badWaterbirds(good + "2,b.png,0,0,1,x,y\n", "line 3", "7 cells for 6 columns");
     badWaterbirds(good + "2,b.png,2,0,1,x\n", "line 3", "y is '2'");
     badWaterbirds(good + "2,b.png,0,3,1,x\n", "line 3", "split is '3'");
     badWaterbirds(good + "2,b.png,0,0,-1,x\n", "line 3", "place is '-1'");
@@ -98,10 +102,11 @@ final class HostileGroupsTest {
     badWaterbirds(good + "2,c/../a.png,1,1,1,x\n", "line 3", "leaves its folder");
     badWaterbirds(good + "2,../a.png,1,1,1,x\n", "line 3", "leaves its folder");
     badWaterbirds(good + "2,/etc/passwd,1,1,1,x\n", "line 3", "leaves its folder");
-    badWaterbirds(good + "2,,1,1,1,x\n", "line 3", "leaves its folder");
-    badWaterbirds(good + "2,.,1,1,1,x\n", "line 3", "no picture ''");
+    badWaterbirds(good + "2,,1,1,1,x\n", "line 3", "names no file");
+    badWaterbirds(good + "2,.,1,1,1,x\n", "line 3", "'.' is no file name");
     badWaterbirds(good + "2,\"b.png,1,1,1,x\n", "does not close");
-    badWaterbirds(good + "2,b.png,0,0,1," + "x".repeat(3 << 20), "does not end");
+    badWaterbirds(
+        good + "2,b.png,0,0,1," + "x".repeat(3 << 20), "line 3", "over 1048576 characters");
     Files.write(dir.resolve("metadata.csv"), latin(good + "2,b.png,1,1,1,caf\u00e9\n"));
     fails(() -> GroupedSet.waterbirds(dir, Split.ALL), "line 3", "not UTF-8");
     write(dir, "metadata.csv", good);
@@ -111,7 +116,7 @@ final class HostileGroupsTest {
 
   @Test
   void refusesNamesThatSayNothing() throws IOException {
-    fails(() -> GroupedSet.typographic(dir), "no picture");
+    fails(() -> GroupedSet.typographic(dir), "no image");
     fails(() -> GroupedSet.typographic(dir.resolve("absent")), "no such folder");
     pictures(dir, "label=dog_text=cat.png");
     for (String name :
@@ -138,21 +143,24 @@ final class HostileGroupsTest {
     String head = "file,target,attribute,split\n";
     Path csv = dir.resolve("t.csv");
     fails(() -> GroupedSet.table(csv, Split.ALL), "t.csv", "there is no such file");
-    fails(() -> GroupedSet.table(dir, Split.ALL), "cannot be read");
+    fails(() -> GroupedSet.table(dir, Split.ALL), "is a folder, not a text file");
     write(dir, "t.csv", "file,target,attribute\na.png,dog,snow\n");
     fails(() -> GroupedSet.table(csv, Split.TEST), "line 1", "called split");
     for (List<String> bad :
         List.of(
-            List.of(head, "lists no picture"),
+            List.of(head, "a header and no row"),
             List.of(head + "a.png,dog,snow,later\n", "line 2", "split is 'later'"),
             List.of(head + "a.png, ,snow,test\n", "line 2", "target is empty"),
             List.of(head + "a.png,dog,,test\n", "line 2", "attribute is empty"),
-            List.of(head + "a.png,dog,snow\n", "line 2", "3 columns instead of 4"),
+            List.of(head + "a.png,dog,snow\n", "line 2", "3 cells for 4 columns"),
             List.of(head + "a.png,dog,snow,0\na.png,dog,ice,1\n", "line 3", "again"),
             List.of(head + "b.png,dog,snow,0\n", "line 2", "no picture 'b.png'"),
             List.of(head + "a\0.png,dog,snow,0\n", "line 2", "leaves its folder"),
             List.of("file,target,split\na.png,dog,0\n", "line 1", "called attribute"),
-            List.of("file,target,attribute,file\na.png,d,s,b\n", "line 1", "called file"))) {
+            List.of(
+                "file,target,attribute,file\na.png,d,s,b\n",
+                "line 1",
+                "two columns are called file"))) {
       write(dir, "t.csv", bad.getFirst());
       fails(() -> GroupedSet.table(csv, Split.ALL), bad.get(1), bad.getLast());
     }

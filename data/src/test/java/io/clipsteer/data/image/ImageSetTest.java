@@ -34,7 +34,9 @@ final class ImageSetTest {
     assertEquals(
         List.of("a/x/1.jpeg null", "b/10.JPG null", "b/2.png null"), list(ImageSet.folder(dir)));
     write("top.gif");
-    assertEquals("a/x/1.jpeg null", list(ImageSet.open(dir)).get(0));
+    assertEquals(
+        List.of("a/x/1.jpeg a", "b/10.JPG b", "b/2.png b", "top.gif null"),
+        list(ImageSet.open(dir)));
     assertThrows(InputException.class, () -> ImageSet.open(dir.resolve("absent")));
   }
 
@@ -50,9 +52,9 @@ final class ImageSetTest {
     assertEquals(list(all), list(all.spread(6)));
     assertEquals(list(all), list(all.spread(Long.MAX_VALUE)));
     assertEquals(6, list(ImageSet.folder(dir).spread(4)).size(), "without labels as it is");
-    Path table = dir.resolve("t.csv");
-    Files.writeString(table, "file,label\na/1.jpg,x\na/1.jpg,x\na/2.jpg,y\na/1.jpg,x\n");
-    assertEquals(4, list(ImageSet.table(table).spread(3)).size(), "a file may be named often");
+    write("top.jpg");
+    assertEquals(List.of("a/1.jpg a", "b/1.jpg b"), list(ImageSet.open(dir).spread(2)));
+    assertEquals(7, list(ImageSet.open(dir).spread(7)).size());
   }
 
   @Test
@@ -114,7 +116,9 @@ final class ImageSetTest {
   void readsTheSharedSets() {
     Path photos = SharedData.require("photos");
     Path table = SharedData.require("photos.tsv");
-    List<String> items = list(ImageSet.table(table, photos));
+    ImageTable.Joined joined = ImageTable.read(table, ImageTable.LABEL).join(ImageSet.open(photos));
+    List<String> items = list(joined.images());
+    assertEquals(500, joined.report().matched());
     assertEquals(500, items.size());
     assertEquals("n01440764_tench.JPEG 0", items.get(0));
     List<String> tar = list(ImageSet.open(SharedData.require("tiny-imagenet-20k.tar")));

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -69,7 +70,8 @@ public record Attack(
    * @param out absent or empty
    */
   public Result write(Path out, Progress progress) {
-    List<ImageItem> items = items();
+    List<String> skipped = new ArrayList<>();
+    List<ImageItem> items = items(skipped);
     TreeSet<String> labels = new TreeSet<>();
     for (ImageItem item : items) labels.add(label(item));
     List<String> choice = words == null ? List.copyOf(labels) : words;
@@ -81,40 +83,44 @@ public record Attack(
             "Give --words, or pictures of several classes");
       }
     }
-    return NewFolder.write(out, part -> write(items, choice, labels.size(), part, progress));
+    return NewFolder.write(
+        out, part -> write(items, choice, labels.size(), skipped, part, progress));
   }
 
-  private List<ImageItem> items() {
+  private List<ImageItem> items(List<String> unlabelled) {
     List<ImageItem> items = new ArrayList<>();
     try (ImageCursor cursor = images.spread(limit).cursor()) {
       for (ImageItem item = cursor.next();
           item != null && items.size() < limit;
           item = cursor.next()) {
-        items.add(item);
+        // Listed, but without a label nothing wrong can be written on it.
+        if (item.label() == null) unlabelled.add(item.id() + ": it has no label");
+        else items.add(item);
       }
     }
     if (items.isEmpty()) {
-      throw new InputException(images.origin(), "it holds no picture", "Check the path");
+      throw new InputException(
+          images.origin(),
+          unlabelled.isEmpty() ? "it holds no image" : "none of its images has a label",
+          "Put the images into a folder a class, or give --labels");
     }
     return items;
   }
 
   private String label(ImageItem item) {
-    String label = item.label();
-    if (label == null) {
-      throw new InputException(
-          images.origin(),
-          "its picture '" + item.id() + "' has no label",
-          "Put the pictures into a folder a class, or give --labels");
-    }
-    return checked(label);
+    return checked(Objects.requireNonNull(item.label()));
   }
 
   private Result write(
-      List<ImageItem> items, List<String> choice, int labels, Path folder, Progress progress)
+      List<ImageItem> items,
+      List<String> choice,
+      int labels,
+      List<String> skipped,
+      Path folder,
+      Progress progress)
       throws IOException {
     StringBuilder lines = new StringBuilder();
-    List<String> skipped = new ArrayList<>();
+    int unread = 0;
     TreeSet<String> written = new TreeSet<>();
     int number = 0;
     try (var task = progress.start("writing words on pictures", items.size(), "pictures")) {
@@ -130,6 +136,7 @@ public record Attack(
           picture = ImageDecoder.decode(item.bytes(), item.id());
         } catch (InputException e) {
           skipped.add(String.valueOf(e.getMessage()));
+          unread++;
           continue;
         }
         String name =
@@ -145,14 +152,14 @@ public record Attack(
         task.advance(1, 0);
       }
     }
-    if (skipped.size() == items.size()) {
+    if (unread == items.size()) {
       throw new InputException(
           images.origin(),
-          "no picture could be read; the first: " + skipped.getFirst(),
+          "no picture could be read; the first: " + skipped.get(skipped.size() - unread),
           "Check it");
     }
     AtomicFiles.writeText(folder.resolve("attacks.jsonl"), lines.toString());
-    return new Result(items.size() - skipped.size(), labels, written.size(), skipped);
+    return new Result(items.size() - unread, labels, written.size(), skipped);
   }
 
   private static String line(

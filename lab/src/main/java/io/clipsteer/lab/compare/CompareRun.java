@@ -2,6 +2,7 @@
 package io.clipsteer.lab.compare;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -121,7 +122,8 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
       }
     }
     int images = scoresA == null ? 0 : scoresA.images().size();
-    return new Comparison(images, sameModel, options, pairs, drifts);
+    List<ImageLoader.Skipped> skipped = scoresA == null ? List.of() : scoresA.skipped();
+    return new Comparison(images, skipped, sameModel, options, pairs, drifts);
   }
 
   /** Which SAEs are compared in full. */

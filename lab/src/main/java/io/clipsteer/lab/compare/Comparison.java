@@ -4,6 +4,7 @@ package io.clipsteer.lab.compare;
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.Versions;
 import io.clipsteer.lab.index.ParquetTable;
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * What two runs have in common. docs/metrics.md defines each number.
  *
  * @param images pictures read; 0 without
+ * @param skipped images that could not be read
  * @param sameModel whether directions could be compared
  * @param options what counted
  * @param pairs of SAEs, each by one or two methods
@@ -30,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record Comparison(
     int images,
+    List<ImageLoader.Skipped> skipped,
     boolean sameModel,
     CompareRun.Options options,
     List<Pair> pairs,
@@ -92,6 +95,7 @@ public record Comparison(
     json.put("protocol", PROTOCOL);
     json.put("clipsteer", Versions.CLIPSTEER);
     json.put("images", images);
+    json.put("skipped", skipped.size());
     json.put("same_model", sameModel);
     json.put("threshold", options.threshold());
     json.put("assign_up_to", options.most());

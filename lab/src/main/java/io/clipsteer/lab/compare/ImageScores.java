@@ -3,6 +3,7 @@ package io.clipsteer.lab.compare;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageBatch;
+import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -23,9 +24,11 @@ import java.util.Objects;
  * A feature's largest activation on each picture, of every feature of some SAEs.
  *
  * @param images ids, in the order of the scores
+ * @param skipped images that could not be read
  * @param of by SAE, then picture: [features] each
  */
-record ImageScores(List<String> images, Map<RunSaes.One, List<float[]>> of) {
+record ImageScores(
+    List<String> images, List<ImageLoader.Skipped> skipped, Map<RunSaes.One, List<float[]>> of) {
   /** All scores that are held. */
   private static final long MOST_BYTES = 4L << 30;
 
@@ -42,21 +45,23 @@ record ImageScores(List<String> images, Map<RunSaes.One, List<float[]>> of) {
     for (RunSaes.One one : saes) of.put(one, new ArrayList<>());
     List<String> ids = new ArrayList<>();
     TowerWalk walk = TowerWalk.past(model.vision(), saes.stream().map(RunSaes.One::point).toList());
+    List<ImageLoader.Skipped> skipped;
     try (var task = progress.start("scoring pictures", pictures.count(), "images")) {
-      pictures.forEach(
-          (batch, pixels) -> {
-            if (4 * features * (ids.size() + batch.count()) > MOST_BYTES) {
-              throw new InputException(
-                  "comparison",
-                  "the scores of " + features + " features on all pictures exceed 4 GiB",
-                  "Give fewer with --limit");
-            }
-            add(walk, batch, pixels, of);
-            ids.addAll(batch.ids());
-            task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
-          });
+      skipped =
+          pictures.forEach(
+              (batch, pixels) -> {
+                if (4 * features * (ids.size() + batch.count()) > MOST_BYTES) {
+                  throw new InputException(
+                      "comparison",
+                      "the scores of " + features + " features on all pictures exceed 4 GiB",
+                      "Give fewer with --limit");
+                }
+                add(walk, batch, pixels, of);
+                ids.addAll(batch.ids());
+                task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
+              });
     }
-    return new ImageScores(ids, of);
+    return new ImageScores(ids, skipped, of);
   }
 
   private static void add(

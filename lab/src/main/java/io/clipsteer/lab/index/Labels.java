@@ -2,18 +2,21 @@
 package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
+import io.clipsteer.data.TextFile;
+import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.image.ImageTable;
+import io.clipsteer.data.image.JoinReport;
+import io.clipsteer.data.table.TableRows;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -33,7 +36,6 @@ public final class Labels {
    */
   public record Label(String factor, String value) {}
 
-  private static final Set<String> FILE = Set.of("file", "path", "filename", "image");
   private static final int MOST = 20_000;
   private static final int[] NONE = {};
 
@@ -41,7 +43,10 @@ public final class Labels {
   private final boolean folders;
   private final List<Label> all = new ArrayList<>();
   private final Map<Label, Integer> numbers = new HashMap<>();
-  private final Map<String, int[]> byId = new HashMap<>();
+  private final Map<String, int[]> byKey = new HashMap<>();
+  private final Map<String, Integer> lines = new LinkedHashMap<>();
+  private String columns = "";
+  private long rows;
 
   private Labels(Object where, boolean folders) {
     this.where = where;
@@ -54,64 +59,59 @@ public final class Labels {
   }
 
   /**
-   * Reads a table of tab-separated cells with a header, or a {@code .jsonl} as {@code world
-   * generate} writes it. The column {@code file} (path, filename, image) names the picture as the
-   * set does; every other column is a factor, an empty cell means that the picture has none of its
-   * values. A picture may have several rows. Pictures that are not in it take no part in
-   * associations.
+   * Reads a table with a header, or a {@code .jsonl} as {@code world generate} writes it. A column
+   * of {@link ImageTable#FILE} names the image as the set does; every other column with a name is a
+   * factor, an empty cell means that the image has none of its values. An image may have several
+   * rows, whose labels add up. Images that are not in it take no part in associations.
    *
    * @throws InputException when it is no such table, or has more than 20,000 labels
    */
   public static Labels read(Path file) {
     Labels labels = new Labels(file, false);
     String name = (file.getFileName() + "").toLowerCase(Locale.ROOT);
-    try (BufferedReader reader = Files.newBufferedReader(file)) {
-      if (name.endsWith(".jsonl")) labels.readFactors(reader);
-      else labels.readTable(reader);
-    } catch (IOException e) {
-      boolean absent = !Files.exists(file);
-      throw new InputException(
-          file,
-          absent ? "there is no such file" : "cannot be read as UTF-8 text: " + Reasons.of(e),
-          absent ? "Check the path" : "Check the file",
-          e);
-    }
-    if (labels.byId.isEmpty()) throw new InputException(file, "names no picture", "Fill it");
+    if (name.endsWith(".jsonl")) labels.readFactors(file);
+    else labels.readTable(file);
+    if (labels.byKey.isEmpty()) throw new InputException(file, "names no image", "Fill it");
     return labels;
   }
 
-  private void readTable(BufferedReader reader) throws IOException {
-    String first = reader.readLine();
-    if (first == null) return;
-    String[] columns = first.replace("\uFEFF", "").split("\t", -1);
-    int id = -1;
-    for (int c = 0; c < columns.length; c++) {
-      columns[c] = columns[c].strip();
-      if (id < 0 && FILE.contains(columns[c].toLowerCase(Locale.ROOT))) id = c;
-    }
-    if (id < 0 || columns.length < 2) {
-      throw new InputException(
-          where,
-          "its first line is no header with a column file and one for a label",
-          "Write a line such as file<tab>colour above the rows");
-    }
-    int number = 1;
-    for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-      number++;
-      if (line.isEmpty()) continue;
-      String[] cells = line.split("\t", -1);
-      if (cells.length != columns.length) {
-        throw new InputException(
-            where + ", line " + number,
-            "it has " + cells.length + " columns instead of " + columns.length,
-            "Complete or delete it");
+  private void readTable(Path file) {
+    try (TableRows rows = TableRows.open(file)) {
+      int id = rows.column(ImageTable.FILE.toArray(String[]::new));
+      List<String> names = rows.names();
+      List<String> factors = new ArrayList<>();
+      for (int c = 0; c < names.size(); c++) {
+        if (c != id && !names.get(c).isEmpty()) factors.add(names.get(c));
       }
-      List<Label> found = new ArrayList<>();
-      for (int c = 0; c < cells.length; c++) {
-        String value = cells[c].strip();
-        if (c != id && !value.isEmpty()) found.add(new Label(columns[c], value));
+      if (factors.isEmpty()) {
+        throw rows.wrong(
+            "it has no column for a label", "Write a line such as file<tab>colour above the rows");
       }
-      add(cells[id].strip(), found);
+      int unnamed = names.size() - 1 - factors.size();
+      columns =
+          "column %s as the file, %s as factors%s"
+              .formatted(
+                  names.get(id),
+                  String.join(", ", factors),
+                  unnamed == 0 ? "" : "; not used: " + unnamed + " without a name");
+      for (List<String> row = rows.next(); row != null; row = rows.next()) {
+        List<Label> found = new ArrayList<>();
+        for (int c = 0; c < row.size(); c++) {
+          String value = row.get(c);
+          boolean factor = c != id && !names.get(c).isEmpty();
+          if (factor && !value.isEmpty()) found.add(new Label(names.get(c), value));
+        }
+        add(rows.line(), row.get(id), found);
+      }
+    }
+  }
+
+  private void readFactors(Path list) {
+    columns = "file, and the factors";
+    try (BufferedReader reader = TextFile.reader(list)) {
+      readFactors(reader);
+    } catch (IOException e) {
+      throw TextFile.unreadable(list, e);
     }
   }
 
@@ -131,7 +131,7 @@ public final class Labels {
         List<Label> found = new ArrayList<>();
         add(found, "picture", node.path("kind"));
         factors.properties().forEach(p -> add(found, p.getKey(), p.getValue()));
-        add(file, found);
+        add(number, file, found);
       } catch (JacksonException e) {
         throw new InputException(
             where + ", line " + number, "is no JSON", "Generate the set again", e);
@@ -152,12 +152,19 @@ public final class Labels {
     }
   }
 
-  private void add(String id, List<Label> found) {
-    int[] before = byId.getOrDefault(id, NONE);
+  private void add(int line, String file, List<Label> found) {
+    if (file.isEmpty()) {
+      throw new InputException(
+          where + ", line " + line, "it names no image", "Complete or delete the row");
+    }
+    String key = ImageTable.key(file);
+    rows++;
+    lines.putIfAbsent(key, line);
+    int[] before = byKey.getOrDefault(key, NONE);
     int[] more = Arrays.copyOf(before, before.length + found.size());
     int at = before.length;
     for (Label label : found) more[at++] = number(label);
-    byId.put(id, Arrays.stream(more).sorted().distinct().toArray());
+    byKey.put(key, Arrays.stream(more).sorted().distinct().toArray());
   }
 
   private int number(Label label) {
@@ -180,8 +187,19 @@ public final class Labels {
    * @param folder the class the set itself gives, or null
    */
   int @Nullable [] of(String id, @Nullable String folder) {
-    if (!folders) return byId.get(id);
+    if (!folders) return byKey.get(ImageTable.key(id));
     return folder == null ? null : new int[] {number(new Label("class", folder))};
+  }
+
+  /**
+   * How the table's rows meet the images of a set; null where there is no table.
+   *
+   * @throws InputException when none of its rows names one
+   */
+  public @Nullable JoinReport join(ImageSet images) {
+    if (!(where instanceof Path table)) return null;
+    long more = rows - lines.size();
+    return JoinReport.of(table, columns, rows, more, lines, images, id -> {});
   }
 
   /** All that occurred so far; a label's number is its place. */

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 
 /**
  * Attacks to defend against, made from pictures without writing. The pictures are dealt to
@@ -32,10 +33,11 @@ public record Defence(
    * Writes the attacks.
    *
    * @param perGroup training and validation pictures at most
+   * @param skipped takes images that could not be read, each with its reason
    * @return the study's source
    * @throws InputException when there are too few pictures, classes or words
    */
-  public StudySource write(int perGroup, Progress progress) {
+  public StudySource write(int perGroup, Consumer<List<String>> skipped, Progress progress) {
     GroupedSet all = GroupedSet.labelled(images, "nothing");
     List<String> choice = new ArrayList<>(words.isEmpty() ? all.targets() : words);
     if (choice.size() < 4) {
@@ -56,14 +58,15 @@ public record Defence(
         throw new InputException(
             images.origin(), "it has too few pictures", "Give some hundred or more");
       }
-      new Attack(
+      var attack =
+          new Attack(
               dealt.get(part).images(),
               written.get(test ? 1 : 0),
               test ? Writing.Kind.HELD_OUT : Writing.Kind.TRAIN,
               letters,
               Long.MAX_VALUE,
-              seed + part)
-          .write(folder.resolve(PARTS.get(part)), progress);
+              seed + part);
+      skipped.accept(attack.write(folder.resolve(PARTS.get(part)), progress).skipped());
     }
     return new StudySource(
         source("test"), source("train"), source("validation"), images, null, perGroup, false, seed);

@@ -74,7 +74,9 @@ public record InjectedCue(
   public SuppressionReport run(
       Cue cue, Path folder, long seed, boolean baselines, Progress progress) {
     List<Labelled> all = labelled(seed);
-    List<Part> parts = NewFolder.write(folder, at -> write(at, folder, all, cue, seed, progress));
+    List<ImageLoader.Skipped> skipped = new ArrayList<>();
+    List<Part> parts =
+        NewFolder.write(folder, at -> write(at, folder, all, cue, seed, skipped, progress));
     TextLibrary probe = probe(parts.getFirst(), progress);
     Groups groups =
         new Groups(
@@ -88,7 +90,9 @@ public record InjectedCue(
     }
     String source = images.origin() + " with a cue";
     Study study = new Study(groups, cases.get(0), cases.get(1), cases.get(2), true, source);
-    return new SuppressionRun(model, saes, study, settings).run(baselines, progress);
+    return new SuppressionRun(model, saes, study, settings)
+        .run(baselines, progress)
+        .withSkipped(skipped);
   }
 
   // ---- the pictures ----------------------------------------------------------------------------
@@ -121,7 +125,13 @@ public record InjectedCue(
   }
 
   private List<Part> write(
-      Path at, Path folder, List<Labelled> all, Cue cue, long seed, Progress progress)
+      Path at,
+      Path folder,
+      List<Labelled> all,
+      Cue cue,
+      long seed,
+      List<ImageLoader.Skipped> skipped,
+      Progress progress)
       throws IOException {
     List<Part> parts = new ArrayList<>();
     try (var task = progress.start("planting the cue", all.size(), "pictures")) {
@@ -133,7 +143,11 @@ public record InjectedCue(
         Path own = Files.createDirectories(at.resolve(PARTS.get(p)));
         List<Integer> groups = new ArrayList<>();
         for (int i = from; i < to; i++) {
-          one(all.get(i), p == 0, cue, new SplittableRandom(seed * 1_000_003 + i), own, groups);
+          SplittableRandom random = new SplittableRandom(seed * 1_000_003 + i);
+          String reason = one(all.get(i), p == 0, cue, random, own, groups);
+          if (!reason.isEmpty()) {
+            skipped.add(new ImageLoader.Skipped(all.get(i).item.id(), reason, i));
+          }
           task.advance(1, 0);
         }
         int[] group = groups.stream().mapToInt(g -> g).toArray();
@@ -143,8 +157,12 @@ public record InjectedCue(
     return parts;
   }
 
-  /** Where the probe learns, with or without the cue; elsewhere both. */
-  private void one(
+  /**
+   * Where the probe learns, with or without the cue; elsewhere both.
+   *
+   * @return why the image was skipped, else empty
+   */
+  private String one(
       Labelled picture,
       boolean learns,
       Cue cue,
@@ -156,7 +174,7 @@ public record InjectedCue(
     try {
       plain = ImageDecoder.decode(picture.item.bytes(), picture.item.id());
     } catch (InputException e) {
-      return; // A picture that cannot be read is none of the study's.
+      return e.getMessage() + "";
     }
     boolean agrees = random.nextDouble() < correlation;
     RgbImage with = cue.on(plain, random);
@@ -167,6 +185,7 @@ public record InjectedCue(
       (cued == 1 ? with : plain).writePng(folder.resolve(name));
       groups.add(label + cued);
     }
+    return "";
   }
 
   private Pictures pictures(Part part) {

@@ -48,6 +48,29 @@ public record SuppressionReport(
     List<Combined> combined,
     List<ImageLoader.Skipped> skipped,
     double seconds) {
+  /** The same with further images that were skipped before the study. */
+  SuppressionReport withSkipped(List<ImageLoader.Skipped> more) {
+    List<ImageLoader.Skipped> all = new ArrayList<>(more);
+    all.addAll(skipped);
+    return new SuppressionReport(
+        study,
+        settings,
+        model,
+        chosen,
+        test,
+        worst,
+        asked,
+        gain,
+        validation,
+        sweep,
+        baselines,
+        leftOut,
+        prefixedTexts,
+        combined,
+        List.copyOf(all),
+        seconds);
+  }
+
   private static final double ALPHA = 0.05;
   private static final double POWER = 0.8;
 
