@@ -45,8 +45,8 @@ public final class TowerBench {
           Engine.threads(),
           tower,
           files,
-          Engine.matrixPeak(DType.F32, 2048, 5) / 1e9,
-          Engine.matrixPeak(DType.BF16, 2048, 5) / 1e9);
+          Engine.matrixPeak(DType.F32, 2048, 0.5) / 1e9,
+          Engine.matrixPeak(DType.BF16, 2048, 0.5) / 1e9);
     }
     System.exit(0);
   }

@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.lab.TrainBench;
 import io.clipsteer.lab.index.IndexBench;
 import java.util.LinkedHashMap;
@@ -102,6 +103,8 @@ final class BenchCommand implements Runnable {
       json.put("k", k);
       json.put("topk_step_seconds", top.step());
       json.put("tokens_per_second", batch / top.step());
+      json.put("encoder_product", encoderProduct());
+      json.put("bf16_arithmetic", Bf16Arithmetic.CPU.label());
       json.put("encoder_product_seconds", top.encoderProduct());
       json.put("parts", parts(top));
       String text = text("TopK", top);
@@ -121,6 +124,10 @@ final class BenchCommand implements Runnable {
       return 0;
     }
 
+    private static String encoderProduct() {
+      return Bf16Arithmetic.CPU.inBf16() ? "bf16" : "fp32";
+    }
+
     private static Map<String, Object> parts(TrainBench.Result result) {
       Map<String, Object> parts = new LinkedHashMap<>();
       result
@@ -134,11 +141,12 @@ final class BenchCommand implements Runnable {
       text.append(
           String.format(
               Locale.ROOT,
-              "%s: a step %.1f ms (%.0f tokens/s), %.2f of the encoder's bf16 product, %.1f ms%n",
+              "%s: a step %.1f ms (%.0f tokens/s), %.2f of the encoder's %s product, %.1f ms%n",
               kind,
               1e3 * result.step(),
               batch / result.step(),
               result.step() / result.encoderProduct(),
+              encoderProduct(),
               1e3 * result.encoderProduct()));
       parts(result)
           .forEach(

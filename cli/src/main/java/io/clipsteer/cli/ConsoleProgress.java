@@ -31,7 +31,7 @@ final class ConsoleProgress implements Progress {
 
     static synchronized double flops() {
       if (System.nanoTime() >= next) {
-        best = Math.max(best, Engine.matrixPeak(DType.F32, 1024, 3));
+        best = Math.max(best, Engine.matrixPeak(DType.F32, 1024, 0.05));
         next = System.nanoTime() + (long) (LINE_SECONDS * 1e9);
       }
       return best;

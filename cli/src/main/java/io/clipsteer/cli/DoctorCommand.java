@@ -5,6 +5,7 @@ import com.sun.management.OperatingSystemMXBean;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.Engine;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -26,7 +27,7 @@ import picocli.CommandLine.Mixin;
     footer = {"", "Example: clipsteer doctor --json"})
 final class DoctorCommand implements Callable<Integer> {
   private static final int EXTENT = 2048;
-  private static final int REPEATS = 10;
+  private static final double SECONDS = 1.5;
 
   @Mixin private CommonOptions common;
 
@@ -42,8 +43,10 @@ final class DoctorCommand implements Callable<Integer> {
     result.put("cpu_capability", Engine.cpuCapability());
     result.put("processors", Runtime.getRuntime().availableProcessors());
     result.put("threads", Engine.threads());
-    result.put("fp32_gflops", Engine.matrixPeak(DType.F32, EXTENT, REPEATS) / 1e9);
-    result.put("bf16_gflops", Engine.matrixPeak(DType.BF16, EXTENT, REPEATS) / 1e9);
+    result.put("fp32_gflops", Engine.matrixPeak(DType.F32, EXTENT, SECONDS) / 1e9);
+    result.put("bf16_arithmetic", Bf16Arithmetic.CPU.label());
+    result.put("bf16_reason", Bf16Arithmetic.CPU.reason());
+    result.put("bf16_gflops", Engine.matrixPeak(DType.BF16, EXTENT, SECONDS) / 1e9);
     var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     result.put("memory_bytes", system.getTotalMemorySize());
     result.put("memory_free_bytes", system.getFreeMemorySize());

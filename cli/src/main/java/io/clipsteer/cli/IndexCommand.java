@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.report.ShellLine;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.JoinReport;
 import io.clipsteer.engine.model.ClipModel;
@@ -133,7 +134,7 @@ final class IndexCommand implements Callable<Integer> {
     pictures.printSkipped(result.skipped());
     Map<String, @Nullable Object> json = json(index, result, vocabulary);
     Skips.addTo(json, "labels_table", joined);
-    common.print(json, text(index, kind, result, vocabulary));
+    common.print(json, text(index, folder, kind, result, vocabulary));
     return 0;
   }
 
@@ -175,7 +176,8 @@ final class IndexCommand implements Callable<Integer> {
     return json;
   }
 
-  private static String text(IndexFolder index, Units kind, Indexer.Result result, int vocabulary) {
+  private String text(
+      IndexFolder index, RunFolder run, Units kind, Indexer.Result result, int vocabulary) {
     Double median = result.medianMonosemanticity();
     return String.format(
         Locale.ROOT,
@@ -183,7 +185,7 @@ final class IndexCommand implements Callable<Integer> {
         %s, %d active, on %s with %s; %s; %.1f s
         monosemanticity: median %s
         tables in %s; for example
-          clipsteer features --run %s "SELECT id, name, frequency FROM %s ORDER BY monosemanticity DESC LIMIT 10"
+          %s
         """,
         Counted.of(result.units(), kind.one()),
         result.alive(),
@@ -193,7 +195,13 @@ final class IndexCommand implements Callable<Integer> {
         result.seconds(),
         median == null ? "none" : String.format(Locale.ROOT, "%.4f", median),
         index.path(),
-        "RUN",
-        kind.word());
+        ShellLine.of(
+            List.of(
+                "features",
+                out == null ? "--run" : "--index",
+                (out == null ? run.path() : index.path()).toString(),
+                "SELECT id, name, frequency FROM "
+                    + kind.word()
+                    + " ORDER BY monosemanticity DESC LIMIT 10")));
   }
 }

@@ -23,6 +23,7 @@ import java.util.regex.Pattern;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -32,7 +33,7 @@ import picocli.CommandLine.TypeConversionException;
 @Command(
     name = "clipsteer",
     description = "Sparse autoencoders on CLIP: train, measure how features steer, edit.",
-    version = "clipsteer " + Versions.CLIPSTEER,
+    versionProvider = Main.Version.class,
     mixinStandardHelpOptions = true,
     subcommands = {
       DemoCommand.class,
@@ -62,6 +63,14 @@ import picocli.CommandLine.TypeConversionException;
     })
 public final class Main implements Runnable {
   private static final int LAST_WORK_SECONDS = 30;
+
+  /** For {@code --version}. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      return new String[] {"clipsteer " + Versions.CLIPSTEER};
+    }
+  }
 
   @Spec private CommandSpec spec;
 

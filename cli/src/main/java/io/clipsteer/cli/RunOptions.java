@@ -5,6 +5,7 @@ import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.sae.SaeFiles;
 import io.clipsteer.lab.RunFolder;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -63,7 +64,7 @@ final class RunOptions {
   static Map<String, String> hashes(RunFolder folder, RunFolder.Run trained) {
     Map<String, String> hashes = new LinkedHashMap<>();
     for (RunFolder.SaeEntry entry : trained.saes()) {
-      Path weights = folder.sae(entry).resolve("sae_weights.safetensors");
+      Path weights = folder.sae(entry).resolve(SaeFiles.WEIGHTS);
       hashes.put(entry.folder(), Files.exists(weights) ? Hashes.sha256(weights) : "");
     }
     return hashes;

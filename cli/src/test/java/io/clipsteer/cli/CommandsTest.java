@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.model.TextLibrary;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -466,6 +467,9 @@ final class CommandsTest {
     keys(json, "java", "libtorch", "cpu_capability", "fp32_gflops", "memory_bytes", "gpus");
     assertTrue(json.get("java").asString().startsWith("25"), json::toString);
     assertTrue(json.get("fp32_gflops").asDouble() > 1, json::toString);
+    assertTrue(json.get("bf16_gflops").asDouble() > 1, json::toString);
+    assertEquals(Bf16Arithmetic.CPU.label(), json.get("bf16_arithmetic").asString());
+    assertEquals(Bf16Arithmetic.CPU.reason(), json.get("bf16_reason").asString());
   }
 
   @Test

@@ -150,6 +150,32 @@ final class IndexCommandTest {
     return execute(words.toArray());
   }
 
+  /** What it offers for pasting, taken apart as a shell does, is a command that works. */
+  @Test
+  void theOfferedCommandWorks() throws IOException {
+    assertOffered(index("--units", "neurons").out(), "--run", run, "neurons");
+    Path other = temp.resolve("it's a table");
+    assertOffered(index("--out", other).out(), "--index", other, "features");
+  }
+
+  private static void assertOffered(String text, String option, Path place, String table)
+      throws IOException {
+    String line =
+        text.lines().filter(l -> l.strip().startsWith("clipsteer ")).findFirst().orElseThrow();
+    Process shell =
+        new ProcessBuilder("sh", "-c", "clipsteer() { printf '%s\\n' \"$@\"; }\n" + line).start();
+    List<String> words;
+    try (var output = shell.inputReader()) {
+      words = output.lines().toList();
+    }
+    assertEquals(List.of("features", option, place.toString()), words.subList(0, 3));
+    assertEquals(4, words.size(), line);
+    Ran ran = execute(words.toArray());
+    assertEquals(0, ran.code(), ran.err());
+    assertTrue(words.get(3).contains(" FROM " + table + " "), line);
+    assertTrue(ran.out().lines().count() > 10, ran.out());
+  }
+
   private static void picture(Path file, Random random, boolean dark) throws IOException {
     Files.createDirectories(file.resolveSibling(""));
     BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);

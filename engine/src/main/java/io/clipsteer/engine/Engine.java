@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine;
 
+import io.clipsteer.data.tensor.DType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -23,6 +24,7 @@ public final class Engine {
    */
   public static final ReentrantLock WORK = new ReentrantLock(true);
 
+  private static final int FIRST_EXTENT = 256;
   private static final Object BLAS = new Object();
   private static int blasUsers;
   private static int blasThreads;
@@ -97,26 +99,37 @@ public final class Engine {
   }
 
   /**
-   * Measures this machine's matrix peak: the best of several n×n products, in floating-point
-   * operations a second.
+   * Measures this machine's matrix peak: the best of several products of square matrices, in
+   * floating-point operations a second. The extent doubles from 256 on as long as the next product
+   * can be expected to end in time.
    *
-   * @param dtype F32 or BF16
-   * @param n extent of the square matrices
-   * @param repeats products timed
+   * @param dtype F32 or BF16; the latter as {@link Bf16Arithmetic} says
+   * @param largest extent of the matrices
+   * @param seconds for all of it; two products are timed even if they take longer
    */
-  public static double matrixPeak(io.clipsteer.data.tensor.DType dtype, int n, int repeats) {
-    try (Scope scope = Scope.open()) {
-      Tensor a = Tensor.zeros(dtype, n, n).addInPlace(0.5);
-      Tensor b = Tensor.zeros(dtype, n, n).addInPlace(0.25);
-      long best = Long.MAX_VALUE;
-      for (int i = 0; i < repeats + 1; i++) {
-        try (Scope step = Scope.open()) {
-          long start = System.nanoTime();
-          a.matmul(b);
-          if (i > 0) best = Math.min(best, System.nanoTime() - start);
-        }
+  public static double matrixPeak(DType dtype, int largest, double seconds) {
+    long end = System.nanoTime() + (long) (seconds * 1e9);
+    int n = Math.min(largest, FIRST_EXTENT);
+    double best = 0;
+    while (true) {
+      try (Scope scope = Scope.open()) {
+        Tensor a = Tensor.zeros(dtype, n, n).addInPlace(0.5);
+        Tensor b = Tensor.zeros(dtype, n, n).addInPlace(0.25);
+        long least = Math.min(time(a, b), time(a, b));
+        while (n == largest && System.nanoTime() + least < end) least = Math.min(least, time(a, b));
+        best = Math.max(best, 2.0 * n * n * n / (least * 1e-9));
+        // Of twice the extent, two products take sixteen times as long as one.
+        if (n == largest || System.nanoTime() + 16 * least > end) return best;
       }
-      return 2.0 * n * n * n / (best * 1e-9);
+      n = Math.min(2 * n, largest);
+    }
+  }
+
+  private static long time(Tensor a, Tensor b) {
+    try (Scope step = Scope.open()) {
+      long start = System.nanoTime();
+      a.matmul(b);
+      return System.nanoTime() - start;
     }
   }
 }

@@ -10,7 +10,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -28,12 +27,6 @@ import org.jspecify.annotations.Nullable;
  * <p>Shapes in the documentation: b batch, t tokens, d width, f features, n rows.
  */
 public final class Tensor implements AutoCloseable {
-  /** Below this a plain product is as fast. */
-  private static final int ROWS_FOR_POINTWISE = 128;
-
-  /** Without AVX-512, oneDNN refuses bf16. */
-  private static final boolean BF16_POINTWISE = Engine.cpuCapability().startsWith("AVX512");
-
   private final org.bytedeco.pytorch.Tensor raw;
 
   private Tensor(org.bytedeco.pytorch.Tensor raw) {
@@ -468,48 +461,20 @@ public final class Tensor implements AutoCloseable {
 
   // ---- matrices -------------------------------------------------------------------------------
 
-  /** Matrix product, [n,k]·[k,m], or batched. */
+  /** Matrix product, [n,k]·[k,m], or batched; of bf16 as {@link Bf16Arithmetic} says. */
   public Tensor matmul(Tensor other) {
-    return op("matmul", () -> raw.matmul(other.raw), this, other);
+    return op("matmul", () -> Products.matmul(raw, other.raw), this, other);
   }
 
   /**
-   * {@code x·Wᵀ + bias}, [n,in] → [n,out].
+   * {@code x·Wᵀ + bias}, [n,in] → [n,out]; of bf16 as {@link Bf16Arithmetic} says.
    *
    * @param weight [out,in]
    * @param bias [out], or null
    */
   public Tensor linear(Tensor weight, @Nullable Tensor bias) {
-    return op(
-        "linear",
-        () -> raw.is_cuda() ? product(weight, bias) : pointwise(weight, bias),
-        this,
-        weight);
-  }
-
-  private org.bytedeco.pytorch.Tensor product(Tensor weight, @Nullable Tensor bias) {
-    var wt = weight.raw.t();
-    return bias == null ? torch.mm(raw, wt) : torch.addmm(bias.raw, raw, wt);
-  }
-
-  /**
-   * The product as a 1×1 convolution over channels-last memory, which is the same numbers in the
-   * same places: oneDNN's kernel for it is faster than this libtorch's matrix product (OpenBLAS in
-   * fp32, oneDNN in bf16) by 5 to 20 % at ViT-B/32's shapes.
-   */
-  private org.bytedeco.pytorch.Tensor pointwise(Tensor weight, @Nullable Tensor bias) {
-    long n = raw.size(0);
-    boolean plain = dtype() == DType.BF16 && !BF16_POINTWISE;
-    if (plain || n < ROWS_FOR_POINTWISE) return product(weight, bias);
-    var image = raw.contiguous().view(1, n, 1, raw.size(1)).permute(0, 3, 1, 2);
-    var kernel = weight.raw.contiguous().view(weight.size(0), weight.size(1), 1, 1);
-    var optional = bias == null ? new TensorOptional() : new TensorOptional(bias.raw);
-    long[] none = {0, 0};
-    long[] one = {1, 1};
-    return torch
-        .mkldnn_convolution(image, kernel, optional, none, one, one, 1)
-        .permute(0, 2, 3, 1)
-        .reshape(n, weight.size(0));
+    var added = bias == null ? null : bias.raw;
+    return op("linear", () -> Products.linear(raw, weight.raw, added), this, weight);
   }
 
   /**
@@ -537,37 +502,8 @@ public final class Tensor implements AutoCloseable {
    * @param causal whether a token sees only itself and those before it
    */
   public Tensor attention(Tensor key, Tensor value, boolean causal) {
-    if (dtype() == DType.BF16 && !raw.is_cuda()) {
-      return causal ? attentionInF32(key, value) : attentionInBf16(key, value);
-    }
     return op(
-        "attention",
-        () -> Engine.withoutBlasThreads(() -> fusedAttention(key, value, causal)),
-        this,
-        key,
-        value);
-  }
-
-  /** Splits heads over OpenMP's threads, each of which calls OpenBLAS. */
-  private org.bytedeco.pytorch.Tensor fusedAttention(Tensor key, Tensor value, boolean causal) {
-    return torch.scaled_dot_product_attention(
-        raw, key.raw, value.raw, new TensorOptional(), 0.0, causal, new DoubleOptional(), false);
-  }
-
-  /**
-   * This libtorch's fused CPU attention is 15 times slower in bf16 than in fp32 (it was built
-   * without MKL), so bf16 goes through oneDNN's batched products; the softmax itself computes in
-   * fp32.
-   */
-  private Tensor attentionInBf16(Tensor key, Tensor value) {
-    double scale = 1 / Math.sqrt(size(3));
-    Tensor scores = mul(scale).matmul(key.contiguous().transpose(2, 3));
-    // Tokens before heads in memory, as the fused kernel leaves them: the caller joins the heads.
-    return scores.softmax().matmul(value.contiguous()).transpose(1, 2).contiguous().transpose(1, 2);
-  }
-
-  private Tensor attentionInF32(Tensor key, Tensor value) {
-    return to(DType.F32).attention(key.to(DType.F32), value.to(DType.F32), true).to(DType.BF16);
+        "attention", () -> Products.attention(raw, key.raw, value.raw, causal), this, key, value);
   }
 
   // ---- gradients ------------------------------------------------------------------------------

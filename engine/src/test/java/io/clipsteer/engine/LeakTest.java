@@ -10,9 +10,12 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.ReadOut;
+import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
+import io.clipsteer.engine.steer.LastLayer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -115,6 +118,19 @@ final class LeakTest {
         SaeTrainer trainer = new SaeTrainer(config, x)) {
       assertFlat("training", i -> trainer.step(x, 1e-3));
       assertEquals(STEPS, trainer.steps());
+    }
+  }
+
+  @Test
+  void sweepsOfTheLastLayer() {
+    try (Tensor gain = Tensor.zeros(DType.F32, 16).addInPlace(1);
+        Tensor shift = Tensor.zeros(DType.F32, 16);
+        Tensor residuals = Tensor.zeros(DType.F32, 3, 16).addInPlace(1)) {
+      var readOut = new ReadOut(gain, shift, 1e-5, null, null);
+      float[] words = new float[2 * 16];
+      words[0] = words[17] = 1;
+      var library = new TextLibrary(List.of("a", "b"), words, 16);
+      assertFlat("last layer", i -> new LastLayer(readOut, residuals, library, 100).close());
     }
   }
 

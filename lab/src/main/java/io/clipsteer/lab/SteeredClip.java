@@ -48,7 +48,7 @@ public final class SteeredClip implements AutoCloseable {
     ClipModel model = ClipModel.load(checkpoint, dtype, device);
     try {
       for (Path sidecar : sidecars) {
-        CompiledEdit edit = CompiledEdit.read(sidecar);
+        CompiledEdit edit = CompiledEdit.read(sidecar).movedTo(device);
         edits.add(edit);
         check(model, edit, sidecar);
       }

@@ -2,6 +2,7 @@
 package io.clipsteer.lab;
 
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -21,7 +22,8 @@ public final class TrainBench {
    *
    * @param step a whole step
    * @param l0 active features a token in the last step
-   * @param encoderProduct the encoder's bf16 product alone, in one piece, measured by itself
+   * @param encoderProduct the encoder's product alone, in one piece, measured by itself: in bf16
+   *     where {@link Bf16Arithmetic} has such products, else in fp32
    * @param parts of the step, means
    * @param peakBytes most memory that the process has held so far
    */
@@ -37,7 +39,8 @@ public final class TrainBench {
   private TrainBench() {}
 
   /**
-   * Measures a TopK SAE's step with a bf16 product that proposes.
+   * Measures a TopK SAE's step as {@code --encoder-product bf16} takes it on this machine: a bf16
+   * product proposes where the CPU has such products, else the product is exact.
    *
    * @param steps timed, after three that are not
    */
@@ -148,8 +151,9 @@ public final class TrainBench {
   private static double product(Tensor x, int features, int steps) {
     double[] seconds = new double[steps];
     try (Scope scope = Scope.open()) {
-      Tensor weights = Tensor.zeros(DType.BF16, features, x.size(1)).addInPlace(0.25);
-      Tensor input = x.to(DType.BF16);
+      DType dtype = Bf16Arithmetic.CPU.inBf16() ? DType.BF16 : DType.F32;
+      Tensor weights = Tensor.zeros(dtype, features, x.size(1)).addInPlace(0.25);
+      Tensor input = x.to(dtype);
       for (int i = -WARM; i < steps; i++) {
         try (Scope inner = Scope.open()) {
           long start = System.nanoTime();

@@ -39,6 +39,17 @@ public sealed interface TrainSource {
   /** Opens a feed that stands at batch {@code start}. */
   Feed open(Training.Config config, long start, Progress progress);
 
+  /** The feed at batch {@code start}; closed when it does not get there. */
+  private static Feed forwarded(Feed feed, long start) {
+    try {
+      for (long step = 0; step < start; step++) feed.next();
+    } catch (RuntimeException e) {
+      feed.close();
+      throw e;
+    }
+    return feed;
+  }
+
   /**
    * Straight from pictures: the tower runs up to the last hook point.
    *
@@ -78,14 +89,7 @@ public sealed interface TrainSource {
 
     @Override
     public Feed open(Training.Config config, long start, Progress progress) {
-      Feed feed = new PictureFeed(clip, pictures, config, progress);
-      try {
-        for (long step = 0; step < start; step++) feed.next();
-      } catch (RuntimeException e) {
-        feed.close();
-        throw e;
-      }
-      return feed;
+      return forwarded(new PictureFeed(clip, pictures, config, progress), start);
     }
   }
 
@@ -167,9 +171,7 @@ public sealed interface TrainSource {
     @Override
     public Feed open(Training.Config config, long start, Progress progress) {
       Tokenizer tokenizer = Objects.requireNonNull(clip.tokenizer());
-      Feed feed = new TextFeed(tower(), tokenizer, texts, config, progress);
-      for (long step = 0; step < start; step++) feed.next();
-      return feed;
+      return forwarded(new TextFeed(tower(), tokenizer, texts, config, progress), start);
     }
   }
 

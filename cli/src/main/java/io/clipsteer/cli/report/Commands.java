@@ -29,25 +29,25 @@ record Commands(
     String run = folder.path().toString();
     Map<String, String> all = new LinkedHashMap<>();
     if (Files.isRegularFile(folder.path().resolve(RunManifest.FILE))) {
-      all.put("train", line(RunManifest.read(folder.path()).command()));
+      all.put("train", ShellLine.of(RunManifest.read(folder.path()).command()));
     }
     List<String> indexing =
         new ArrayList<>(List.of("index", "--run", run, "--images", index.source()));
     indexing.addAll(List.of("--top", Integer.toString(index.top())));
-    all.put("index", line(indexing) + (index.labels() > 0 ? " --labels …" : ""));
+    all.put("index", ShellLine.of(indexing) + (index.labels() > 0 ? " --labels …" : ""));
     JsonNode measured = evaluation;
     if (measured != null) {
       String source = measured.path("source").asString("");
       long images = measured.path("images").asLong(0) + measured.path("skipped").asLong(0);
       List<String> words = new ArrayList<>(List.of("evaluate", "--run", run, "--images", source));
       words.addAll(List.of("--limit", Long.toString(images)));
-      all.put("evaluate", line(words));
+      all.put("evaluate", ShellLine.of(words));
     }
     Steered steering = steered;
     if (steering != null) all.put("steerability", steerability(run, steering) + " --vocabulary …");
-    all.put("steer", line(List.of("steer", "--run", run)));
-    all.put("search", line(List.of("search", "--run", run)));
-    all.put("report", line(page(run, report, out)));
+    all.put("steer", ShellLine.of(List.of("steer", "--run", run)));
+    all.put("search", ShellLine.of(List.of("search", "--run", run)));
+    all.put("report", ShellLine.of(page(run, report, out)));
     return all;
   }
 
@@ -88,16 +88,6 @@ record Commands(
     if (!units.isEmpty()) words.addAll(List.of("--units", String.join(",", units)));
     if (json.path("screen").asBoolean(false)) words.add("--screen");
     words.addAll(List.of("--out", steering.folder().toString()));
-    return line(words);
-  }
-
-  /** Words as a shell takes them. */
-  static String line(List<String> words) {
-    StringBuilder line = new StringBuilder("clipsteer");
-    for (String word : words) {
-      boolean plain = word.matches("[A-Za-z0-9_./:=,@%+-]+");
-      line.append(' ').append(plain ? word : "'" + word.replace("'", "'\\''") + "'");
-    }
-    return line.toString();
+    return ShellLine.of(words);
   }
 }

@@ -4,6 +4,7 @@ package io.clipsteer.cli.report;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.table.TableRows;
+import io.clipsteer.engine.sae.SaeFiles;
 import io.clipsteer.lab.RunFolder;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -88,7 +89,7 @@ record Steered(
   /** Refuses another run's: the SAEs that were measured must be those of this one. */
   void checkOf(RunFolder run) {
     for (Map.Entry<String, JsonNode> sae : config.path("saes").properties()) {
-      Path weights = run.path().resolve(sae.getKey()).resolve("sae_weights.safetensors");
+      Path weights = run.path().resolve(sae.getKey()).resolve(SaeFiles.WEIGHTS);
       String hash = sae.getValue().asString("");
       if (hash.isEmpty()) continue;
       if (!Files.isRegularFile(weights) || !Hashes.sha256(weights).equals(hash)) {

@@ -64,7 +64,7 @@ record Suppressed(String name, JsonNode json, List<String> command) {
     Map<String, @Nullable Object> page = new LinkedHashMap<>();
     page.put("name", name);
     page.put("report", json);
-    page.put("command", command.isEmpty() ? null : Commands.line(command));
+    page.put("command", command.isEmpty() ? null : ShellLine.of(command));
     return page;
   }
 }

@@ -114,6 +114,31 @@ public record CompiledEdit(
     }
   }
 
+  /**
+   * The same where a tower runs, so that no pass has to take it there: itself when it is there
+   * already, else a copy, and this one is closed. Only on the CPU can it be written.
+   */
+  public CompiledEdit movedTo(Device device) {
+    if (encoder.device().equals(device)) return this;
+    try (Scope scope = Scope.open()) {
+      CompiledEdit moved =
+          new CompiledEdit(
+              point,
+              tokens,
+              prefixTokens,
+              layerNorm,
+              features,
+              scope.release(encoder.to(device)),
+              scope.release(bias.to(device)),
+              scope.release(thresholds.to(device)),
+              scope.release(decoder.to(device)),
+              scope.release(values.to(device)),
+              cap);
+      close();
+      return moved;
+    }
+  }
+
   @Override
   public Tensor edit(HookPoint where, Tensor residual) {
     long b = residual.size(0);

@@ -3,6 +3,7 @@ package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.HookPoint;
@@ -15,6 +16,7 @@ import java.util.function.UnaryOperator;
 /**
  * Changes features of an SAE and adds the SAE's error back: {@code x' = x + Σ_j (f'_j − f_j(x)) · σ
  * · d_j} on the selected tokens, which is decode(f') + (x − decode(f)) written without decoding.
+ * The SAE runs on the CPU, wherever the tower does.
  *
  * @param sae whose features
  * @param features feature numbers, all changed alike; one named twice counts once
@@ -59,8 +61,13 @@ public record FeatureEdit(
     int count = tokens.count(prefixTokens, t);
     try (Scope scope = Scope.open()) {
       Tensor rows =
-          residual.narrow(1, first, count).to(DType.F32).reshape(b * count, d).contiguous();
-      Tensor added = delta(rows).reshape(b, count, d).to(residual.dtype());
+          residual
+              .narrow(1, first, count)
+              .to(Device.CPU)
+              .to(DType.F32)
+              .reshape(b * count, d)
+              .contiguous();
+      Tensor added = delta(rows).reshape(b, count, d).to(residual.dtype()).to(residual.device());
       Tensor edited = residual.copy();
       edited.narrow(1, first, count).addInPlace(added);
       return scope.keep(edited);

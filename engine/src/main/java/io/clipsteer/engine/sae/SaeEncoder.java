@@ -2,6 +2,7 @@
 package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import org.jspecify.annotations.Nullable;
@@ -9,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Encodes many tokens with one SAE. For a wide TopK SAE a bf16 product proposes half as many again
  * as are wanted, and their activations are computed in F32: what is given is exact, and a feature
- * is missed only where bf16 misjudges it by more than a third of the candidates. Other SAEs encode
- * as {@link Sae#encode} does.
+ * is missed only where bf16 misjudges it by more than a third of the candidates. Other SAEs, and
+ * all SAEs where {@link Bf16Arithmetic} has no bf16 products, encode as {@link Sae#encode} does.
  */
 public final class SaeEncoder implements AutoCloseable {
   /** Below this the copies are not worth it. */
@@ -23,7 +24,8 @@ public final class SaeEncoder implements AutoCloseable {
   /** For {@code sae}, which must live as long. */
   public SaeEncoder(Sae sae) {
     this.sae = sae;
-    if (sae.activation() instanceof SaeActivation.TopK && sae.features() >= WIDE) {
+    boolean wide = sae.activation() instanceof SaeActivation.TopK && sae.features() >= WIDE;
+    if (wide && Bf16Arithmetic.CPU.inBf16()) {
       try (Scope scope = Scope.open()) {
         Tensor byFeature = sae.encoder().transpose(0, 1).contiguous();
         rows = scope.release(byFeature);

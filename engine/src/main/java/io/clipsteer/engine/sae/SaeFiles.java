@@ -29,6 +29,9 @@ import tools.jackson.databind.JsonNode;
  * b_dec} [d]; read from there and from the files of {@link SaeFormat}'s other tools.
  */
 public final class SaeFiles {
+  /** Name of the file of weights in a folder as {@link #write} makes it. */
+  public static final String WEIGHTS = "sae_weights.safetensors";
+
   /** The version of SAELens whose fields these are; without one it takes a folder for older. */
   private static final String PEER_VERSION = "6.0.0";
 
@@ -70,7 +73,7 @@ public final class SaeFiles {
       if (sae.activation() instanceof SaeActivation.JumpRelu jump) {
         tensors.add(stored("threshold", Tensor.of(jump.thresholds(), sae.features())));
       }
-      SafeTensors.write(folder.resolve(SaeLensReader.WEIGHTS), tensors, Map.of());
+      SafeTensors.write(folder.resolve(WEIGHTS), tensors, Map.of());
     }
     AtomicFiles.writeJson(folder.resolve(SaeLensReader.CONFIG), config);
   }
@@ -111,7 +114,7 @@ public final class SaeFiles {
     Path parent = path.toAbsolutePath().getParent();
     boolean part =
         name != null
-            && Set.of("cfg.json", "config.json", SaeLensReader.WEIGHTS, SparsifyReader.WEIGHTS)
+            && Set.of("cfg.json", "config.json", WEIGHTS, SparsifyReader.WEIGHTS)
                 .contains(name.toString());
     return part && parent != null ? folder(parent) : file(path);
   }
@@ -119,7 +122,7 @@ public final class SaeFiles {
   private static StoredSae folder(Path folder) {
     boolean config = Files.exists(folder.resolve(SaeLensReader.CONFIG));
     boolean sparsify = Files.exists(folder.resolve(SparsifyReader.WEIGHTS));
-    if (config && !sparsify || Files.exists(folder.resolve(SaeLensReader.WEIGHTS))) {
+    if (config && !sparsify || Files.exists(folder.resolve(WEIGHTS))) {
       return SaeLensReader.read(folder);
     }
     if (sparsify) return SparsifyReader.read(folder);

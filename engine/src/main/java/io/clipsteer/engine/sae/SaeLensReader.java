@@ -17,7 +17,6 @@ import tools.jackson.databind.JsonNode;
 /** SAELens's folders, of version 6 and of before. */
 final class SaeLensReader {
   static final String CONFIG = "cfg.json";
-  static final String WEIGHTS = "sae_weights.safetensors";
   private static final String SPARSITY = "sparsity.safetensors";
 
   private SaeLensReader() {}
@@ -35,7 +34,7 @@ final class SaeLensReader {
       throw config.unknown("k is " + k + " of " + f + " features", "Correct k");
     }
     List<String> notes = new ArrayList<>();
-    try (TensorFile file = SafeTensors.open(folder.resolve(WEIGHTS));
+    try (TensorFile file = SafeTensors.open(folder.resolve(SaeFiles.WEIGHTS));
         Scope scope = Scope.open()) {
       SaeTensors tensors = new SaeTensors(file, "W_enc", false);
       Tensor encoder = tensors.get("W_enc", d, f);

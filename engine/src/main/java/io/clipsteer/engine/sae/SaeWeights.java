@@ -2,6 +2,7 @@
 package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import java.util.Arrays;
@@ -18,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param decoder [f,d], unit rows
  * @param decoderBias [d]
  * @param logThresholds JumpReLU's [f], as logarithms; null for others
- * @param shortEncoder the encoder in bf16, where its product is; else null
+ * @param shortEncoder the encoder in bf16, where its product proposes features; else null, also
+ *     where the CPU multiplies bf16 in fp32: there the exact product is as fast
  */
 record SaeWeights(
     Weights encoder,
@@ -108,8 +110,8 @@ record SaeWeights(
 
   private static @Nullable Tensor shortened(
       SaeTrainer.Config config, Weights encoder, Scope scope) {
-    boolean full = config.encoderProduct() == DType.F32;
-    return full ? null : scope.release(encoder.value().to(DType.BF16));
+    boolean proposes = config.encoderProduct() == DType.BF16 && Bf16Arithmetic.CPU.inBf16();
+    return proposes ? scope.release(encoder.value().to(DType.BF16)) : null;
   }
 
   /** Brings the encoder's bf16 copy up to date. */

@@ -213,6 +213,7 @@ public final class LastLayer implements Sweep {
           projected,
           common,
           texts,
+          floatTexts,
           own,
           commonLogits,
           before

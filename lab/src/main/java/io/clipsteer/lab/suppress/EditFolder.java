@@ -5,6 +5,7 @@ import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.RunManifest;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.sae.SaeFiles;
 import io.clipsteer.lab.Versions;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,7 +46,7 @@ public final class EditFolder {
     SuppressionReport.Chosen chosen = report.chosen();
     if (chosen == null) return;
     Path sae = run.resolve(chosen.sae()).toAbsolutePath().normalize();
-    Path weights = sae.resolve("sae_weights.safetensors");
+    Path weights = sae.resolve(SaeFiles.WEIGHTS);
     Map<String, @Nullable Object> json = new LinkedHashMap<>();
     json.put("protocol", chosen.cap() ? StoredEdit.CAPPED : StoredEdit.FIXED);
     json.put("clipsteer", Versions.CLIPSTEER);

@@ -5,6 +5,7 @@ import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.SaeFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -96,7 +97,7 @@ public record StoredEdit(
 
   /** Refuses an SAE with other weights than the edit was found with. */
   public void checkSae(Path folder) {
-    Path weights = folder.resolve("sae_weights.safetensors");
+    Path weights = folder.resolve(SaeFiles.WEIGHTS);
     if (saeHash.isEmpty() || !Files.isRegularFile(weights)) return;
     if (!Hashes.sha256(weights).equals(saeHash)) {
       throw new InputException(
