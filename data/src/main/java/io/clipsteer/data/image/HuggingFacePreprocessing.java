@@ -58,8 +58,11 @@ final class HuggingFacePreprocessing {
           "SiglipImageProcessor",
           half(SQUARE_224, false, false, null, Filter.BICUBIC));
 
-  /** Fields for which null is, since transformers 5, the class's own default. */
-  private static final String[] NULL_IS_DEFAULT = {
+  /**
+   * Fields that may be null. A step that is null is not done; what only such a step needs may be
+   * null with it.
+   */
+  private static final String[] NULLABLE = {
     "do_resize",
     "size",
     "default_to_square",
@@ -114,13 +117,17 @@ final class HuggingFacePreprocessing {
    * @param otherwise the processor where the object names none
    */
   static Preprocessing read(JsonObject c, String otherwise) {
-    c.nullMeansAbsent(NULL_IS_DEFAULT);
+    c.nullMeansAbsent(NULLABLE);
     Defaults defaults = defaults(c, otherwise);
-    Resizing resizing = size(c, defaults);
-    if (!c.flag("do_resize", true)) resizing = new Resizing.None();
+    boolean resize = step(c, "do_resize", true, "size", "resample");
+    boolean cropped = step(c, "do_center_crop", defaults.crop, "crop_size");
+    boolean rescale = step(c, "do_rescale", true, "rescale_factor");
+    boolean normalise = step(c, "do_normalize", true, "image_mean", "image_std");
+    Resizing size = size(c, defaults);
+    Resizing resizing = resize ? size : new Resizing.None();
     int[] cropSize = cropSize(c, defaults.cropSize);
     CentreCrop crop;
-    if (c.flag("do_center_crop", defaults.crop)) {
+    if (cropped) {
       if (cropSize == null) throw c.wrong("crop_size", "the size to crop to");
       crop = new CentreCrop(cropSize[1], cropSize[0], Rounding.TRANSFORMERS, 0);
     } else if (resizing instanceof Resizing.Exact(int width, int height)) {
@@ -130,17 +137,45 @@ final class HuggingFacePreprocessing {
           c, "without a centre crop the inputs would have different sizes");
     }
     double factor = c.number("rescale_factor", PreprocessingConfigs.TO_UNIT, Double.MIN_VALUE, 1e3);
-    if (!c.flag("do_rescale", true)) factor = 1;
     List<Double> mean = PreprocessingConfigs.mean(c, "image_mean", defaults.mean);
     List<Double> std = PreprocessingConfigs.std(c, "image_std", defaults.std);
-    if (!c.flag("do_normalize", true)) {
-      mean = List.of(0.0, 0.0, 0.0);
-      std = List.of(1.0, 1.0, 1.0);
+    for (String name : new String[] {"image_mean", "image_std"}) {
+      JsonNode three = c.get(name);
+      if (three != null && three.size() == 1) throw c.wrong(name, "one number or a list of three");
     }
     Filter filter = resample(c, defaults.filter);
     refuseOtherSteps(c);
     c.refuseUnread(HARMLESS);
-    return new Preprocessing(resizing, filter, crop, new Normalisation(factor, mean, std));
+    return new Preprocessing(
+        resizing,
+        filter,
+        crop,
+        new Normalisation(
+            rescale ? factor : 1,
+            normalise ? mean : List.of(0.0, 0.0, 0.0),
+            normalise ? std : List.of(1.0, 1.0, 1.0)));
+  }
+
+  /**
+   * Whether a step is done.
+   *
+   * @param needs the fields that must not be null if it is
+   */
+  private static boolean step(JsonObject c, String name, boolean absent, String... needs) {
+    boolean done = flag(c, name, absent);
+    for (String need : needs) {
+      if (done && isNull(c, need)) throw c.wrong(need, "a value, and " + name + " needs one");
+    }
+    return done;
+  }
+
+  /** A flag; null is false, also where the default is true. */
+  private static boolean flag(JsonObject c, String name, boolean absent) {
+    return c.flag(name, absent && !isNull(c, name));
+  }
+
+  private static boolean isNull(JsonObject c, String name) {
+    return c.names(name) && !c.has(name);
   }
 
   private static Defaults defaults(JsonObject c, String otherwise) {
@@ -163,9 +198,9 @@ final class HuggingFacePreprocessing {
   }
 
   private static void refuseOtherSteps(JsonObject c) {
-    boolean pad = c.flag("do_pad", false);
+    boolean pad = flag(c, "do_pad", false);
     c.refuse("pad_size", c.get("pad_size") != null && pad, "images would be padded");
-    c.refuse("use_square_size", c.flag("use_square_size", false), "another rule for the size");
+    c.refuse("use_square_size", flag(c, "use_square_size", false), "another rule for the size");
     String format = c.text("data_format", "channels_first");
     c.refuse("data_format", !format.equals("channels_first"), "only channels_first is known");
     c.refuse("input_data_format", c.get("input_data_format") != null, "images come as files");
@@ -173,7 +208,7 @@ final class HuggingFacePreprocessing {
   }
 
   private static Resizing size(JsonObject c, Defaults defaults) {
-    boolean square = c.flag("default_to_square", defaults.square);
+    boolean square = flag(c, "default_to_square", defaults.square);
     JsonNode size = c.get("size");
     if (size == null) return defaults.size;
     int[] sides = sides(c, "size", size);

@@ -53,8 +53,9 @@ public record Preprocessing(
   }
 
   /**
-   * From a transformers image processor. Absent fields, and those that are null, have the
-   * processor's own defaults; the processors of CLIP, BiT (DINOv2), ViT, DeiT and SigLIP are known.
+   * From a transformers image processor. Absent fields have the processor's own defaults, and a
+   * step that is null is not done, as the library has it; the processors of CLIP, BiT (DINOv2),
+   * ViT, DeiT and SigLIP are known.
    *
    * @param otherwise the processor class where {@code config} names none
    * @throws io.clipsteer.data.InputException naming a field that is wrong or not known

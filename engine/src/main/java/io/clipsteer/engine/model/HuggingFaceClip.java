@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
 /** transformers' CLIP, whole or its vision side alone. */
 final class HuggingFaceClip {
@@ -54,8 +55,12 @@ final class HuggingFaceClip {
   /** {@code CLIPVisionModel} and {@code CLIPVisionModelWithProjection}. */
   static Checkpoint.Parts vision(Path folder, JsonObject config, WeightSource weights) {
     weights.rename(NAMES);
+    HuggingFaceFields.refuseValues(config);
     int embed = config.integer("projection_dim", 512, 1, MAX_WIDTH);
-    VisionTower vision = tower(config, weights, weights.has(PROJECTION) ? embed : null);
+    JsonNode classes = config.get("architectures");
+    boolean named = classes != null && classes.toString().contains("WithProjection");
+    boolean projected = named || weights.has(PROJECTION);
+    VisionTower vision = tower(config, weights, projected ? embed : null);
     return parts(folder, vision, null, weights);
   }
 
@@ -102,7 +107,7 @@ final class HuggingFaceClip {
     int heads = HuggingFaceReader.heads(config, d, 12);
     int image = config.side("image_size", 224, 1 << 14);
     int patch = config.side("patch_size", 32, 1 << 10);
-    double eps = config.number("layer_norm_eps", 1e-5, 0, 1);
+    double eps = HuggingFaceReader.epsilon(config, 1e-5);
     Activation activation =
         Activation.ofHuggingFace(config.text("hidden_act", "quick_gelu"), config.where());
     String positions = VISION + "embeddings.position_embedding.weight";
@@ -150,7 +155,7 @@ final class HuggingFaceClip {
     int context = config.integer("max_position_embeddings", 77, 1, 1 << 16);
     int vocabulary = config.integer("vocab_size", 49408, 1, 1 << 24);
     int eos = config.integer("eos_token_id", 49407, 0, vocabulary);
-    double eps = config.number("layer_norm_eps", 1e-5, 0, 1);
+    double eps = HuggingFaceReader.epsilon(config, 1e-5);
     Activation activation =
         Activation.ofHuggingFace(config.text("hidden_act", "quick_gelu"), config.where());
     config.refuseUnread(HuggingFaceFields.CLIP_TEXT);

@@ -229,6 +229,7 @@ final class HuggingFaceFields {
     "per_layer_config",
     "quantization_config",
     "auto_map",
+    "architectures",
     "text_config",
     "vision_config",
     "text_config_dict",

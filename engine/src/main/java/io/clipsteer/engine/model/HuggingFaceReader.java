@@ -82,6 +82,11 @@ final class HuggingFaceReader {
     return heads;
   }
 
+  /** What layer norms add to the variance, above 0. */
+  static double epsilon(JsonObject config, double fallback) {
+    return config.number("layer_norm_eps", fallback, Double.MIN_VALUE, 1);
+  }
+
   static int grid(int image, int patch, JsonObject config) {
     config.refuse("patch_size", patch > image, "larger than the image");
     return image / patch;

@@ -164,7 +164,7 @@ final class HuggingFaceVit {
         HuggingFaceReader.heads(config, d, 12),
         image,
         patch,
-        config.number("layer_norm_eps", epsilon, 0, 1),
+        HuggingFaceReader.epsilon(config, epsilon),
         gated ? Activation.SWIGLU : named);
   }
 
