@@ -289,7 +289,7 @@ public final class Training {
     return new InputException(
         spec.point(),
         "the activations to train on hold NaN or infinity",
-        "The learning rate is not to blame: harvest them again with a model that loads today");
+        "No setting of training is to blame: store verify names the image; harvest them again");
   }
 
   /** Says why a loss is not finite, after a look at what it was computed from. */

@@ -182,9 +182,9 @@ final class HuggingFacePreprocessing {
     String type = c.textOrNull("image_processor_type");
     String legacy = c.textOrNull("feature_extractor_type");
     if (type == null) {
-      type = legacy == null ? otherwise : legacy.replace("FeatureExtractor", "ImageProcessor");
+      type = legacy == null ? otherwise : legacy;
     }
-    String plain = type.replaceAll("(Fast|Pil)$", "");
+    String plain = type.replace("FeatureExtractor", "ImageProcessor").replaceAll("(Fast|Pil)$", "");
     Defaults defaults = PROCESSORS.get(plain);
     if (defaults == null) {
       throw PreprocessingConfigs.bad(

@@ -154,7 +154,8 @@ final class HuggingFaceClip {
     int heads = HuggingFaceReader.heads(config, d, 8);
     int context = config.integer("max_position_embeddings", 77, 1, 1 << 16);
     int vocabulary = config.integer("vocab_size", 49408, 1, 1 << 24);
-    int eos = config.integer("eos_token_id", 49407, 0, vocabulary);
+    int eos = config.integer("eos_token_id", 49407, 0, Integer.MAX_VALUE);
+    config.refuse("eos_token_id", eos >= vocabulary, "the vocabulary has " + vocabulary + " ids");
     double eps = HuggingFaceReader.epsilon(config, 1e-5);
     Activation activation =
         Activation.ofHuggingFace(config.text("hidden_act", "quick_gelu"), config.where());
