@@ -34,13 +34,16 @@ final class StoreCommand implements Runnable {
     throw new ParameterException(spec.commandLine(), "Name what to do: verify.");
   }
 
-  /** Holds a store's files of hook points against their checksums. */
+  /** Holds a store's files of hook points against their checksums, and looks for NaN. */
   static void check(ActivationStore store, Path path, List<String> hookPoints, Progress progress) {
     List<Path> damaged;
     try (var task = progress.start("checking the store", store.bytes(hookPoints.size()), "bytes")) {
       damaged = store.verify(hookPoints, bytes -> task.advance(bytes, 0));
     }
-    if (damaged.isEmpty()) return;
+    if (damaged.isEmpty()) {
+      for (String point : hookPoints) checkFinite(store, path, point);
+      return;
+    }
     Path first = damaged.getFirst();
     int others = damaged.size() - 1;
     throw new InputException(
@@ -50,10 +53,19 @@ final class StoreCommand implements Runnable {
         "harvest with --resume makes such files of " + path + " again");
   }
 
+  private static void checkFinite(ActivationStore store, Path path, String point) {
+    long token = store.firstNotFinite(store.hookPoint(point));
+    if (token < 0) return;
+    throw new InputException(
+        path,
+        "the activations of " + store.origin(token).image() + " at " + point + " hold NaN",
+        "The model gave them: load it again to see which tensor, and harvest anew");
+  }
+
   /** Whether a store is whole. */
   @Command(
       name = "verify",
-      description = "Reads every file of a store and compares it with its checksum.",
+      description = "Reads every file of a store, compares it with its checksum and looks for NaN.",
       footer = {"", "Example: clipsteer store verify stores/photos --json"})
   static final class VerifyCommand implements Callable<Integer> {
     @Mixin private CommonOptions common;

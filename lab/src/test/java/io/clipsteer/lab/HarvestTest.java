@@ -13,6 +13,9 @@ import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.data.store.StoreFormat;
 import io.clipsteer.data.store.TokenCodec;
+import io.clipsteer.data.tensor.SafeTensors;
+import io.clipsteer.data.tensor.StoredTensor;
+import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
@@ -26,7 +29,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
@@ -94,6 +101,44 @@ final class HarvestTest {
     StoreFormat format = small(Harvest.format(model, pictures, POINTS, tokens, TokenCodec.FP32));
     Harvest.run(model, pictures, POINTS, tokens, format, out, resume, Progress.SILENT);
     return out;
+  }
+
+  /** Activations that overflow: the hook point and the picture are named, and nothing is stored. */
+  @Test
+  void activationsThatAreNotFiniteAreNamed() throws IOException {
+    Path folder = Files.createDirectory(temp.resolve("model"));
+    try (Stream<Path> files = Files.list(CLIP)) {
+      for (Path file : files.toList()) Files.copy(file, folder.resolve(file.getFileName()));
+    }
+    Path weights = folder.resolve("model.safetensors");
+    try (TensorFile file = SafeTensors.open(CLIP.resolve("model.safetensors"))) {
+      List<StoredTensor> all = new ArrayList<>(file.tensors().values());
+      all.replaceAll(
+          tensor -> {
+            if (!tensor.name().equals("vision_model.encoder.layers.2.mlp.fc2.weight"))
+              return tensor;
+            float[] values = tensor.toFloats();
+            Arrays.fill(values, 3e38f);
+            return StoredTensor.ofFloats(tensor.name(), values, tensor.shape());
+          });
+      SafeTensors.write(temp.resolve("next"), all, Map.of());
+    }
+    Files.move(temp.resolve("next"), weights, StandardCopyOption.REPLACE_EXISTING);
+    try (ClipModel model = ClipModel.load(folder)) {
+      InputException e =
+          assertThrows(
+              InputException.class, () -> harvest(model, "bad", TokenSelection.ALL, false));
+      String message = String.valueOf(e.getMessage());
+      assertTrue(message.startsWith("p00.png: "), message);
+      assertTrue(message.contains("blocks.2.hook_mlp_out"), message);
+      e =
+          assertThrows(
+              InputException.class,
+              () ->
+                  pictures(model, Long.MAX_VALUE)
+                      .forEach((batch, pixels) -> model.vision().run(pixels, Hooks.NONE)));
+      assertTrue(String.valueOf(e.getMessage()).contains("p00.png"), e.getMessage());
+    }
   }
 
   @ParameterizedTest

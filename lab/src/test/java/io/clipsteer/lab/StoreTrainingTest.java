@@ -23,6 +23,8 @@ import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -166,6 +168,73 @@ final class StoreTrainingTest {
           @Override
           public void close() {}
         };
+  }
+
+  /** A store that holds NaN, as those of earlier versions may: the learning rate is not blamed. */
+  @Test
+  void aStoreWithNanIsBlamedNotTheRate() throws IOException {
+    Path bad = temp.resolve("bad");
+    try (var all = Files.walk(store)) {
+      for (Path file : all.toList()) {
+        Path to = bad.resolve(store.relativize(file).toString());
+        if (Files.isDirectory(file)) Files.createDirectories(to);
+        else Files.copy(file, to);
+      }
+    }
+    Path data;
+    try (var all = Files.walk(bad)) {
+      data =
+          all.filter(f -> f.toString().endsWith("blocks.1.hook_resid_post.bin"))
+              .findFirst()
+              .orElseThrow();
+    }
+    byte[] bytes = Files.readAllBytes(data);
+    // Picture 3, its first token, number 5.
+    int at = 4 * (3 * TOKENS * 24 + 5);
+    ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putFloat(at, Float.NaN);
+    Files.write(data, bytes);
+    try (ActivationStore open = ActivationStore.open(bad)) {
+      assertEquals(-1, open.firstNotFinite(open.hookPoint("blocks.0.hook_resid_post")));
+      long token = open.firstNotFinite(open.hookPoint("blocks.1.hook_resid_post"));
+      assertEquals("p003.png", open.origin(token).image());
+      var source = new TrainSource.FromStore(open, bad, null);
+      Training.Config config = config(TokenSelection.ALL, 40, spec(1, "topk:k=4"));
+      var run =
+          new TrainRun(
+              source, config, List.of("train"), temp.resolve("r"), false, Duration.ZERO, null);
+      InputException e = assertThrows(InputException.class, () -> run.run(Progress.SILENT));
+      String message = String.valueOf(e.getMessage());
+      assertTrue(message.startsWith("blocks.1.hook_resid_post: "), message);
+      assertFalse(message.contains("--lr"), message);
+    }
+  }
+
+  /** On finite activations it is the rate, and then it is said. */
+  @Test
+  void aRateThatDivergesIsBlamed() {
+    Training.Config plain = config(TokenSelection.ALL, 40, spec(1, "relu:l1=0.01"));
+    Training.Config fast =
+        new Training.Config(
+            plain.saes(),
+            plain.tokens(),
+            InputNormalisation.Kind.NONE,
+            plain.encoderProduct(),
+            plain.expansion(),
+            plain.trainTokens(),
+            plain.batch(),
+            new Schedule(1e30, Schedule.Shape.COSINE, 4, 0.1),
+            0,
+            plain.deadTokens(),
+            0,
+            plain.centre(),
+            plain.seed(),
+            plain.bufferBytes(),
+            null);
+    InputException e =
+        assertThrows(
+            InputException.class,
+            () -> fromStore(fast, temp.resolve("fast"), false, Progress.SILENT));
+    assertTrue(String.valueOf(e.getMessage()).contains("--lr"), e.getMessage());
   }
 
   @Test

@@ -6,6 +6,7 @@ import io.clipsteer.data.InputException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -192,6 +193,25 @@ public final class ActivationStore implements AutoCloseable {
       }
     }
     return damaged;
+  }
+
+  /**
+   * The first token that holds NaN or infinity, as models gave before these were refused.
+   *
+   * @param hookPoint row in {@link StoreFormat#hookPoints}
+   * @return −1 where all are finite
+   */
+  public long firstNotFinite(int hookPoint) {
+    try (Arena own = Arena.ofConfined()) {
+      MemorySegment one = own.allocate(4L * format.width(), 4);
+      for (long token = 0; token < tokens(); token++) {
+        read(hookPoint, new long[] {token}, one);
+        for (int i = 0; i < format.width(); i++) {
+          if (!Float.isFinite(one.getAtIndex(ValueLayout.JAVA_FLOAT, i))) return token;
+        }
+      }
+      return -1;
+    }
   }
 
   @Override
