@@ -8,6 +8,7 @@ Each row of the file: {"folder", "edits", "outcome"}. An edit is {"at": "model_c
 with "drop" or "rename", or {"tensor": name} with "drop", "rename" or "add" (a shape; the values are 0.5). The outcome is
 "raises", or {"image": [3 numbers], "text": [3 numbers]}: of the golden input's first image and text, the first three
 numbers of the unit embedding (of the pooled vector, brought to unit length, where there is no projection).
+Where two edits together raise, "alone" holds the outcome of each alone: one of them may only have been of a wrong type.
 
 The libraries are asked as a user asks them: open_clip.create_model("local-dir:…") and timm.create_model("local-dir:…",
 pretrained=True). Everything is a function of the seed. Made with torch 2.15.0, open_clip_torch 3.3.0, timm 1.0.31.
@@ -201,8 +202,18 @@ def main():
                     save_file(parts, folder / weights_file, {"format": "pt"})
                     stored = list(parts)
                 result = outcome(folder, golden)
+                row = {"folder": name, "edits": edits, "outcome": result}
+                if result == "raises" and len(edits) == 2:
+                    row["alone"] = []
+                    for one in edits:
+                        changed, parts = copy.deepcopy(config), dict(tensors)
+                        apply(changed, parts, [one])
+                        (folder / config_file).write_text(json.dumps(changed))
+                        save_file(parts, folder / weights_file, {"format": "pt"})
+                        row["alone"].append(outcome(folder, golden))
+                    stored = None
                 tally["raises" if result == "raises" else "loads"] += 1
-                rows.append(json.dumps({"folder": name, "edits": edits, "outcome": result}))
+                rows.append(json.dumps(row))
                 done += 1
                 if done % 500 == 0:
                     print(name, done, tally, flush=True)

@@ -35,8 +35,7 @@ final class TimmReader {
           "attn_drop_rate",
           "drop_path_rate",
           "weight_init",
-          "fix_init",
-          "dynamic_img_pad");
+          "fix_init");
 
   private TimmReader() {}
 

@@ -40,7 +40,7 @@ record TimmShape(
 
   /** Arguments whose every other value than timm's default is computed by other code. */
   private static final Set<String> DEFAULT_FALSE =
-      Set.of("qk_norm", "scale_attn_norm", "scale_mlp_norm", "use_naflex");
+      Set.of("qk_norm", "scale_attn_norm", "scale_mlp_norm", "use_naflex", "dynamic_img_pad");
 
   /**
    * A trunk of open_clip's: the name's own arguments with those of its default configuration.
