@@ -6,7 +6,7 @@ package io.clipsteer.data;
  * wrong, and what to do next; the program prints it without a stack trace and exits with 1, or with
  * 2 where an option's value is wrong.
  */
-public final class InputException extends RuntimeException {
+public class InputException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   private final boolean option;

@@ -408,6 +408,15 @@ public final class Tensor implements AutoCloseable {
 
   // ---- reductions -----------------------------------------------------------------------------
 
+  /** Whether no element is NaN or infinite. */
+  public boolean isFinite() {
+    try (Scope scope = Scope.open()) {
+      // A finite sum has finite terms; large terms that overflow it are looked at one by one.
+      return Double.isFinite(sum(DType.F32).item())
+          || op("isfinite", () -> torch.isfinite(raw).all(), this).item() != 0;
+    }
+  }
+
   /** Sum of all elements, accumulated in {@code dtype}. */
   public Tensor sum(DType dtype) {
     return op("sum", () -> raw.sum(new ScalarTypeOptional(torchType(dtype))), this);

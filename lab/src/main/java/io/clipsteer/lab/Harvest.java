@@ -14,11 +14,13 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.NotFiniteException;
 import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TokenSelection;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -100,6 +102,8 @@ public final class Harvest {
       try (Scope scope = Scope.open()) {
         Tensor grey = Tensor.zeros(DType.F32, batch, 3, height, width);
         model.vision().runUntil(grey.to(model.vision().device()), last(points), Hooks.NONE);
+      } catch (NotFiniteException e) {
+        throw e.named(Collections.nCopies(batch, "a grey image"));
       }
       seconds = (System.nanoTime() - begin) * 1e-9;
     }
@@ -171,7 +175,7 @@ public final class Harvest {
         writer.skip(skip.id(), skip.position(), skip.reason());
       }
       try (Scope scope = Scope.open()) {
-        add(batch, activations(model, pictures.pixels(batch), points, last, tokens), writer);
+        add(batch, activations(model, pictures, batch, points, tokens), writer);
       }
       task.advance(batch.count(), flops * batch.count());
     }
@@ -190,10 +194,19 @@ public final class Harvest {
   /** The selected tokens at every hook point, F32 [b,t,d], contiguous; the caller closes them. */
   static List<Tensor> activations(
       ClipModel model,
-      Tensor pixels,
+      Pictures pictures,
+      ImageBatch batch,
       List<HookPoint> points,
-      HookPoint last,
       TokenSelection tokens) {
+    try {
+      return activations(model, pictures.pixels(batch), points, tokens);
+    } catch (NotFiniteException e) {
+      throw e.named(batch.ids());
+    }
+  }
+
+  private static List<Tensor> activations(
+      ClipModel model, Tensor pixels, List<HookPoint> points, TokenSelection tokens) {
     int prefix = model.vision().config().prefixTokens();
     Map<HookPoint, Tensor> seen = new HashMap<>();
     try (Scope scope = Scope.open()) {
@@ -205,10 +218,11 @@ public final class Harvest {
                 value -> {
                   int n = tokens.count(prefix, (int) value.size(1));
                   Tensor chosen = value.narrow(1, tokens.first(prefix), n);
+                  NotFiniteException.check(point, chosen);
                   seen.put(point, scope.release(chosen.to(DType.F32).contiguous().copy()));
                 });
       }
-      model.vision().runUntil(pixels, last, hooks);
+      model.vision().runUntil(pixels, last(points), hooks);
     }
     List<Tensor> all = new ArrayList<>();
     for (HookPoint point : points) {

@@ -13,6 +13,7 @@ import io.clipsteer.data.image.Preprocessing;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.model.NotFiniteException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -75,6 +76,8 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
             loader.skipped().stream().filter(one -> one.position() < last).toList();
         try (Scope scope = Scope.open()) {
           taker.take(batch, pixels(batch), before);
+        } catch (NotFiniteException e) {
+          throw e.named(batch.ids());
         }
       }
       List<ImageLoader.Skipped> skipped = loader.skipped();

@@ -8,6 +8,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.NotFiniteException;
 import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.Tokenizer;
 import io.clipsteer.engine.sae.Sae;
@@ -99,6 +100,8 @@ final class TextFeed implements Feed {
             texts.subList(from, Math.min(texts.size(), from + TextTokens.TEXTS_AT_ONCE));
         try (Scope scope = Scope.open()) {
           add(tower, tokenizer, tokenizer.encode(part), from);
+        } catch (NotFiniteException e) {
+          throw e.named(part);
         }
         task.advance(part.size(), 0);
       }
@@ -115,7 +118,11 @@ final class TextFeed implements Feed {
       for (HookPoint point : points) {
         hooks =
             hooks.tap(
-                point, value -> seen.put(point, outer.keep(value.to(DType.F32).contiguous())));
+                point,
+                value -> {
+                  NotFiniteException.check(point, value);
+                  seen.put(point, outer.keep(value.to(DType.F32).contiguous()));
+                });
       }
       tower.runUntil(ids, Harvest.last(points), hooks);
       for (int p = 0; p < points.size(); p++) {

@@ -10,6 +10,7 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.NotFiniteException;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TextTower;
@@ -87,6 +88,8 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
         for (long[] text : ids) if (all.count(text) == tower.config().context()) full++;
         try (Scope scope = Scope.open()) {
           measure(tower, ids, measured);
+        } catch (NotFiniteException e) {
+          throw e.named(part);
         }
         task.advance(part.size(), 0);
       }
@@ -101,7 +104,13 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
     try (outer) {
       List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).distinct().toList();
       for (HookPoint point : points) {
-        hooks = hooks.tap(point, value -> seen.put(point, outer.keep(value.to(DType.F32))));
+        hooks =
+            hooks.tap(
+                point,
+                value -> {
+                  NotFiniteException.check(point, value);
+                  seen.put(point, outer.keep(value.to(DType.F32)));
+                });
       }
       tower.runUntil(ids, Harvest.last(points), hooks);
       for (Measured m : measured) {

@@ -20,7 +20,6 @@ final class TokenSource implements AutoCloseable {
   private final ClipModel model;
   private final Pictures pictures;
   private final List<HookPoint> points;
-  private final HookPoint last;
   private final TokenSelection tokens;
   private final Progress progress;
 
@@ -43,7 +42,6 @@ final class TokenSource implements AutoCloseable {
     this.model = model;
     this.pictures = pictures;
     this.points = points;
-    this.last = Harvest.last(points);
     this.tokens = tokens;
     this.progress = progress;
     this.loader = pictures.open();
@@ -57,7 +55,8 @@ final class TokenSource implements AutoCloseable {
   boolean fill(List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
     buffers.forEach(ActivationBuffer::clear);
     fills++;
-    double flops = model.vision().flopsPerImage() - model.vision().flopsAfter(last.layer());
+    double flops =
+        model.vision().flopsPerImage() - model.vision().flopsAfter(Harvest.last(points).layer());
     long begin = System.nanoTime();
     long total = firstPass ? pictures.count() : -1;
     try (var task = progress.start("harvesting " + names(), total, "images")) {
@@ -93,7 +92,7 @@ final class TokenSource implements AutoCloseable {
 
   private void take(
       ImageBatch batch, List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
-    List<Tensor> values = Harvest.activations(model, pictures.pixels(batch), points, last, tokens);
+    List<Tensor> values = Harvest.activations(model, pictures, batch, points, tokens);
     for (int i = 0; i < batch.count(); i++) {
       boolean isAside = position++ % ASIDE_EVERY == ASIDE_EVERY - 1;
       if (isAside ? !firstPass : buffers.getFirst().isFull()) continue;

@@ -280,7 +280,27 @@ public final class Training {
   }
 
   private SaeTrainer fresh(SaeTrainer.Config own, SaeSpec spec) {
-    return new SaeTrainer(own, feed.sample(config.points().indexOf(spec.point())));
+    Tensor sample = feed.sample(config.points().indexOf(spec.point()));
+    if (!sample.isFinite()) throw notFinite(spec);
+    return new SaeTrainer(own, sample);
+  }
+
+  private static InputException notFinite(SaeSpec spec) {
+    return new InputException(
+        spec.point(),
+        "the activations to train on hold NaN or infinity",
+        "The learning rate is not to blame: harvest them again with a model that loads today");
+  }
+
+  /** Says why a loss is not finite, after a look at what it was computed from. */
+  private InputException diverged(SaeSpec spec, double loss) {
+    try (Scope scope = Scope.open()) {
+      if (!feed.rows(config.points().indexOf(spec.point())).isFinite()) return notFinite(spec);
+    }
+    return new InputException(
+        spec.name(),
+        "the loss became " + loss + " at step " + step + " on finite activations",
+        "Training diverged: lower --lr");
   }
 
   private SaeTrainer tuned(SaeTrainer.Config own, Path folder) {
@@ -333,10 +353,7 @@ public final class Training {
       nanos += System.nanoTime() - begin;
       trained += n;
     }
-    if (!Double.isFinite(done.loss())) {
-      throw new InputException(
-          spec.name(), "the loss became " + done.loss() + " at step " + step, "Lower --lr");
-    }
+    if (!Double.isFinite(done.loss())) throw diverged(spec, done.loss());
     if (step % CURVE_EVERY == 0 || step == total - 1) {
       curve.accept(new Point(step, (step + 1) * n, i, done.loss(), done.l0(), factors[i]));
     }

@@ -4,8 +4,11 @@ package io.clipsteer.data.image;
 import io.clipsteer.data.json.JsonObject;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a picture becomes a model's input: resize, crop the middle, scale and normalise; bit-equal to
@@ -19,17 +22,46 @@ import java.util.Arrays;
 public record Preprocessing(
     Resizing resizing, PilResize.Filter filter, CentreCrop crop, Normalisation normalisation) {
 
-  /** From the file {@code preprocessor_config.json} of a Hugging Face model. */
-  public static Preprocessing fromHuggingFace(Path file) {
-    return fromHuggingFace(JsonObject.read(file));
+  /** Where transformers 5 writes it, in the object {@code image_processor}. */
+  private static final String PROCESSOR = "processor_config.json";
+
+  /** Fields beside {@code image_processor} that say nothing about images. */
+  private static final Set<String> OF_A_PROCESSOR =
+      Set.of("processor_class", "tokenizer", "transformers_version");
+
+  private static final String PREPROCESSOR = "preprocessor_config.json";
+
+  /**
+   * From a Hugging Face folder, as transformers looks for it: the object {@code image_processor} of
+   * {@code processor_config.json}, else {@code preprocessor_config.json}.
+   *
+   * @param otherwise the processor class where the file names none, as {@code CLIPImageProcessor}
+   * @return null where the folder has neither
+   */
+  public static @Nullable Preprocessing ofHuggingFaceFolder(Path folder, String otherwise) {
+    Path processor = folder.resolve(PROCESSOR);
+    if (Files.exists(processor)) {
+      JsonObject outer = JsonObject.read(processor).nullMeansAbsent("image_processor");
+      if (outer.has("image_processor")) {
+        var preprocessing = fromHuggingFace(outer.object("image_processor"), otherwise);
+        outer.refuseUnread(OF_A_PROCESSOR);
+        return preprocessing;
+      }
+    }
+    Path file = folder.resolve(PREPROCESSOR);
+    return Files.exists(file) ? fromHuggingFace(JsonObject.read(file), otherwise) : null;
   }
 
   /**
-   * From such a file's contents. Absent fields get the image processor's own defaults; processors
-   * of CLIP, ViT, BiT (DINOv2) and SigLIP are known.
+   * From a transformers image processor. Absent fields have the processor's own defaults, and a
+   * step that is null is not done, as the library has it; the processors of CLIP, BiT (DINOv2),
+   * ViT, DeiT and SigLIP are known.
+   *
+   * @param otherwise the processor class where {@code config} names none
+   * @throws io.clipsteer.data.InputException naming a field that is wrong or not known
    */
-  public static Preprocessing fromHuggingFace(JsonObject config) {
-    return PreprocessingConfigs.huggingFace(config);
+  public static Preprocessing fromHuggingFace(JsonObject config, String otherwise) {
+    return HuggingFacePreprocessing.read(config, otherwise);
   }
 
   /**

@@ -7,26 +7,71 @@ import io.clipsteer.data.image.PilResize.Filter;
 import io.clipsteer.data.json.JsonObject;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
-/** Reads the three dialects in which models describe their preprocessing. */
+/**
+ * Reads how open_clip and timm describe preprocessing: every field is used, known as harmless, or
+ * refused.
+ */
 final class PreprocessingConfigs {
-  private static final List<Double> CLIP_MEAN = List.of(0.48145466, 0.4578275, 0.40821073);
-  private static final List<Double> CLIP_STD = List.of(0.26862954, 0.26130258, 0.27577711);
+  static final List<Double> CLIP_MEAN = List.of(0.48145466, 0.4578275, 0.40821073);
+  static final List<Double> CLIP_STD = List.of(0.26862954, 0.26130258, 0.27577711);
   private static final List<Double> IMAGENET_MEAN = List.of(0.485, 0.456, 0.406);
   private static final List<Double> IMAGENET_STD = List.of(0.229, 0.224, 0.225);
-  private static final List<Double> HALF = List.of(0.5, 0.5, 0.5);
-  private static final double TO_UNIT = 1.0 / 255;
+  static final List<Double> HALF = List.of(0.5, 0.5, 0.5);
+  static final double TO_UNIT = 1.0 / 255;
 
   /** As small a divisor would turn the last bit of a sample into a number without meaning. */
   private static final double LEAST_STD = 1e-6;
 
   /** Larger than any tower's input, small enough that a batch of them fits. */
-  private static final int MAX_SIZE = 8192;
+  static final int MAX_SIZE = 8192;
+
+  /** All of open_clip's fields; it passes over those that are null. */
+  private static final String[] OPEN_CLIP = {
+    "size", "mode", "mean", "std", "interpolation", "resize_mode", "fill_color"
+  };
+
+  /** timm's fields of preprocessing; null is the default for each. */
+  private static final String[] TIMM = {
+    "input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std"
+  };
+
+  /** Fields of a {@code pretrained_cfg} that say nothing about how an image is prepared. */
+  private static final Set<String> TIMM_HARMLESS =
+      Set.of(
+          "url",
+          "file",
+          "hf_hub_id",
+          "hf_hub_filename",
+          "source",
+          "architecture",
+          "tag",
+          "custom_load",
+          // Used by timm only when it is asked for the size of a test.
+          "test_input_size",
+          "test_crop_pct",
+          "test_pool_size",
+          "min_input_size",
+          "fixed_input_size",
+          "num_classes",
+          "label_offset",
+          "label_names",
+          "label_descriptions",
+          "pool_size",
+          "first_conv",
+          "classifier",
+          "license",
+          "description",
+          "origin_url",
+          "paper_name",
+          "paper_ids",
+          "notes");
 
   private PreprocessingConfigs() {}
 
-  private static InputException bad(JsonObject config, String what) {
+  static InputException bad(JsonObject config, String what) {
     return config.bad(what, "Correct the file, or fetch the model's own");
   }
 
@@ -38,109 +83,29 @@ final class PreprocessingConfigs {
         new Normalisation(TO_UNIT, CLIP_MEAN, CLIP_STD));
   }
 
-  /** A processor class's defaults. */
-  private record Defaults(
-      boolean square, boolean crop, Filter filter, List<Double> mean, List<Double> std) {}
-
-  private static Defaults defaults(JsonObject c) {
-    String type = c.text("image_processor_type", c.text("feature_extractor_type", "CLIP"));
-    if (type.startsWith("CLIP") || type.startsWith("Bit")) {
-      return new Defaults(false, true, Filter.BICUBIC, CLIP_MEAN, CLIP_STD);
-    }
-    if (type.startsWith("ViT") && !type.startsWith("ViTMAE")) {
-      return new Defaults(true, false, Filter.BILINEAR, HALF, HALF);
-    }
-    if (type.startsWith("Siglip") && !type.startsWith("Siglip2")) {
-      return new Defaults(true, false, Filter.BICUBIC, HALF, HALF);
-    }
-    throw bad(c, "the image processor " + type + " is not one of CLIP, ViT, Bit, Siglip");
+  static List<Double> mean(JsonObject c, String name, List<Double> absent) {
+    return c.triple(name, absent, -1e6, 1e6);
   }
 
-  static Preprocessing huggingFace(JsonObject c) {
-    Defaults defaults = defaults(c);
-    Resizing resizing = new Resizing.None();
-    if (c.flag("do_resize", true)) resizing = huggingFaceSize(c, defaults.square);
-    CentreCrop crop;
-    if (c.flag("do_center_crop", defaults.crop)) {
-      int[] size = cropSize(c);
-      crop = new CentreCrop(size[1], size[0], Rounding.TRANSFORMERS, 0);
-    } else if (resizing instanceof Resizing.Exact(int width, int height)) {
-      crop = new CentreCrop(width, height, Rounding.TRANSFORMERS, 0);
-    } else {
-      throw bad(c, "without a centre crop the inputs would have different sizes");
-    }
-    double factor = 1;
-    if (c.flag("do_rescale", true))
-      factor = c.number("rescale_factor", TO_UNIT, Double.MIN_VALUE, 1e3);
-    boolean normalise = c.flag("do_normalize", true);
-    return new Preprocessing(
-        resizing,
-        resample(c, defaults.filter),
-        crop,
-        new Normalisation(
-            factor,
-            normalise ? c.triple("image_mean", defaults.mean, -1e6, 1e6) : List.of(0.0, 0.0, 0.0),
-            normalise
-                ? c.triple("image_std", defaults.std, LEAST_STD, 1e6)
-                : List.of(1.0, 1.0, 1.0)));
+  static List<Double> std(JsonObject c, String name, List<Double> absent) {
+    return c.triple(name, absent, LEAST_STD, 1e6);
   }
 
-  private static Resizing huggingFaceSize(JsonObject c, boolean square) {
-    JsonNode size = c.get("size");
-    if (size == null) return square ? new Resizing.Exact(224, 224) : new Resizing.Shortest(224);
-    if (!size.isObject()) {
-      int edge = c.whole("size", size, 1, MAX_SIZE);
-      return square ? new Resizing.Exact(edge, edge) : new Resizing.Shortest(edge);
-    }
-    JsonObject s = JsonObject.of(size, c.where() + " size");
-    JsonNode shortest = s.get("shortest_edge");
-    JsonNode height = s.get("height");
-    JsonNode width = s.get("width");
-    if (shortest != null && s.get("longest_edge") == null) {
-      return new Resizing.Shortest(s.whole("shortest_edge", shortest, 1, MAX_SIZE));
-    }
-    if (height == null || width == null || shortest != null) {
-      throw bad(c, "size has neither shortest_edge alone nor height and width");
-    }
-    return new Resizing.Exact(
-        s.whole("width", width, 1, MAX_SIZE), s.whole("height", height, 1, MAX_SIZE));
-  }
-
-  private static int[] cropSize(JsonObject c) {
-    JsonNode size = c.get("crop_size");
-    if (size == null) return new int[] {224, 224};
-    if (!size.isObject()) {
-      int edge = c.whole("crop_size", size, 1, MAX_SIZE);
-      return new int[] {edge, edge};
-    }
-    JsonObject s = JsonObject.of(size, c.where() + " crop_size");
-    JsonNode height = s.get("height");
-    JsonNode width = s.get("width");
-    if (height == null || width == null) throw bad(c, "crop_size lacks height or width");
-    return new int[] {s.whole("height", height, 1, MAX_SIZE), s.whole("width", width, 1, MAX_SIZE)};
-  }
-
-  private static Filter resample(JsonObject c, Filter otherwise) {
-    JsonNode child = c.get("resample");
-    if (child == null) return otherwise;
-    int code = child.isIntegralNumber() && child.canConvertToInt() ? child.intValue() : -1;
-    return switch (code) {
-      case 0 -> Filter.NEAREST;
-      case 1 -> Filter.LANCZOS;
-      case 2 -> Filter.BILINEAR;
-      case 3 -> Filter.BICUBIC;
-      case 4 -> Filter.BOX;
-      case 5 -> Filter.HAMMING;
-      default -> throw bad(c, "resample is not one of PIL's numbers 0 to 5");
-    };
-  }
-
-  private static Filter interpolation(JsonObject c) {
-    String name = c.text("interpolation", "bicubic").toUpperCase(Locale.ROOT);
+  private static Filter timmInterpolation(JsonObject c) {
+    String name = c.text("interpolation", "bicubic");
     for (Filter filter : Filter.values()) {
-      if (filter.name().equals(name)) return filter;
+      if (filter.name().toLowerCase(Locale.ROOT).equals(name)) return filter;
     }
     throw bad(c, "the interpolation " + name + " is unknown");
+  }
+
+  private static Filter openClipInterpolation(JsonObject c) {
+    return switch (c.text("interpolation", "bicubic")) {
+      case "bilinear" -> Filter.BILINEAR;
+      // "random" is a matter of training: open_clip takes bicubic elsewhere.
+      case "bicubic", "random" -> Filter.BICUBIC;
+      default -> throw c.wrong("interpolation", "bicubic, bilinear or random");
+    };
   }
 
   /** Height and width, from one number or two. */
@@ -152,7 +117,9 @@ final class PreprocessingConfigs {
     return new int[] {c.whole(name, size.get(0), 1, MAX_SIZE), c.whole(name, last, 1, MAX_SIZE)};
   }
 
+  /** Reads and closes the object. */
   static Preprocessing openClip(JsonObject c, int imageSize) {
+    c.nullMeansAbsent(OPEN_CLIP);
     int[] size = {224, 224};
     JsonNode own = c.get("size");
     if (own != null) size = pair(c, "size", own);
@@ -161,7 +128,7 @@ final class PreprocessingConfigs {
     }
     if (imageSize > 0) size = new int[] {imageSize, imageSize};
     if (!c.text("mode", "RGB").equals("RGB")) throw bad(c, "its mode is not RGB");
-    int grey = (int) c.number("fill_color", 0, 0, 255);
+    int grey = c.integer("fill_color", 0, 0, 255);
     String mode = c.text("resize_mode", "shortest");
     Resizing resizing =
         switch (mode) {
@@ -171,12 +138,17 @@ final class PreprocessingConfigs {
           default -> throw bad(c, "the resize_mode " + mode + " is unknown");
         };
     int fill = mode.equals("longest") ? grey * 0x010101 : 0;
-    return withTorchvision(c, resizing, size, fill, CLIP_MEAN, CLIP_STD);
+    Filter filter = openClipInterpolation(c);
+    var normalisation = normalisation(c, CLIP_MEAN, CLIP_STD);
+    c.refuseUnread(Set.of());
+    return withTorchvision(resizing, filter, size, fill, normalisation);
   }
 
+  /** Reads and closes {@code pretrained_cfg} where it is there; else reads the object itself. */
   static Preprocessing timm(JsonObject outer) {
-    JsonNode inner = outer.get("pretrained_cfg");
-    JsonObject c = inner == null ? outer : JsonObject.of(inner, outer.where() + " pretrained_cfg");
+    boolean nested = outer.names("pretrained_cfg");
+    JsonObject c = nested ? outer.object("pretrained_cfg") : outer;
+    c.nullMeansAbsent(TIMM);
     int[] size = {224, 224};
     JsonNode input = c.get("input_size");
     if (input != null) {
@@ -192,7 +164,7 @@ final class PreprocessingConfigs {
     int[] scaled = {(int) Math.floor(size[0] / share), (int) Math.floor(size[1] / share)};
     if (Math.min(scaled[0], scaled[1]) < 1) throw bad(c, "crop_pct is too large");
     String mode = c.text("crop_mode", "center");
-    List<Double> mean = c.triple("mean", IMAGENET_MEAN, -1e6, 1e6);
+    List<Double> mean = mean(c, "mean", IMAGENET_MEAN);
     Resizing resizing =
         switch (mode) {
           case "center" -> covering(scaled);
@@ -204,7 +176,10 @@ final class PreprocessingConfigs {
     if (mode.equals("border")) {
       for (double m : mean) fill = fill << 8 | Math.clamp((int) Math.rint(255 * m), 0, 255);
     }
-    return withTorchvision(c, resizing, size, fill, IMAGENET_MEAN, IMAGENET_STD);
+    Filter filter = timmInterpolation(c);
+    var normalisation = normalisation(c, mean, IMAGENET_STD);
+    if (nested) c.refuseUnread(TIMM_HARMLESS);
+    return withTorchvision(resizing, filter, size, fill, normalisation);
   }
 
   private static Resizing covering(int[] size) {
@@ -213,13 +188,13 @@ final class PreprocessingConfigs {
         : new Resizing.Cover(size[1], size[0]);
   }
 
+  private static Normalisation normalisation(JsonObject c, List<Double> mean, List<Double> std) {
+    return new Normalisation(TO_UNIT, mean(c, "mean", mean), std(c, "std", std));
+  }
+
   private static Preprocessing withTorchvision(
-      JsonObject c, Resizing resizing, int[] size, int fill, List<Double> mean, List<Double> std) {
-    return new Preprocessing(
-        resizing,
-        interpolation(c),
-        new CentreCrop(size[1], size[0], Rounding.TORCHVISION, fill),
-        new Normalisation(
-            TO_UNIT, c.triple("mean", mean, -1e6, 1e6), c.triple("std", std, LEAST_STD, 1e6)));
+      Resizing resizing, Filter filter, int[] size, int fill, Normalisation normalisation) {
+    var crop = new CentreCrop(size[1], size[0], Rounding.TORCHVISION, fill);
+    return new Preprocessing(resizing, filter, crop, normalisation);
   }
 }

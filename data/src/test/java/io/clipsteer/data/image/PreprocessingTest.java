@@ -106,7 +106,8 @@ final class PreprocessingTest {
   private static Preprocessing parse(String tool, String json) {
     var node = JsonMapper.shared().readTree(json);
     return switch (tool) {
-      case "hf" -> Preprocessing.fromHuggingFace(JsonObject.of(node, "the config"));
+      case "hf" ->
+          Preprocessing.fromHuggingFace(JsonObject.of(node, "the config"), "CLIPImageProcessor");
       case "open_clip" -> Preprocessing.fromOpenClip(JsonObject.of(node, "the config"), 0);
       default -> Preprocessing.fromTimm(JsonObject.of(node, "the config"));
     };

@@ -68,8 +68,9 @@ record BlockStack(
     Block block = blocks.get(stop.layer());
     Tensor middle = attend(block, x, (int) x.size(1));
     Tensor added = mlp(stop.layer(), block, middle, hooks);
-    if (stop.site() == Site.MLP_OUT) return new Paused(stop, added, middle);
-    return new Paused(stop, hooks.apply(stop, middle.add(added)), null);
+    Tensor value = stop.site() == Site.MLP_OUT ? added : hooks.apply(stop, middle.add(added));
+    if (hooks.isEmpty()) NotFiniteException.check(stop, value);
+    return new Paused(stop, value, stop.site() == Site.MLP_OUT ? middle : null);
   }
 
   private Tensor steps(int first, Tensor start, int end, Hooks hooks) {

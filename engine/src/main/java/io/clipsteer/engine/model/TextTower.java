@@ -101,7 +101,10 @@ public final class TextTower {
    * @param ids token ids, one row a text, all rows of the same length ≤ context
    */
   public TowerOutput run(long[][] ids, Hooks hooks) {
-    return finish(stack.run(embed(ids), Integer.MAX_VALUE, hooks), ids);
+    Tensor last = stack.run(embed(ids), Integer.MAX_VALUE, hooks);
+    var end = new HookPoint(TowerKind.TEXT, config.layers() - 1, Site.RESID_POST);
+    if (hooks.isEmpty()) NotFiniteException.check(end, last);
+    return finish(last, ids);
   }
 
   /**

@@ -177,7 +177,10 @@ public final class VisionTower {
    * @param pixels normalised pictures [b,3,h,w]
    */
   public TowerOutput run(Tensor pixels, Hooks hooks) {
-    return finish(stack.run(embed(pixels), wanted(), hooks));
+    Tensor last = stack.run(embed(pixels), wanted(), hooks);
+    // Edits may overflow, and whoever makes them says so.
+    if (hooks.isEmpty()) NotFiniteException.check(HookPoint.residPost(config.layers() - 1), last);
+    return finish(last);
   }
 
   /**

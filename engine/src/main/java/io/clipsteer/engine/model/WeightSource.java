@@ -12,21 +12,34 @@ import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Block.Norm;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 
 /**
- * Hands out a checkpoint's tensors, checks their shapes, and keeps account: in the end every tensor
- * of the file was used or is named as ignored, and one that nobody knows is an error, since the
- * model would silently be computed without it.
+ * Hands out a checkpoint's tensors, checks their shapes and values, and keeps account: in the end
+ * every tensor of the file was used or is named as ignored, and one that nobody knows is an error,
+ * since the model would silently be computed without it.
+ *
+ * <p>Names are those of the architecture: what wrappers of PyTorch put between the modules' names
+ * is taken out, and {@link #rename} brings the names of a library's versions together.
  */
 final class WeightSource {
+  /** Modules that hold another module and do not change it: compiled, DDP, FSDP, checkpointed. */
+  private static final Pattern WRAPPERS =
+      Pattern.compile(
+          "(?<![^.])(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\\.");
+
   private final TensorFile file;
   private final DType dtype;
   private final Device device;
+  private Map<String, StoredTensor> tensors;
   private final Set<String> used = new LinkedHashSet<>();
   private final List<Tensor> made = new ArrayList<>();
   private long parameters;
@@ -35,6 +48,47 @@ final class WeightSource {
     this.file = file;
     this.dtype = dtype;
     this.device = device;
+    this.tensors = named(file.tensors(), name -> WRAPPERS.matcher(name).replaceAll(""));
+  }
+
+  private Map<String, StoredTensor> named(
+      Map<String, StoredTensor> from, UnaryOperator<String> rule) {
+    Map<String, StoredTensor> to = new LinkedHashMap<>();
+    for (var entry : from.entrySet()) {
+      StoredTensor same = to.put(rule.apply(entry.getKey()), entry.getValue());
+      if (same != null) {
+        throw new InputException(
+            file.path(),
+            "tensors " + same.name() + " and " + entry.getValue().name() + " are the same weight",
+            "Delete one of them");
+      }
+    }
+    return to;
+  }
+
+  /**
+   * Brings the names that versions of a library give to the same weights together.
+   *
+   * @param rules what to replace by what, in this order
+   */
+  void rename(List<Rename> rules) {
+    tensors =
+        named(
+            tensors,
+            name -> {
+              String renamed = name;
+              for (Rename rule : rules) {
+                renamed = rule.from().matcher(renamed).replaceFirst(rule.to());
+              }
+              return renamed;
+            });
+  }
+
+  /** A part of a name, and what stands for it. */
+  record Rename(Pattern from, String to) {
+    Rename(String from, String to) {
+      this(Pattern.compile(from), to);
+    }
   }
 
   Object where() {
@@ -42,7 +96,7 @@ final class WeightSource {
   }
 
   boolean has(String name) {
-    return file.tensors().containsKey(name);
+    return tensors.containsKey(name);
   }
 
   /** Whether this is one of OpenAI's archives, which alone carry the sizes as tensors or fields. */
@@ -52,13 +106,14 @@ final class WeightSource {
 
   /** The shape of a tensor that must be there. */
   long[] shape(String name) {
-    return file.get(name).shape().clone();
+    return get(name).shape().clone();
   }
 
   /** The value of a tensor with one element. */
   double scalar(String name) {
     StoredTensor tensor = stored(name);
     if (tensor.elements() != 1) throw misshapen(tensor, "one element");
+    if (!Double.isFinite(tensor.get(0))) throw notFinite(tensor);
     return tensor.get(0);
   }
 
@@ -70,17 +125,38 @@ final class WeightSource {
       fits = shape[i] == -1 || shape[i] == tensor.shape()[i];
     }
     if (!fits) throw misshapen(tensor, Arrays.toString(shape));
-    return Tensor.of(tensor).to(DType.F32);
+    Tensor value = Tensor.of(tensor).to(DType.F32);
+    if (!value.isFinite()) throw notFinite(tensor);
+    return value;
+  }
+
+  private InputException notFinite(StoredTensor tensor) {
+    long bad = 0;
+    double first = 0;
+    for (long i = 0; i < tensor.elements(); i++) {
+      if (Float.isFinite((float) tensor.get(i))) continue;
+      if (bad++ == 0) first = tensor.get(i);
+    }
+    return new InputException(
+        file.path(),
+        "tensor %s holds %s (%d of its %d numbers are not finite)"
+            .formatted(tensor.name(), first, bad, tensor.elements()),
+        "Every result would be NaN: fetch the file again, or take an earlier checkpoint");
+  }
+
+  private StoredTensor get(String name) {
+    StoredTensor tensor = tensors.get(name);
+    return tensor == null ? file.get(name) : tensor;
   }
 
   private StoredTensor stored(String name) {
-    StoredTensor tensor = file.get(name);
+    StoredTensor tensor = get(name);
     switch (tensor.dtype()) {
       case F64, F32, F16, BF16 -> {}
       default ->
           throw new InputException(
               file.path(),
-              "tensor " + name + " holds " + tensor.dtype(),
+              "tensor " + tensor.name() + " holds " + tensor.dtype(),
               "Weights are floating point: use an unquantised checkpoint");
     }
     if (used.add(name)) parameters += tensor.elements();
@@ -125,6 +201,20 @@ final class WeightSource {
         ready(() -> scaled(take(p + ".bias", out), biasScale)));
   }
 
+  /** As {@link #biased}; two names joined by {@code +} are halves of the product. */
+  private Linear inner(String p, String names, long out, long in, double scale) {
+    String[] halves = names.split("\\+");
+    if (halves.length == 1) return biased(p + names, out, in, scale, scale);
+    long half = out / halves.length;
+    return new Linear(
+        ready(() -> joined(halves, h -> take(p + h + ".weight", half, in))),
+        ready(() -> joined(halves, h -> take(p + h + ".bias", half))));
+  }
+
+  private static Tensor joined(String[] names, Function<String, Tensor> each) {
+    return Tensor.concat(Arrays.stream(names).map(each).toList(), 0);
+  }
+
   private static Tensor scaled(Tensor weight, double factor) {
     return factor == 1 ? weight : weight.mul(factor);
   }
@@ -134,7 +224,10 @@ final class WeightSource {
     return new Linear(ready(() -> take(name, in, out).transpose(0, 1)), null);
   }
 
-  /** Where a block's parts lie; {@code %d} in the prefix is the layer. */
+  /**
+   * Where a block's parts lie; {@code %d} in the prefix is the layer. {@code fc1} may name the two
+   * halves of a gated product, joined by {@code +}.
+   */
   record BlockNames(
       String prefix,
       String ln1,
@@ -187,7 +280,7 @@ final class WeightSource {
         stacked(p, names.qkv(), parts.qkvBias(), d),
         biased(p + names.out(), d, d, 1, 1),
         norm(p + names.ln2(), d, shape.eps()),
-        biased(p + names.fc1(), inner, d, in, in),
+        inner(p, names.fc1(), inner, d, in),
         biased(p + names.fc2(), d, shape.hidden(), out, 1),
         parts.scale1() ? ready(p + names.scale1(), d) : null,
         parts.scale2() ? ready(p + names.scale2(), d) : null);
@@ -221,9 +314,10 @@ final class WeightSource {
    */
   List<String> ignored(Pattern harmless) {
     List<String> left = new ArrayList<>();
-    for (String name : file.tensors().keySet()) {
-      if (used.contains(name)) continue;
-      if (!harmless.matcher(name).matches()) {
+    for (var entry : tensors.entrySet()) {
+      if (used.contains(entry.getKey())) continue;
+      String name = entry.getValue().name();
+      if (!harmless.matcher(entry.getKey()).matches()) {
         throw new InputException(
             file.path(),
             "tensor " + name + " has no place in this architecture",
