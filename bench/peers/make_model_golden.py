@@ -19,11 +19,11 @@ Made with torch 2.15.0, transformers 5.23.0, open_clip_torch 3.3.0, timm 1.0.31,
 
 import argparse
 import collections
-import contextlib
 import importlib.metadata
 import json
 import os
 import pathlib
+import tempfile
 import warnings
 import zipfile
 import zlib
@@ -373,19 +373,6 @@ def open_clip_build(model_cfg):
     return (CustomTextCLIP if model_cfg.get("custom_text") else CLIP)(**cfg)
 
 
-@contextlib.contextmanager
-def tiny_timm(**changes):
-    """timm.create_model with other sizes: how a real model name gets a tiny trunk."""
-    import timm
-
-    real = timm.create_model
-    timm.create_model = lambda name, **kw: real(name, **{**kw, **changes})
-    try:
-        yield
-    finally:
-        timm.create_model = real
-
-
 def open_clip_forward(pixels, ids, index=None, text_index=None):
     def forward(model, taps, cast):
         visual = model.visual
@@ -412,12 +399,12 @@ def open_clip_forward(pixels, ids, index=None, text_index=None):
     return forward
 
 
-def open_clip_finish(folder, name, model, facts, size=32, tokens_seen=17, mean=CLIP_MEAN, std=CLIP_STD):
-    pixels = pictures(name, 3, size, mean, std)
+def open_clip_finish(folder, name, model, facts, size=32, batch=3, tokens_seen=17, index=None, mean=CLIP_MEAN, std=CLIP_STD):
+    pixels = pictures(name, batch, size, mean, std)
     ids = token_rows(name, OPEN_CLIP_TEXT["context_length"], OPEN_CLIP_TEXT["vocab_size"])
     given = {"input": pixels, "token_index": torch.arange(tokens_seen), "input_ids": ids,
              "text_token_index": torch.arange(ids.shape[1])}
-    write_golden(folder, model, open_clip_forward(pixels, ids), given, facts)
+    write_golden(folder, model, open_clip_forward(pixels, ids, index), given, facts)
 
 
 def write_open_clip_config(folder, model_cfg, **preprocess):
@@ -445,6 +432,42 @@ def make_open_clip_native(out, name="open-clip-native"):
         "weights": "F16; head_width is absent: 64, so one head; attn_mask is not stored"})
 
 
+def make_open_clip_no_causal(out, name="open-clip-no-causal"):
+    """Padding counts here, so the golden values hold texts, and ids by open_clip's SimpleTokenizer."""
+    import gzip
+    import shutil
+
+    import open_clip
+
+    folder = fresh(out, name)
+    merges = tokens.train(tokens.TINY_SIZE - 514)
+    tiny = out / "hf-clip-quickgelu" / "tokenizer.json"
+    shutil.copy(tiny, folder)
+    with tempfile.TemporaryDirectory() as temp:
+        path = pathlib.Path(temp) / "bpe.txt.gz"
+        with gzip.open(path, "wt", encoding="utf-8") as file:
+            file.write("\n".join(["#version", *(f"{a} {b}" for a, b in merges)]))
+        tokenizer = open_clip.SimpleTokenizer(str(path), context_length=16)
+    texts = ["a baker\u2019s dog", "salt &amp; pepper", "caf\u00c3\u00a9", "A  Photo", "", "a photo of a dog " * 9]
+    ids = tokenizer(texts)
+    text_cfg = {**OPEN_CLIP_TEXT, "vocab_size": tokens.TINY_SIZE, "no_causal_mask": True, "pool_type": "eos",
+                "eos_id": tokens.TINY_SIZE - 1, "norm_kwargs": {"eps": 0.01}, "act_kwargs": {"approximate": "tanh"}}
+    cfg = {"embed_dim": 20, "custom_text": True, "text_cfg": text_cfg,
+           "vision_cfg": {"image_size": 32, "layers": 1, "width": 24, "patch_size": 8, "head_width": 8}}
+    write_open_clip_config(folder, cfg)
+    state = classic(randomise(open_clip_build(cfg), name, half=True).state_dict(), half=True)
+    save_file(state, folder / "open_clip_model.safetensors", {"format": "pt"})
+    model = reload(lambda: open_clip_build(cfg), load_file(folder / "open_clip_model.safetensors"))
+    pixels = pictures(name, 2, 32, CLIP_MEAN, CLIP_STD)
+    given = {"input": pixels, "token_index": torch.arange(17), "input_ids": ids, "text_token_index": torch.arange(16)}
+    write_golden(folder, model, open_clip_forward(pixels, ids), given, {
+        "family": "open-clip", "activation": "vision gelu (erf), text gelu (tanh)", "forward": OPEN_CLIP_FORWARD +
+        "; here not causal, pooled at the first end token, norms of the text tower with eps 0.01", "weights": "F16",
+        "texts": "input_ids of the metadata's texts by open_clip.SimpleTokenizer over the tiny vocabulary; padding is 0"})
+    golden = load_file(folder / "golden.safetensors")
+    save_file(golden, folder / "golden.safetensors", {"texts": json.dumps(texts)})
+
+
 def make_open_clip_custom_text_bin(out, name="open-clip-custom-text-bin"):
     folder = fresh(out, name)
     cfg = {"embed_dim": 20, "custom_text": True, "text_cfg": OPEN_CLIP_TEXT,
@@ -466,34 +489,24 @@ def make_open_clip_custom_text_bin(out, name="open-clip-custom-text-bin"):
                    "with text."})
 
 
-def make_open_clip_timm(out, name="open-clip-timm", pool="token", depth=2):
+def make_open_clip_timm(out, name="open-clip-timm"):
+    """test_vit is the smallest trunk of timm's registry: two heads, 32 wide."""
     folder = fresh(out, name)
     cfg = {"embed_dim": 20, "custom_text": True, "text_cfg": OPEN_CLIP_TEXT,
-           "vision_cfg": {"timm_model_name": "vit_tiny_patch16_224", "timm_model_pretrained": False,
-                          "timm_pool": pool, "timm_proj": "linear", "image_size": 32}}
-
-    def build():
-        with tiny_timm(embed_dim=64, depth=depth, num_heads=1, img_size=32, patch_size=8, mlp_ratio=2):
-            return open_clip_build(cfg)
-
+           "vision_cfg": {"timm_model_name": "test_vit", "timm_model_pretrained": False,
+                          "timm_pool": "token", "timm_proj": "linear", "image_size": 160}}
     half_mean = {"mean": [0.5] * 3, "std": [0.5] * 3}
-    write_open_clip_config(folder, cfg, **half_mean)
-    state = classic(randomise(build(), name, half=True).state_dict(), half=True)
+    write_json(folder / "open_clip_config.json",
+               {"model_cfg": cfg, "preprocess_cfg": preprocess_cfg(160, **half_mean)})
+    state = classic(randomise(open_clip_build(cfg), name, half=True).state_dict(), half=True)
     save_file(state, folder / "open_clip_model.safetensors", {"format": "pt"})
-    model = reload(build, load_file(folder / "open_clip_model.safetensors"))
-    pooled = ("visual.trunk.norm(CLS)" if pool == "token" else
-              "the mean over the patch tokens (CLS left out) of visual.trunk.norm(token); there is no fc_norm")
+    model = reload(lambda: open_clip_build(cfg), load_file(folder / "open_clip_model.safetensors"))
     open_clip_finish(folder, name, model, {
         "family": "open-clip-timm", "activation": "gelu (erf), in both towers", "weights": "F16",
-        "forward": f"LayerNorm eps 1e-6 in the vision tower, 1e-5 in the text tower; patch_embed.proj has a bias; no "
-                   f"norm before the blocks; pooled = {pooled}; image_embed = normalize(visual.head.proj.weight . "
-                   f"pooled), no bias",
-        "sizes": "from the tensors: width and patch of visual.trunk.patch_embed.proj.weight, tokens of pos_embed, MLP "
-                 "of fc1, number of blocks; heads = width / 64"}, **half_mean)
-
-
-def make_open_clip_timm_avg(out):
-    make_open_clip_timm(out, "open-clip-timm-avg", "avg", 1)
+        "forward": "LayerNorm eps 1e-6 in the vision tower, 1e-5 in the text tower; patch_embed.proj has a bias; no "
+                   "norm before the blocks; pooled = visual.trunk.norm(CLS); image_embed = "
+                   "normalize(visual.head.proj.weight . pooled), no bias",
+        "sizes": "from timm's registry, by the name"}, size=160, batch=1, index=torch.arange(17), **half_mean)
 
 
 def without_sources(path):
@@ -776,7 +789,7 @@ FIXTURES = {
     "hf-clip-quickgelu": make_hf_clip_quickgelu, "hf-clip-gelu-sharded": make_hf_clip_gelu_sharded,
     "hf-clip-bin": make_hf_clip_bin, "hf-clip-vision-only": make_hf_clip_vision_only,
     "open-clip-native": make_open_clip_native, "open-clip-custom-text-bin": make_open_clip_custom_text_bin,
-    "open-clip-timm": make_open_clip_timm, "open-clip-timm-avg": make_open_clip_timm_avg,
+    "open-clip-timm": make_open_clip_timm, "open-clip-no-causal": make_open_clip_no_causal,
     "openai-pt": make_openai_pt, "timm-vit": make_timm_vit, "timm-deit-distilled": make_timm_deit_distilled,
     "hf-vit": make_hf_vit, "hf-dinov2": make_hf_dinov2, "hf-dinov2-registers": make_hf_dinov2_registers,
     "hf-dinov2-swiglu": make_hf_dinov2_swiglu}

@@ -99,7 +99,8 @@ final class ModelCommand implements Runnable {
       name = "verify",
       description = {
         "Compare residual streams, pooled vectors, embeddings and logits with golden values",
-        "that a reference implementation made from the same weights. Exits 1 above --tolerance."
+        "that a reference implementation made from the same weights. Exits 1 above --tolerance.",
+        "Texts in the golden file's metadata go through the model's tokenizer."
       },
       footer = {"", "Example: clipsteer model verify models/tiny --golden models/tiny --json"})
   static final class Verify implements Callable<Integer> {

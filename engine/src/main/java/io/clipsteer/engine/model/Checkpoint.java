@@ -25,7 +25,19 @@ final class Checkpoint {
       @Nullable TextTower text,
       Preprocessing preprocessing,
       double logScale,
-      Pattern harmless) {}
+      Pattern harmless,
+      Tokenizer.Rules tokenizing) {
+    /** Parts whose texts Hugging Face's tokenizer splits. */
+    Parts(
+        String family,
+        VisionTower vision,
+        @Nullable TextTower text,
+        Preprocessing preprocessing,
+        double logScale,
+        Pattern harmless) {
+      this(family, vision, text, preprocessing, logScale, harmless, Tokenizer.Rules.HUGGING_FACE);
+    }
+  }
 
   /** A family's reader. */
   interface Reader {
@@ -63,7 +75,8 @@ final class Checkpoint {
         var source =
             new ClipModel.Source(
                 path, parts.family(), plan.weights(), weights.parameters(), ignored);
-        Tokenizer tokenizer = parts.text() == null ? null : tokenizer(path, parts.text());
+        Tokenizer tokenizer =
+            parts.text() == null ? null : tokenizer(path, parts.text(), parts.tokenizing());
         return new ClipModel(
             source,
             parts.vision(),
@@ -79,9 +92,9 @@ final class Checkpoint {
     }
   }
 
-  private static @Nullable Tokenizer tokenizer(Path path, TextTower text) {
+  private static @Nullable Tokenizer tokenizer(Path path, TextTower text, Tokenizer.Rules rules) {
     Path folder = Files.isDirectory(path) ? path : path.toAbsolutePath().getParent();
-    return folder == null ? null : Tokenizer.find(folder, text.config().context());
+    return folder == null ? null : Tokenizer.find(folder, text.config().context(), rules);
   }
 
   private static Plan plan(Path path) {

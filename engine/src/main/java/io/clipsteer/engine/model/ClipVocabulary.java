@@ -20,6 +20,7 @@ import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.type.TypeReference;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
@@ -29,8 +30,8 @@ import tools.jackson.databind.json.JsonMapper;
  * @param merges pairs in order of rank, each "left right"
  */
 record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
-  private static final String START = "<|startoftext|>";
-  private static final String END = "<|endoftext|>";
+  static final String START = "<|startoftext|>";
+  static final String END = "<|endoftext|>";
   private static final int OPENAI_MERGES = 49152 - 256 - 2;
   private static final int MAX_UNPACKED = 64 << 20;
 
@@ -52,6 +53,34 @@ record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
       throw new InputException(
           vocabulary, "cannot be read: " + Reasons.of(e), "Check it and " + merges, e);
     }
+  }
+
+  /** The vocabulary that a {@code tokenizer.json} of CLIP's kind describes. */
+  static ClipVocabulary readTokenizerJson(byte[] json, Path where) {
+    JsonNode model;
+    try {
+      model = JsonMapper.shared().readTree(json).path("model");
+    } catch (JacksonException e) {
+      throw new InputException(where, "not a tokenizer: " + Reasons.of(e), "Fetch it again", e);
+    }
+    boolean clip =
+        model.path("type").asString("").equals("BPE")
+            && model.path("end_of_word_suffix").asString("").equals("</w>");
+    if (!clip || !model.path("vocab").isObject() || !model.path("merges").isArray()) {
+      throw new InputException(
+          where, "not a tokenizer of CLIP's kind", "Name the one that belongs to the model");
+    }
+    Map<String, Integer> ids = new LinkedHashMap<>();
+    model.path("vocab").properties().forEach(e -> ids.put(e.getKey(), e.getValue().asInt(-1)));
+    List<String> merges = new ArrayList<>();
+    for (JsonNode merge : model.path("merges")) {
+      merges.add(
+          merge.isArray() && merge.size() == 2
+              ? merge.get(0).asString() + " " + merge.get(1).asString()
+              : merge.asString());
+    }
+    return new ClipVocabulary(checkedIds(ids, where), pairs(String.join("\n", merges), where))
+        .checked(where);
   }
 
   /** OpenAI's {@code bpe_simple_vocab_16e6.txt.gz}: merges alone; the ids follow from them. */
@@ -124,7 +153,7 @@ record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
     return letters;
   }
 
-  private static List<String> merged(List<String> parts, String pair) {
+  static List<String> merged(List<String> parts, String pair) {
     List<String> out = new ArrayList<>();
     for (int i = 0; i < parts.size(); i++) {
       if (i + 1 < parts.size() && (parts.get(i) + " " + parts.get(i + 1)).equals(pair)) {
@@ -172,15 +201,25 @@ record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
     return this;
   }
 
-  /** The 256 bytes as printable letters, in OpenAI's order (GPT-2's byte alphabet). */
-  private static List<String> byteLetters() {
-    List<String> printable = new ArrayList<>();
-    for (int b = '!'; b <= '~'; b++) printable.add(Character.toString(b));
-    for (int b = 0xa1; b <= 0xac; b++) printable.add(Character.toString(b));
-    for (int b = 0xae; b <= 0xff; b++) printable.add(Character.toString(b));
-    int others = 256 - printable.size();
-    for (int i = 0; i < others; i++) printable.add(Character.toString(256 + i));
-    return printable;
+  /** The 256 bytes in OpenAI's order: those that can be printed come first. */
+  static List<Integer> byteOrder() {
+    List<Integer> order = new ArrayList<>();
+    for (int b = '!'; b <= '~'; b++) order.add(b);
+    for (int b = 0xa1; b <= 0xac; b++) order.add(b);
+    for (int b = 0xae; b <= 0xff; b++) order.add(b);
+    for (int b = 0; b < 256; b++) if (b <= ' ' || b > '~' && b < 0xa1 || b == 0xad) order.add(b);
+    return order;
+  }
+
+  /** The same bytes as letters (GPT-2's byte alphabet). */
+  static List<String> byteLetters() {
+    List<String> letters = new ArrayList<>();
+    int others = 256;
+    for (int b : byteOrder()) {
+      boolean printed = b > ' ' && b <= '~' || b >= 0xa1 && b != 0xad;
+      letters.add(Character.toString(printed ? b : others++));
+    }
+    return letters;
   }
 
   /** The same tokenizer as Hugging Face's {@code tokenizer.json} of CLIP describes it. */

@@ -10,12 +10,15 @@ import io.clipsteer.engine.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Holds a model against golden values that a reference implementation made from the same weights.
@@ -23,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  * <p>A golden folder has {@code golden.safetensors} with {@code input} [b,3,h,w] and any of: {@code
  * resid_blockL} and {@code mlp_out_blockL} [b,t,d] (of the tokens in {@code token_index}, all when
  * absent), {@code pooled}, {@code image_embed}, {@code input_ids} with {@code text_…} of the same
- * kinds, and {@code logits}.
+ * kinds, and {@code logits}. Where the file's metadata has {@code texts}, a JSON list, they go
+ * through the model's tokenizer, whose ids must be {@code input_ids}.
  */
 public final class GoldenCheck {
   /**
@@ -108,6 +112,18 @@ public final class GoldenCheck {
           ? null
           : Tensor.of(library.embeddings(), library.words().size(), library.width());
     }
+    long[][] rows = rows();
+    TowerOutput output = tower.run(rows, taps(TowerKind.TEXT, new ArrayList<>()));
+    compare("text_pooled", output.pooled());
+    compare("text_embed", output.embedding());
+    cosine("text_embed", output.embedding());
+    return output.embedding();
+  }
+
+  /**
+   * The golden texts' ids by the model's own tokenizer; the golden ids where there are no texts.
+   */
+  private long[][] rows() {
     StoredTensor ids = golden.get("input_ids");
     long[][] rows = new long[(int) ids.shape()[0]][(int) ids.shape()[1]];
     for (int i = 0; i < rows.length; i++) {
@@ -115,11 +131,28 @@ public final class GoldenCheck {
         rows[i][j] = (long) ids.get((long) i * rows[i].length + j);
       }
     }
-    TowerOutput output = tower.run(rows, taps(TowerKind.TEXT, new ArrayList<>()));
-    compare("text_pooled", output.pooled());
-    compare("text_embed", output.embedding());
-    cosine("text_embed", output.embedding());
-    return output.embedding();
+    String stored = golden.metadata().get("texts");
+    if (stored == null) return rows;
+    Tokenizer tokenizer = model.tokenizer();
+    if (tokenizer == null) {
+      throw new InputException(
+          model.source().path(),
+          "no tokenizer lies beside the weights, and the golden values hold texts",
+          "Put the tokenizer's files into the folder");
+    }
+    long[][] own = tokenizer.encode(texts(stored));
+    // One text with other ids is a failure, far above every tolerance.
+    errors.put("input_ids", Arrays.deepEquals(own, rows) ? 0.0 : 1.0);
+    return own.length == rows.length ? own : rows;
+  }
+
+  private List<String> texts(String stored) {
+    try {
+      return List.of(JsonMapper.shared().readValue(stored, String[].class));
+    } catch (JacksonException | NullPointerException e) {
+      throw new InputException(
+          golden.path(), "its texts are no JSON list of texts", "Make the file again", e);
+    }
   }
 
   /** A tap for every golden block tensor of a tower: it compares when the tower comes by. */

@@ -9,113 +9,143 @@ import io.clipsteer.engine.model.TextTower.EndRule;
 import io.clipsteer.engine.model.WeightSource.BlockNames;
 import io.clipsteer.engine.model.WeightSource.BlockShape;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
-import tools.jackson.databind.JsonNode;
 
 /**
  * open_clip's checkpoints (its own towers and timm's) and OpenAI's archives, which carry the same
  * names and no configuration.
  */
 final class OpenClipReader {
-  private static final int MAX_WIDTH = 1 << 16;
+  static final int MAX_WIDTH = 1 << 16;
   private static final int OPENAI_HEAD = 64;
-  private static final double EPS = 1e-5;
   private static final String BLOCK = "resblocks.%d.";
 
   private OpenClipReader() {}
 
   static Checkpoint.Parts read(JsonObject file, WeightSource weights) {
-    JsonObject config = file.object("model_cfg");
-    JsonObject visionConfig = config.object("vision_cfg");
-    int embed = config.integer("embed_dim", 512, 1, MAX_WIDTH);
+    JsonObject config = part(file, "model_cfg");
+    config.nullMeansAbsent("quick_gelu", "custom_text");
+    JsonObject visionConfig = part(config, "vision_cfg");
+    // A folder may hold the vision side alone; weights of a text side then have no place.
+    boolean textual = config.has("text_cfg");
+    JsonObject textConfig = config.object("text_cfg");
+    config.refuse("multimodal_cfg", config.names("multimodal_cfg"), "a captioner (CoCa)");
+    Integer embed = config.integerOrNull("embed_dim", 1, MAX_WIDTH);
+    if (embed == null) throw config.wrong("embed_dim", "a width");
     boolean quick = config.flag("quick_gelu", false);
+    config.flag("custom_text", false); // the names of the weights say the same
     boolean timm = visionConfig.has("timm_model_name");
     VisionTower vision =
         timm
             ? TimmReader.openClipTower(visionConfig, weights, embed)
-            : vision(visionConfig, weights, embed, quick);
+            : OpenClipVision.read(visionConfig, weights, embed, quick);
+    visionConfig.refuseUnread(timm ? OpenClipFields.TRUNK : OpenClipFields.VISION);
     TextTower text = null;
-    if (config.has("text_cfg") && hasText(weights)) {
-      text = text(config.object("text_cfg"), weights, embed, quick);
-    }
+    Tokenizer.Rules rules = OpenClipFields.tokenizing(textConfig);
+    if (textual && hasText(weights)) text = text(textConfig, weights, embed, quick);
+    textConfig.refuseUnread(text == null ? textConfig.names() : OpenClipFields.TEXT);
+    config.refuseUnread(OpenClipFields.MODEL);
+    JsonObject preprocess = file.object("preprocess_cfg");
+    Preprocessing preprocessing =
+        Preprocessing.fromOpenClip(preprocess, vision.config().imageSize());
+    preprocess.refuseUnread(preprocess.names());
+    file.refuseUnread(Set.of());
     return new Checkpoint.Parts(
         timm ? "open-clip-timm" : "open-clip",
         vision,
         text,
-        Preprocessing.fromOpenClip(file.object("preprocess_cfg"), vision.config().imageSize()),
-        logScale(weights),
-        Pattern.compile("(text\\.)?attn_mask|logit_bias|visual\\.trunk\\.head\\..*"));
+        preprocessing,
+        // A model without text has no use for a scale but with somebody's text library.
+        text == null && !weights.has("logit_scale") ? Math.log(100) : weights.scalar("logit_scale"),
+        Pattern.compile("(text\\.)?attn_mask|logit_bias"),
+        rules);
   }
 
-  private static boolean isArray(JsonObject config, String name) {
-    JsonNode value = config.get(name);
-    return value != null && value.isArray();
+  private static JsonObject part(JsonObject config, String name) {
+    if (!config.has(name)) throw config.wrong(name, "an object");
+    return config.object(name);
   }
 
   private static boolean hasText(WeightSource weights) {
     return weights.has("token_embedding.weight") || weights.has("text.token_embedding.weight");
   }
 
-  private static double logScale(WeightSource weights) {
-    return weights.has("logit_scale") ? weights.scalar("logit_scale") : Math.log(100);
-  }
-
   // ---- open_clip's own towers -----------------------------------------------------------------
 
-  private static VisionTower vision(
-      JsonObject config, WeightSource weights, int embed, boolean quick) {
-    config.refuse("layers", isArray(config, "layers"), "a ResNet");
-    config.refuse("attentional_pool", config.flag("attentional_pool", false), "attentional pool");
-    config.refuse("final_ln_after_pool", config.flag("final_ln_after_pool", false), "not known");
-    config.refuse("no_ln_pre", config.flag("no_ln_pre", false), "no norm before the blocks");
-    String pool = config.text("pool_type", "tok");
-    config.refuse("pool_type", !pool.equals("tok"), "only \"tok\" is known");
-    int d = config.integer("width", 768, 1, MAX_WIDTH);
+  private static TextTower text(JsonObject config, WeightSource weights, int embed, boolean quick) {
+    OpenClipFields.refuseBlocks(config);
+    config.refuse("embed_cls", config.flag("embed_cls", false), "a class token in the text");
+    int d = config.integer("width", 512, 1, MAX_WIDTH);
+    int heads = config.integer("heads", 8, 1, 1 << 12);
+    config.refuse("heads", d % heads != 0, "the width " + d + " is no multiple of it");
     int layers = config.integer("layers", 12, 1, 1000);
-    int head = config.integer("head_width", OPENAI_HEAD, 1, MAX_WIDTH);
-    config.refuse("head_width", d % head != 0, "the width " + d + " is no multiple of it");
-    int patch = config.side("patch_size", 16, 1 << 10);
-    int image = config.side("image_size", 224, 1 << 14);
     int hidden = (int) (d * config.number("mlp_ratio", 4, 0.1, 64));
-    return vision(
+    EndRule rule =
+        switch (config.text("pool_type", "argmax")) {
+          case "argmax" -> EndRule.LARGEST_ID;
+          case "eos" -> EndRule.FIRST_END;
+          case "first" -> EndRule.FIRST;
+          case "last" -> EndRule.LAST;
+          default -> throw config.wrong("pool_type", "argmax, eos, first or last");
+        };
+    int vocabulary = config.integer("vocab_size", 49408, 1, 1 << 24);
+    String p = weights.has("text.token_embedding.weight") ? "text." : "";
+    OpenClipFields.layerScale(config, weights, p + "transformer.", layers);
+    String projection = config.text("proj_type", "linear");
+    boolean none = projection.equals("none");
+    config.refuse("proj_type", !none && !projection.equals("linear"), "known are linear and none");
+    boolean biased = config.flag("proj_bias", false);
+    String biasedName = p + "text_projection.weight";
+    TimmShape.requirePresence(
         weights,
-        new VisionTower.Config(
+        biasedName,
+        biased && !none,
+        "proj_bias is " + biased + ", proj_type " + projection);
+    if (!none && !biased) weights.shape(p + "text_projection");
+    return text(
+        weights,
+        p,
+        new TextTower.Config(
             d,
             layers,
-            d / head,
-            patch,
-            image,
-            1,
-            quick ? Activation.QUICK_GELU : Activation.GELU,
-            Pooling.CLS,
-            embed,
-            PositionResize.NONE),
-        hidden);
+            heads,
+            config.integer("context_length", 77, 1, 1 << 16),
+            vocabulary,
+            OpenClipFields.activation(config, quick),
+            !config.flag("no_causal_mask", false),
+            rule,
+            config.integer("eos_id", 2, 0, 1 << 24),
+            none ? d : embed),
+        hidden,
+        OpenClipFields.eps(config));
   }
 
-  private static VisionTower vision(WeightSource weights, VisionTower.Config config, int hidden) {
+  private static TextTower text(
+      WeightSource weights, String p, TextTower.Config config, int hidden, double eps) {
     int d = config.width();
-    long patches = (long) config.grid() * config.grid();
-    String positions = "visual.positional_embedding";
-    BlockShape shape = new BlockShape(d, hidden, config.activation(), EPS);
-    return new VisionTower(
+    String projection = p + "text_projection";
+    Linear project = null;
+    if (weights.has(projection)) {
+      project = weights.projection(projection, d, config.embedDim());
+    } else if (weights.has(projection + ".weight")) {
+      TimmShape.requirePresence(weights, projection + ".bias", true, "proj_bias is true");
+      project = weights.linear(projection, config.embedDim(), d);
+    }
+    return new TextTower(
         config,
-        new VisionTower.Weights(
-            HuggingFaceReader.patchProduct(weights, "visual.conv1", d, config.patch(), false),
-            weights.ready(
-                () ->
-                    weights
-                        .take("visual.class_embedding", d)
-                        .reshape(1, d)
-                        .add(weights.take(positions, patches + 1, d).narrow(0, 0, 1))),
-            weights.ready(() -> weights.take(positions, patches + 1, d).narrow(0, 1, patches)),
-            weights.norm("visual.ln_pre", d, EPS),
-            weights.blocks(blockNames("visual.transformer."), config.layers(), shape),
-            weights.norm("visual.ln_post", d, EPS),
-            weights.projection("visual.proj", d, config.embedDim())));
+        new TextTower.Weights(
+            weights.ready(p + "token_embedding.weight", config.vocabulary(), d),
+            weights.ready(p + "positional_embedding", config.context(), d),
+            weights.blocks(
+                blockNames(p + "transformer."),
+                config.layers(),
+                new BlockShape(d, hidden, config.activation(), eps)),
+            weights.norm(p + "ln_final", d, eps),
+            project));
   }
 
-  private static BlockNames blockNames(String prefix) {
+  static BlockNames blockNames(String prefix) {
     return new BlockNames(
         prefix + BLOCK,
         "ln_1",
@@ -126,62 +156,6 @@ final class OpenClipReader {
         "mlp.c_proj",
         "ls_1.gamma",
         "ls_2.gamma");
-  }
-
-  private static TextTower text(JsonObject config, WeightSource weights, int embed, boolean quick) {
-    config.refuse("hf_model_name", config.has("hf_model_name"), "a Hugging Face text model");
-    config.refuse("embed_cls", config.flag("embed_cls", false), "a class token in the text");
-    int d = config.integer("width", 512, 1, MAX_WIDTH);
-    int heads = config.integer("heads", 8, 1, 1 << 12);
-    config.refuse("heads", d % heads != 0, "the width " + d + " is no multiple of it");
-    int hidden = (int) (d * config.number("mlp_ratio", 4, 0.1, 64));
-    String pool = config.text("pool_type", "argmax");
-    EndRule rule =
-        switch (pool) {
-          case "argmax" -> EndRule.LARGEST_ID;
-          case "eos" -> EndRule.FIRST_END;
-          case "first" -> EndRule.FIRST;
-          case "last" -> EndRule.LAST;
-          default ->
-              throw new InputException(
-                  config.where(), "pool_type " + pool, "Known are argmax, eos, first, last");
-        };
-    int vocabulary = config.integer("vocab_size", 49408, 1, 1 << 24);
-    return text(
-        weights,
-        new TextTower.Config(
-            d,
-            config.integer("layers", 12, 1, 1000),
-            heads,
-            config.integer("context_length", 77, 1, 1 << 16),
-            vocabulary,
-            quick ? Activation.QUICK_GELU : Activation.GELU,
-            !config.flag("no_causal_mask", false),
-            rule,
-            config.integer("eos_id", vocabulary - 1, 0, vocabulary),
-            embed),
-        hidden);
-  }
-
-  private static TextTower text(WeightSource weights, TextTower.Config config, int hidden) {
-    String p = weights.has("text.token_embedding.weight") ? "text." : "";
-    int d = config.width();
-    String projection = p + "text_projection";
-    Linear project =
-        weights.has(projection)
-            ? weights.projection(projection, d, config.embedDim())
-            : weights.linear(projection, config.embedDim(), d);
-    return new TextTower(
-        config,
-        new TextTower.Weights(
-            weights.ready(p + "token_embedding.weight", config.vocabulary(), d),
-            weights.ready(p + "positional_embedding", config.context(), d),
-            weights.blocks(
-                blockNames(p + "transformer."),
-                config.layers(),
-                new BlockShape(d, hidden, config.activation(), EPS)),
-            weights.norm(p + "ln_final", d, EPS),
-            project));
   }
 
   // ---- OpenAI's archives ----------------------------------------------------------------------
@@ -215,7 +189,7 @@ final class OpenClipReader {
     int grid = (int) Math.round(Math.sqrt(positions[0] - 1));
     int embed = Math.toIntExact(projection[1]);
     VisionTower vision =
-        vision(
+        OpenClipVision.build(
             weights,
             new VisionTower.Config(
                 d,
@@ -228,14 +202,17 @@ final class OpenClipReader {
                 Pooling.CLS,
                 embed,
                 PositionResize.NONE),
-            hidden(weights, "visual.transformer.resblocks.0.mlp.c_fc.weight"));
+            hidden(weights, "visual.transformer.resblocks.0.mlp.c_fc.weight"),
+            OpenClipFields.EPS,
+            true);
     return new Checkpoint.Parts(
         "openai",
         vision,
         openAiText(weights, embed),
         Preprocessing.clip(grid * patch),
         weights.scalar("logit_scale"),
-        Pattern.compile("input_resolution|context_length|vocab_size|attn_mask"));
+        Pattern.compile("input_resolution|context_length|vocab_size|attn_mask"),
+        Tokenizer.Rules.OPENAI);
   }
 
   private static TextTower openAiText(WeightSource weights, int embed) {
@@ -243,8 +220,10 @@ final class OpenClipReader {
     int context = Math.toIntExact(weights.shape("positional_embedding")[0]);
     int vocabulary = Math.toIntExact(tokens[0]);
     int d = Math.toIntExact(tokens[tokens.length - 1]);
+    weights.shape("text_projection"); // a missing one is named
     return text(
         weights,
+        "",
         new TextTower.Config(
             d,
             count(weights, "transformer.resblocks.%d.ln_1.weight"),
@@ -256,7 +235,8 @@ final class OpenClipReader {
             EndRule.LARGEST_ID,
             vocabulary - 1,
             embed),
-        hidden(weights, "transformer.resblocks.0.mlp.c_fc.weight"));
+        hidden(weights, "transformer.resblocks.0.mlp.c_fc.weight"),
+        OpenClipFields.EPS);
   }
 
   private static int hidden(WeightSource weights, String name) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.model;
 
-import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
@@ -24,43 +23,103 @@ import tools.jackson.databind.json.JsonMapper;
  * cut to the context so that the end token stays, and padded.
  */
 public final class Tokenizer implements AutoCloseable {
+  /** By whose rules a cleaned text becomes ids. */
+  enum Split {
+    /** Hugging Face's tokenizer, by its own description. */
+    HUGGING_FACE,
+    /** open_clip's SimpleTokenizer, whose special tokens are called otherwise in texts. */
+    OPEN_CLIP,
+    /** OpenAI's. */
+    OPENAI
+  }
+
+  /** How a checkpoint's own library makes ids of a text. */
+  record Rules(Split split, TextCleaning cleaning) {
+    static final Rules HUGGING_FACE = new Rules(Split.HUGGING_FACE, TextCleaning.NONE);
+    static final Rules OPENAI = new Rules(Split.OPENAI, TextCleaning.LOWER);
+    static final Rules OPEN_CLIP = new Rules(Split.OPEN_CLIP, TextCleaning.LOWER);
+    static final Rules OPEN_CLIP_BY_HUGGING_FACE =
+        new Rules(Split.HUGGING_FACE, TextCleaning.WHITESPACE);
+  }
+
   private static final String WORD_END = "</w>";
 
-  private final HuggingFaceTokenizer tokenizer;
+  /** What open_clip and OpenAI fill rows with, whatever the vocabulary. */
+  private static final long OPEN_CLIP_PAD = 0;
+
+  private final @Nullable HuggingFaceTokenizer tokenizer;
+  private final @Nullable SimpleBpe simple;
+  private final TextCleaning cleaning;
   private final byte[] json;
   private final int context;
   private final long endId;
   private final long padId;
 
-  private Tokenizer(
-      HuggingFaceTokenizer tokenizer, byte[] json, int context, long endId, long padId) {
+  private Tokenizer(HuggingFaceTokenizer tokenizer, TextCleaning cleaning, byte[] json, Row row) {
     this.tokenizer = tokenizer;
+    this.simple = null;
+    this.cleaning = cleaning;
     this.json = json;
-    this.context = context;
-    this.endId = endId;
-    this.padId = padId;
+    this.context = row.context();
+    this.endId = row.endId();
+    this.padId = row.padId();
   }
 
+  private Tokenizer(SimpleBpe simple, TextCleaning cleaning, byte[] json, Row row) {
+    this.tokenizer = null;
+    this.simple = simple;
+    this.cleaning = cleaning;
+    this.json = json;
+    this.context = row.context();
+    this.endId = row.endId();
+    this.padId = row.padId();
+  }
+
+  /** What every row of ids has. */
+  private record Row(int context, long endId, long padId) {}
+
   /**
-   * Reads the tokenizer of a checkpoint's folder: {@code tokenizer.json}, or {@code vocab.json}
+   * Reads the tokenizer of a Hugging Face folder: {@code tokenizer.json}, or {@code vocab.json}
    * with {@code merges.txt}, or OpenAI's {@code bpe_simple_vocab_16e6.txt.gz}.
    *
    * @param context length of every row, in tokens
    * @return null when the folder has none of them
    */
   public static @Nullable Tokenizer find(Path folder, int context) {
+    return find(folder, context, Rules.HUGGING_FACE);
+  }
+
+  /** The same, by the rules of the library whose checkpoint it is. */
+  static @Nullable Tokenizer find(Path folder, int context, Rules rules) {
     Path ready = folder.resolve("tokenizer.json");
-    if (Files.isRegularFile(ready)) return of(read(ready), ready, context);
     Path vocabulary = folder.resolve("vocab.json");
     Path merges = folder.resolve("merges.txt");
-    if (Files.isRegularFile(vocabulary) && Files.isRegularFile(merges)) {
-      return of(ClipVocabulary.read(vocabulary, merges).toTokenizerJson(), vocabulary, context);
-    }
     Path openAi = folder.resolve("bpe_simple_vocab_16e6.txt.gz");
+    if (Files.isRegularFile(ready)) {
+      byte[] json = read(ready);
+      return rules.split() == Split.HUGGING_FACE
+          ? of(json, ready, context, rules.cleaning())
+          : simple(ClipVocabulary.readTokenizerJson(json, ready), ready, context, rules);
+    }
+    if (Files.isRegularFile(vocabulary) && Files.isRegularFile(merges)) {
+      return of(ClipVocabulary.read(vocabulary, merges), vocabulary, context, rules);
+    }
     if (Files.isRegularFile(openAi)) {
-      return of(ClipVocabulary.readOpenAi(openAi).toTokenizerJson(), openAi, context);
+      return of(ClipVocabulary.readOpenAi(openAi), openAi, context, rules);
     }
     return null;
+  }
+
+  private static Tokenizer of(ClipVocabulary vocabulary, Path where, int context, Rules rules) {
+    return rules.split() == Split.HUGGING_FACE
+        ? of(vocabulary.toTokenizerJson(), where, context, rules.cleaning())
+        : simple(vocabulary, where, context, rules);
+  }
+
+  private static Tokenizer simple(ClipVocabulary vocabulary, Path where, int context, Rules rules) {
+    SimpleBpe simple = new SimpleBpe(vocabulary, rules.split() == Split.OPENAI, where);
+    Row row = new Row(context, simple.endId(), OPEN_CLIP_PAD);
+    return new Tokenizer(simple, rules.cleaning(), vocabulary.toTokenizerJson(), row);
   }
 
   /**
@@ -86,7 +145,7 @@ public final class Tokenizer implements AutoCloseable {
     }
   }
 
-  private static Tokenizer of(byte[] json, Path where, int context) {
+  private static Tokenizer of(byte[] json, Path where, int context, TextCleaning cleaning) {
     HuggingFaceTokenizer tokenizer;
     try {
       // No padding and truncation of the library's own: the rows are made below, in one place.
@@ -106,7 +165,28 @@ public final class Tokenizer implements AutoCloseable {
           "an empty text gives " + empty.length + " tokens instead of a start and an end token",
           "This is not CLIP's tokenizer");
     }
-    return new Tokenizer(tokenizer, json, context, empty[1], empty[1]);
+    // Hugging Face's CLIP pads with the end token; behind it a causal tower does not look.
+    long pad = cleaning == TextCleaning.NONE ? empty[1] : padId(tokenizer, where);
+    return new Tokenizer(tokenizer, cleaning, json, new Row(context, empty[1], pad));
+  }
+
+  /** The padding of a tokenizer that open_clip takes from Hugging Face, whose towers may see it. */
+  private static long padId(HuggingFaceTokenizer tokenizer, Path where) {
+    Path file = where.resolveSibling("tokenizer_config.json");
+    JsonNode pad = null;
+    if (Files.isRegularFile(file)) {
+      pad = JsonMapper.shared().readTree(read(file)).path("pad_token");
+      if (pad.isObject()) pad = pad.path("content");
+    }
+    if (pad == null || !pad.isString()) {
+      throw new InputException(
+          file, "names no pad_token, and open_clip pads with it", "Fetch the whole checkpoint");
+    }
+    long[] ids = tokenizer.encode(pad.asString(), false, false).getIds();
+    if (ids.length != 1) {
+      throw new InputException(file, "pad_token is no single token", "Fetch the file again");
+    }
+    return ids[0];
   }
 
   private static String firstLine(Exception e) {
@@ -124,15 +204,26 @@ public final class Tokenizer implements AutoCloseable {
     return endId;
   }
 
-  /** One row of {@link #context} ids a text: start, tokens, end, padding with the end id. */
+  /**
+   * One row of {@link #context} ids a text: start, tokens, end, padding, as the checkpoint's own
+   * library makes it, which cleans the text before.
+   */
   public long[][] encode(List<String> texts) {
     long[][] rows = new long[texts.size()][];
-    for (int i = 0; i < rows.length; i++) rows[i] = row(tokenizer.encode(texts.get(i)));
+    for (int i = 0; i < rows.length; i++) rows[i] = row(ids(cleaning.clean(texts.get(i))));
     return rows;
   }
 
-  private long[] row(Encoding encoding) {
-    long[] ids = encoding.getIds();
+  private long[] ids(String text) {
+    return simple != null ? simple.encode(text) : require(tokenizer).encode(text).getIds();
+  }
+
+  private static HuggingFaceTokenizer require(@Nullable HuggingFaceTokenizer tokenizer) {
+    if (tokenizer == null) throw new IllegalStateException("no tokenizer");
+    return tokenizer;
+  }
+
+  private long[] row(long[] ids) {
     long[] row = new long[context];
     int n = Math.min(ids.length, context);
     System.arraycopy(ids, 0, row, 0, n);
@@ -158,6 +249,6 @@ public final class Tokenizer implements AutoCloseable {
 
   @Override
   public void close() {
-    tokenizer.close();
+    if (tokenizer != null) tokenizer.close();
   }
 }

@@ -110,6 +110,57 @@ final class TokenizerTest {
     }
   }
 
+  /** open_clip's SimpleTokenizer: its cleaning, its special tokens, padding with 0. */
+  @Test
+  void openClipsOwnRules(@TempDir Path folder) throws IOException {
+    copy(SharedData.require("words/" + OPEN_AI), folder);
+    List<Row> rows = golden("golden-open-clip.jsonl.gz");
+    assertEquals(2000, rows.size());
+    List<String> wrong = new ArrayList<>();
+    try (Tokenizer tokenizer = Tokenizer.find(folder, CONTEXT, Tokenizer.Rules.OPEN_CLIP)) {
+      if (tokenizer == null) throw new AssertionError("no tokenizer");
+      long[][] actual = tokenizer.encode(rows.stream().map(Row::text).toList());
+      for (int i = 0; i < actual.length; i++) {
+        // Python's regex knows Unicode 17, Java Unicode 16: U+0C5C is a letter since.
+        boolean later = rows.get(i).text().indexOf(0x0c5c) >= 0;
+        if (!later && !Arrays.equals(Arrays.copyOf(rows.get(i).ids(), CONTEXT), actual[i])) {
+          wrong.add(JsonMapper.shared().writeValueAsString(rows.get(i).text()));
+        }
+      }
+    }
+    assertEquals(List.of(), wrong, () -> wrong.size() + " rows differ");
+  }
+
+  /** Every file of a vocabulary gives the same ids by open_clip's rules, hand-counted padding. */
+  @Test
+  void openClipsRulesFromEveryFile(@TempDir Path folder) throws IOException {
+    List<String> texts = List.of("a photo of a dog’s &amp; cat", "<|endoftext|>", "<end_of_text>");
+    Path pairs = Files.createDirectory(folder.resolve("pairs"));
+    copy(TINY.resolve("vocab.json"), pairs);
+    copy(TINY.resolve("merges.txt"), pairs);
+    List<long[][]> ids = new ArrayList<>();
+    for (Path source : List.of(TINY, pairs)) {
+      for (var rules : List.of(Tokenizer.Rules.OPEN_CLIP, Tokenizer.Rules.OPENAI)) {
+        try (Tokenizer tokenizer = Tokenizer.find(source, CONTEXT, rules)) {
+          if (tokenizer == null) throw new AssertionError("no tokenizer");
+          ids.add(tokenizer.encode(texts));
+        }
+      }
+    }
+    assertTrue(Arrays.deepEquals(ids.get(0), ids.get(2)));
+    assertTrue(Arrays.deepEquals(ids.get(1), ids.get(3)));
+    assertArrayEquals(ids.get(0)[0], ids.get(1)[0]);
+    assertEquals(0, ids.get(0)[0][CONTEXT - 1], "padding");
+    // Each library knows the special token by its own name only.
+    assertArrayEquals(new long[] {638, 639, 639, 0}, Arrays.copyOf(ids.get(0)[2], 4));
+    assertArrayEquals(new long[] {638, 639, 639, 0}, Arrays.copyOf(ids.get(1)[1], 4));
+    assertTrue(ids.get(0)[1][1] < 638 && ids.get(1)[2][1] < 638);
+    try (Tokenizer tokenizer = open(TINY)) {
+      long[] own = tokenizer.encode(List.of("a photo of a dog's & cat")).clone()[0];
+      for (int i = 0; own[i] != 639; i++) assertEquals(own[i], ids.get(0)[0][i]);
+    }
+  }
+
   @Test
   void everyRowHasTheContextsLengthAndItsEndToken() {
     for (int context : new int[] {3, 16, CONTEXT}) {

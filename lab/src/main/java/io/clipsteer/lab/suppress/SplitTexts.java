@@ -54,7 +54,10 @@ final class SplitTexts {
     long[][] ids = tokenizer.encode(whole);
     int longest = 0;
     for (long[] row : ids) longest = Math.max(longest, end(tokenizer, row) + 1);
-    for (int i = 0; i < ids.length; i++) ids[i] = Arrays.copyOf(ids[i], longest);
+    // A tower that is not causal sees the padding.
+    if (tower.config().causal()) {
+      for (int i = 0; i < ids.length; i++) ids[i] = Arrays.copyOf(ids[i], longest);
+    }
     int[] places =
         Arrays.stream(tokenizer.encode(before)).mapToInt(row -> end(tokenizer, row)).toArray();
     try (Scope scope = Scope.open()) {
