@@ -83,7 +83,8 @@ final class DictionaryReader {
     if (!tensors.has("k")) return tensors.has("decoder.bias") ? "AutoEncoderNew" : "AutoEncoder";
     if (tensors.has("threshold") && tensors.scalar("threshold") < 0) return "AutoEncoderTopK";
     throw tensors.bad(
-        "is an AutoEncoderTopK or a BatchTopKSAE, which have the same tensors",
+        "no dict_class says whether it is an AutoEncoderTopK or a BatchTopKSAE, and their tensors"
+            + " are the same",
         "Put its config.json beside it");
   }
 
@@ -169,7 +170,7 @@ final class DictionaryReader {
 
   private static RuntimeException unknown(SaeTensors tensors, String type) {
     return tensors.bad(
-        "is a " + type,
+        "dict_class is " + type,
         "This version reads AutoEncoder, AutoEncoderNew, AutoEncoderTopK, BatchTopKSAE,"
             + " JumpReluAutoEncoder and MatryoshkaBatchTopKSAE");
   }

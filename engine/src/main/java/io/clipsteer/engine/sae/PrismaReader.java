@@ -26,6 +26,9 @@ final class PrismaReader {
   /** A field of PatchSAE's configuration that Prisma's has not. */
   private static final String PATCHSAE_FIELD = "block_layer";
 
+  private static final String FUNCTION = "activation_fn_str";
+  private static final String NORMALISATION = "normalize_activations";
+
   private PrismaReader() {}
 
   /** Whether a file of weights has a configuration inside or beside it. */
@@ -38,14 +41,23 @@ final class PrismaReader {
     String fields = file.metadata().get(TorchZip.CONFIGURATION);
     JsonObject inside = fields == null ? null : JsonObject.parse(fields, file.path() + " cfg");
     String type = file.metadata().getOrDefault(INSIDE, "");
-    // PatchSAE's field tells it where the configuration is a plain dictionary.
-    if (inside != null && (type.endsWith(PATCHSAE_CLASS) || inside.names(PATCHSAE_FIELD))) {
-      return patchSae(file, inside);
-    }
     // As Prisma: what is inside comes before what is beside it.
-    if (inside != null) return prisma(file, inside);
+    if (inside != null) {
+      // PatchSAE's field tells it where the configuration is a plain dictionary.
+      boolean theirs = inside.names(PATCHSAE_FIELD) && !inside.names(FUNCTION);
+      boolean patch = theirs || type.endsWith(PATCHSAE_CLASS);
+      return patch ? patchSae(file, inside) : prisma(file, inside);
+    }
     Path beside = file.path().resolveSibling(CONFIG);
-    if (Files.exists(beside)) return prisma(file, JsonObject.read(beside));
+    if (Files.exists(beside)) {
+      JsonObject config = JsonObject.read(beside);
+      if (!config.names(FUNCTION) && !config.names(NORMALISATION)) {
+        throw config.bad(
+            "has neither trainer, as dictionary_learning's, nor " + FUNCTION + ", as Prisma's",
+            "Put the configuration of this SAE beside it");
+      }
+      return prisma(file, config);
+    }
     throw JsonObject.parse("{}", file.path())
         .bad(
             "has weights but no configuration, so activation and normalisation are unknown",
@@ -63,7 +75,7 @@ final class PrismaReader {
     }
     config.refuse("hook_point_head_index", config.has("hook_point_head_index"), "an SAE on a head");
     List<String> notes = new ArrayList<>();
-    String function = config.text("activation_fn_str", "topk");
+    String function = config.text(FUNCTION, "topk");
     Integer k = k(config, function.equals("topk"));
     InputNormalisation normalisation = normalisation(config);
     String hook = HookNames.read(hook(config), notes);
@@ -94,9 +106,9 @@ final class PrismaReader {
 
   /** Prisma's default is layer_norm; its None, null in JSON, is no normalisation. */
   private static InputNormalisation normalisation(JsonObject config) {
-    String field = "normalize_activations";
-    config.nullMeansAbsent(field);
-    String name = config.text(field, config.names(field) ? "none" : "layer_norm");
+    config.nullMeansAbsent(NORMALISATION);
+    String absent = config.names(NORMALISATION) ? "none" : "layer_norm";
+    String name = config.text(NORMALISATION, absent);
     return switch (name) {
       case "layer_norm" -> new InputNormalisation.LayerNorm();
       case "none" -> new InputNormalisation.None();

@@ -148,13 +148,17 @@ public final class SaeFiles {
     try (TensorFile file = name.endsWith(".pt") ? TorchZip.open(path) : TensorFiles.open(path)) {
       Set<String> names = SaeTensors.named(file).keySet();
       if (file.metadata().containsKey(TorchZip.PREAMBLE)) return SaevReader.read(file);
-      if (names.contains("pre_bias")) return OpenAiReader.read(file);
+      if (names.contains("pre_bias") || names.contains("latent_bias")) {
+        return OpenAiReader.read(file);
+      }
       if (names.contains("encoder.weight")) return DictionaryReader.read(file);
       if (names.contains("W_enc")) {
         return isDictionary(file, names) ? DictionaryReader.read(file) : PrismaReader.read(file);
       }
       throw new InputException(
-          path, "holds no SAE that is known here: " + few(names), "Name an SAE's file or folder");
+          path,
+          "holds no SAE that is known here, neither W_enc nor encoder.weight: " + few(names),
+          "Name an SAE's file or folder");
     }
   }
 

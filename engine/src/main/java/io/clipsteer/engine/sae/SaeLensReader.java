@@ -64,6 +64,14 @@ final class SaeLensReader {
     try (TensorFile file = SafeTensors.open(folder.resolve(WEIGHTS));
         Scope scope = Scope.open()) {
       SaeTensors tensors = new SaeTensors(file, "W_enc", false);
+      SaeTensors.agree(config, "d_in", tensors.width());
+      SaeTensors.agree(config, "d_sae", tensors.features());
+      boolean tooMany = setting.k() != null && setting.k() > setting.f();
+      if (tooMany && setting.architecture().equals("topk")) {
+        throw config.bad(
+            "k is " + setting.k() + " of " + setting.f() + " features, and architecture is topk",
+            "Correct k");
+      }
       Sae sae = sae(setting, tensors, notes);
       notes.addAll(tensors.refuseUnused(Set.of()));
       Double active = SparsityFile.l0(folder.resolve(SPARSITY), setting.f());
@@ -154,7 +162,9 @@ final class SaeLensReader {
     }
     String precision = config.text("dtype", "float32").replaceFirst("^torch\\.", "");
     if (!Set.of("float32", "float64", "float16", "bfloat16").contains(precision)) {
-      throw config.wrong("dtype", "a floating point type that SAELens knows");
+      throw config.bad(
+          "dtype is " + precision + ", which is no floating point type that SAELens knows",
+          "Quantised SAEs are not read: multiply by the scale and save them as float32");
     }
     String reshape = config.text("reshape_activations", "none");
     config.refuse("reshape_activations", !reshape.equals("none"), "an SAE on attention heads");
@@ -204,7 +214,8 @@ final class SaeLensReader {
     if (function.isEmpty() || function.equals("relu")) return architecture;
     if (!function.equals("topk")) {
       throw config.bad(
-          "activation function \"" + function + "\"", "This version reads relu and topk");
+          "activation_fn_str or activation_fn is \"" + function + "\"",
+          "This version reads relu and topk");
     }
     if (architecture.equals("jumprelu")) {
       throw config.bad("architecture is jumprelu and the activation function topk", "Correct one");
