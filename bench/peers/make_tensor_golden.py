@@ -117,7 +117,8 @@ def training_checkpoint():
     golden("namespace.pt",
            {"cfg": ns, "score": numpy.float64(0.5), "state_dict": {"W_enc": torch.ones(2, 3)}},
            {"W_enc": torch.ones(2, 3)},
-           {"cfg": "argparse.Namespace", "cfg.lr": "0.1",
+           {"cfg": "argparse.Namespace",
+            "cfg fields": '{"lr":0.1,"path":{"__class__":"pathlib.PurePosixPath"},"inner":{"a":[1]}}',
             "ignored_globals": "_codecs.encode, argparse.Namespace, "
                                "numpy._core.multiarray.scalar, numpy.dtype, pathlib.PurePosixPath"})
     golden("nested_plain.pt",

@@ -288,7 +288,7 @@ final class SaeCommand implements Runnable {
       } catch (InputException e) {
         throw new InputException(
             path,
-            "says that its activations come from " + claims.hookName(),
+            "its files say where its activations come from: " + e.getMessage(),
             "Give the place in our words: --hook blocks.7.hook_resid_post",
             e);
       }

@@ -50,7 +50,7 @@ final class TrainOptions {
       paramLabel = "L0",
       description = {
         "Active features a token that each relu or jumprelu SAE's penalty is steered to, from the",
-        "one given: 32,64,128 trains three."
+        "one given: 32,64,128 trains three. SAEs of other kinds are trained once, by their k."
       })
   private List<Double> targets = List.of();
 
@@ -67,7 +67,8 @@ final class TrainOptions {
       names = "--encoder-product",
       defaultValue = "fp32",
       description = {
-        "fp32, or bf16 (topk alone): a faster product proposes features, whose activations are",
+        "fp32, or bf16 (of topk SAEs; others keep fp32): a faster product proposes features, whose"
+            + " activations are",
         "then computed exactly (default: ${DEFAULT-VALUE})."
       })
   private String encoderProduct;
@@ -140,7 +141,8 @@ final class TrainOptions {
       defaultValue = "0",
       paramLabel = "N",
       description = {
-        "Every N steps, dead features start anew at tokens that are reconstructed badly; 0: never",
+        "Every N steps, dead features start anew at tokens that are reconstructed badly; 0: never.",
+        "Matryoshka SAEs are not resampled",
         "(default: ${DEFAULT-VALUE})."
       })
   private int resampleSteps;
@@ -238,39 +240,41 @@ final class TrainOptions {
     };
   }
 
-  /** Every kind, with every target where there are any, at every layer. */
+  /** Every kind at every layer: one with a penalty at every target, where there are any. */
   private List<SaeSpec> specs(boolean texts) {
+    List<SaeVariant> variants = saes.stream().map(SaeVariant::parse).toList();
+    for (double target : targets) {
+      if (!(target > 0 && target < 1e6)) {
+        throw new InputException("--target-l0 " + target, "not above 0", "Try 32");
+      }
+    }
+    if (!targets.isEmpty() && variants.stream().noneMatch(TrainOptions::isPenalised)) {
+      throw new InputException(
+          "--target-l0",
+          variants.getFirst().spelling() + " has no penalty to steer",
+          "Use it with relu:l1=… or jumprelu:l0=…; the others have their k");
+    }
     List<SaeSpec> specs = new ArrayList<>();
     for (HookPoint point : Layers.points(layers, site, texts)) {
-      for (String sae : saes) {
-        SaeVariant variant = SaeVariant.parse(sae);
-        if (targets.isEmpty()) {
+      for (SaeVariant variant : variants) {
+        if (targets.isEmpty() || !isPenalised(variant)) {
           specs.add(new SaeSpec(point, variant));
           continue;
         }
-        for (double target : targets) specs.add(targeted(point, variant, target));
+        for (double target : targets) specs.add(new SaeSpec(point, variant, target));
       }
     }
     return specs;
   }
 
-  private static SaeSpec targeted(HookPoint point, SaeVariant variant, double target) {
-    if (!(target > 0 && target < 1e6)) {
-      throw new InputException("--target-l0 " + target, "not above 0", "Try 32");
-    }
-    boolean penalised =
-        switch (variant) {
-          case SaeVariant.Relu relu -> relu.l1() > 0;
-          case SaeVariant.JumpRelu jump -> jump.l0() > 0;
-          case SaeVariant.TopK top -> false;
-          case SaeVariant.BatchTopK top -> false;
-          case SaeVariant.Matryoshka top -> false;
-        };
-    if (penalised) return new SaeSpec(point, variant, target);
-    throw new InputException(
-        "--target-l0",
-        variant.spelling() + " has no penalty to steer",
-        "Use it with relu:l1=… or jumprelu:l0=…; the others have their k");
+  private static boolean isPenalised(SaeVariant variant) {
+    return switch (variant) {
+      case SaeVariant.Relu relu -> relu.l1() > 0;
+      case SaeVariant.JumpRelu jump -> jump.l0() > 0;
+      case SaeVariant.TopK top -> false;
+      case SaeVariant.BatchTopK top -> false;
+      case SaeVariant.Matryoshka top -> false;
+    };
   }
 
   private static void atLeast(String option, long value, long low, long high) {

@@ -36,8 +36,8 @@ def attach(model, file=FILE):
         w = {name: tensor.to(x.device) for name, tensor in weights.items()}
         z, sigma = x[:, start:stop].float(), 1.0
         if notes["normalisation"] == "layer_norm":
-            sigma = z.std(-1, keepdim=True) + 1e-5
-            z = (z - z.mean(-1, keepdim=True)) / sigma
+            sigma = z.std(-1, keepdim=True)
+            z = (z - z.mean(-1, keepdim=True)) / (sigma + 1e-5)
         p = z @ w["encoder"] + w["bias"]
         active = torch.where(p > w["thresholds"], p, torch.zeros_like(p))
         moved = w["values"] - active

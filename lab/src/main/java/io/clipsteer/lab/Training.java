@@ -13,6 +13,7 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
 import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
+import io.clipsteer.engine.sae.StoredSae;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -230,17 +232,31 @@ public final class Training {
             features + " features (width " + width + " × expansion " + config.expansion() + ")",
             "Choose k at most the features, and an expansion that fits into memory");
       }
-      if (config.encoderProduct() != DType.F32 && !(spec.variant() instanceof SaeVariant.TopK)) {
-        throw new InputException(
-            spec.variant().spelling(),
-            "cannot be trained with a bf16 encoder product",
-            "Leave --encoder-product out");
-      }
-      if (config.resampleSteps() > 0 && spec.variant() instanceof SaeVariant.Matryoshka) {
-        throw new InputException(
-            spec.variant().spelling(), "cannot be resampled", "Leave --resample-steps out");
-      }
     }
+    String all =
+        config.saes().stream()
+            .map(spec -> spec.variant().spelling())
+            .distinct()
+            .collect(Collectors.joining(", "));
+    if (config.encoderProduct() != DType.F32
+        && config.saes().stream().noneMatch(spec -> hasProduct(spec.variant()))) {
+      throw new InputException(
+          all, "cannot be trained with a bf16 encoder product", "Leave --encoder-product out");
+    }
+    if (config.resampleSteps() > 0
+        && config.saes().stream().noneMatch(spec -> isResampled(spec.variant()))) {
+      throw new InputException(all, "cannot be resampled", "Leave --resample-steps out");
+    }
+  }
+
+  /** Whether {@code encoderProduct} has a use; the others' product is F32. */
+  private static boolean hasProduct(SaeVariant variant) {
+    return variant instanceof SaeVariant.TopK;
+  }
+
+  /** Whether {@code resampleSteps} has a use; the others are not resampled. */
+  private static boolean isResampled(SaeVariant variant) {
+    return !(variant instanceof SaeVariant.Matryoshka);
   }
 
   /**
@@ -261,14 +277,14 @@ public final class Training {
               feed.width(),
               features,
               config.normalisation(),
-              config.encoderProduct(),
+              hasProduct(spec.variant()) ? config.encoderProduct() : DType.F32,
               config.clip(),
               config.deadTokens(),
-              config.resampleSteps(),
+              isResampled(spec.variant()) ? config.resampleSteps() : 0,
               config.centre(),
               seed(spec));
       try (Scope scope = Scope.open()) {
-        trainers.add(config.start() == null ? fresh(own, spec) : tuned(own, config.start()));
+        trainers.add(config.start() == null ? fresh(own, spec) : tuned(own, spec, config.start()));
       }
     }
     State begun = keeper.begun();
@@ -303,8 +319,16 @@ public final class Training {
         "Training diverged: lower --lr");
   }
 
-  private SaeTrainer tuned(SaeTrainer.Config own, Path folder) {
-    try (Sae sae = SaeFiles.read(folder)) {
+  private SaeTrainer tuned(SaeTrainer.Config own, SaeSpec spec, Path folder) {
+    try (StoredSae stored = SaeFiles.open(folder)) {
+      Sae sae = stored.sae();
+      String hook = stored.claims().hookName();
+      if (hook != null && !hook.equals(spec.point().peerName())) {
+        throw new InputException(
+            folder,
+            "is an SAE at " + hook + ", and the training reads " + spec.point(),
+            "Train at its own hook point, or name the folder of an SAE at " + spec.point());
+      }
       if (sae.width() != own.width() || sae.features() != own.features()) {
         throw new InputException(
             folder,

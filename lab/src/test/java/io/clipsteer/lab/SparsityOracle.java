@@ -86,11 +86,13 @@ final class SparsityOracle {
     Sae sae = one.sae();
     double shift = 0;
     double scale = 1;
+    double divisor = 1;
     if (sae.normalisation() instanceof InputNormalisation.LayerNorm) {
       shift = Arrays.stream(x).average().orElseThrow();
       double square = 0;
       for (double value : x) square += (value - shift) * (value - shift);
-      scale = Math.sqrt(square / (width - 1)) + 1e-5;
+      scale = Math.sqrt(square / (width - 1));
+      divisor = scale + 1e-5;
     }
     float[] encoder = sae.encoder().toFloats();
     float[] decoder = sae.decoder().toFloats();
@@ -101,7 +103,7 @@ final class SparsityOracle {
     for (int k = 0; k < features; k++) {
       f[k] = encoderBias[k];
       for (int j = 0; j < width; j++) {
-        double z = (x[j] - shift) / scale - (sae.subtractsDecoderBias() ? bias[j] : 0);
+        double z = (x[j] - shift) / divisor - (sae.subtractsDecoderBias() ? bias[j] : 0);
         f[k] += z * encoder[j * features + k];
       }
     }

@@ -41,7 +41,7 @@ public final class JsonObject {
   private final Object where;
   private final Set<String> read = new TreeSet<>();
   private final Map<String, JsonObject> children = new LinkedHashMap<>();
-  private Set<String> nulls = Set.of();
+  private final Set<String> nulls = new TreeSet<>();
   private boolean closed;
 
   private JsonObject(JsonNode node, Object where) {
@@ -97,7 +97,7 @@ public final class JsonObject {
 
   /** Names the fields whose null is, for the library that wrote them, the same as their absence. */
   public JsonObject nullMeansAbsent(String... names) {
-    nulls = Set.of(names);
+    nulls.addAll(List.of(names));
     return this;
   }
 
@@ -233,6 +233,21 @@ public final class JsonObject {
     if (child == null) return null;
     if (!child.isString()) throw wrong(name, "a text");
     return child.asString();
+  }
+
+  /** A text that is told and not computed with; null when absent, null or of another kind. */
+  public @Nullable String toldText(String name) {
+    read.add(name);
+    JsonNode child = node.get(name);
+    return child != null && child.isString() ? child.asString() : null;
+  }
+
+  /** A finite number that is told and not computed with; null when absent or of another kind. */
+  public @Nullable Double toldNumber(String name) {
+    read.add(name);
+    JsonNode child = node.get(name);
+    boolean number = child != null && child.isNumber() && Double.isFinite(child.asDouble());
+    return number ? (Double) child.asDouble() : null;
   }
 
   /** A side, written as one number or as two equal ones. */

@@ -11,20 +11,31 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Names the tensors of a checkpoint. A dictionary's tensors are called by their keys, those of
  * nested dictionaries and lists by dotted paths; when the top has a {@code state_dict}, {@code
  * model_state_dict} or {@code model} with tensors, only that one counts; a TorchScript object's
  * tensors are called by the path of attributes. {@code module.} goes when every name has it.
- * Numbers and texts on the way become metadata, and so do those of a {@code cfg} beside the state,
- * a dictionary or an unknown object: {@code cfg} is then its class, {@code cfg.k} a field.
+ * Numbers and texts on the way become metadata. A {@code cfg} beside the state, a dictionary or an
+ * unknown object, becomes two entries: {@code cfg} is its class, {@link TorchZip#CONFIGURATION} its
+ * fields.
  */
 final class TorchNames {
   private static final List<String> STATES = List.of("state_dict", "model_state_dict", "model");
 
   /** What a checkpoint calls the configuration beside its state. */
-  private static final String CONFIGURATION = "cfg";
+  private static final String CFG = "cfg";
+
+  /** Stands for a Python object in the configuration: its class. */
+  private static final String CLASS = "__class__";
+
+  /** Values may hold themselves. */
+  private static final int MAX_FIELDS_DEPTH = 8;
 
   private static final int MAX_DEPTH = 64;
 
@@ -154,29 +165,45 @@ final class TorchNames {
     open.push(new Level(container, values, prefix));
   }
 
-  /** The plain fields of a configuration that lies beside the state, one dictionary deep. */
+  /** The fields of a configuration that lies beside the state. */
   private void noteFields(String name, Pickled value) {
-    if (!name.equals(CONFIGURATION)) return;
+    if (!name.equals(CFG)) return;
     Pickled.Dict fields = value instanceof Pickled.Opaque o ? o.state() : dict(value);
     if (value instanceof Pickled.Opaque o) metadata.put(name, o.what());
-    if (fields == null) return;
-    noteAll(name, fields);
-    for (int i = 0; i < fields.pairs().size(); i += 2) {
-      Pickled.Dict inner = dict(fields.pairs().get(i + 1));
-      String key = key(fields.pairs().get(i));
-      if (inner != null && key != null) noteAll(name(name, key), inner);
-    }
+    if (fields != null) metadata.put(TorchZip.CONFIGURATION, json(fields, 0).toString());
   }
 
-  private void noteAll(String prefix, Pickled.Dict fields) {
-    for (int i = 0; i < fields.pairs().size(); i += 2) {
-      budget.spend(16);
-      String key = key(fields.pairs().get(i));
-      Pickled value = fields.pairs().get(i + 1);
-      if (key == null) continue;
-      if (value == Pickled.Constant.TRUE) note(name(prefix, key), new Pickled.Text("true"));
-      else note(name(prefix, key), value);
-    }
+  /** As JSON, so that None, True, numbers and texts stay apart. What is no plain value is named. */
+  private JsonNode json(Pickled value, int depth) {
+    budget.spend(128);
+    JsonNodeFactory make = JsonNodeFactory.instance;
+    if (depth == MAX_FIELDS_DEPTH) return make.stringNode("nested too deep");
+    return switch (value) {
+      case Pickled.Constant c when c == Pickled.Constant.NONE -> make.nullNode();
+      case Pickled.Constant c -> make.booleanNode(c == Pickled.Constant.TRUE);
+      case Pickled.Int i -> make.numberNode(i.value());
+      case Pickled.Real r -> make.numberNode(r.value());
+      case Pickled.Text t -> make.stringNode(t.value());
+      case Pickled.Sequence s -> {
+        ArrayNode array = make.arrayNode();
+        for (Pickled item : s.items()) array.add(json(item, depth + 1));
+        yield array;
+      }
+      case Pickled.Dict d -> {
+        ObjectNode object = make.objectNode();
+        for (int i = 0; i < d.pairs().size(); i += 2) {
+          String key = key(d.pairs().get(i));
+          JsonNode field = json(d.pairs().get(i + 1), depth + 1);
+          object.set(key == null ? "a key that is no name" : key, field);
+        }
+        yield object;
+      }
+      case Pickled.Opaque o -> make.objectNode().put(CLASS, o.what());
+      case Pickled.Global g -> make.objectNode().put(CLASS, g.full());
+      case Pickled.Tensor t -> make.objectNode().put(CLASS, "a tensor");
+      case Pickled.Storage t -> make.objectNode().put(CLASS, "a tensor");
+      case Pickled.Instance t -> make.objectNode().put(CLASS, "an object");
+    };
   }
 
   private static Pickled.@Nullable Dict dict(Pickled value) {

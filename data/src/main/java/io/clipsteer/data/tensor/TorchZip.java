@@ -31,6 +31,13 @@ public final class TorchZip {
   /** Metadata: text that stood before the archive, such as saev's line of JSON. */
   public static final String PREAMBLE = "preamble";
 
+  /**
+   * Metadata: the fields of a {@code cfg} beside the state, as a JSON object; None is null, a
+   * Python object that is no plain value is {@code {"__class__": name}}. {@code cfg} is its own
+   * class.
+   */
+  public static final String CONFIGURATION = "cfg fields";
+
   private static final long MAX_PICKLE = 256L << 20;
   private static final long MAX_PREAMBLE = 1 << 16;
 

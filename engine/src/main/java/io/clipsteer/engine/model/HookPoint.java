@@ -4,6 +4,7 @@ package io.clipsteer.engine.model;
 import io.clipsteer.data.InputException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A place in a tower where a value [b,t,d] can be read, changed, stopped at and continued from.
@@ -14,7 +15,11 @@ import java.util.regex.Pattern;
  */
 public record HookPoint(TowerKind tower, int layer, Site site) {
   private static final Pattern NAME =
-      Pattern.compile("(text\\.)?blocks\\.(\\d{1,4})\\.(hook_resid_post|hook_mlp_out)");
+      Pattern.compile(
+          "(text\\.)?blocks\\.(\\d{1,4})\\.(hook_resid_post|hook_mlp_out|hook_resid_pre)");
+
+  /** What comes before a block is what comes after the one before it. */
+  private static final String BEFORE = "hook_resid_pre";
 
   /** The vision tower's residual stream after block {@code layer}. */
   public static HookPoint residPost(int layer) {
@@ -26,16 +31,34 @@ public record HookPoint(TowerKind tower, int layer, Site site) {
     return new HookPoint(TowerKind.VISION, layer, Site.MLP_OUT);
   }
 
-  /** Reads {@code blocks.7.hook_resid_post}; the text tower's names begin with {@code text.}. */
+  /**
+   * Reads {@code blocks.7.hook_resid_post}; the text tower's names begin with {@code text.}. What
+   * {@code blocks.7.hook_resid_pre} names is {@code blocks.6.hook_resid_post}.
+   *
+   * @throws InputException when it is none, or the input of block 0, which is no hook point here
+   */
   public static HookPoint parse(String name) {
-    Matcher m = NAME.matcher(name);
-    if (!m.matches()) {
+    HookPoint point = find(name);
+    if (point != null) return point;
+    if (NAME.matcher(name).matches()) {
       throw new InputException(
-          name, "not a hook point", "Write blocks.7.hook_resid_post or blocks.7.hook_mlp_out");
+          name,
+          "is the embedding before block 0, which this program cannot read or change",
+          "Take an SAE at the output of a block");
     }
+    throw new InputException(
+        name, "not a hook point", "Write blocks.7.hook_resid_post or blocks.7.hook_mlp_out");
+  }
+
+  /** The same; null when it is none of this program's. */
+  public static @Nullable HookPoint find(String name) {
+    Matcher m = NAME.matcher(name);
+    if (!m.matches()) return null;
+    int layer = Integer.parseInt(m.group(2)) - (m.group(3).equals(BEFORE) ? 1 : 0);
+    if (layer < 0) return null;
     return new HookPoint(
         m.group(1) == null ? TowerKind.VISION : TowerKind.TEXT,
-        Integer.parseInt(m.group(2)),
+        layer,
         m.group(3).equals(Site.MLP_OUT.peerName()) ? Site.MLP_OUT : Site.RESID_POST);
   }
 

@@ -182,16 +182,15 @@ public record CompiledEdit(
     if (layerNorm) {
       String centred = graph.op("Sub", x, graph.mean(x, 2, true));
       double d = encoder.size(0);
-      // The unbiased standard deviation plus 1e-5, as InputNormalisation.LayerNorm.
+      // Divided by the unbiased standard deviation plus 1e-5, undone without, as LayerNorm.
       String variance =
           graph.op(
               "Mul",
               graph.mean(graph.op("Mul", centred, centred), 2, true),
               graph.number(d / (d - 1)));
-      scale =
-          graph.op(
-              "Add", graph.op("Sqrt", variance), graph.number(InputNormalisation.LayerNorm.EPS));
-      z = graph.op("Div", centred, scale);
+      scale = graph.op("Sqrt", variance);
+      String eps = graph.number(InputNormalisation.LayerNorm.EPS);
+      z = graph.op("Div", centred, graph.op("Add", scale, eps));
     }
     String p =
         graph.op("Add", graph.op("MatMul", z, graph.constant(encoder)), graph.constant(bias));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae;
 
+import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -9,34 +10,70 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.JsonNode;
 
 /** dictionary_learning's {@code ae.pt} with {@code config.json}; sae-for-vlm writes the same. */
 final class DictionaryReader {
   private static final String CONFIG = "config.json";
 
+  /** Above it in {@code config.json}; what lies beside it is about data. */
+  static final String TRAINER = "trainer";
+
   private DictionaryReader() {}
 
+  /** Whether the configuration beside a file of weights is dictionary_learning's. */
+  static boolean isBeside(Path weights) {
+    Path beside = weights.resolveSibling(CONFIG);
+    return Files.exists(beside) && JsonObject.read(beside).names(TRAINER);
+  }
+
   static StoredSae read(TensorFile file) {
-    Path beside = file.path().resolveSibling(CONFIG);
-    SaeConfig trainer = Files.exists(beside) ? SaeConfig.read(beside).object("trainer") : null;
-    String type = trainer == null ? null : trainer.textOrNull("dict_class");
+    JsonObject trainer = trainer(file.path().resolveSibling(CONFIG));
     List<String> notes = new ArrayList<>();
     try (Scope scope = Scope.open()) {
-      boolean linear = file.tensors().containsKey("encoder.weight");
+      boolean linear = SaeTensors.named(file).containsKey("encoder.weight");
       SaeTensors tensors = new SaeTensors(file, linear ? "encoder.weight" : "W_enc", linear);
+      String type = null;
+      String hook = null;
+      String model = null;
+      Integer k = tensors.has("k") ? (Integer) tensors.count("k") : null;
       if (trainer != null) {
-        trainer.agree("activation_dim", tensors.width());
-        trainer.agree("dict_size", tensors.features());
+        type = trainer.textOrNull("dict_class");
+        agree(trainer, tensors, k);
+        hook = HookNames.read(trainer.toldText("submodule_name"), notes);
+        model = trainer.toldText("lm_name");
+        trainer.refuseUnread(HarmlessFields.DICTIONARY_LEARNING);
       }
       String known = type == null ? guess(tensors, linear) : type;
-      Integer k = tensors.has("k") ? (Integer) tensors.count("k") : null;
       Sae sae = linear ? linear(tensors, known, k, notes) : plain(tensors, known, k, notes);
-      String hook = hook(trainer);
+      // A threshold beside k is what AutoEncoderTopK can be told to use instead of k.
+      notes.addAll(
+          tensors.refuseUnused(known.equals("AutoEncoderTopK") ? Set.of("threshold") : Set.of()));
       return new StoredSae(
           sae.release(scope),
-          new SaeClaims(SaeFormat.DICTIONARY_LEARNING, hook, model(trainer), k, Map.of(), notes));
+          new SaeClaims(SaeFormat.DICTIONARY_LEARNING, hook, model, k, Map.of(), notes));
+    }
+  }
+
+  /** The configuration of the training; null when there is none. */
+  private static @Nullable JsonObject trainer(Path file) {
+    if (!Files.exists(file)) return null;
+    JsonObject config = JsonObject.read(file);
+    if (!config.names(TRAINER)) {
+      throw config.bad(
+          "it has no trainer, so it does not belong to this SAE of dictionary_learning",
+          "Restore the file, or move it away");
+    }
+    return config.object(TRAINER);
+  }
+
+  private static void agree(JsonObject trainer, SaeTensors tensors, @Nullable Integer k) {
+    SaeTensors.agree(trainer, "activation_dim", tensors.width());
+    SaeTensors.agree(trainer, "dict_size", tensors.features());
+    Integer told = SaeTensors.kOrNull(trainer, "k");
+    if (told != null && k != null && !told.equals(k)) {
+      throw trainer.bad("k is " + told + ", but the weights have " + k, "Restore the file");
     }
   }
 
@@ -46,7 +83,8 @@ final class DictionaryReader {
     if (!tensors.has("k")) return tensors.has("decoder.bias") ? "AutoEncoderNew" : "AutoEncoder";
     if (tensors.has("threshold") && tensors.scalar("threshold") < 0) return "AutoEncoderTopK";
     throw tensors.bad(
-        "is an AutoEncoderTopK or a BatchTopKSAE, which have the same tensors",
+        "no dict_class says whether it is an AutoEncoderTopK or a BatchTopKSAE, and their tensors"
+            + " are the same",
         "Put its config.json beside it");
   }
 
@@ -77,6 +115,7 @@ final class DictionaryReader {
       }
       default -> throw unknown(tensors, type);
     }
+    refuseK(tensors, k, type.equals("AutoEncoder") || adds);
     return new Sae(
         activation,
         new InputNormalisation.None(),
@@ -94,7 +133,13 @@ final class DictionaryReader {
     int f = tensors.features();
     boolean jump = type.equals("JumpReluAutoEncoder");
     if (!jump && !type.equals("MatryoshkaBatchTopKSAE")) throw unknown(tensors, type);
+    refuseK(tensors, k, jump);
     SaeActivation activation = jump ? tensors.jump("threshold") : batch(tensors, k, notes);
+    if (!jump && tensors.has("group_sizes") && tensors.sum("group_sizes") != f) {
+      throw tensors.bad(
+          "group_sizes are " + tensors.sum("group_sizes") + " of " + f + " features",
+          "Fetch the file again");
+    }
     Tensor encoder = tensors.get("W_enc", d, f);
     return new Sae(
         activation,
@@ -106,10 +151,16 @@ final class DictionaryReader {
         !jump);
   }
 
+  private static void refuseK(SaeTensors tensors, @Nullable Integer k, boolean strange) {
+    if (strange && k != null) {
+      throw tensors.bad("has the tensor k, which its class has not", "Correct dict_class");
+    }
+  }
+
   private static SaeActivation batch(SaeTensors tensors, @Nullable Integer k, List<String> notes) {
+    if (k == null) throw tensors.bad("tensor k is missing", "Fetch the file again");
     float threshold = tensors.scalar("threshold");
     if (threshold >= 0) return tensors.jump(threshold);
-    if (k == null) throw tensors.bad("has neither threshold nor k", "Fetch the file again");
     notes.add(
         "its threshold was never calibrated, so it is read as TopK with k = "
             + k
@@ -119,20 +170,8 @@ final class DictionaryReader {
 
   private static RuntimeException unknown(SaeTensors tensors, String type) {
     return tensors.bad(
-        "is a " + type,
+        "dict_class is " + type,
         "This version reads AutoEncoder, AutoEncoderNew, AutoEncoderTopK, BatchTopKSAE,"
             + " JumpReluAutoEncoder and MatryoshkaBatchTopKSAE");
-  }
-
-  private static @Nullable String hook(@Nullable SaeConfig trainer) {
-    if (trainer == null) return null;
-    JsonNode name = trainer.node().path("submodule_name");
-    return name.isString() ? name.asString() : null;
-  }
-
-  private static @Nullable String model(@Nullable SaeConfig trainer) {
-    if (trainer == null) return null;
-    JsonNode name = trainer.node().path("lm_name");
-    return name.isString() ? name.asString() : null;
   }
 }

@@ -7,7 +7,7 @@ import io.clipsteer.engine.Tensor;
 
 /**
  * What is done to an activation before the SAE sees it, and undone on what the SAE gives back:
- * {@code z = (x − shift) / scale}, {@code x̂ = ẑ · scale + shift}.
+ * {@code x̂ = ẑ · scale + shift}.
  */
 public sealed interface InputNormalisation {
   /**
@@ -103,17 +103,20 @@ public sealed interface InputNormalisation {
     }
   }
 
-  /** Per token: minus its mean, divided by its unbiased standard deviation plus 1e-5. */
+  /**
+   * Per token: minus its mean, divided by its unbiased standard deviation plus 1e-5. It is undone
+   * with the standard deviation alone, as SAELens, ViT-Prisma and OpenAI's sparse_autoencoder do.
+   */
   record LayerNorm() implements InputNormalisation {
-    /** What is added to the standard deviation. */
+    /** What is added to the standard deviation before it divides. */
     static final double EPS = 1e-5;
 
     @Override
     public Normalised apply(Tensor x) {
       Tensor mean = x.mean(1, true);
       Tensor centred = x.sub(mean);
-      Tensor scale = centred.std(1).addInPlace(EPS);
-      return new Normalised(centred.divInPlace(scale), mean, scale);
+      Tensor scale = centred.std(1);
+      return new Normalised(centred.divInPlace(scale.copy().addInPlace(EPS)), mean, scale);
     }
 
     @Override

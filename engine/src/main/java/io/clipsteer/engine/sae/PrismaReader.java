@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae;
 
-import io.clipsteer.data.InputException;
+import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.data.tensor.TorchZip;
 import io.clipsteer.engine.Scope;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * ViT-Prisma's weights with {@code config.json} beside them; its checkpoints, and PatchSAE's, whose
@@ -24,83 +23,121 @@ final class PrismaReader {
   private static final String INSIDE = "cfg";
   private static final String PATCHSAE_CLASS = "sae_training.config.ViTSAERunnerConfig";
 
+  /** A field of PatchSAE's configuration that Prisma's has not. */
+  private static final String PATCHSAE_FIELD = "block_layer";
+
+  private static final String FUNCTION = "activation_fn_str";
+  private static final String NORMALISATION = "normalize_activations";
+
   private PrismaReader() {}
 
-  static StoredSae read(TensorFile file) {
-    Path beside = file.path().resolveSibling(CONFIG);
-    String type = file.metadata().get(INSIDE);
-    if (type != null && type.endsWith(PATCHSAE_CLASS)) return patchSae(file, inside(file));
-    SaeConfig config;
-    if (Files.exists(beside)) {
-      config = SaeConfig.read(beside);
-    } else {
-      config = inside(file);
-      // PatchSAE's field, also where the configuration is a plain dictionary.
-      if (config.has("block_layer")) return patchSae(file, config);
-      if (!config.has("activation_fn_str") && !config.has("normalize_activations")) {
-        throw new InputException(
-            file.path(),
-            "has weights but no configuration, so activation and normalisation are unknown",
-            "Put its config.json beside it");
-      }
-    }
-    return prisma(file, config);
+  /** Whether a file of weights has a configuration inside or beside it. */
+  static boolean hasConfiguration(TensorFile file) {
+    return file.metadata().containsKey(TorchZip.CONFIGURATION)
+        || Files.exists(file.path().resolveSibling(CONFIG));
   }
 
-  private static StoredSae prisma(TensorFile file, SaeConfig config) {
+  static StoredSae read(TensorFile file) {
+    String fields = file.metadata().get(TorchZip.CONFIGURATION);
+    JsonObject inside = fields == null ? null : JsonObject.parse(fields, file.path() + " cfg");
+    String type = file.metadata().getOrDefault(INSIDE, "");
+    // As Prisma: what is inside comes before what is beside it.
+    if (inside != null) {
+      // PatchSAE's field tells it where the configuration is a plain dictionary.
+      boolean theirs = inside.names(PATCHSAE_FIELD) && !inside.names(FUNCTION);
+      boolean patch = theirs || type.endsWith(PATCHSAE_CLASS);
+      return patch ? patchSae(file, inside) : prisma(file, inside);
+    }
+    Path beside = file.path().resolveSibling(CONFIG);
+    if (Files.exists(beside)) {
+      JsonObject config = JsonObject.read(beside);
+      if (!config.names(FUNCTION) && !config.names(NORMALISATION)) {
+        throw config.bad(
+            "has neither trainer, as dictionary_learning's, nor " + FUNCTION + ", as Prisma's",
+            "Put the configuration of this SAE beside it");
+      }
+      return prisma(file, config);
+    }
+    throw JsonObject.parse("{}", file.path())
+        .bad(
+            "has weights but no configuration, so activation and normalisation are unknown",
+            "Put its config.json beside it");
+  }
+
+  private static StoredSae prisma(TensorFile file, JsonObject config) {
+    config.nullMeansAbsent("is_transcoder", "cls_token_only", "use_patches_only");
     String architecture = config.text("architecture", "standard");
     boolean transcoder = config.flag("is_transcoder", false);
     if (transcoder || !architecture.equals("standard")) {
-      throw config.unknown(
+      throw config.bad(
           "is a " + (transcoder ? "transcoder" : "SAE of architecture \"" + architecture + "\""),
           "This version reads Prisma's standard SAEs");
     }
-    // Prisma's own defaults stand where a field is absent.
-    String function = config.text("activation_fn_str", "topk");
-    String normalise = config.text("normalize_activations", "layer_norm");
-    InputNormalisation normalisation =
-        switch (normalise.toLowerCase(Locale.ROOT)) {
-          case "layer_norm" -> new InputNormalisation.LayerNorm();
-          case "none" -> new InputNormalisation.None();
-          default ->
-              throw config.unknown(
-                  "normalize_activations \"" + normalise + "\"",
-                  "This version reads none and layer_norm");
-        };
-    Integer k = function.equals("topk") ? (Integer) k(config) : null;
+    config.refuse("hook_point_head_index", config.has("hook_point_head_index"), "an SAE on a head");
+    List<String> notes = new ArrayList<>();
+    String function = config.text(FUNCTION, "topk");
+    Integer k = k(config, function.equals("topk"));
+    InputNormalisation normalisation = normalisation(config);
+    String hook = HookNames.read(hook(config), notes);
+    String model = config.toldText("model_name");
+    String tokens = tokens(config);
     try (Scope scope = Scope.open()) {
       SaeTensors tensors = new SaeTensors(file, "W_enc", false);
-      config.agree("d_in", tensors.width());
+      SaeTensors.agree(config, "d_in", tensors.width());
+      SaeTensors.agree(config, "d_sae", tensors.features());
+      config.refuseUnread(HarmlessFields.PRISMA);
       SaeActivation activation =
           switch (function) {
             case "relu" -> new SaeActivation.Relu();
             case "topk" -> tensors.topK(k == null ? 1 : k);
             default ->
-                throw config.unknown(
+                throw config.bad(
                     "activation_fn_str \"" + function + "\"", "This version reads relu and topk");
           };
-      Sae sae = sae(tensors, activation, normalisation).release(scope);
+      Sae sae = sae(tensors, activation, normalisation);
+      notes.addAll(tensors.refuseUnused(Set.of()));
       SaeClaims claims =
-          new SaeClaims(
-              SaeFormat.PRISMA, hook(config), plain(config, "model_name"), k, Map.of(), List.of());
+          new SaeClaims(SaeFormat.PRISMA, hook, model, k, Map.of(), notes).withTokens(tokens);
       Double active = SparsityFile.l0(sparsity(file.path()), tensors.features());
       if (active != null) claims = claims.withQuality(Map.of("l0", active));
-      return new StoredSae(sae, claims.withTokens(tokens(config)));
+      return new StoredSae(sae.release(scope), claims);
     }
   }
 
-  private static StoredSae patchSae(TensorFile file, SaeConfig config) {
+  /** Prisma's default is layer_norm; its None, null in JSON, is no normalisation. */
+  private static InputNormalisation normalisation(JsonObject config) {
+    config.nullMeansAbsent(NORMALISATION);
+    String absent = config.names(NORMALISATION) ? "none" : "layer_norm";
+    String name = config.text(NORMALISATION, absent);
+    return switch (name) {
+      case "layer_norm" -> new InputNormalisation.LayerNorm();
+      case "none" -> new InputNormalisation.None();
+      default ->
+          throw config.bad(
+              "normalize_activations \"" + name + "\"", "This version reads none and layer_norm");
+    };
+  }
+
+  private static StoredSae patchSae(TensorFile file, JsonObject config) {
+    config.nullMeansAbsent("gated_sae");
+    if (config.flag("gated_sae", false)) {
+      throw config.bad("is a gated SAE", "This version reads PatchSAE's plain SAEs");
+    }
+    JsonNode layer = config.get(PATCHSAE_FIELD);
+    boolean resid = "resid".equals(config.toldText("module_name"));
+    String hook =
+        layer != null && layer.isInt() && layer.asInt() >= 0 && resid
+            ? "blocks." + layer.asInt() + ".hook_resid_post"
+            : null;
+    String model = config.toldText("model_name");
     try (Scope scope = Scope.open()) {
       SaeTensors tensors = new SaeTensors(file, "W_enc", false);
+      SaeTensors.agree(config, "d_in", tensors.width());
+      SaeTensors.agree(config, "d_sae", tensors.features());
+      config.refuseUnread(HarmlessFields.PATCHSAE);
       Sae sae = sae(tensors, new SaeActivation.Relu(), new InputNormalisation.None());
-      JsonNode layer = config.node().path("block_layer");
-      String hook =
-          layer.isInt() && layer.asInt() >= 0 && "resid".equals(plain(config, "module_name"))
-              ? "blocks." + layer.asInt() + ".hook_resid_post"
-              : null;
-      SaeClaims claims =
-          new SaeClaims(
-              SaeFormat.PATCHSAE, hook, plain(config, "model_name"), null, Map.of(), List.of());
+      List<String> notes = tensors.refuseUnused(Set.of());
+      SaeClaims claims = new SaeClaims(SaeFormat.PATCHSAE, hook, model, null, Map.of(), notes);
       return new StoredSae(sae.release(scope), claims);
     }
   }
@@ -125,49 +162,30 @@ final class PrismaReader {
     return weights.resolveSibling(name.replaceFirst("\\.pt$", "") + SparsityFile.PRISMA_END);
   }
 
-  private static String tokens(SaeConfig config) {
-    if (config.flag("cls_token_only", false)) return "cls";
-    return config.flag("use_patches_only", false) ? "patches" : "all";
+  private static String tokens(JsonObject config) {
+    boolean cls = config.flag("cls_token_only", false);
+    boolean patches = config.flag("use_patches_only", false);
+    if (cls && patches) {
+      throw config.bad("cls_token_only and use_patches_only are both true", "Correct one");
+    }
+    return cls ? "cls" : patches ? "patches" : "all";
   }
 
-  private static int k(SaeConfig config) {
-    return config.object("activation_fn_kwargs").size("k");
+  private static @Nullable Integer k(JsonObject config, boolean topK) {
+    JsonObject arguments = config.object("activation_fn_kwargs");
+    Integer k = SaeTensors.kOrNull(arguments, "k");
+    if (topK && k == null) throw arguments.wrong("k", "a positive whole number");
+    arguments.refuseUnread(Set.of());
+    return topK ? k : null;
   }
 
-  private static @Nullable String hook(SaeConfig config) {
-    JsonNode layer = config.node().path("hook_point_layer");
+  private static @Nullable String hook(JsonObject config) {
+    config.nullMeansAbsent("hook_point_layer");
+    JsonNode layer = config.get("hook_point_layer");
     // Some of its files have a list of one.
-    if (layer.isArray() && layer.size() == 1) layer = layer.get(0);
-    String site = plain(config, "layer_subtype");
-    if (!layer.isInt() || layer.asInt() < 0 || site == null) return null;
+    if (layer != null && layer.isArray() && layer.size() == 1) layer = layer.get(0);
+    String site = config.toldText("layer_subtype");
+    if (layer == null || !layer.isInt() || layer.asInt() < 0 || site == null) return null;
     return "blocks." + layer.asInt() + "." + site;
-  }
-
-  private static @Nullable String plain(SaeConfig config, String name) {
-    JsonNode value = config.node().path(name);
-    return value.isString() ? value.asString() : null;
-  }
-
-  /** The plain fields of the configuration inside the file. */
-  private static SaeConfig inside(TensorFile file) {
-    ObjectNode fields = JsonMapper.shared().createObjectNode();
-    ObjectNode arguments = JsonMapper.shared().createObjectNode();
-    String prefix = INSIDE + ".";
-    String inner = prefix + "activation_fn_kwargs.";
-    file.metadata()
-        .forEach(
-            (name, value) -> {
-              if (name.equals(TorchZip.PREAMBLE) || !name.startsWith(prefix)) return;
-              if (name.startsWith(inner)) put(arguments, name.substring(inner.length()), value);
-              else put(fields, name.substring(prefix.length()), value);
-            });
-    fields.set("activation_fn_kwargs", arguments);
-    return new SaeConfig(fields, file.path());
-  }
-
-  private static void put(ObjectNode fields, String name, String value) {
-    if (value.matches("-?\\d{1,9}")) fields.put(name, Integer.parseInt(value));
-    else if (value.equals("true")) fields.put(name, true);
-    else fields.put(name, value);
   }
 }

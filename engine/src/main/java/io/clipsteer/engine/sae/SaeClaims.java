@@ -54,6 +54,11 @@ public record SaeClaims(
     return new SaeClaims(format, hookName, modelName, modelHash, selection, k, quality, notes);
   }
 
+  /** The same with these notes alone. */
+  SaeClaims withNotes(List<String> all) {
+    return new SaeClaims(format, hookName, modelName, modelHash, tokens, k, quality, all);
+  }
+
   /** The same with further figures, which come before those in the files. */
   public SaeClaims withQuality(Map<String, Double> more) {
     Map<String, Double> all = new HashMap<>(quality);

@@ -3,6 +3,7 @@ package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
@@ -21,7 +22,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.JsonNode;
 
 /**
  * SAEs on disk. Written as SAELens-style folders: {@code cfg.json} and {@code
@@ -85,12 +85,12 @@ public final class SaeFiles {
 
   /** Throws when a folder says that its SAE belongs to another hook point. */
   public static void checkHook(Path folder, String hookName) {
-    SaeConfig config = SaeConfig.read(folder.resolve(SaeLensReader.CONFIG));
-    JsonNode own = config.node().path("metadata").path("hook_name");
-    if (own.isString() && !own.asString().equals(hookName)) {
+    Path file = folder.resolve(SaeLensReader.CONFIG);
+    String own = JsonObject.read(file).object("metadata").toldText("hook_name");
+    if (own != null && !HookNames.translated(own).equals(hookName)) {
       throw new InputException(
-          config.where(),
-          "the SAE belongs to " + own.asString() + ", the run says " + hookName,
+          file,
+          "the SAE belongs to " + own + ", the run says " + hookName,
           "One of the two files was changed: restore it");
     }
   }
@@ -104,9 +104,10 @@ public final class SaeFiles {
    * Reads an SAE that any tool of {@link SaeFormat} wrote; the caller closes it.
    *
    * @param path a folder, or the file of weights in it
-   * @throws InputException when the files are missing, damaged or contradict themselves, when a
-   *     weight is NaN or infinite or a threshold negative, and for gated SAEs, transcoders, skip
-   *     SAEs and normalisations other than none and layer norm, by name
+   * @throws InputException when the files are missing, damaged or contradict themselves; when a
+   *     weight is no floating point number, NaN or infinite, or a threshold negative; for gated
+   *     SAEs, transcoders, skip SAEs and normalisations other than none and layer norm; and for a
+   *     field or tensor that is not known here: all by name
    */
   public static StoredSae open(Path path) {
     if (Files.isDirectory(path)) return folder(path);
@@ -148,17 +149,26 @@ public final class SaeFiles {
   private static StoredSae file(Path path) {
     String name = String.valueOf(path.getFileName());
     try (TensorFile file = name.endsWith(".pt") ? TorchZip.open(path) : TensorFiles.open(path)) {
-      Set<String> names = file.tensors().keySet();
+      Set<String> names = SaeTensors.named(file).keySet();
       if (file.metadata().containsKey(TorchZip.PREAMBLE)) return SaevReader.read(file);
-      if (names.contains("pre_bias")) return OpenAiReader.read(file);
+      if (names.contains("pre_bias") || names.contains("latent_bias")) {
+        return OpenAiReader.read(file);
+      }
       if (names.contains("encoder.weight")) return DictionaryReader.read(file);
       if (names.contains("W_enc")) {
-        boolean dictionary = names.contains("k") || names.contains("threshold");
-        return dictionary ? DictionaryReader.read(file) : PrismaReader.read(file);
+        return isDictionary(file, names) ? DictionaryReader.read(file) : PrismaReader.read(file);
       }
       throw new InputException(
-          path, "holds no SAE that is known here: " + few(names), "Name an SAE's file or folder");
+          path,
+          "holds no SAE that is known here, neither W_enc nor encoder.weight: " + few(names),
+          "Name an SAE's file or folder");
     }
+  }
+
+  /** By the configuration; where there is none, by tensors that Prisma's SAEs do not have. */
+  private static boolean isDictionary(TensorFile file, Set<String> names) {
+    if (PrismaReader.hasConfiguration(file)) return DictionaryReader.isBeside(file.path());
+    return names.contains("k") || names.contains("threshold");
   }
 
   private static String few(Set<String> names) {

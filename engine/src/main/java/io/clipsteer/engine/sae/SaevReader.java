@@ -1,28 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae;
 
-import io.clipsteer.data.InputException;
+import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.data.tensor.TorchZip;
 import io.clipsteer.engine.Scope;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.JsonNode;
 
 /** saev's {@code sae.pt}: a line of JSON, then {@code torch.save}'s archive. */
 final class SaevReader {
   private static final int NEWEST = 5;
 
-  /** What the header says: an activation of saev's, and k for those that have one. */
-  private record Header(String activation, @Nullable Integer k, boolean old) {}
+  /** saev's own default. */
+  private static final int DEFAULT_K = 32;
+
+  /**
+   * What the header says.
+   *
+   * @param activation as saev calls it
+   * @param k of those that have one
+   * @param cfg sizes and what only training needs
+   */
+  private record Header(String activation, @Nullable Integer k, boolean old, JsonObject cfg) {}
 
   private SaevReader() {}
 
   static StoredSae read(TensorFile file) {
     String line = file.metadata().getOrDefault(TorchZip.PREAMBLE, "");
-    SaeConfig config = SaeConfig.parse(line, file.path());
+    JsonObject config = JsonObject.parse(line, file.path());
     Header header = header(config);
     List<String> notes = new ArrayList<>();
     if (header.old()) {
@@ -31,80 +40,91 @@ final class SaevReader {
     if (header.activation().equals("TopK")) {
       notes.add("negative values among the k become 0 here; saev keeps them");
     }
+    String hook = HookNames.read(config.toldText("hook_name"), notes);
     try (Scope scope = Scope.open()) {
       SaeTensors tensors = new SaeTensors(file, "W_enc", false);
       int d = tensors.width();
       int f = tensors.features();
-      SaeConfig cfg = config.has("cfg") ? config.object("cfg") : config;
-      cfg.agree("d_model", d);
-      cfg.agree("d_vit", d);
-      cfg.agree("d_sae", f);
-      SaeActivation activation =
-          switch (header.activation()) {
-            case "Relu" -> new SaeActivation.Relu();
-            case "TopK" -> tensors.topK(header.k() == null ? 1 : header.k());
-            case "BatchTopK" -> {
-              // Theirs: without a positive threshold, whatever is positive.
-              float threshold = tensors.scalar("activation.threshold");
-              yield tensors.jump(Math.max(0, threshold));
-            }
-            default ->
-                throw config.unknown(
-                    "activation \"" + header.activation() + "\"",
-                    "This version reads Relu, TopK and BatchTopK");
-          };
+      agree(header.cfg(), d, f);
+      if (header.cfg() != config) header.cfg().refuseUnread(HarmlessFields.SAEV);
+      config.refuseUnread(header.old() ? HarmlessFields.SAEV : HarmlessFields.SAEV_HEADER);
       Sae sae =
           new Sae(
-                  activation,
-                  new InputNormalisation.None(),
-                  tensors.get("W_enc", d, f),
-                  tensors.get("b_enc", f),
-                  tensors.get("W_dec", f, d),
-                  tensors.get("b_dec", d),
-                  header.old())
-              .release(scope);
-      JsonNode hook = config.node().path("hook_name");
-      SaeClaims claims =
-          new SaeClaims(
-              SaeFormat.SAEV,
-              hook.isString() ? hook.asString() : null,
-              null,
-              header.k(),
-              Map.of(),
-              notes);
-      return new StoredSae(sae, claims);
+              activation(header, tensors),
+              new InputNormalisation.None(),
+              tensors.get("W_enc", d, f),
+              tensors.get("b_enc", f),
+              tensors.get("W_dec", f, d),
+              tensors.get("b_dec", d),
+              header.old());
+      notes.addAll(tensors.refuseUnused(Set.of()));
+      return new StoredSae(
+          sae.release(scope),
+          new SaeClaims(SaeFormat.SAEV, hook, null, header.k(), Map.of(), notes));
     }
   }
 
-  private static Header header(SaeConfig config) {
-    if (!config.has("schema")) {
+  private static SaeActivation activation(Header header, SaeTensors tensors) {
+    return switch (header.activation()) {
+      case "Relu" -> new SaeActivation.Relu();
+      case "TopK" -> tensors.topK(header.k() == null ? DEFAULT_K : header.k());
+      // Theirs: without a positive threshold, whatever is positive.
+      case "BatchTopK" -> tensors.jump(Math.max(0, tensors.scalar("activation.threshold")));
+      default ->
+          throw tensors.bad(
+              "activation \"" + header.activation() + "\"",
+              "This version reads Relu, TopK and BatchTopK");
+    };
+  }
+
+  private static void agree(JsonObject cfg, int d, int f) {
+    SaeTensors.agree(cfg, "d_model", d);
+    SaeTensors.agree(cfg, "d_vit", d);
+    SaeTensors.agree(cfg, "d_sae", f);
+    Integer expansion = SaeTensors.kOrNull(cfg, "exp_factor");
+    if (expansion != null && (long) expansion * d != f) {
+      throw cfg.bad("exp_factor is " + expansion + " for " + f + " features", "Restore the file");
+    }
+  }
+
+  private static Header header(JsonObject config) {
+    if (!config.names("schema")) {
       if (!config.has("d_vit")) {
-        throw new InputException(
-            config.where(),
-            "its first line has neither schema nor d_vit",
-            "Name a file that saev wrote");
+        throw config.bad(
+            "its first line has neither schema nor d_vit", "Name a file that saev wrote");
       }
-      return new Header("Relu", null, true);
+      return new Header("Relu", null, true, config);
     }
-    int schema = config.size("schema");
+    Integer told = config.integerOrNull("schema", 1, Integer.MAX_VALUE);
+    int schema = told == null ? 0 : told;
     if (schema > NEWEST) {
-      throw config.unknown("saev schema " + schema, "This version reads schemas up to " + NEWEST);
+      throw config.bad("saev schema " + schema, "This version reads schemas up to " + NEWEST);
     }
-    SaeConfig cfg = config.object("cfg");
-    String type = config.text("cls", "");
-    // Schema 1 has two forms; in the older one the class names the activation.
-    if (schema == 1 && List.of("Relu", "TopK", "BatchTopK").contains(type)) {
-      return new Header(type, type.equals("Relu") ? null : topK(cfg), false);
+    if (!config.names("cfg")) throw config.wrong("cfg", "an object");
+    JsonObject cfg = config.object("cfg");
+    if (schema == 1) {
+      config.nullMeansAbsent("cls");
+      String type = config.text("cls", "");
+      // Schema 1 has two forms; in the older one the class names the activation.
+      if (List.of("Relu", "TopK", "BatchTopK").contains(type)) {
+        Integer k = SaeTensors.kOrNull(cfg, "top_k");
+        return new Header(type, type.equals("Relu") ? null : k(k), false, cfg);
+      }
+      if (!cfg.names("activation")) return new Header("TopK", DEFAULT_K, false, cfg);
     }
-    SaeConfig activation = cfg.object("activation");
-    String name = activation.text("cls", schema == 1 ? "TopK" : "");
-    SaeConfig parameters = activation.object("params");
-    return new Header(name, name.equals("Relu") ? null : topK(parameters), false);
+    if (!cfg.names("activation")) throw cfg.wrong("activation", "an object");
+    JsonObject activation = cfg.object("activation");
+    String name = activation.textOrNull("cls");
+    if (name == null) throw activation.wrong("cls", "a text");
+    if (!activation.names("params")) throw activation.wrong("params", "an object");
+    JsonObject parameters = activation.object("params");
+    Integer k = SaeTensors.kOrNull(parameters, "top_k");
+    parameters.refuseUnread(HarmlessFields.SAEV_ACTIVATION);
+    activation.refuseUnread(Set.of());
+    return new Header(name, name.equals("Relu") ? null : k(k), false, cfg);
   }
 
-  /** 32 where the file is silent, as in saev. */
-  private static int topK(SaeConfig parameters) {
-    Integer k = parameters.sizeOrNull("top_k");
-    return k == null ? 32 : k;
+  private static int k(@Nullable Integer told) {
+    return told == null ? DEFAULT_K : told;
   }
 }

@@ -34,6 +34,10 @@ final class SparsityFile {
         throw bad(path, "holds " + file.tensors().size() + " tensors");
       }
       StoredTensor stored = file.tensors().values().iterator().next();
+      switch (stored.dtype()) {
+        case F64, F32, F16, BF16 -> {}
+        case I64, I32, I16, I8, U8, BOOL -> throw bad(path, "holds " + stored.dtype());
+      }
       if (stored.elements() != features) {
         throw bad(path, "has " + stored.elements() + " numbers for " + features + " features");
       }

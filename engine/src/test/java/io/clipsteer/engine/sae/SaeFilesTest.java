@@ -149,7 +149,7 @@ final class SaeFilesTest {
     "prisma_checkpoint, blocks.3.hook_resid_post, 5",
     "saelens_standard, blocks.3.hook_resid_post,",
     "patchsae, blocks.3.hook_resid_post,",
-    "dictionary_batchtopk, resid_post_layer_3, 5",
+    "dictionary_batchtopk, blocks.3.hook_resid_post, 5",
     "sparsify_topk, , 5",
     "openai_topk, , 5"
   })

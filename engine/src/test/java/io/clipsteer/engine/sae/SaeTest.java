@@ -300,6 +300,7 @@ final class SaeTest {
     final double[] code = new double[F];
     double mean;
     double scale = 1;
+    double divisor = 1;
     private final float[] decoder;
     private final float[] decoderBias;
 
@@ -312,9 +313,10 @@ final class SaeTest {
         for (int j = 0; j < D; j++) mean += x[at + j] / (double) D;
         double square = 0;
         for (int j = 0; j < D; j++) square += (x[at + j] - mean) * (x[at + j] - mean);
-        scale = Math.sqrt(square / (D - 1)) + 1e-5;
+        scale = Math.sqrt(square / (D - 1));
+        divisor = scale + 1e-5;
       }
-      for (int j = 0; j < D; j++) z[j] = (x[at + j] - mean) / scale;
+      for (int j = 0; j < D; j++) z[j] = (x[at + j] - mean) / divisor;
       double[] pre = new double[F];
       for (int f = 0; f < F; f++) {
         pre[f] = encoderBias[f];
@@ -488,17 +490,17 @@ final class SaeTest {
       refused(folder, "cfg.json");
     }
     String[][] changes = {
-      {"\"d_in\" : 12", "\"d_in\" : 13", "W_enc"},
+      {"\"d_in\" : 12", "\"d_in\" : 13", "d_in is 13"},
       {"\"d_in\" : 12", "\"d_in\" : -12", "d_in"},
       {"\"d_in\" : 12", "\"d_in\" : \"12\"", "d_in"},
       {"\"d_in\" : 12", "\"d_in\" : 12.5", "d_in"},
       {"\"d_in\" : 12", "\"d_in\" : 99999999999999999999", "d_in"},
       {"\"d_sae\" : 40", "\"d_sae\" : 2147483647", "d_sae"},
       {"\"d_sae\" : 40", "\"d_sae\" : null", "d_sae"},
-      {"\"d_sae\" : 40", "\"d_sae\" : 41", "W_enc"},
+      {"\"d_sae\" : 40", "\"d_sae\" : 41", "d_sae is 41"},
       {"\"k\" : 5", "\"k\" : 0", "k is"},
       {"\"k\" : 5", "\"k\" : 41", "k is 41"},
-      {"\"k\" : 5", "\"q\" : 5", "k is"},
+      {"\"k\" : 5", "\"q\" : 5", "field q"},
       {"\"topk\"", "\"jumprelu\"", "threshold"},
       {"\"topk\"", "\"gated\"", "gated"},
       {"\"topk\"", "17", "architecture"},
