@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.bench;
 
+import com.sun.management.OperatingSystemMXBean;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.Device;
@@ -12,6 +13,7 @@ import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
@@ -20,14 +22,18 @@ import java.util.SplittableRandom;
 /**
  * Times of bf16 divided by times of fp32 on this machine: {@code Bf16Bench MODEL BATCH ROUNDS}. The
  * vision tower's pass, and a TopK step of 768 × 12,288 with 2,048 tokens and {@code
- * --encoder-product}; fp32 and bf16 take turns, the medians are compared. Prints one JSON line. An
- * older CPU is emulated by {@code ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2}.
+ * --encoder-product}; fp32 and bf16 take turns, the medians are compared. Seconds are the process's
+ * processor time, which other work on the machine disturbs least. Prints one JSON line. An older
+ * CPU is emulated by {@code ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2}.
  */
 public final class Bf16Bench {
   private static final int WIDTH = 768;
   private static final int FEATURES = 12_288;
   private static final int TOKENS = 2048;
   private static final int K = 32;
+
+  private static final OperatingSystemMXBean SYSTEM =
+      (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
 
   private Bf16Bench() {}
 
@@ -88,15 +94,18 @@ public final class Bf16Bench {
         new SaeVariant.TopK(K), WIDTH, FEATURES, InputNormalisation.Kind.LAYER_NORM, product, 1);
   }
 
-  /** Median seconds of two pieces of work that take turns, after two rounds that do not count. */
+  /**
+   * Median processor seconds of two pieces of work that take turns, after two rounds that do not
+   * count.
+   */
   private static double[] medians(int rounds, Runnable... works) {
     double[][] seconds = new double[works.length][rounds];
     for (int round = -2; round < rounds; round++) {
       for (int w = 0; w < works.length; w++) {
         try (Scope scope = Scope.open()) {
-          long start = System.nanoTime();
+          long start = SYSTEM.getProcessCpuTime();
           works[w].run();
-          if (round >= 0) seconds[w][round] = (System.nanoTime() - start) * 1e-9;
+          if (round >= 0) seconds[w][round] = (SYSTEM.getProcessCpuTime() - start) * 1e-9;
         }
       }
     }

@@ -18,7 +18,8 @@ import java.util.stream.Stream;
 /**
  * How the CPU multiplies bf16 matrices. With bf16 instructions: in bf16, accumulated in fp32.
  * Without: the operands are widened to fp32, which loses nothing, multiplied in fp32, and the
- * result is rounded to bf16. Values of bf16 can be stored and added everywhere.
+ * result is rounded to bf16, once for several products in a row ({@link Tensor#forProducts}).
+ * Values of bf16 can be stored and added everywhere.
  *
  * <p>The choice is a matter of instruction sets, not of a measurement: the same kind of machine
  * always makes the same choice, and so the same bytes. It honours the variables by which the

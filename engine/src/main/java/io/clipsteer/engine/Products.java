@@ -22,8 +22,8 @@ final class Products {
 
   private Products() {}
 
-  /** Whether a product is computed in fp32 on widened operands and then rounded. */
-  private static boolean widens(Tensor a) {
+  /** Whether products of this tensor are computed in fp32, on widened operands. */
+  static boolean widens(Tensor a) {
     return isBf16(a) && !a.is_cuda() && !Bf16Arithmetic.CPU.inBf16();
   }
 
@@ -51,14 +51,18 @@ final class Products {
     }
   }
 
-  /** {@code x·Wᵀ + bias}, weight [out,in]. */
+  /**
+   * {@code x·Wᵀ + bias}, weight [out,in]. Where bf16 weights are widened, x may be fp32 already:
+   * then the result is as well.
+   */
   static Tensor linear(Tensor x, Tensor weight, @Nullable Tensor bias) {
     if (x.is_cuda()) return plain(x, weight, bias);
-    if (!widens(x)) return pointwise(x, weight, bias);
+    if (!widens(weight)) return pointwise(x, weight, bias);
     try (Tensor rows = widened(x);
         Tensor kernel = widened(weight);
         Tensor added = bias == null ? null : widened(bias)) {
-      return rounded(pointwise(rows, kernel, added));
+      Tensor product = pointwise(rows, kernel, added);
+      return isBf16(x) ? rounded(product) : product;
     }
   }
 

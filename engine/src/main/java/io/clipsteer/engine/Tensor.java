@@ -470,6 +470,14 @@ public final class Tensor implements AutoCloseable {
 
   // ---- matrices -------------------------------------------------------------------------------
 
+  /**
+   * Itself; or a copy in fp32 where {@link Bf16Arithmetic} would compute each of its products in
+   * fp32 and round it: what follows then rounds once, at its end.
+   */
+  public Tensor forProducts() {
+    return Products.widens(raw) ? to(DType.F32) : this;
+  }
+
   /** Matrix product, [n,k]·[k,m], or batched; of bf16 as {@link Bf16Arithmetic} says. */
   public Tensor matmul(Tensor other) {
     return op("matmul", () -> Products.matmul(raw, other.raw), this, other);

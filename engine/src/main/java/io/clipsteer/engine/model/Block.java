@@ -59,7 +59,7 @@ record Block(
     long b = x.size(0);
     long t = x.size(1);
     long d = x.size(2);
-    Tensor normed = ln1.apply(x).reshape(b * t, d);
+    Tensor normed = ln1.apply(x).reshape(b * t, d).forProducts();
     Tensor mixed;
     if (queries == t) {
       Tensor three = qkv.apply(normed).reshape(b, t, 3, heads, d / heads).permute(2, 0, 3, 1, 4);
@@ -69,7 +69,7 @@ record Block(
     }
     Tensor added = out.apply(mixed.transpose(1, 2).reshape(b * queries, d));
     if (scale1 != null) added.mulInPlace(scale1);
-    return added.reshape(b, queries, d).addInPlace(x.narrow(1, 0, queries));
+    return added.to(x.dtype()).reshape(b, queries, d).addInPlace(x.narrow(1, 0, queries));
   }
 
   /**
@@ -104,9 +104,9 @@ record Block(
     long b = mid.size(0);
     long t = mid.size(1);
     long d = mid.size(2);
-    Tensor rows = ln2.apply(mid).reshape(b * t, d);
+    Tensor rows = ln2.apply(mid).reshape(b * t, d).forProducts();
     Tensor added = fc2.apply(activation.apply(fc1.apply(rows)));
     if (scale2 != null) added.mulInPlace(scale2);
-    return added.reshape(b, t, d);
+    return added.to(mid.dtype()).reshape(b, t, d);
   }
 }
