@@ -114,10 +114,7 @@ final class CompareCommand implements Callable<Integer> {
     if (pictures.isGiven()) about.put("source", pictures.images().toString());
     if (out != null) comparison.write(out, about);
     about.putAll(comparison.json());
-    if (pictures.isGiven()) {
-      pictures.printSkipped(comparison.skipped());
-      pictures.addSkipped(about, comparison.skipped());
-    }
+    pictures.printSkipped(comparison.skipped());
     common.print(about, text(comparison));
     return 0;
   }

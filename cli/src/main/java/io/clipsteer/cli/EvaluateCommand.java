@@ -20,9 +20,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -90,9 +88,7 @@ final class EvaluateCommand implements Callable<Integer> {
     report.write(folder);
     EvaluationPage.write(run, report);
     pictures.printSkipped(report.skipped());
-    Map<String, Object> json = new LinkedHashMap<>(report.json());
-    pictures.addSkipped(json, report.skipped());
-    common.print(json, EvaluationText.of(run, report));
+    common.print(report.json(), EvaluationText.of(run, report));
     return 0;
   }
 

@@ -179,9 +179,7 @@ final class SteerabilityCommand implements Callable<Integer> {
       SteerabilityReport report = measurement.run(place, common.progress());
       place.finish(report);
       pictures.printSkipped(report.skipped());
-      Map<String, Object> json = new LinkedHashMap<>(report.json());
-      pictures.addSkipped(json, report.skipped());
-      common.print(json, text(report));
+      common.print(report.json(), text(report));
     }
     return 0;
   }

@@ -14,11 +14,14 @@ final class Endings {
           "pbm", "pgm", "ppm", "pnm", "tga", "exr", "hdr", "pcx", "apng", "dib", "jfi", "xcf",
           "eps", "mpo");
 
+  /** What {@code attack} and {@code world generate} note beside the images that they write. */
+  private static final Set<String> NOTES = Set.of("attacks.jsonl", "factors.jsonl");
+
   private Endings() {}
 
-  /** Whether a listing passes over it without a word: its name begins with a dot. */
+  /** Whether a listing passes over it without a word: hidden by a dot, or this program's notes. */
   static boolean isHidden(String name) {
-    return name.startsWith(".");
+    return name.startsWith(".") || NOTES.contains(name);
   }
 
   /** Counts a file that is not an image of the set; one of another image format is named. */

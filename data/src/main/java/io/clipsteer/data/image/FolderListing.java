@@ -24,8 +24,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Every file below a folder. Symbolic links are followed, that to the folder itself, to sub-folders
  * and to files; the name of a link counts, not that of what it leads to. Hidden files and folders
- * (a leading dot) are passed over; all else is an image or counted as skipped: links that lead
- * nowhere or back, folders that cannot be read, what is no plain file, other endings.
+ * (a leading dot) and this program's own notes are passed over; all else is an image or counted as
+ * skipped: links that lead nowhere or back, folders that cannot be read, what is no plain file,
+ * other endings.
  */
 final class FolderListing {
   private static final char SEPARATOR = File.separatorChar;

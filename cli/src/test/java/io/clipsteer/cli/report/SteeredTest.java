@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.report;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Objects;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class SteeredTest {
+  private static final String HEAD =
+      "unit,images,s,s_unbiased,low,high,s_semantic,power,promoted,suppressed\n";
+
+  @TempDir Path dir;
+
+  @BeforeEach
+  void folder() throws IOException {
+    Files.writeString(
+        dir.resolve("steerability.json"),
+        "{\"protocol\":1,\"layers\":[{\"layer\":1,\"sae\":\"saes/x\",\"unit\":\"features\"}]}");
+  }
+
+  /** A word may hold what separates cells. */
+  @Test
+  void wordsHoldCommasAndQuotes() throws IOException {
+    write("7,3,0.5,0.4,0.3,0.6,0.2,1.5,\"a\"\",\"\"b +0.1; x\",\"c, d -0.2\"\n");
+    Steered.Score score = Objects.requireNonNull(Steered.read(dir).of("saes/x", 7));
+    assertEquals("a\",\"b +0.1; x", score.promoted());
+    assertEquals("c, d -0.2", score.suppressed());
+    assertEquals(0.2, score.semantic());
+    write("");
+    assertEquals(1, Steered.read(dir).scores().size(), "an SAE without a measured feature");
+  }
+
+  @Test
+  void namesTheLineOfAFault() throws IOException {
+    write("7,3,0.5,0.4,0.3,0.6,0.2,1.5,a,b\n8,3,0.5,x,0.3,0.6,0.2,1.5,a,b\n");
+    refused("x.features.csv, line 3", "s_unbiased is 'x'");
+    write("7,3,0.5,0.4,0.3,0.6,0.2,1.5,a, b, c\n");
+    refused("x.features.csv, line 2", "11 cells for 10 columns");
+  }
+
+  private void write(String rows) throws IOException {
+    Files.writeString(dir.resolve("x.features.csv"), HEAD + rows);
+  }
+
+  private void refused(String... parts) {
+    InputException e = assertThrows(InputException.class, () -> Steered.read(dir));
+    for (String part : parts) {
+      assertTrue(String.valueOf(e.getMessage()).contains(part), part + " | " + e.getMessage());
+    }
+  }
+}
