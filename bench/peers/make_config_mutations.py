@@ -63,6 +63,79 @@ MEANT = {
     "dynamic_img_size": [True, False, None], "use_naflex": [True, False], "reg_tokens": [0, 1, 4], "in_chans": [1, 3, 4],
     "init_logit_bias": [-10, 0, None], "nonscalar_logit_scale": [True, False], "depth": [1, 2, 3, 4], "layers": [1, 2, 3],
 }
+
+
+def put(place, value):
+    return {"at": place, "set": value}
+
+
+def moved(name, other):
+    return {"tensor": name, "rename": other}
+
+
+def added(name, n):
+    return {"tensor": name, "add": [n]}
+
+
+def lost(*names):
+    return [{"tensor": n, "drop": True} for n in names]
+
+
+V, T, A = "model_cfg/vision_cfg/", "model_cfg/text_cfg/", "model_args/"
+TRUNK_HEAD = [moved("visual.head.proj.weight", "visual.trunk.head.weight"), added("visual.trunk.head.bias", 20)]
+FC_NORM = [moved(f"visual.trunk.norm.{k}", f"visual.trunk.fc_norm.{k}") for k in ("weight", "bias")]
+OWN_FC_NORM = [moved(f"norm.{k}", f"fc_norm.{k}") for k in ("weight", "bias")]
+PRE_NORM = [added("norm_pre.weight", 32), added("norm_pre.bias", 32), *lost("patch_embed.proj.bias")]
+GAMMAS = [added(f"visual.transformer.resblocks.{i}.ls_{j}.gamma", 64) for i in range(2) for j in (1, 2)]
+TEXT_GAMMAS = [added(f"transformer.resblocks.{i}.ls_{j}.gamma", 16) for i in range(2) for j in (1, 2)]
+OWN_GAMMAS = [added(f"blocks.{i}.ls{j}.gamma", 32) for i in range(3) for j in (1, 2)]
+LN_PRE = lost("visual.ln_pre.weight", "visual.ln_pre.bias")
+CLIP_NAME = [put("architecture", "vit_base_patch16_clip_224"), *PRE_NORM]
+# Changes whose parts only make sense together.
+CHOSEN = {
+    "open-clip-timm": [
+        [put(V + "timm_proj", None), *TRUNK_HEAD], [put(V + "timm_proj", ""), *TRUNK_HEAD],
+        [put(V + "timm_proj", None), put(V + "timm_pool", "avg"), *TRUNK_HEAD],
+        [put(V + "timm_proj", None), put(V + "timm_pool", "avg"), *TRUNK_HEAD, *FC_NORM],
+        [put(V + "timm_proj", ""), put(V + "timm_pool", None), *TRUNK_HEAD],
+        [put(V + "timm_proj", ""), put(V + "timm_pool", ""), *TRUNK_HEAD],
+        [put(V + "timm_proj", "none"), *lost("visual.head.proj.weight")],
+        [put(V + "timm_proj", "none"), put(V + "timm_pool", "avg"), *lost("visual.head.proj.weight"), *FC_NORM],
+        [put(V + "timm_pool", "avg")], [put(V + "timm_pool", None)], [put(V + "timm_pool", "")],
+        [put(V + "timm_pool", "avg"), *FC_NORM],
+        [put(V + "timm_proj_bias", True), added("visual.head.proj.bias", 20)],
+        [put(V + "timm_proj", None), *TRUNK_HEAD, *lost("visual.trunk.head.bias")],
+        TRUNK_HEAD, [added("visual.trunk.head.bias", 20)]],
+    "open-clip-native": [
+        [put(V + "no_ln_pre", True), *LN_PRE], LN_PRE,
+        [put(V + "pool_type", "avg"), put(V + "final_ln_after_pool", True)],
+        [put(V + "ls_init_value", 0.1), *GAMMAS], GAMMAS, [put(V + "ls_init_value", 0.1), *GAMMAS[:3]],
+        [put(T + "ls_init_value", 0.1), *TEXT_GAMMAS], TEXT_GAMMAS,
+        [put(T + "proj_type", "none"), *lost("text_projection")],
+        [put("model_cfg/quick_gelu", False), put(V + "act_kwargs", {"approximate": "tanh"})],
+        [put("model_cfg/quick_gelu", False), put(T + "act_kwargs", {"approximate": "tanh"})],
+        [put(T + "pool_type", "eos"), put(T + "eos_id", 95)], [put(T + "pool_type", "eos")],
+        [put("model_cfg/init_logit_bias", -10), added("logit_bias", 1)], [added("logit_bias", 1)],
+        [put(V + "norm_kwargs", {"eps": 0.1}), put(T + "norm_kwargs", {"eps": 0.2})],
+        [put(T + "hf_model_name", ""), put("model_cfg/custom_text", True)]],
+    "timm-vit": [
+        [put(A + "global_pool", "avg"), put("global_pool", "avg"), *OWN_FC_NORM],
+        [put("pretrained_cfg/global_pool", "avg"), put("global_pool", "avg"), *OWN_FC_NORM],
+        [put("global_pool", "avg"), *OWN_FC_NORM], [put("global_pool", "avg")],
+        [put(A + "global_pool", "avg"), put(A + "fc_norm", False), put("global_pool", "avg")],
+        [put(A + "fc_norm", True), *OWN_FC_NORM],
+        [put(A + "init_values", 0.1), *OWN_GAMMAS], OWN_GAMMAS, [put(A + "init_values", 0), *OWN_GAMMAS],
+        [put(A + "pre_norm", True), *PRE_NORM], PRE_NORM,
+        [put(A + "qkv_bias", False), *lost(*(f"blocks.{i}.attn.qkv.bias" for i in range(3)))],
+        CLIP_NAME, [*CLIP_NAME, put(A + "norm_layer", "layernorm")],
+        [put("architecture", "vit_base_patch16_clip_quickgelu_224"), *PRE_NORM],
+        [put("architecture", "vit_base_patch16_siglip_gap_224")],
+        [put("architecture", "vit_small_patch14_dinov2"), *OWN_GAMMAS],
+        [put("architecture", "vit_huge_patch14_224"), put(A + "num_heads", 4)]],
+    "timm-deit-distilled": [
+        [put("architecture", "deit_tiny_patch16_224")], [put(A + "act_layer", "quick_gelu"), put(A + "num_heads", 1)],
+        [put("architecture", "deit_base_distilled_patch16_384")]],
+}
 FLAGS = ("qk_norm scaled_cosine_attn scale_heads scale_attn_inner scale_attn scale_fc output_tokens no_ln_pre "
          "final_ln_after_pool embed_cls proj_bias timm_proj_bias qkv_bias class_token no_embed_class pre_norm final_norm "
          "pool_include_prefix scale_attn_norm scale_mlp_norm dynamic_img_pad fix_init output_dict").split()
@@ -188,8 +261,9 @@ def main():
         with tempfile.TemporaryDirectory() as temp:
             folder = pathlib.Path(temp)
             done, stored = 0, None
-            while done < count:
-                edits = [] if done == 0 else [e for e in (edit(rng, places, config, tensors)
+            chosen = list(CHOSEN[name])
+            while done < count or chosen:
+                edits = chosen.pop() if done >= count else [] if done == 0 else [e for e in (edit(rng, places, config, tensors)
                                                           for _ in range(1 if rng.random() < 0.85 else 2)) if e]
                 key = name + json.dumps(edits)
                 if (done and not edits) or key in seen:

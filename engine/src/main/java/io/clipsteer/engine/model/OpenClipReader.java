@@ -46,10 +46,8 @@ final class OpenClipReader {
     if (textual && hasText(weights)) text = text(textConfig, weights, embed, quick);
     textConfig.refuseUnread(text == null ? textConfig.names() : OpenClipFields.TEXT);
     config.refuseUnread(OpenClipFields.MODEL);
-    JsonObject preprocess = file.object("preprocess_cfg");
     Preprocessing preprocessing =
-        Preprocessing.fromOpenClip(preprocess, vision.config().imageSize());
-    preprocess.refuseUnread(preprocess.names());
+        Preprocessing.fromOpenClip(file.object("preprocess_cfg"), vision.config().imageSize());
     file.refuseUnread(Set.of());
     return new Checkpoint.Parts(
         timm ? "open-clip-timm" : "open-clip",

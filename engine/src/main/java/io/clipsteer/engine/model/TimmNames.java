@@ -45,8 +45,8 @@ final class TimmNames {
         where,
         other == null
             ? "timm 1.0.31 has no model " + name
-            : "timm's " + name + " is a " + other + ", no plain vision transformer",
-        "Plain vision transformers are supported: ViT, DeiT, DINOv2, CLIP, SigLIP's \"gap\" not");
+            : "timm builds " + name + " as " + other + ", no plain vision transformer",
+        "Plain vision transformers with a class token are supported");
   }
 
   private static void read() {

@@ -52,7 +52,6 @@ final class TimmReader {
         "global_pool", !outer.equals(shape.pool()), "timm computes \"" + shape.pool() + "\"");
     VisionTower tower = tower("", shape, shape.pool(), weights, null);
     Preprocessing preprocessing = Preprocessing.fromTimm(config);
-    pretrained.refuseUnread(pretrained.names());
     config.refuseUnread(HARMLESS);
     return new Checkpoint.Parts(
         "timm",

@@ -56,7 +56,7 @@ record TimmShape(
    * timm's factory does it.
    */
   static TimmShape of(TimmNames name, JsonObject args, JsonObject pretrained) {
-    pretrained.nullMeansAbsent("global_pool", "fixed_input_size", "input_size");
+    pretrained.nullMeansAbsent("fixed_input_size", "input_size");
     boolean dynamic = args.flag("dynamic_img_size", false);
     boolean fixed = pretrained.flag("fixed_input_size", false) && !dynamic;
     int size = name.integer("img_size");
@@ -67,7 +67,7 @@ record TimmShape(
       }
       size = pretrained.whole("input_size", input.get(1), 1, 1 << 14);
     }
-    return of(name, args, size, pretrained.text("global_pool", name.text("global_pool")));
+    return of(name, args, size, name.text("global_pool"));
   }
 
   private static TimmShape of(TimmNames name, JsonObject args, int size, String defaultPool) {
@@ -131,8 +131,8 @@ record TimmShape(
 
   private static boolean layerScale(TimmNames name, JsonObject args) {
     if (!args.names("init_values")) return name.numberOrNull("init_values") != null;
-    // Zero is a scale too: timm asks only whether there is a value.
-    return args.get("init_values") != null && args.number("init_values", 0, -1e6, 1e6) <= 1e6;
+    // timm asks whether the value is true: zero is none.
+    return args.get("init_values") != null && args.number("init_values", 0, -1e6, 1e6) != 0;
   }
 
   private static boolean normAfterPool(TimmNames name, JsonObject args, String pool) {

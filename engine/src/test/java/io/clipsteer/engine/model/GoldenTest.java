@@ -16,8 +16,10 @@ import io.clipsteer.engine.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -79,6 +81,32 @@ final class GoldenTest {
       Tensor pixels = Tensor.of(golden.get("small_input"));
       assertArrayEquals(
           expected, model.vision().run(pixels, Hooks.NONE).pooled().toFloats(), 2e-5f);
+    }
+  }
+
+  /** Golden texts are held against the model's own tokenizer: other cleaning is a failure. */
+  @Test
+  void textsGoThroughTheTokenizer(@TempDir Path temp) throws IOException {
+    Path source = MODELS.resolve("open-clip-no-causal");
+    for (String kwargs : List.of("{\"clean\": \"canonicalize\"}", "{\"clean\": \"whitespace\"}")) {
+      Path folder = Files.createTempDirectory(temp, "copy");
+      try (var files = Files.list(source)) {
+        for (Path file : files.toList()) Files.copy(file, folder.resolve(file.getFileName()));
+      }
+      Path config = folder.resolve("open_clip_config.json");
+      String text = Files.readString(config);
+      String changed =
+          text.replace("\"text_cfg\": {", "\"text_cfg\": {\"tokenizer_kwargs\": " + kwargs + ",");
+      assertTrue(!changed.equals(text));
+      Files.writeString(config, changed);
+      try (ClipModel model = ClipModel.load(folder)) {
+        var result = GoldenCheck.run(model, folder, null);
+        assertEquals(1.0, result.errors().get("input_ids"), kwargs);
+        assertTrue(result.maxRelError() > 0.01, kwargs + result);
+      }
+    }
+    try (ClipModel model = ClipModel.load(source)) {
+      assertEquals(0.0, GoldenCheck.run(model, source, null).errors().get("input_ids"));
     }
   }
 

@@ -36,7 +36,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * 10,300 changed configurations and tensor sets of open_clip and timm, with what the libraries
+ * More than 10,000 changed configurations and tensor sets of open_clip and timm, with what the libraries
  * themselves made of each (bench/peers/make_config_mutations.py): ours is the same, or refused.
  */
 final class MutatedConfigsTest {
