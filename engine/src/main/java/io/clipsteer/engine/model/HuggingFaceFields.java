@@ -22,11 +22,13 @@ final class HuggingFaceFields {
           "name_or_path",
           "torch_dtype",
           "transformers_version",
+          "transformers.js_config",
           // What calls return, and how they compute it.
           "_attn_implementation",
           "_attn_implementation_autoset",
           "_attn_implementation_internal",
           "_experts_implementation_internal",
+          "_flash_attn_2_enabled",
           "_output_attentions",
           "attn_implementation",
           "chunk_size_feed_forward",
@@ -167,6 +169,20 @@ final class HuggingFaceFields {
           "stage_names",
           "eos_token_id");
 
+  /** Fields that the library writes as null, or takes null for their absence. */
+  private static final String[] NULL_IS_NONE = {
+    "pruned_heads",
+    "cross_attention_hidden_size",
+    "per_layer_config",
+    "quantization_config",
+    "auto_map",
+    "architectures",
+    "text_config",
+    "vision_config",
+    "text_config_dict",
+    "vision_config_dict"
+  };
+
   private HuggingFaceFields() {}
 
   /** What a side of CLIP is read by, for a configuration that another one replaces. */
@@ -222,17 +238,4 @@ final class HuggingFaceFields {
     }
     config.refuse("auto_map", config.get("auto_map") != null, "code outside transformers");
   }
-
-  private static final String[] NULL_IS_NONE = {
-    "pruned_heads",
-    "cross_attention_hidden_size",
-    "per_layer_config",
-    "quantization_config",
-    "auto_map",
-    "architectures",
-    "text_config",
-    "vision_config",
-    "text_config_dict",
-    "vision_config_dict"
-  };
 }

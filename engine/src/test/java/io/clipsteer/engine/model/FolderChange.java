@@ -99,7 +99,8 @@ record FolderChange(String what, @Nullable String dropped) {
       case 3 -> JSON.valueToTree(List.of());
       case 4 -> JSON.valueToTree(value.isBoolean() ? "true" : value.isNumber() ? "8" : 8.5);
       case 5 -> JSON.valueToTree(-7);
-      default -> JSON.valueToTree(value.isNumber() ? value.asDouble() + 0.25 : 1);
+      // Half of a whole number; another number would be another model.
+      default -> JSON.valueToTree(value.isIntegralNumber() ? value.asDouble() + 0.5 : "1");
     };
   }
 
