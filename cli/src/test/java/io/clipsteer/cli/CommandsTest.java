@@ -738,6 +738,7 @@ final class CommandsTest {
       assertEquals(3, saes.count());
     }
     mixed[8] = "topk:k=8";
+    mixed[18] = temp.resolve("unmixed");
     run(mixed).refused("--target-l0", "topk:k=4 has no penalty");
   }
 
