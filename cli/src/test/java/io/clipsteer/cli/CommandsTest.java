@@ -717,6 +717,35 @@ final class CommandsTest {
     assertEquals(0, ran.code(), ran.err());
     assertTrue(ran.err().contains("not the 1 of --target-l0"), ran.err());
     assertTrue(Files.readString(temp.resolve("far-off/pareto.csv")).contains(",true,1\n"));
+    Object[] mixed = {
+      "train",
+      "--store",
+      store,
+      "--layers",
+      "1",
+      "--sae",
+      "topk:k=4",
+      "--sae",
+      "relu:l1=1e-3",
+      "--target-l0",
+      "8,16",
+      "--expansion",
+      "2",
+      "--train-tokens",
+      "128",
+      "--batch",
+      "64",
+      "--out",
+      temp.resolve("mixed")
+    };
+    assertEquals(0, run(mixed).code());
+    // The penalised SAE once a target, the other once.
+    try (var saes = Files.list(temp.resolve("mixed/saes"))) {
+      assertEquals(3, saes.count());
+    }
+    mixed[8] = "topk:k=8";
+    mixed[18] = temp.resolve("unmixed");
+    run(mixed).refused("--target-l0", "topk:k=4 has no penalty");
   }
 
   // ---- wrong usage and bad input

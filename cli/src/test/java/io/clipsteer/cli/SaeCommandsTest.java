@@ -168,7 +168,9 @@ final class SaeCommandsTest {
     verify(prisma, rest, "--hook", "blocks.1.hook_resid_post").refused("width 24", "8");
     verify(prisma, rest, "--hook", "blocks.x").refused("blocks.x");
     verify(SAES.resolve("saev_topk"), rest).refused("--hook");
-    verify(SAES.resolve("dictionary_topk"), rest).refused("resid_post_layer_3", "--hook");
+    verify(SAES.resolve("dictionary_topk"), rest)
+        .refused("blocks.3.hook_resid_post", "blocks 0 to 2");
+    verify(prisma, rest, "--hook", "blocks.0.hook_resid_pre").refused("embedding before block 0");
     verify(prisma, rest, "--explained-variance", "85").refused("85", "per cent");
     verify(prisma, rest, "--l0", "NaN").refused("NaN");
     verify(prisma, rest, "--tokens-selection", "some").refused("some");

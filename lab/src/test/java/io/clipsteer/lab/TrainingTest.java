@@ -12,6 +12,7 @@ import io.clipsteer.data.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.ImageLoader;
 import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -19,8 +20,10 @@ import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeFiles;
+import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -31,6 +34,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import javax.imageio.ImageIO;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -128,6 +132,78 @@ final class TrainingTest {
     assertArrayEquals(weights.get(0), weights.get(1), "same seed, same bytes");
     assertFalse(Arrays.equals(weights.get(0), weights.get(2)), "another seed, other bytes");
     complete(temp.resolve("run0"));
+  }
+
+  private static Training.Config with(
+      List<SaeSpec> saes, DType product, int resampleSteps, @Nullable Path start) {
+    return new Training.Config(
+        saes,
+        TokenSelection.ALL,
+        InputNormalisation.Kind.LAYER_NORM,
+        product,
+        4,
+        128,
+        64,
+        new Schedule(1e-3),
+        0,
+        SaeTrainer.Config.DEAD_TOKENS,
+        resampleSteps,
+        SaeTrainer.Centre.MEAN,
+        1,
+        1 << 20,
+        start);
+  }
+
+  @Test
+  void anSaeOfAnotherHookPointIsNoStart() throws IOException {
+    Path pictures = pictures(20);
+    Path own = temp.resolve("own");
+    SaeSpec here = new SaeSpec(HookPoint.residPost(1), new SaeVariant.TopK(4));
+    SaeSpec elsewhere = new SaeSpec(HookPoint.residPost(0), new SaeVariant.TopK(4));
+    train(pictures, with(List.of(here), DType.F32, 0, null), own);
+    Path start = own.resolve(SAE);
+    train(pictures, with(List.of(here), DType.F32, 0, start), temp.resolve("tuned"));
+    for (List<SaeSpec> saes : List.of(List.of(elsewhere), List.of(here, elsewhere))) {
+      var config = with(saes, DType.F32, 0, start);
+      var e =
+          assertThrows(
+              InputException.class,
+              () -> train(pictures, config, temp.resolve("not" + saes.size())));
+      String message = String.valueOf(e.getMessage());
+      assertTrue(message.contains("an SAE at blocks.1.hook_resid_post"), message);
+      assertTrue(message.contains("reads blocks.0.hook_resid_post"), message);
+    }
+    // What comes before block 2 is what comes after block 1; a folder that does not say is taken.
+    Path file = start.resolve("cfg.json");
+    String text = Files.readString(file);
+    Files.writeString(file, text.replace("blocks.1.hook_resid_post", "blocks.2.hook_resid_pre"));
+    train(pictures, with(List.of(here), DType.F32, 0, start), temp.resolve("before"));
+    Files.writeString(file, text.replace("hook_name", "was_hook_name"));
+    train(pictures, with(List.of(elsewhere), DType.F32, 0, start), temp.resolve("unsaid"));
+  }
+
+  @Test
+  void optionsAreForTheSaesThatHaveAUseForThem() throws IOException {
+    HookPoint point = HookPoint.residPost(1);
+    SaeSpec topK = new SaeSpec(point, SaeVariant.parse("topk:k=4"));
+    SaeSpec relu = new SaeSpec(point, SaeVariant.parse("relu:l1=1e-3"));
+    SaeSpec nested = new SaeSpec(point, SaeVariant.parse("matryoshka:k=4"));
+    Training.check(with(List.of(topK, nested), DType.F32, 1, null), WIDTH);
+    Training.check(with(List.of(topK, relu), DType.BF16, 0, null), WIDTH);
+    var none = with(List.of(nested), DType.F32, 1, null);
+    var e = assertThrows(InputException.class, () -> Training.check(none, WIDTH));
+    assertTrue(String.valueOf(e.getMessage()).contains("--resample-steps"));
+    var dense = with(List.of(relu, nested), DType.BF16, 0, null);
+    e = assertThrows(InputException.class, () -> Training.check(dense, WIDTH));
+    assertTrue(String.valueOf(e.getMessage()).contains("--encoder-product"));
+    // Each SAE of a list becomes what it becomes alone, without the option that is not its own.
+    Path pictures = pictures(20);
+    train(pictures, with(List.of(topK, nested), DType.F32, 1, null), temp.resolve("list"));
+    train(pictures, with(List.of(nested), DType.F32, 0, null), temp.resolve("alone"));
+    String weights = "saes/" + nested.name() + "/sae_weights.safetensors";
+    assertArrayEquals(
+        Files.readAllBytes(temp.resolve("alone").resolve(weights)),
+        Files.readAllBytes(temp.resolve("list").resolve(weights)));
   }
 
   private static void complete(Path out) throws IOException {

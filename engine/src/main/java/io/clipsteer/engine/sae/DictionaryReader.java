@@ -46,6 +46,7 @@ final class DictionaryReader {
         trainer.refuseUnread(HarmlessFields.DICTIONARY_LEARNING);
       }
       String known = type == null ? guess(tensors, linear) : type;
+      tensors.as("dict_class " + known);
       Sae sae = linear ? linear(tensors, known, k, notes) : plain(tensors, known, k, notes);
       // A threshold beside k is what AutoEncoderTopK can be told to use instead of k.
       notes.addAll(
@@ -158,7 +159,7 @@ final class DictionaryReader {
   }
 
   private static SaeActivation batch(SaeTensors tensors, @Nullable Integer k, List<String> notes) {
-    if (k == null) throw tensors.bad("tensor k is missing", "Fetch the file again");
+    if (k == null) k = tensors.count("k");
     float threshold = tensors.scalar("threshold");
     if (threshold >= 0) return tensors.jump(threshold);
     notes.add(

@@ -39,6 +39,7 @@ final class OpenAiReader {
       if (!top && !function.equals("ReLU")) {
         throw tensors.bad("activation \"" + function + "\"", "This version reads ReLU and TopK");
       }
+      tensors.as("activation " + function);
       refuseUnread(tensors);
       Integer k = top ? (Integer) k(tensors) : null;
       Sae sae =

@@ -43,8 +43,10 @@ final class PrismaReader {
     String type = file.metadata().getOrDefault(INSIDE, "");
     // As Prisma: what is inside comes before what is beside it.
     if (inside != null) {
-      // PatchSAE's field tells it where the configuration is a plain dictionary.
-      boolean theirs = inside.names(PATCHSAE_FIELD) && !inside.names(FUNCTION);
+      // PatchSAE's fields tell it where the configuration is a plain dictionary.
+      boolean theirs =
+          (inside.names(PATCHSAE_FIELD) || inside.names("module_name"))
+              && !inside.names("hook_point_layer");
       boolean patch = theirs || type.endsWith(PATCHSAE_CLASS);
       return patch ? patchSae(file, inside) : prisma(file, inside);
     }

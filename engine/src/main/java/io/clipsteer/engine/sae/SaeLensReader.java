@@ -63,6 +63,7 @@ final class SaeLensReader {
     try (TensorFile file = SafeTensors.open(folder.resolve(SaeFiles.WEIGHTS));
         Scope scope = Scope.open()) {
       SaeTensors tensors = new SaeTensors(file, "W_enc", false);
+      tensors.as("architecture " + setting.architecture());
       SaeTensors.agree(config, "d_in", tensors.width());
       SaeTensors.agree(config, "d_sae", tensors.features());
       boolean tooMany = setting.k() != null && setting.k() > setting.f();

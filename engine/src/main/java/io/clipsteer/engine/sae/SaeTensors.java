@@ -46,6 +46,7 @@ final class SaeTensors {
   private final Set<String> used = new LinkedHashSet<>();
   private final int width;
   private final int features;
+  private String kind = "an SAE of this kind";
 
   /**
    * @param encoder name of the encoder's matrix
@@ -106,6 +107,12 @@ final class SaeTensors {
         .collect(Collectors.joining("."));
   }
 
+  /** Says in messages what the configuration makes of the file: {@code architecture standard}. */
+  SaeTensors as(String meant) {
+    kind = meant;
+    return this;
+  }
+
   int width() {
     return width;
   }
@@ -130,7 +137,9 @@ final class SaeTensors {
   private StoredTensor stored(String name) {
     StoredTensor tensor = tensors.get(name);
     if (tensor == null) {
-      throw bad("tensor " + name + " is missing", "The file has " + tensors.size() + " others");
+      throw bad(
+          "tensor " + name + " is missing for " + kind,
+          "The file has " + tensors.size() + " others");
     }
     used.add(name);
     return tensor;
@@ -269,7 +278,7 @@ final class SaeTensors {
     for (String name : left) {
       if (!harmless.contains(name)) {
         throw bad(
-            "tensor " + name + " has no place in an SAE of this kind",
+            "tensor " + name + " has no place in " + kind,
             "It may change the output: remove it if it does not, or correct the configuration");
       }
     }

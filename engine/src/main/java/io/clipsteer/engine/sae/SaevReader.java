@@ -43,6 +43,7 @@ final class SaevReader {
     String hook = HookNames.read(config.toldText("hook_name"), notes);
     try (Scope scope = Scope.open()) {
       SaeTensors tensors = new SaeTensors(file, "W_enc", false);
+      tensors.as("activation cls " + header.activation());
       int d = tensors.width();
       int f = tensors.features();
       agree(header.cfg(), d, f);
@@ -67,12 +68,17 @@ final class SaevReader {
   private static SaeActivation activation(Header header, SaeTensors tensors) {
     return switch (header.activation()) {
       case "Relu" -> new SaeActivation.Relu();
-      case "TopK" -> tensors.topK(header.k() == null ? DEFAULT_K : header.k());
+      case "TopK" -> {
+        int k = k(header.k());
+        if (k <= tensors.features()) yield tensors.topK(k);
+        throw tensors.bad(
+            "top_k is " + k + " of " + tensors.features() + " features", "Correct it");
+      }
       // Theirs: without a positive threshold, whatever is positive.
       case "BatchTopK" -> tensors.jump(Math.max(0, tensors.scalar("activation.threshold")));
       default ->
           throw tensors.bad(
-              "activation \"" + header.activation() + "\"",
+              "activation cls \"" + header.activation() + "\"",
               "This version reads Relu, TopK and BatchTopK");
     };
   }

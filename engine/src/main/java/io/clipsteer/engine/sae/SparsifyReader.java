@@ -47,6 +47,7 @@ final class SparsifyReader {
       SaeTensors tensors = new SaeTensors(file, "encoder.weight", true);
       int d = tensors.width();
       int f = tensors.features();
+      if (!config.names("d_in")) throw config.wrong("d_in", "a positive whole number");
       SaeTensors.agree(config, "d_in", d);
       config.refuseUnread(HarmlessFields.SPARSIFY);
       long expected = latents == 0 && expansion != null ? (long) d * expansion : latents;

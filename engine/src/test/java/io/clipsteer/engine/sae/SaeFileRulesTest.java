@@ -388,7 +388,7 @@ final class SaeFileRulesTest {
     refused(prisma, "threshold");
     OpenedFixture dictionary = OpenedFixture.of("dictionary_jumprelu");
     dictionary.tensors.remove("threshold");
-    refused(dictionary, "threshold is missing");
+    refused(dictionary, "threshold is missing", "dict_class JumpReluAutoEncoder");
   }
 
   // ---- names of tensors and hook points ------------------------------------------------------
