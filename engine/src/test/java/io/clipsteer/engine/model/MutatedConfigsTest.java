@@ -36,8 +36,9 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * More than 10,000 changed configurations and tensor sets of open_clip and timm, with what the libraries
- * themselves made of each (bench/peers/make_config_mutations.py): ours is the same, or refused.
+ * More than 10,000 changed configurations and tensor sets of open_clip and timm, with what the
+ * libraries themselves made of each (bench/peers/make_config_mutations.py): ours is the same, or
+ * refused.
  */
 final class MutatedConfigsTest {
   private static final Path MODELS = Path.of("src/test/resources/models");
