@@ -266,7 +266,8 @@ final class ReportCommandTest {
   void aBrowserShowsIt() {
     Path chromium = chromium();
     if ("required".equals(System.getenv("CLIPSTEER_BROWSER"))) {
-      assertTrue(chromium != null, "no Chromium on the PATH, and ./verify wants the page looked at");
+      assertTrue(
+          chromium != null, "no Chromium on the PATH, and ./verify wants the page looked at");
     }
     assumeTrue(chromium != null, "no Chromium on the PATH: the page is not looked at");
     Path out = temp.resolve("seen.html");
