@@ -3,6 +3,7 @@ package io.clipsteer.lab;
 
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.engine.sae.SaeTrainer;
 import java.io.IOException;
@@ -21,9 +22,6 @@ import tools.jackson.databind.json.JsonMapper;
  * one whole state, or none.
  */
 final class Checkpoints implements Training.Keeper {
-  static final String FILE = "state.json";
-  static final String FOLDER = "state";
-
   /**
    * What {@code state.json} says.
    *
@@ -51,7 +49,7 @@ final class Checkpoints implements Training.Keeper {
    * @param every time between two states
    */
   static Checkpoints of(Path run, String config, Duration every) {
-    Path file = run.resolve(FILE);
+    Path file = run.resolve(RunFolder.STATE);
     if (!Files.isRegularFile(file)) return new Checkpoints(run, config, every, null);
     try {
       Saved saved = JsonMapper.shared().readValue(Files.readAllBytes(file), Saved.class);
@@ -90,9 +88,10 @@ final class Checkpoints implements Training.Keeper {
       Files.createDirectories(folder);
       for (int i = 0; i < trainers.size(); i++) trainers.get(i).save(part(state.step(), i));
       AtomicFiles.writeJson(
-          run.resolve(FILE), new Saved(state.step(), state.factors(), state.l0(), config));
-      try (Stream<Path> all = Files.list(run.resolve(FOLDER))) {
-        for (Path other : all.toList()) if (!other.equals(folder)) delete(other);
+          run.resolve(RunFolder.STATE),
+          new Saved(state.step(), state.factors(), state.l0(), config));
+      try (Stream<Path> all = Files.list(run.resolve(RunFolder.STATE_FOLDER))) {
+        for (Path other : all.toList()) if (!other.equals(folder)) NewFolder.delete(other);
       }
     } catch (IOException e) {
       throw new InputException(
@@ -108,7 +107,7 @@ final class Checkpoints implements Training.Keeper {
   }
 
   private Path folder(long step) {
-    return run.resolve(FOLDER).resolve(Long.toString(step));
+    return run.resolve(RunFolder.STATE_FOLDER).resolve(Long.toString(step));
   }
 
   private Path part(long step, int sae) {
@@ -117,24 +116,6 @@ final class Checkpoints implements Training.Keeper {
 
   /** Takes the state away: the run is finished. */
   void clear() {
-    clear(run);
-  }
-
-  /** Takes a finished run's state away. */
-  static void clear(Path run) {
-    try {
-      Files.deleteIfExists(run.resolve(FILE));
-      delete(run.resolve(FOLDER));
-    } catch (IOException e) {
-      throw new InputException(
-          run.resolve(FOLDER), "cannot be deleted: " + Reasons.of(e), "Delete it by hand", e);
-    }
-  }
-
-  private static void delete(Path folder) throws IOException {
-    if (!Files.exists(folder)) return;
-    try (Stream<Path> all = Files.walk(folder)) {
-      for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(path);
-    }
+    RunFolder.clearState(run);
   }
 }

@@ -4,6 +4,7 @@ package io.clipsteer.lab;
 import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
@@ -28,6 +29,12 @@ import tools.jackson.databind.json.JsonMapper;
 public record RunFolder(Path path) {
   private static final String RUN = "run.json";
   private static final String METRICS = "metrics.jsonl";
+
+  /** Names the step of an unfinished training's state; written last. */
+  static final String STATE = "state.json";
+
+  /** The folder of the state's files. */
+  static final String STATE_FOLDER = "state";
 
   /** Begins the model's name in {@code run.json} where only the hash of its weights is known. */
   static final String HASH = "sha256:";
@@ -112,15 +119,25 @@ public record RunFolder(Path path) {
     }
   }
 
+  /** Deletes a finished run's state. */
+  static void clearState(Path run) {
+    try {
+      Files.deleteIfExists(run.resolve(STATE));
+      NewFolder.delete(run.resolve(STATE_FOLDER));
+    } catch (IOException e) {
+      throw new InputException(
+          run.resolve(STATE), "cannot be deleted: " + Reasons.of(e), "Delete it by hand", e);
+    }
+  }
+
   /** A stopped training's folder, to go on in; nobody else may be writing there. */
   static RunFolder continued(Path path) {
     if (Files.isRegularFile(path.resolve(RUN))) {
       // Killed between its last two steps, a run is finished and still has its state.
-      Checkpoints.clear(path);
+      clearState(path);
       throw new InputException(path, "holds a finished run", "Leave --resume out and name another");
     }
-    List<String> own =
-        List.of(METRICS, Checkpoints.FILE, Checkpoints.FOLDER, "saes", "manifest.json");
+    List<String> own = List.of(METRICS, STATE, STATE_FOLDER, "saes", "manifest.json");
     try (var entries = Files.list(path)) {
       for (Path entry : entries.toList()) {
         String name = String.valueOf(entry.getFileName());

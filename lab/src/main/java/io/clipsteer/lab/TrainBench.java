@@ -10,6 +10,7 @@ import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeTrainer;
 import io.clipsteer.engine.sae.SaeVariant;
+import io.clipsteer.engine.sae.StepPart;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.Map;
@@ -28,11 +29,7 @@ public final class TrainBench {
    * @param peakBytes most memory that the process has held so far
    */
   public record Result(
-      double step,
-      double l0,
-      double encoderProduct,
-      Map<SaeTrainer.Part, Double> parts,
-      long peakBytes) {}
+      double step, double l0, double encoderProduct, Map<StepPart, Double> parts, long peakBytes) {}
 
   private static final int WARM = 3;
 
@@ -111,7 +108,7 @@ public final class TrainBench {
     try (var task = progress.start("timing steps", WARM + steps, "steps")) {
       double[] seconds = new double[steps];
       double l0 = 0;
-      Map<SaeTrainer.Part, Double> before = new EnumMap<>(SaeTrainer.Part.class);
+      Map<StepPart, Double> before = new EnumMap<>(StepPart.class);
       for (int i = -WARM; i < steps; i++) {
         if (i == 0) before = trainer.seconds();
         long start = System.nanoTime();
@@ -119,7 +116,7 @@ public final class TrainBench {
         if (i >= 0) seconds[i] = (System.nanoTime() - start) * 1e-9;
         task.advance(1, 2.0 * config.width() * config.features() * x.size(0));
       }
-      Map<SaeTrainer.Part, Double> parts = new EnumMap<>(SaeTrainer.Part.class);
+      Map<StepPart, Double> parts = new EnumMap<>(StepPart.class);
       for (var part : trainer.seconds().entrySet()) {
         double earlier = before.getOrDefault(part.getKey(), 0.0);
         parts.put(part.getKey(), (part.getValue() - earlier) / steps);

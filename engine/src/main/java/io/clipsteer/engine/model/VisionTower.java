@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A vision transformer: patches, prefix tokens, pre-norm blocks, pooling, projection. Immutable, to
- * be used by one thread at a time; its weights live until {@link ClipModel#close}.
+ * be used by one thread at a time; its weights live until the model is closed.
  */
 public final class VisionTower {
   /**

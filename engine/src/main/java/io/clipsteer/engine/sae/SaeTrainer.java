@@ -111,26 +111,6 @@ public final class SaeTrainer implements AutoCloseable {
    */
   public record Step(double loss, double l0) {}
 
-  /** What a step's time goes into. */
-  public enum Part {
-    /** Normalising and centring the activations. */
-    INPUT,
-    /** The encoder's dense product. */
-    PRODUCT,
-    /** The entries that count. */
-    SELECT,
-    /** Exact activations of what a bf16 product proposed. */
-    RESCORE,
-    /** Decoding, and the error followed back to the code. */
-    RECONSTRUCT,
-    /** The code by features. */
-    SORT,
-    /** Gradients of encoder and decoder, with Adam. */
-    ADAM,
-    /** Biases, and the encoder's bf16 copy. */
-    REST
-  }
-
   /** Share of active features above which dense products are faster. */
   private static final double DENSE = 0.1;
 
@@ -147,7 +127,7 @@ public final class SaeTrainer implements AutoCloseable {
   private final SaeWeights weights;
   private final Selector selector;
   private final Firing firing;
-  private final long[] nanos = new long[Part.values().length];
+  private final long[] nanos = new long[StepPart.values().length];
   private long lap;
   private int steps;
   private double density = 0.5;
@@ -197,16 +177,16 @@ public final class SaeTrainer implements AutoCloseable {
   }
 
   /** The time since the last call belongs to {@code part}. */
-  private void lap(Part part) {
+  private void lap(StepPart part) {
     long now = System.nanoTime();
     nanos[part.ordinal()] += now - lap;
     lap = now;
   }
 
   /** Seconds spent so far in each part of all steps. */
-  public Map<Part, Double> seconds() {
-    Map<Part, Double> seconds = new EnumMap<>(Part.class);
-    for (Part part : Part.values()) seconds.put(part, nanos[part.ordinal()] * 1e-9);
+  public Map<StepPart, Double> seconds() {
+    Map<StepPart, Double> seconds = new EnumMap<>(StepPart.class);
+    for (StepPart part : StepPart.values()) seconds.put(part, nanos[part.ordinal()] * 1e-9);
     return seconds;
   }
 
@@ -230,17 +210,17 @@ public final class SaeTrainer implements AutoCloseable {
       Tensor z = input.z().contiguous();
       Tensor centred = z.sub(weights.decoderBias().value());
       Tensor scales = scales(x, input);
-      lap(Part.INPUT);
+      lap(StepPart.INPUT);
       if (config.variant() instanceof SaeVariant.Relu relu
           && (density > DENSE || relu.ghost() && firing.dead().length > 0)) {
         return dense(z, centred, scales, input.scale(), relu.l1() * sparsity / n, rate);
       }
       double[] toThresholds = new double[weights.logThresholds() == null ? 0 : config.features()];
       Backward back = followBack(z, centred, scales, sparsity, toThresholds);
-      lap(Part.RECONSTRUCT);
+      lap(StepPart.RECONSTRUCT);
       double l0 = note(back.code(), n);
       if (config.variant().aux() > 0) back = revive(back, centred, scales);
-      lap(Part.RECONSTRUCT);
+      lap(StepPart.RECONSTRUCT);
       update(centred, back, toThresholds, rate);
       if (isResampling()) resample(centred, back.rows().narrow(0, 0, n).div(scales));
       return new Step(back.loss(), l0);
@@ -365,11 +345,11 @@ public final class SaeTrainer implements AutoCloseable {
       for (int i = 0; i < rows.length; i++) rows[i] %= n;
       inputs = new SparseRows.ByColumn(order.starts(), order.entry(), rows);
     }
-    lap(Part.SORT);
+    lap(StepPart.SORT);
     Tensor toEncoderBias = byFeature(order, back.codeGradient());
     Tensor toDecoderBias = back.toBias().sub(throughEncoder(toEncoderBias));
     Tensor toLogs = toLogs(toThresholds);
-    lap(Part.REST);
+    lap(StepPart.REST);
     SparseKernels kernels = SparseKernels.best();
     int width = config.width();
     var listened = back.codeGradient().segment();
@@ -392,7 +372,7 @@ public final class SaeTrainer implements AutoCloseable {
         inputs, listened, centred.segment(), width, weights.encoder().moments(), adam, false);
     kernels.adam(
         order, written, back.rows().segment(), width, weights.decoder().moments(), adam, true);
-    lap(Part.ADAM);
+    lap(StepPart.ADAM);
     rest(toEncoderBias, toDecoderBias, toLogs, scale, rate);
   }
 
@@ -427,7 +407,7 @@ public final class SaeTrainer implements AutoCloseable {
     Weights logThresholds = weights.logThresholds();
     if (logThresholds != null) logThresholds.adam(toLogs.mul(scale), rate, steps);
     weights.shorten();
-    lap(Part.REST);
+    lap(StepPart.REST);
   }
 
   /** A ReLU SAE's step by dense products. */
@@ -460,7 +440,7 @@ public final class SaeTrainer implements AutoCloseable {
               sigma,
               reconstruction);
     }
-    lap(Part.RECONSTRUCT);
+    lap(StepPart.RECONSTRUCT);
     steps++;
     Tensor toDecoder = back.toDecoder();
     Tensor along = toDecoder.mul(weights.decoder().value()).sum(1, true, DType.F32);
@@ -475,7 +455,7 @@ public final class SaeTrainer implements AutoCloseable {
     weights.encoder().adam(toEncoder.mulInPlace(scale), rate, steps);
     weights.decoder().adam(toDecoder.mulInPlace(scale), rate, steps);
     weights.decoder().value().copyFrom(weights.decoder().value().unit());
-    lap(Part.ADAM);
+    lap(StepPart.ADAM);
     rest(toEncoderBias, toDecoderBias, Tensor.zeros(DType.F32, 0), scale, rate);
     firing.note(back.seen(), n);
     density = (double) back.active() / n / config.features();

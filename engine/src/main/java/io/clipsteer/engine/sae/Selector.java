@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param lap is told when a part of the work is done
  */
 record Selector(
-    Tensor encoder, Tensor bias, @Nullable Tensor shortEncoder, Consumer<SaeTrainer.Part> lap) {
+    Tensor encoder, Tensor bias, @Nullable Tensor shortEncoder, Consumer<StepPart> lap) {
   /** Of the encoder's dense product, held at a time. */
   private static final long PRODUCT_BYTES = 256L << 20;
 
@@ -53,7 +53,7 @@ record Selector(
 
   private Tensor product(Tensor input) {
     Tensor pre = input.linear(encoder, bias);
-    lap.accept(SaeTrainer.Part.PRODUCT);
+    lap.accept(StepPart.PRODUCT);
     return pre;
   }
 
@@ -66,7 +66,7 @@ record Selector(
             input -> {
               if (shorts != null) return topKOfShort(input, shorts, k);
               SparseCode piece = SparseCode.topK(product(input), k);
-              lap.accept(SaeTrainer.Part.SELECT);
+              lap.accept(StepPart.SELECT);
               return piece;
             });
     code.values().reluInPlace();
@@ -77,11 +77,11 @@ record Selector(
     int rows = Math.toIntExact(input.size(0));
     int candidates = Math.min(features(), k + Math.max(16, k / 2));
     Tensor pre = input.to(DType.BF16).linear(weights, bias.to(DType.BF16)).contiguous();
-    lap.accept(SaeTrainer.Part.PRODUCT);
+    lap.accept(StepPart.PRODUCT);
     Tensor columns = Tensor.empty(DType.I32, rows, candidates);
     RowKernels.best()
         .topColumnsBf16(pre.segment(), rows, features(), candidates, columns.segment());
-    lap.accept(SaeTrainer.Part.SELECT);
+    lap.accept(StepPart.SELECT);
     Tensor exact = Tensor.empty(DType.F32, rows, candidates);
     SparseKernels.best()
         .rescore(
@@ -90,14 +90,14 @@ record Selector(
             SparseRows.uniform(rows, candidates, features(), columns.segment(), exact.segment()),
             encoder.segment(),
             bias.segment());
-    lap.accept(SaeTrainer.Part.RESCORE);
+    lap.accept(StepPart.RESCORE);
     // Candidates lie by rising column, so the best among them do as well.
     Tensor places = Tensor.empty(DType.I32, rows, k);
     Tensor values = Tensor.empty(DType.F32, rows, k);
     RowKernels.best()
         .topK(exact.segment(), rows, candidates, k, values.segment(), places.segment());
     Tensor indices = columns.gather(1, places.to(DType.I64)).contiguous();
-    lap.accept(SaeTrainer.Part.SELECT);
+    lap.accept(StepPart.SELECT);
     return SparseCode.uniform(rows, k, indices, values);
   }
 
@@ -111,7 +111,7 @@ record Selector(
         centred,
         input -> {
           SparseCode piece = SparseCode.above(product(input), bounds);
-          lap.accept(SaeTrainer.Part.SELECT);
+          lap.accept(StepPart.SELECT);
           return piece;
         });
   }
@@ -154,7 +154,7 @@ record Selector(
       }
       starts[row + 1] = at;
     }
-    lap.accept(SaeTrainer.Part.SELECT);
+    lap.accept(StepPart.SELECT);
     return new Cut(
         new SparseCode(starts, Tensor.of(keptIndices, count).to(DType.I32), Tensor.of(kept, count)),
         least);
