@@ -211,7 +211,7 @@ final class EvaluateCommandTest {
     evaluate("--run", run, "--texts", texts).refused("vision tower", "--images");
     evaluate("--run", mine, "--texts", texts, "--legacy").refused("--legacy", "pictures only");
     evaluate("--run", mine, "--texts", temp.resolve("none")).refused("no such file");
-    evaluate("--run", mine, "--texts", classes).refused("is no file");
+    evaluate("--run", mine, "--texts", classes).refused("is a folder");
     Path odd = Files.write(temp.resolve("odd.txt"), List.of("a dog", "dog ".repeat(200)));
     JsonNode cut = evaluate("--run", mine, "--texts", odd, "--json").json();
     assertTrue(cut.get("notes").toString().contains("1 text came to all"), cut::toString);
