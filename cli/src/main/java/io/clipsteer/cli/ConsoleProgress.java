@@ -107,8 +107,9 @@ final class ConsoleProgress implements Progress {
 
     private String share(double seconds) {
       if (flops == 0) return "";
-      return String.format(
-          Locale.ROOT, ", %.0f %% of fp32 peak", 100 * flops / seconds / Peak.flops());
+      double share = flops / seconds / Peak.flops();
+      // Above 1 the peak was measured on a busy machine: no share is better than an impossible one.
+      return share > 1 ? "" : String.format(Locale.ROOT, ", %.0f %% of fp32 peak", 100 * share);
     }
 
     @Override

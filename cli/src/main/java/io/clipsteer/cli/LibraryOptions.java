@@ -66,11 +66,20 @@ final class LibraryOptions {
 
   /** Prompt templates from a file, or the default. */
   static List<String> prompts(@Nullable Path templates) {
-    return templates == null ? ZeroShot.DEFAULT_TEMPLATES : ZeroShot.readTemplates(templates);
+    if (templates == null) return ZeroShot.DEFAULT_TEMPLATES;
+    List<String> prompts = ZeroShot.readTemplates(templates);
+    WordList.report(templates, prompts, "template", "each counts in the mean");
+    return prompts;
   }
 
   /** Names separated by commas, none of them blank, none twice. */
   static List<String> names(String option, String text) {
+    if (text.indexOf('"') >= 0) {
+      throw new InputException(
+          option + " " + text,
+          "quotes do not keep a name together",
+          "Write names with commas into a file, one a line");
+    }
     List<String> names = Arrays.stream(text.split(",", -1)).map(String::strip).toList();
     Set<String> known = new HashSet<>();
     for (String name : names) {

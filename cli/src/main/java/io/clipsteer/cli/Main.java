@@ -142,13 +142,10 @@ public final class Main implements Runnable {
    * @param out errors and progress go to stderr all the same
    */
   static int execute(PrintWriter out, String... args) {
-    for (String arg : args) {
-      if (arg.startsWith("@") && TextFile.hasMark(arg.substring(1))) {
-        // The parser would take the mark for the first character of the first argument.
-        System.err.println(
-            "clipsteer: " + arg + ": begins with a byte order mark. Save it as UTF-8 without one");
-        return CommandLine.ExitCode.USAGE;
-      }
+    String fault = fault(args);
+    if (!fault.isEmpty()) {
+      System.err.println("clipsteer: " + fault);
+      return CommandLine.ExitCode.USAGE;
     }
     try {
       return new CommandLine(new Main())
@@ -167,6 +164,27 @@ public final class Main implements Runnable {
               + " Java more: CLIPSTEER_JVM_OPTIONS=-Xmx8g");
       return CommandLine.ExitCode.SOFTWARE;
     }
+  }
+
+  /**
+   * What the parser would not name: bytes that are no text, files of arguments that it cannot read.
+   */
+  private static String fault(String[] args) {
+    for (String arg : args) {
+      if (TextFile.isBroken(arg)) return "'" + arg + "' is not UTF-8. Arguments are UTF-8 text";
+      if (!arg.startsWith("@") || arg.startsWith("@@")) continue;
+      try {
+        Path file = path(arg.substring(1));
+        if (TextFile.hasMark(file)) {
+          // The parser would take the mark for the first character of the first argument.
+          return arg + ": begins with a byte order mark. Save it as UTF-8 without one";
+        }
+        TextFile.lines(file);
+      } catch (InputException | TypeConversionException e) {
+        return e.getMessage() + ". It was to hold arguments; one that begins with @ is written @@";
+      }
+    }
+    return "";
   }
 
   /** An empty path would be the current folder, which nobody means. */

@@ -194,6 +194,9 @@ final class StudyCommand implements Runnable {
       if ((run == null) != (images == null)) {
         throw new ParameterException(spec.commandLine(), "Give --run and --images, or neither.");
       }
+      if (run == null && limit != Long.MAX_VALUE) {
+        throw new ParameterException(spec.commandLine(), "--limit has no use without --images.");
+      }
       if (repeats < 1 || repeats > 100) {
         throw new ParameterException(spec.commandLine(), "--repeats " + repeats + ": not 1 to 100");
       }

@@ -5,9 +5,14 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.engine.model.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.engine.sae.SaeFiles;
+import io.clipsteer.engine.sae.SaeVariant;
+import io.clipsteer.engine.sae.StoredSae;
 import io.clipsteer.lab.Counted;
 import io.clipsteer.lab.MlflowTracker;
 import io.clipsteer.lab.Pareto;
+import io.clipsteer.lab.SaeSpec;
 import io.clipsteer.lab.TrainRun;
 import io.clipsteer.lab.TrainSource;
 import io.clipsteer.lab.Training;
@@ -107,6 +112,34 @@ final class TrainCommand implements Callable<Integer> {
       description = "Send settings and curve to an MLflow server too: http://host:port.")
   private @Nullable String mlflow;
 
+  /** Says when the SAE that a training starts from is of another kind than what it makes. */
+  private static void noteStart(Training.Config config) {
+    if (config.start() == null) return;
+    try (StoredSae start = SaeFiles.open(config.start())) {
+      SaeActivation old = start.sae().activation();
+      String kind =
+          switch (old) {
+            case SaeActivation.Relu relu -> "a ReLU SAE";
+            case SaeActivation.TopK top -> "a TopK SAE of k = " + top.k();
+            case SaeActivation.JumpRelu jump -> "a JumpReLU SAE";
+          };
+      for (SaeSpec spec : config.saes()) {
+        if (isOfKind(old, spec.variant())) continue;
+        System.err.println(
+            config.start() + " is " + kind + "; it is trained on as " + spec.variant().spelling());
+      }
+    }
+  }
+
+  private static boolean isOfKind(SaeActivation old, SaeVariant variant) {
+    return switch (old) {
+      case SaeActivation.Relu relu -> variant instanceof SaeVariant.Relu;
+      case SaeActivation.TopK top -> variant instanceof SaeVariant.TopK same && same.k() == top.k();
+      case SaeActivation.JumpRelu jump ->
+          !(variant instanceof SaeVariant.Relu || variant instanceof SaeVariant.TopK);
+    };
+  }
+
   @Override
   public Integer call() {
     long sources =
@@ -125,6 +158,7 @@ final class TrainCommand implements Callable<Integer> {
     if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
       throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
     }
+    noteStart(config);
     if (store == null) {
       try (ClipModel clip = load()) {
         train(

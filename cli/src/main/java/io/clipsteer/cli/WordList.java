@@ -16,18 +16,19 @@ final class WordList {
   /** Every line, also those that repeat another: ImageNet has two classes called crane. */
   static List<String> all(Path file) {
     List<String> lines = TextFile.lines(file);
-    report(file, lines, "both are kept");
+    report(file, lines, "word", "both are kept");
     return lines;
   }
 
   /** Every word once. */
   static List<String> once(Path file) {
     List<String> lines = TextFile.lines(file);
-    report(file, lines, "each is used once");
+    report(file, lines, "word", "each is used once");
     return lines.stream().distinct().toList();
   }
 
-  private static void report(Path file, List<String> lines, String what) {
+  /** Says which entries of a list occur more than once, and what becomes of them. */
+  static void report(Path file, List<String> lines, String kind, String what) {
     Map<String, Integer> counts = new LinkedHashMap<>();
     for (String line : lines) counts.merge(line, 1, Integer::sum);
     List<String> repeated =
@@ -37,7 +38,9 @@ final class WordList {
     System.err.println(
         file
             + ": "
-            + (repeated.size() == 1 ? "1 word repeats" : repeated.size() + " words repeat")
+            + (repeated.size() == 1
+                ? "1 " + kind + " repeats"
+                : repeated.size() + " " + kind + "s repeat")
             + " ("
             + names
             + (repeated.size() > NAMED ? ", …" : "")

@@ -311,8 +311,20 @@ final class EvaluateCommandTest {
     assertTrue(legacy.get("ce_recovered").isNull());
     assertTrue(legacy.get("cosine").asDouble() > 0.3, legacy::toString);
     assertEquals(2, json.get("notes").size());
-    assertTrue(json.get("notes").get(0).asString().contains("no class folders"));
+    assertTrue(json.get("notes").get(0).asString().contains("no image has a label"));
     assertTrue(json.get("notes").get(1).asString().contains("flatter"));
+    Path table = flat.resolve("numbers.csv");
+    StringBuilder rows = new StringBuilder("file,index\n");
+    try (var files = Files.list(flat)) {
+      files
+          .filter(f -> f.toString().endsWith(".png"))
+          .forEach(
+              f -> rows.append(f.getFileName()).append(",").append(rows.length() % 2).append("\n"));
+    }
+    Files.writeString(table, rows);
+    JsonNode numbered = evaluate("--run", mine, "--images", table, "--json").json();
+    assertTrue(numbered.get("notes").toString().contains("all labels are numbers"));
+    Files.delete(table);
     String text = evaluate("--run", mine, "--images", flat).out();
     assertTrue(text.contains("Zero-shot is left out") && text.contains("flatter"), text);
   }

@@ -41,7 +41,7 @@ final class LauncherTest {
     Files.createFile(temp.resolve("home/pom.xml"));
     Files.createFile(temp.resolve("home/cli/pom.xml"));
     Files.createFile(dist.resolve(".built"));
-    Path java = temp.resolve("java");
+    Path java = Files.createDirectories(temp.resolve("bin")).resolve("java");
     Files.writeString(
         java,
         """
@@ -73,8 +73,8 @@ final class LauncherTest {
             .redirectOutput(out.toFile())
             .redirectError(err.toFile());
     builder.environment().clear();
-    builder.environment().put("PATH", System.getenv("PATH"));
-    builder.environment().put("CLIPSTEER_JAVA", temp.resolve("java").toString());
+    // No HOME, as in cron: Java is found on the PATH.
+    builder.environment().put("PATH", temp.resolve("bin") + ":" + System.getenv("PATH"));
     builder.environment().put("CLIPSTEER_JVM_OPTIONS", "-Xmx1g");
     builder.environment().putAll(environment);
     Process process = builder.start();

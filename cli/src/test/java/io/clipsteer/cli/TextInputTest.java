@@ -79,6 +79,22 @@ final class TextInputTest {
     Ran ran = CommandsTest.run("@" + marked(plain));
     assertEquals(2, ran.code());
     assertTrue(ran.err().contains("byte order mark"), ran.err());
+    for (String other : List.of("@" + temp, "@" + temp.resolve("absent.args"))) {
+      ran = CommandsTest.run(other);
+      assertEquals(2, ran.code(), ran.err());
+      assertTrue(ran.err().contains("hold arguments"), ran.err());
+    }
+    // What bytes that are no text become on the way into the JVM.
+    assertEquals(2, CommandsTest.run("doctor", "--seed", "d\uFFFD").code());
+    CommandsTest.run(
+            "classify",
+            "--model",
+            CLIP,
+            "--images",
+            temp.resolve("images"),
+            "--labels",
+            "\"a, b\",c")
+        .refused("--labels", "quotes");
   }
 
   @Test

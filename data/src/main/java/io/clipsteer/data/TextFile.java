@@ -2,23 +2,26 @@
 package io.clipsteer.data;
 
 import java.io.BufferedReader;
+import java.io.FilterReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PushbackInputStream;
+import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Text that a user wrote: UTF-8 whatever the system's locale is, with or without a byte order mark,
- * lines ended by LF or CRLF. Every reader of lists, tables and captions opens its file here.
+ * Text that a user wrote: UTF-8 whatever the system's locale is, lines ended by LF or CRLF. Byte
+ * order marks are no part of it, wherever they stand: files that begin with one are joined. Every
+ * reader of lists, tables and captions opens its file here.
  */
 public final class TextFile {
   private static final int[] UTF8_MARK = {0xEF, 0xBB, 0xBF};
+  private static final char MARK = '\uFEFF';
 
   /** A list that is held in memory whole. */
   private static final long MOST_BYTES = 1L << 30;
@@ -26,8 +29,8 @@ public final class TextFile {
   private TextFile() {}
 
   /**
-   * The text from its first character on; a byte order mark is not part of it. Bytes that are not
-   * UTF-8 arrive as U+FFFD, which {@link #isBroken} finds, so that a message can name the line.
+   * The text without byte order marks. Bytes that are not UTF-8 arrive as U+FFFD, which {@link
+   * #isBroken} finds, so that a message can name the line.
    *
    * @throws InputException when there is no such file, it is a folder, is not readable, or is
    *     UTF-16
@@ -38,8 +41,9 @@ public final class TextFile {
       throw new InputException(file, "is a folder, not a text file", "Name a file");
     }
     try {
-      InputStream in = withoutMark(file, Files.newInputStream(file));
-      return new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8), 1 << 16);
+      InputStream in = checked(file, Files.newInputStream(file));
+      var text = new InputStreamReader(in, StandardCharsets.UTF_8);
+      return new BufferedReader(new Unmarked(text), 1 << 16);
     } catch (IOException e) {
       throw unreadable(file, e);
     }
@@ -64,7 +68,7 @@ public final class TextFile {
           throw new InputException(
               file + ", line " + number, "it is not UTF-8 text", "Save the file as UTF-8");
         }
-        String text = line.strip();
+        String text = strip(line);
         if (!text.isEmpty()) lines.add(text);
       }
     } catch (IOException e) {
@@ -76,16 +80,58 @@ public final class TextFile {
     return lines;
   }
 
-  /** Whether a text holds the character that stands for bytes that are not UTF-8. */
+  /** Whether a text holds the character that stands for bytes that are not UTF-8, or NUL. */
   public static boolean isBroken(String text) {
-    return text.indexOf('\uFFFD') >= 0;
+    return text.indexOf('\uFFFD') >= 0 || text.indexOf('\0') >= 0;
   }
 
-  /** Whether there is a file of that name that begins with a byte order mark. */
-  public static boolean hasMark(String name) {
-    try (InputStream in = Files.newInputStream(Path.of(name))) {
+  /**
+   * A text without the blanks around it, also those of spreadsheets and pages: no-break spaces and
+   * spaces of no width.
+   */
+  public static String strip(String text) {
+    int from = 0;
+    int to = text.length();
+    while (from < to && isBlank(text.charAt(from))) from++;
+    while (from < to && isBlank(text.charAt(to - 1))) to--;
+    return text.substring(from, to);
+  }
+
+  private static boolean isBlank(char c) {
+    return Character.isWhitespace(c) || Character.isSpaceChar(c) || c == '\u200B';
+  }
+
+  /** Drops byte order marks. */
+  private static final class Unmarked extends FilterReader {
+    Unmarked(Reader in) {
+      super(in);
+    }
+
+    @Override
+    public int read() throws IOException {
+      int c = super.read();
+      while (c == MARK) c = super.read();
+      return c;
+    }
+
+    @Override
+    public int read(char[] buffer, int from, int most) throws IOException {
+      int n = super.read(buffer, from, most);
+      int kept = 0;
+      for (int i = 0; i < n; i++) {
+        if (buffer[from + i] != MARK) buffer[from + kept++] = buffer[from + i];
+      }
+      // Nothing but marks is no end.
+      if (n <= 0) return n;
+      return kept > 0 ? kept : read(buffer, from, most);
+    }
+  }
+
+  /** Whether there is such a file and it begins with a byte order mark. */
+  public static boolean hasMark(Path file) {
+    try (InputStream in = Files.newInputStream(file)) {
       return isMark(in.readNBytes(UTF8_MARK.length));
-    } catch (IOException | InvalidPathException e) {
+    } catch (IOException e) {
       return false;
     }
   }
@@ -99,13 +145,13 @@ public final class TextFile {
     return new InputException(file, "there is no such file", "Check the path");
   }
 
-  private static InputStream withoutMark(Path file, InputStream plain) throws IOException {
+  private static InputStream checked(Path file, InputStream plain) throws IOException {
     try {
       var in = new PushbackInputStream(plain, UTF8_MARK.length);
       byte[] first = in.readNBytes(UTF8_MARK.length);
       boolean utf16 = first.length >= 2 && (first[0] & 0xFF) + (first[1] & 0xFF) == 0xFF + 0xFE;
       if (utf16) throw new InputException(file, "it is UTF-16 text", "Save the file as UTF-8");
-      if (!isMark(first)) in.unread(first);
+      in.unread(first);
       return in;
     } catch (IOException | RuntimeException e) {
       plain.close();

@@ -34,8 +34,21 @@ final class TextFileTest {
     assertEquals(List.of("chien", "été"), plain);
     assertEquals(plain, TextFile.lines(file("\uFEFFchien\nété\n")));
     assertEquals(plain, TextFile.lines(file("\uFEFF\r\n chien \r\n\r\nété")));
-    // A mark with a text after it is one mark: a second one is a character like others.
-    assertEquals("\uFEFFa", TextFile.lines(file("\uFEFF\uFEFFa")).getFirst());
+    // Files that begin with a mark are joined, or saved twice.
+    assertEquals(plain, TextFile.lines(file("\uFEFF\uFEFFchien\n\uFEFFété\n\uFEFF")));
+  }
+
+  @Test
+  void blanksOfSpreadsheetsAndPagesAreBlanks() throws IOException {
+    assertEquals(
+        List.of("ice\u00A0cream"),
+        TextFile.lines(file("\u00A0ice\u00A0cream\u2003\n\u00A0\n\u200B")));
+  }
+
+  @Test
+  void nulIsNoText() throws IOException {
+    String wide = refused(file("dog\n".getBytes(StandardCharsets.UTF_16LE)));
+    assertTrue(wide.contains("not UTF-8 text"), wide);
   }
 
   @Test

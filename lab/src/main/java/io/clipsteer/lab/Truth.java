@@ -40,6 +40,9 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     if (given != null) return given(pictures, given, labels);
     if (model.text() == null) return unknown("the model has no text tower (see --library)");
     if (model.tokenizer() == null) return unknown("no tokenizer lies beside the model's weights");
+    if (labels.stream().allMatch(label -> label.matches("\\d+"))) {
+      return unknown("all labels are numbers; give the words that they count with --labels-file");
+    }
     if (labels.size() < 2) return unknown("all pictures are of one class, " + labels.getFirst());
     Map<String, Integer> rows = new HashMap<>();
     for (String label : labels) rows.put(label, rows.size());
@@ -61,7 +64,9 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
         throw new InputException(
             pictures.set().origin(),
             "its class \"" + label + "\" is none of the " + words + " words",
-            "Add it to the words, or leave them out to use the folders' names");
+            "A label is a word, or its row from 0 to "
+                + (words - 1)
+                + ": correct it, or add the word");
       }
       rows.put(label, row);
     }

@@ -180,7 +180,7 @@ public final class ZeroShot {
     for (float logit : logits) {
       if (!Float.isFinite(logit)) {
         throw new InputException(
-            "answers", "the embedding is not finite", "Steer less far, or check the weights");
+            "answers", "a logit is not finite", "Check weights and logit_scale, or steer less far");
       }
       max = Math.max(max, logit);
     }

@@ -358,7 +358,8 @@ final class SparsityRunTest {
         assertEquals(1, report.notes().size());
         String note = report.notes().getFirst();
         assertTrue(note.contains("Zero-shot is left out"), note);
-        assertTrue(note.contains(folder.equals("flat") ? "no class folders" : "one class"), note);
+        assertTrue(
+            note.contains(folder.equals("flat") ? "no image has a label" : "one class"), note);
         for (var entry : report.saes()) {
           assertNull(entry.zeroShot());
           assertNotNull(entry.legacy());

@@ -91,6 +91,22 @@ final class ClassFolders {
     }
   }
 
+  /** Notes why sub-folders with images are no classes. */
+  void noteNoClasses(Listing.Builder listing) {
+    if (classes.isEmpty()) return;
+    listing.note(
+        "no labels: "
+            + count(inside, "image lies", "images lie")
+            + " in "
+            + count(classes.size(), "sub-folder", "sub-folders")
+            + " ("
+            + examples(classes)
+            + ") and "
+            + strayCount
+            + " beside; sub-folders are classes when two have images, together more than lie beside"
+            + " them");
+  }
+
   static String count(long number, String one, String more) {
     return number + " " + (number == 1 ? one : more);
   }

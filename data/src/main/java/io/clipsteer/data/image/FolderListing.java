@@ -73,7 +73,10 @@ final class FolderListing {
   FileSet byClass() {
     ClassFolders found = new ClassFolders();
     for (String id : images) found.add(id);
-    if (!found.areClasses()) return set(false);
+    if (!found.areClasses()) {
+      found.noteNoClasses(listing);
+      return set(false);
+    }
     found.note(listing, root);
     Set<String> empty = new TreeSet<>(folders);
     empty.removeAll(found.names());
@@ -91,7 +94,9 @@ final class FolderListing {
     if (images.isEmpty()) {
       String skipped = known.skipped().isEmpty() ? "" : "; skipped: " + known.reasons();
       throw new InputException(
-          root, "there is no image below it" + skipped, "Known endings: " + ImageSet.ENDINGS);
+          root,
+          "there is no image below it" + skipped,
+          "Known endings: " + String.join(", ", ImageSet.ENDINGS));
     }
     List<FileSet.Entry> entries = new ArrayList<>(images.size());
     for (String id : images)

@@ -146,10 +146,14 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
     boolean absolute = name.startsWith("/") || name.startsWith("\\") || name.matches("[A-Za-z]:.*");
     boolean climbs = false;
     for (String part : name.split("[/\\\\]", -1)) climbs |= part.equals("..");
-    if (absolute || climbs || name.isEmpty() || name.indexOf('\0') >= 0) {
-      throw new InputException(
-          where, "it names '" + name + "', which leaves its folder", "Use relative names below it");
-    }
-    return name;
+    String fault =
+        name.isEmpty()
+            ? "which is empty"
+            : name.indexOf('\0') >= 0
+                ? "which holds a NUL character"
+                : absolute ? "an absolute name" : climbs ? "with '..' in it" : null;
+    if (fault == null) return name;
+    throw new InputException(
+        where, "it names '" + name + "', " + fault, "Use names relative to the set's folder");
   }
 }

@@ -81,7 +81,8 @@ public record ImageTable(
         if (before == null) continue;
         repeated.add(
             new Listing.Skip(
-                "line " + one.line + " (" + name + ")", "row that repeats line " + before.line));
+                "line " + one.line + " (" + name + ")",
+                "it repeats the file of line " + before.line));
         if (before.label == null) {
           rows.put(key(name), new Row(before.name, one.label, before.line));
         } else if (one.label != null && !one.label.equals(before.label)) {

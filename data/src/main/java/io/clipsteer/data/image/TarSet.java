@@ -87,6 +87,9 @@ final class TarSet implements ImageSet {
         Path archive = archives.get(nextArchive - 1);
         try {
           TarArchiveEntry entry = in.getNextEntry();
+          if (entry != null && !entry.isCheckSumOK()) {
+            throw new IOException("the checksum of " + entry.getName() + " is wrong");
+          }
           if (entry == null) {
             close();
           } else {
@@ -119,6 +122,13 @@ final class TarSet implements ImageSet {
       seen.clear();
       try {
         var buffered = new BufferedInputStream(Files.newInputStream(archive), 1 << 16);
+        buffered.mark(2);
+        byte[] first = buffered.readNBytes(2);
+        buffered.reset();
+        if (first.length == 2 && first[0] == 0x1f && (first[1] & 0xFF) == 0x8b) {
+          buffered.close();
+          throw new InputException(archive, "it is compressed with gzip", "Unpack it with gunzip");
+        }
         TarArchiveInputStream in = new TarArchiveInputStream(buffered, "UTF-8");
         tar = in;
         return in;
@@ -153,12 +163,20 @@ final class TarSet implements ImageSet {
     private boolean taken(TarArchiveEntry entry, String name, String id) {
       String file = name.substring(name.lastIndexOf('/') + 1);
       if (entry.isLink() || entry.isSymbolicLink()) met.name("link inside an archive", id);
-      else if (!entry.isFile()) met.name("no plain file", id);
+      else if (isDevice(entry)) met.name("no plain file", id);
       else if (!ImageSet.isPicture(file)) Endings.skip(met, id);
       else if (entry.isSparse()) met.name("sparse file inside an archive", id);
       else if (!seen.add(name)) met.name("member whose name came before", id);
       else return true;
       return false;
+    }
+
+    /** The library calls devices and pipes files, too. */
+    private static boolean isDevice(TarArchiveEntry entry) {
+      return !entry.isFile()
+          || entry.isCharacterDevice()
+          || entry.isBlockDevice()
+          || entry.isFIFO();
     }
 
     private static boolean isHidden(String name) {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
@@ -36,6 +37,9 @@ public final class JsonObject {
           // Python writes NaN and Infinity; the range checks then name the field.
           .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
           .build();
+
+  /** How the library says that a key is there twice. */
+  private static final Pattern TWICE = Pattern.compile("Duplicate [^\"']*[\"']([^\"']*)[\"']");
 
   private final JsonNode node;
   private final Object where;
@@ -62,7 +66,7 @@ public final class JsonObject {
       }
       return of(MAPPER.readTree(Files.readAllBytes(file)), file);
     } catch (JacksonException e) {
-      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Fetch the file again", e);
+      throw unreadable(file, e);
     } catch (IOException e) {
       throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check the path", e);
     }
@@ -73,9 +77,18 @@ public final class JsonObject {
     try {
       return of(MAPPER.readTree(text), where);
     } catch (JacksonException e) {
-      throw new InputException(
-          where, "its JSON cannot be read: " + Reasons.of(e), "Fetch the file again", e);
+      throw unreadable(where, e);
     }
+  }
+
+  private static InputException unreadable(Object where, JacksonException e) {
+    var twice = TWICE.matcher(String.valueOf(e.getOriginalMessage()));
+    if (twice.find()) {
+      return new InputException(
+          where, "it has the key " + twice.group(1) + " twice", "Delete one of the two", e);
+    }
+    return new InputException(
+        where, "its JSON cannot be read: " + Reasons.of(e), "Fetch the file again", e);
   }
 
   /**

@@ -2,6 +2,7 @@
 package io.clipsteer.data.table;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.TextFile;
 import java.io.IOException;
 import java.io.Reader;
 import java.nio.file.Path;
@@ -78,7 +79,7 @@ final class CsvReader {
       int c = read();
       boolean blank = c == ' ' || c == '\t';
       if (c == '\n' || c == -1 || c == separator || (blank && separator == BLANKS)) {
-        String text = cell.toString().strip();
+        String text = TextFile.strip(cell.toString());
         if (separator != BLANKS || !text.isEmpty()) cells.add(text);
         cell.setLength(0);
         closed = false;

@@ -72,6 +72,7 @@ final class Checkpoint {
       try {
         Parts parts = plan.reader().read(weights);
         List<String> ignored = weights.ignored(parts.harmless());
+        check(path, parts);
         var source =
             new ClipModel.Source(
                 path, parts.family(), plan.weights(), weights.parameters(), ignored);
@@ -97,9 +98,32 @@ final class Checkpoint {
     return folder == null ? null : Tokenizer.find(folder, text.config().context(), rules);
   }
 
+  /** What each file says right, and the two contradict. */
+  private static void check(Path path, Parts parts) {
+    if (!Double.isFinite(Math.exp(parts.logScale()))) {
+      throw new InputException(
+          path,
+          "logit_scale is " + parts.logScale() + ", too large a power of e",
+          "Fetch it again");
+    }
+    VisionTower.Config tower = parts.vision().config();
+    Preprocessing images = parts.preprocessing();
+    boolean fits = images.width() == tower.imageSize() && images.height() == tower.imageSize();
+    if (!fits && tower.resize() == PositionResize.NONE) {
+      throw new InputException(
+          path,
+          "its image processor makes %d×%d pixels, and its tower takes %d×%d"
+              .formatted(images.width(), images.height(), tower.imageSize(), tower.imageSize()),
+          "Fetch the model's own image processor, or correct its sizes");
+    }
+  }
+
   private static Plan plan(Path path) {
     if (!Files.exists(path)) {
       throw new InputException(path, "does not exist", "Name a checkpoint's folder or file");
+    }
+    if (Files.isDirectory(path) && !Files.isExecutable(path) || !Files.isReadable(path)) {
+      throw new InputException(path, "cannot be read: permission is denied", "Check its rights");
     }
     if (Files.isRegularFile(path)) return planFile(path);
     Path openClip = path.resolve("open_clip_config.json");
@@ -124,6 +148,12 @@ final class Checkpoint {
     JsonObject fields = JsonObject.read(config);
     if (fields.has("architecture") && fields.has("pretrained_cfg")) {
       return new Plan(weights, w -> TimmReader.read(fields, w));
+    }
+    if (fields.has("architecture") && !fields.has("model_type")) {
+      throw new InputException(
+          config,
+          "is timm's old form, without pretrained_cfg",
+          "Save the model again with timm 0.9 or later");
     }
     return new Plan(weights, w -> HuggingFaceReader.read(path, fields, w));
   }

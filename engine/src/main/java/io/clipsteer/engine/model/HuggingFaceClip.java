@@ -70,7 +70,7 @@ final class HuggingFaceClip {
         text == null ? "hf-clip-vision" : "hf-clip",
         vision,
         text,
-        HuggingFaceReader.preprocessing(folder, PROCESSOR, vision.config().imageSize()),
+        HuggingFaceReader.preprocessing(folder, PROCESSOR),
         text == null ? Math.log(100) : weights.scalar("logit_scale"),
         Pattern.compile(
             text == null

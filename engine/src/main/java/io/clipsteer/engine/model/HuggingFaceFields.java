@@ -167,6 +167,9 @@ final class HuggingFaceFields {
           "_out_features",
           "_out_indices",
           "stage_names",
+          // In published files of DINOv2 with registers; the library's class has no such fields.
+          "interpolate_antialias",
+          "interpolate_offset",
           "eos_token_id");
 
   /** Fields that the library writes as null, or takes null for their absence. */

@@ -64,7 +64,9 @@ final class HuggingFaceReader {
         String why = OTHERS.getOrDefault(type, "it is not known");
         throw new InputException(
             config.where(),
-            "model_type \"" + type + "\" is not supported: " + why,
+            type.isEmpty()
+                ? "it has no model_type"
+                : "model_type \"" + type + "\" is not supported: " + why,
             "Supported are clip, clip_vision_model, vit, deit, dinov2, dinov2_with_registers");
       }
     };
@@ -103,19 +105,17 @@ final class HuggingFaceReader {
   }
 
   /**
-   * The folder's own preprocessing; for CLIP, whose rules are known, the defaults where there is no
-   * such file.
+   * The folder's own preprocessing. Without it the library refuses the folder, and so does this.
    *
    * @param processor the family's image processor, for files that name none
-   * @param clipSize the image size of a CLIP tower, 0 for other models
    */
-  static Preprocessing preprocessing(Path folder, String processor, int clipSize) {
+  static Preprocessing preprocessing(Path folder, String processor) {
     @Nullable Preprocessing own = Preprocessing.ofHuggingFaceFolder(folder, processor);
     if (own != null) return own;
-    if (clipSize > 0) return Preprocessing.clip(clipSize);
     throw new InputException(
-        folder.resolve("preprocessor_config.json"),
-        "is missing, and only CLIP's preprocessing is known without it",
+        folder,
+        "has no image processor: no preprocessor_config.json, and no processor_config.json with an"
+            + " image_processor",
         "Fetch it from where the checkpoint came from");
   }
 }

@@ -74,7 +74,7 @@ final class HuggingFaceVit {
         tower,
         null,
         HuggingFaceReader.preprocessing(
-            folder, distilled ? "DeiTImageProcessor" : "ViTImageProcessor", 0),
+            folder, distilled ? "DeiTImageProcessor" : "ViTImageProcessor"),
         Math.log(100),
         Pattern.compile(
             "((cls_|distillation_)?classifier|pooler\\.dense|decoder\\.0)\\.(weight|bias)"
@@ -132,7 +132,7 @@ final class HuggingFaceVit {
         "hf-" + type.replace('_', '-'),
         tower,
         null,
-        HuggingFaceReader.preprocessing(folder, "BitImageProcessor", 0),
+        HuggingFaceReader.preprocessing(folder, "BitImageProcessor"),
         Math.log(100),
         Pattern.compile("classifier\\.(weight|bias)|embeddings\\.mask_token"));
   }

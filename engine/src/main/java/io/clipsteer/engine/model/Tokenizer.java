@@ -158,6 +158,13 @@ public final class Tokenizer implements AutoCloseable {
       throw new InputException(
           where, "not a tokenizer: " + firstLine(e), "Fetch the file again", e);
     }
+    JsonNode dropout = JsonMapper.shared().readTree(json).path("model").path("dropout");
+    if (dropout.isNumber() && dropout.asDouble() != 0) {
+      throw new InputException(
+          where,
+          "its model.dropout is " + dropout + ": it splits the same text differently each time",
+          "Set it to null");
+    }
     long[] empty = tokenizer.encode("").getIds();
     if (empty.length != 2) {
       throw new InputException(

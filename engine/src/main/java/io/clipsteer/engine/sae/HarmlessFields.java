@@ -45,6 +45,7 @@ final class HarmlessFields {
           "context_size",
           "dataset_path",
           "dataset_trust_remote_code",
+          "dead_feature_estimation_method",
           "dead_feature_threshold",
           "dead_feature_window",
           "decoder_heuristic_init",
@@ -55,6 +56,8 @@ final class HarmlessFields {
           "eval_every_n_wandb_logs",
           "exclude_special_tokens",
           "expansion_factor",
+          "feature_reinit_scale",
+          "feature_sampling_method",
           "feature_sampling_window",
           "finetuning_method",
           "finetuning_tokens",
@@ -118,7 +121,11 @@ final class HarmlessFields {
           "wandb_entity",
           "wandb_id",
           "wandb_log_frequency",
-          "wandb_project");
+          "wandb_project",
+          "resample_batches",
+          "total_training_tokens",
+          "train_batch_size",
+          "store_batch_size");
 
   /** ViT-Prisma: the run, and sizes that the weights tell. */
   static final Set<String> PRISMA =

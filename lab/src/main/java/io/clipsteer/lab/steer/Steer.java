@@ -246,7 +246,7 @@ public record Steer(
       for (float one : p) {
         if (!Float.isFinite(one)) {
           throw new InputException(
-              "answers", "the embedding is not finite", "Steer less far, or check the weights");
+              "answers", "a logit is not finite", "Steer less far, or check the weights");
         }
       }
       return p;
