@@ -155,7 +155,7 @@ final class HostileGroupsTest {
             List.of(head + "a.png,dog,snow\n", "line 2", "3 cells for 4 columns"),
             List.of(head + "a.png,dog,snow,0\na.png,dog,ice,1\n", "line 3", "again"),
             List.of(head + "b.png,dog,snow,0\n", "line 2", "no picture 'b.png'"),
-            List.of(head + "a\0.png,dog,snow,0\n", "line 2", "NUL"),
+            List.of(head + "a\0.png,dog,snow,0\n", "line 2", "UTF-8"),
             List.of("file,target,split\na.png,dog,0\n", "line 1", "called attribute"),
             List.of(
                 "file,target,attribute,file\na.png,d,s,b\n",
