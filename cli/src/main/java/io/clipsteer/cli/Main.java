@@ -171,7 +171,7 @@ public final class Main implements Runnable {
    */
   private static String fault(String[] args) {
     for (String arg : args) {
-      if (TextFile.isBroken(arg)) return "'" + arg + "' is not UTF-8. Arguments are UTF-8 text";
+      if (arg.indexOf('\uFFFD') >= 0) return "'" + arg + "' is not UTF-8. Arguments are UTF-8 text";
       if (!arg.startsWith("@") || arg.startsWith("@@")) continue;
       try {
         Path file = path(arg.substring(1));

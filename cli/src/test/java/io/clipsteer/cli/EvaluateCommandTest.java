@@ -216,7 +216,7 @@ final class EvaluateCommandTest {
     JsonNode cut = evaluate("--run", mine, "--texts", odd, "--json").json();
     assertTrue(cut.get("notes").toString().contains("1 text came to all"), cut::toString);
     Path empty = Files.write(temp.resolve("empty.txt"), List.of("", " "));
-    evaluate("--run", mine, "--texts", empty).refused("empty.txt", "no text");
+    evaluate("--run", mine, "--texts", empty).refused("empty.txt", "no line of text");
   }
 
   @Test

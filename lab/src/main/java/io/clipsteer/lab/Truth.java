@@ -36,7 +36,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
       Progress progress) {
     List<String> labels = labels(pictures);
     if (labels.isEmpty())
-      return unknown("the images lie in no class folders and have no labels in a table");
+      return unknown("no image has a label (a class folder, or a table's column)");
     if (given != null) return given(pictures, given, labels);
     if (model.text() == null) return unknown("the model has no text tower (see --library)");
     if (model.tokenizer() == null) return unknown("no tokenizer lies beside the model's weights");
