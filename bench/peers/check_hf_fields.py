@@ -16,7 +16,7 @@ import pathlib
 import re
 import sys
 
-MODEL = pathlib.Path("engine/src/main/java/io/clipsteer/engine/model")
+MODEL = pathlib.Path("engine/src/main/java/io/clipsteer/engine/checkpoint")
 IMAGE = pathlib.Path("data/src/main/java/io/clipsteer/data/image")
 MODELS = [MODEL / f"HuggingFace{part}.java" for part in ("Reader", "Clip", "Vit", "Fields")]
 PROCESSORS = [IMAGE / "HuggingFacePreprocessing.java"]

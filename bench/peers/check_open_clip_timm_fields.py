@@ -25,8 +25,8 @@ from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 from timm.models.vision_transformer import VisionTransformer
 
-SOURCES = pathlib.Path("engine/src/main/java/io/clipsteer/engine/model")
-RESOURCES = pathlib.Path("engine/src/main/resources/io/clipsteer/engine/model")
+SOURCES = pathlib.Path("engine/src/main/java/io/clipsteer/engine/checkpoint")
+RESOURCES = pathlib.Path("engine/src/main/resources/io/clipsteer/engine/checkpoint")
 
 
 def source(*names):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the tables of ftfy's fix_text and of Python's html.unescape, and golden texts that they cleaned.
 
-    python make_text_cleaning.py --tables ../../engine/src/main/resources/io/clipsteer/engine/model/ftfy.json \\
+    python make_text_cleaning.py --tables ../../engine/src/main/resources/io/clipsteer/engine/checkpoint/ftfy.json \\
         --golden ../../engine/src/test/resources/tokenizer/golden-cleaning.jsonl.gz
 
   --tables FILE  the patterns and code pages of ftfy (Apache-2.0, Robyn Speer) in the form that java.util.regex reads, and

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what timm's registry says by a model's name alone.
 
-    python make_timm_table.py --out ../../engine/src/main/resources/io/clipsteer/engine/model/timm.tsv
+    python make_timm_table.py --out ../../engine/src/main/resources/io/clipsteer/engine/checkpoint/timm.tsv
 
 One row a name that timm builds as VisionTransformer or VisionTransformerDistilled, with every constructor argument that
 changes the output, by the entry point alone; `default_...` is what the name's default configuration makes of it, which

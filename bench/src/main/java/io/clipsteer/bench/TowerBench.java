@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.bench;
 
-import io.clipsteer.data.image.ImageLoader;
-import io.clipsteer.data.image.ImageSet;
+import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
-import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.run.Pictures;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.LibraryOptions;
+import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.option.WordList;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageSet;
-import io.clipsteer.lab.Counted;
+import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.lab.attack.Attack;
 import io.clipsteer.lab.attack.ScamFile;
 import io.clipsteer.lab.attack.Writing;
+import io.clipsteer.lab.run.Counted;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.LibraryOptions;
+import io.clipsteer.cli.option.PictureOptions;
+import io.clipsteer.cli.option.Skips;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageSet;
-import io.clipsteer.data.image.ImageTable;
-import io.clipsteer.data.image.JoinReport;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.imageset.ImageTable;
+import io.clipsteer.data.imageset.JoinReport;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.Classification;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.Pictures;
-import io.clipsteer.lab.Truth;
-import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.answer.Classification;
+import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.evaluate.Truth;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Pictures;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.LinkedHashMap;

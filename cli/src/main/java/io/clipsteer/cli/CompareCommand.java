@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.PictureOptions;
+import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.RunManifest;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.stats.Share;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.engine.sae.SaeFiles;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.RunFolder;
-import io.clipsteer.lab.RunSaes;
+import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.compare.CompareRun;
 import io.clipsteer.lab.compare.Comparison;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.RunSaes;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.FolderLock;
+import io.clipsteer.cli.option.Begun;
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.show.DemoResult;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.lab.Versions;
+import io.clipsteer.data.folder.FolderLock;
+import io.clipsteer.lab.run.Versions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

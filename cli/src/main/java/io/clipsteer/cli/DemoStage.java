@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.AtomicFiles;
-import io.clipsteer.data.NewFolder;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import java.io.PrintWriter;

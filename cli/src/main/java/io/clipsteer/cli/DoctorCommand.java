@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import com.sun.management.OperatingSystemMXBean;
+import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.tensor.DType;

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.CompiledEdit;
 import io.clipsteer.engine.model.OnnxTower;
 import io.clipsteer.engine.model.VisionTower;
-import io.clipsteer.engine.sae.CompiledEdit;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.engine.sae.SaeFiles;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.Versions;
+import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Versions;
 import io.clipsteer.lab.suppress.StoredEdit;
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.PictureOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.store.StoreFormat;
 import io.clipsteer.data.store.TokenCodec;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.Harvest;
-import io.clipsteer.lab.Pictures;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.train.Harvest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.PictureOptions;
+import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.option.WordList;
 import io.clipsteer.cli.report.ShellLine;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.JoinReport;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.JoinReport;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.Pictures;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.RunFolder;
-import io.clipsteer.lab.RunSaes;
-import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexRun;
 import io.clipsteer.lab.index.Indexer;
 import io.clipsteer.lab.index.Labels;
 import io.clipsteer.lab.index.Units;
 import io.clipsteer.lab.index.Vocabulary;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.RunSaes;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.bench.BenchCommand;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.TextFile;
 import io.clipsteer.engine.Engine;
-import io.clipsteer.lab.Versions;
+import io.clipsteer.lab.run.Versions;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;

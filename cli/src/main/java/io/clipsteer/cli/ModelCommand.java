@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.engine.model.ClipModel;
-import io.clipsteer.engine.model.GoldenCheck;
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.checkpoint.GoldenCheck;
 import io.clipsteer.engine.model.TextLibrary;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.report.Report;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.image.ImageSet;
-import io.clipsteer.engine.model.ClipModel;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.RunFolder;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.Units;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;

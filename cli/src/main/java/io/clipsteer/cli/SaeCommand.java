@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.PictureOptions;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
-import io.clipsteer.engine.sae.SaeClaims;
-import io.clipsteer.engine.sae.SaeExport;
-import io.clipsteer.engine.sae.SaeFiles;
-import io.clipsteer.engine.sae.SaeFormat;
-import io.clipsteer.engine.sae.StoredSae;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.Reconstruction;
-import io.clipsteer.lab.SaeMistake;
-import io.clipsteer.lab.SaeProof;
+import io.clipsteer.engine.sae.format.SaeClaims;
+import io.clipsteer.engine.sae.format.SaeExport;
+import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.engine.sae.format.SaeFormat;
+import io.clipsteer.engine.sae.format.StoredSae;
+import io.clipsteer.lab.evaluate.SaeMistake;
+import io.clipsteer.lab.evaluate.SaeProof;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Reconstruction;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.Pictures;
-import io.clipsteer.lab.RunFolder;
-import io.clipsteer.lab.RunSaes;
-import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.FeatureSearch;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.Vocabulary;
+import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.RunSaes;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

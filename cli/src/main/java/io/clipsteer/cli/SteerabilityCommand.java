@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.LibraryOptions;
+import io.clipsteer.cli.option.PictureOptions;
+import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.stats.Median;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.Pictures;
-import io.clipsteer.lab.RunFolder;
-import io.clipsteer.lab.RunSaes;
 import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.steer.Dose;
 import io.clipsteer.lab.steer.Findings;
 import io.clipsteer.lab.steer.LayerResult;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
 import io.clipsteer.data.store.ActivationStore;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.run.Counted;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.FolderLock;
-import io.clipsteer.data.image.GroupSource;
-import io.clipsteer.data.image.ImageLoader;
-import io.clipsteer.engine.model.ClipModel;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.RunFolder;
-import io.clipsteer.lab.RunSaes;
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.option.SuppressOptions;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.FolderLock;
+import io.clipsteer.data.imageset.GroupSource;
+import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.study.Study;
+import io.clipsteer.lab.study.StudySource;
+import io.clipsteer.lab.study.Wording;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.Settings;
-import io.clipsteer.lab.suppress.Study;
-import io.clipsteer.lab.suppress.StudySource;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
-import io.clipsteer.lab.suppress.Wording;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.PictureOptions;
+import io.clipsteer.cli.option.TrainOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.store.ActivationStore;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.sae.SaeActivation;
-import io.clipsteer.engine.sae.SaeFiles;
-import io.clipsteer.engine.sae.SaeVariant;
-import io.clipsteer.engine.sae.StoredSae;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.MlflowTracker;
-import io.clipsteer.lab.Pareto;
-import io.clipsteer.lab.SaeSpec;
-import io.clipsteer.lab.TrainRun;
-import io.clipsteer.lab.TrainSource;
-import io.clipsteer.lab.Training;
+import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.engine.sae.format.StoredSae;
+import io.clipsteer.engine.sae.train.SaeVariant;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.train.MlflowTracker;
+import io.clipsteer.lab.train.Pareto;
+import io.clipsteer.lab.train.SaeSpec;
+import io.clipsteer.lab.train.TrainRun;
+import io.clipsteer.lab.train.TrainSource;
+import io.clipsteer.lab.train.Training;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.AtomicFiles;
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.stats.Share;
-import io.clipsteer.engine.model.ClipModel;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.world.ContactSheet;
-import io.clipsteer.lab.world.DemoClip;
-import io.clipsteer.lab.world.Evaluation;
-import io.clipsteer.lab.world.PretrainConfig;
-import io.clipsteer.lab.world.Pretraining;
-import io.clipsteer.lab.world.WorldSet;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.lab.demo.DemoClip;
+import io.clipsteer.lab.demo.Evaluation;
+import io.clipsteer.lab.demo.PretrainConfig;
+import io.clipsteer.lab.demo.Pretraining;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.world.ContactSheet;
+import io.clipsteer.world.WorldSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

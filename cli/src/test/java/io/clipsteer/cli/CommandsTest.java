@@ -30,7 +30,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Every command as a user types it: exit code, stdout, stderr. */
-final class CommandsTest {
+public final class CommandsTest {
   private static final Path MODELS = Path.of("../engine/src/test/resources/models");
   private static final String CLIP = MODELS.resolve("hf-clip-quickgelu").toString();
   private static final String BLIND = MODELS.resolve("hf-clip-vision-only").toString();
@@ -45,8 +45,8 @@ final class CommandsTest {
 
   private static Path pictures = Path.of("");
 
-  record Ran(int code, String out, String err) {
-    JsonNode json() {
+  public record Ran(int code, String out, String err) {
+    public JsonNode json() {
       assertEquals(0, code, err);
       try (JsonParser parser = STRICT.createParser(out)) {
         JsonNode node = STRICT.readTree(out);
@@ -56,7 +56,7 @@ final class CommandsTest {
     }
 
     /** Failed with one line that names what is wrong. */
-    void refused(String... parts) {
+    public void refused(String... parts) {
       // An option's value is wrong usage, and the help is named below; all else is bad input.
       // What a listing or a join reported before it is no part of the error.
       String error = err.substring(Math.max(0, err.indexOf("clipsteer: ")));
@@ -77,7 +77,7 @@ final class CommandsTest {
     }
   }
 
-  static Ran run(Object... words) {
+  public static Ran run(Object... words) {
     List<String> args = new ArrayList<>();
     for (Object word : words) args.add(word.toString());
     PrintStream out = System.out;

@@ -5,13 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.Progress;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.engine.sae.SaeFiles;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.RunFolder;
-import io.clipsteer.lab.world.WorldSet;
+import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.world.WorldSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

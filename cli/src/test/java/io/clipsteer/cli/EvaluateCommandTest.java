@@ -40,7 +40,7 @@ final class EvaluateCommandTest {
   private static Path flat = Path.of("");
 
   private record Ran(int code, String out, String err) {
-    JsonNode json() {
+    public JsonNode json() {
       assertEquals(0, code, err);
       JsonNode node = STRICT.readTree(out);
       assertTrue(node.isObject(), out);
@@ -48,7 +48,7 @@ final class EvaluateCommandTest {
     }
 
     /** Failed with one line that names what is wrong. */
-    void refused(String... parts) {
+    public void refused(String... parts) {
       // An option's value is wrong usage, and the help is named below; all else is bad input.
       boolean usage = err.startsWith("clipsteer: --");
       assertEquals(usage ? 2 : 1, code, out + err);

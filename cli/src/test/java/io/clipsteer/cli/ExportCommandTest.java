@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.world.DemoClip;
-import io.clipsteer.lab.world.WorldSet;
+import io.clipsteer.data.Progress;
+import io.clipsteer.lab.demo.DemoClip;
+import io.clipsteer.world.WorldSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

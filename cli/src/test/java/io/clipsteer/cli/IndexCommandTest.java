@@ -37,13 +37,13 @@ final class IndexCommandTest {
   private static Path images = Path.of("");
 
   private record Ran(int code, String out, String err) {
-    JsonNode json() {
+    public JsonNode json() {
       assertEquals(0, code, err);
       return JsonMapper.shared().readTree(out);
     }
 
     /** Failed with one line that names what is wrong. */
-    void refused(String... parts) {
+    public void refused(String... parts) {
       // An option's value is wrong usage, and the help is named below; all else is bad input.
       boolean usage = err.startsWith("clipsteer: --");
       assertEquals(usage ? 2 : 1, code, out + err);

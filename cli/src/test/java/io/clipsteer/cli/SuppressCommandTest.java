@@ -5,13 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.clipsteer.data.image.GroupSource;
+import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.image.WrittenName;
+import io.clipsteer.data.imageset.GroupSource;
+import io.clipsteer.data.imageset.WrittenName;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.world.Lettering;
-import io.clipsteer.lab.world.WorldSet;
+import io.clipsteer.world.Lettering;
+import io.clipsteer.world.WorldSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -7,11 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.model.ClipModel;
-import io.clipsteer.engine.model.GoldenCheck;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.checkpoint.GoldenCheck;
 import io.clipsteer.engine.sae.InputNormalisation;
-import io.clipsteer.engine.sae.SaeTrainer;
-import io.clipsteer.engine.sae.SaeVariant;
+import io.clipsteer.engine.sae.train.SaeTrainer;
+import io.clipsteer.engine.sae.train.SaeVariant;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -7,14 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.ReadOut;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.InputNormalisation;
-import io.clipsteer.engine.sae.SaeTrainer;
-import io.clipsteer.engine.sae.SaeVariant;
+import io.clipsteer.engine.sae.train.SaeTrainer;
+import io.clipsteer.engine.sae.train.SaeVariant;
 import io.clipsteer.engine.steer.LastLayer;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -9,7 +9,7 @@ import io.clipsteer.engine.sae.SaeActivation;
 import java.util.Random;
 
 /** SAEs whose answers are known; whoever asks for one closes it. */
-final class TestSaes {
+public final class TestSaes {
   private TestSaes() {}
 
   private static Tensor tensor(float[] values, long... shape) {
@@ -18,7 +18,7 @@ final class TestSaes {
     }
   }
 
-  static Sae random(
+  public static Sae random(
       int width,
       int features,
       SaeActivation activation,
@@ -48,7 +48,7 @@ final class TestSaes {
   }
 
   /** {@code x̂ = relu(x)·1 − relu(−x)·1 = x}. */
-  static Sae perfect(int width) {
+  public static Sae perfect(int width) {
     float[] encoder = new float[width * 2 * width];
     float[] decoder = new float[2 * width * width];
     for (int j = 0; j < width; j++) {
@@ -68,7 +68,7 @@ final class TestSaes {
   }
 
   /** Gives back {@code constant} whatever it reads; no feature is ever active. */
-  static Sae constant(double[] constant, int features) {
+  public static Sae constant(double[] constant, int features) {
     int width = constant.length;
     float[] bias = new float[width];
     for (int j = 0; j < width; j++) bias[j] = (float) constant[j];

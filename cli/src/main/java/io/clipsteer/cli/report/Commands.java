@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.report;
 
-import io.clipsteer.data.RunManifest;
-import io.clipsteer.lab.RunFolder;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

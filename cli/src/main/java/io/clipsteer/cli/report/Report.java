@@ -2,18 +2,18 @@
 package io.clipsteer.cli.report;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.data.RunManifest;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.image.ImageSet;
-import io.clipsteer.data.image.Preprocessing;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.RunFolder;
-import io.clipsteer.lab.SparsityReport;
-import io.clipsteer.lab.Versions;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.preprocess.Preprocessing;
+import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.Units;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.Versions;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

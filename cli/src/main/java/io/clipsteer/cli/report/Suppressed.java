@@ -3,7 +3,7 @@ package io.clipsteer.cli.report;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.data.RunManifest;
+import io.clipsteer.data.folder.RunManifest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

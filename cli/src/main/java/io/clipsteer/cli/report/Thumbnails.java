@@ -2,14 +2,14 @@
 package io.clipsteer.cli.report;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageCursor;
+import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.image.ImageItem;
-import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.image.PilResize;
-import io.clipsteer.data.image.Preprocessing;
 import io.clipsteer.data.image.RgbImage;
-import io.clipsteer.lab.Progress;
+import io.clipsteer.data.imageset.ImageCursor;
+import io.clipsteer.data.imageset.ImageItem;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.preprocess.Preprocessing;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.image.ImageSet;
-import io.clipsteer.data.image.Preprocessing;
 import io.clipsteer.data.image.RgbImage;
-import io.clipsteer.lab.Progress;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.preprocess.Preprocessing;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;

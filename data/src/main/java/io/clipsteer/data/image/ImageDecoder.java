@@ -93,7 +93,7 @@ public final class ImageDecoder {
     return true;
   }
 
-  static byte[] readAll(Path file) {
+  public static byte[] readAll(Path file) {
     try {
       long size = Files.size(file);
       if (size > MAX_FILE_BYTES) {

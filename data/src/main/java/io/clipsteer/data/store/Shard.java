@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.store;
 
-import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.folder.AtomicFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

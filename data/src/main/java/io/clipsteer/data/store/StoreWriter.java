@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.store;
 
-import io.clipsteer.data.AtomicFiles;
-import io.clipsteer.data.FolderLock;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.NewFolder;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.FolderLock;
+import io.clipsteer.data.folder.NewFolder;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;

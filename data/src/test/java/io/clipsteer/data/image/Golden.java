@@ -14,18 +14,18 @@ import java.util.List;
 import java.util.Map;
 
 /** The figures that {@code bench/peers/make_image_golden.py} took from PIL. */
-final class Golden {
+public final class Golden {
   private Golden() {}
 
-  record Row(Map<String, String> cells) {
-    String get(String column) {
+  public record Row(Map<String, String> cells) {
+    public String get(String column) {
       String value = cells.get(column);
       if (value == null) throw new AssertionError("no column " + column);
       return value;
     }
   }
 
-  static List<Row> rows(String resource) {
+  public static List<Row> rows(String resource) {
     List<String> lines = new String(bytes(resource), StandardCharsets.UTF_8).lines().toList();
     String[] header = lines.get(0).split("\t", -1);
     List<Row> rows = new ArrayList<>();
@@ -38,7 +38,7 @@ final class Golden {
     return rows;
   }
 
-  static byte[] bytes(String resource) {
+  public static byte[] bytes(String resource) {
     try (InputStream in = Golden.class.getResourceAsStream("/images/" + resource)) {
       if (in == null) throw new AssertionError("no test resource " + resource);
       return in.readAllBytes();
@@ -47,7 +47,7 @@ final class Golden {
     }
   }
 
-  static String sha256(byte[] bytes) {
+  public static String sha256(byte[] bytes) {
     try {
       return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes));
     } catch (NoSuchAlgorithmException e) {

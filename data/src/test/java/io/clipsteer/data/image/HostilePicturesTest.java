@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.imageset.ImageSetTest;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;

@@ -53,12 +53,12 @@ public enum Activation {
   }
 
   /** What the MLP's inner weight and bias are multiplied by once, at loading. */
-  double innerScale() {
+  public double innerScale() {
     return this == QUICK_GELU ? QUICK : 1;
   }
 
   /** What the MLP's outer weight is multiplied by once, at loading. */
-  double outerScale() {
+  public double outerScale() {
     return 1 / innerScale();
   }
 }

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param scale1 LayerScale of attention [d], or null
  * @param scale2 LayerScale of the MLP [d], or null
  */
-record Block(
+public record Block(
     Norm ln1,
     Linear qkv,
     Linear out,
@@ -27,14 +27,14 @@ record Block(
     @Nullable Tensor scale2) {
 
   /** A product with weight [out,in] and bias [out] or none. */
-  record Linear(Tensor weight, @Nullable Tensor bias) {
+  public record Linear(Tensor weight, @Nullable Tensor bias) {
     Tensor apply(Tensor rows) {
       return rows.linear(weight, bias);
     }
   }
 
   /** LayerNorm's weight and bias [d]. */
-  record Norm(Tensor weight, Tensor bias, double eps) {
+  public record Norm(Tensor weight, Tensor bias, double eps) {
     Tensor apply(Tensor x) {
       return x.layerNorm(weight, bias, eps);
     }

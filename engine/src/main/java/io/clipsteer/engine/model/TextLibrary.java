@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.model;
 
-import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.TextFile;
+import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;

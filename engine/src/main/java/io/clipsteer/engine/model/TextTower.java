@@ -60,7 +60,7 @@ public final class TextTower {
    * @param tokens [vocabulary,d]
    * @param positions [context,d]
    */
-  record Weights(
+  public record Weights(
       Tensor tokens,
       Tensor positions,
       List<Block> blocks,
@@ -72,7 +72,7 @@ public final class TextTower {
   private final BlockStack stack;
   private final Device device;
 
-  TextTower(Config config, Weights weights) {
+  public TextTower(Config config, Weights weights) {
     this.config = config;
     this.weights = weights;
     this.stack =

@@ -60,7 +60,7 @@ public final class VisionTower {
    * @param positions positions of the patches [g·g,d], row-major, g the grid they were trained for
    * @param preNorm norm before the first block, or null
    */
-  record Weights(
+  public record Weights(
       Linear patch,
       Tensor prefix,
       Tensor positions,
@@ -75,7 +75,7 @@ public final class VisionTower {
   private final DType dtype;
   private final Device device;
 
-  VisionTower(Config config, Weights weights) {
+  public VisionTower(Config config, Weights weights) {
     this.config = config;
     this.weights = weights;
     this.stack =

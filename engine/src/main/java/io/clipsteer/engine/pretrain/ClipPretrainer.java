@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.pretrain;
 
-import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;

@@ -81,7 +81,7 @@ public sealed interface InputNormalisation {
    */
   record Standardise(float[] mean, double scale) implements InputNormalisation {
     /** Fitted to activations F32 [n,d]. */
-    static Standardise of(Tensor sample) {
+    public static Standardise of(Tensor sample) {
       try (Scope scope = Scope.open()) {
         Tensor mean = sample.mean(0, true);
         Tensor centred = sample.sub(mean);
@@ -109,7 +109,7 @@ public sealed interface InputNormalisation {
    */
   record LayerNorm() implements InputNormalisation {
     /** What is added to the standard deviation before it divides. */
-    static final double EPS = 1e-5;
+    public static final double EPS = 1e-5;
 
     @Override
     public Normalised apply(Tensor x) {

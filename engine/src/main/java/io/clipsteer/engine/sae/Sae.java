@@ -106,7 +106,7 @@ public record Sae(
   }
 
   /** The same with weights that outlive {@code scope}: the caller closes it. */
-  Sae release(Scope scope) {
+  public Sae release(Scope scope) {
     return new Sae(
         activation,
         normalisation,

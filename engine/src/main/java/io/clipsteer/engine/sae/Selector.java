@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param shortEncoder its BF16 copy, where products only propose
  * @param lap is told when a part of the work is done
  */
-record Selector(
+public record Selector(
     Tensor encoder, Tensor bias, @Nullable Tensor shortEncoder, Consumer<StepPart> lap) {
   /** Of the encoder's dense product, held at a time. */
   private static final long PRODUCT_BYTES = 256L << 20;
@@ -33,7 +33,7 @@ record Selector(
   }
 
   /** Rows at a time. */
-  long piece() {
+  public long piece() {
     return Math.max(1, PRODUCT_BYTES / ((shortEncoder == null ? 4L : 2L) * features()));
   }
 
@@ -58,7 +58,7 @@ record Selector(
   }
 
   /** The k largest of every token, negative ones as 0. */
-  SparseCode topK(Tensor centred, int k) {
+  public SparseCode topK(Tensor centred, int k) {
     @Nullable Tensor shorts = shortEncoder;
     SparseCode code =
         inPieces(
@@ -106,7 +106,7 @@ record Selector(
    *
    * @param bounds F32 [f]
    */
-  SparseCode above(Tensor centred, Tensor bounds) {
+  public SparseCode above(Tensor centred, Tensor bounds) {
     return inPieces(
         centred,
         input -> {
@@ -117,7 +117,7 @@ record Selector(
   }
 
   /** A code and the smallest entry in it. */
-  record Cut(SparseCode code, float least) {}
+  public record Cut(SparseCode code, float least) {}
 
   /**
    * The {@code count} largest positive entries of the whole batch.
@@ -125,7 +125,7 @@ record Selector(
    * @param guess a number expected to be below the smallest of them, at least 0; a wrong one costs
    *     time alone
    */
-  Cut largest(Tensor centred, int count, float guess) {
+  public Cut largest(Tensor centred, int count, float guess) {
     Tensor bounds = Tensor.zeros(DType.F32, features()).addInPlace(guess);
     SparseCode all = above(centred, bounds);
     if (all.entries() < count && guess > 0) return largest(centred, count, 0);
@@ -161,7 +161,7 @@ record Selector(
   }
 
   /** The strongest of few features (for reviving them), negative ones as 0. */
-  SparseCode topKOf(Tensor centred, long[] few, int k) {
+  public SparseCode topKOf(Tensor centred, long[] few, int k) {
     Tensor numbers = Tensor.of(few, few.length);
     Tensor pre = centred.linear(encoder.indexSelect(0, numbers), bias.indexSelect(0, numbers));
     SparseCode local = SparseCode.topK(pre, k);

@@ -59,7 +59,7 @@ public record SparseCode(int[] starts, Tensor indices, Tensor values) {
    *
    * @param bounds F32 [f]
    */
-  static SparseCode above(Tensor preActivations, Tensor bounds) {
+  public static SparseCode above(Tensor preActivations, Tensor bounds) {
     Tensor matrix = preActivations.contiguous();
     int n = Math.toIntExact(matrix.size(0));
     int columns = (int) matrix.size(1);
@@ -81,7 +81,7 @@ public record SparseCode(int[] starts, Tensor indices, Tensor values) {
   }
 
   /** The rows of all, one after the other. */
-  static SparseCode concat(List<SparseCode> parts) {
+  public static SparseCode concat(List<SparseCode> parts) {
     if (parts.size() == 1) return parts.getFirst();
     int rows = parts.stream().mapToInt(SparseCode::rows).sum();
     int[] starts = new int[rows + 1];
@@ -100,7 +100,7 @@ public record SparseCode(int[] starts, Tensor indices, Tensor values) {
   }
 
   /** As the kernels take it. */
-  SparseRows sparse(int features) {
+  public SparseRows sparse(int features) {
     return new SparseRows(features, starts, indices.segment(), values.segment());
   }
 

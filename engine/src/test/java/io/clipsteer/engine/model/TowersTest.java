@@ -13,6 +13,8 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.checkpoint.GoldenTest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.attack;
 
-import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.NewFolder;
-import io.clipsteer.data.image.ImageCursor;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.image.ImageItem;
-import io.clipsteer.data.image.ImageSet;
 import io.clipsteer.data.image.RgbImage;
-import io.clipsteer.data.image.WrittenName;
-import io.clipsteer.lab.Progress;
+import io.clipsteer.data.imageset.ImageCursor;
+import io.clipsteer.data.imageset.ImageItem;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.imageset.WrittenName;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

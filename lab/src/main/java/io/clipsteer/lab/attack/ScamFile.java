@@ -2,8 +2,8 @@
 package io.clipsteer.lab.attack;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.NewFolder;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.folder.NewFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

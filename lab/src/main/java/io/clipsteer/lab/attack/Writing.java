@@ -3,7 +3,7 @@ package io.clipsteer.lab.attack;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.RgbImage;
-import io.clipsteer.lab.world.Lettering;
+import io.clipsteer.world.Lettering;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Graphics2D;

@@ -2,13 +2,13 @@
 package io.clipsteer.lab.compare;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.ClipModel;
-import io.clipsteer.lab.Pictures;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.RunSaes;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.RunSaes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.compare;
 
-import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Share;
-import io.clipsteer.lab.Versions;
 import io.clipsteer.lab.index.ParquetTable;
+import io.clipsteer.lab.run.Versions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -2,6 +2,7 @@
 package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
@@ -12,7 +13,6 @@ import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.sae.SaeEncoder;
-import io.clipsteer.lab.Progress;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

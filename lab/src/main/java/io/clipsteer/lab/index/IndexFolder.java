@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
-import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.lab.RunFolder;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.lab.run.RunFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;

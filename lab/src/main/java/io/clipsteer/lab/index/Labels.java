@@ -3,9 +3,9 @@ package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.TextFile;
-import io.clipsteer.data.image.ImageSet;
-import io.clipsteer.data.image.ImageTable;
-import io.clipsteer.data.image.JoinReport;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.imageset.ImageTable;
+import io.clipsteer.data.imageset.JoinReport;
 import io.clipsteer.data.table.TableRows;
 import java.io.BufferedReader;
 import java.io.IOException;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
+import io.clipsteer.data.Progress;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.Progress;
 import java.util.ArrayList;
 import java.util.List;
 

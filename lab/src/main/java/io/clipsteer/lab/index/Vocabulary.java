@@ -2,8 +2,8 @@
 package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.engine.model.ClipModel;
-import io.clipsteer.engine.model.Tokenizer;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.checkpoint.Tokenizer;
 import java.util.List;
 
 /** Words that features are named with. */

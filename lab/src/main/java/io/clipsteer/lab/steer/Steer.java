@@ -2,22 +2,22 @@
 package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Mean;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.lab.Pictures;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.run.Pictures;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
-import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.engine.model.TextLibrary;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
-import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Median;
-import io.clipsteer.lab.Versions;
+import io.clipsteer.lab.run.Versions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

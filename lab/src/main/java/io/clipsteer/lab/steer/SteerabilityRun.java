@@ -2,10 +2,11 @@
 package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
@@ -16,10 +17,9 @@ import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
-import io.clipsteer.lab.Pictures;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.RunSaes;
-import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.RunSaes;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;

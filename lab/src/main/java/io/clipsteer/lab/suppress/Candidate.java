@@ -8,9 +8,9 @@ package io.clipsteer.lab.suppress;
  * @param sae folder of the SAE whose features it changes, else empty
  * @param size how many features, neurons or directions it takes
  */
-record Candidate(Family family, Place place, String sae, int size, Edit edit) {
+public record Candidate(Family family, Place place, String sae, int size, Edit edit) {
   /** The method and its baselines. */
-  enum Family {
+  public enum Family {
     /** Features of an SAE, ranked: the method. */
     FEATURES("features"),
     /** Coordinates of the residual, ranked by the difference of their means. */
@@ -29,7 +29,7 @@ record Candidate(Family family, Place place, String sae, int size, Edit edit) {
     }
 
     /** As the report says it. */
-    String word() {
+    public String word() {
       return word;
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
+import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -10,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param score on validation pictures
  */
-record Choice(Candidate candidate, Score score) {
+public record Choice(Candidate candidate, Score score) {
   /** All candidates with their scores. */
   static List<Choice> all(List<Candidate> candidates, Groups groups, Pass.Result result) {
     List<Choice> all = new ArrayList<>();

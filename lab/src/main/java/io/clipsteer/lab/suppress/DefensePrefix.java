@@ -2,15 +2,17 @@
 package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.SideBySide;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.PrefixedTexts;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.study.Cases;
+import io.clipsteer.lab.study.SplitTexts;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -2,7 +2,7 @@
 package io.clipsteer.lab.suppress;
 
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.sae.FeatureEdit;
+import io.clipsteer.engine.edit.FeatureEdit;
 import io.clipsteer.engine.sae.Sae;
 import java.util.Arrays;
 import java.util.List;

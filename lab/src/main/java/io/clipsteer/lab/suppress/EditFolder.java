@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
-import io.clipsteer.data.AtomicFiles;
 import io.clipsteer.data.Hashes;
-import io.clipsteer.data.RunManifest;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.engine.sae.SaeFiles;
-import io.clipsteer.lab.Versions;
+import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.lab.run.Versions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;

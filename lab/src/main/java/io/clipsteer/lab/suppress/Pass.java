@@ -2,17 +2,18 @@
 package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.TowerWalk;
-import io.clipsteer.lab.ZeroShot;
+import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.run.TowerWalk;
+import io.clipsteer.lab.study.Cases;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
+import io.clipsteer.lab.study.Wording;
+
 /**
  * How Defense-Prefix is learnt.
  *

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
-import io.clipsteer.data.image.ImageBatch;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.lab.Progress;
+import io.clipsteer.lab.study.Cases;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

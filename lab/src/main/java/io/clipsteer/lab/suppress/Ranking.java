@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
-import io.clipsteer.lab.Progress;
+import io.clipsteer.data.Progress;
+import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;

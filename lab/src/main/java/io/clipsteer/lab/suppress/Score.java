@@ -4,6 +4,7 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.data.stats.McNemar;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.data.stats.Share;
+import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
@@ -17,10 +18,10 @@ import org.jspecify.annotations.Nullable;
  * @param clean of the clean set, which is in no group or is one of them; without pictures where
  *     there is none
  */
-record Score(List<Paired> groups, Paired clean) {
+public record Score(List<Paired> groups, Paired clean) {
   private static final Paired NONE = new Paired(0, 0, 0, 0);
 
-  Score {
+  public Score {
     groups = List.copyOf(groups);
   }
 
@@ -50,17 +51,17 @@ record Score(List<Paired> groups, Paired clean) {
   }
 
   /** All groups together: every picture counts alike. */
-  Paired overall() {
+  public Paired overall() {
     return groups.stream().reduce(NONE, Paired::plus);
   }
 
   /** How much of a goal is reached without the edit. */
-  double before(Settings.Goal goal, Groups of) {
+  public double before(Settings.Goal goal, Groups of) {
     return goal.value(of, accuracies(Paired::before));
   }
 
   /** How much of a goal is reached with the edit. */
-  double after(Settings.Goal goal, Groups of) {
+  public double after(Settings.Goal goal, Groups of) {
     return goal.value(of, accuracies(Paired::after));
   }
 

@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SparseCode;
+import io.clipsteer.lab.study.Groups;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.stream.IntStream;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
+import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

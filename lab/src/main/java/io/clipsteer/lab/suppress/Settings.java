@@ -4,6 +4,7 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.stats.SignFlip;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.study.Groups;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
-import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.McNemar;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.data.stats.SignFlip;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.Counted;
-import io.clipsteer.lab.Versions;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Versions;
+import io.clipsteer.lab.study.Study;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -49,7 +50,7 @@ public record SuppressionReport(
     List<ImageLoader.Skipped> skipped,
     double seconds) {
   /** The same with further images that were skipped before the study. */
-  SuppressionReport withSkipped(List<ImageLoader.Skipped> more) {
+  public SuppressionReport withSkipped(List<ImageLoader.Skipped> more) {
     List<ImageLoader.Skipped> all = new ArrayList<>(more);
     all.addAll(skipped);
     return new SuppressionReport(
@@ -81,7 +82,7 @@ public record SuppressionReport(
    * @param values what each becomes
    * @param cap whether activations below their values stay
    */
-  record Chosen(
+  public record Chosen(
       int layer,
       String hookPoint,
       String tokens,
@@ -105,7 +106,7 @@ public record SuppressionReport(
   }
 
   /** An SAE's best set on validation pictures, or none. */
-  record Swept(
+  public record Swept(
       int layer, String sae, @Nullable Choice best, double p, double holm, List<Choice> sizes) {}
 
   /**
@@ -133,7 +134,7 @@ public record SuppressionReport(
    * @param p of the change in the group that was named: McNemar's where nothing is drawn, else
    *     whether draws change it on average
    */
-  record Baseline(Candidate candidate, List<Score> scores, double p) {
+  public record Baseline(Candidate candidate, List<Score> scores, double p) {
     static Baseline of(Candidate candidate, List<Score> scores, int worst) {
       if (scores.size() == 1)
         return new Baseline(candidate, scores, scores.getFirst().test(worst).p());

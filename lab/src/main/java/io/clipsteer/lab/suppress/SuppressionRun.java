@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
-import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Holm;
 import io.clipsteer.data.stats.Paired;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.RunSaes;
+import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.study.Cases;
+import io.clipsteer.lab.study.Study;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;

@@ -2,15 +2,17 @@
 package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageLoader;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
-import io.clipsteer.engine.model.ClipModel;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.lab.Progress;
-import io.clipsteer.lab.RunSaes;
-import io.clipsteer.lab.TowerWalk;
+import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.run.TowerWalk;
+import io.clipsteer.lab.study.Cases;
+import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -90,7 +92,7 @@ final class Training implements AutoCloseable {
     }
   }
 
-  private void see(Paused paused, Cases cases, io.clipsteer.data.image.ImageBatch batch) {
+  private void see(Paused paused, Cases cases, io.clipsteer.data.imageset.ImageBatch batch) {
     int prefix = model.vision().config().prefixTokens();
     for (Spot spot : spots) {
       if (!spot.place.point().equals(paused.at())) continue;

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.option;
+
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.engine.Engine;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.Versions;
+import io.clipsteer.lab.study.Wording;
+import io.clipsteer.lab.suppress.EditFolder;
+import io.clipsteer.lab.suppress.PrefixSettings;
+import io.clipsteer.lab.suppress.Settings;
+import io.clipsteer.lab.suppress.SuppressionReport;
+import io.clipsteer.lab.suppress.SuppressionRun;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** How features are found, chosen and changed: what suppress and defend have in common. */
+public final class SuppressOptions {
+  private static final String BEGUN = "begun.json";
+  private static final String ASKED = "asked";
+
+  /** Pictures that {@code defend} draws for itself. */
+  public static final String ATTACKS = "attacks";
+
+  @Option(
+      names = "--layers",
+      paramLabel = "LIST",
+      description = "Layers, as 2,8 or 0-11 (default: all of the run).")
+  private @Nullable String layers;
+
+  @Option(
+      names = "--select",
+      defaultValue = "mean-difference",
+      paramLabel = "WAY",
+      description = "mean-difference, auroc, energy, causal or greedy (default: ${DEFAULT-VALUE}).")
+  private String select;
+
+  @Option(
+      names = "--edit",
+      defaultValue = "ablate",
+      paramLabel = "EDIT",
+      description = {
+        "ablate, mean, cap:F, no more than F times the largest activation without the attribute, or"
+            + " scale:F, F times the largest activation as saev (default: ${DEFAULT-VALUE})."
+      })
+  private String edit;
+
+  @Option(
+      names = "--at",
+      paramLabel = "TOKENS",
+      description =
+          "all, cls (the class token) or patches (default: the tokens that the SAE reads).")
+  private @Nullable String at;
+
+  @Option(
+      names = "--sizes",
+      split = ",",
+      defaultValue = "1,2,4,8,16,32,64",
+      paramLabel = "K",
+      description = "Numbers of features to choose from (default: ${DEFAULT-VALUE}).")
+  private List<Integer> sizes;
+
+  @Option(
+      names = "--max-clean-loss",
+      defaultValue = "1.0",
+      paramLabel = "POINTS",
+      description = {
+        "Points of accuracy that validation may lose overall, and on --clean"
+            + " (default: ${DEFAULT-VALUE})."
+      })
+  private double maxLoss;
+
+  @Option(
+      names = "--baselines",
+      defaultValue = "all",
+      paramLabel = "all|none",
+      description = "What the method is held against (default: ${DEFAULT-VALUE}).")
+  private String baselines;
+
+  @Option(
+      names = "--draws",
+      defaultValue = "10",
+      paramLabel = "N",
+      description = "Random feature sets and directions, 2 to 20 (default: ${DEFAULT-VALUE}).")
+  private int draws;
+
+  @Option(
+      names = "--defense-prefix",
+      arity = "0..1",
+      fallbackValue = "" + PrefixSettings.STEPS,
+      paramLabel = "STEPS",
+      description = {
+        "For written words: also learn a token to stand before class names (Azuma and Matsui 2023)"
+            + " in STEPS steps (default: ${FALLBACK-VALUE}), and tell it alone and together with"
+            + " the edit. Its texts are written to OUT/defense-prefix, for classify --library."
+      })
+  private @Nullable Integer prefix;
+
+  @Option(
+      names = "--per-group",
+      defaultValue = "1000",
+      paramLabel = "N",
+      description = {
+        "Training and validation pictures of each group, at most (default: ${DEFAULT-VALUE})."
+      })
+  private int perGroup;
+
+  @Option(
+      names = "--prompts",
+      paramLabel = "FILE",
+      description = "Lines of target, tab, text; several texts of a target are averaged.")
+  private @Nullable Path prompts;
+
+  @Option(
+      names = "--library",
+      paramLabel = "DIR",
+      description = "Folder with text_embeddings.safetensors and words.txt, for the targets.")
+  private @Nullable Path library;
+
+  @Option(
+      names = "--image-batch",
+      defaultValue = "32",
+      paramLabel = "N",
+      description = "Pictures the tower takes at once (default: ${DEFAULT-VALUE}).")
+  private int batch;
+
+  @Option(
+      names = "--resume",
+      description = {
+        "Go on in --out where a start with the same options was stopped: what was asked of"
+            + " validation and test pictures is not asked again."
+      })
+  private boolean resume;
+
+  public @Nullable String layers() {
+    return layers;
+  }
+
+  public int perGroup() {
+    return perGroup;
+  }
+
+  public Wording wording() {
+    return new Wording(prompts, library);
+  }
+
+  public Settings settings(long seed) {
+    return new Settings(
+        Settings.Select.parse(select),
+        Settings.Change.parse(edit),
+        at == null ? null : CommonOptions.value("--at", at, TokenSelection::parse),
+        sizes,
+        maxLoss,
+        draws,
+        seed,
+        Settings.Goal.WORST_GROUP);
+  }
+
+  /** How Defense-Prefix is to be learnt; null where it is not. */
+  public @Nullable PrefixSettings prefixed(boolean written) {
+    if (prefix == null) return null;
+    if (!written) {
+      throw new InputException(
+          "--defense-prefix", "is for written words", "Give --data typographic:DIR and its like");
+    }
+    if (prompts != null || library != null) {
+      throw new InputException(
+          "--defense-prefix",
+          "has no use with --prompts or --library",
+          "It puts a token of its own into the built-in texts");
+    }
+    if (prefix < 1 || prefix > 1_000_000) {
+      throw new InputException("--defense-prefix " + prefix, "not from 1 to 1000000", "Try 2500");
+    }
+    return new PrefixSettings(wording(), prefix);
+  }
+
+  public boolean rivals() {
+    return switch (baselines) {
+      case "all" -> true;
+      case "none" -> false;
+      default ->
+          throw new InputException("--baselines " + baselines, "not known", "Use all or none");
+    };
+  }
+
+  public ImageLoader.Options options() {
+    if (batch < 1 || batch > 1 << 16) {
+      throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
+    }
+    int decoders = Runtime.getRuntime().availableProcessors();
+    return new ImageLoader.Options(
+        batch, decoders, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
+  }
+
+  /** Refuses a place for the edit before hours of work. */
+  public void check(Path out) {
+    if (!resume) {
+      NewFolder.require(out);
+      return;
+    }
+    if (Files.exists(out.resolve(BEGUN))) return;
+    if (Files.exists(out.resolve(EditFolder.REPORT))) {
+      throw new InputException(
+          out, "is finished", "Its figures are in " + EditFolder.REPORT + "; name a new folder");
+    }
+    throw Begun.nothing(out, BEGUN);
+  }
+
+  /** Notes what the edit's folder is begun with; gone on with, it must be the same. */
+  public void begin(
+      Path out,
+      Settings settings,
+      Map<String, Object> config,
+      RunFolder folder,
+      RunFolder.Run trained,
+      ClipModel model) {
+    Map<String, Object> begun = new LinkedHashMap<>(config);
+    begun.put("clipsteer", Versions.CLIPSTEER);
+    begun.put("baselines", baselines);
+    begun.put("seed", settings.seed());
+    begun.put("model", Hashes.sha256(model.source().weights()));
+    begun.put("dtype", model.vision().dtype().toString());
+    begun.put("saes", RunOptions.hashes(folder, trained));
+    Begun.folder(out, BEGUN, begun, resume);
+  }
+
+  /** Of a start that failed before anything was asked, nothing stays in the way of another. */
+  public static void forgetUnlessAsked(Path out, String... others) {
+    if (Files.exists(out.resolve(ASKED))) return;
+    for (String other : others) NewFolder.delete(out.resolve(other));
+    NewFolder.delete(out.resolve(BEGUN));
+  }
+
+  /**
+   * Suppresses, and writes the edit's folder, which was begun.
+   *
+   * @param command the command line; its first word is the command
+   * @param config what the manifest tells
+   * @param saes folder of the run
+   */
+  public SuppressionReport report(
+      SuppressionRun run,
+      List<String> command,
+      Map<String, Object> config,
+      Path saes,
+      Path out,
+      Progress progress) {
+    String hash = Hashes.sha256(run.model().source().weights());
+    RunManifest manifest =
+        RunManifest.begin(
+            command,
+            config,
+            Map.of(command.getFirst(), run.settings().seed()),
+            Map.of("model", hash),
+            Versions.CLIPSTEER,
+            Engine.torchVersion(),
+            null);
+    SuppressionReport report;
+    try {
+      report = run.run(rivals(), out.resolve(ASKED), progress);
+    } catch (InputException e) {
+      forgetUnlessAsked(out, ATTACKS);
+      throw e;
+    }
+    EditFolder.write(out, report, saes, hash, manifest);
+    NewFolder.delete(out.resolve(ASKED));
+    NewFolder.delete(out.resolve(BEGUN));
+    Skips.print(null, report.skipped());
+    return report;
+  }
+
+  /** The options, for a manifest. */
+  public void describe(Settings settings, Map<String, Object> config) {
+    config.put("layers", String.valueOf(layers));
+    config.put("select", settings.select().word());
+    config.put("edit", settings.change().word());
+    config.put("at", String.valueOf(at));
+    config.put("sizes", new ArrayList<>(settings.sizes()));
+    config.put("max_clean_loss", settings.maxLoss());
+    config.put("draws", settings.draws());
+    config.put("defense_prefix", prefix == null ? 0 : prefix);
+    config.put("per_group", perGroup);
+    config.put("prompts", String.valueOf(prompts));
+    config.put("library", String.valueOf(library));
+  }
+}

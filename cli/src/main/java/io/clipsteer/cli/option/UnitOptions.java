@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.option;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.lab.run.RunFolder;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Features, neurons and random directions of a run's SAEs, named on the command line. */
+public final class UnitOptions {
+  @Option(
+      names = "--feature",
+      paramLabel = "L:F",
+      description = {
+        "Layer and feature number, from 0; the number alone where the run has one SAE. May be given"
+            + " several times, as the next two."
+      })
+  private List<String> features = List.of();
+
+  @Option(
+      names = "--neuron",
+      paramLabel = "L:N",
+      description = "Layer and coordinate of the residual, whose value is the activation.")
+  private List<String> neurons = List.of();
+
+  @Option(
+      names = "--random",
+      paramLabel = "L:K",
+      description =
+          "Layer and number of a random direction, as long as decoder rows: --set, --add.")
+  private List<String> randoms = List.of();
+
+  @Option(
+      names = "--sae",
+      paramLabel = "PART",
+      description = "Of SAEs of one layer, the one whose folder's name holds PART, as topk.")
+  private @Nullable String part;
+
+  /** Units of one SAE, by number. */
+  public record Units(List<Integer> features, List<Integer> neurons, List<Integer> randoms) {}
+
+  /** Units by the SAE that they belong to, in the order in which the places were named. */
+  public static final class Places {
+    private final Map<String, RunFolder.SaeEntry> entries = new LinkedHashMap<>();
+    private final Map<String, Units> units = new LinkedHashMap<>();
+
+    public Units at(RunFolder.SaeEntry entry) {
+      entries.put(entry.folder(), entry);
+      return units.computeIfAbsent(
+          entry.folder(), f -> new Units(new ArrayList<>(), new ArrayList<>(), new ArrayList<>()));
+    }
+
+    public List<RunFolder.SaeEntry> entries() {
+      return List.copyOf(entries.values());
+    }
+  }
+
+  /** Whether there are any. */
+  public boolean areNamed() {
+    return !features.isEmpty() || !neurons.isEmpty() || !randoms.isEmpty();
+  }
+
+  /** Whether there is a random direction among them. */
+  public boolean areRandom() {
+    return !randoms.isEmpty();
+  }
+
+  /** The units by SAE; without a unit one SAE of every place. */
+  public Places places(RunFolder.Run trained) {
+    Places places = new Places();
+    for (String one : features) {
+      places.at(entry(trained, "--feature", one)).features().add(number("--feature", one));
+    }
+    for (String one : neurons) {
+      places.at(entry(trained, "--neuron", one)).neurons().add(number("--neuron", one));
+    }
+    for (String one : randoms) {
+      places.at(entry(trained, "--random", one)).randoms().add(number("--random", one));
+    }
+    // Without a unit nothing is changed: each place's strongest features are listed.
+    if (places.entries.isEmpty()) {
+      for (RunFolder.SaeEntry entry : trained.saes()) {
+        if (part == null || entry.folder().contains(part)) {
+          if (places.entries.values().stream().noneMatch(e -> e.point().equals(entry.point()))) {
+            places.at(entry);
+          }
+        }
+      }
+      if (places.entries.isEmpty()) {
+        throw new InputException("--sae " + part, "the run has no such SAE", "Leave it out");
+      }
+    }
+    return places;
+  }
+
+  private static int number(String option, String text) {
+    String digits = text.substring(text.indexOf(':') + 1);
+    if (!text.matches("(\\d{1,4}:)?\\d{1,9}")) {
+      throw new InputException(option + " " + text, "is no unit", "Write LAYER:NUMBER, as 7:1234");
+    }
+    return Integer.parseInt(digits);
+  }
+
+  /** The SAE of a unit's layer. */
+  private RunFolder.SaeEntry entry(RunFolder.Run trained, String option, String text) {
+    number(option, text);
+    int colon = text.indexOf(':');
+    List<RunFolder.SaeEntry> fitting =
+        trained.saes().stream()
+            .filter(
+                e -> colon < 0 || e.point().layer() == Integer.parseInt(text.substring(0, colon)))
+            .filter(e -> part == null || e.folder().contains(part))
+            .toList();
+    if (fitting.size() == 1) return fitting.getFirst();
+    String all =
+        trained.saes().stream().map(RunFolder.SaeEntry::folder).collect(Collectors.joining(", "));
+    if (fitting.isEmpty()) {
+      throw new InputException(option + " " + text, "the run has no such SAE", "It has " + all);
+    }
+    throw new InputException(
+        option + " " + text,
+        "fits " + fitting.size() + " SAEs of the run",
+        "Write LAYER:NUMBER, and --sae with a part of the folder's name; it has " + all);
+  }
+}

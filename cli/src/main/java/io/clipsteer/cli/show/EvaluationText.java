@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.show;
+
+import io.clipsteer.lab.evaluate.SparsityReport;
+import io.clipsteer.lab.run.Counted;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** A sparsity report for people. */
+public final class EvaluationText {
+  private static final int BAR = 40;
+
+  /** Above so many SAEs their maps and histograms are left to the page. */
+  private static final int DRAWN = 4;
+
+  private final StringBuilder text = new StringBuilder();
+
+  private EvaluationText() {}
+
+  /** Tables over the run's SAEs, then a map and a histogram of each. */
+  public static String of(Path run, SparsityReport report) {
+    var page = new EvaluationText();
+    var words = ReportWords.of(report);
+    page.line("%s on %s: %s", run, report.source(), Counted.of(report.images(), words.unit()));
+    if (!report.skipped().isEmpty()) page.line("%d left out", report.skipped().size());
+    page.sparsity(report);
+    page.line("%s.", ReportWords.PUBLISHED);
+    page.answers(report);
+    page.legacy(report);
+    if (report.saes().size() <= DRAWN) {
+      for (var entry : report.saes()) {
+        page.grid(entry, words);
+        page.histogram(entry);
+      }
+    }
+    page.line("");
+    page.line(
+        "written: %s, %s", run.resolve(SparsityReport.FILE), run.resolve(EvaluationPage.FILE));
+    if (!report.notes().isEmpty()) page.line("");
+    for (String note : report.notes()) page.line("%s.", note);
+    return page.text.toString();
+  }
+
+  /** What tells an SAE from the run's others. */
+  static String name(SparsityReport.Entry entry) {
+    var sae = entry.sae();
+    return sae.hookPoint() + " " + sae.variant() + " (" + sae.tokens() + ")";
+  }
+
+  private void line(String format, @Nullable Object... values) {
+    text.append(String.format(Locale.ROOT, format, values).stripTrailing()).append('\n');
+  }
+
+  private void sparsity(SparsityReport report) {
+    line("");
+    line(
+        "%-28s %-22s %-8s %11s %8s %8s %8s %8s %8s %8s %8s %8s",
+        "hook point",
+        "SAE",
+        "reads",
+        "tokens",
+        "L0",
+        report.texts() ? "end" : "CLS",
+        report.texts() ? "others" : "patches",
+        "EV",
+        "cosine",
+        "alive",
+        "dead",
+        "dense");
+    for (var entry : report.saes()) {
+      var s = entry.sparsity();
+      line(
+          "%-28s %-22s %-8s %,11d %8.1f %8s %8s %8s %8s %8s %8s %8s",
+          entry.sae().hookPoint(),
+          entry.sae().variant(),
+          entry.sae().tokens(),
+          s.tokens(),
+          s.l0(),
+          number("%.1f", s.l0Cls()),
+          number("%.1f", s.l0Patches()),
+          number("%.4f", s.explainedVariance()),
+          number("%.4f", s.cosine()),
+          percent(s.alive()),
+          percent(1 - s.alive()),
+          percent(s.dense()));
+    }
+  }
+
+  private void answers(SparsityReport report) {
+    boolean first = true;
+    for (var entry : report.saes()) {
+      var a = entry.zeroShot();
+      if (a == null) continue;
+      if (first) {
+        first = false;
+        line("");
+        line(
+            "zero-shot, %s, %s: cross-entropy (nats) and accuracy",
+            Counted.of(a.images(), "picture"), Counted.of(a.classes(), "class", "classes"));
+        line(
+            "%-56s %16s %16s %16s %16s   %s",
+            "SAE", "original", "x̂", "mean", "zero", "CE recovered (mean, zero)");
+      }
+      line(
+          "%-56s %16s %16s %16s %16s   %s, %s",
+          name(entry),
+          quality(a.original()),
+          quality(a.spliced()),
+          quality(a.meanAblated()),
+          quality(a.zeroAblated()),
+          recovered(a.recoveredFromMean()),
+          recovered(a.recoveredFromZero()));
+    }
+  }
+
+  private void legacy(SparsityReport report) {
+    boolean first = true;
+    for (var entry : report.saes()) {
+      var l = entry.legacy();
+      if (l == null) continue;
+      if (first) {
+        first = false;
+        line("");
+        line("as the reference implementation computes them (cosines unscaled, zero ablation)");
+        line(
+            "%-56s %10s %10s %10s %10s %10s   %s",
+            "SAE", "EV", "cosine", "CE", "CE x̂", "CE zero", "CE recovered");
+      }
+      line(
+          "%-56s %10s %10s %10s %10s %10s   %s",
+          name(entry),
+          number("%.4f", l.explainedVariance()),
+          number("%.4f", l.cosine()),
+          number("%.4f", l.crossEntropy()),
+          number("%.4f", l.spliced()),
+          number("%.4f", l.zeroAblated()),
+          recovered(l.recovered()));
+    }
+  }
+
+  private void grid(SparsityReport.Entry entry, ReportWords words) {
+    double[][] grid = entry.sparsity().l0Grid();
+    if (grid == null) return;
+    line("");
+    double[] distinct = Arrays.stream(grid).flatMapToDouble(Arrays::stream).distinct().toArray();
+    if (distinct.length == 1) {
+      line("%s: L0 is %.1f on all %s", name(entry), distinct[0], words.others());
+      return;
+    }
+    line("%s: %s", name(entry), words.map());
+    for (double[] row : grid) {
+      StringBuilder cells = new StringBuilder();
+      for (double cell : row) cells.append(String.format(Locale.ROOT, " %7.1f", cell));
+      line("%s", cells);
+    }
+  }
+
+  private void histogram(SparsityReport.Entry entry) {
+    var h = entry.sparsity().histogram();
+    long most = Math.max(1, Math.max(h.never(), Arrays.stream(h.counts()).max().orElse(0)));
+    line("");
+    line("%s: features by log10 of their frequency", name(entry));
+    line("%15s %9d %s", "never", h.never(), bar(h.never(), most));
+    for (int i = 0; i < h.counts().length; i++) {
+      if (h.counts()[i] == 0) continue;
+      String range = String.format(Locale.ROOT, "%.2f to %.2f", h.bins()[i], h.bins()[i + 1]);
+      line("%15s %9d %s", range, h.counts()[i], bar(h.counts()[i], most));
+    }
+  }
+
+  private static String bar(long count, long most) {
+    return "#".repeat(count == 0 ? 0 : (int) Math.max(1, BAR * count / most));
+  }
+
+  private static String quality(SparsityReport.Quality quality) {
+    return number("%.4f", quality.crossEntropy()) + " " + percent(quality.accuracy());
+  }
+
+  static String percent(double share) {
+    return String.format(Locale.ROOT, "%.1f %%", 100 * share);
+  }
+
+  static String recovered(@Nullable Double share) {
+    return share == null ? "–" : String.format(Locale.ROOT, "%.2f %%", 100 * share);
+  }
+
+  static String number(String format, @Nullable Double value) {
+    return value == null ? "–" : String.format(Locale.ROOT, format, value);
+  }
+}

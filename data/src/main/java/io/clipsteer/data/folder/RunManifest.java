@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.folder;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * What a run was: enough to repeat it and to tell whether two runs may be compared. Lies as {@code
+ * manifest.json} in every run directory.
+ *
+ * @param command the command line, one word each
+ * @param config every setting in effect, defaults included
+ * @param seeds random seeds by what they are for
+ * @param hashes SHA-256 of what went in, such as {@code model}, {@code data}, {@code sae}
+ * @param versions of clipsteer, Java, libtorch and what else matters
+ * @param machine where it ran
+ * @param started when it began, in UTC
+ * @param ended when it finished; null while it runs or when it was killed
+ */
+public record RunManifest(
+    List<String> command,
+    Map<String, Object> config,
+    Map<String, Long> seeds,
+    Map<String, String> hashes,
+    Map<String, String> versions,
+    Machine machine,
+    Instant started,
+    @Nullable Instant ended) {
+
+  /** The manifest's name in a run directory. */
+  public static final String FILE = "manifest.json";
+
+  private static final long MAX_SIZE = 16 << 20;
+  private static final JsonMapper JSON =
+      JsonMapper.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+          .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+          .build();
+
+  /**
+   * Keeps copies: settings in their order, the rest sorted, so that equal runs give equal files.
+   */
+  public RunManifest {
+    command = List.copyOf(command);
+    config = Collections.unmodifiableMap(new LinkedHashMap<>(config));
+    seeds = Collections.unmodifiableMap(new TreeMap<>(seeds));
+    hashes = Collections.unmodifiableMap(new TreeMap<>(hashes));
+    versions = Collections.unmodifiableMap(new TreeMap<>(versions));
+  }
+
+  /**
+   * A machine.
+   *
+   * @param cpu the processor's model
+   * @param cores logical cores that Java may use
+   * @param gpu the accelerator in words; null when none was used
+   * @param jvm name and build of the Java machine
+   * @param os operating system, version and architecture
+   */
+  public record Machine(String cpu, int cores, @Nullable String gpu, String jvm, String os) {
+
+    /** This machine. */
+    public static Machine here(@Nullable String gpu) {
+      return new Machine(
+          cpuModel(),
+          Runtime.getRuntime().availableProcessors(),
+          gpu,
+          System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version"),
+          System.getProperty("os.name")
+              + " "
+              + System.getProperty("os.version")
+              + " "
+              + System.getProperty("os.arch"));
+    }
+
+    /** Linux tells it in a file, Windows in a variable; elsewhere the architecture must do. */
+    private static String cpuModel() {
+      try (var lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+        var model = lines.filter(l -> l.startsWith("model name")).findFirst();
+        if (model.isPresent()) return model.get().substring(model.get().indexOf(':') + 1).strip();
+      } catch (IOException | java.io.UncheckedIOException e) {
+        // Not Linux: fall through to what every system knows.
+      }
+      String windows = System.getenv("PROCESSOR_IDENTIFIER");
+      return windows != null ? windows : System.getProperty("os.arch");
+    }
+  }
+
+  /**
+   * The manifest of a run that starts now on this machine.
+   *
+   * @param clipsteer version of clipsteer
+   * @param libtorch version of libtorch; null when the run uses none
+   * @param gpu the accelerator; null when none is used
+   */
+  public static RunManifest begin(
+      List<String> command,
+      Map<String, Object> config,
+      Map<String, Long> seeds,
+      Map<String, String> hashes,
+      String clipsteer,
+      @Nullable String libtorch,
+      @Nullable String gpu) {
+    Map<String, String> versions = new TreeMap<>();
+    versions.put("clipsteer", clipsteer);
+    versions.put("java", System.getProperty("java.version"));
+    if (libtorch != null) versions.put("libtorch", libtorch);
+    return new RunManifest(
+        command, config, seeds, hashes, versions, Machine.here(gpu), now(), null);
+  }
+
+  /** The same run, finished now. */
+  public RunManifest finish() {
+    return new RunManifest(command, config, seeds, hashes, versions, machine, started, now());
+  }
+
+  /**
+   * Writes {@code manifest.json} into {@code folder}, which is made when missing.
+   *
+   * @throws InputException when the disk refuses
+   */
+  public void writeTo(Path folder) {
+    AtomicFiles.writeJson(folder.resolve(FILE), this);
+  }
+
+  /**
+   * Reads the manifest of a run directory.
+   *
+   * @throws InputException when there is none or it is no manifest
+   */
+  public static RunManifest read(Path folder) {
+    Path file = folder.resolve(FILE);
+    try {
+      if (Files.size(file) > MAX_SIZE) {
+        throw new InputException(file, "is larger than 16 MiB", "It is no run's manifest");
+      }
+      RunManifest manifest = JSON.readValue(Files.readAllBytes(file), RunManifest.class);
+      if (manifest == null) throw new InputException(file, "is no manifest", "Run again");
+      return manifest;
+    } catch (NoSuchFileException e) {
+      throw new InputException(folder, "is no run directory: it has no " + FILE, "Name one", e);
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
+    } catch (JacksonException e) {
+      throw new InputException(
+          file, "is no manifest: " + Reasons.of(e), "Restore it or run again", e);
+    }
+  }
+
+  private static Instant now() {
+    return Instant.now().truncatedTo(ChronoUnit.MILLIS);
+  }
+}

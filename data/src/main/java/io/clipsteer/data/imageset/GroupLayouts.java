@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.imageset;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
+import io.clipsteer.data.table.TableRows;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Waterbirds, typographic folders and plain tables as {@link GroupedSet}s. */
+final class GroupLayouts {
+  private static final List<String> SPLIT = List.of("split");
+  private static final List<String> BINARY = List.of("0", "1");
+  private static final List<String> PARTS = List.of("0", "1", "2");
+  private static final Map<String, Integer> PART_NAMES =
+      Map.of("train", 0, "validation", 1, "val", 1, "test", 2, "0", 0, "1", 1, "2", 2);
+  private static final Pattern TYPOGRAPHIC =
+      Pattern.compile("label=([^_=]+)_text=([^_=]+)(?:_[^_=]+=[^_=]*+|_[0-9]++)*+");
+
+  private GroupLayouts() {}
+
+  static GroupedSet waterbirds(Path dir, GroupedSet.Split split) {
+    List<String> targets = List.of("landbird", "waterbird");
+    List<String> attributes = List.of("land", "water");
+    Path list = GroupBuilder.folder(dir).resolve("metadata.csv");
+    GroupBuilder builder = new GroupBuilder(list, dir, split);
+    try (TableRows rows = TableRows.open(list)) {
+      int file = rows.column("img_filename");
+      int y = rows.column("y");
+      int place = rows.column("place");
+      int part = rows.column("split");
+      for (List<String> row = rows.next(); row != null; row = rows.next()) {
+        String target = targets.get(rows.code(row, y, BINARY));
+        String attribute = attributes.get(rows.code(row, place, BINARY));
+        builder.add(
+            rows,
+            ImageTable.name(rows, row.get(file)),
+            target,
+            attribute,
+            rows.code(row, part, PARTS));
+      }
+    }
+    return builder.build(targets, attributes);
+  }
+
+  static GroupedSet typographic(Path dir) {
+    GroupBuilder builder = new GroupBuilder(GroupBuilder.folder(dir), dir, GroupedSet.Split.ALL);
+    TreeSet<String> words = new TreeSet<>();
+    ImageSet folder = ImageSet.folder(dir);
+    builder.listing(folder.listing());
+    try (ImageCursor files = folder.names()) {
+      for (ImageItem file = files.next(); file != null; file = files.next()) {
+        String name = file.id().substring(file.id().lastIndexOf('/') + 1);
+        Matcher parts = TYPOGRAPHIC.matcher(name.substring(0, name.lastIndexOf('.')));
+        boolean fits = parts.matches();
+        String label = fits ? WrittenName.decode(parts.group(1).strip()) : "";
+        String text = fits ? WrittenName.decode(parts.group(2).strip()) : "";
+        if (label.isEmpty() || text.isEmpty()) {
+          throw new InputException(
+              dir.resolve(file.id()),
+              "its name does not say what is seen and what is written",
+              "Call it as in label=dog_text=cat_0012.png; on pictures in class folders, clipsteer"
+                  + " attack writes words first");
+        }
+        words.add(label);
+        words.add(text);
+        builder.add(dir, file.id(), label, text, 0);
+      }
+    }
+    return builder.build(List.copyOf(words), List.copyOf(words));
+  }
+
+  /** {@code annotations.json} of Materzynska et al. names what is seen and what is written. */
+  static GroupedSet disentangling(Path dir) {
+    GroupBuilder.folder(dir);
+    Path inner = dir.resolve("typographic_attack_dataset");
+    Path root = Files.isDirectory(inner) ? inner : dir;
+    Path list = root.resolve("annotations.json");
+    List<String> missing = new ArrayList<>();
+    if (!Files.isRegularFile(list)) missing.add("no annotations.json");
+    if (!Files.isDirectory(root.resolve("images"))) missing.add("no folder images");
+    if (!missing.isEmpty()) {
+      throw new InputException(
+          root, "it has " + String.join(", ", missing), "Unpack the set again");
+    }
+    GroupBuilder builder = new GroupBuilder(list, root, GroupedSet.Split.ALL);
+    TreeSet<String> words = new TreeSet<>();
+    for (Map.Entry<String, JsonNode> entry : json(list).properties()) {
+      String where = list + ", \"" + entry.getKey() + "\"";
+      String label = words(where, entry.getValue(), "true object");
+      String text = words(where, entry.getValue(), "typographic attack label");
+      words.add(label);
+      words.add(text);
+      builder.add(where, "images/" + ImageSet.inside(where, entry.getKey()), label, text, 0);
+    }
+    return builder.build(List.copyOf(words), List.copyOf(words));
+  }
+
+  private static JsonNode json(Path file) {
+    try {
+      JsonNode node = JsonMapper.shared().readTree(Files.readAllBytes(file));
+      if (node.isObject()) return node;
+      throw new InputException(file, "it is no JSON object", "Its keys are the pictures' names");
+    } catch (JacksonException e) {
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Restore it", e);
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
+    }
+  }
+
+  private static String words(String where, JsonNode annotation, String key) {
+    JsonNode node = annotation.path(key);
+    String text = node.isString() ? node.asString().strip() : "";
+    if (!text.isEmpty()) return text;
+    throw new InputException(where, "it has no \"" + key + "\"", "Say it, or delete the entry");
+  }
+
+  /** Whether a table says which split a picture is in. */
+  static boolean hasSplits(Path table) {
+    try (TableRows rows = TableRows.open(table)) {
+      return rows.find(SPLIT) >= 0;
+    }
+  }
+
+  static GroupedSet table(Path table, GroupedSet.Split split) {
+    Path folder = table.toAbsolutePath().normalize().resolveSibling("");
+    GroupBuilder builder = new GroupBuilder(table, folder, split);
+    TreeSet<String> targets = new TreeSet<>();
+    TreeSet<String> attributes = new TreeSet<>();
+    try (TableRows rows = TableRows.open(table)) {
+      int file = rows.column(ImageTable.FILE.toArray(String[]::new));
+      int target = rows.column("target");
+      int attribute = rows.column("attribute");
+      boolean parted = rows.find(SPLIT) >= 0;
+      int part = parted || split != GroupedSet.Split.ALL ? rows.column("split") : -1;
+      for (List<String> row = rows.next(); row != null; row = rows.next()) {
+        String t = word(rows, row, target);
+        String a = word(rows, row, attribute);
+        targets.add(t);
+        attributes.add(a);
+        builder.add(
+            rows,
+            ImageTable.name(rows, row.get(file)),
+            t,
+            a,
+            part < 0 ? 0 : part(rows, row.get(part)));
+      }
+    }
+    return builder.build(new ArrayList<>(targets), new ArrayList<>(attributes));
+  }
+
+  private static String word(TableRows rows, List<String> row, int column) {
+    String word = row.get(column);
+    if (word.isEmpty()) {
+      throw rows.wrong(rows.names().get(column) + " is empty", "Say what it is, or delete the row");
+    }
+    return word;
+  }
+
+  private static int part(TableRows rows, String name) {
+    Integer part = PART_NAMES.get(name.toLowerCase(Locale.ROOT));
+    if (part != null) return part;
+    throw rows.wrong(
+        "split is '" + name + "'", "It is train, validation (or val), test, or 0, 1, 2");
+  }
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.imageset;
+
+import org.jspecify.annotations.Nullable;
+
+/** One pass over an {@link ImageSet}. For one thread at a time. */
+public interface ImageCursor extends AutoCloseable {
+  /**
+   * The next picture, or null at the end.
+   *
+   * @throws io.clipsteer.data.InputException when the set itself is damaged; single pictures fail
+   *     later, when their bytes are read or decoded
+   */
+  @Nullable ImageItem next();
+
+  @Override
+  void close();
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.imageset;
+
+import static io.clipsteer.data.imageset.GroupedSetTest.ATTRIBUTES;
+import static io.clipsteer.data.imageset.GroupedSetTest.PARTS;
+import static io.clipsteer.data.imageset.GroupedSetTest.celeba;
+import static io.clipsteer.data.imageset.GroupedSetTest.fails;
+import static io.clipsteer.data.imageset.GroupedSetTest.pictures;
+import static io.clipsteer.data.imageset.GroupedSetTest.write;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.imageset.GroupedSet.Member;
+import io.clipsteer.data.imageset.GroupedSet.Split;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Every fault of a grouped set is one line that says where. */
+final class HostileGroupsTest {
+  private static final String WATERBIRDS = "img_id,img_filename,y,split,place,place_filename\n";
+
+  @TempDir Path dir;
+
+  @Test
+  void refusesBadCeleba() throws IOException {
+    badCeleba(ATTRIBUTES.replace("5\n", "6\n"), PARTS, "line 1", "6 pictures", "5 follow");
+    badCeleba(ATTRIBUTES.substring(2), PARTS, "line 1", "no number of pictures");
+    badCeleba("-5\n" + ATTRIBUTES.substring(2), PARTS, "line 1", "no number of pictures");
+    badCeleba("", PARTS, "line 1", "ends here");
+    badCeleba("5\n", PARTS, "ends here");
+    badCeleba("0\nMale Blond_Hair\n", "", "lists no picture");
+    badCeleba(ATTRIBUTES.replace("Male", "Man"), PARTS, "line 2", "no column is called Male");
+    badCeleba(ATTRIBUTES.replace("Young", "Male"), PARTS, "line 2", "two columns are called Male");
+    badCeleba(ATTRIBUTES.replace("2.png  1", "2.png"), PARTS, "line 4", "3 cells for 4 columns");
+    badCeleba(ATTRIBUTES.replace("2.png", "2.png 1"), PARTS, "line 4", "5 cells for 4 columns");
+    badCeleba(ATTRIBUTES.replace("2.png  1 -1", "2.png 1 0"), PARTS, "line 4", "Hair is '0'");
+    badCeleba(ATTRIBUTES.replace("000003", "000002"), PARTS, "line 5", "again");
+    badCeleba(ATTRIBUTES.replace("000003", "000009"), PARTS, "line 5", "'000009.png' is in no");
+    badCeleba(ATTRIBUTES, PARTS.replace("3.png 1", "3.png 3"), "partition.txt, line 3", "'3'");
+    badCeleba(
+        ATTRIBUTES,
+        PARTS.replace("3.png 1", "3.png"),
+        "partition.txt, line 3",
+        "1 cell for 2 columns");
+    badCeleba(ATTRIBUTES, PARTS + "sub/5.png 0\n", "partition.txt, line 6", "again");
+    badCeleba(ATTRIBUTES, PARTS + "9.png 0\n", "lists 5 pictures", "list_eval_partition 6");
+    badCeleba(ATTRIBUTES, PARTS.replace(" 2", " 0"), "test split");
+    String climbing = "../img_align_celeba/1.png";
+    badCeleba(
+        ATTRIBUTES.replace("sub/5.png", climbing),
+        PARTS.replace("sub/5.png", climbing),
+        "line 7",
+        "'..'");
+    badCeleba(
+        ATTRIBUTES.replace("sub/5.png", "/sub/5.png"),
+        PARTS.replace("sub/5.png", "/sub/5.png"),
+        "line 7",
+        "absolute");
+    badCeleba(
+        ATTRIBUTES.replace("sub/5.png", "./000004.png"),
+        PARTS.replace("sub/5.png", "./000004.png"),
+        "line 7",
+        "again");
+    celeba(dir, ATTRIBUTES, PARTS);
+    Files.write(dir.resolve("list_attr_celeba.txt"), latin("1\nMale Blond_Hair\n\u00e4.png 1 1\n"));
+    fails(() -> GroupedSet.celeba(dir, Split.ALL), "line 3", "not UTF-8");
+    fails(() -> GroupedSet.celeba(dir, "Male", "male", Split.ALL), "both");
+  }
+
+  @Test
+  void refusesIncompleteCeleba() throws IOException {
+    fails(() -> GroupedSet.celeba(dir.resolve("absent"), Split.ALL), "absent", "no such folder");
+    fails(() -> GroupedSet.celeba(dir, Split.ALL), "list_attr_celeba.csv");
+    write(dir, "list_attr_celeba.txt", ATTRIBUTES);
+    fails(() -> GroupedSet.celeba(dir, Split.ALL), "no folder img_align_celeba");
+    Files.createDirectory(dir.resolve("img_align_celeba"));
+    fails(() -> GroupedSet.celeba(dir, Split.TEST), "list_eval_partition.csv");
+    fails(() -> GroupedSet.celeba(dir, Split.ALL), "line 3", "no picture", "000001.jpg");
+  }
+
+  @Test
+  void refusesBadWaterbirds() throws IOException {
+    fails(() -> GroupedSet.waterbirds(dir, Split.ALL), "metadata.csv", "there is no such file");
+    pictures(dir, "a.png", "b.png");
+    String good = WATERBIRDS + "1,a.png,0,0,1,x\n";
+    badWaterbirds("", "metadata.csv", "the table is empty");
+    badWaterbirds(WATERBIRDS, "a header and no row");
+    badWaterbirds(good.replace("place,", "ground,"), "line 1", "no column is called place");
+    badWaterbirds(good + "2,b.png,0,0,1\n", "line 3", "5 cells for 6 columns");
+    badWaterbirds(good + "2,b.png,0,0,1,x,y\n", "line 3", "7 cells for 6 columns");
+    badWaterbirds(good + "2,b.png,2,0,1,x\n", "line 3", "y is '2'");
+    badWaterbirds(good + "2,b.png,0,3,1,x\n", "line 3", "split is '3'");
+    badWaterbirds(good + "2,b.png,0,0,-1,x\n", "line 3", "place is '-1'");
+    badWaterbirds(good + "2,b.png,,0,1,x\n", "line 3", "y is ''");
+    badWaterbirds(good + "\n2,a.png,1,1,1,x\n", "line 4", "'a.png' again");
+    badWaterbirds(good + "2,c/../a.png,1,1,1,x\n", "line 3", "'..'");
+    badWaterbirds(good + "2,../a.png,1,1,1,x\n", "line 3", "'..'");
+    badWaterbirds(good + "2,/etc/passwd,1,1,1,x\n", "line 3", "absolute");
+    badWaterbirds(good + "2,,1,1,1,x\n", "line 3", "names no file");
+    badWaterbirds(good + "2,.,1,1,1,x\n", "line 3", "'.' is no file name");
+    badWaterbirds(good + "2,\"b.png,1,1,1,x\n", "does not close");
+    badWaterbirds(
+        good + "2,b.png,0,0,1," + "x".repeat(3 << 20), "line 3", "over 1048576 characters");
+    Files.write(dir.resolve("metadata.csv"), latin(good + "2,b.png,1,1,1,caf\u00e9\n"));
+    fails(() -> GroupedSet.waterbirds(dir, Split.ALL), "line 3", "not UTF-8");
+    write(dir, "metadata.csv", good);
+    assertEquals(1, GroupedSet.waterbirds(dir, Split.TRAIN).members().size());
+    fails(() -> GroupedSet.waterbirds(dir, Split.TEST), "metadata.csv", "test split");
+  }
+
+  @Test
+  void refusesNamesThatSayNothing() throws IOException {
+    fails(() -> GroupedSet.typographic(dir), "no image");
+    fails(() -> GroupedSet.typographic(dir.resolve("absent")), "no such folder");
+    pictures(dir, "label=dog_text=cat.png");
+    for (String name :
+        List.of(
+            "dog.png",
+            "label=dog.png",
+            "label=dog_text=.png",
+            "label=_text=cat.png",
+            "label= _text=cat.png",
+            "text=cat_label=dog.png",
+            "label=hot_dog_text=cat.png",
+            "label=dog_text=cat_big.png",
+            "xlabel=dog_text=cat.png",
+            "label=dog_text=cat=cow.png")) {
+      pictures(dir, "sub/" + name);
+      fails(() -> GroupedSet.typographic(dir), name);
+      Files.delete(dir.resolve("sub").resolve(name));
+    }
+  }
+
+  @Test
+  void refusesBadTables() throws IOException {
+    pictures(dir, "a.png");
+    String head = "file,target,attribute,split\n";
+    Path csv = dir.resolve("t.csv");
+    fails(() -> GroupedSet.table(csv, Split.ALL), "t.csv", "there is no such file");
+    fails(() -> GroupedSet.table(dir, Split.ALL), "is a folder, not a text file");
+    write(dir, "t.csv", "file,target,attribute\na.png,dog,snow\n");
+    fails(() -> GroupedSet.table(csv, Split.TEST), "line 1", "called split");
+    for (List<String> bad :
+        List.of(
+            List.of(head, "a header and no row"),
+            List.of(head + "a.png,dog,snow,later\n", "line 2", "split is 'later'"),
+            List.of(head + "a.png, ,snow,test\n", "line 2", "target is empty"),
+            List.of(head + "a.png,dog,,test\n", "line 2", "attribute is empty"),
+            List.of(head + "a.png,dog,snow\n", "line 2", "3 cells for 4 columns"),
+            List.of(head + "a.png,dog,snow,0\na.png,dog,ice,1\n", "line 3", "again"),
+            List.of(head + "b.png,dog,snow,0\n", "line 2", "no picture 'b.png'"),
+            List.of(head + "a\0.png,dog,snow,0\n", "line 2", "UTF-8"),
+            List.of("file,target,split\na.png,dog,0\n", "line 1", "called attribute"),
+            List.of(
+                "file,target,attribute,file\na.png,d,s,b\n",
+                "line 1",
+                "two columns are called file"))) {
+      write(dir, "t.csv", bad.getFirst());
+      fails(() -> GroupedSet.table(csv, Split.ALL), bad.get(1), bad.getLast());
+    }
+  }
+
+  @Test
+  void refusesMoreGroupsThanMemoryShouldHold() throws IOException {
+    StringBuilder rows = new StringBuilder("file,target,attribute,split\na.png,t,a,train\n");
+    for (int i = 0; i < 4097; i++) rows.append("%d.png,t%d,a%d,test\n".formatted(i, i, i));
+    pictures(dir, "a.png");
+    write(dir, "t.csv", rows.toString());
+    fails(() -> GroupedSet.table(dir.resolve("t.csv"), Split.TRAIN), "4098 targets");
+  }
+
+  @Test
+  void refusesMembersOfUnknownGroups() throws IOException {
+    pictures(dir, "a.png");
+    ImageSet images = ImageSet.folder(dir);
+    List<String> two = List.of("a", "b");
+    assertEquals(
+        1, new GroupedSet(images, two, two, List.of(new Member("a.png", 1, 1))).members().size());
+    for (Member m :
+        List.of(
+            new Member("", 2, 0),
+            new Member("", 0, 2),
+            new Member("", -1, 0),
+            new Member("", 0, -1))) {
+      assertThrows(
+          IllegalArgumentException.class, () -> new GroupedSet(images, two, two, List.of(m)));
+    }
+    List<String> twice = List.of("a", "a");
+    assertThrows(
+        IllegalArgumentException.class, () -> new GroupedSet(images, two, twice, List.of()));
+    GroupedSet empty = new GroupedSet(images, two, two, List.of()).balanced(1);
+    assertEquals(List.of(0, 0, 0, 0), empty.groupSizes());
+    assertTrue(ImageSetTest.list(empty.images()).isEmpty());
+  }
+
+  private void badCeleba(String attributes, String parts, String... words) throws IOException {
+    celeba(dir, attributes, parts);
+    fails(() -> GroupedSet.celeba(dir, Split.TEST), words);
+  }
+
+  private void badWaterbirds(String metadata, String... words) throws IOException {
+    write(dir, "metadata.csv", metadata);
+    fails(() -> GroupedSet.waterbirds(dir, Split.ALL), words);
+  }
+
+  private static byte[] latin(String text) {
+    return text.getBytes(StandardCharsets.ISO_8859_1);
+  }
+}

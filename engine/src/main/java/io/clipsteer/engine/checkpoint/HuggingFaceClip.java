@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.checkpoint;
+
+import static io.clipsteer.engine.checkpoint.HuggingFaceReader.MAX_LAYERS;
+import static io.clipsteer.engine.checkpoint.HuggingFaceReader.MAX_WIDTH;
+
+import io.clipsteer.data.json.JsonObject;
+import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
+import io.clipsteer.engine.checkpoint.WeightSource.BlockShape;
+import io.clipsteer.engine.checkpoint.WeightSource.Rename;
+import io.clipsteer.engine.model.Activation;
+import io.clipsteer.engine.model.Block.Linear;
+import io.clipsteer.engine.model.Pooling;
+import io.clipsteer.engine.model.PositionResize;
+import io.clipsteer.engine.model.TextTower;
+import io.clipsteer.engine.model.TextTower.EndRule;
+import io.clipsteer.engine.model.VisionTower;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/** transformers' CLIP, whole or its vision side alone. */
+final class HuggingFaceClip {
+  private static final int LEGACY_EOS = 2;
+  private static final String PROCESSOR = "CLIPImageProcessor";
+  private static final String VISION = "vision_model.";
+  private static final String TEXT = "text_model.";
+  private static final String PROJECTION = "visual_projection.weight";
+
+  /** The class's own name in front, and the vision side, which transformers 5 saves bare. */
+  private static final List<Rename> NAMES =
+      List.of(
+          new Rename("^clip\\.", ""),
+          new Rename("^(?=(embeddings|pre_layrnorm|encoder|post_layernorm)\\.)", VISION));
+
+  private HuggingFaceClip() {}
+
+  /** {@code CLIPModel}; of {@code CLIPForImageClassification} the vision side. */
+  static Checkpoint.Parts clip(Path folder, JsonObject config, WeightSource weights) {
+    weights.rename(NAMES);
+    HuggingFaceFields.refuseValues(config);
+    JsonObject visionConfig = side(config, "vision_config", HuggingFaceFields.CLIP_VISION);
+    JsonObject textConfig = side(config, "text_config", HuggingFaceFields.CLIP_TEXT);
+    int embed = config.integer("projection_dim", 512, 1, MAX_WIDTH);
+    boolean classifier = weights.has("classifier.weight") && !weights.has(PROJECTION);
+    VisionTower vision = tower(visionConfig, weights, classifier ? null : embed);
+    TextTower text = null;
+    if (classifier) {
+      textConfig.refuseUnread(textConfig.names());
+    } else {
+      text = text(textConfig, weights, embed);
+    }
+    config.refuseUnread(HuggingFaceFields.CLIP);
+    return parts(folder, vision, text, weights);
+  }
+
+  /** {@code CLIPVisionModel} and {@code CLIPVisionModelWithProjection}. */
+  static Checkpoint.Parts vision(Path folder, JsonObject config, WeightSource weights) {
+    weights.rename(NAMES);
+    HuggingFaceFields.refuseValues(config);
+    int embed = config.integer("projection_dim", 512, 1, MAX_WIDTH);
+    JsonNode classes = config.get("architectures");
+    boolean named = classes != null && classes.toString().contains("WithProjection");
+    boolean projected = named || weights.has(PROJECTION);
+    VisionTower vision = tower(config, weights, projected ? embed : null);
+    return parts(folder, vision, null, weights);
+  }
+
+  private static Checkpoint.Parts parts(
+      Path folder, VisionTower vision, @Nullable TextTower text, WeightSource weights) {
+    return new Checkpoint.Parts(
+        text == null ? "hf-clip-vision" : "hf-clip",
+        vision,
+        text,
+        HuggingFaceReader.preprocessing(folder, PROCESSOR),
+        text == null ? Math.log(100) : weights.scalar("logit_scale"),
+        Pattern.compile(
+            text == null
+                ? "vision_model\\.embeddings\\.position_ids|classifier\\.(weight|bias)"
+                : "(vision|text)_model\\.embeddings\\.position_ids"));
+  }
+
+  /**
+   * A side's configuration. The files of 2022 have it twice: {@code …_config_dict}, with defaults
+   * for what it leaves out, wins over {@code …_config}.
+   */
+  private static JsonObject side(JsonObject config, String name, Set<String> harmless) {
+    JsonObject plain = config.object(name);
+    if (!config.has(name + "_dict")) {
+      config.get(name + "_dict"); // null: as if it were not there
+      return plain;
+    }
+    plain.refuseUnread(HuggingFaceFields.union(harmless, HuggingFaceFields.READ_OF_CLIP_SIDES));
+    return config.object(name + "_dict");
+  }
+
+  /**
+   * The vision side; closes its configuration.
+   *
+   * @param embed width of the projection; null without one
+   */
+  private static VisionTower tower(
+      JsonObject config, WeightSource weights, @Nullable Integer embed) {
+    checkKind(config, "clip_vision_model");
+    HuggingFaceReader.checkChannels(config);
+    int d = config.integer("hidden_size", 768, 1, MAX_WIDTH);
+    int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
+    int hidden = config.integer("intermediate_size", 3072, 1, 1 << 20);
+    int heads = HuggingFaceReader.heads(config, d, 12);
+    int image = config.side("image_size", 224, 1 << 14);
+    int patch = config.side("patch_size", 32, 1 << 10);
+    double eps = HuggingFaceReader.epsilon(config, 1e-5);
+    Activation activation =
+        Activation.ofHuggingFace(config.text("hidden_act", "quick_gelu"), config.where());
+    String positions = VISION + "embeddings.position_embedding.weight";
+    int grid = HuggingFaceReader.grid(image, patch, config);
+    config.refuseUnread(HuggingFaceFields.CLIP_VISION);
+    long[] rows = {grid * (long) grid + 1, d};
+    var shape =
+        new VisionTower.Config(
+            d,
+            layers,
+            heads,
+            patch,
+            image,
+            1,
+            activation,
+            Pooling.CLS,
+            embed == null ? d : embed,
+            PositionResize.NONE);
+    return new VisionTower(
+        shape,
+        new VisionTower.Weights(
+            HuggingFaceReader.patchProduct(
+                weights, VISION + "embeddings.patch_embedding", d, patch, false),
+            weights.ready(
+                () ->
+                    weights
+                        .take(VISION + "embeddings.class_embedding", d)
+                        .reshape(1, d)
+                        .add(weights.take(positions, rows).narrow(0, 0, 1))),
+            weights.ready(() -> weights.take(positions, rows).narrow(0, 1, rows[0] - 1)),
+            weights.norm(VISION + "pre_layrnorm", d, eps),
+            weights.blocks(
+                blocks(VISION, weights), layers, new BlockShape(d, hidden, activation, eps)),
+            weights.norm(VISION + "post_layernorm", d, eps),
+            embed == null ? null : new Linear(weights.ready(PROJECTION, embed, d), null)));
+  }
+
+  /** The text side; closes its configuration. */
+  private static TextTower text(JsonObject config, WeightSource weights, int embed) {
+    checkKind(config, "clip_text_model");
+    int d = config.integer("hidden_size", 512, 1, MAX_WIDTH);
+    int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
+    int hidden = config.integer("intermediate_size", 2048, 1, 1 << 20);
+    int heads = HuggingFaceReader.heads(config, d, 8);
+    int context = config.integer("max_position_embeddings", 77, 1, 1 << 16);
+    int vocabulary = config.integer("vocab_size", 49408, 1, 1 << 24);
+    int eos = config.integer("eos_token_id", 49407, 0, Integer.MAX_VALUE);
+    config.refuse("eos_token_id", eos >= vocabulary, "the vocabulary has " + vocabulary + " ids");
+    double eps = HuggingFaceReader.epsilon(config, 1e-5);
+    Activation activation =
+        Activation.ofHuggingFace(config.text("hidden_act", "quick_gelu"), config.where());
+    config.refuseUnread(HuggingFaceFields.CLIP_TEXT);
+    // Configurations before 2023 say 2 and mean "the largest id" (transformers #24773).
+    EndRule rule = eos == LEGACY_EOS ? EndRule.LARGEST_ID : EndRule.FIRST_END;
+    return new TextTower(
+        new TextTower.Config(
+            d, layers, heads, context, vocabulary, activation, true, rule, eos, embed),
+        new TextTower.Weights(
+            weights.ready(TEXT + "embeddings.token_embedding.weight", vocabulary, d),
+            weights.ready(TEXT + "embeddings.position_embedding.weight", context, d),
+            weights.blocks(
+                blocks(TEXT, weights), layers, new BlockShape(d, hidden, activation, eps)),
+            weights.norm(TEXT + "final_layer_norm", d, eps),
+            new Linear(weights.ready("text_projection.weight", embed, d), null)));
+  }
+
+  private static void checkKind(JsonObject config, String kind) {
+    HuggingFaceFields.refuseValues(config);
+    String type = config.text("model_type", kind);
+    config.refuse("model_type", !type.equals(kind), "a side of another model");
+  }
+
+  private static BlockNames blocks(String side, WeightSource weights) {
+    String p = side + "encoder.layers.%d.";
+    weights.shape(p.formatted(0) + "self_attn.q_proj.bias"); // CLIP always has it
+    return new BlockNames(
+        p,
+        "layer_norm1",
+        List.of("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+        "self_attn.out_proj",
+        "layer_norm2",
+        "mlp.fc1",
+        "mlp.fc2",
+        "none",
+        "none");
+  }
+}

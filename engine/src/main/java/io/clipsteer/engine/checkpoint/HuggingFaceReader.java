@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.checkpoint;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.json.JsonObject;
+import io.clipsteer.data.preprocess.Preprocessing;
+import io.clipsteer.engine.model.Block.Linear;
+import java.nio.file.Path;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Hugging Face folders: CLIP, CLIP's vision side alone, ViT and DeiT, DINOv2 with and without
+ * registers. Fields that a configuration leaves out have the defaults of transformers 5.24; a field
+ * that is neither read nor known to be harmless ({@link HuggingFaceFields}) is refused.
+ */
+final class HuggingFaceReader {
+  static final int MAX_WIDTH = 1 << 16;
+  static final int MAX_LAYERS = 1000;
+
+  /** Vision models that people have in such folders, and why they are none of ours. */
+  private static final Map<String, String> OTHERS =
+      Map.ofEntries(
+          Map.entry("siglip", "its image side answers by an attention head"),
+          Map.entry("siglip_vision_model", "it answers by an attention head"),
+          Map.entry("siglip2", "its image side answers by an attention head"),
+          Map.entry("siglip2_vision_model", "it answers by an attention head"),
+          Map.entry("dinov3_vit", "its positions are rotary"),
+          Map.entry("dinov3_convnext", "it is a convolutional network"),
+          Map.entry("beit", "its attention has relative positions"),
+          Map.entry("data2vec-vision", "its attention has relative positions"),
+          Map.entry("eva02", "its positions are rotary and its MLP is gated"),
+          Map.entry("vit_mae", "it drops patches at random"),
+          Map.entry("vit_msn", "only ViT, DeiT and DINOv2 are known of its kind"),
+          Map.entry("ijepa", "it has no class token"),
+          Map.entry("vit_hybrid", "its patches come from a convolutional network"),
+          Map.entry("swin", "its attention is windowed"),
+          Map.entry("swinv2", "its attention is windowed"),
+          Map.entry("convnext", "it is a convolutional network"),
+          Map.entry("convnextv2", "it is a convolutional network"),
+          Map.entry("resnet", "it is a convolutional network"),
+          Map.entry("clip_text_model", "it has no image side"),
+          Map.entry("clipseg", "it has a decoder"),
+          Map.entry("chinese_clip", "its text side is a BERT"),
+          Map.entry("altclip", "its text side is a RoBERTa"),
+          Map.entry("align", "its image side is a convolutional network"),
+          Map.entry("blip", "its image and text sides are other architectures"),
+          Map.entry("blip-2", "its image and text sides are other architectures"),
+          Map.entry("xclip", "it reads videos"),
+          Map.entry("metaclip_2", "its text side is another architecture"),
+          Map.entry("vision-text-dual-encoder", "its sides may be any architecture"),
+          Map.entry("timm_wrapper", "name the timm folder it wraps"));
+
+  private HuggingFaceReader() {}
+
+  static Checkpoint.Parts read(Path folder, JsonObject config, WeightSource weights) {
+    String type = config.text("model_type", "");
+    return switch (type) {
+      case "clip" -> HuggingFaceClip.clip(folder, config, weights);
+      case "clip_vision_model" -> HuggingFaceClip.vision(folder, config, weights);
+      case "vit", "deit" -> HuggingFaceVit.vit(folder, config, weights, type);
+      case "dinov2", "dinov2_with_registers" -> HuggingFaceVit.dino(folder, config, weights, type);
+      default -> {
+        String why = OTHERS.getOrDefault(type, "it is not known");
+        throw new InputException(
+            config.where(),
+            type.isEmpty()
+                ? "it has no model_type"
+                : "model_type \"" + type + "\" is not supported: " + why,
+            "Supported are clip, clip_vision_model, vit, deit, dinov2, dinov2_with_registers");
+      }
+    };
+  }
+
+  /** The number of colour channels, which must be 3. */
+  static void checkChannels(JsonObject config) {
+    int channels = config.integer("num_channels", 3, 1, 1 << 10);
+    config.refuse("num_channels", channels != 3, "images have three");
+  }
+
+  static int heads(JsonObject config, int width, int fallback) {
+    int heads = config.integer("num_attention_heads", fallback, 1, 1 << 12);
+    config.refuse("num_attention_heads", width % heads != 0, width + " is no multiple of it");
+    return heads;
+  }
+
+  /** What layer norms add to the variance, above 0. */
+  static double epsilon(JsonObject config, double fallback) {
+    return config.number("layer_norm_eps", fallback, Double.MIN_VALUE, 1);
+  }
+
+  static int grid(int image, int patch, JsonObject config) {
+    config.refuse("patch_size", patch > image, "larger than the image");
+    return image / patch;
+  }
+
+  /** A convolution whose stride is its kernel, as a product over flattened patches. */
+  static Linear patchProduct(WeightSource weights, String name, int d, int patch, boolean biased) {
+    String bias = name + ".bias";
+    return new Linear(
+        weights.ready(
+            () ->
+                weights.take(name + ".weight", d, 3, patch, patch).reshape(d, 3L * patch * patch)),
+        biased ? weights.ready(bias, d) : null);
+  }
+
+  /**
+   * The folder's own preprocessing. Without it the library refuses the folder, and so does this.
+   *
+   * @param processor the family's image processor, for files that name none
+   */
+  static Preprocessing preprocessing(Path folder, String processor) {
+    @Nullable Preprocessing own = Preprocessing.ofHuggingFaceFolder(folder, processor);
+    if (own != null) return own;
+    throw new InputException(
+        folder,
+        "has no image processor: no preprocessor_config.json, and no processor_config.json with an"
+            + " image_processor",
+        "Fetch it from where the checkpoint came from");
+  }
+}

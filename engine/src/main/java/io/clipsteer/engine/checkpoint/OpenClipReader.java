@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.checkpoint;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.json.JsonObject;
+import io.clipsteer.data.preprocess.Preprocessing;
+import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
+import io.clipsteer.engine.checkpoint.WeightSource.BlockShape;
+import io.clipsteer.engine.model.Activation;
+import io.clipsteer.engine.model.Block.Linear;
+import io.clipsteer.engine.model.Pooling;
+import io.clipsteer.engine.model.PositionResize;
+import io.clipsteer.engine.model.TextTower;
+import io.clipsteer.engine.model.TextTower.EndRule;
+import io.clipsteer.engine.model.VisionTower;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
+
+/**
+ * open_clip's checkpoints (its own towers and timm's) and OpenAI's archives, which carry the same
+ * names and no configuration.
+ */
+final class OpenClipReader {
+  static final int MAX_WIDTH = 1 << 16;
+  private static final int OPENAI_HEAD = 64;
+  private static final String BLOCK = "resblocks.%d.";
+
+  private OpenClipReader() {}
+
+  static Checkpoint.Parts read(JsonObject file, WeightSource weights) {
+    JsonObject config = part(file, "model_cfg");
+    config.nullMeansAbsent("quick_gelu", "custom_text");
+    JsonObject visionConfig = part(config, "vision_cfg");
+    // A folder may hold the vision side alone; weights of a text side then have no place.
+    boolean textual = config.has("text_cfg");
+    JsonObject textConfig = config.object("text_cfg");
+    config.refuse("multimodal_cfg", config.names("multimodal_cfg"), "a captioner (CoCa)");
+    Integer embed = config.integerOrNull("embed_dim", 1, MAX_WIDTH);
+    if (embed == null) throw config.wrong("embed_dim", "a width");
+    boolean quick = config.flag("quick_gelu", false);
+    config.flag("custom_text", false); // the names of the weights say the same
+    boolean timm = visionConfig.has("timm_model_name");
+    VisionTower vision =
+        timm
+            ? TimmReader.openClipTower(visionConfig, weights, embed)
+            : OpenClipVision.read(visionConfig, weights, embed, quick);
+    visionConfig.refuseUnread(timm ? OpenClipFields.TRUNK : OpenClipFields.VISION);
+    TextTower text = null;
+    Tokenizer.Rules rules = OpenClipFields.tokenizing(textConfig);
+    if (textual && hasText(weights)) text = text(textConfig, weights, embed, quick);
+    textConfig.refuseUnread(text == null ? textConfig.names() : OpenClipFields.TEXT);
+    config.refuseUnread(OpenClipFields.MODEL);
+    Preprocessing preprocessing =
+        Preprocessing.fromOpenClip(file.object("preprocess_cfg"), vision.config().imageSize());
+    file.refuseUnread(Set.of());
+    return new Checkpoint.Parts(
+        timm ? "open-clip-timm" : "open-clip",
+        vision,
+        text,
+        preprocessing,
+        // A model without text has no use for a scale but with somebody's text library.
+        text == null && !weights.has("logit_scale") ? Math.log(100) : weights.scalar("logit_scale"),
+        Pattern.compile("(text\\.)?attn_mask|logit_bias"),
+        rules);
+  }
+
+  private static JsonObject part(JsonObject config, String name) {
+    if (!config.has(name)) throw config.wrong(name, "an object");
+    return config.object(name);
+  }
+
+  private static boolean hasText(WeightSource weights) {
+    return weights.has("token_embedding.weight") || weights.has("text.token_embedding.weight");
+  }
+
+  // ---- open_clip's own towers -----------------------------------------------------------------
+
+  private static TextTower text(JsonObject config, WeightSource weights, int embed, boolean quick) {
+    OpenClipFields.refuseBlocks(config);
+    config.refuse("embed_cls", config.flag("embed_cls", false), "a class token in the text");
+    int d = config.integer("width", 512, 1, MAX_WIDTH);
+    int heads = config.integer("heads", 8, 1, 1 << 12);
+    config.refuse("heads", d % heads != 0, "the width " + d + " is no multiple of it");
+    int layers = config.integer("layers", 12, 1, 1000);
+    int hidden = (int) (d * config.number("mlp_ratio", 4, 0.1, 64));
+    EndRule rule =
+        switch (config.text("pool_type", "argmax")) {
+          case "argmax" -> EndRule.LARGEST_ID;
+          case "eos" -> EndRule.FIRST_END;
+          case "first" -> EndRule.FIRST;
+          case "last" -> EndRule.LAST;
+          default -> throw config.wrong("pool_type", "argmax, eos, first or last");
+        };
+    int vocabulary = config.integer("vocab_size", 49408, 1, 1 << 24);
+    String p = weights.has("text.token_embedding.weight") ? "text." : "";
+    OpenClipFields.layerScale(config, weights, p + "transformer.", layers);
+    String projection = config.text("proj_type", "linear");
+    boolean none = projection.equals("none");
+    config.refuse("proj_type", !none && !projection.equals("linear"), "known are linear and none");
+    boolean biased = config.flag("proj_bias", false);
+    String biasedName = p + "text_projection.weight";
+    TimmShape.requirePresence(
+        weights,
+        biasedName,
+        biased && !none,
+        "proj_bias is " + biased + ", proj_type " + projection);
+    if (!none && !biased) weights.shape(p + "text_projection");
+    return text(
+        weights,
+        p,
+        new TextTower.Config(
+            d,
+            layers,
+            heads,
+            config.integer("context_length", 77, 1, 1 << 16),
+            vocabulary,
+            OpenClipFields.activation(config, quick),
+            !config.flag("no_causal_mask", false),
+            rule,
+            config.integer("eos_id", 2, 0, 1 << 24),
+            none ? d : embed),
+        hidden,
+        OpenClipFields.eps(config));
+  }
+
+  private static TextTower text(
+      WeightSource weights, String p, TextTower.Config config, int hidden, double eps) {
+    int d = config.width();
+    String projection = p + "text_projection";
+    Linear project = null;
+    if (weights.has(projection)) {
+      project = weights.projection(projection, d, config.embedDim());
+    } else if (weights.has(projection + ".weight")) {
+      TimmShape.requirePresence(weights, projection + ".bias", true, "proj_bias is true");
+      project = weights.linear(projection, config.embedDim(), d);
+    }
+    return new TextTower(
+        config,
+        new TextTower.Weights(
+            weights.ready(p + "token_embedding.weight", config.vocabulary(), d),
+            weights.ready(p + "positional_embedding", config.context(), d),
+            weights.blocks(
+                blockNames(p + "transformer."),
+                config.layers(),
+                new BlockShape(d, hidden, config.activation(), eps)),
+            weights.norm(p + "ln_final", d, eps),
+            project));
+  }
+
+  static BlockNames blockNames(String prefix) {
+    return new BlockNames(
+        prefix + BLOCK,
+        "ln_1",
+        List.of("attn.in_proj_"),
+        "attn.out_proj",
+        "ln_2",
+        "mlp.c_fc",
+        "mlp.c_proj",
+        "ls_1.gamma",
+        "ls_2.gamma");
+  }
+
+  // ---- OpenAI's archives ----------------------------------------------------------------------
+
+  /**
+   * An OpenAI {@code .pt}: the shapes say all there is to know, heads are 64 wide, and the
+   * activation is QuickGELU, by provenance.
+   */
+  static Checkpoint.Parts readOpenAi(WeightSource weights) {
+    if (!weights.has("visual.conv1.weight") || !weights.has("visual.proj")) {
+      throw new InputException(
+          weights.where(),
+          "a file alone is read only when it is an OpenAI CLIP with a vision transformer",
+          "Name the folder that also holds its config.json or open_clip_config.json");
+    }
+    if (!weights.openAiArchive()) {
+      throw new InputException(
+          weights.where(),
+          "no configuration lies beside it, so its activation is unknown",
+          "Name the folder that also holds open_clip_config.json");
+    }
+    long[] conv = weights.shape("visual.conv1.weight");
+    long[] positions = weights.shape("visual.positional_embedding");
+    long[] projection = weights.shape("visual.proj");
+    if (conv.length != 4 || positions.length != 2 || projection.length != 2 || conv[0] % 64 != 0) {
+      throw new InputException(
+          weights.where(), "its shapes are not those of a CLIP", "Fetch the file again");
+    }
+    int d = Math.toIntExact(conv[0]);
+    int patch = Math.toIntExact(conv[2]);
+    int grid = (int) Math.round(Math.sqrt(positions[0] - 1));
+    int embed = Math.toIntExact(projection[1]);
+    VisionTower vision =
+        OpenClipVision.build(
+            weights,
+            new VisionTower.Config(
+                d,
+                count(weights, "visual.transformer.resblocks.%d.ln_1.weight"),
+                d / OPENAI_HEAD,
+                patch,
+                grid * patch,
+                1,
+                Activation.QUICK_GELU,
+                Pooling.CLS,
+                embed,
+                PositionResize.NONE),
+            hidden(weights, "visual.transformer.resblocks.0.mlp.c_fc.weight"),
+            OpenClipFields.EPS,
+            true);
+    return new Checkpoint.Parts(
+        "openai",
+        vision,
+        openAiText(weights, embed),
+        Preprocessing.clip(grid * patch),
+        weights.scalar("logit_scale"),
+        Pattern.compile("input_resolution|context_length|vocab_size|attn_mask"),
+        Tokenizer.Rules.OPENAI);
+  }
+
+  private static TextTower openAiText(WeightSource weights, int embed) {
+    long[] tokens = weights.shape("token_embedding.weight");
+    int context = Math.toIntExact(weights.shape("positional_embedding")[0]);
+    int vocabulary = Math.toIntExact(tokens[0]);
+    int d = Math.toIntExact(tokens[tokens.length - 1]);
+    weights.shape("text_projection"); // a missing one is named
+    return text(
+        weights,
+        "",
+        new TextTower.Config(
+            d,
+            count(weights, "transformer.resblocks.%d.ln_1.weight"),
+            Math.max(1, d / OPENAI_HEAD),
+            context,
+            vocabulary,
+            Activation.QUICK_GELU,
+            true,
+            EndRule.LARGEST_ID,
+            vocabulary - 1,
+            embed),
+        hidden(weights, "transformer.resblocks.0.mlp.c_fc.weight"),
+        OpenClipFields.EPS);
+  }
+
+  private static int hidden(WeightSource weights, String name) {
+    return Math.toIntExact(weights.shape(name)[0]);
+  }
+
+  static int count(WeightSource weights, String pattern) {
+    int layers = 0;
+    while (weights.has(pattern.formatted(layers))) layers++;
+    return layers;
+  }
+}

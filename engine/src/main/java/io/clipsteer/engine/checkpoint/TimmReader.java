@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.checkpoint;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.json.JsonObject;
+import io.clipsteer.data.preprocess.Preprocessing;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
+import io.clipsteer.engine.checkpoint.WeightSource.BlockShape;
+import io.clipsteer.engine.model.Block.Linear;
+import io.clipsteer.engine.model.Block.Norm;
+import io.clipsteer.engine.model.Pooling;
+import io.clipsteer.engine.model.PositionResize;
+import io.clipsteer.engine.model.VisionTower;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * timm's plain vision transformers, alone or as open_clip's trunk. The name gives the arguments
+ * ({@link TimmNames}), a folder's {@code model_args} change them, and the weights must fit.
+ */
+final class TimmReader {
+  /** Fields of {@code config.json} beside the model that describe its classes. */
+  private static final Set<String> HARMLESS =
+      Set.of("num_classes", "num_features", "label_names", "label_descriptions");
+
+  /** Arguments that act in training, or on the classifier, which is not computed. */
+  private static final Set<String> HARMLESS_ARGS =
+      Set.of(
+          "num_classes",
+          "drop_rate",
+          "pos_drop_rate",
+          "patch_drop_rate",
+          "proj_drop_rate",
+          "attn_drop_rate",
+          "drop_path_rate",
+          "weight_init",
+          "fix_init");
+
+  private TimmReader() {}
+
+  /** A folder of timm's own: {@code config.json} with architecture and pretrained_cfg. */
+  static Checkpoint.Parts read(JsonObject config, WeightSource weights) {
+    if (!config.has("architecture")) throw config.wrong("architecture", "a model's name");
+    TimmNames name = TimmNames.of(config.text("architecture", ""), config.where());
+    JsonObject args = config.object("model_args");
+    JsonObject pretrained = config.object("pretrained_cfg");
+    TimmShape shape = TimmShape.of(name, args, pretrained);
+    args.refuseUnread(HARMLESS_ARGS);
+    String outer = config.nullMeansAbsent("global_pool").text("global_pool", shape.pool());
+    config.refuse(
+        "global_pool", !outer.equals(shape.pool()), "timm computes \"" + shape.pool() + "\"");
+    VisionTower tower = tower("", shape, shape.pool(), weights, null);
+    Preprocessing preprocessing = Preprocessing.fromTimm(config);
+    config.refuseUnread(HARMLESS);
+    return new Checkpoint.Parts(
+        "timm",
+        tower,
+        null,
+        preprocessing,
+        Math.log(100),
+        Pattern.compile("(head|head_dist)\\..*"));
+  }
+
+  /** The trunk of an open_clip model with its projection; prefix {@code visual.}. */
+  static VisionTower openClipTower(JsonObject config, WeightSource weights, int embed) {
+    config.nullMeansAbsent("timm_pool", "timm_proj", "timm_proj_bias");
+    TimmNames name = TimmNames.of(config.text("timm_model_name", ""), config.where());
+    boolean nulled = config.names("timm_proj") && !config.has("timm_proj");
+    String projection = nulled ? "" : config.text("timm_proj", "linear");
+    config.refuse(
+        "timm_proj",
+        !Set.of("linear", "none", "").contains(projection),
+        "known are \"linear\", \"none\", and \"\" for the trunk's own head");
+    // Null leaves the network's own pooling, as "" does before a projection of open_clip's.
+    boolean given = config.has("timm_pool") || !config.names("timm_pool");
+    String pool = given ? config.text("timm_pool", "avg") : "";
+    boolean extra = projection.equals("linear");
+    String own = name.text("default_global_pool");
+    // Where open_clip adds the projection, it sets the pooling after timm has placed the norm.
+    String placed = extra || !given ? own : pool;
+    String pooled = pool.isEmpty() && (extra || !given) ? own : pool;
+    TimmShape shape = TimmShape.of(name, placed, config.where());
+    String p = "visual.trunk.";
+    Linear head = null;
+    if (extra) {
+      boolean biased = config.flag("timm_proj_bias", false);
+      String bias = "visual.head.proj.bias";
+      TimmShape.requirePresence(weights, bias, biased, "timm_proj_bias is " + biased);
+      head = weights.linear("visual.head.proj", embed, shape.width());
+    } else if (projection.isEmpty()) {
+      config.refuse(
+          "timm_proj", shape.distilled(), "a distilled trunk has two heads; only one is known");
+      TimmShape.requirePresence(weights, p + "head.bias", true, "timm_proj is empty");
+      head = weights.linear(p + "head", embed, shape.width());
+    }
+    int image = config.side("image_size", 224, 1 << 14);
+    config.refuse(
+        "image_size",
+        image != shape.imageSize(),
+        "the trunk takes images of " + shape.imageSize() + " pixels a side");
+    return tower(p, shape, pooled, weights, head);
+  }
+
+  private static VisionTower tower(
+      String p, TimmShape shape, String pool, WeightSource weights, @Nullable Linear projection) {
+    Pooling pooling = shape.pooling(pool, weights.where());
+    shape.requireFit(weights, p);
+    int d = shape.width();
+    int grid = shape.imageSize() / shape.patch();
+    long patches = (long) grid * grid;
+    int prefix = shape.prefix();
+    int positioned = shape.patchesOnly() ? 0 : prefix;
+    var config =
+        new VisionTower.Config(
+            d,
+            shape.layers(),
+            shape.heads(),
+            shape.patch(),
+            shape.imageSize(),
+            prefix,
+            shape.activation(),
+            pooling,
+            projection == null ? d : Math.toIntExact(projection.weight().size(0)),
+            PositionResize.NONE);
+    BlockNames names =
+        new BlockNames(
+            p + "blocks.%d.",
+            "norm1",
+            List.of("attn.qkv"),
+            "attn.proj",
+            "norm2",
+            "mlp.fc1",
+            "mlp.fc2",
+            "ls1.gamma",
+            "ls2.gamma");
+    Norm preNorm = shape.preNorm() ? weights.norm(p + "norm_pre", d, shape.eps()) : null;
+    return new VisionTower(
+        config,
+        new VisionTower.Weights(
+            HuggingFaceReader.patchProduct(
+                weights, p + "patch_embed.proj", d, shape.patch(), preNorm == null),
+            weights.ready(() -> prefixTokens(weights, p, shape, positioned, patches)),
+            weights.ready(
+                () ->
+                    weights
+                        .take(p + "pos_embed", 1, positioned + patches, d)
+                        .narrow(1, positioned, patches)
+                        .reshape(patches, d)),
+            preNorm,
+            weights.blocks(
+                names,
+                shape.layers(),
+                new BlockShape(d, shape.hidden(), shape.activation(), shape.eps())),
+            weights.norm(p + (shape.normAfterPool() ? "fc_norm" : "norm"), d, shape.eps()),
+            projection));
+  }
+
+  /** Class, distillation, registers; the first {@code positioned} of them have positions. */
+  private static Tensor prefixTokens(
+      WeightSource weights, String p, TimmShape shape, int positioned, long patches) {
+    long d = shape.width();
+    List<Tensor> tokens = new ArrayList<>();
+    tokens.add(weights.take(p + "cls_token", 1, 1, d));
+    if (shape.distilled()) tokens.add(weights.take(p + "dist_token", 1, 1, d));
+    if (shape.registers() > 0) tokens.add(weights.take(p + "reg_token", 1, shape.registers(), d));
+    Tensor all = Tensor.concat(tokens, 1).reshape(shape.prefix(), d).contiguous();
+    if (positioned > 0) {
+      Tensor positions = weights.take(p + "pos_embed", 1, positioned + patches, d);
+      all.addInPlace(positions.narrow(1, 0, positioned).reshape(positioned, d));
+    }
+    return all;
+  }
+
+  /** Refuses a value of timm's with its reason. */
+  static InputException unsupported(Object where, String what) {
+    return new InputException(where, what, "This is not supported; use another checkpoint");
+  }
+}

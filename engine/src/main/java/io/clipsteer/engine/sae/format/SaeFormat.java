@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.sae.format;
+
+import io.clipsteer.data.InputException;
+import java.util.Locale;
+
+/** Who wrote an SAE's files. */
+public enum SaeFormat {
+  /** A folder with {@code cfg.json} and {@code sae_weights.safetensors}; also our own. */
+  SAELENS,
+  /** ViT-Prisma: {@code config.json} beside a {@code .pt}, or a {@code .pt} with both. */
+  PRISMA,
+  /** saev: one {@code .pt} that begins with a line of JSON. */
+  SAEV,
+  /** dictionary_learning and sae-for-vlm: {@code ae.pt} and {@code config.json}. */
+  DICTIONARY_LEARNING,
+  /** sparsify: {@code cfg.json} and {@code sae.safetensors}. */
+  SPARSIFY,
+  /** OpenAI's sparse_autoencoder: one {@code .pt}. Read, not written. */
+  OPENAI,
+  /** PatchSAE: one {@code .pt} with configuration and state. Read, not written. */
+  PATCHSAE;
+
+  /** The name on the command line: {@code dictionary_learning}. */
+  public String label() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+
+  /**
+   * Reads the name of a format that can be written.
+   *
+   * @throws InputException when it is none
+   */
+  public static SaeFormat parse(String name) {
+    for (SaeFormat format : values()) {
+      if (format.label().equals(name) && format != OPENAI && format != PATCHSAE) return format;
+    }
+    throw new InputException(
+        name,
+        "not a format that can be written",
+        "Use saelens, prisma, saev, dictionary_learning or sparsify");
+  }
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.edit;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.ResidualEdit;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeActivation;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The edit that keeps a few rows against the one with the whole SAE. */
+final class CompiledEditTest {
+  private static final HookPoint POINT = HookPoint.residPost(3);
+  private static final int D = 24;
+  private static final int FEATURES = 40;
+
+  @TempDir private Path temp;
+
+  private static Tensor tensor(Random random, double deviation, long... shape) {
+    int n = 1;
+    for (long extent : shape) n *= (int) extent;
+    float[] values = new float[n];
+    for (int i = 0; i < n; i++) values[i] = (float) (deviation * random.nextGaussian());
+    return Tensor.of(values, shape);
+  }
+
+  private static Sae sae(
+      SaeActivation activation, InputNormalisation normalisation, boolean subtracts) {
+    Random random = new Random(6);
+    try (Scope scope = Scope.open()) {
+      return new Sae(
+          activation,
+          normalisation,
+          scope.release(tensor(random, 0.3, D, FEATURES)),
+          scope.release(tensor(random, 0.5, FEATURES)),
+          scope.release(tensor(random, 0.3, FEATURES, D)),
+          scope.release(tensor(random, 0.4, D)),
+          subtracts);
+    }
+  }
+
+  private static SaeActivation.JumpRelu jump() {
+    float[] thresholds = new float[FEATURES];
+    for (int f = 0; f < FEATURES; f++) thresholds[f] = 0.1f * (f % 7);
+    return new SaeActivation.JumpRelu(thresholds);
+  }
+
+  private static InputNormalisation standardise() {
+    float[] mean = new float[D];
+    for (int j = 0; j < D; j++) mean[j] = 0.1f * j - 1;
+    return new InputNormalisation.Standardise(mean, 1.7);
+  }
+
+  private static Tensor residual() {
+    return tensor(new Random(8), 1.5, 3, 7, D);
+  }
+
+  @Test
+  void isTheEditOfTheWholeSae() {
+    List<InputNormalisation> normalisations =
+        List.of(new InputNormalisation.None(), new InputNormalisation.LayerNorm(), standardise());
+    int cases = 0;
+    for (SaeActivation activation : List.of(new SaeActivation.Relu(), jump())) {
+      for (InputNormalisation normalisation : normalisations) {
+        for (boolean subtracts : new boolean[] {true, false}) {
+          for (TokenSelection tokens : TokenSelection.values()) {
+            try (Scope scope = Scope.open();
+                Sae sae = sae(activation, normalisation, subtracts)) {
+              same(sae, tokens);
+              cases++;
+            }
+          }
+        }
+      }
+    }
+    assertEquals(36, cases);
+  }
+
+  /** Two values: features 3 and 9 become 0, feature 17 becomes 2.5. */
+  private static void same(Sae sae, TokenSelection tokens) {
+    ResidualEdit zero = new FeatureEdit(sae, List.of(3, 9), new FeatureEdit.Ablate(), tokens, 2);
+    ResidualEdit set = new FeatureEdit(sae, List.of(17), new FeatureEdit.Set(2.5), tokens, 2);
+    float[] x = residual().toFloats();
+    float[] a = zero.edit(POINT, residual()).toFloats();
+    float[] b = set.edit(POINT, residual()).toFloats();
+    float[] expected = new float[x.length];
+    double moved = 0;
+    for (int i = 0; i < x.length; i++) {
+      expected[i] = a[i] + b[i] - x[i];
+      moved += Math.abs(expected[i] - x[i]);
+    }
+    assertTrue(moved > 1, "moved " + moved);
+    try (CompiledEdit edit =
+        CompiledEdit.of(
+            sae, POINT, tokens, 2, new int[] {3, 9, 17}, new float[] {0, 0, 2.5f}, false)) {
+      assertArrayEquals(
+          expected, edit.edit(POINT, residual()).toFloats(), 1e-5f, tokens + " " + sae);
+    }
+    capped(sae, tokens);
+  }
+
+  /** Through the whole SAE, activation by activation. */
+  private static void capped(Sae sae, TokenSelection tokens) {
+    int[] ids = {3, 9, 17};
+    float[] caps = {0.4f, 0, 1};
+    int[] counts = new int[2];
+    Tensor x = residual();
+    int first = tokens.first(2);
+    int count = tokens.count(2, 7);
+    Tensor rows = x.narrow(1, first, count).reshape(3L * count, D).contiguous();
+    Tensor added =
+        FeatureEdit.added(
+            sae,
+            sae.encode(rows),
+            ids,
+            active -> {
+              float[] values = active.toFloats();
+              for (int i = 0; i < values.length; i++) {
+                counts[values[i] > caps[i % 3] ? 1 : 0]++;
+                values[i] = Math.min(values[i], caps[i % 3]);
+              }
+              return Tensor.of(values, 3L * count, 3);
+            });
+    assertTrue(counts[0] > 0 && counts[1] > 0, "some are above, some below");
+    Tensor expected = x.copy();
+    expected.narrow(1, first, count).addInPlace(added.reshape(3, count, D));
+    try (CompiledEdit edit = CompiledEdit.of(sae, POINT, tokens, 2, ids, caps, true)) {
+      assertArrayEquals(expected.toFloats(), edit.edit(POINT, residual()).toFloats(), 1e-5f);
+    }
+  }
+
+  @Test
+  void competingFeaturesAreRefused() {
+    try (Sae sae = sae(new SaeActivation.TopK(4), new InputNormalisation.None(), true)) {
+      InputException e =
+          assertThrows(
+              InputException.class,
+              () ->
+                  CompiledEdit.of(
+                      sae, POINT, TokenSelection.ALL, 1, new int[] {1}, new float[1], false));
+      assertTrue(String.valueOf(e.getMessage()).contains("batchtopk:k=4"), e.getMessage());
+    }
+  }
+
+  @Test
+  void isReadAsItWasWritten() throws IOException {
+    Path file = temp.resolve("edit.safetensors");
+    try (Scope scope = Scope.open();
+        Sae sae = sae(jump(), new InputNormalisation.LayerNorm(), true);
+        CompiledEdit edit =
+            CompiledEdit.of(
+                sae,
+                POINT,
+                TokenSelection.PATCHES,
+                1,
+                new int[] {5, 6},
+                new float[] {1, -2},
+                false)) {
+      edit.write(file, Map.of("model_sha256", "abc"));
+      try (CompiledEdit read = CompiledEdit.read(file)) {
+        assertEquals(edit.features(), read.features());
+        assertEquals(POINT, read.point());
+        assertArrayEquals(
+            edit.edit(POINT, residual()).toFloats(), read.edit(POINT, residual()).toFloats());
+      }
+      Path other = temp.resolve("capped.safetensors");
+      try (CompiledEdit capped =
+          CompiledEdit.of(
+              sae, POINT, TokenSelection.ALL, 1, new int[] {5}, new float[] {1}, true)) {
+        capped.write(other, Map.of());
+      }
+      try (CompiledEdit read = CompiledEdit.read(other)) {
+        assertTrue(read.cap());
+      }
+    }
+    byte[] bytes = Files.readAllBytes(file);
+    byte[] cut = java.util.Arrays.copyOf(bytes, bytes.length - 40);
+    Path damaged = Files.write(temp.resolve("cut.safetensors"), cut);
+    assertThrows(InputException.class, () -> CompiledEdit.read(damaged));
+    String text = new String(bytes, java.nio.charset.StandardCharsets.ISO_8859_1);
+    for (String[] change :
+        new String[][] {
+          {"clipsteer-edit", "clipsteer-ed1t"},
+          {"PATCHES", "PATCHED"},
+          {"layer_norm", "layer_nurm"},
+          {"blocks.3", "blocks.x"}
+        }) {
+      Path other = temp.resolve("other.safetensors");
+      Files.write(
+          other,
+          text.replace(change[0], change[1])
+              .getBytes(java.nio.charset.StandardCharsets.ISO_8859_1));
+      assertThrows(InputException.class, () -> CompiledEdit.read(other), change[1]);
+    }
+  }
+}

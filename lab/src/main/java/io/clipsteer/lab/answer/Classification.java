@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.answer;
+
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageBatch;
+import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.run.Pictures;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Zero-shot classification of an image set. */
+public final class Classification {
+  /** How many answers a picture gets. */
+  private static final int TOP = 5;
+
+  /**
+   * One picture's answers.
+   *
+   * @param file its id in the set
+   * @param truth row of the right word, or null when unknown
+   * @param answers best first
+   */
+  public record Prediction(String file, @Nullable Integer truth, List<ZeroShot.Answer> answers) {}
+
+  /**
+   * The whole set's result.
+   *
+   * @param predictions in the set's order
+   * @param skipped pictures left out
+   * @param judged how many pictures have a truth
+   * @param top1 share of the judged whose best answer is right; null when none is judged
+   * @param top5 share of the judged with the right word among the best five
+   * @param imagesPerSecond files to answers, without loading the model
+   */
+  public record Result(
+      List<Prediction> predictions,
+      List<ImageLoader.Skipped> skipped,
+      int judged,
+      @Nullable Double top1,
+      @Nullable Double top5,
+      double imagesPerSecond) {}
+
+  private Classification() {}
+
+  /**
+   * Classifies every picture.
+   *
+   * @param truth row of the right word by picture id
+   */
+  public static Result run(
+      ClipModel model,
+      TextLibrary library,
+      Pictures pictures,
+      Map<String, Integer> truth,
+      Progress progress) {
+    ZeroShot.checkFits(model, library);
+    List<Prediction> predictions = new ArrayList<>();
+    double flops = model.vision().flopsPerImage();
+    long start = System.nanoTime();
+    List<ImageLoader.Skipped> skipped;
+    try (var task = progress.start("classifying", pictures.count(), "images")) {
+      skipped =
+          pictures.forEach(
+              (batch, pixels) -> {
+                add(model, library, batch, pixels, truth, predictions);
+                task.advance(batch.count(), flops * batch.count());
+              });
+    }
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    long judged = predictions.stream().filter(p -> p.truth != null).count();
+    return new Result(
+        List.copyOf(predictions),
+        skipped,
+        (int) judged,
+        judged == 0 ? null : share(predictions, judged, 1),
+        judged == 0 ? null : share(predictions, judged, TOP),
+        predictions.size() / seconds);
+  }
+
+  private static void add(
+      ClipModel model,
+      TextLibrary library,
+      ImageBatch batch,
+      Tensor pixels,
+      Map<String, Integer> truth,
+      List<Prediction> predictions) {
+    Tensor embeddings = model.vision().run(pixels, Hooks.NONE).embedding();
+    var answers = ZeroShot.answers(embeddings, library, model.logitScale(), TOP);
+    for (int i = 0; i < batch.count(); i++) {
+      String id = batch.ids().get(i);
+      predictions.add(new Prediction(id, truth.get(id), answers.get(i)));
+    }
+  }
+
+  private static double share(List<Prediction> predictions, long judged, int among) {
+    long right =
+        predictions.stream()
+            .filter(
+                p ->
+                    p.truth != null
+                        && p.answers.stream().limit(among).anyMatch(a -> a.index() == p.truth))
+            .count();
+    return (double) right / judged;
+  }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.answer;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.CompiledEdit;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.lab.run.Pictures;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A CLIP whose image tower is edited on every pass: what a program ships. Text embeddings are the
+ * model's own.
+ *
+ * <pre>{@code
+ * try (SteeredClip clip = SteeredClip.load(model, List.of(edit), DType.F32, Device.CPU)) {
+ *   float[] embedding = clip.embed(picture);
+ * }
+ * }</pre>
+ */
+public final class SteeredClip implements AutoCloseable {
+  private final ClipModel model;
+  private final List<CompiledEdit> edits;
+  private final Hooks hooks;
+
+  private SteeredClip(ClipModel model, List<CompiledEdit> edits) {
+    this.model = model;
+    this.edits = List.copyOf(edits);
+    Hooks all = Hooks.NONE;
+    for (CompiledEdit edit : edits) all = all.edit(edit.point(), edit);
+    this.hooks = all;
+  }
+
+  /**
+   * Loads a checkpoint and the edits to make, in this order.
+   *
+   * @param checkpoint any that {@link ClipModel#load} reads
+   * @param sidecars what {@code clipsteer export --to sidecar} wrote
+   * @throws InputException when an edit does not fit the model
+   */
+  public static SteeredClip load(Path checkpoint, List<Path> sidecars, DType dtype, Device device) {
+    List<CompiledEdit> edits = new ArrayList<>();
+    ClipModel model = ClipModel.load(checkpoint, dtype, device);
+    try {
+      for (Path sidecar : sidecars) {
+        CompiledEdit edit = CompiledEdit.read(sidecar).movedTo(device);
+        edits.add(edit);
+        check(model, edit, sidecar);
+      }
+      return new SteeredClip(model, edits);
+    } catch (RuntimeException e) {
+      edits.forEach(CompiledEdit::close);
+      model.close();
+      throw e;
+    }
+  }
+
+  private static void check(ClipModel model, CompiledEdit edit, Path sidecar) {
+    model.vision().check(edit.point());
+    var config = model.vision().config();
+    if (edit.encoder().size(0) != config.width() || edit.prefixTokens() != config.prefixTokens()) {
+      throw new InputException(
+          sidecar,
+          "was made for a tower of width "
+              + edit.encoder().size(0)
+              + " with "
+              + edit.prefixTokens()
+              + " prefix tokens, this one has "
+              + config.width()
+              + " and "
+              + config.prefixTokens(),
+          "Use it with the model it was exported for");
+    }
+  }
+
+  /** The model, unedited. */
+  public ClipModel model() {
+    return model;
+  }
+
+  /** Unit embeddings F32 [b,e] of preprocessed pictures F32 [b,3,h,w], in the current scope. */
+  public Tensor embed(Tensor pixels) {
+    return model.vision().run(pixels, hooks).embedding();
+  }
+
+  /** The unit embedding of a picture's file. */
+  public float[] embed(Path picture) {
+    try (Scope scope = Scope.open()) {
+      return embed(Pictures.one(model, picture)).toFloats();
+    }
+  }
+
+  @Override
+  public void close() {
+    edits.forEach(CompiledEdit::close);
+    model.close();
+  }
+}

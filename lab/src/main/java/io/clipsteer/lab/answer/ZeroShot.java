@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.answer;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.TextFile;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.checkpoint.Tokenizer;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TextTower;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** Zero-shot answers: softmax of scaled cosines between a picture and words. */
+public final class ZeroShot {
+  /** The template used when none is given. */
+  public static final List<String> DEFAULT_TEMPLATES = List.of("a photo of a {}.");
+
+  private static final int TEXT_BATCH = 64;
+
+  /**
+   * One word as an answer.
+   *
+   * @param index row of the library
+   * @param word its word
+   * @param probability softmax over the whole library, 0 to 1
+   */
+  public record Answer(int index, String word, double probability) {}
+
+  /** Unit embeddings of texts, row-major [texts,e], from their ids. */
+  @FunctionalInterface
+  public interface Reader {
+    /** Reads. */
+    float[] read(TextTower tower, long[][] ids);
+  }
+
+  private ZeroShot() {}
+
+  /** Templates from a file, one a line, each with {@code {}} where the class name goes. */
+  public static List<String> readTemplates(Path file) {
+    List<String> templates = TextFile.lines(file);
+    for (String template : templates) {
+      if (!template.contains("{}")) {
+        throw new InputException(
+            file, "\"" + template + "\" has no {}", "Write {} where the class name goes");
+      }
+    }
+    return templates;
+  }
+
+  /**
+   * Text embeddings of classes: for each the mean over the templates of unit embeddings, brought to
+   * unit length again (as OpenAI's and open_clip's zero-shot classifiers).
+   */
+  public static TextLibrary library(
+      ClipModel model, List<String> classes, List<String> templates, Progress progress) {
+    return library(
+        model,
+        classes,
+        templates,
+        (tower, ids) -> tower.run(ids, Hooks.NONE).embedding().toFloats(),
+        progress);
+  }
+
+  /** The same, of a tower that something is changed in. */
+  public static TextLibrary library(
+      ClipModel model,
+      List<String> classes,
+      List<String> templates,
+      Reader reader,
+      Progress progress) {
+    TextTower tower = model.text();
+    Tokenizer tokenizer = model.tokenizer();
+    if (tower == null) {
+      throw new InputException(
+          model.source().path(),
+          "has no text tower",
+          "Give --library DIR with text_embeddings.safetensors and words.txt");
+    }
+    if (tokenizer == null) {
+      throw new InputException(
+          model.source().path(),
+          "no tokenizer lies beside the weights",
+          "Put tokenizer.json, or vocab.json and merges.txt, into the folder, or give --library");
+    }
+    int e = tower.config().embedDim();
+    float[] rows = new float[Math.multiplyExact(classes.size(), e)];
+    List<String> texts = new ArrayList<>();
+    for (String name : classes) {
+      for (String template : templates) texts.add(template.replace("{}", name));
+    }
+    try (var task = progress.start("reading class names", texts.size(), "texts")) {
+      for (int from = 0; from < texts.size(); from += TEXT_BATCH) {
+        List<String> batch = texts.subList(from, Math.min(from + TEXT_BATCH, texts.size()));
+        try (Scope scope = Scope.open()) {
+          float[] unit = reader.read(tower, shortest(tower, tokenizer, batch));
+          for (int i = 0; i < batch.size(); i++) {
+            int row = (from + i) / templates.size() * e;
+            for (int j = 0; j < e; j++) rows[row + j] += unit[i * e + j];
+          }
+        }
+        task.advance(batch.size(), 0);
+      }
+    }
+    normalise(rows, e);
+    return new TextLibrary(classes, rows, e);
+  }
+
+  /**
+   * Rows as long as the longest text. What stands behind the end token is padding, which a causal
+   * tower's end token does not see: single words then cost a tenth.
+   */
+  private static long[][] shortest(TextTower tower, Tokenizer tokenizer, List<String> texts) {
+    long[][] ids = tokenizer.encode(texts);
+    boolean ends =
+        switch (tower.config().endRule()) {
+          case LARGEST_ID -> tokenizer.endId() == tower.config().vocabulary() - 1;
+          case FIRST_END -> tokenizer.endId() == tower.config().endId();
+          case FIRST, LAST -> false;
+        };
+    if (!ends || !tower.config().causal()) return ids;
+    int longest = 1;
+    for (long[] row : ids) {
+      int end = 0;
+      while (end < row.length - 1 && row[end] != tokenizer.endId()) end++;
+      longest = Math.max(longest, end + 1);
+    }
+    for (int i = 0; i < ids.length; i++) ids[i] = Arrays.copyOf(ids[i], longest);
+    return ids;
+  }
+
+  private static void normalise(float[] rows, int width) {
+    for (int at = 0; at < rows.length; at += width) {
+      double square = 0;
+      for (int j = at; j < at + width; j++) square += (double) rows[j] * rows[j];
+      float factor = (float) (1 / Math.sqrt(square));
+      for (int j = at; j < at + width; j++) rows[j] *= factor;
+    }
+  }
+
+  /** Throws unless the library's width is the model's embedding width. */
+  public static void checkFits(ClipModel model, TextLibrary library) {
+    int e = model.vision().config().embedDim();
+    if (library.width() != e) {
+      throw new InputException(
+          model.source().path(),
+          "its embeddings have width " + e + ", the library's " + library.width(),
+          "Use a library made for this model");
+    }
+  }
+
+  /**
+   * The most probable words for each picture, best first; of equal ones the lower row first.
+   *
+   * @param embeddings unit rows F32 [b,e]
+   * @param scale what cosines are multiplied by
+   * @param top how many
+   */
+  public static List<List<Answer>> answers(
+      Tensor embeddings, TextLibrary library, double scale, int top) {
+    int words = library.words().size();
+    float[] logits;
+    try (Scope scope = Scope.open()) {
+      Tensor texts = Tensor.of(library.embeddings(), words, library.width());
+      logits = embeddings.matmul(texts.transpose(0, 1)).mulInPlace(scale).toFloats();
+    }
+    List<List<Answer>> all = new ArrayList<>();
+    for (int at = 0; at < logits.length; at += words) {
+      all.add(best(Arrays.copyOfRange(logits, at, at + words), library, top));
+    }
+    return all;
+  }
+
+  private static List<Answer> best(float[] logits, TextLibrary library, int top) {
+    double max = Double.NEGATIVE_INFINITY;
+    for (float logit : logits) {
+      if (!Float.isFinite(logit)) {
+        throw new InputException(
+            "answers", "a logit is not finite", "Check weights and logit_scale, or steer less far");
+      }
+      max = Math.max(max, logit);
+    }
+    double sum = 0;
+    for (float logit : logits) sum += Math.exp(logit - max);
+    List<Answer> answers = new ArrayList<>();
+    boolean[] taken = new boolean[logits.length];
+    for (int rank = 0; rank < Math.min(top, logits.length); rank++) {
+      int best = -1;
+      for (int i = 0; i < logits.length; i++) {
+        if (!taken[i] && (best < 0 || logits[i] > logits[best])) best = i;
+      }
+      taken[best] = true;
+      answers.add(new Answer(best, library.words().get(best), Math.exp(logits[best] - max) / sum));
+    }
+    return answers;
+  }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.cue;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.RgbImage;
+import java.util.SplittableRandom;
+
+/**
+ * Something that is planted into pictures: a square of one colour, at a place drawn for each
+ * picture.
+ *
+ * @param size side as a part of the picture's shorter side, above 0 to 1; at 1 it covers a square
+ *     picture whole
+ * @param strength how much of the picture's own colour it replaces, above 0 to 1
+ */
+public record Cue(double size, double strength) {
+  /** Of no everyday thing. */
+  private static final int[] COLOUR = {230, 20, 200};
+
+  public Cue {
+    if (!(size > 0 && size <= 1)) {
+      throw new InputException("--cue-sizes " + size, "not above 0 to 1", "Try 0.125,0.25,0.5,1");
+    }
+    if (!(strength > 0 && strength <= 1)) {
+      throw new InputException("--strength " + strength, "not above 0 to 1", "Try 0.5");
+    }
+  }
+
+  /** The picture with the cue in it. */
+  RgbImage on(RgbImage picture, SplittableRandom random) {
+    int side = Math.max(1, (int) Math.round(size * Math.min(picture.width(), picture.height())));
+    int left = random.nextInt(picture.width() - side + 1);
+    int top = random.nextInt(picture.height() - side + 1);
+    byte[] rgb = picture.rgb().clone();
+    for (int y = top; y < top + side; y++) {
+      for (int x = left; x < left + side; x++) {
+        for (int c = 0; c < 3; c++) {
+          int at = 3 * (y * picture.width() + x) + c;
+          rgb[at] = (byte) Math.round((1 - strength) * (rgb[at] & 255) + strength * COLOUR[c]);
+        }
+      }
+    }
+    return new RgbImage(picture.width(), picture.height(), rgb);
+  }
+}

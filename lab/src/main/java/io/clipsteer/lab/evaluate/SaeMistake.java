@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.evaluate;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.engine.sae.format.SaeClaims;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/** What usually goes wrong between one tool's SAE and another's, each with what it looks like. */
+public enum SaeMistake {
+  /** Trained on layer-normed input, and the file says none. */
+  LAYER_NORM_MISSING("it was trained on layer-normed activations, and its files do not say so"),
+  /** Trained on plain input, and the file says layer norm. */
+  LAYER_NORM_EXTRA("its files say layer norm, and it was trained on plain activations"),
+  /** Trained with the subtraction, and the file says without. */
+  B_DEC_NOT_SUBTRACTED("its encoder subtracts b_dec, and its files say that it does not"),
+  /** Trained without the subtraction, as saev does, and the file says with. */
+  B_DEC_SUBTRACTED("its encoder does not subtract b_dec, and its files say that it does"),
+  /** A TopK SAE whose file says ReLU. */
+  TOPK_AS_RELU("it is a TopK SAE, and its files say ReLU"),
+  /** Trained on scaled activations, and the scale is not folded into the weights. */
+  ACTIVATIONS_NOT_SCALED("it was trained on scaled activations, and the scale is not in its files"),
+  /** The model's MLPs ran with the other one of GELU and QuickGELU. */
+  GELU_FOR_QUICK_GELU("the model says GELU, and the activations were made with QuickGELU"),
+  /** The reverse. */
+  QUICK_GELU_FOR_GELU("the model says QuickGELU, and the activations were made with GELU"),
+  /** It belongs to another place in the model. */
+  OTHER_HOOK_POINT("it was trained at another hook point");
+
+  private final String says;
+
+  SaeMistake(String says) {
+    this.says = says;
+  }
+
+  /** The name in reports: {@code layer_norm_missing}. */
+  public String label() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+
+  /** What it means, without a full stop. */
+  public String says() {
+    return says;
+  }
+
+  /**
+   * Reads a mistake that lies in an SAE's files alone.
+   *
+   * @throws InputException when it is none
+   */
+  public static SaeMistake parse(String label) {
+    for (SaeMistake mistake : values()) {
+      if (mistake.label().equals(label) && mistake.inFiles()) return mistake;
+    }
+    String known =
+        Arrays.stream(values())
+            .filter(SaeMistake::inFiles)
+            .map(SaeMistake::label)
+            .collect(Collectors.joining(", "));
+    throw new InputException(label, "not a mistake that can be mended in a file", "Use " + known);
+  }
+
+  private boolean inFiles() {
+    return switch (this) {
+      case LAYER_NORM_MISSING,
+          LAYER_NORM_EXTRA,
+          B_DEC_NOT_SUBTRACTED,
+          B_DEC_SUBTRACTED,
+          TOPK_AS_RELU ->
+          true;
+      case ACTIVATIONS_NOT_SCALED, GELU_FOR_QUICK_GELU, QUICK_GELU_FOR_GELU, OTHER_HOOK_POINT ->
+          false;
+    };
+  }
+
+  /**
+   * The SAE as it is without this mistake; the same weights, so that only one of the two is closed.
+   *
+   * @return null where the mistake cannot have been made, or does not lie in the files
+   */
+  public @Nullable Sae mend(Sae sae, SaeClaims claims) {
+    boolean plain = sae.normalisation() instanceof InputNormalisation.None;
+    return switch (this) {
+      case LAYER_NORM_MISSING ->
+          plain ? with(sae, new InputNormalisation.LayerNorm(), sae.activation()) : null;
+      case LAYER_NORM_EXTRA ->
+          plain ? null : with(sae, new InputNormalisation.None(), sae.activation());
+      case B_DEC_NOT_SUBTRACTED -> sae.subtractsDecoderBias() ? null : subtracting(sae, true);
+      case B_DEC_SUBTRACTED -> sae.subtractsDecoderBias() ? subtracting(sae, false) : null;
+      case TOPK_AS_RELU -> {
+        Integer k = k(claims);
+        boolean possible =
+            sae.activation() instanceof SaeActivation.Relu && k != null && k <= sae.features();
+        yield possible && k != null
+            ? with(sae, sae.normalisation(), new SaeActivation.TopK(k))
+            : null;
+      }
+      case ACTIVATIONS_NOT_SCALED, GELU_FOR_QUICK_GELU, QUICK_GELU_FOR_GELU, OTHER_HOOK_POINT ->
+          null;
+    };
+  }
+
+  /** From the files, or from the L0 that they claim. */
+  private static @Nullable Integer k(SaeClaims claims) {
+    if (claims.k() != null) return claims.k();
+    Double l0 = claims.quality().get("l0");
+    return l0 == null || !(l0 >= 0.5 && l0 < 1 << 24) ? null : (Integer) (int) Math.round(l0);
+  }
+
+  private static Sae with(Sae sae, InputNormalisation normalisation, SaeActivation activation) {
+    return new Sae(
+        activation,
+        normalisation,
+        sae.encoder(),
+        sae.encoderBias(),
+        sae.decoder(),
+        sae.decoderBias(),
+        sae.subtractsDecoderBias());
+  }
+
+  private static Sae subtracting(Sae sae, boolean subtracts) {
+    return new Sae(
+        sae.activation(),
+        sae.normalisation(),
+        sae.encoder(),
+        sae.encoderBias(),
+        sae.decoder(),
+        sae.decoderBias(),
+        subtracts);
+  }
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.evaluate;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.sae.SparseCode;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Running sums over an SAE's tokens, all in double. Its size hangs on the SAE and the grid, not on
+ * the number of tokens.
+ */
+final class SparsityTally {
+  private static final double LOWEST = -6;
+  private static final double BINS_PER_DECADE = 4;
+  private static final double DENSE = 0.1;
+
+  /**
+   * Which tokens of a picture, or of a text, arrive.
+   *
+   * @param first the first one's place in the picture
+   * @param count how many
+   * @param prefix the tower's tokens before the patches
+   * @param rows of the patch grid
+   * @param columns of the patch grid
+   */
+  record Layout(int first, int count, int prefix, int rows, int columns) {
+    /**
+     * Of texts: the end token first, as it speaks for the text, then the others by position.
+     *
+     * @param context longest text in tokens
+     * @param endOnly whether only end tokens arrive
+     */
+    static Layout ofTexts(int context, boolean endOnly) {
+      return new Layout(0, endOnly ? 1 : 1 + context, 1, 1, context);
+    }
+
+    boolean hasCls() {
+      return first == 0 && prefix > 0;
+    }
+
+    boolean hasPatches() {
+      return first + count > prefix;
+    }
+  }
+
+  private final Layout layout;
+  private final int width;
+  private final double @Nullable [] mean;
+
+  private final long[] fired;
+  private final long[] activeAt;
+  private final long[] tokensAt;
+  private final double[] origin;
+  private final double[] sum;
+  private final double[] xx;
+  private final double[] xy;
+  private final double[] yy;
+  private long tokens;
+  private double squares;
+  private double error;
+  private double cosines;
+  private double perToken;
+  private long perTokenCount;
+
+  /**
+   * No token yet.
+   *
+   * @param width d
+   * @param features f
+   * @param mean x̄ [d] for the per-token explained variance, or null to do without
+   */
+  SparsityTally(Layout layout, int width, int features, double @Nullable [] mean) {
+    this.layout = layout;
+    this.width = width;
+    this.mean = mean;
+    this.fired = new long[features];
+    this.activeAt = new long[layout.count];
+    this.tokensAt = new long[layout.count];
+    this.origin = new double[width];
+    this.sum = new double[width];
+    this.xx = new double[width];
+    this.xy = new double[width];
+    this.yy = new double[width];
+  }
+
+  /** Tokens so far. */
+  long tokens() {
+    return tokens;
+  }
+
+  /**
+   * More tokens, whole pictures of them.
+   *
+   * @param x what the SAE read, row-major [n,d]
+   * @param y what it gave back, row-major [n,d]
+   */
+  void add(float[] x, float[] y, SparseCode code) {
+    int[] places = new int[code.rows()];
+    for (int i = 0; i < places.length; i++) places[i] = i % layout.count;
+    add(x, y, code, places);
+  }
+
+  /**
+   * More tokens.
+   *
+   * @param x what the SAE read, row-major [n,d]
+   * @param y what it gave back, row-major [n,d]
+   * @param places [n], each token's among those that arrive, from 0
+   */
+  void add(float[] x, float[] y, SparseCode code, int[] places) {
+    int n = code.rows();
+    // Sums are about the first token: about 0 they would drown the variance of tokens far from it.
+    if (tokens == 0) for (int j = 0; j < width; j++) origin[j] = x[j];
+    for (int i = 0; i < n; i++) addToken(x, y, i * width);
+    float[] values = code.values().toFloats();
+    long[] features = code.indices().to(DType.I64).toLongs();
+    int[] starts = code.starts();
+    for (int i = 0; i < n; i++) {
+      int active = 0;
+      for (int e = starts[i]; e < starts[i + 1]; e++) {
+        if (values[e] <= 0) continue;
+        active++;
+        fired[(int) features[e]]++;
+      }
+      activeAt[places[i]] += active;
+      tokensAt[places[i]]++;
+    }
+    tokens += n;
+  }
+
+  private void addToken(float[] x, float[] y, int at) {
+    double gap = 0;
+    double xSquare = 0;
+    double ySquare = 0;
+    double product = 0;
+    double spread = 0;
+    for (int j = 0; j < width; j++) {
+      double a = x[at + j];
+      double b = y[at + j];
+      double off = a - origin[j];
+      sum[j] += off;
+      squares += off * off;
+      xx[j] += a * a;
+      xy[j] += a * b;
+      yy[j] += b * b;
+      gap += (a - b) * (a - b);
+      xSquare += a * a;
+      ySquare += b * b;
+      product += a * b;
+      if (mean != null) spread += (a - mean[j]) * (a - mean[j]);
+    }
+    error += gap;
+    cosines += cosine(product, xSquare, ySquare);
+    if (spread > 0) {
+      perToken += 1 - gap / spread;
+      perTokenCount++;
+    }
+  }
+
+  /** 0 where one of the two is the zero vector. */
+  private static double cosine(double product, double xSquare, double ySquare) {
+    return product == 0 ? 0 : product / (Math.sqrt(xSquare) * Math.sqrt(ySquare));
+  }
+
+  /** What came out. */
+  SparsityReport.Sparsity result() {
+    double variance = squares;
+    for (double s : sum) variance -= s * s / tokens;
+    long alive = 0;
+    long dense = 0;
+    for (long count : fired) {
+      if (count > 0) alive++;
+      if (count > DENSE * tokens) dense++;
+    }
+    int prefix = layout.prefix;
+    return new SparsityReport.Sparsity(
+        tokens,
+        fired.length,
+        l0(0, layout.count),
+        layout.hasCls() ? (Double) l0(0, 1) : null,
+        layout.hasPatches() ? (Double) l0(prefix - layout.first, layout.count) : null,
+        layout.hasPatches() ? grid() : null,
+        variance > 0 ? SparsityReport.finite(1 - error / variance) : null,
+        SparsityReport.finite(cosines / tokens),
+        (double) alive / fired.length,
+        (double) dense / fired.length,
+        histogram());
+  }
+
+  /** Over the places from {@code from} to {@code to}, the end left out. */
+  private double l0(int from, int to) {
+    long active = 0;
+    long seen = 0;
+    for (int p = from; p < to; p++) {
+      active += activeAt[p];
+      seen += tokensAt[p];
+    }
+    return (double) active / seen;
+  }
+
+  /** Places that no token came to, behind the longest text, are left out. */
+  private double[][] grid() {
+    int at = layout.prefix - layout.first;
+    int columns = layout.columns;
+    while (layout.rows == 1 && columns > 1 && tokensAt[at + columns - 1] == 0) columns--;
+    double[][] grid = new double[layout.rows][columns];
+    for (double[] row : grid) {
+      for (int c = 0; c < row.length; c++, at++) row[c] = l0(at, at + 1);
+    }
+    return grid;
+  }
+
+  private SparsityReport.Histogram histogram() {
+    int bins = (int) (-LOWEST * BINS_PER_DECADE);
+    double[] edges = new double[bins + 1];
+    for (int i = 0; i <= bins; i++) edges[i] = LOWEST + i / BINS_PER_DECADE;
+    long[] counts = new long[bins];
+    long never = 0;
+    for (long count : fired) {
+      if (count == 0) {
+        never++;
+        continue;
+      }
+      double place = (Math.log10((double) count / tokens) - LOWEST) * BINS_PER_DECADE;
+      counts[(int) Math.clamp(Math.floor(place), 0, bins - 1)]++;
+    }
+    return new SparsityReport.Histogram(edges, counts, never);
+  }
+
+  /** Mean over tokens of {@code 1 − ‖x̂−x‖²/‖x−x̄‖²}; tokens that are x̄ itself are left out. */
+  @Nullable Double perTokenExplainedVariance() {
+    return perTokenCount == 0 ? null : SparsityReport.finite(perToken / perTokenCount);
+  }
+
+  /** Mean over coordinates of the cosine between x and x̂ as functions of the token. */
+  @Nullable Double cosineByCoordinate() {
+    double total = 0;
+    for (int j = 0; j < width; j++) total += cosine(xy[j], xx[j], yy[j]);
+    return SparsityReport.finite(total / width);
+  }
+}

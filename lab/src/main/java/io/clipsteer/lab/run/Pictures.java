@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.run;
+
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.imageset.ImageBatch;
+import io.clipsteer.data.imageset.ImageCursor;
+import io.clipsteer.data.imageset.ImageItem;
+import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.preprocess.Preprocessing;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.NotFiniteException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.BiConsumer;
+
+/**
+ * An image set as a model reads it: decoded and preprocessed ahead, batch by batch.
+ *
+ * @param set where the pictures come from
+ * @param preprocessing how they become the model's input
+ * @param options batch size, decoding threads, limit
+ */
+public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Options options) {
+
+  /** One picture file as a model reads it, F32 [1,3,h,w], in the current scope. */
+  public static Tensor one(ClipModel model, Path file) {
+    var preprocessing = model.preprocessing();
+    float[] pixels = preprocessing.apply(ImageDecoder.decode(file));
+    return Tensor.of(pixels, 1, 3, preprocessing.height(), preprocessing.width());
+  }
+
+  /** Takes a pass's batches. */
+  @FunctionalInterface
+  public interface Taker {
+    /**
+     * Takes a batch.
+     *
+     * @param pixels F32 [b,3,h,w], valid during the call
+     * @param skipped pictures left out so far, those before the batch's last one
+     */
+    void take(ImageBatch batch, Tensor pixels, List<ImageLoader.Skipped> skipped);
+  }
+
+  /**
+   * One pass over the set, each batch inside a scope of its own.
+   *
+   * @param consumer takes a batch and its pixels F32 [b,3,h,w], valid during the call
+   * @return the pictures left out, each with its reason
+   */
+  public List<ImageLoader.Skipped> forEach(BiConsumer<ImageBatch, Tensor> consumer) {
+    return forEach(0, (batch, pixels, skipped) -> consumer.accept(batch, pixels));
+  }
+
+  /**
+   * The same from a picture on.
+   *
+   * @param start pictures of the set that are passed over, unread
+   */
+  public List<ImageLoader.Skipped> forEach(long start, Taker taker) {
+    // The limit counts from the start on.
+    var rest = options.withStart(start).withLimit(Math.max(0, options.limit() - start));
+    try (ImageLoader loader = new ImageLoader(set, preprocessing, rest)) {
+      long seen = 0;
+      for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
+        seen += batch.count();
+        long last = batch.positions().getLast();
+        // The loader reads ahead: what it left out behind the batch is none of it.
+        List<ImageLoader.Skipped> before =
+            loader.skipped().stream().filter(one -> one.position() < last).toList();
+        try (Scope scope = Scope.open()) {
+          taker.take(batch, pixels(batch), before);
+        } catch (NotFiniteException e) {
+          throw e.named(batch.ids());
+        }
+      }
+      List<ImageLoader.Skipped> skipped = loader.skipped();
+      if (seen == 0 && start == 0) throw nothing(skipped);
+      return skipped;
+    }
+  }
+
+  /** Pictures in a pass, for progress: -1 for an archive, which would have to be read for it. */
+  public long count() {
+    return listing().count();
+  }
+
+  /**
+   * What a pass meets.
+   *
+   * @param count number of pictures, −1 for an archive, which would have to be read for it
+   * @param sha256 of their ids, a line each; empty for an archive
+   */
+  public record Listing(long count, String sha256) {}
+
+  /** The pictures of a pass, without reading them. */
+  public Listing listing() {
+    if (!set.isListed()) return new Listing(-1, "");
+    StringBuilder ids = new StringBuilder();
+    long count = 0;
+    try (ImageCursor cursor = set.names()) {
+      for (ImageItem item = cursor.next();
+          item != null && count < options.limit();
+          item = cursor.next()) {
+        ids.append(item.id()).append('\n');
+        count++;
+      }
+    }
+    return new Listing(count, Hashes.sha256(ids.toString().getBytes(StandardCharsets.UTF_8)));
+  }
+
+  /** A new pass, to be pulled from. */
+  public ImageLoader open() {
+    return new ImageLoader(set, preprocessing, options);
+  }
+
+  /** A batch's pixels without a copy. */
+  public Tensor pixels(ImageBatch batch) {
+    return Tensor.wrap(
+        batch.pixels(), batch.count(), 3, preprocessing.height(), preprocessing.width());
+  }
+
+  /** Why a pass gave nothing. */
+  public InputException nothing(List<ImageLoader.Skipped> skipped) {
+    String first = skipped.isEmpty() ? "" : "; the first: " + skipped.getFirst().reason();
+    return new InputException(
+        set.origin(),
+        "no picture could be read, " + skipped.size() + " were skipped" + first,
+        "Name a folder, table or tar of JPEG, PNG, GIF, BMP or WebP files");
+  }
+}

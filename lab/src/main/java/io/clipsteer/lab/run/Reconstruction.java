@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.run;
+
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.sae.Sae;
+
+/**
+ * How well an SAE gives back activations.
+ *
+ * @param tokens how many were measured
+ * @param explainedVariance {@code 1 − Σ‖x−x̂‖²/Σ‖x−x̄‖²}, x̄ the tokens' mean, sums in float64
+ * @param l0 mean number of active features a token
+ * @param aliveFraction share of features active on at least one token
+ * @param cosine mean cosine of x and x̂
+ */
+public record Reconstruction(
+    long tokens, double explainedVariance, double l0, double aliveFraction, double cosine) {
+  private static final int ROWS = 4096;
+
+  public static Reconstruction measure(Sae sae, ActivationBuffer rows) {
+    ReconstructionMeter meter = new ReconstructionMeter(sae);
+    for (long from = 0; from < rows.size(); from += ROWS) {
+      try (Scope scope = Scope.open()) {
+        meter.add(rows.view(from, Math.min(ROWS, rows.size() - from)));
+      }
+    }
+    return meter.result();
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.study;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.GroupSource;
+import io.clipsteer.data.imageset.GroupedSet;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.lab.attack.Attack;
+import io.clipsteer.lab.attack.Writing;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.function.Consumer;
+
+/**
+ * Attacks to defend against, made from pictures without writing. The pictures are dealt to
+ * training, validation and test; what is written on test pictures has other fonts, other places and
+ * other words than what the edit is found with.
+ *
+ * @param images labelled pictures without writing
+ * @param folder where the attacked pictures go: {@code train}, {@code validation}, {@code test}
+ * @param words what may be written; empty for the classes
+ * @param letters how tall they are
+ */
+public record Defence(
+    ImageSet images, Path folder, List<String> words, Writing.Letters letters, long seed) {
+  private static final List<String> PARTS = List.of("train", "validation", "test");
+
+  /**
+   * Writes the attacks.
+   *
+   * @param perGroup training and validation pictures at most
+   * @param skipped takes images that could not be read, each with its reason
+   * @return the study's source
+   * @throws InputException when there are too few pictures, classes or words
+   */
+  public StudySource write(int perGroup, Consumer<List<String>> skipped, Progress progress) {
+    GroupedSet all = GroupedSet.labelled(images, "nothing");
+    List<String> choice = new ArrayList<>(words.isEmpty() ? all.targets() : words);
+    if (choice.size() < 4) {
+      throw new InputException(
+          images.origin(),
+          "there are " + choice.size() + " words to write",
+          "Give pictures of four classes or more, or --words: tests use words of their own");
+    }
+    Collections.shuffle(choice, new Random(seed));
+    int half = choice.size() / 2;
+    List<List<String>> written =
+        List.of(choice.subList(0, half), choice.subList(half, choice.size()));
+    // As StudySource deals the pictures without writing: an attacked picture stays in its part.
+    List<GroupedSet> dealt = all.dealt(seed, 1, 1, 2);
+    for (int part = 0; part < PARTS.size(); part++) {
+      boolean test = part == 2;
+      if (dealt.get(part).members().isEmpty()) {
+        throw new InputException(
+            images.origin(), "it has too few pictures", "Give some hundred or more");
+      }
+      var attack =
+          new Attack(
+              dealt.get(part).images(),
+              written.get(test ? 1 : 0),
+              test ? Writing.Kind.HELD_OUT : Writing.Kind.TRAIN,
+              letters,
+              Long.MAX_VALUE,
+              seed + part);
+      skipped.accept(attack.write(folder.resolve(PARTS.get(part)), progress).skipped());
+    }
+    return new StudySource(
+        source("test"), source("train"), source("validation"), images, null, perGroup, false, seed);
+  }
+
+  private GroupSource source(String part) {
+    return GroupSource.parse("--out", "typographic:" + folder.resolve(part));
+  }
+}

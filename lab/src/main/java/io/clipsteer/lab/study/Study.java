@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.study;
+
+import java.util.List;
+
+/**
+ * What is asked of a model, in three parts without overlap.
+ *
+ * @param groups what accuracy is told for
+ * @param train features are ranked on these
+ * @param validation their number and the layer are chosen on these
+ * @param test the one chosen is reported on these
+ * @param dealt whether chance dealt the pictures out, the files naming no splits
+ * @param source what the pictures are, for the report
+ */
+public record Study(
+    Groups groups,
+    List<Cases> train,
+    List<Cases> validation,
+    List<Cases> test,
+    boolean dealt,
+    String source) {
+  public Study {
+    train = List.copyOf(train);
+    validation = List.copyOf(validation);
+    test = List.copyOf(test);
+  }
+}

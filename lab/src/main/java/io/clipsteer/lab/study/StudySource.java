@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.study;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.GroupSource;
+import io.clipsteer.data.imageset.GroupedSet;
+import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.run.Pictures;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a {@link Study} comes from.
+ *
+ * @param data the pictures; its test part is reported on
+ * @param train all of these to rank features on, or null for the data's own part
+ * @param validation all of these to choose on, or null for the data's own part
+ * @param clean labelled pictures on which little may be lost, or null. Of written attacks they are
+ *     the pictures without writing
+ * @param attribute which attribute is suppressed, where there are more than two
+ * @param perGroup pictures of each group at most, for training and validation
+ * @param balanced whether each part's groups are cut down to the smallest
+ */
+public record StudySource(
+    GroupSource data,
+    @Nullable GroupSource train,
+    @Nullable GroupSource validation,
+    @Nullable ImageSet clean,
+    @Nullable String attribute,
+    int perGroup,
+    boolean balanced,
+    long seed) {
+  private static final int MAX_GROUPS = 64;
+
+  public StudySource {
+    if (perGroup < 1) {
+      throw new InputException("--per-group " + perGroup, "below 1", "Leave it out for 1000");
+    }
+    if (data.kind().isWritten() && clean == null) {
+      data.all(); // a folder of something else says so itself
+      throw new InputException(
+          "--data " + data.kind().word(),
+          "all its pictures have writing",
+          "Give pictures without in class folders, --clean SRC");
+    }
+    if (data.kind().isWritten() && balanced) {
+      throw new InputException(
+          "--balanced", "has no use with written words", "They have two groups only; leave it out");
+    }
+    boolean alone = train == null && validation == null;
+    if (!alone && (train == null || validation == null)) {
+      throw new InputException(
+          train == null ? "--validation" : "--train",
+          "is given alone",
+          "Give --train and --validation, or neither");
+    }
+    for (GroupSource other : alone ? List.<GroupSource>of() : List.of(train, validation)) {
+      if (other.kind().isWritten() != data.kind().isWritten()) {
+        throw new InputException(
+            other.kind().word() + ":" + other.path(), "is another kind of set", "Use one kind");
+      }
+    }
+  }
+
+  private GroupSource.Parts parts() {
+    if (train == null || validation == null) return data.parts(seed);
+    return new GroupSource.Parts(train.all(), validation.all(), data.all(), false);
+  }
+
+  /**
+   * Reads the tables and puts the targets into words; no picture is decoded.
+   *
+   * @param options how pictures are loaded
+   */
+  public Study read(
+      ClipModel model, Wording wording, ImageLoader.Options options, Progress progress) {
+    GroupSource.Parts parts = parts();
+    return data.kind().isWritten()
+        ? written(parts, model, wording, options, progress)
+        : grouped(parts, model, wording, options, progress);
+  }
+
+  private GroupedSet whole(GroupedSet set) {
+    return balanced ? set.balanced(seed) : set;
+  }
+
+  private GroupedSet limited(GroupedSet set) {
+    return whole(set).atMost(perGroup, seed);
+  }
+
+  /** At most so many pictures of all groups together. */
+  private GroupedSet some(GroupedSet set) {
+    int n = set.members().size();
+    return n <= perGroup ? set : set.dealt(seed, perGroup, n - perGroup).getFirst();
+  }
+
+  // ---- target × attribute ----------------------------------------------------------------------
+
+  private Study grouped(
+      GroupSource.Parts dealt,
+      ClipModel model,
+      Wording wording,
+      ImageLoader.Options options,
+      Progress progress) {
+    List<GroupedSet> sets =
+        List.of(limited(dealt.train()), limited(dealt.validation()), whole(dealt.test()));
+    GroupedSet test = sets.get(2);
+    for (GroupedSet set : sets) {
+      if (!set.targets().equals(test.targets()) || !set.attributes().equals(test.attributes())) {
+        throw new InputException(
+            set.images().origin(),
+            "its targets and attributes are " + set.targets() + ", " + set.attributes(),
+            "They must be the test set's: " + test.targets() + ", " + test.attributes());
+      }
+    }
+    if (test.targets().size() < 2) {
+      throw new InputException(
+          test.images().origin(), "it has one target", "There must be something to choose from");
+    }
+    Groups groups = groups(test, suppressed(test.attributes()));
+    boolean portraits = Wording.portraits(data.kind());
+    TextLibrary library = wording.library(model, test.targets(), portraits, progress);
+    List<List<Cases>> parts = new ArrayList<>();
+    for (GroupedSet set : sets) {
+      int[] group = set.members().stream().mapToInt(set::group).toArray();
+      List<Cases> cases = new ArrayList<>();
+      cases.add(cases(set, library, group, model, options));
+      parts.add(cases);
+    }
+    if (clean != null) addClean(clean, parts, model, wording, options, progress);
+    return new Study(groups, parts.get(0), parts.get(1), parts.get(2), dealt.dealt(), source());
+  }
+
+  private String source() {
+    return data.kind().word() + ":" + data.path();
+  }
+
+  /** Half of the clean set to choose on, half to report on. */
+  private void addClean(
+      ImageSet clean,
+      List<List<Cases>> parts,
+      ClipModel model,
+      Wording wording,
+      ImageLoader.Options options,
+      Progress progress) {
+    GroupedSet all = GroupedSet.labelled(clean, "clean");
+    if (all.targets().size() < 2) {
+      throw new InputException(
+          clean.origin(),
+          "all its pictures are of one class, " + all.targets().getFirst(),
+          "Give --clean pictures of several classes");
+    }
+    TextLibrary words = wording.library(model, all.targets(), false, progress);
+    List<GroupedSet> halves = all.dealt(seed, 1, 1);
+    for (int half = 0; half < 2; half++) {
+      GroupedSet set = halves.get(half);
+      int[] group = new int[set.members().size()];
+      java.util.Arrays.fill(group, Groups.CLEAN);
+      if (group.length > 0) parts.get(1 + half).add(cases(set, words, group, model, options));
+    }
+  }
+
+  private int suppressed(List<String> attributes) {
+    if (attribute != null) {
+      int index = attributes.indexOf(attribute);
+      if (index >= 0) return index;
+      throw new InputException(
+          "--attribute " + attribute, "is not there", "Use one of " + attributes);
+    }
+    if (attributes.size() == 2) return 1;
+    throw new InputException(
+        data.path(),
+        "it has " + attributes.size() + " attributes",
+        "Say which to suppress: --attribute, one of " + attributes);
+  }
+
+  private static Groups groups(GroupedSet set, int suppressed) {
+    int count = set.targets().size() * set.attributes().size();
+    if (count > MAX_GROUPS) {
+      throw new InputException(
+          set.images().origin(),
+          "it has " + count + " groups of target and attribute",
+          "Up to " + MAX_GROUPS + " are told apart; name classes, not single pictures");
+    }
+    List<String> names = new ArrayList<>();
+    int[] strata = new int[count];
+    boolean[] with = new boolean[count];
+    for (int g = 0; g < count; g++) {
+      int target = g / set.attributes().size();
+      int own = g % set.attributes().size();
+      names.add(set.targets().get(target) + ", " + set.attributes().get(own));
+      strata[g] = target;
+      with[g] = own == suppressed;
+    }
+    return new Groups(names, strata, with);
+  }
+
+  // ---- words written on things -----------------------------------------------------------------
+
+  /**
+   * Group 0 has nothing written, group 1 a word; answers are all words that are seen or written.
+   */
+  private Study written(
+      GroupSource.Parts dealt,
+      ClipModel model,
+      Wording wording,
+      ImageLoader.Options options,
+      Progress progress) {
+    List<GroupedSet> sets = List.of(some(dealt.train()), some(dealt.validation()), dealt.test());
+    GroupedSet plain = GroupedSet.labelled(java.util.Objects.requireNonNull(clean), "nothing");
+    List<GroupedSet> plains = plain.dealt(seed, 1, 1, 2);
+    TreeSet<String> words = new TreeSet<>(plain.targets());
+    for (GroupedSet set : sets) words.addAll(set.targets());
+    List<String> answers = List.copyOf(words);
+    if (answers.size() < 2) {
+      throw new InputException(data.path(), "there is one word only", "Give pictures of others");
+    }
+    TextLibrary library = wording.library(model, answers, false, progress);
+    Groups groups =
+        new Groups(
+            List.of("nothing written", "a word written"),
+            new int[2],
+            new boolean[] {false, true},
+            0);
+    List<List<Cases>> parts = new ArrayList<>();
+    for (int p = 0; p < sets.size(); p++) {
+      List<Cases> cases = new ArrayList<>();
+      GroupedSet without = p < 2 ? some(plains.get(p)) : plains.get(p);
+      for (GroupedSet set : List.of(without, sets.get(p))) {
+        int[] group = new int[set.members().size()];
+        java.util.Arrays.fill(group, set == without ? 0 : 1);
+        if (group.length > 0) cases.add(cases(set, library, group, model, options));
+      }
+      parts.add(cases);
+    }
+    return new Study(groups, parts.get(0), parts.get(1), parts.get(2), dealt.dealt(), source());
+  }
+
+  private static Cases cases(
+      GroupedSet set,
+      TextLibrary library,
+      int[] group,
+      ClipModel model,
+      ImageLoader.Options options) {
+    int[] truth =
+        set.members().stream()
+            .mapToInt(m -> library.words().indexOf(set.targets().get(m.target())))
+            .toArray();
+    Pictures pictures = new Pictures(set.images(), model.preprocessing(), options);
+    return new Cases(pictures, library, truth, group);
+  }
+}

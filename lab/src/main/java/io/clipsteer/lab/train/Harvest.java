@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.train;
+
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageBatch;
+import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.store.StoreFormat;
+import io.clipsteer.data.store.StoreWriter;
+import io.clipsteer.data.store.TokenCodec;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.NotFiniteException;
+import io.clipsteer.engine.model.Site;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.run.Pictures;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** Runs pictures through a tower once and stores the activations of any number of hook points. */
+public final class Harvest {
+  /** A shard's size is near this, over all hook points. */
+  private static final long SHARD_BYTES = 256L << 20;
+
+  private static final int MAX_SHARD_BATCHES = 128;
+
+  /**
+   * What came of it.
+   *
+   * @param images pictures in the store
+   * @param tokens of each hook point
+   * @param bytes of all data files
+   * @param harvested pictures of this process alone
+   * @param tokensPerSecond over all hook points, from files to store
+   */
+  public record Result(
+      long images,
+      long tokens,
+      long bytes,
+      long harvested,
+      double tokensPerSecond,
+      List<ImageLoader.Skipped> skipped) {}
+
+  private Harvest() {}
+
+  /**
+   * What the store will say of itself.
+   *
+   * @param points of the vision tower
+   */
+  public static StoreFormat format(
+      ClipModel model,
+      Pictures pictures,
+      List<HookPoint> points,
+      TokenSelection tokens,
+      TokenCodec codec) {
+    var config = model.vision().config();
+    int prefix = tokens == TokenSelection.PATCHES ? 0 : config.prefixTokens();
+    int stored = tokens.count(config.prefixTokens(), config.tokens());
+    int grid = tokens == TokenSelection.CLS ? 0 : config.imageSize() / config.patch();
+    int batch = pictures.options().batchSize();
+    long imageBytes = (long) stored * codec.bytes(config.width()) * points.size();
+    return new StoreFormat(
+        StoreFormat.PROTOCOL,
+        Hashes.sha256(model.source().weights()),
+        pictures.set().origin().toString(),
+        pictures.listing().sha256(),
+        pictures.preprocessing().toString(),
+        points.stream().map(HookPoint::peerName).toList(),
+        tokens.name().toLowerCase(Locale.ROOT),
+        stored,
+        Math.min(prefix, stored),
+        grid,
+        grid,
+        config.width(),
+        codec.word(),
+        batch,
+        batch * (int) Math.clamp(SHARD_BYTES / imageBytes / batch, 1, MAX_SHARD_BATCHES));
+  }
+
+  /**
+   * What the tower takes for a picture, by the second of two batches of grey: decoding goes on
+   * beside it, and usually takes less.
+   */
+  public static double secondsPerImage(ClipModel model, Pictures pictures, List<HookPoint> points) {
+    int batch = (int) Math.min(pictures.options().batchSize(), Math.max(1, pictures.count()));
+    int height = pictures.preprocessing().height();
+    int width = pictures.preprocessing().width();
+    double seconds = 0;
+    for (int i = 0; i < 2; i++) {
+      long begin = System.nanoTime();
+      try (Scope scope = Scope.open()) {
+        Tensor grey = Tensor.zeros(DType.F32, batch, 3, height, width);
+        model.vision().runUntil(grey.to(model.vision().device()), last(points), Hooks.NONE);
+      } catch (NotFiniteException e) {
+        throw e.named(Collections.nCopies(batch, "a grey image"));
+      }
+      seconds = (System.nanoTime() - begin) * 1e-9;
+    }
+    return seconds / batch;
+  }
+
+  /**
+   * Fills a store.
+   *
+   * @param resume whether to continue one that was begun
+   */
+  public static Result run(
+      ClipModel model,
+      Pictures pictures,
+      List<HookPoint> points,
+      TokenSelection tokens,
+      StoreFormat format,
+      Path out,
+      boolean resume,
+      Progress progress) {
+    for (HookPoint point : points) model.vision().check(point);
+    long begin = System.nanoTime();
+    try (StoreWriter writer = StoreWriter.open(out, format, resume)) {
+      long before = writer.images();
+      long count = pictures.count();
+      if (count >= 0 && writer.consumed() > count) {
+        throw new InputException(
+            out,
+            "covers " + writer.consumed() + " pictures, and there are " + count,
+            "Name a new folder");
+      }
+      var options = pictures.options();
+      long left = Math.max(0, options.limit() - writer.consumed());
+      var rest = options.withStart(writer.consumed()).withLimit(left);
+      Pictures from = new Pictures(pictures.set(), pictures.preprocessing(), rest);
+      List<ImageLoader.Skipped> skipped;
+      try (ImageLoader loader = from.open();
+          var task = progress.start("harvesting", pictures.count() - before, "images")) {
+        skipped = fill(model, from, loader, points, tokens, writer, task);
+      }
+      long harvested = writer.finish() - before;
+      double seconds = (System.nanoTime() - begin) * 1e-9;
+      long images = before + harvested;
+      return new Result(
+          images,
+          images * format.tokensPerImage(),
+          format.bytes(images),
+          harvested,
+          (double) harvested * format.tokensPerImage() * points.size() / seconds,
+          skipped);
+    }
+  }
+
+  private static List<ImageLoader.Skipped> fill(
+      ClipModel model,
+      Pictures pictures,
+      ImageLoader loader,
+      List<HookPoint> points,
+      TokenSelection tokens,
+      StoreWriter writer,
+      Progress.Task task) {
+    HookPoint last = last(points);
+    double flops = model.vision().flopsPerImage() - model.vision().flopsAfter(last.layer());
+    int noted = 0;
+    for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
+      List<ImageLoader.Skipped> skipped = loader.skipped();
+      for (; noted < skipped.size(); noted++) {
+        var skip = skipped.get(noted);
+        writer.skip(skip.id(), skip.position(), skip.reason());
+      }
+      try (Scope scope = Scope.open()) {
+        add(batch, activations(model, pictures, batch, points, tokens), writer);
+      }
+      task.advance(batch.count(), flops * batch.count());
+    }
+    return loader.skipped();
+  }
+
+  /** The one that the tower comes to last. */
+  public static HookPoint last(List<HookPoint> points) {
+    return points.stream()
+        .max(
+            Comparator.comparingInt(HookPoint::layer)
+                .thenComparing(point -> point.site() == Site.RESID_POST))
+        .orElseThrow();
+  }
+
+  /** The selected tokens at every hook point, F32 [b,t,d], contiguous; the caller closes them. */
+  static List<Tensor> activations(
+      ClipModel model,
+      Pictures pictures,
+      ImageBatch batch,
+      List<HookPoint> points,
+      TokenSelection tokens) {
+    try {
+      return activations(model, pictures.pixels(batch), points, tokens);
+    } catch (NotFiniteException e) {
+      throw e.named(batch.ids());
+    }
+  }
+
+  private static List<Tensor> activations(
+      ClipModel model, Tensor pixels, List<HookPoint> points, TokenSelection tokens) {
+    int prefix = model.vision().config().prefixTokens();
+    Map<HookPoint, Tensor> seen = new HashMap<>();
+    try (Scope scope = Scope.open()) {
+      Hooks hooks = Hooks.NONE;
+      for (HookPoint point : points) {
+        hooks =
+            hooks.tap(
+                point,
+                value -> {
+                  int n = tokens.count(prefix, (int) value.size(1));
+                  Tensor chosen = value.narrow(1, tokens.first(prefix), n);
+                  NotFiniteException.check(point, chosen);
+                  seen.put(point, scope.release(chosen.to(DType.F32).contiguous().copy()));
+                });
+      }
+      model.vision().runUntil(pixels, last(points), hooks);
+    }
+    List<Tensor> all = new ArrayList<>();
+    for (HookPoint point : points) {
+      Tensor tensor = seen.get(point);
+      if (tensor == null) throw new IllegalStateException("nothing came by at " + point);
+      all.add(tensor);
+    }
+    return all;
+  }
+
+  private static void add(ImageBatch batch, List<Tensor> activations, StoreWriter writer) {
+    for (int i = 0; i < batch.count(); i++) {
+      List<MemorySegment> one = new ArrayList<>();
+      for (Tensor tensor : activations) {
+        long bytes = tensor.bytes() / batch.count();
+        one.add(tensor.segment().asSlice(i * bytes, bytes));
+      }
+      writer.add(batch.ids().get(i), batch.positions().get(i), one);
+    }
+    activations.forEach(Tensor::close);
+  }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.train;
+
+/**
+ * How the learning rate and the sparsity penalty go over a training.
+ *
+ * @param rate Adam's step where it is highest
+ * @param shape how it ends
+ * @param warmUp steps of linear rise, or −1 for a twentieth of all
+ * @param sparsityWarmUp share of all steps over which the penalty rises linearly, 0 to 1
+ */
+public record Schedule(double rate, Shape shape, int warmUp, double sparsityWarmUp) {
+  private static final double WARM_UP = 0.05;
+  private static final double DECAY = 0.2;
+
+  /** What follows the warm-up. */
+  public enum Shape {
+    /** The full rate to the end. */
+    CONSTANT,
+    /** Half a cosine down to 0. */
+    COSINE,
+    /** The full rate, and over the last fifth linearly down to 0. */
+    LINEAR
+  }
+
+  /** Linear decay, and the penalty from the start. */
+  public Schedule(double rate) {
+    this(rate, Shape.LINEAR, -1, 0);
+  }
+
+  /**
+   * Adam's step.
+   *
+   * @param step from 0
+   * @param total number of steps
+   */
+  double rate(long step, long total) {
+    double rise = warmUp < 0 ? WARM_UP * total : warmUp;
+    double up = Math.min(1, (step + 1) / Math.max(1, rise));
+    double down =
+        switch (shape) {
+          case CONSTANT -> 1;
+          case LINEAR -> Math.min(1, (total - step) / (DECAY * total));
+          case COSINE -> {
+            double done = Math.clamp((step - rise) / Math.max(1, total - rise), 0, 1);
+            yield 0.5 * (1 + Math.cos(Math.PI * done));
+          }
+        };
+    return rate * Math.min(up, down);
+  }
+
+  /** Factor of the sparsity penalty. */
+  double sparsity(long step, long total) {
+    if (sparsityWarmUp == 0) return 1;
+    return Math.min(1, (step + 1) / (sparsityWarmUp * total));
+  }
+}

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.evaluate;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.engine.Engine;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.TestSaes;
+import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.RunSaes;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import javax.imageio.ImageIO;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Sparsity reports of a tiny model against {@link SparsityOracle}. */
+final class SparsityRunTest {
+  private static final Path MODELS = Path.of("../engine/src/test/resources/models");
+  private static final List<String> CLASSES = List.of("bird", "cat", "dog");
+  private static final int WIDTH = 24;
+  private static final int FEATURES = 60;
+  private static final int EACH = 4;
+
+  private static int threads;
+  private static ClipModel model;
+
+  @TempDir private static Path temp;
+
+  @BeforeAll
+  static void load() throws IOException {
+    threads = Engine.threads();
+    Engine.threads(1);
+    model = ClipModel.load(MODELS.resolve("hf-clip-quickgelu"));
+    Random random = new Random(7);
+    for (String name : CLASSES) {
+      for (int i = 0; i < EACH; i++) picture(temp.resolve("classes/" + name), i, random);
+    }
+    for (int i = 0; i < 3; i++) picture(temp.resolve("flat"), i, random);
+    for (int i = 0; i < 3; i++) picture(temp.resolve("single/cat"), i, random);
+  }
+
+  @AfterAll
+  static void unload() {
+    model.close();
+    Engine.threads(threads);
+  }
+
+  private static void picture(Path folder, int number, Random random) throws IOException {
+    Files.createDirectories(folder);
+    BufferedImage image = new BufferedImage(40, 36, BufferedImage.TYPE_INT_RGB);
+    int tint = random.nextInt(0x1000000);
+    for (int y = 0; y < 36; y++) {
+      for (int x = 0; x < 40; x++) {
+        image.setRGB(x, y, (tint + x * 0x030100 + y * 0x000205) ^ random.nextInt(0x404040));
+      }
+    }
+    ImageIO.write(image, "png", folder.resolve("p%d.png".formatted(number)).toFile());
+  }
+
+  private static Pictures pictures(String folder, int batch) {
+    return new Pictures(
+        ImageSet.open(temp.resolve(folder)),
+        model.preprocessing(),
+        ImageLoader.Options.of(batch).withThreads(1));
+  }
+
+  private static RunSaes.One one(HookPoint point, String tokens, Sae sae) {
+    return new RunSaes.One(
+        new RunFolder.SaeEntry("saes/x", point.peerName(), tokens, "test", 0, 0, 0), sae);
+  }
+
+  private static RunSaes five() {
+    return new RunSaes(
+        List.of(
+            one(
+                HookPoint.residPost(2),
+                "cls",
+                TestSaes.random(
+                    WIDTH,
+                    FEATURES,
+                    new SaeActivation.TopK(7),
+                    new InputNormalisation.LayerNorm(),
+                    true,
+                    1)),
+            one(
+                HookPoint.residPost(1),
+                "all",
+                TestSaes.random(
+                    WIDTH,
+                    FEATURES,
+                    new SaeActivation.TopK(9),
+                    new InputNormalisation.LayerNorm(),
+                    false,
+                    2)),
+            one(
+                HookPoint.mlpOut(1),
+                "patches",
+                TestSaes.random(
+                    WIDTH,
+                    FEATURES,
+                    new SaeActivation.Relu(),
+                    new InputNormalisation.None(),
+                    true,
+                    3)),
+            one(
+                HookPoint.residPost(1),
+                "patches",
+                TestSaes.random(
+                    WIDTH,
+                    FEATURES,
+                    new SaeActivation.TopK(5),
+                    new InputNormalisation.LayerNorm(),
+                    true,
+                    4)),
+            one(
+                HookPoint.residPost(1),
+                "all",
+                TestSaes.random(
+                    WIDTH,
+                    FEATURES,
+                    new SaeActivation.JumpRelu(thresholds()),
+                    new InputNormalisation.None(),
+                    false,
+                    5))));
+  }
+
+  /** Some let everything positive through, some nothing. */
+  private static float[] thresholds() {
+    float[] thresholds = new float[FEATURES];
+    for (int k = 0; k < FEATURES; k++) thresholds[k] = k % 7 * 0.4f;
+    return thresholds;
+  }
+
+  private static SparsityReport run(RunSaes saes, String folder, int batch, Truth truth) {
+    return new SparsityRun(model, pictures(folder, batch), saes, truth, true).run(Progress.SILENT);
+  }
+
+  private static Truth truth(String folder) {
+    return Truth.of(model, pictures(folder, 4), null, ZeroShot.DEFAULT_TEMPLATES, Progress.SILENT);
+  }
+
+  private static SparsityOracle oracle(RunSaes.One one, TextLibrary library) {
+    List<Path> files = new ArrayList<>();
+    int[] right = new int[CLASSES.size() * EACH];
+    for (int c = 0; c < CLASSES.size(); c++) {
+      for (int i = 0; i < EACH; i++) {
+        right[files.size()] = c;
+        files.add(temp.resolve("classes/%s/p%d.png".formatted(CLASSES.get(c), i)));
+      }
+    }
+    return new SparsityOracle(model, one, files, right, library);
+  }
+
+  private static double value(@Nullable Double number) {
+    assertNotNull(number);
+    return number;
+  }
+
+  @Test
+  void everyNumberIsThatOfTheDefinition() {
+    Truth truth = truth("classes");
+    TextLibrary library = truth.library();
+    assertNotNull(library);
+    assertEquals(CLASSES, library.words());
+    try (RunSaes saes = five()) {
+      SparsityReport report = run(saes, "classes", 4, truth);
+      assertEquals(12, report.images());
+      assertEquals(List.of(), report.notes());
+      for (int i = 0; i < 5; i++) {
+        RunSaes.One one = saes.all().get(i);
+        SparsityReport.Entry entry = report.saes().get(i);
+        assertEquals(one.entry(), entry.sae());
+        SparsityOracle oracle = oracle(one, library);
+        sparsity(oracle, one, entry.sparsity());
+        answers(oracle, entry);
+        legacy(oracle, entry);
+      }
+    }
+  }
+
+  private static void sparsity(
+      SparsityOracle oracle, RunSaes.One one, SparsityReport.Sparsity actual) {
+    String tokens = one.entry().tokens();
+    int each = tokens.equals("cls") ? 1 : tokens.equals("all") ? 17 : 16;
+    assertEquals(12L * each, actual.tokens());
+    assertEquals(oracle.l0(0, 17), actual.l0(), 1e-9);
+    if (tokens.equals("patches")) {
+      assertNull(actual.l0Cls());
+    } else {
+      assertEquals(oracle.l0(0, 1), value(actual.l0Cls()), 1e-9);
+    }
+    double[][] grid = actual.l0Grid();
+    if (tokens.equals("cls")) {
+      assertNull(actual.l0Patches());
+      assertNull(grid);
+    } else {
+      assertEquals(oracle.l0(1, 17), value(actual.l0Patches()), 1e-9);
+      assertNotNull(grid);
+      for (int p = 0; p < 16; p++) {
+        assertEquals(oracle.l0(1 + p, 2 + p), grid[p / 4][p % 4], 1e-9, "patch " + p);
+      }
+    }
+    assertEquals(oracle.explainedVariance(), value(actual.explainedVariance()), 1e-5);
+    assertEquals(oracle.cosine(), value(actual.cosine()), 1e-5);
+    double alive = 0;
+    double dense = 0;
+    long[] counts = new long[24];
+    for (double share : oracle.frequencies()) {
+      if (share > 0) alive++;
+      if (share > 0.1) dense++;
+      for (int bin = 0; bin < 24; bin++) {
+        double low = Math.pow(10, -6 + bin / 4.0);
+        double high = bin == 23 ? 2 : Math.pow(10, -6 + (bin + 1) / 4.0);
+        if (share >= low && share < high) counts[bin]++;
+      }
+    }
+    assertTrue(alive < FEATURES && dense < alive && dense > 0, alive + " " + dense);
+    assertEquals(alive / FEATURES, actual.alive(), 1e-12);
+    assertEquals(dense / FEATURES, actual.dense(), 1e-12);
+    assertArrayEquals(counts, actual.histogram().counts());
+    assertEquals(FEATURES - alive, actual.histogram().never());
+  }
+
+  private static void answers(SparsityOracle oracle, SparsityReport.Entry entry) {
+    SparsityReport.Answers actual = entry.zeroShot();
+    assertNotNull(actual);
+    assertEquals(12, actual.images());
+    assertEquals(3, actual.classes());
+    double scale = model.logitScale();
+    double[] original = oracle.original(scale);
+    double[] spliced = oracle.spliced(scale);
+    double[] mean = oracle.replaced(oracle.mean(), scale);
+    double[] zero = oracle.replaced(new double[WIDTH], scale);
+    near(original, actual.original());
+    near(spliced, actual.spliced());
+    near(mean, actual.meanAblated());
+    near(zero, actual.zeroAblated());
+    recovered(original[0], spliced[0], mean[0], value(actual.recoveredFromMean()));
+    recovered(original[0], spliced[0], zero[0], value(actual.recoveredFromZero()));
+  }
+
+  private static void near(double[] expected, SparsityReport.Quality actual) {
+    assertEquals(expected[0], value(actual.crossEntropy()), 5e-6);
+    assertEquals(expected[1], actual.accuracy(), 1e-12);
+  }
+
+  private static void recovered(double original, double spliced, double ablated, double actual) {
+    double expected = (ablated - spliced) / (ablated - original);
+    double slack = 5e-6 / Math.abs(ablated - original) * (1 + Math.abs(expected));
+    assertTrue(slack < 0.2, "the test would see nothing: " + slack);
+    assertEquals(expected, actual, slack);
+  }
+
+  private static void legacy(SparsityOracle oracle, SparsityReport.Entry entry) {
+    SparsityReport.Legacy actual = entry.legacy();
+    assertNotNull(actual);
+    double expected = oracle.explainedVariancePerToken();
+    double slack = 1e-5 * (1 + Math.abs(expected));
+    assertEquals(expected, value(actual.explainedVariance()), slack);
+    assertEquals(oracle.cosineByCoordinate(), value(actual.cosine()), 1e-5);
+    double original = oracle.original(1)[0];
+    double spliced = oracle.spliced(1)[0];
+    double zero = oracle.replaced(new double[WIDTH], 1)[0];
+    assertEquals(original, value(actual.crossEntropy()), 1e-6);
+    assertEquals(spliced, value(actual.spliced()), 1e-6);
+    assertEquals(zero, value(actual.zeroAblated()), 1e-6);
+    double share = (zero - spliced) / (zero - original);
+    double gap = 2e-6 / Math.abs(zero - original) * (1 + Math.abs(share));
+    assertEquals(share, value(actual.recovered()), gap);
+  }
+
+  @Test
+  void aPerfectSaeRecoversEverythingAndTheMeanNothing() {
+    Truth truth = truth("classes");
+    TextLibrary library = truth.library();
+    assertNotNull(library);
+    RunSaes.One faultless = one(HookPoint.residPost(1), "all", TestSaes.perfect(WIDTH));
+    double[] mean = oracle(faultless, library).mean();
+    RunSaes.One average = one(HookPoint.residPost(1), "all", TestSaes.constant(mean, FEATURES));
+    try (RunSaes saes = new RunSaes(List.of(faultless, average))) {
+      SparsityReport report = run(saes, "classes", 4, truth);
+      SparsityReport.Entry best = report.saes().get(0);
+      assertEquals(1, value(best.sparsity().explainedVariance()), 1e-9);
+      assertEquals(1, value(best.sparsity().cosine()), 1e-9);
+      assertEquals(WIDTH, best.sparsity().l0(), 1e-9);
+      assertNotNull(best.zeroShot());
+      assertEquals(1, value(best.zeroShot().recoveredFromMean()), 1e-5);
+      assertEquals(1, value(best.zeroShot().recoveredFromZero()), 1e-5);
+      assertNotNull(best.legacy());
+      assertEquals(1, value(best.legacy().explainedVariance()), 1e-9);
+      assertEquals(1, value(best.legacy().cosine()), 1e-9);
+      assertEquals(1, value(best.legacy().recovered()), 1e-3);
+
+      SparsityReport.Entry none = report.saes().get(1);
+      assertEquals(0, value(none.sparsity().explainedVariance()), 1e-6);
+      assertEquals(0, none.sparsity().l0());
+      assertEquals(0, none.sparsity().alive());
+      assertEquals(FEATURES, none.sparsity().histogram().never());
+      assertNotNull(none.zeroShot());
+      assertEquals(0, value(none.zeroShot().recoveredFromMean()), 1e-5);
+      assertNotNull(none.legacy());
+      assertEquals(0, value(none.legacy().explainedVariance()), 1e-5);
+    }
+  }
+
+  @Test
+  void theBatchSizeDoesNotMatter() {
+    Truth truth = truth("classes");
+    try (RunSaes saes = five()) {
+      String one = numbers(run(saes, "classes", 1, truth));
+      assertEquals(one, numbers(run(saes, "classes", 64, truth)));
+    }
+  }
+
+  private static String numbers(SparsityReport report) {
+    StringBuilder text = new StringBuilder();
+    for (var entry : report.saes()) {
+      assertNotNull(entry.zeroShot());
+      text.append(
+          "%.4f %.4f %.4f %.3f %.3f %.3f%n"
+              .formatted(
+                  entry.sparsity().l0(),
+                  entry.sparsity().explainedVariance(),
+                  entry.sparsity().cosine(),
+                  entry.zeroShot().original().crossEntropy(),
+                  entry.zeroShot().spliced().crossEntropy(),
+                  entry.zeroShot().meanAblated().crossEntropy()));
+    }
+    return text.toString();
+  }
+
+  @Test
+  void withoutClassesZeroShotIsLeftOutAndTheReportSaysSo() {
+    for (String folder : List.of("flat", "single")) {
+      Truth truth = truth(folder);
+      assertNull(truth.library());
+      try (RunSaes saes = five()) {
+        SparsityReport report = run(saes, folder, 2, truth);
+        assertEquals(1, report.notes().size());
+        String note = report.notes().getFirst();
+        assertTrue(note.contains("Zero-shot is left out"), note);
+        assertTrue(
+            note.contains(folder.equals("flat") ? "no image has a label" : "one class"), note);
+        for (var entry : report.saes()) {
+          assertNull(entry.zeroShot());
+          assertNotNull(entry.legacy());
+          assertNotNull(entry.legacy().explainedVariance());
+          assertNull(entry.legacy().recovered());
+        }
+      }
+    }
+    try (ClipModel blind = ClipModel.load(MODELS.resolve("hf-clip-vision-only"))) {
+      Truth truth =
+          Truth.of(
+              blind, pictures("classes", 4), null, ZeroShot.DEFAULT_TEMPLATES, Progress.SILENT);
+      assertTrue(truth.library() == null && truth.reason().contains("no text tower"));
+    }
+  }
+
+  @Test
+  void givenWordsMustHoldEveryClass() {
+    TextLibrary three = library("dog", "cat", "bird", "fish");
+    Truth truth = Truth.of(model, pictures("classes", 4), three, List.of("{}"), Progress.SILENT);
+    assertEquals(0, truth.rows().get("dog"));
+    assertEquals(2, truth.rows().get("bird"));
+    InputException missing =
+        assertThrows(
+            InputException.class,
+            () ->
+                Truth.of(
+                    model,
+                    pictures("classes", 4),
+                    library("dog", "cat"),
+                    List.of("{}"),
+                    Progress.SILENT));
+    assertTrue(String.valueOf(missing.getMessage()).contains("\"bird\""), missing::getMessage);
+  }
+
+  private static TextLibrary library(String... words) {
+    int e = model.vision().config().embedDim();
+    float[] rows = new float[words.length * e];
+    for (int w = 0; w < words.length; w++) rows[w * e + w] = 1;
+    return new TextLibrary(List.of(words), rows, e);
+  }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.world;
+
+import java.util.function.Consumer;
+
+/** Everyday things, each with its drawing. */
+public enum ObjectKind {
+  APPLE(ObjectArt::apple),
+  BANANA(ObjectArt::banana),
+  MUG(ObjectArt::mug),
+  BOTTLE(ObjectArt::bottle),
+  CAR(VehicleArt::car),
+  BUS(VehicleArt::bus),
+  BOAT(VehicleArt::boat),
+  PLANE(VehicleArt::plane),
+  HOUSE(ObjectArt::house),
+  CHAIR(ObjectArt::chair),
+  LAMP(ObjectArt::lamp),
+  CLOCK(ObjectArt::clock),
+  BOOK(ObjectArt::book),
+  KEY(ObjectArt::key),
+  HAMMER(ObjectArt::hammer),
+  UMBRELLA(ObjectArt::umbrella),
+  SHOE(ObjectArt::shoe),
+  SHIRT(ObjectArt::shirt),
+  BALL(ObjectArt::ball),
+  KITE(ObjectArt::kite),
+  GUITAR(ObjectArt::guitar),
+  FISH(AnimalArt::fish),
+  CAT(AnimalArt::cat),
+  DOG(AnimalArt::dog),
+  CROWN(ObjectArt::crown),
+  PHONE(ObjectArt::phone);
+
+  private final Consumer<Brush> drawing;
+
+  ObjectKind(Consumer<Brush> drawing) {
+    this.drawing = drawing;
+  }
+
+  void draw(Brush brush) {
+    drawing.accept(brush);
+  }
+
+  /** The word. */
+  public String word() {
+    return Words.of(this);
+  }
+
+  /** With its article. */
+  public String phrase() {
+    return ("aeiou".indexOf(word().charAt(0)) >= 0 ? "an " : "a ") + word();
+  }
+
+  /** More than one. */
+  public String plural() {
+    return switch (this) {
+      case BUS -> "buses";
+      case FISH -> "fish";
+      default -> word() + "s";
+    };
+  }
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.world;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * Endless streams of pictures. Picture i of a stream is a function of the stream's seed and i
+ * alone, so that a stream can be entered anywhere.
+ */
+public final class Sampler {
+  /** Share of pictures of things, then portraits; the rest are birds. */
+  private static final double THINGS = 0.76;
+
+  private static final double PORTRAITS = 0.12;
+  private static final double WORDS = 0.55;
+  private static final double OWN_WORD = 0.15;
+  private static final double OCCLUDED = 0.12;
+
+  private final long seed;
+  private final Biases biases;
+
+  /** A stream that leans. */
+  public Sampler(long seed, Biases biases) {
+    this.seed = seed;
+    this.biases = biases;
+  }
+
+  /** A stream's seed for one purpose: no two purposes share pictures. */
+  public static long seedOf(long seed, String purpose) {
+    return new SplittableRandom(seed ^ ((long) purpose.hashCode() << 20)).nextLong();
+  }
+
+  private SplittableRandom random(long index) {
+    return new SplittableRandom(seed + index * 0x9e3779b97f4a7c15L).split();
+  }
+
+  /** Any kind of picture, words in a good half of those of things. */
+  public Picture mixed(long index) {
+    SplittableRandom random = random(index);
+    double u = random.nextDouble();
+    Factors factors;
+    if (u < THINGS) {
+      factors = things(random, any(random), random.nextDouble() < WORDS);
+    } else if (u < THINGS + PORTRAITS) {
+      factors = anyPortrait(random);
+    } else {
+      factors = anyBird(random);
+    }
+    return new Picture(factors, random.nextLong());
+  }
+
+  private Factors.Portrait anyPortrait(SplittableRandom random) {
+    Person.Gender gender = pick(random, Person.Gender.values());
+    double blond = gender == Person.Gender.MAN ? biases.blondMen() : biases.blondWomen();
+    return portrait(random, gender, random.nextDouble() < blond);
+  }
+
+  private Factors.Bird anyBird(SplittableRandom random) {
+    boolean waterbird = random.nextBoolean();
+    boolean home = random.nextDouble() < biases.birdAtHome();
+    return bird(random, waterbird, waterbird == home);
+  }
+
+  /** A portrait, leaning as the stream does. */
+  public Picture portrait(long index) {
+    SplittableRandom random = random(index);
+    return new Picture(anyPortrait(random), random.nextLong());
+  }
+
+  /** A bird, leaning as the stream does. */
+  public Picture bird(long index) {
+    SplittableRandom random = random(index);
+    return new Picture(anyBird(random), random.nextLong());
+  }
+
+  /** Things without writing. */
+  public Picture plainThings(long index) {
+    SplittableRandom random = random(index);
+    return new Picture(things(random, any(random), false), random.nextLong());
+  }
+
+  /** Things of the given kind without writing. */
+  public Picture plainThings(long index, ObjectKind kind) {
+    SplittableRandom random = random(index);
+    return new Picture(things(random, kind, false), random.nextLong());
+  }
+
+  /** A portrait of the given group. */
+  public Picture portrait(long index, Person.Gender gender, boolean blond) {
+    SplittableRandom random = random(index);
+    return new Picture(portrait(random, gender, blond), random.nextLong());
+  }
+
+  /** A bird of the given group. */
+  public Picture bird(long index, boolean waterbird, boolean onWater) {
+    SplittableRandom random = random(index);
+    return new Picture(bird(random, waterbird, onWater), random.nextLong());
+  }
+
+  /**
+   * One large enough thing with a word in the picture: another thing's name, or none.
+   *
+   * @param attacked whether the word is written
+   */
+  public Picture typographic(long index, boolean attacked) {
+    SplittableRandom random = random(index);
+    Factors.Things t = largeEnough(random);
+    ObjectKind[] kinds = ObjectKind.values();
+    int other = (t.kind().ordinal() + 1 + random.nextInt(kinds.length - 1)) % kinds.length;
+    Factors.Written written = written(random, kinds[other].word(), 0, Lettering.TRAINING);
+    return new Picture(t.with(attacked ? written : null), random.nextLong());
+  }
+
+  /**
+   * The same with a wrong word of one half of the kinds, in fonts of one part.
+   *
+   * @param heldOut the second half, in fonts that the demo CLIP has never seen; else the first, in
+   *     those that it learnt to read
+   */
+  public Picture typographicHalf(long index, boolean heldOut) {
+    SplittableRandom random = random(index);
+    Factors.Things t = largeEnough(random);
+    List<ObjectKind> half =
+        Arrays.stream(ObjectKind.values())
+            .filter(kind -> kind.ordinal() % 2 == (heldOut ? 1 : 0) && kind != t.kind())
+            .toList();
+    String word = half.get(random.nextInt(half.size())).word();
+    Factors.Written written =
+        heldOut
+            ? written(random, word, Lettering.TRAINING, Lettering.FONTS.size())
+            : written(random, word, 0, Lettering.TRAINING);
+    return new Picture(t.with(written), random.nextLong());
+  }
+
+  /** One thing, medium or large, without writing. */
+  private static Factors.Things largeEnough(SplittableRandom random) {
+    Factors.Things t = things(random, any(random), false);
+    Extent extent = random.nextBoolean() ? Extent.MEDIUM : Extent.LARGE;
+    return new Factors.Things(
+        t.kind(),
+        t.colour(),
+        t.texture(),
+        extent,
+        t.place(),
+        1,
+        t.background(),
+        t.occluded(),
+        null);
+  }
+
+  /** Any of the {@link Words#WRITTEN} words on a picture of a thing. */
+  public Picture worded(long index, int word) {
+    SplittableRandom random = random(index);
+    Factors.Things t = things(random, any(random), false);
+    return new Picture(
+        t.with(written(random, Words.WRITTEN.get(word), 0, Lettering.TRAINING)), random.nextLong());
+  }
+
+  private static ObjectKind any(SplittableRandom random) {
+    return pick(random, ObjectKind.values());
+  }
+
+  private static <T> T pick(SplittableRandom random, T[] all) {
+    return all[random.nextInt(all.length)];
+  }
+
+  private static Factors.Things things(SplittableRandom random, ObjectKind kind, boolean worded) {
+    Texture[] textures = Texture.values();
+    double u = random.nextDouble();
+    Factors.Things t =
+        new Factors.Things(
+            kind,
+            pick(random, Colour.values()),
+            u < 0.55 ? Texture.PLAIN : textures[1 + random.nextInt(textures.length - 1)],
+            pick(random, Extent.values()),
+            pick(random, Place.values()),
+            random.nextDouble() < 0.84 ? 1 : 2 + random.nextInt(2),
+            pick(random, Background.values()),
+            random.nextDouble() < OCCLUDED,
+            null);
+    if (!worded) return t;
+    // Some of what is written on things says what they are, as on the web.
+    boolean own = random.nextDouble() < OWN_WORD;
+    String text = own ? kind.word() : Words.WRITTEN.get(random.nextInt(Words.WRITTEN.size()));
+    return t.with(written(random, text, 0, Lettering.TRAINING));
+  }
+
+  /**
+   * A word in a band above or one below the middle.
+   *
+   * @param from first of the fonts
+   * @param to after the last
+   */
+  private static Factors.Written written(SplittableRandom random, String text, int from, int to) {
+    return new Factors.Written(
+        text,
+        random.nextInt(from, to),
+        pick(random, Colour.values()),
+        random.nextDouble() < 0.5,
+        0.3 + 0.4 * random.nextDouble(),
+        random.nextBoolean()
+            ? 0.18 + 0.05 * random.nextDouble()
+            : 0.77 + 0.05 * random.nextDouble());
+  }
+
+  private static Factors.Portrait portrait(
+      SplittableRandom random, Person.Gender gender, boolean blond) {
+    boolean man = gender == Person.Gender.MAN;
+    Person.Hair[] hairs = Person.Hair.values();
+    double dressed = random.nextDouble();
+    Person.Clothing clothing =
+        dressed < 0.25
+            ? (man ? Person.Clothing.SUIT : Person.Clothing.DRESS)
+            : dressed < 0.62 ? Person.Clothing.SHIRT : Person.Clothing.SWEATER;
+    return new Factors.Portrait(
+        gender,
+        random.nextDouble(),
+        blond ? Person.Hair.BLOND : hairs[1 + random.nextInt(hairs.length - 1)],
+        random.nextDouble() < (man ? 0.3 : 0.65) ? Person.Length.LONG : Person.Length.SHORT,
+        man && random.nextDouble() < 0.25,
+        random.nextDouble() < 0.3,
+        random.nextDouble() < 0.2,
+        clothing,
+        pick(random, Colour.values()),
+        pick(random, Background.values()));
+  }
+
+  private static Factors.Bird bird(SplittableRandom random, boolean waterbird, boolean onWater) {
+    Background land = random.nextBoolean() ? Background.GRASS : Background.FOREST;
+    return new Factors.Bird(
+        waterbird, pick(random, Colour.values()), onWater ? Background.WATER : land);
+  }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.world;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.NewFolder;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.IntStream;
+import javax.imageio.ImageIO;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Sets of pictures on disk, in the layouts of the real sets they stand for, so that one loader
+ * reads both. Each folder also has {@code factors.jsonl}: a line a picture with its file, seed,
+ * factors and captions.
+ */
+public enum WorldSet {
+  /** Things without writing, a folder a kind. */
+  OBJECTS,
+  /** Portraits in CelebA's layout; target man or woman, attribute blond. */
+  PORTRAITS,
+  /** Birds in Waterbirds' layout; target kind of bird, attribute water or land behind it. */
+  BIRDS,
+  /** Things with another thing's name written on them, {@code label=…_text=…} files. */
+  TYPOGRAPHIC,
+  /** All of these in the proportions that the demo CLIP learns from, in one folder. */
+  MIXED;
+
+  /** A part of a set, with pictures of its own. */
+  public enum Split {
+    /** Leans as the web does. */
+    TRAIN,
+    /** Balanced, to choose on. */
+    VALIDATION,
+    /** Balanced, to report on. */
+    TEST;
+
+    Biases biases() {
+      return this == TRAIN ? Biases.WEB : Biases.NONE;
+    }
+  }
+
+  private static final int CAPTIONS = 5;
+
+  /** One picture and where it goes. */
+  private record Item(Picture picture, String file) {}
+
+  /** As the command line says it. */
+  public String word() {
+    return Words.of(this);
+  }
+
+  /**
+   * Writes a set, whole or not at all.
+   *
+   * @param count pictures
+   * @param size pixels on a side
+   * @param out absent or empty
+   */
+  public void write(Path out, Split split, int count, long seed, int size, Progress progress) {
+    if (out.toString().isEmpty()) {
+      throw new InputException(
+          "\"" + out + "\"", "is no name of a new folder", "Name one with --out");
+    }
+    NewFolder.require(out);
+    List<Item> items = items(split, count, seed);
+    NewFolder.write(
+        out,
+        part -> {
+          draw(part, items, size, progress);
+          AtomicFiles.writeText(part.resolve("factors.jsonl"), factors(items, split));
+          listing(part, items, split);
+          return items.size();
+        });
+  }
+
+  private static void draw(Path folder, List<Item> items, int size, Progress progress)
+      throws IOException {
+    for (Path own :
+        items.stream().map(i -> folder.resolve(i.file()).getParent()).distinct().toList()) {
+      Files.createDirectories(own);
+    }
+    try (var task = progress.start("drawing", items.size(), "pictures")) {
+      items.parallelStream()
+          .forEach(
+              item -> {
+                write(folder.resolve(item.file()), item.picture(), size);
+                synchronized (task) {
+                  task.advance(1, 0);
+                }
+              });
+    }
+  }
+
+  private static void write(Path file, Picture picture, int size) {
+    try {
+      BufferedImage image = ContactSheet.image(picture.paint(size));
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream(3 * size * size);
+      ImageIO.write(image, "png", bytes);
+      Files.write(file, bytes.toByteArray());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static String factors(List<Item> items, Split split) {
+    StringBuilder text = new StringBuilder();
+    for (Item item : items) {
+      Map<String, Object> line = new LinkedHashMap<>();
+      line.put("file", item.file());
+      line.put("kind", Words.kindOf(item.picture().factors()));
+      line.put("seed", item.picture().seed());
+      line.put("factors", item.picture().factors());
+      line.put("captions", item.picture().captions(CAPTIONS, split.biases()));
+      text.append(JsonMapper.shared().writeValueAsString(line)).append('\n');
+    }
+    return text.toString();
+  }
+
+  // ---- the sets -------------------------------------------------------------------------------
+
+  private List<Item> items(Split split, int count, long seed) {
+    Sampler sampler =
+        new Sampler(Sampler.seedOf(seed, word() + " " + Words.of(split)), split.biases());
+    List<Item> items = new ArrayList<>(count);
+    IntStream.range(0, count).forEach(i -> items.add(item(sampler, split, i)));
+    return items;
+  }
+
+  private Item item(Sampler sampler, Split split, int i) {
+    String number = String.format(Locale.ROOT, "%06d", i + 1);
+    return switch (this) {
+      case OBJECTS -> {
+        ObjectKind[] kinds = ObjectKind.values();
+        Picture picture =
+            split == Split.TRAIN
+                ? sampler.plainThings(i)
+                : sampler.plainThings(i, kinds[i % kinds.length]);
+        String kind = ((Factors.Things) picture.factors()).kind().word();
+        yield new Item(picture, kind + "/" + number + ".png");
+      }
+      case PORTRAITS -> {
+        Picture picture =
+            split == Split.TRAIN
+                ? sampler.portrait(i)
+                : sampler.portrait(i, Person.Gender.values()[i / 2 % 2], i % 2 == 1);
+        yield new Item(picture, "img_align_celeba/" + number + ".png");
+      }
+      case BIRDS -> {
+        Picture picture =
+            split == Split.TRAIN ? sampler.bird(i) : sampler.bird(i, i / 2 % 2 == 1, i % 2 == 1);
+        yield new Item(picture, ((Factors.Bird) picture.factors()).word() + "/" + number + ".png");
+      }
+      case TYPOGRAPHIC -> {
+        Picture picture = sampler.typographicHalf(i, split == Split.TEST);
+        Factors.Things things = (Factors.Things) picture.factors();
+        String text = things.written() == null ? "" : things.written().text();
+        yield new Item(
+            picture, "label=" + things.kind().word() + "_text=" + text + "_" + number + ".png");
+      }
+      case MIXED -> new Item(sampler.mixed(i), number + ".png");
+    };
+  }
+
+  private void listing(Path folder, List<Item> items, Split split) {
+    if (this == PORTRAITS) celeba(folder, items, split);
+    if (this == BIRDS) waterbirds(folder, items, split);
+  }
+
+  private static void celeba(Path folder, List<Item> items, Split split) {
+    StringBuilder attributes =
+        new StringBuilder()
+            .append(items.size())
+            .append(
+                "\n"
+                    + "Black_Hair Blond_Hair Brown_Hair Eyeglasses Gray_Hair Male No_Beard"
+                    + " Wearing_Hat\n");
+    StringBuilder partition = new StringBuilder();
+    for (Item item : items) {
+      Factors.Portrait p = (Factors.Portrait) item.picture().factors();
+      String name = item.file().substring(item.file().indexOf('/') + 1);
+      attributes.append(name);
+      for (boolean holds :
+          new boolean[] {
+            p.hair() == Person.Hair.BLACK,
+            p.hair() == Person.Hair.BLOND,
+            p.hair() == Person.Hair.BROWN,
+            p.glasses(),
+            p.hair() == Person.Hair.GREY,
+            p.gender() == Person.Gender.MAN,
+            !p.beard(),
+            p.hat()
+          }) {
+        attributes.append(holds ? "  1" : " -1");
+      }
+      attributes.append('\n');
+      partition.append(name).append(' ').append(split.ordinal()).append('\n');
+    }
+    AtomicFiles.writeText(folder.resolve("list_attr_celeba.txt"), attributes.toString());
+    AtomicFiles.writeText(folder.resolve("list_eval_partition.txt"), partition.toString());
+  }
+
+  private static void waterbirds(Path folder, List<Item> items, Split split) {
+    StringBuilder text = new StringBuilder("img_id,img_filename,y,split,place,place_filename\n");
+    for (int i = 0; i < items.size(); i++) {
+      Factors.Bird bird = (Factors.Bird) items.get(i).picture().factors();
+      text.append(
+          String.format(
+              Locale.ROOT,
+              "%d,%s,%d,%d,%d,%s%n",
+              i + 1,
+              items.get(i).file(),
+              bird.waterbird() ? 1 : 0,
+              split.ordinal(),
+              bird.onWater() ? 1 : 0,
+              bird.background().word()));
+    }
+    AtomicFiles.writeText(folder.resolve("metadata.csv"), text.toString());
+  }
+}

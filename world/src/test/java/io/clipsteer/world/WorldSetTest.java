@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.world;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.data.imageset.GroupedSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Sets on disk, read back by the loaders of the real sets. */
+final class WorldSetTest {
+  @TempDir private Path temp;
+
+  private Path write(WorldSet set, WorldSet.Split split, int count) {
+    Path out = temp.resolve(set.word() + split);
+    set.write(out, split, count, 3, 64, Progress.SILENT);
+    return out;
+  }
+
+  private static List<JsonNode> factors(Path folder) throws IOException {
+    return Files.readAllLines(folder.resolve("factors.jsonl")).stream()
+        .map(line -> JsonMapper.shared().readTree(line))
+        .toList();
+  }
+
+  @Test
+  void portraitsAreReadAsCelebA() throws IOException {
+    Path folder = write(WorldSet.PORTRAITS, WorldSet.Split.TEST, 40);
+    GroupedSet set = GroupedSet.celeba(folder, GroupedSet.Split.TEST);
+    assertEquals(List.of("woman", "man"), set.targets());
+    assertEquals(List.of(10, 10, 10, 10), set.groupSizes());
+    List<JsonNode> factors = factors(folder);
+    for (int i = 0; i < 40; i++) {
+      JsonNode f = factors.get(i).get("factors");
+      GroupedSet.Member member = set.members().get(i);
+      assertEquals(f.get("gender").asString().equals("MAN") ? 1 : 0, member.target());
+      assertEquals(f.get("hair").asString().equals("BLOND") ? 1 : 0, member.attribute());
+      assertTrue(factors.get(i).get("file").asString().endsWith(member.id()), member.id());
+      assertEquals(5, factors.get(i).get("captions").size());
+    }
+  }
+
+  @Test
+  void birdsAreReadAsWaterbirds() throws IOException {
+    Path folder = write(WorldSet.BIRDS, WorldSet.Split.VALIDATION, 24);
+    GroupedSet set = GroupedSet.waterbirds(folder, GroupedSet.Split.VALIDATION);
+    assertEquals(List.of("landbird", "waterbird"), set.targets());
+    assertEquals(List.of(6, 6, 6, 6), set.groupSizes());
+    List<JsonNode> factors = factors(folder);
+    for (int i = 0; i < 24; i++) {
+      JsonNode f = factors.get(i).get("factors");
+      assertEquals(f.get("waterbird").asBoolean() ? 1 : 0, set.members().get(i).target());
+      assertEquals(
+          f.get("background").asString().equals("WATER") ? 1 : 0, set.members().get(i).attribute());
+    }
+    assertThrows(InputException.class, () -> GroupedSet.waterbirds(folder, GroupedSet.Split.TEST));
+  }
+
+  @Test
+  void typographicFilesNameLabelAndText() throws IOException {
+    Path folder = write(WorldSet.TYPOGRAPHIC, WorldSet.Split.TEST, 30);
+    GroupedSet set = GroupedSet.typographic(folder);
+    assertEquals(30, set.members().size());
+    List<JsonNode> factors = factors(folder);
+    for (GroupedSet.Member member : set.members()) {
+      JsonNode line =
+          factors.stream()
+              .filter(f -> f.get("file").asString().equals(member.id()))
+              .findFirst()
+              .orElseThrow();
+      String word = line.get("factors").get("written").get("text").asString();
+      assertEquals(word, set.attributes().get(member.attribute()));
+      assertFalse(member.target() == member.attribute());
+    }
+  }
+
+  /** So that what is found on one is proved on writing that it was not found on. */
+  @Test
+  void typographicTestsHaveWordsAndFontsOfTheirOwn() throws IOException {
+    Set<String> words = new HashSet<>();
+    for (WorldSet.Split split : List.of(WorldSet.Split.TRAIN, WorldSet.Split.VALIDATION)) {
+      for (JsonNode line : factors(write(WorldSet.TYPOGRAPHIC, split, 60))) {
+        JsonNode written = line.get("factors").get("written");
+        assertTrue(written.get("font").asInt() < Lettering.TRAINING);
+        words.add(written.get("text").asString());
+      }
+    }
+    assertTrue(words.size() > 8, words.toString());
+    Set<Integer> fonts = new HashSet<>();
+    for (JsonNode line : factors(write(WorldSet.TYPOGRAPHIC, WorldSet.Split.TEST, 90))) {
+      JsonNode written = line.get("factors").get("written");
+      fonts.add(written.get("font").asInt());
+      assertFalse(words.contains(written.get("text").asString()));
+    }
+    assertEquals(Lettering.FONTS.size() - Lettering.TRAINING, fonts.size());
+    assertTrue(fonts.stream().allMatch(font -> font >= Lettering.TRAINING));
+  }
+
+  @Test
+  void theTrainSplitLeansAndTheFilesAreThePixels() throws IOException {
+    Path folder = write(WorldSet.BIRDS, WorldSet.Split.TRAIN, 200);
+    GroupedSet set = GroupedSet.waterbirds(folder, GroupedSet.Split.TRAIN);
+    List<Integer> sizes = set.groupSizes();
+    assertTrue(sizes.get(0) + sizes.get(3) > 170, sizes.toString());
+    JsonNode line = factors(folder).getFirst();
+    RgbImage read = ImageDecoder.decode(folder.resolve(line.get("file").asString()));
+    JsonNode f = line.get("factors");
+    Factors.Bird bird =
+        new Factors.Bird(
+            f.get("waterbird").asBoolean(),
+            Colour.valueOf(f.get("colour").asString()),
+            Background.valueOf(f.get("background").asString()));
+    assertArrayEquals(new Picture(bird, line.get("seed").asLong()).paint(64).rgb(), read.rgb());
+  }
+
+  @Test
+  void nothingOnDiskIsHarmed() throws IOException {
+    Path folder = temp.resolve("mine");
+    Files.createDirectory(folder);
+    Files.writeString(folder.resolve("keep.txt"), "mine");
+    var e =
+        assertThrows(
+            InputException.class,
+            () -> WorldSet.OBJECTS.write(folder, WorldSet.Split.TEST, 5, 1, 64, Progress.SILENT));
+    assertTrue(String.valueOf(e.getMessage()).contains("is not empty"));
+    assertEquals("mine", Files.readString(folder.resolve("keep.txt")));
+    try (var files = Files.list(temp)) {
+      assertEquals(List.of(folder), files.toList());
+    }
+  }
+
+  @Test
+  void nothingBesideIsTouched() throws IOException {
+    Path beside = Files.createDirectory(temp.resolve(".new.partial"));
+    Files.writeString(beside.resolve("keep.txt"), "mine");
+    WorldSet.BIRDS.write(temp.resolve("new"), WorldSet.Split.TEST, 4, 1, 32, Progress.SILENT);
+    assertEquals("mine", Files.readString(beside.resolve("keep.txt")));
+    Path elsewhere = Files.createDirectory(temp.resolve("elsewhere"));
+    Path link = Files.createSymbolicLink(temp.resolve("link"), elsewhere);
+    Path none = Path.of("");
+    assertThrows(
+        InputException.class,
+        () -> WorldSet.BIRDS.write(none, WorldSet.Split.TEST, 4, 1, 32, Progress.SILENT));
+    WorldSet.BIRDS.write(link, WorldSet.Split.TEST, 4, 1, 32, Progress.SILENT);
+    assertTrue(Files.isSymbolicLink(link));
+    assertTrue(Files.isRegularFile(elsewhere.resolve("metadata.csv")));
+    try (var files = Files.list(temp)) {
+      assertEquals(4, files.count());
+    }
+  }
+
+  @Test
+  void objectsAreAFolderAKind() throws IOException {
+    Path folder = write(WorldSet.OBJECTS, WorldSet.Split.TEST, 60);
+    for (JsonNode line : factors(folder)) {
+      String kind = line.get("factors").get("kind").asString().toLowerCase(java.util.Locale.ROOT);
+      assertTrue(line.get("file").asString().startsWith(kind + "/"), line.toString());
+      assertTrue(Files.size(folder.resolve(line.get("file").asString())) > 500);
+    }
+  }
+}
