@@ -167,7 +167,7 @@ final class ClassifyCommand implements Callable<Integer> {
     text.append(
         String.format(
             Locale.ROOT,
-            "%s, %d skipped, %.1f images/s%n",
+            "%s, %d not decoded, %.1f images/s%n",
             Counted.of(result.predictions().size(), "image"),
             result.skipped().size(),
             result.imagesPerSecond()));

@@ -51,7 +51,12 @@ public final class Skips {
    */
   public static void print(@Nullable ImageSet set, List<ImageLoader.Skipped> skipped) {
     if (set != null && !set.isListed()) print(set.listing(), set.origin());
-    printReasons(skipped.stream().map(s -> s.id() + ": " + s.reason()).toList());
+    printReasons(
+        skipped.stream()
+            // A reason may begin with the name itself.
+            .map(
+                s -> s.reason().startsWith(s.id() + ": ") ? s.reason() : s.id() + ": " + s.reason())
+            .toList());
   }
 
   /** Prints that images were skipped, each with its reason. */

@@ -69,7 +69,7 @@ public final class EvaluationPage {
         "<p class='muted path'>%s of %s",
         Counted.of(report.images(), page.words.unit()), escape(report.source()));
     page.add(", model %s", escape(report.model()));
-    if (!report.skipped().isEmpty()) page.add("; %,d left out", report.skipped().size());
+    if (!report.skipped().isEmpty()) page.add("; %,d not decoded", report.skipped().size());
     page.add("</p>%n");
     for (String note : report.notes()) page.add("<p class='note'>%s.</p>%n", escape(note));
     page.sparsity(report.saes());

@@ -24,7 +24,7 @@ public final class EvaluationText {
     var page = new EvaluationText();
     var words = ReportWords.of(report);
     page.line("%s on %s: %s", run, report.source(), Counted.of(report.images(), words.unit()));
-    if (!report.skipped().isEmpty()) page.line("%d left out", report.skipped().size());
+    if (!report.skipped().isEmpty()) page.line("%d not decoded", report.skipped().size());
     page.sparsity(report);
     page.line("%s.", ReportWords.PUBLISHED);
     page.answers(report);

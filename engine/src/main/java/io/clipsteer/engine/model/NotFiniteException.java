@@ -15,9 +15,9 @@ public final class NotFiniteException extends InputException {
   private NotFiniteException(HookPoint point, String input, int row) {
     super(
         input,
-        "the model's activations at " + point + " are NaN or infinite",
+        "the model's activations are NaN or infinite at " + point + ", or from an earlier block on",
         "Its weights are finite, so they overflow on the way: check that they belong to this"
-            + " configuration, and that --dtype fp32 gives the same");
+            + " configuration, and that the tower runs in fp32");
     this.point = point;
     this.row = row;
   }
