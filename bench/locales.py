@@ -23,10 +23,10 @@ ENVIRONMENTS = {"utf8": PATH | {"LC_ALL": "C.UTF-8"}, "c": PATH | {"LC_ALL": "C"
 COMPARED = (".safetensors", ".png", ".csv", ".tsv", ".jsonl", ".html", ".onnx", ".bin", ".py")
 # Pages hold times; manifests hold times and process ids.
 TIMED = re.compile(r"[0-9.,]+(?= ?(s|ms|min|MB|GB|GiB|images/s|tokens/s|pictures/s)\b)|(?<=_second\" : )[0-9.]+"
-                   r"|(?<=seconds\" : )[0-9.E-]+|(?<=bytes\" : )[0-9]+|\"(started|ended)\".*")
+                   r"|(?<=seconds\" : )[0-9.E-]+|(?<=bytes\" : )[0-9]+|\"(started|ended)\".*"
+                   r"|(?m:(?<= )[0-9]+\.[0-9]$)")
 
 DEMO = "démo"
-RUN = f"{DEMO}/run"
 COMMANDS = [
     ["demo", "--quick", "--out", DEMO],
     ["world", "model", "--out", "modèle"],
@@ -76,7 +76,7 @@ def images(folder):
 def run(folder, environment, words):
     ran = subprocess.run(["bash", ROOT / "clipsteer", *words], cwd=folder, env=environment, capture_output=True)
     text = "\n".join([str(ran.returncode), ran.stdout.decode("utf-8"), ran.stderr.decode("utf-8")])
-    return TIMED.sub("?", text)
+    return TIMED.sub("?", text.replace(str(folder), "WORK"))
 
 
 def tree(folder):

@@ -3,6 +3,7 @@ package io.clipsteer.engine.checkpoint;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -375,6 +376,47 @@ final class CheckpointTest {
     Path folder = copy(HF);
     configure(folder, "vision_config/hidden_act", "null");
     refused(folder, "hidden_act", "null");
+  }
+
+  /** Each part may be right alone: together they would give another answer than the library's. */
+  @Test
+  void partsThatContradictEachOtherAreRefused() throws IOException {
+    Path folder = copy(HF);
+    Files.delete(folder.resolve("preprocessor_config.json"));
+    refused(folder, "no image processor");
+    Files.writeString(folder.resolve("processor_config.json"), "{\"image_processor\": null}");
+    assertThrows(InputException.class, () -> ClipModel.load(folder).close());
+    Path sizes = copy(HF);
+    Files.writeString(sizes.resolve("preprocessor_config.json"), "{\"crop_size\": 224}");
+    refused(sizes, "224×224", "32×32");
+    Path scale = copy(HF);
+    rewrite(
+        scale, t -> t.put("logit_scale", StoredTensor.ofFloats("logit_scale", new float[] {1000})));
+    refused(scale, "logit_scale is 1000");
+    Path random = copy(HF);
+    Path tokenizer = random.resolve("tokenizer.json");
+    String json = Files.readString(tokenizer);
+    String dropped = json.replaceFirst("\"dropout\":\\s*null", "\"dropout\": 0.5");
+    assertNotEquals(json, dropped);
+    Files.writeString(tokenizer, dropped);
+    refused(random, "dropout", "0.5");
+    Path twice = copy(HF);
+    Files.writeString(
+        twice.resolve("config.json"), "{\"model_type\": \"clip\", \"model_type\": \"vit\"}");
+    refused(twice, "config.json", "model_type twice");
+    Files.writeString(twice.resolve("config.json"), "{\"architecture\": \"vit_base_patch16_224\"}");
+    refused(twice, "timm's old form");
+    Files.writeString(twice.resolve("config.json"), "{}");
+    refused(twice, "no model_type");
+  }
+
+  /** Fields of published files that the library's classes do not have. */
+  @Test
+  void publishedFieldsThatChangeNothingAreRead() throws IOException {
+    Path folder = copy("hf-dinov2-registers");
+    configure(folder, "interpolate_antialias", "true");
+    configure(folder, "interpolate_offset", "0.0");
+    ClipModel.load(folder).close();
   }
 
   @Test
