@@ -113,6 +113,32 @@ public final class ImageSetTest {
     }
   }
 
+  /** What the archive library itself lets pass. */
+  @Test
+  void archivesAreHeldToTheirHeaders() throws IOException {
+    Path tar = dir.resolve("a.tar");
+    byte[] good = tar("dog/a.png", "cat/b.png");
+    byte[] damaged = good.clone();
+    damaged[3] = 'A'; // dog/a.png becomes dogAa.png, and its class is gone
+    Files.write(tar, damaged);
+    var e = assertThrows(InputException.class, () -> list(ImageSet.open(tar)));
+    assertTrue((e.getMessage() + "").contains("checksum"), e::toString);
+    Files.write(tar, new byte[] {0x1f, (byte) 0x8b, 8, 0});
+    e = assertThrows(InputException.class, () -> list(ImageSet.open(tar)));
+    assertTrue((e.getMessage() + "").contains("gzip"), e::toString);
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (TarArchiveOutputStream out = new TarArchiveOutputStream(bytes)) {
+      for (byte type : List.of(TarArchiveEntry.LF_CHR, TarArchiveEntry.LF_FIFO)) {
+        out.putArchiveEntry(new TarArchiveEntry("dog/device" + type + ".png", type));
+        out.closeArchiveEntry();
+      }
+    }
+    Files.write(tar, bytes.toByteArray());
+    ImageSet set = ImageSet.open(tar);
+    assertEquals(List.of(), list(set));
+    assertEquals("2 no plain file", set.listing().reasons());
+  }
+
   @Test
   void readsTheSharedSets() {
     Path photos = SharedData.require("photos");
