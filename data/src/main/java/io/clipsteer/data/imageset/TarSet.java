@@ -5,6 +5,9 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import java.io.BufferedInputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
@@ -129,7 +132,7 @@ final class TarSet implements ImageSet {
           buffered.close();
           throw new InputException(archive, "it is compressed with gzip", "Unpack it with gunzip");
         }
-        TarArchiveInputStream in = new TarArchiveInputStream(buffered, "UTF-8");
+        TarArchiveInputStream in = new TarArchiveInputStream(buffered, "ISO-8859-1");
         tar = in;
         return in;
       } catch (IOException e) {
@@ -139,7 +142,7 @@ final class TarSet implements ImageSet {
 
     private @Nullable ImageItem item(Path archive, TarArchiveInputStream in, TarArchiveEntry entry)
         throws IOException {
-      String name = entry.getName();
+      String name = name(entry);
       while (name.startsWith("./")) name = name.substring(2);
       if (entry.isDirectory() && name.isEmpty()) return null;
       ImageSet.inside(archive, name);
@@ -158,6 +161,22 @@ final class TarSet implements ImageSet {
       images++;
       folders.add(name);
       return new ImageItem(id, label, () -> bytes);
+    }
+
+    /**
+     * A member's name. The library would make one question mark of all bytes that are not UTF-8,
+     * and of two names one: it reads bytes as they are, and those that are not UTF-8 stay Latin-1.
+     * Names in extended headers are UTF-8 already.
+     */
+    private static String name(TarArchiveEntry entry) {
+      String name = entry.getName();
+      byte[] bytes = name.getBytes(StandardCharsets.ISO_8859_1);
+      if (!new String(bytes, StandardCharsets.ISO_8859_1).equals(name)) return name;
+      try {
+        return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+      } catch (CharacterCodingException e) {
+        return name;
+      }
     }
 
     private boolean taken(TarArchiveEntry entry, String name, String id) {

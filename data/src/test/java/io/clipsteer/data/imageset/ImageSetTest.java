@@ -113,6 +113,38 @@ public final class ImageSetTest {
     }
   }
 
+  @Test
+  void namesInArchivesStayApart() throws IOException {
+    Path tar = dir.resolve("names.tar");
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    List<String> names = List.of("dog/b\u00FF.png", "dog/b\u00FE.png");
+    try (TarArchiveOutputStream out = new TarArchiveOutputStream(bytes, "ISO-8859-1")) {
+      for (String name : names) put(out, name);
+    }
+    Files.write(tar, bytes.toByteArray());
+    assertEquals(names.stream().map(n -> n + " dog").toList(), list(ImageSet.open(tar)));
+    List<String> text = List.of("été/ça va.png", "日本/é.png", "plain/a.png");
+    for (boolean extended : List.of(false, true)) {
+      bytes.reset();
+      try (TarArchiveOutputStream out = new TarArchiveOutputStream(bytes, "UTF-8")) {
+        out.setAddPaxHeadersForNonAsciiNames(extended);
+        for (String name : text) put(out, name);
+      }
+      Files.write(tar, bytes.toByteArray());
+      assertEquals(
+          text.stream().map(n -> n + " " + n.substring(0, n.indexOf('/'))).toList(),
+          list(ImageSet.open(tar)));
+    }
+  }
+
+  private static void put(TarArchiveOutputStream out, String name) throws IOException {
+    TarArchiveEntry entry = new TarArchiveEntry(name, true);
+    entry.setSize(PICTURE.length);
+    out.putArchiveEntry(entry);
+    out.write(PICTURE);
+    out.closeArchiveEntry();
+  }
+
   /** What the archive library itself lets pass. */
   @Test
   void archivesAreHeldToTheirHeaders() throws IOException {
