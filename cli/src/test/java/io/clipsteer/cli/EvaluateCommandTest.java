@@ -324,6 +324,9 @@ final class EvaluateCommandTest {
     Files.writeString(table, rows);
     JsonNode numbered = evaluate("--run", mine, "--images", table, "--json").json();
     assertTrue(numbered.get("notes").toString().contains("all labels are numbers"));
+    // The table itself is now a file beside the images.
+    JsonNode beside = evaluate("--run", mine, "--images", flat, "--json").json();
+    assertTrue(beside.get("notes").toString().contains("1 file beside its images: 1 .csv"));
     Files.delete(table);
     String text = evaluate("--run", mine, "--images", flat).out();
     assertTrue(text.contains("Zero-shot is left out") && text.contains("flatter"), text);

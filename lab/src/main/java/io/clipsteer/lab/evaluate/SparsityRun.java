@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.imageset.Listing;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -18,6 +19,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Pictures;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TowerWalk;
@@ -241,6 +243,11 @@ public record SparsityRun(
       notes.add("Zero-shot is left out: no picture with a class could be read");
     } else if (library != null && judged < images) {
       notes.add("Zero-shot is over the " + judged + " of " + images + " pictures with a class");
+    }
+    Listing listing = pictures.set().listing();
+    if (listing.skippedCount() > 0) {
+      String count = Counted.of(listing.skippedCount(), "file");
+      notes.add("The image set has " + count + " beside its images: " + listing.reasons());
     }
     List<SparsityReport.Entry> entries = new ArrayList<>();
     int classes = library == null || judged == 0 ? 0 : library.words().size();
