@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ctrl-C at a random instant of every stage of `demo --quick`, each time gone on with --resume, and the end compared with
-an undisturbed run's: every stage's figures (times and memory aside), all tensors and all pictures, byte by byte.
+an undisturbed run's: every stage's figures (times and memory aside), all tensors and all images, byte by byte.
 
   python3 bench/demo_stops.py WORK OUT.csv [SEED]
 

@@ -96,6 +96,6 @@ series train-target run.json "${train[@]}" "${store[@]}" --sae relu:l1=1e-3 --sa
   --train-tokens 12000
 series train-topk run.json "${train[@]}" "${store[@]}" --sae topk:k=16 --sae topk:k=16,aux=0.03 --sae batchtopk:k=16 \
   --sae matryoshka:k=16 --train-tokens 12000
-series train-pictures run.json "${train[@]}" --images "$images" --limit 100 --layers 5 --sae topk:k=16,aux=0.03 \
+series train-images run.json "${train[@]}" --images "$images" --limit 100 --layers 5 --sae topk:k=16,aux=0.03 \
   --sae relu:l1=1e-3,ghost=true --normalise standardise --resample-steps 10 --image-batch 4 --train-tokens 12000
 rm -r "$work"

@@ -6,8 +6,8 @@
 set -euo pipefail
 demo=$1 work=$2
 mkdir "$work"
-options=(--run "$demo/run" --image-batch 128 --data "waterbirds:$demo/pictures/birds"
-  --train "waterbirds:$demo/pictures/birds-train" --validation "waterbirds:$demo/pictures/birds-validation"
+options=(--run "$demo/run" --image-batch 128 --data "waterbirds:$demo/images/birds"
+  --train "waterbirds:$demo/images/birds-train" --validation "waterbirds:$demo/images/birds-validation"
   --layers 6,7 --select energy --edit mean --draws 4 --json)
 
 killed_at() {
@@ -23,7 +23,7 @@ killed_at() {
 
 ./clipsteer suppress "${options[@]}" --out "$work/whole" >"$work/whole.json" 2>"$work/whole.log"
 killed_at "choosing on validation"
-killed_at "asking the test pictures" --resume
+killed_at "asking the test images" --resume
 ./clipsteer suppress "${options[@]}" --out "$work/killed" --resume >"$work/killed.json" 2>"$work/killed.log"
 # All but the time it took.
 if diff <(grep -v '"seconds"' "$work/whole.json") <(grep -v '"seconds"' "$work/killed.json"); then

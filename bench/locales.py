@@ -22,7 +22,7 @@ PATH = {"PATH": os.environ["PATH"], **{k: v for k, v in os.environ.items() if k 
 ENVIRONMENTS = {"utf8": PATH | {"LC_ALL": "C.UTF-8"}, "c": PATH | {"LC_ALL": "C"}, "none": PATH}
 COMPARED = (".safetensors", ".png", ".csv", ".tsv", ".jsonl", ".html", ".onnx", ".bin", ".py")
 # Pages hold times; manifests hold times and process ids.
-TIMED = re.compile(r"[0-9.,]+(?= ?(s|ms|min|MB|GB|GiB|images/s|tokens/s|pictures/s)\b)|(?<=_second\" : )[0-9.]+"
+TIMED = re.compile(r"[0-9.,]+(?= ?(s|ms|min|MB|GB|GiB|images/s|tokens/s|images/s)\b)|(?<=_second\" : )[0-9.]+"
                    r"|(?<=seconds\" : )[0-9.E-]+|(?<=bytes\" : )[0-9]+|\"(started|ended)\".*"
                    r"|(?m:(?<= )[0-9]+\.[0-9]$)")
 

@@ -4,8 +4,8 @@
 
     python bench/vision_and_language.py --clipsteer ./clipsteer --work WORK --out bench/results/vision_and_language.csv
 
-Both towers have width 128, so that all SAEs are of one shape. They are trained with one recipe on pictures and on their
-captions, and measured by `clipsteer evaluate` on others; zero-shot is over the things that the pictures show. TopK SAEs of
+Both towers have width 128, so that all SAEs are of one shape. They are trained with one recipe on images and on their
+captions, and measured by `clipsteer evaluate` on others; zero-shot is over the things that the images show. TopK SAEs of
 several k say how much is kept at an equal L0, ReLU SAEs of an equal penalty which L0 it leads to.
 """
 

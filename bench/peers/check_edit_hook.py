@@ -3,7 +3,7 @@
     python bench/peers/check_edit_hook.py --work /tmp/edit_hook
 
 Run in the project's root, after a build. On the test suite's small checkpoints of both libraries: trains a ReLU SAE, exports an
-edit of five features, and compares, for noise pictures of the models' own size (nothing is resized) and random unit words, the probabilities of clipsteer's own edited
+edit of five features, and compares, for noise images of the models' own size (nothing is resized) and random unit words, the probabilities of clipsteer's own edited
 tower (`steer --ablate`) with softmax over the hooked model's embeddings; and what the exported ONNX encoder gives for the peer's
 own pixels with the hooked model's embeddings, also for an edit that caps the features. Prints the largest differences, and how far the edit moves the answers.
 """
@@ -34,7 +34,7 @@ def clipsteer(*words):
     return json.loads(done.stdout) if "--json" in words else done.stdout
 
 
-def pictures(folder, count):
+def images(folder, count):
     folder.mkdir(parents=True)
     random = numpy.random.default_rng(1)
     for i in range(count):
@@ -99,12 +99,12 @@ def check(name, load, work):
     model, pixels, embed, scale = load(path)
     work.mkdir(parents=True)
     run = work / "run"
-    clipsteer("train", "--model", path, "--images", work.parent / "pictures", "--layer", 0, "--sae", "relu:l1=1e-4",
+    clipsteer("train", "--model", path, "--images", work.parent / "images", "--layer", 0, "--sae", "relu:l1=1e-4",
               "--expansion", 4, "--train-tokens", 2000, "--batch", 64, "--out", run)
     sae = next((run / "saes").iterdir())
     hook, session = exported(work, "edit", path, sae, 1, 0)
     capped_hook, capped_session = exported(work, "capped", path, sae, 2, CAP)
-    files = sorted((work.parent / "pictures").iterdir())[:4]
+    files = sorted((work.parent / "images").iterdir())[:4]
     width = embed(pixels(files[0])).shape[-1]
     worst = {"unedited": 0.0, "edited": 0.0, "onnx": 0.0, "moved": 0.0, "capped_onnx": 0.0, "cap_moved": 0.0}
     for file in files:
@@ -144,7 +144,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", required=True, type=pathlib.Path, help="a new folder")
     work = parser.parse_args().work
-    pictures(work / "pictures", 40)
+    images(work / "images", 40)
     rows = [check("hf-clip-quickgelu", transformers_clip, work / "transformers"),
             check("open-clip-native", native_open_clip, work / "open_clip")]
     print(json.dumps(rows, indent=1))

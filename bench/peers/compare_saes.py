@@ -1,9 +1,9 @@
-"""Judges SAEs of several trainers by one program: `clipsteer evaluate` on the pictures that none of them has seen.
+"""Judges SAEs of several trainers by one program: `clipsteer evaluate` on the images that none of them has seen.
 
     python bench/peers/compare_saes.py --clipsteer ./clipsteer --store stores/tiny8 --images tiny-imagenet.tar --model vit-tiny-clip \\
         --work judged --out bench/results/sae_against_peers.csv clipsteer/topk=runs/topk/saes/... saelens/topk=saes/saelens-topk ...
 
-Arguments are TOOL/NAME=FOLDER, in the tool's own format. The pictures are those that the store's every tenth is, unpacked
+Arguments are TOOL/NAME=FOLDER, in the tool's own format. The images are those that the store's every tenth is, unpacked
 from the archive the store was made from; --work gets them and a run folder that names all SAEs. With --note the lines of a
 file (the commands that trained them) come first, as comments.
 """
@@ -41,15 +41,15 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--hook-point", default="blocks.8.hook_resid_post")
     parser.add_argument("--work", type=pathlib.Path, required=True)
-    parser.add_argument("--limit", type=int, default=1_000_000, help="judge on the first pictures alone")
+    parser.add_argument("--limit", type=int, default=1_000_000, help="judge on the first images alone")
     parser.add_argument("--note", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("saes", nargs="+", metavar="TOOL/NAME=FOLDER")
     args = parser.parse_args()
-    pictures = args.work / "pictures"
-    if not pictures.exists():
-        pictures.mkdir(parents=True)
-        unpack(args.images, held_out(args.store), pictures)
+    images = args.work / "images"
+    if not images.exists():
+        images.mkdir(parents=True)
+        unpack(args.images, held_out(args.store), images)
     clipsteer = str(args.clipsteer.resolve())
     run = args.work / "run"
     shutil.rmtree(run, ignore_errors=True)
@@ -60,7 +60,7 @@ def main():
         entries.append({"folder": f"saes/{number}", "hookPoint": args.hook_point, "tokens": "all", "variant": sae.split("=", 1)[0],
                         "explainedVariance": 0, "l0": 0, "aliveFraction": 0})
     (run / "run.json").write_text(json.dumps({"model": str(args.model.resolve()), "saes": entries}), encoding="utf-8")
-    subprocess.run([clipsteer, "evaluate", "--run", str(run), "--images", str(pictures), "--legacy",
+    subprocess.run([clipsteer, "evaluate", "--run", str(run), "--images", str(images), "--legacy",
                     "--limit", str(args.limit)],
                    check=True, stdout=subprocess.DEVNULL)
     judged = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["saes"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How well an index knows the demo world: units chosen on one set of pictures, measured on another.
+"""How well an index knows the demo world: units chosen on one set of images, measured on another.
 
 Before:
   ./clipsteer world model --out demo
@@ -25,7 +25,7 @@ import statistics
 import subprocess
 import sys
 
-UNNAMED = {"picture", "extent", "place", "count"}
+UNNAMED = {"image", "extent", "place", "count"}
 WORDS = {("waterbird", "yes"): {"waterbird"}, ("hat", "yes"): {"hat"}, ("glasses", "yes"): {"glasses"},
          ("beard", "yes"): {"beard"}, ("background", "brick"): {"brick", "bricks", "wall"},
          ("background", "wood"): {"planks", "wooden", "wood"}}

@@ -1,12 +1,12 @@
 """What `transformers` makes of the demo CLIP: golden values for the shipped checkpoint.
 
     ./clipsteer world model --out runs/golden/model
-    ./clipsteer world generate --set mixed --count 4 --out runs/golden/pictures
-    python bench/peers/make_demo_golden.py --model runs/golden/model --pictures runs/golden/pictures \
+    ./clipsteer world generate --set mixed --count 4 --out runs/golden/images
+    python bench/peers/make_demo_golden.py --model runs/golden/model --images runs/golden/images \
         --out lab/src/test/resources/demo-clip
 
 Run in the project's root. Reads the folder with AutoModel, AutoTokenizer and AutoImageProcessor as any user would, on the
-first pictures of the folder and a few captions, known words and unknown ones among them. float32.
+first images of the folder and a few captions, known words and unknown ones among them. float32.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TEXTS = [
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, type=pathlib.Path)
-    parser.add_argument("--pictures", required=True, type=pathlib.Path)
+    parser.add_argument("--images", required=True, type=pathlib.Path)
     parser.add_argument("--count", type=int, default=4)
     parser.add_argument("--out", required=True, type=pathlib.Path)
     args = parser.parse_args()
@@ -40,7 +40,7 @@ def main():
     model = model.eval()
     tokenizer = AutoTokenizer.from_pretrained(args.model)
     processor = CLIPImageProcessor.from_pretrained(args.model)
-    files = sorted(args.pictures.glob("*.png"))[: args.count]
+    files = sorted(args.images.glob("*.png"))[: args.count]
     images = [Image.open(f).convert("RGB") for f in files]
     pixels = processor(images, return_tensors="pt")["pixel_values"].float()
     context = model.config.text_config.max_position_embeddings
@@ -52,7 +52,7 @@ def main():
     save_file(
         {
             "input": pixels.contiguous(),
-            "picture": torch.from_numpy(numpy.stack([numpy.asarray(i) for i in images])).contiguous(),
+            "image": torch.from_numpy(numpy.stack([numpy.asarray(i) for i in images])).contiguous(),
             "input_ids": encoded["input_ids"].contiguous(),
             "image_embed": unit(out.image_embeds).contiguous(),
             "text_embed": unit(out.text_embeds).contiguous(),
@@ -61,7 +61,7 @@ def main():
         args.out / "golden.safetensors",
     )
     record = {
-        "script": "bench/peers/make_demo_golden.py", "texts": TEXTS, "pictures": [f.name for f in files],
+        "script": "bench/peers/make_demo_golden.py", "texts": TEXTS, "images": [f.name for f in files],
         "versions": {p: importlib.metadata.version(p).split("+")[0] for p in ("torch", "transformers", "safetensors")},
     }
     (args.out / "golden.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -213,7 +213,7 @@ PROCESSOR_VALUES = {
     "do_flip_channel_order": [True], "unheard_of": [1], "processor_class": ["CLIPProcessor"]}
 
 
-def picture():
+def image():
     y, x = np.mgrid[0:20, 0:26]
     return Image.fromarray(np.stack([(7 * x + 3 * y) % 256, (11 * y + x * x) % 256, (x * y) % 256], -1).astype(np.uint8))
 
@@ -221,7 +221,7 @@ def picture():
 def processor_outcome(kind, config):
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            made = getattr(t, kind + "Pil").from_dict(config)(picture(), return_tensors="np")["pixel_values"]
+            made = getattr(t, kind + "Pil").from_dict(config)(image(), return_tensors="np")["pixel_values"]
         made = np.asarray(made, dtype=np.float32)
         if made.ndim != 4:
             return "raises"

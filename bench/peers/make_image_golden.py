@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what PIL makes of pictures, for the tests of io.clipsteer.data.image.
+"""Writes what PIL makes of images, for the tests of io.clipsteer.data.image.
 
     python bench/peers/make_image_golden.py photos PHOTOS_FOLDER OUT.tsv
-    python bench/peers/make_image_golden.py pictures OUT_FOLDER
+    python bench/peers/make_image_golden.py images OUT_FOLDER
 
-The first hashes every photo of a folder; the second makes the small pictures of the tests, their
-hashes (pictures.tsv), and float values of some (floats.tsv). Every figure comes from PIL and numpy.
+The first hashes every photo of a folder; the second makes the small images of the tests, their
+hashes (images.tsv), and float values of some (floats.tsv). Every figure comes from PIL and numpy.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ def centre_crop(image, width, height, half_even):
     return image.crop((left, top, left + width, top + height))
 
 
-def clip_picture(image, size=224, filter=Image.Resampling.BICUBIC, half_even=True):
+def clip_image(image, size=224, filter=Image.Resampling.BICUBIC, half_even=True):
     return centre_crop(image.resize(shortest(*image.size, size), filter), size, size, half_even)
 
 
@@ -49,7 +49,7 @@ def photos(folder, out):
         f.write("file\twidth\theight\trgb_sha256\tclip224_sha256\n")
         for path in sorted(Path(folder).iterdir()):
             rgb = Image.open(path).convert("RGB")
-            f.write(f"{path.name}\t{rgb.width}\t{rgb.height}\t{sha(rgb)}\t{sha(clip_picture(rgb))}\n")
+            f.write(f"{path.name}\t{rgb.width}\t{rgb.height}\t{sha(rgb)}\t{sha(clip_image(rgb))}\n")
 
 
 def noise(rng, width, height, channels):
@@ -309,22 +309,22 @@ def odd_sampling(out, name, photo, luma):
         + segment(0xDA, bytes([3, 1, 0, 2, 0, 3, 0, 0, 63, 0])) + scan + b"\xff\xd9")
 
 
-def pictures(out):
+def images(out):
     out = Path(out)
     files = out / "files"
     files.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(20251120)
     make_files(files, rng)
     settings = {
-        "clip224": lambda im: clip_picture(im),
-        "hf223_bilinear": lambda im: clip_picture(im, 223, Image.Resampling.BILINEAR, False),
+        "clip224": lambda im: clip_image(im),
+        "hf223_bilinear": lambda im: clip_image(im, 223, Image.Resampling.BILINEAR, False),
         "squash96x64_bicubic": lambda im: im.resize((96, 64), Image.Resampling.BICUBIC),
         "squash50x60_lanczos": lambda im: im.resize((50, 60), Image.Resampling.LANCZOS),
         "squash50x60_box": lambda im: im.resize((50, 60), Image.Resampling.BOX),
         "squash50x60_hamming": lambda im: im.resize((50, 60), Image.Resampling.HAMMING),
         "squash71x80_nearest": lambda im: im.resize((71, 80), Image.Resampling.NEAREST),
     }
-    with open(out / "pictures.tsv", "w", newline="\n") as f:
+    with open(out / "images.tsv", "w", newline="\n") as f:
         f.write("\t".join(["file", "width", "height", "mode", "rgb_sha256", *settings]) + "\n")
         for path in sorted(files.iterdir()):
             opened = Image.open(path)
@@ -421,5 +421,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "photos":
         photos(sys.argv[2], sys.argv[3])
     else:
-        pictures(sys.argv[2])
+        images(sys.argv[2])
         floats(sys.argv[2])

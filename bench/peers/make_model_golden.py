@@ -77,8 +77,8 @@ def randomise(model, name, half=()):
     return model.eval()
 
 
-def pictures(name, batch, size, mean, std):
-    """Smooth random 8-bit pictures, normalised: [batch, 3, size, size]."""
+def images(name, batch, size, mean, std):
+    """Smooth random 8-bit images, normalised: [batch, 3, size, size]."""
     rng = seeded(name + "/input")
     coarse = torch.from_numpy(rng.uniform(0, 255, (batch, 3, 5, 5)).astype(np.float32))
     x = torch.nn.functional.interpolate(coarse, size=(size, size), mode="bilinear", align_corners=True)
@@ -143,7 +143,7 @@ def write_golden(folder, model, forward, given, facts):
     stored = {**given, **{k: v.float().contiguous() for k, v in exact.items()}}
     save_file(stored, folder / "golden.safetensors")
     known = {
-        "input": "preprocessed pictures [B,3,H,W]",
+        "input": "preprocessed images [B,3,H,W]",
         "token_index": "tokens that resid_block* and mlp_out_block* hold, of the vision tower's sequence",
         "text_token_index": "positions that text_resid_block* and text_mlp_out_block* hold",
         "pooled": "final norm of the pooled token, before any projection",
@@ -266,7 +266,7 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_conf
 
 
 def hf_finish(folder, name, ids, facts):
-    pixels = pictures(name, 3, 32, CLIP_MEAN, CLIP_STD)
+    pixels = images(name, 3, 32, CLIP_MEAN, CLIP_STD)
     index = list(range(17))
     write_golden(folder, hf_clip_load(folder), hf_forward(pixels, ids, text_index=TEXT_INDEX),
                  hf_given(pixels, ids, index, TEXT_INDEX), {"family": "hf-clip", "forward": HF_FORWARD, **facts})
@@ -347,7 +347,7 @@ def make_hf_clip_vision_only(out, name="hf-clip-vision-only"):
     save_file(classic(model.state_dict()), folder / "model.safetensors", {"format": "pt"})
     model, info = CLIPVisionModelWithProjection.from_pretrained(folder, output_loading_info=True)
     assert not info["missing_keys"], info
-    pixels = pictures(name, 3, 32, CLIP_MEAN, CLIP_STD)
+    pixels = images(name, 3, 32, CLIP_MEAN, CLIP_STD)
     write_golden(folder, model, hf_forward(pixels), hf_given(pixels, index=list(range(17))),
                  {"family": "hf-clip-vision", "activation": "gelu (erf)", "forward": HF_FORWARD,
                   "config": "the fields of vision_config stand at the root; there is no text tower and no logit_scale"})
@@ -400,7 +400,7 @@ def open_clip_forward(pixels, ids, index=None, text_index=None):
 
 
 def open_clip_finish(folder, name, model, facts, size=32, batch=3, tokens_seen=17, index=None, mean=CLIP_MEAN, std=CLIP_STD):
-    pixels = pictures(name, batch, size, mean, std)
+    pixels = images(name, batch, size, mean, std)
     ids = token_rows(name, OPEN_CLIP_TEXT["context_length"], OPEN_CLIP_TEXT["vocab_size"])
     given = {"input": pixels, "token_index": torch.arange(tokens_seen), "input_ids": ids,
              "text_token_index": torch.arange(ids.shape[1])}
@@ -458,7 +458,7 @@ def make_open_clip_no_causal(out, name="open-clip-no-causal"):
     state = classic(randomise(open_clip_build(cfg), name, half=True).state_dict(), half=True)
     save_file(state, folder / "open_clip_model.safetensors", {"format": "pt"})
     model = reload(lambda: open_clip_build(cfg), load_file(folder / "open_clip_model.safetensors"))
-    pixels = pictures(name, 2, 32, CLIP_MEAN, CLIP_STD)
+    pixels = images(name, 2, 32, CLIP_MEAN, CLIP_STD)
     given = {"input": pixels, "token_index": torch.arange(17), "input_ids": ids, "text_token_index": torch.arange(16)}
     write_golden(folder, model, open_clip_forward(pixels, ids), given, {
         "family": "open-clip", "activation": "vision gelu (erf), text gelu (tanh)", "forward": OPEN_CLIP_FORWARD +
@@ -532,7 +532,7 @@ def make_openai_pt(out, name="openai-pt"):
     cfg = {**cfg, "text_cfg": text}
     model = randomise(open_clip_build(cfg), name)
     ids = token_rows(name, text["context_length"], text["vocab_size"])
-    pixels = pictures(name, 3, 32, CLIP_MEAN, CLIP_STD)
+    pixels = images(name, 3, 32, CLIP_MEAN, CLIP_STD)
 
     class Archive(torch.nn.Module):
         """The original's root: parameters under its names, three sizes as buffers, forward(image, text)."""
@@ -582,12 +582,12 @@ def make_openai_pt(out, name="openai-pt"):
 
 
 def vision_finish(folder, name, model, forward, facts, count, mean, std, small=None):
-    """`small` is a second picture size, for which the position embeddings are interpolated."""
-    pixels = pictures(name, 3, 32, mean, std)
+    """`small` is a second image size, for which the position embeddings are interpolated."""
+    pixels = images(name, 3, 32, mean, std)
     given = {"input": pixels, "token_index": torch.arange(count)}
     passes = forward(pixels)
     if small:
-        given["small_input"] = pictures(name + "/small", 2, small, mean, std)
+        given["small_input"] = images(name + "/small", 2, small, mean, std)
 
         def passes(m, taps, cast):
             second = Taps(m)
@@ -714,7 +714,7 @@ def dinov2(out, name, registers, swiglu):
                    + (", then the registers go in after CLS, without positions" if registers else "")
                    + "; LayerNorm eps 1e-6; x + lambda1 * attention, x + lambda1 * MLP; pooled = layernorm(CLS)",
         "mlp_out": "after LayerScale (layer_scale2.lambda1): exactly what is added to the residual",
-        "small": "a 24x24 picture, a grid of 3x3: the 4x4 patch positions are interpolated, bicubic, align_corners "
+        "small": "a 24x24 image, a grid of 3x3: the 4x4 patch positions are interpolated, bicubic, align_corners "
                  "false, " + ("with antialias, so a = -0.5" if registers else "without antialias, so a = -0.75")
                  + ", in float32",
         "unused": "embeddings.mask_token"}
@@ -752,7 +752,7 @@ def make_shape(out, name):
 
     layers, width, heads, patch, text_width, text_heads, embed = SHAPES[name]
     index = full_tokens(224 // patch)
-    pixels = pictures(name, 4, 224, CLIP_MEAN, CLIP_STD)
+    pixels = images(name, 4, 224, CLIP_MEAN, CLIP_STD)
     rows = token_rows(name, 77, 49408)
     text_index = [0, 1, 4, 38, 76]
     given = hf_given(pixels, rows, index, text_index)

@@ -1,6 +1,6 @@
 """Reads the tokens of a clipsteer activation store (docs/protocol.md), for trainers written in Python.
 
-They are split as `clipsteer train --store` splits them: every tenth picture is kept aside, the tokens of all others are
+They are split as `clipsteer train --store` splits them: every tenth image is kept aside, the tokens of all others are
 trained on, in a fresh shuffle each epoch.
 """
 
@@ -19,15 +19,15 @@ def _rows(shard, width, dtype):
     return torch.from_numpy(scaled["scale"][:, None] * scaled["values"].astype(np.float32))
 
 
-def pictures(store):
-    """The names of a store's pictures, in its order."""
+def images(store):
+    """The names of a store's images, in its order."""
     return [name for shard in sorted((store / "shards").glob("*.json"))
             for name in json.loads(shard.read_text(encoding="utf-8"))["images"]]
 
 
 def held_out(store):
     """The names of those that are kept aside."""
-    return pictures(store)[9::10]
+    return images(store)[9::10]
 
 
 class Tokens:

@@ -19,7 +19,7 @@ import torch
 import sae_peers
 from store_tokens import Tokens
 
-PICTURES = 1_300_000  # what VisionModelSAERunnerConfig takes a data set to hold; num_epochs scales it to the budget
+IMAGES = 1_300_000  # what VisionModelSAERunnerConfig takes a data set to hold; num_epochs scales it to the budget
 
 
 class Activations:
@@ -59,7 +59,7 @@ def main():
         activation_fn_str=args.kind, activation_fn_kwargs={"k": args.k} if args.kind == "topk" else {},
         initialization_method="encoder_transpose_decoder", l1_coefficient=args.l1, lr=args.lr,
         lr_warm_up_steps=max(1, steps // 20), train_batch_size=args.batch, use_ghost_grads=True,
-        dead_feature_window=args.dead_steps, context_size=1, num_epochs=(steps * args.batch + 0.5) / PICTURES,
+        dead_feature_window=args.dead_steps, context_size=1, num_epochs=(steps * args.batch + 0.5) / IMAGES,
         _device="cpu", seed=args.seed, log_to_wandb=False, n_checkpoints=0)
     assert config.total_training_steps == steps, config.total_training_steps
 

@@ -10,7 +10,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -74,13 +74,13 @@ public final class TowerBench {
 
   /** Median of three passes over the folder. */
   private static double files(ClipModel model, Path images, int batch) {
-    Pictures pictures =
-        new Pictures(ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(batch));
+    Images set =
+        new Images(ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(batch));
     double[] rates = new double[3];
     for (int i = 0; i < rates.length; i++) {
       long[] count = {0};
       long start = System.nanoTime();
-      pictures.forEach(
+      set.forEach(
           (ids, pixels) -> {
             model.vision().run(pixels, Hooks.NONE).embedding().toFloats();
             count[0] += ids.count();

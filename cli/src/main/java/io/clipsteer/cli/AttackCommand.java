@@ -27,11 +27,11 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Wrong words on pictures. */
+/** Wrong words on images. */
 @Command(
     name = "attack",
     description = {
-      "Writes a wrong word on each picture, in real fonts, in RTA-100's layout:"
+      "Writes a wrong word on each image, in real fonts, in RTA-100's layout:"
           + " label=<seen>_text=<written>_<number>.png.",
       "What is seen comes from class folders or a table; the word is another class, or one of"
           + " --words."
@@ -78,7 +78,7 @@ final class AttackCommand implements Callable<Integer> {
   @Option(
       names = "--labels",
       paramLabel = "TABLE",
-      description = "A .csv or .tsv of file and label for the pictures in --images.")
+      description = "A .csv or .tsv of file and label for the images in --images.")
   private @Nullable Path labels;
 
   @Option(
@@ -96,7 +96,7 @@ final class AttackCommand implements Callable<Integer> {
       defaultValue = "0.12-0.3",
       paramLabel = "LOW-HIGH",
       description = {
-        "Height of the letters, shares of the picture's shorter side (default: ${DEFAULT-VALUE})."
+        "Height of the letters, shares of the image's shorter side (default: ${DEFAULT-VALUE})."
       })
   private String letters;
 
@@ -105,7 +105,7 @@ final class AttackCommand implements Callable<Integer> {
       defaultValue = "9223372036854775807",
       hideParamSyntax = true,
       paramLabel = "N",
-      description = "Only N pictures, of labelled ones as many of each class; of a .tar the first.")
+      description = "Only N images, of labelled ones as many of each class; of a .tar the first.")
   private long limit;
 
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
@@ -133,7 +133,7 @@ final class AttackCommand implements Callable<Integer> {
     Skips.printReasons(result.skipped());
     double seconds = (System.nanoTime() - start) * 1e-9;
     Map<String, Object> json = new LinkedHashMap<>();
-    json.put("pictures", result.pictures());
+    json.put("images", result.images());
     json.put("labels", result.labels());
     json.put("words", result.words());
     json.put("fonts", fonts);
@@ -145,7 +145,7 @@ final class AttackCommand implements Callable<Integer> {
         String.format(
             Locale.ROOT,
             "%s of %s with %s in %s, %.1f s",
-            Counted.of(result.pictures(), "picture"),
+            Counted.of(result.images(), "image"),
             Counted.of(result.labels(), "class", "classes"),
             Counted.of(result.words(), "word"),
             out,
@@ -162,7 +162,7 @@ final class AttackCommand implements Callable<Integer> {
     json.put("folder", out.toString());
     String all =
         counts.entrySet().stream()
-            .map(e -> Counted.of(e.getValue(), "picture") + " in " + e.getKey())
+            .map(e -> Counted.of(e.getValue(), "image") + " in " + e.getKey())
             .collect(Collectors.joining(", "));
     common.print(json, all + " of " + out);
     return 0;

@@ -2,8 +2,8 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
-import io.clipsteer.cli.option.PictureOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.imageset.ImageSet;
@@ -15,7 +15,7 @@ import io.clipsteer.lab.answer.Classification;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.evaluate.Truth;
 import io.clipsteer.lab.run.Counted;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -32,7 +32,7 @@ import picocli.CommandLine.Option;
 /** Zero-shot classification. */
 @Command(
     name = "classify",
-    description = "Zero-shot answers for every picture, and accuracy where the truth is known.",
+    description = "Zero-shot answers for every image, and accuracy where the truth is known.",
     footer = {
       "",
       "Example: clipsteer classify --model models/clip --images photos --labels \"dog,cat\" --json"
@@ -45,7 +45,7 @@ final class ClassifyCommand implements Callable<Integer> {
 
   @Mixin private CommonOptions common;
 
-  @Mixin private PictureOptions pictures;
+  @Mixin private ImageOptions imageOptions;
 
   @ArgGroup(exclusive = false, multiplicity = "1")
   private LibraryOptions words;
@@ -72,7 +72,7 @@ final class ClassifyCommand implements Callable<Integer> {
       description = "fp32 or bf16 (default: ${DEFAULT-VALUE}).")
   private String dtype;
 
-  @Option(names = "--all", description = "Every picture's answers in the JSON.")
+  @Option(names = "--all", description = "Every image's answers in the JSON.")
   private boolean all;
 
   @Override
@@ -81,12 +81,12 @@ final class ClassifyCommand implements Callable<Integer> {
     try (ClipModel clip =
         ClipModel.load(model, CommonOptions.dtype("--dtype", dtype), common.device())) {
       TextLibrary library = words.resolve(clip, common.progress());
-      Pictures source = pictures.resolve(clip);
+      Images source = imageOptions.resolve(clip);
       Map<String, Integer> right = new HashMap<>();
       JoinReport joined = truth == null ? null : join(truth, library, source.set(), right);
       if (joined != null) Skips.print(joined);
       var result = Classification.run(clip, library, source, right, common.progress());
-      pictures.printSkipped(result.skipped());
+      imageOptions.printSkipped(result.skipped());
       if (truth != null && result.judged() == 0) {
         throw new InputException(
             truth, "labels none of the images that were read", "Raise --limit, or fill its labels");
@@ -145,7 +145,7 @@ final class ClassifyCommand implements Callable<Integer> {
   private Map<String, Object> json(Classification.Result result) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("images", result.predictions().size());
-    pictures.addSkipped(json, result.skipped());
+    imageOptions.addSkipped(json, result.skipped());
     json.put("judged", result.judged());
     json.put("top1", result.top1());
     json.put("top5", result.top5());

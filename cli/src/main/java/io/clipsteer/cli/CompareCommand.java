@@ -2,7 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.PictureOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
@@ -48,7 +48,7 @@ import picocli.CommandLine.Parameters;
 final class CompareCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
 
-  @Mixin private PictureOptions pictures;
+  @Mixin private ImageOptions images;
 
   @Parameters(index = "0", paramLabel = "RUN_A", description = "A training run.")
   private Path first;
@@ -78,7 +78,7 @@ final class CompareCommand implements Callable<Integer> {
       defaultValue = "5",
       paramLabel = "N",
       description =
-          "Pictures a feature must be active on to be correlated (default: ${DEFAULT-VALUE}).")
+          "Images a feature must be active on to be correlated (default: ${DEFAULT-VALUE}).")
   private int least;
 
   @Option(
@@ -106,7 +106,7 @@ final class CompareCommand implements Callable<Integer> {
     boolean sameRun = same(first, second);
     boolean sameModel = sameRun || sameModel(runA, runB);
     Comparison comparison =
-        pictures.isGiven()
+        images.isGiven()
             ? seen(folderA, runA, folderB, runB, sameRun, sameModel, options)
             : blind(folderA, runA, folderB, runB, sameRun, sameModel, options);
     Map<String, Object> about = new LinkedHashMap<>();
@@ -114,10 +114,10 @@ final class CompareCommand implements Callable<Integer> {
     about.put("run_b", second.toString());
     about.put("model_a", runA.model());
     about.put("model_b", runB.model());
-    if (pictures.isGiven()) about.put("source", pictures.images().toString());
+    if (images.isGiven()) about.put("source", images.images().toString());
     if (out != null) comparison.write(out, about);
     about.putAll(comparison.json());
-    pictures.printSkipped(comparison.skipped());
+    images.printSkipped(comparison.skipped());
     common.print(about, text(comparison));
     return 0;
   }
@@ -153,7 +153,7 @@ final class CompareCommand implements Callable<Integer> {
     Path checkpointA = RunOptions.checkpoint(first, runA, modelA, "--model-a");
     try (ClipModel clipA = load(checkpointA);
         RunSaes a = RunSaes.open(folderA, runA, clipA)) {
-      var seenA = new CompareRun.Seen(clipA, pictures.resolve(clipA));
+      var seenA = new CompareRun.Seen(clipA, images.resolve(clipA));
       if (sameRun) {
         return new CompareRun(a, a, true, options).run(seenA, null, common.progress());
       }
@@ -165,7 +165,7 @@ final class CompareCommand implements Callable<Integer> {
       Path checkpointB = RunOptions.checkpoint(second, runB, modelB, "--model-b");
       try (ClipModel clipB = load(checkpointB);
           RunSaes b = RunSaes.open(folderB, runB, clipB)) {
-        var seenB = new CompareRun.Seen(clipB, pictures.resolve(clipB));
+        var seenB = new CompareRun.Seen(clipB, images.resolve(clipB));
         return new CompareRun(a, b, false, options).run(seenA, seenB, common.progress());
       }
     }
@@ -215,7 +215,7 @@ final class CompareCommand implements Callable<Integer> {
     add(
         text,
         "%s: same from %s on%n%n",
-        comparison.images() == 0 ? "no pictures" : Counted.of(comparison.images(), "picture"),
+        comparison.images() == 0 ? "no images" : Counted.of(comparison.images(), "image"),
         threshold);
     for (Comparison.Pair pair : comparison.pairs()) {
       Share a = pair.overlap(true, threshold);

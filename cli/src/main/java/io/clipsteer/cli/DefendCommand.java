@@ -21,9 +21,9 @@ import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
 import io.clipsteer.lab.study.Wording;
 import io.clipsteer.lab.suppress.PrefixSettings;
-import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
+import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,8 +40,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "defend",
     description = {
-      "Writes wrong words on your pictures, finds the features by which the model reads them, takes"
-          + " these away, and tests on other pictures, fonts, places and words.",
+      "Writes wrong words on your images, finds the features by which the model reads them, takes"
+          + " these away, and tests on other images, fonts, places and words.",
       "Ship the edit with clipsteer export."
     },
     footer = {"", "Example: clipsteer defend --run runs/all --images photos --out edits/no-words"})
@@ -56,14 +56,14 @@ final class DefendCommand implements Callable<Integer> {
       required = true,
       paramLabel = "SRC",
       description = {
-        "Pictures without writing: class folders, a .tar of them, or a .csv/.tsv of file and label."
+        "Images without writing: class folders, a .tar of them, or a .csv/.tsv of file and label."
       })
   private Path images;
 
   @Option(
       names = "--labels",
       paramLabel = "TABLE",
-      description = "A .csv or .tsv of file and label for the pictures in --images.")
+      description = "A .csv or .tsv of file and label for the images in --images.")
   private @Nullable Path labels;
 
   @Option(
@@ -78,7 +78,7 @@ final class DefendCommand implements Callable<Integer> {
       defaultValue = "0.12-0.3",
       paramLabel = "LOW-HIGH",
       description = {
-        "Height of the letters, shares of the picture's shorter side (default: ${DEFAULT-VALUE})."
+        "Height of the letters, shares of the image's shorter side (default: ${DEFAULT-VALUE})."
       })
   private String letters;
 
@@ -86,13 +86,13 @@ final class DefendCommand implements Callable<Integer> {
       names = "--out",
       required = true,
       paramLabel = "EDIT",
-      description = "New folder; the attacked pictures go to its attacks folder.")
+      description = "New folder; the attacked images go to its attacks folder.")
   private Path out;
 
   @Override
   public Integer call() {
     common.apply();
-    Settings settings = how.settings(common.seed());
+    SuppressionSettings settings = how.settings(common.seed());
     how.rivals(); // Refuses a wrong word before hours of work.
     Wording wording = how.wording();
     ImageLoader.Options options = how.options();
@@ -117,7 +117,7 @@ final class DefendCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** The attacked pictures, drawn again where a start was stopped: the same ones. */
+  /** The attacked images, drawn again where a start was stopped: the same ones. */
   private StudySource source(Writing.Letters height, Progress progress) {
     Path attacks = out.resolve(SuppressOptions.ATTACKS);
     NewFolder.delete(attacks);
@@ -131,7 +131,7 @@ final class DefendCommand implements Callable<Integer> {
     }
   }
 
-  private Map<String, Object> config(Settings settings) {
+  private Map<String, Object> config(SuppressionSettings settings) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("run", runs.path().toAbsolutePath().normalize().toString());
     config.put("images", images.toString());

@@ -28,7 +28,7 @@ import tools.jackson.databind.json.JsonMapper;
 @Command(
     name = "demo",
     description = {
-      "The whole job on the demo world, whose pictures are drawn and whose CLIP comes with the"
+      "The whole job on the demo world, whose images are drawn and whose CLIP comes with the"
           + " program: SAEs on several layers, how well they reconstruct, what their features"
           + " are, how far they steer, and the three things this CLIP wrongly leans on taken away"
           + " (hair colour, background, written words). Ends with one page, OUT/report.html.",

@@ -28,25 +28,25 @@ record DemoStage(String name, List<String> words) {
       """
       model         world model --out OUT/model
       world         world evaluate --model OUT/model --count KNOWN --seed SEED
-      draw-1        world generate --set mixed --split train --count TRAINING --seed SEED --out OUT/pictures/mixed-train
-      draw-2        world generate --set mixed --split validation --count INDEXED --seed SEED --out OUT/pictures/mixed
-      draw-3        world generate --set objects --split test --count THINGS --seed SEED --out OUT/pictures/objects
-      draw-4        world generate --set portraits --split train --count GROUPS --seed SEED --out OUT/pictures/portraits-train
-      draw-5        world generate --set portraits --split validation --count CHOOSING --seed SEED --out OUT/pictures/portraits-validation
-      draw-6        world generate --set portraits --split test --count GROUPS --seed SEED --out OUT/pictures/portraits
-      draw-7        world generate --set birds --split train --count GROUPS --seed SEED --out OUT/pictures/birds-train
-      draw-8        world generate --set birds --split validation --count CHOOSING --seed SEED --out OUT/pictures/birds-validation
-      draw-9        world generate --set birds --split test --count GROUPS --seed SEED --out OUT/pictures/birds
-      draw-10       world generate --set typographic --split train --count WRITTEN --seed SEED --out OUT/pictures/typographic-train
-      draw-11       world generate --set typographic --split validation --count WRITTEN --seed SEED --out OUT/pictures/typographic-validation
-      draw-12       world generate --set typographic --split test --count ATTACKED --seed SEED --out OUT/pictures/typographic
-      train         train --model OUT/model --images OUT/pictures/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --seed SEED --out OUT/run
-      evaluate      evaluate --run OUT/run --image-batch 128 --images OUT/pictures/objects --limit KNOWN
-      index         index --run OUT/run --image-batch 128 --images OUT/pictures/mixed --labels OUT/pictures/mixed/factors.jsonl --vocabulary OUT/model/words.txt
-      steerability  steerability --run OUT/run --images OUT/pictures/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --dose DOSE --seed SEED --out OUT/steerability
-      portraits     suppress --run OUT/run --image-batch 128 --data celeba:OUT/pictures/portraits --train celeba:OUT/pictures/portraits-train --validation celeba:OUT/pictures/portraits-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/portraits
-      birds         suppress --run OUT/run --image-batch 128 --data waterbirds:OUT/pictures/birds --train waterbirds:OUT/pictures/birds-train --validation waterbirds:OUT/pictures/birds-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/birds
-      typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/pictures/typographic --train typographic:OUT/pictures/typographic-train --validation typographic:OUT/pictures/typographic-validation --clean OUT/pictures/objects --layers READ --at patches --select energy --edit cap:0.1 --max-clean-loss 0.5 --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
+      draw-1        world generate --set mixed --split train --count TRAINING --seed SEED --out OUT/images/mixed-train
+      draw-2        world generate --set mixed --split validation --count INDEXED --seed SEED --out OUT/images/mixed
+      draw-3        world generate --set objects --split test --count THINGS --seed SEED --out OUT/images/objects
+      draw-4        world generate --set portraits --split train --count GROUPS --seed SEED --out OUT/images/portraits-train
+      draw-5        world generate --set portraits --split validation --count CHOOSING --seed SEED --out OUT/images/portraits-validation
+      draw-6        world generate --set portraits --split test --count GROUPS --seed SEED --out OUT/images/portraits
+      draw-7        world generate --set birds --split train --count GROUPS --seed SEED --out OUT/images/birds-train
+      draw-8        world generate --set birds --split validation --count CHOOSING --seed SEED --out OUT/images/birds-validation
+      draw-9        world generate --set birds --split test --count GROUPS --seed SEED --out OUT/images/birds
+      draw-10       world generate --set typographic --split train --count WRITTEN --seed SEED --out OUT/images/typographic-train
+      draw-11       world generate --set typographic --split validation --count WRITTEN --seed SEED --out OUT/images/typographic-validation
+      draw-12       world generate --set typographic --split test --count ATTACKED --seed SEED --out OUT/images/typographic
+      train         train --model OUT/model --images OUT/images/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --seed SEED --out OUT/run
+      evaluate      evaluate --run OUT/run --image-batch 128 --images OUT/images/objects --limit KNOWN
+      index         index --run OUT/run --image-batch 128 --images OUT/images/mixed --labels OUT/images/mixed/factors.jsonl --vocabulary OUT/model/words.txt
+      steerability  steerability --run OUT/run --images OUT/images/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --dose DOSE --seed SEED --out OUT/steerability
+      portraits     suppress --run OUT/run --image-batch 128 --data celeba:OUT/images/portraits --train celeba:OUT/images/portraits-train --validation celeba:OUT/images/portraits-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/portraits
+      birds         suppress --run OUT/run --image-batch 128 --data waterbirds:OUT/images/birds --train waterbirds:OUT/images/birds-train --validation waterbirds:OUT/images/birds-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/birds
+      typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/images/typographic --train typographic:OUT/images/typographic-train --validation typographic:OUT/images/typographic-validation --clean OUT/images/objects --layers READ --at patches --select energy --edit cap:0.1 --max-clean-loss 0.5 --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
       report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
       """;
 
@@ -57,17 +57,17 @@ record DemoStage(String name, List<String> words) {
   /**
    * How large the demo is.
    *
-   * @param training pictures that the SAEs learn from
+   * @param training images that the SAEs learn from
    * @param tokens that they are shown
-   * @param indexed pictures that features are known by
-   * @param groups pictures of portraits, and of birds, to rank on and to report on; the four groups
+   * @param indexed images that features are known by
+   * @param groups images of portraits, and of birds, to rank on and to report on; the four groups
    *     together
    * @param choosing the same to choose on
-   * @param things pictures without writing: a quarter to rank on, a quarter to choose on, half to
+   * @param things images without writing: a quarter to rank on, a quarter to choose on, half to
    *     report on; as many again with writing
-   * @param steered pictures of steerability
+   * @param steered images of steerability
    * @param dose features of each SAE asked at several strengths
-   * @param known pictures of each set when the model is asked what it knows, and of things when the
+   * @param known images of each set when the model is asked what it knows, and of things when the
    *     SAEs are
    * @param layers with SAEs
    * @param tried of these, where suppression looks

@@ -2,8 +2,8 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
-import io.clipsteer.cli.option.PictureOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.show.EvaluationPage;
 import io.clipsteer.cli.show.EvaluationText;
@@ -18,7 +18,7 @@ import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.evaluate.SparsityRun;
 import io.clipsteer.lab.evaluate.TextSparsityRun;
 import io.clipsteer.lab.evaluate.Truth;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.train.TrainSource;
@@ -38,10 +38,10 @@ import picocli.CommandLine.Option;
 @Command(
     name = "evaluate",
     description = {
-      "How sparse a run's SAEs are on pictures, how well they give back what they read, and what"
+      "How sparse a run's SAEs are on images, how well they give back what they read, and what"
           + " zero-shot answers lose when the model goes on with what they give back.",
       "SAEs of the text tower are measured on --texts, their answers on --images beside it.",
-      "Pictures in class folders are judged; a folder's name is its class. All numbers also go to"
+      "Images in class folders are judged; a folder's name is its class. All numbers also go to"
           + " evaluation.json and a page, evaluation.html, in the run folder."
     },
     footer = {
@@ -52,7 +52,7 @@ import picocli.CommandLine.Option;
 final class EvaluateCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
 
-  @Mixin private PictureOptions pictures;
+  @Mixin private ImageOptions images;
 
   @Option(
       names = "--texts",
@@ -87,20 +87,20 @@ final class EvaluateCommand implements Callable<Integer> {
     SparsityReport report;
     try (ClipModel clip = runs.load(trained, common.device())) {
       report =
-          texts == null ? onPictures(folder, trained, clip) : onTexts(folder, trained, clip, texts);
+          texts == null ? onImages(folder, trained, clip) : onTexts(folder, trained, clip, texts);
       if (otherWeights(clip)) report = report.with(SparsityReport.OTHER_WEIGHTS);
     }
     if (trainedHere()) report = report.with(SparsityReport.TRAINED_HERE);
     report.write(folder);
     EvaluationPage.write(run, report);
-    pictures.printSkipped(report.skipped());
+    images.printSkipped(report.skipped());
     common.print(report.json(), EvaluationText.of(run, report));
     return 0;
   }
 
-  private SparsityReport onPictures(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
+  private SparsityReport onImages(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
     try (RunSaes saes = RunSaes.open(folder, trained, clip)) {
-      Pictures set = pictures.resolve(clip);
+      Images set = images.resolve(clip);
       return new SparsityRun(clip, set, saes, truth(clip, set), legacy).run(common.progress());
     }
   }
@@ -109,7 +109,7 @@ final class EvaluateCommand implements Callable<Integer> {
       RunFolder folder, RunFolder.Run trained, ClipModel clip, Path file) {
     if (legacy) {
       throw new InputException(
-          "--legacy", "has no use with --texts", "The paper's code measures pictures only");
+          "--legacy", "has no use with --texts", "The paper's code measures images only");
     }
     if (words != null && words.holdsEmbeddings()) {
       throw new InputException(
@@ -120,8 +120,8 @@ final class EvaluateCommand implements Callable<Integer> {
     var source = new TrainSource.FromTexts(clip, TrainSource.Texts.read(file));
     try (RunSaes saes = RunSaes.open(folder, trained, clip, TowerKind.TEXT)) {
       TextSparsityRun.Judge judge = null;
-      if (pictures.isGiven()) {
-        Pictures set = pictures.resolve(clip);
+      if (images.isGiven()) {
+        Images set = images.resolve(clip);
         List<String> prompts =
             words != null && words.areBare() ? List.of("{}") : LibraryOptions.prompts(templates);
         judge = new TextSparsityRun.Judge(set, truth(clip, set), prompts);
@@ -130,7 +130,7 @@ final class EvaluateCommand implements Callable<Integer> {
     }
   }
 
-  private Truth truth(ClipModel clip, Pictures set) {
+  private Truth truth(ClipModel clip, Images set) {
     Progress progress = common.progress();
     TextLibrary given =
         words == null ? null : LibraryOptions.resolve(words, templates, clip, progress);
@@ -148,14 +148,14 @@ final class EvaluateCommand implements Callable<Integer> {
     return trained != null && !trained.equals(Hashes.sha256(clip.source().weights()));
   }
 
-  /** Whether the manifest says that these very pictures, or texts, were trained on. */
+  /** Whether the manifest says that these very images, or texts, were trained on. */
   private boolean trainedHere() {
     try {
       Object own = RunManifest.read(runs.path()).config().get(texts == null ? "images" : "texts");
       return own instanceof String source
-          && Files.isSameFile(Path.of(source), texts == null ? pictures.images() : texts);
+          && Files.isSameFile(Path.of(source), texts == null ? images.images() : texts);
     } catch (InputException | InvalidPathException | IOException e) {
-      return false; // no manifest, or its pictures have gone: nothing can be said
+      return false; // no manifest, or its images have gone: nothing can be said
     }
   }
 }

@@ -34,7 +34,7 @@ import picocli.CommandLine.Option;
     description = {
       "sidecar: the edit as a small safetensors file, and beside it a PyTorch hook for transformers"
           + " and open_clip; onnx: the whole image encoder with the edit inside, in fp32, for"
-          + " pictures of the model's own size, as one ONNX file; it gives embeddings of unit"
+          + " images of the model's own size, as one ONNX file; it gives embeddings of unit"
           + " length.",
       "Only the chosen features' rows of the SAE are kept, so the edit costs next to nothing."
     },

@@ -2,8 +2,8 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.Layers;
-import io.clipsteer.cli.option.PictureOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.store.StoreFormat;
@@ -12,7 +12,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.Counted;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.train.Harvest;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -30,7 +30,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "harvest",
     description = {
-      "Stores the activations of any layers, in one pass over the pictures.",
+      "Stores the activations of any layers, in one pass over the images.",
       "Stopped at any time, it continues with --resume, and the store ends with the same bytes."
     },
     footer = {
@@ -40,7 +40,7 @@ import picocli.CommandLine.Option;
     })
 final class HarvestCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
-  @Mixin private PictureOptions pictures;
+  @Mixin private ImageOptions images;
 
   @Option(
       names = "--model",
@@ -99,20 +99,19 @@ final class HarvestCommand implements Callable<Integer> {
     try (ClipModel clip =
         ClipModel.load(model, CommonOptions.dtype("--tower-dtype", towerDtype), common.device())) {
       for (HookPoint point : points) clip.vision().check(point);
-      Pictures source = pictures.resolve(clip);
+      Images source = images.resolve(clip);
       StoreFormat format = Harvest.format(clip, source, points, selection, codec);
       forecast(format, source, clip, points);
       var result =
           Harvest.run(clip, source, points, selection, format, out, resume, common.progress());
-      pictures.printSkipped(result.skipped());
+      images.printSkipped(result.skipped());
       common.print(json(result), text(result));
     }
     return 0;
   }
 
   /** Says what will be written, and refuses to begin what the disk cannot hold. */
-  private void forecast(
-      StoreFormat format, Pictures source, ClipModel clip, List<HookPoint> points) {
+  private void forecast(StoreFormat format, Images source, ClipModel clip, List<HookPoint> points) {
     long count = source.count();
     // A folder that is there already will be refused: no forecast of what will not be.
     if (count < 0 || (Files.exists(out) && !resume)) return;
@@ -120,7 +119,7 @@ final class HarvestCommand implements Callable<Integer> {
     System.err.printf(
         Locale.ROOT,
         "%s: about %.1f MB in %s, about %s%n",
-        Counted.of(count, "picture"),
+        Counted.of(count, "image"),
         bytes * 1e-6,
         out,
         time(count * Harvest.secondsPerImage(clip, source, points)));
@@ -157,7 +156,7 @@ final class HarvestCommand implements Callable<Integer> {
     json.put("bytes", result.bytes());
     json.put("harvested_images", result.harvested());
     json.put("tokens_per_second", result.tokensPerSecond());
-    pictures.addSkipped(json, result.skipped());
+    images.addSkipped(json, result.skipped());
     json.put("store", out.toString());
     return json;
   }
@@ -167,7 +166,7 @@ final class HarvestCommand implements Callable<Integer> {
         Locale.ROOT,
         "%s: %s, %s of each hook point, %.1f MB; %.0f tokens/s",
         out,
-        Counted.of(result.images(), "picture"),
+        Counted.of(result.images(), "image"),
         Counted.of(result.tokens(), "token"),
         result.bytes() * 1e-6,
         result.tokensPerSecond());

@@ -2,7 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.PictureOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.WordList;
@@ -15,12 +15,12 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexRun;
+import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.index.Indexer;
 import io.clipsteer.lab.index.Labels;
-import io.clipsteer.lab.index.Units;
 import io.clipsteer.lab.index.Vocabulary;
 import io.clipsteer.lab.run.Counted;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import java.nio.file.Path;
@@ -39,8 +39,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "index",
     description = {
-      "Tells everything about every feature of a run in one pass over pictures: how often and how"
-          + " strongly it is active and where, its strongest pictures, how alike they are, which"
+      "Tells everything about every feature of a run in one pass over images: how often and how"
+          + " strongly it is active and where, its strongest images, how alike they are, which"
           + " labels it goes with, and words for it.",
       "The tables go to RUN/index as Parquet; ask them with clipsteer features and clipsteer"
           + " search."
@@ -67,7 +67,7 @@ final class IndexCommand implements Callable<Integer> {
 
   @Mixin private CommonOptions common;
 
-  @Mixin private PictureOptions pictures;
+  @Mixin private ImageOptions imageOptions;
 
   @Mixin private RunOptions runs;
 
@@ -99,7 +99,7 @@ final class IndexCommand implements Callable<Integer> {
       names = "--top",
       defaultValue = "16",
       paramLabel = "N",
-      description = "Pictures kept for each feature and ranking (default: ${DEFAULT-VALUE}).")
+      description = "Images kept for each feature and ranking (default: ${DEFAULT-VALUE}).")
   private int top;
 
   @Option(
@@ -111,7 +111,7 @@ final class IndexCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.apply();
-    Units kind = Units.parse(units);
+    IndexedUnits kind = IndexedUnits.parse(units);
     RunFolder folder = runs.folder();
     RunFolder.Run trained = folder.read();
     IndexFolder index = out == null ? IndexFolder.of(folder) : new IndexFolder(out);
@@ -123,7 +123,7 @@ final class IndexCommand implements Callable<Integer> {
     int vocabulary;
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
-      Pictures set = pictures.resolve(clip);
+      Images set = imageOptions.resolve(clip);
       joined = known.join(set.set());
       if (joined != null) Skips.print(joined);
       IndexRun run = new IndexRun(clip, set, saes, kind, known, top);
@@ -136,7 +136,7 @@ final class IndexCommand implements Callable<Integer> {
       }
       result = Indexer.run(run, library, index, progress);
     }
-    pictures.printSkipped(result.skipped());
+    imageOptions.printSkipped(result.skipped());
     Map<String, @Nullable Object> json = json(index, result, vocabulary);
     Skips.addTo(json, "labels_table", joined);
     common.print(json, text(index, folder, kind, result, vocabulary));
@@ -173,7 +173,7 @@ final class IndexCommand implements Callable<Integer> {
     json.put("features", result.units());
     json.put("alive", result.alive());
     json.put("images", result.images());
-    pictures.addSkipped(json, result.skipped());
+    imageOptions.addSkipped(json, result.skipped());
     json.put("labels", result.labels());
     json.put("vocabulary", vocabulary);
     json.put("seconds", result.seconds());
@@ -182,7 +182,7 @@ final class IndexCommand implements Callable<Integer> {
   }
 
   private String text(
-      IndexFolder index, RunFolder run, Units kind, Indexer.Result result, int vocabulary) {
+      IndexFolder index, RunFolder run, IndexedUnits kind, Indexer.Result result, int vocabulary) {
     Double median = result.medianMonosemanticity();
     return String.format(
         Locale.ROOT,
@@ -194,7 +194,7 @@ final class IndexCommand implements Callable<Integer> {
         """,
         Counted.of(result.units(), kind.one()),
         result.alive(),
-        Counted.of(result.images(), "picture"),
+        Counted.of(result.images(), "image"),
         Counted.of(result.labels(), "label"),
         Counted.of(vocabulary, "word"),
         result.seconds(),

@@ -10,7 +10,7 @@ import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.index.IndexFolder;
-import io.clipsteer.lab.index.Units;
+import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Files;
@@ -31,11 +31,11 @@ import picocli.CommandLine.Option;
     name = "report",
     description = {
       "Writes what is known of a run as one HTML file that loads nothing: overview, a gallery of"
-          + " features with search, a page for each feature with its strongest pictures. The run"
+          + " features with search, a page for each feature with its strongest images. The run"
           + " must be indexed; evaluate and steerability add their sections, suppress and defend"
           + " too with --edit.",
       "Of each SAE a third of the features shown are the clearest (monosemanticity), a third those"
-          + " that steer most, and the rest a random sample. Pictures are read again from where"
+          + " that steer most, and the rest a random sample. Images are read again from where"
           + " the index saw them, and kept small enough for a page of 25 MB."
     },
     footer = {
@@ -70,10 +70,10 @@ final class ReportCommand implements Callable<Integer> {
   @Option(
       names = "--images",
       paramLabel = "SRC",
-      description = "Where the pictures are now (default: where index read them).")
+      description = "Where the images are now (default: where index read them).")
   private @Nullable Path images;
 
-  @Option(names = "--no-pictures", description = "Leave the pictures out.")
+  @Option(names = "--no-images", description = "Leave the images out.")
   private boolean blind;
 
   @Option(names = "--upright", description = "As index --upright: turn by EXIF orientation.")
@@ -90,7 +90,7 @@ final class ReportCommand implements Callable<Integer> {
       names = "--exemplars",
       defaultValue = "12",
       paramLabel = "N",
-      description = "Pictures for each feature (default: ${DEFAULT-VALUE}).")
+      description = "Images for each feature (default: ${DEFAULT-VALUE}).")
   private int exemplars;
 
   @Option(
@@ -106,7 +106,7 @@ final class ReportCommand implements Callable<Integer> {
     RunFolder folder = runs.folder();
     RunFolder.Run trained = folder.read();
     IndexFolder index = indexed == null ? IndexFolder.of(folder) : new IndexFolder(indexed);
-    if (!index.has(Units.FEATURES)) {
+    if (!index.has(IndexedUnits.FEATURES)) {
       throw new InputException(
           index.path(),
           "the run is not indexed yet",
@@ -118,7 +118,7 @@ final class ReportCommand implements Callable<Integer> {
     if (blind) {
       result = report.write(out, null, common.progress());
     } else {
-      ImageSet set = Skips.open(source(index.read(Units.FEATURES).source()));
+      ImageSet set = Skips.open(source(index.read(IndexedUnits.FEATURES).source()));
       var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
       try (ClipModel clip = runs.load(trained, common.device())) {
         var source = new Report.Source(set, clip.preprocessing(), decoding);
@@ -128,7 +128,7 @@ final class ReportCommand implements Callable<Integer> {
     if (!result.missing().isEmpty()) {
       System.err.println(
           "no longer there (see --images): "
-              + Counted.of(result.missing().size(), "picture")
+              + Counted.of(result.missing().size(), "image")
               + ", the first: "
               + result.missing().getFirst());
     }
@@ -158,8 +158,8 @@ final class ReportCommand implements Callable<Integer> {
     }
     throw new InputException(
         recorded,
-        "the pictures that were indexed are no longer there",
-        "Say with --images where they are, or leave them out with --no-pictures");
+        "the images that were indexed are no longer there",
+        "Say with --images where they are, or leave them out with --no-images");
   }
 
   private Map<String, Object> json(Report.Result result) {
@@ -167,7 +167,7 @@ final class ReportCommand implements Callable<Integer> {
     json.put("file", out.toString());
     json.put("bytes", result.bytes());
     json.put("features", result.features());
-    json.put("pictures", result.pictures());
+    json.put("images", result.images());
     json.put("missing", result.missing().size());
     json.put("evaluation", result.evaluation());
     json.put("steerability", result.steerability());
@@ -183,7 +183,7 @@ final class ReportCommand implements Callable<Integer> {
             out,
             result.bytes() * 1e-6,
             Counted.of(result.features(), "feature"),
-            Counted.of(result.pictures(), "picture")));
+            Counted.of(result.images(), "image")));
     if (!result.evaluation()) {
       text.append("without reconstruction: clipsteer evaluate --run RUN --images SRC adds it\n");
     }

@@ -2,7 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.PictureOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
@@ -163,11 +163,11 @@ final class SaeCommand implements Runnable {
     }
   }
 
-  /** What an SAE's files claim, against pictures. */
+  /** What an SAE's files claim, against images. */
   @Command(
       name = "verify",
       description = {
-        "Measures L0, explained variance and cosine on pictures, compares them with what the files",
+        "Measures L0, explained variance and cosine on images, compares them with what the files",
         "claim, and where they do not fit tries the usual mistakes and names the one that explains"
             + " it. Where the files name the model's weights by their hash, that is compared, too.",
         "Exits 1 unless the figures agree and the model is the one named."
@@ -178,7 +178,7 @@ final class SaeCommand implements Runnable {
       })
   static final class Verify implements Callable<Integer> {
     @Mixin private CommonOptions common;
-    @Mixin private PictureOptions pictures;
+    @Mixin private ImageOptions images;
 
     @Parameters(paramLabel = "PATH", description = "An SAE's folder or file.")
     private Path path;
@@ -230,9 +230,9 @@ final class SaeCommand implements Runnable {
         HookPoint point = point(claims);
         TokenSelection selection = selection(claims);
         try (ClipModel clip = ClipModel.load(model, DType.F32, common.device())) {
-          SaeProof proof = new SaeProof(clip, stored, point, selection, pictures.resolve(clip));
+          SaeProof proof = new SaeProof(clip, stored, point, selection, images.resolve(clip));
           SaeProof.Result result = proof.run(common.progress());
-          pictures.printSkipped(result.skipped());
+          images.printSkipped(result.skipped());
           Boolean same = sameModel(claims, clip);
           Map<String, Object> json = json(proof, result);
           json.put("same_model", same);
@@ -329,7 +329,7 @@ final class SaeCommand implements Runnable {
       }
       json.put("tried", tried);
       json.put("notes", proof.stored().claims().notes());
-      pictures.addSkipped(json, result.skipped());
+      images.addSkipped(json, result.skipped());
       return json;
     }
 
@@ -358,7 +358,7 @@ final class SaeCommand implements Runnable {
               words(proof.stored().sae().activation()),
               Counted.of(proof.stored().sae().features(), "feature"),
               proof.point(),
-              Counted.of(result.images(), "picture"),
+              Counted.of(result.images(), "image"),
               Counted.of(result.measured().tokens(), "token")));
       text.append(line("measured", "", result.measured()));
       if (!result.claimed().isEmpty()) {
@@ -398,7 +398,7 @@ final class SaeCommand implements Runnable {
         case SUSPECTED -> "SUSPECTED, since without it less is left over: " + named;
         case UNEXPLAINED ->
             "DOES NOT AGREE, and none of the usual mistakes explains it:"
-                + " other pictures, another model, or damaged weights";
+                + " other images, another model, or damaged weights";
       };
     }
   }

@@ -12,7 +12,7 @@ import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.FeatureSearch;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.Vocabulary;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import java.nio.file.Path;
@@ -33,11 +33,11 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Features by word, picture, patches or likeness. */
+/** Features by word, image, patches or likeness. */
 @Command(
     name = "search",
     description = {
-      "Finds features of a run that clipsteer index has indexed: by a word, by a picture or some of"
+      "Finds features of a run that clipsteer index has indexed: by a word, by an image or some of"
           + " its patches, or like another feature."
     },
     footer = {
@@ -54,7 +54,7 @@ final class SearchCommand implements Callable<Integer> {
     @Option(names = "--text", paramLabel = "TEXT", description = "A word, or a few.")
     private @Nullable String text;
 
-    @Option(names = "--image", paramLabel = "FILE", description = "A picture.")
+    @Option(names = "--image", paramLabel = "FILE", description = "An image.")
     private @Nullable Path image;
 
     @Option(
@@ -122,7 +122,7 @@ final class SearchCommand implements Callable<Integer> {
       throw new InputException("--text", "is empty", "Give a word");
     }
     if (patches != null && query.image == null) {
-      throw new InputException("--patches", "has no use without --image", "Name a picture");
+      throw new InputException("--patches", "has no use without --image", "Name an image");
     }
     List<Integer> few = patches == null ? List.of() : patches(patches);
     RunFolder folder = runs.folder();
@@ -138,8 +138,8 @@ final class SearchCommand implements Callable<Integer> {
             Scope scope = Scope.open()) {
           hits =
               query.image != null
-                  ? search.byPicture(
-                      clip, saes, Pictures.one(clip, query.image), few, maxFrequency, count)
+                  ? search.byImage(
+                      clip, saes, Images.one(clip, query.image), few, maxFrequency, count)
                   : search.like(saes, sae, query.feature == null ? -1 : query.feature, count);
         }
       }

@@ -2,8 +2,8 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
-import io.clipsteer.cli.option.PictureOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.UnitOptions;
 import io.clipsteer.data.InputException;
@@ -12,12 +12,12 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.run.Counted;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.steer.Push;
 import io.clipsteer.lab.steer.Steer;
-import io.clipsteer.lab.steer.Tokens;
+import io.clipsteer.lab.steer.TokenMask;
 import io.clipsteer.lab.steer.UnitEdit;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,7 +42,7 @@ import picocli.CommandLine.Spec;
     name = "steer",
     description = {
       "Set, scale, raise or remove features inside the tower and see the zero-shot answer change,"
-          + " on one picture or many.",
+          + " on one image or many.",
       "The SAE's error is added back, so nothing else is touched. --curve asks at many strengths."
     },
     footer = {
@@ -100,7 +100,7 @@ final class SteerCommand implements Callable<Integer> {
   @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
-  @Mixin private PictureOptions pictures;
+  @Mixin private ImageOptions images;
   @Mixin private UnitOptions units;
 
   @ArgGroup(exclusive = false, multiplicity = "1")
@@ -109,10 +109,7 @@ final class SteerCommand implements Callable<Integer> {
   @ArgGroup(exclusive = true, multiplicity = "0..1")
   private @Nullable Change change;
 
-  @Option(
-      names = "--image",
-      paramLabel = "FILE",
-      description = "One picture, in place of --images.")
+  @Option(names = "--image", paramLabel = "FILE", description = "One image, in place of --images.")
   private @Nullable Path image;
 
   @Option(
@@ -160,22 +157,22 @@ final class SteerCommand implements Callable<Integer> {
       double[] strengths = curve.stream().mapToDouble(Double::doubleValue).toArray();
       Steer steer = new Steer(clip, library, edits, strengths);
       Steer.Result result = ask(steer, clip);
-      pictures.printSkipped(result.skipped());
+      images.printSkipped(result.skipped());
       common.print(json(edits, result), text(edits, result));
     }
     return 0;
   }
 
   private Steer.Result ask(Steer steer, ClipModel clip) {
-    if (image == null) return steer.all(pictures.resolve(clip), TOP, common.progress());
+    if (image == null) return steer.all(images.resolve(clip), TOP, common.progress());
     try (Scope scope = Scope.open()) {
-      return steer.one(Pictures.one(clip, image), TOP);
+      return steer.one(Images.one(clip, image), TOP);
     }
   }
 
   private void check() {
-    if (image != null && pictures.isGiven()) throw usage("Give --image or --images, not both");
-    if (image == null) pictures.images(); // says that it is missing
+    if (image != null && images.isGiven()) throw usage("Give --image or --images, not both");
+    if (image == null) images.images(); // says that it is missing
     if (image != null && Files.isDirectory(image)) {
       throw new InputException(image, "is a folder", "Name it with --images");
     }
@@ -214,7 +211,7 @@ final class SteerCommand implements Callable<Integer> {
 
   private Map<HookPoint, UnitEdit> edits(UnitOptions.Places places, RunSaes saes, ClipModel clip) {
     Push push = change != null ? change.push() : set();
-    Tokens tokens = new Tokens(at);
+    TokenMask tokens = new TokenMask(at);
     int prefix = clip.vision().config().prefixTokens();
     int patch = clip.vision().config().patch();
     var input = clip.preprocessing();
@@ -245,9 +242,9 @@ final class SteerCommand implements Callable<Integer> {
 
   private Map<String, Object> json(Map<HookPoint, UnitEdit> edits, Steer.Result result) {
     Map<String, Object> json = new LinkedHashMap<>();
-    json.put("source", image != null ? image.toString() : pictures.images().toString());
+    json.put("source", image != null ? image.toString() : images.images().toString());
     json.put("images", result.images());
-    pictures.addSkipped(json, result.skipped());
+    images.addSkipped(json, result.skipped());
     List<Map<String, Object>> changed = new ArrayList<>();
     edits.forEach(
         (point, edit) -> {
@@ -279,9 +276,7 @@ final class SteerCommand implements Callable<Integer> {
     text.append(
         String.format(
             "%s at %s, tokens: %s%n",
-            image != null
-                ? image
-                : Counted.of(result.images(), "picture") + " of " + pictures.images(),
+            image != null ? image : Counted.of(result.images(), "image") + " of " + images.images(),
             edits.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
             at));
     String done = change == null ? "set to " + set().offset() : change.words();

@@ -2,9 +2,9 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.Layers;
 import io.clipsteer.cli.option.LibraryOptions;
-import io.clipsteer.cli.option.PictureOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
@@ -13,18 +13,18 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.run.Counted;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.steer.Dose;
 import io.clipsteer.lab.steer.Findings;
 import io.clipsteer.lab.steer.LayerResult;
-import io.clipsteer.lab.steer.Settings;
 import io.clipsteer.lab.steer.SteerabilityFolder;
 import io.clipsteer.lab.steer.SteerabilityReport;
 import io.clipsteer.lab.steer.SteerabilityRun;
-import io.clipsteer.lab.steer.Tokens;
-import io.clipsteer.lab.steer.Units;
+import io.clipsteer.lab.steer.SteerabilitySettings;
+import io.clipsteer.lab.steer.SteeredUnits;
+import io.clipsteer.lab.steer.TokenMask;
 import io.clipsteer.lab.steer.VocabularyResult;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -59,7 +59,7 @@ import picocli.CommandLine.Option;
     })
 final class SteerabilityCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
-  @Mixin private PictureOptions pictures;
+  @Mixin private ImageOptions images;
 
   @ArgGroup(exclusive = false, multiplicity = "1")
   private LibraryOptions vocabulary;
@@ -111,7 +111,7 @@ final class SteerabilityCommand implements Callable<Integer> {
 
   @Option(
       names = "--screen",
-      description = "First few pictures, more only where a unit's verdict against tau is unclear.")
+      description = "First few images, more only where a unit's verdict against tau is unclear.")
   private boolean screen;
 
   @Option(
@@ -155,12 +155,12 @@ final class SteerabilityCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.apply();
-    Settings settings =
-        new Settings(
+    SteerabilitySettings settings =
+        new SteerabilitySettings(
             kinds(),
             strength,
             tau,
-            new Tokens(at),
+            new TokenMask(at),
             screen,
             sample,
             randoms,
@@ -173,7 +173,7 @@ final class SteerabilityCommand implements Callable<Integer> {
     try (ClipModel clip =
             ClipModel.load(checkpoint, io.clipsteer.data.tensor.DType.F32, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
-      Pictures set = pictures.resolve(clip);
+      Images set = images.resolve(clip);
       TextLibrary library = vocabulary.resolve(clip, common.progress());
       var known = Findings.known(IndexFolder.of(folder), library);
       var measurement = new SteerabilityRun(clip, set, saes, library, settings, known);
@@ -183,17 +183,17 @@ final class SteerabilityCommand implements Callable<Integer> {
               out, config(settings, folder, trained, clip, set, library, known.hashCode()));
       SteerabilityReport report = measurement.run(place, common.progress());
       place.finish(report);
-      pictures.printSkipped(report.skipped());
+      images.printSkipped(report.skipped());
       common.print(report.json(), text(report));
     }
     return 0;
   }
 
-  private List<Units.Kind> kinds() {
-    List<Units.Kind> kinds = new ArrayList<>();
+  private List<SteeredUnits.Kind> kinds() {
+    List<SteeredUnits.Kind> kinds = new ArrayList<>();
     for (String word : units.split(",", -1)) {
-      Units.Kind found = null;
-      for (Units.Kind kind : Units.Kind.values()) {
+      SteeredUnits.Kind found = null;
+      for (SteeredUnits.Kind kind : SteeredUnits.Kind.values()) {
         if (kind.word().equals(word.strip().toLowerCase(Locale.ROOT))) found = kind;
       }
       if (found == null) {
@@ -207,11 +207,11 @@ final class SteerabilityCommand implements Callable<Integer> {
 
   /** Everything that the numbers depend on. */
   private Map<String, Object> config(
-      Settings settings,
+      SteerabilitySettings settings,
       RunFolder folder,
       RunFolder.Run trained,
       ClipModel clip,
-      Pictures set,
+      Images set,
       TextLibrary library,
       int index) {
     Map<String, Object> config = new LinkedHashMap<>();
@@ -226,7 +226,7 @@ final class SteerabilityCommand implements Callable<Integer> {
     config.put("index", index);
     config.put("strength", settings.strength());
     config.put("tau", settings.tau());
-    config.put("units", settings.kinds().stream().map(Units.Kind::word).toList());
+    config.put("units", settings.kinds().stream().map(SteeredUnits.Kind::word).toList());
     config.put("at", settings.at().text());
     config.put("screen", settings.screen());
     config.put("sample", settings.sample());
@@ -243,7 +243,7 @@ final class SteerabilityCommand implements Callable<Integer> {
         String.format(
             Locale.ROOT,
             "%s, %s, strength %s, tau %s; tables in %s%n%n",
-            Counted.of(report.images(), "picture"),
+            Counted.of(report.images(), "image"),
             Counted.of(report.words(), "word"),
             strength,
             tau,

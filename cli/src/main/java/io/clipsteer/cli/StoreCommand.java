@@ -94,7 +94,7 @@ final class StoreCommand implements Runnable {
                 Locale.ROOT,
                 "%s: whole; %s, %s of each of %s, %s, %.1f MB",
                 path,
-                Counted.of(store.images(), "picture"),
+                Counted.of(store.images(), "image"),
                 Counted.of(store.tokens(), "token"),
                 Counted.of(points.size(), "hook point"),
                 store.format().dtype(),

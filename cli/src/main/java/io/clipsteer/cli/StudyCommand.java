@@ -22,8 +22,8 @@ import io.clipsteer.lab.cue.InjectedCue;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.Versions;
-import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.SuppressionReport;
+import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,7 +64,7 @@ final class StudyCommand implements Runnable {
   @Command(
       name = "injected-cue",
       description = {
-        "Plants a cue (a coloured square, from a patch to the whole picture) that goes with a"
+        "Plants a cue (a coloured square, from a patch to the whole image) that goes with a"
             + " label, fits a linear probe for the label on embeddings, and says how far"
             + " suppression takes the probe's reliance on the cue away, what it costs the label,"
             + " and at which layer, for each size of the cue.",
@@ -96,7 +96,7 @@ final class StudyCommand implements Runnable {
     @Option(
         names = "--images",
         paramLabel = "SRC",
-        description = "Pictures of several classes, in class folders or a table (with --run).")
+        description = "Images of several classes, in class folders or a table (with --run).")
     private @Nullable Path images;
 
     private long limit = Long.MAX_VALUE;
@@ -124,7 +124,7 @@ final class StudyCommand implements Runnable {
         split = ",",
         defaultValue = "0.125,0.25,0.5,1",
         paramLabel = "S",
-        description = "Sides of the cue, as parts of the picture's (default: ${DEFAULT-VALUE}).")
+        description = "Sides of the cue, as parts of the image's (default: ${DEFAULT-VALUE}).")
     private List<Double> sizes;
 
     @Option(
@@ -139,7 +139,7 @@ final class StudyCommand implements Runnable {
         defaultValue = "0.95",
         paramLabel = "P",
         description = {
-          "Share of the probe's training pictures whose cue agrees with the label"
+          "Share of the probe's training images whose cue agrees with the label"
               + " (default: ${DEFAULT-VALUE})."
         })
     private double correlation;
@@ -176,7 +176,7 @@ final class StudyCommand implements Runnable {
         names = "--image-batch",
         defaultValue = "32",
         paramLabel = "N",
-        description = "Pictures the tower takes at once (default: ${DEFAULT-VALUE}).")
+        description = "Images the tower takes at once (default: ${DEFAULT-VALUE}).")
     private int batch;
 
     @Option(
@@ -207,16 +207,16 @@ final class StudyCommand implements Runnable {
         throw new ParameterException(spec.commandLine(), "--repeats " + repeats + ": not 1 to 100");
       }
       List<Cue> cues = sizes.stream().distinct().map(size -> new Cue(size, strength)).toList();
-      Settings settings =
-          new Settings(
-              Settings.Select.parse(select),
-              Settings.Change.parse(edit),
+      SuppressionSettings settings =
+          new SuppressionSettings(
+              SuppressionSettings.Select.parse(select),
+              SuppressionSettings.Change.parse(edit),
               null,
               List.of(1, 2, 4, 8, 16, 32, 64),
               maxLoss,
               10,
               common.seed(),
-              Settings.Goal.INDEPENDENCE);
+              SuppressionSettings.Goal.INDEPENDENCE);
       if (batch < 1 || batch > 1 << 16) {
         throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
       }
@@ -227,7 +227,7 @@ final class StudyCommand implements Runnable {
       }
     }
 
-    private int run(List<Cue> cues, Settings settings) {
+    private int run(List<Cue> cues, SuppressionSettings settings) {
       boolean given = run != null;
       if (!given) demoRun();
       Path trained = Objects.requireNonNull(run);
@@ -288,9 +288,9 @@ final class StudyCommand implements Runnable {
         throw new InputException(
             file, "cannot be read", "Delete it, and its study is done again", e);
       }
-      Path pictures = out.resolve("pictures").resolve(name);
-      NewFolder.delete(pictures); // Of a study that was stopped.
-      SuppressionReport report = study.run(cue, pictures, seed, true, common.progress());
+      Path imageFolder = out.resolve("images").resolve(name);
+      NewFolder.delete(imageFolder); // Of a study that was stopped.
+      SuppressionReport report = study.run(cue, imageFolder, seed, true, common.progress());
       Skips.print(null, report.skipped());
       CueResult result = CueResult.of(cue, seed, report);
       AtomicFiles.writeJson(out.resolve("suppressions").resolve(name + ".json"), report.json());
@@ -321,13 +321,13 @@ final class StudyCommand implements Runnable {
       asked.put("correlation", correlation);
       asked.put("select", select);
       asked.put("edit", edit);
-      asked.put("goal", Settings.Goal.INDEPENDENCE.word());
+      asked.put("goal", SuppressionSettings.Goal.INDEPENDENCE.word());
       asked.put("max_clean_loss", maxLoss);
       asked.put("seed", common.seed());
       return asked;
     }
 
-    /** The demo's model, pictures and SAEs. */
+    /** The demo's model, images and SAEs. */
     private void demoRun() {
       Begun.folder(out, BEGUN, begun(Map.of()), resume);
       Path folder = out.resolve("demo");
@@ -340,7 +340,7 @@ final class StudyCommand implements Runnable {
         }
       }
       run = folder.resolve("run");
-      images = folder.resolve("pictures/objects");
+      images = folder.resolve("images/objects");
     }
 
     private Map<String, @Nullable Object> json(
@@ -403,7 +403,7 @@ final class StudyCommand implements Runnable {
       }
       text.append(
           "reliance: accuracy where the cue agrees with the label minus where it does not; yes, no"
-              + " cue: share of unedited pictures without it that the probe says yes to, and after:"
+              + " cue: share of unedited images without it that the probe says yes to, and after:"
               + " of all, edited\n");
       if (trend != null) {
         text.append(
@@ -416,7 +416,7 @@ final class StudyCommand implements Runnable {
                 trend.high(),
                 trend.studies()));
       }
-      return text.append("study.json and the pictures are in ").append(out).toString();
+      return text.append("study.json and the images are in ").append(out).toString();
     }
   }
 }

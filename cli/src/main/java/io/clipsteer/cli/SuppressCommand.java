@@ -17,9 +17,9 @@ import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
 import io.clipsteer.lab.study.Wording;
 import io.clipsteer.lab.suppress.PrefixSettings;
-import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
+import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,8 +40,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Finds the features by which a model leans on what it should not (hair colour, background,"
           + " written words), takes them away, and proves effect and cost.",
-      "Features are ranked on training pictures, their number and the layer are chosen on"
-          + " validation pictures, and the one edit chosen is asked once on test pictures, beside"
+      "Features are ranked on training images, their number and the layer are chosen on"
+          + " validation images, and the one edit chosen is asked once on test images, beside"
           + " neurons, random features, random directions and the projected mean difference."
     },
     footer = {
@@ -88,7 +88,7 @@ final class SuppressCommand implements Callable<Integer> {
       names = "--clean",
       paramLabel = "SRC",
       description = {
-        "Pictures in class folders on which accuracy must hold; for written words, pictures"
+        "Images in class folders on which accuracy must hold; for written words, images"
             + " without writing."
       })
   private @Nullable Path clean;
@@ -108,7 +108,7 @@ final class SuppressCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.apply();
-    Settings settings = how.settings(common.seed());
+    SuppressionSettings settings = how.settings(common.seed());
     how.rivals(); // Refuses a wrong word before hours of work.
     StudySource source = source();
     Wording wording = how.wording();
@@ -148,7 +148,7 @@ final class SuppressCommand implements Callable<Integer> {
         common.seed());
   }
 
-  private Map<String, Object> config(Settings settings) {
+  private Map<String, Object> config(SuppressionSettings settings) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("run", runs.path().toAbsolutePath().normalize().toString());
     config.put("data", data);

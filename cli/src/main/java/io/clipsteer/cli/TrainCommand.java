@@ -2,7 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.PictureOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.TrainOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.store.ActivationStore;
@@ -37,12 +37,12 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Trains SAEs from a store, or straight from pictures. */
+/** Trains SAEs from a store, or straight from images. */
 @Command(
     name = "train",
     description = {
       "Train sparse autoencoders: every --sae at every layer, all in one pass over the tokens.",
-      "Every tenth picture is kept aside; explained variance, L0 and alive features are measured"
+      "Every tenth image is kept aside; explained variance, L0 and alive features are measured"
           + " on those."
     },
     footer = {
@@ -61,7 +61,7 @@ final class TrainCommand implements Callable<Integer> {
   private static final double MISSED = 0.25;
 
   @Mixin private CommonOptions common;
-  @Mixin private PictureOptions pictures;
+  @Mixin private ImageOptions images;
   @Mixin private TrainOptions how;
   @Spec private CommandSpec spec;
 
@@ -146,7 +146,7 @@ final class TrainCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     long sources =
-        Stream.of(pictures.isGiven() ? this : null, store, texts).filter(Objects::nonNull).count();
+        Stream.of(images.isGiven() ? this : null, store, texts).filter(Objects::nonNull).count();
     if (sources != 1) {
       throw new ParameterException(
           spec.commandLine(),
@@ -166,7 +166,7 @@ final class TrainCommand implements Callable<Integer> {
       try (ClipModel clip = load()) {
         train(
             texts == null
-                ? new TrainSource.FromPictures(clip, pictures.resolve(clip))
+                ? new TrainSource.FromImages(clip, images.resolve(clip))
                 : new TrainSource.FromTexts(clip, TrainSource.Texts.read(texts)),
             config);
       }
@@ -203,7 +203,7 @@ final class TrainCommand implements Callable<Integer> {
             "MLflow did not take " + Counted.of(tracker.lost(), "value") + "; the run has all");
       }
     }
-    pictures.printSkipped(result.skipped());
+    images.printSkipped(result.skipped());
     for (Training.Trained one : result.saes()) {
       double target = one.spec().targetL0();
       double l0 = one.quality().l0();
@@ -241,7 +241,7 @@ final class TrainCommand implements Callable<Integer> {
     json.put("harvest_tokens_per_second", result.harvestTokensPerSecond());
     json.put("images", result.images());
     json.put("evaluation_images", result.evaluationImages());
-    pictures.addSkipped(json, result.skipped());
+    images.addSkipped(json, result.skipped());
     json.put("seconds", result.seconds());
     json.put("run", out.toString());
     return json;
@@ -260,7 +260,7 @@ final class TrainCommand implements Callable<Integer> {
             "%s of %s trained on %s in %.0f s; on %d kept aside:%n",
             Counted.of(result.saes().size(), "SAE"),
             Counted.of(result.saes().getFirst().features(), "feature"),
-            Counted.of(result.images(), texts == null ? "picture" : "text"),
+            Counted.of(result.images(), texts == null ? "image" : "text"),
             result.seconds(),
             result.evaluationImages()));
     text.append(

@@ -32,10 +32,10 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The demo world: its pictures, and the CLIP trained on them. */
+/** The demo world: its images, and the CLIP trained on them. */
 @Command(
     name = "world",
-    description = "The demo world: generated pictures with known truth, and its own CLIP.",
+    description = "The demo world: generated images with known truth, and its own CLIP.",
     footer = {"", "Example: clipsteer world generate --set birds --split test --out birds"},
     subcommands = {
       WorldCommand.Model.class,
@@ -48,7 +48,7 @@ final class WorldCommand implements Runnable {
   private static final int MIN_SIZE = 16;
   private static final int MAX_SIZE = 2048;
 
-  /** A sheet of 208 such pictures is 222 MB of pixels. */
+  /** A sheet of 208 such images is 222 MB of pixels. */
   private static final int MAX_ON_SHEET = 512;
 
   /** Enough for every word that captions have. */
@@ -108,11 +108,11 @@ final class WorldCommand implements Runnable {
     }
   }
 
-  /** Pictures on disk. */
+  /** Images on disk. */
   @Command(
       name = "generate",
       description = {
-        "Draws a set of pictures, with each one's factors and captions (factors.jsonl).",
+        "Draws a set of images, with each one's factors and captions (factors.jsonl).",
         "portraits have CelebA's layout, birds Waterbirds', typographic label=…_text=… names;",
         "objects are a folder a kind; mixed is what the demo CLIP learnt from.",
         "The train split of portraits and birds leans as the web does, the others are balanced."
@@ -145,7 +145,7 @@ final class WorldCommand implements Runnable {
         names = "--count",
         defaultValue = "1000",
         paramLabel = "N",
-        description = "How many pictures, up to " + MAX_COUNT + " (default: ${DEFAULT-VALUE}).")
+        description = "How many images, up to " + MAX_COUNT + " (default: ${DEFAULT-VALUE}).")
     private int count;
 
     @Option(
@@ -172,7 +172,7 @@ final class WorldCommand implements Runnable {
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("set", set.word());
       json.put("split", split.name().toLowerCase(Locale.ROOT));
-      json.put("pictures", count);
+      json.put("images", count);
       json.put("seconds", seconds);
       json.put("folder", out.toString());
       common.print(
@@ -180,7 +180,7 @@ final class WorldCommand implements Runnable {
           String.format(
               Locale.ROOT,
               "%s of %s (%s) in %s, %.1f s",
-              Counted.of(count, "picture"),
+              Counted.of(count, "image"),
               set.word(),
               json.get("split"),
               out,
@@ -257,7 +257,7 @@ final class WorldCommand implements Runnable {
   @Command(
       name = "evaluate",
       description = {
-        "Zero-shot accuracies on the world's unbiased test pictures, with 95 %% Wilson intervals:",
+        "Zero-shot accuracies on the world's unbiased test images, with 95 %% Wilson intervals:",
         "what a CLIP knows, and how far it leans on hair colour, background and written words."
       },
       footer = {"", "Example: clipsteer world evaluate --json"})
@@ -274,7 +274,7 @@ final class WorldCommand implements Runnable {
         names = "--count",
         defaultValue = "1000",
         paramLabel = "N",
-        description = "Pictures of each set and group, up to 1000000 (default: ${DEFAULT-VALUE}).")
+        description = "Images of each set and group, up to 1000000 (default: ${DEFAULT-VALUE}).")
     private int count;
 
     @Override
@@ -337,10 +337,10 @@ final class WorldCommand implements Runnable {
     return text.toString();
   }
 
-  /** A picture of pictures. */
+  /** An image of images. */
   @Command(
       name = "sheet",
-      description = "Many pictures of the world side by side, to be looked at.",
+      description = "Many images of the world side by side, to be looked at.",
       footer = {"", "Example: clipsteer world sheet --out sheet.png"})
   static final class Sheet implements Callable<Integer> {
     @Mixin private CommonOptions common;
@@ -368,11 +368,11 @@ final class WorldCommand implements Runnable {
         throw new InputException("--out " + out, "is no PNG's name", "Let it end in .png");
       }
       if (Files.exists(out)) throw new InputException(out, "is there already", "Name another");
-      int pictures = ContactSheet.write(out, common.seed(), size);
+      int images = ContactSheet.write(out, common.seed(), size);
       Map<String, Object> json = new LinkedHashMap<>();
-      json.put("picture", out.toString());
-      json.put("pictures", pictures);
-      common.print(json, Counted.of(pictures, "picture") + " side by side in " + out);
+      json.put("image", out.toString());
+      json.put("images", images);
+      common.print(json, Counted.of(images, "image") + " side by side in " + out);
       return 0;
     }
   }

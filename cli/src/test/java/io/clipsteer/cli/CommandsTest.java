@@ -43,7 +43,7 @@ public final class CommandsTest {
 
   @TempDir private static Path temp;
 
-  private static Path pictures = Path.of("");
+  private static Path images = Path.of("");
 
   public record Ran(int code, String out, String err) {
     public JsonNode json() {
@@ -103,8 +103,8 @@ public final class CommandsTest {
   }
 
   @BeforeAll
-  static void makePictures() throws IOException {
-    pictures = Files.createDirectory(temp.resolve("pictures"));
+  static void makeImages() throws IOException {
+    images = Files.createDirectory(temp.resolve("images"));
     Random random = new Random(1);
     for (int i = 0; i < 20; i++) {
       BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
@@ -112,7 +112,7 @@ public final class CommandsTest {
       for (int y = 0; y < 33; y++) {
         for (int x = 0; x < 36; x++) image.setRGB(x, y, tint ^ random.nextInt(0x404040));
       }
-      ImageIO.write(image, "png", pictures.resolve("p%02d.png".formatted(i)).toFile());
+      ImageIO.write(image, "png", images.resolve("p%02d.png".formatted(i)).toFile());
     }
   }
 
@@ -156,7 +156,7 @@ public final class CommandsTest {
 
   @Test
   void classify() throws IOException {
-    Files.writeString(pictures.resolve("broken.png"), "this is no picture");
+    Files.writeString(images.resolve("broken.png"), "this is no image");
     try {
       Ran ran =
           run(
@@ -164,7 +164,7 @@ public final class CommandsTest {
               "--model",
               CLIP,
               "--images",
-              pictures,
+              images,
               "--labels",
               "dog, cat,bird",
               "--all",
@@ -182,11 +182,11 @@ public final class CommandsTest {
       }
       assertEquals(1, sum, 1e-6);
       assertFalse(
-          run("classify", "--model", CLIP, "--images", pictures, "--labels", "a,b", "--json")
+          run("classify", "--model", CLIP, "--images", images, "--labels", "a,b", "--json")
               .json()
               .has("predictions"));
     } finally {
-      Files.delete(pictures.resolve("broken.png"));
+      Files.delete(images.resolve("broken.png"));
     }
   }
 
@@ -209,7 +209,7 @@ public final class CommandsTest {
                   "--model",
                   model,
                   "--images",
-                  pictures,
+                  images,
                   "--library",
                   library,
                   "--truth",
@@ -234,10 +234,10 @@ public final class CommandsTest {
       assertTrue(five > first, "the table tells top-1 from top-5");
     }
     Files.writeString(truth, "file\tindex\np01.png\t7\n");
-    run("classify", "--model", CLIP, "--images", pictures, "--library", library, "--truth", truth)
+    run("classify", "--model", CLIP, "--images", images, "--library", library, "--truth", truth)
         .refused("truth.tsv", "0 to 6");
     Files.writeString(truth, "file\tindex\nother.png\t1\n");
-    run("classify", "--model", CLIP, "--images", pictures, "--library", library, "--truth", truth)
+    run("classify", "--model", CLIP, "--images", images, "--library", library, "--truth", truth)
         .refused("truth.tsv", "none of its rows names an image", "p00.png");
   }
 
@@ -250,7 +250,7 @@ public final class CommandsTest {
                 "--model",
                 CLIP,
                 "--images",
-                pictures,
+                images,
                 "--layer",
                 "1",
                 "--sae",
@@ -272,10 +272,10 @@ public final class CommandsTest {
     double alive = sae.get("alive_fraction").asDouble();
     assertTrue(alive > 0 && alive <= 1, sae::toString);
     assertTrue(Files.isRegularFile(out.resolve("run.json")));
-    run("train", "--model", CLIP, "--images", pictures, "--layer", "1", "--out", out)
+    run("train", "--model", CLIP, "--images", images, "--layer", "1", "--out", out)
         .refused("not empty");
 
-    Path image = pictures.resolve("p03.png");
+    Path image = images.resolve("p03.png");
     json =
         run(
                 "steer",
@@ -323,7 +323,7 @@ public final class CommandsTest {
                 "--model",
                 CLIP,
                 "--images",
-                pictures,
+                images,
                 "--labels",
                 "dog,cat,bird",
                 "--all",
@@ -345,7 +345,7 @@ public final class CommandsTest {
                 "--run",
                 out,
                 "--images",
-                pictures,
+                images,
                 "--feature",
                 "1:5",
                 "--neuron",
@@ -364,20 +364,9 @@ public final class CommandsTest {
     assertEquals(json.get("after"), json.get("curve").get(10).get("top"));
     assertTrue(json.get("images").asInt() > 1);
 
-    run(
-            "steer",
-            "--run",
-            out,
-            "--images",
-            pictures,
-            "--feature",
-            "2:5",
-            "--set",
-            1,
-            "--labels",
-            "a")
+    run("steer", "--run", out, "--images", images, "--feature", "2:5", "--set", 1, "--labels", "a")
         .refused("no such SAE", "blocks.1");
-    run("steer", "--run", out, "--images", pictures, "--feature", "x", "--set", 1, "--labels", "a")
+    run("steer", "--run", out, "--images", images, "--feature", "x", "--set", 1, "--labels", "a")
         .refused("LAYER:NUMBER");
     Ran listing = run("steer", "--run", out, "--image", image, "--labels", "a,b");
     assertEquals(0, listing.code(), listing.err());
@@ -400,13 +389,13 @@ public final class CommandsTest {
             "--json");
     assertFalse(before.equals(spliced.json().get("spliced")), "the error is left out");
     assertEquals(spliced.json().get("spliced"), spliced.json().get("after"), "nothing else is");
-    run("steer", "--run", out, "--images", pictures, "--set", "1", "--labels", "a")
+    run("steer", "--run", out, "--images", images, "--set", "1", "--labels", "a")
         .wrongUsage("No unit");
-    run("steer", "--run", out, "--images", pictures, "--feature", "1", "--labels", "a")
+    run("steer", "--run", out, "--images", images, "--feature", "1", "--labels", "a")
         .wrongUsage("Nothing to do");
-    run("steer", "--run", out, "--images", pictures, "--random", "1:1", "--ablate", "--labels", "a")
+    run("steer", "--run", out, "--images", images, "--random", "1:1", "--ablate", "--labels", "a")
         .refused("no activation");
-    run("steer", "--run", out, "--image", pictures, "--feature", "1", "--set", 1, "--labels", "a")
+    run("steer", "--run", out, "--image", images, "--feature", "1", "--set", 1, "--labels", "a")
         .refused("is a folder", "--images");
     run("steer", "--run", out, "--image", image, "--feature", "96", "--ablate", "--labels", "a")
         .refused("feature 96", "0 to 95");
@@ -524,7 +513,7 @@ public final class CommandsTest {
       "--json"
     };
     JsonNode json = run(words).json();
-    assertEquals(12, json.get("pictures").asInt());
+    assertEquals(12, json.get("images").asInt());
     assertEquals("birds", json.get("set").asString());
     assertEquals(13, Files.readAllLines(out.resolve("metadata.csv")).size());
     assertEquals(12, Files.readAllLines(out.resolve("factors.jsonl")).size());
@@ -593,7 +582,7 @@ public final class CommandsTest {
       "--model",
       CLIP,
       "--images",
-      pictures,
+      images,
       "--layers",
       "0-1,2",
       "--dtype",
@@ -626,29 +615,20 @@ public final class CommandsTest {
               "--model",
               CLIP,
               "--images",
-              pictures,
+              images,
               "--layers=" + layers,
               "--out",
               temp.resolve("s"))
           .refused("--layers");
     }
-    run(
-            "harvest",
-            "--model",
-            CLIP,
-            "--images",
-            pictures,
-            "--layers",
-            "7",
-            "--out",
-            temp.resolve("s"))
+    run("harvest", "--model", CLIP, "--images", images, "--layers", "7", "--out", temp.resolve("s"))
         .refused("blocks.7");
     run(
             "harvest",
             "--model",
             CLIP,
             "--images",
-            pictures,
+            images,
             "--layers",
             "1",
             "--dtype",
@@ -656,7 +636,7 @@ public final class CommandsTest {
             "--out",
             temp.resolve("s"))
         .refused("--dtype fp8");
-    run("harvest", "--model", CLIP, "--images", pictures, "--layers", "1", "--out", pictures)
+    run("harvest", "--model", CLIP, "--images", images, "--layers", "1", "--out", images)
         .refused("is not empty");
     assertTrue(Files.notExists(temp.resolve("s")));
   }
@@ -760,9 +740,9 @@ public final class CommandsTest {
     run("model", "inspect", CLIP, "--wings").wrongUsage("--wings");
     run("model", "verify", CLIP).wrongUsage("--golden");
     run("model", "verify", CLIP, "--golden", CLIP, "--tolerance", "low").wrongUsage("low");
-    run("classify", "--model", CLIP, "--images", pictures).wrongUsage("--labels");
-    run("classify", "--images", pictures, "--labels", "a").wrongUsage("--model");
-    run("classify", "--model", CLIP, "--images", pictures, "--labels", "a", "--library", "b")
+    run("classify", "--model", CLIP, "--images", images).wrongUsage("--labels");
+    run("classify", "--images", images, "--labels", "a").wrongUsage("--model");
+    run("classify", "--model", CLIP, "--images", images, "--labels", "a", "--library", "b")
         .wrongUsage("--library and --labels exclude each other");
     Object[] steer = {"steer", "--run", temp, "--image", "x", "--feature", "1", "--labels", "a"};
     more(steer, "--set", "3", "--ablate").wrongUsage("--set and --ablate exclude each other");
@@ -770,10 +750,9 @@ public final class CommandsTest {
     more(steer, "--ablate", "--decode-threads", "0").wrongUsage("--decode-threads 0");
     more(steer, "--ablate", "--threads", "0").wrongUsage("--threads 0: not 1 to 4096");
     for (String labels : List.of(" , ", "a,,b", "a,")) {
-      run("classify", "--model", CLIP, "--images", pictures, "--labels", labels)
-          .wrongUsage("blank");
+      run("classify", "--model", CLIP, "--images", images, "--labels", labels).wrongUsage("blank");
     }
-    run("classify", "--model", CLIP, "--images", pictures, "--labels", "a, b,a")
+    run("classify", "--model", CLIP, "--images", images, "--labels", "a, b,a")
         .wrongUsage("\"a\" is there twice");
     run("world", "generate", "--set", "birds", "--device", "cuda", "--out", temp.resolve("g"))
         .wrongUsage("the CPU alone");
@@ -790,18 +769,18 @@ public final class CommandsTest {
   void badInputExitsWithOneLine() {
     Path out = temp.resolve("never");
     run("model", "inspect", temp.resolve("absent"), "--json").refused("absent", "does not exist");
-    run("model", "inspect", pictures).refused("config.json");
-    run("model", "verify", CLIP, "--golden", pictures).refused("golden.safetensors");
+    run("model", "inspect", images).refused("config.json");
+    run("model", "verify", CLIP, "--golden", images).refused("golden.safetensors");
     run("model", "verify", CLIP, "--golden", BLIND, "--dtype", "fp8").refused("fp8");
-    run("classify", "--model", BLIND, "--images", pictures, "--labels", "a").refused("text tower");
+    run("classify", "--model", BLIND, "--images", images, "--labels", "a").refused("text tower");
     run("classify", "--model", CLIP, "--images", temp.resolve("none"), "--labels", "a")
         .refused("none");
-    run("classify", "--model", CLIP, "--images", pictures, "--library", pictures)
+    run("classify", "--model", CLIP, "--images", images, "--library", images)
         .refused("text library");
-    run("classify", "--model", CLIP, "--images", pictures, "--labels", "a", "--image-batch", "0")
+    run("classify", "--model", CLIP, "--images", images, "--labels", "a", "--image-batch", "0")
         .refused("batch");
     String[] train = {
-      "train", "--model", CLIP, "--images", pictures.toString(), "--out", out.toString()
+      "train", "--model", CLIP, "--images", images.toString(), "--out", out.toString()
     };
     refusedTrain(train, "99", "blocks.99", "--layer", "99");
     refusedTrain(train, "-1", "--layers -1", "--layer", "-1");
@@ -843,7 +822,7 @@ public final class CommandsTest {
               "--model",
               temp.resolve("checkpoint"),
               "--images",
-              pictures,
+              images,
               "--out",
               temp.resolve("never"))
           .refused("checkpoint", "does not exist");
@@ -856,7 +835,7 @@ public final class CommandsTest {
             "--model",
             CLIP,
             "--images",
-            pictures,
+            images,
             "--batch",
             "-1",
             "--out",

@@ -30,13 +30,13 @@ final class CompareCommandTest {
 
   @TempDir private static Path temp;
 
-  private static Path pictures = Path.of("");
+  private static Path images = Path.of("");
 
   private static Path train(String name, String model, Object... more) {
     Path run = temp.resolve(name);
     List<Object> words =
         new ArrayList<>(
-            List.of("train", "--model", MODELS + model, "--images", pictures, "--sae", "topk:k=4"));
+            List.of("train", "--model", MODELS + model, "--images", images, "--sae", "topk:k=4"));
     words.addAll(List.of("--expansion", 3, "--train-tokens", 1280, "--batch", 64, "--out", run));
     words.addAll(List.of(more));
     var ran = CommandsTest.run(words.toArray());
@@ -46,8 +46,8 @@ final class CompareCommandTest {
 
   @BeforeAll
   static void train() {
-    pictures = temp.resolve("pictures");
-    WorldSet.MIXED.write(pictures, WorldSet.Split.TEST, 24, 5, 64, Progress.SILENT);
+    images = temp.resolve("images");
+    WorldSet.MIXED.write(images, WorldSet.Split.TEST, 24, 5, 64, Progress.SILENT);
     train("a", "hf-clip-quickgelu", "--layers", "1,2");
     train("b", "hf-clip-quickgelu", "--layers", "1,2", "--seed", 9);
     train("other", "hf-clip-vision-only", "--layers", "1");
@@ -95,7 +95,7 @@ final class CompareCommandTest {
     shuffle(temp.resolve("a"), temp.resolve("shuffled"));
     Path out = temp.resolve("permuted");
     JsonNode json =
-        compare("a", "shuffled", "--images", pictures, "--threshold", "0.95", "--out", out).json();
+        compare("a", "shuffled", "--images", images, "--threshold", "0.95", "--out", out).json();
     assertEquals(4, json.get("pairs").size(), "two layers, each by two methods");
     for (JsonNode pair : json.get("pairs")) {
       assertEquals(1.0, pair.get("overlap_a").get("value").asDouble(), pair::toString);
@@ -116,7 +116,7 @@ final class CompareCommandTest {
 
   @Test
   void seedsDifferAndLayersDrift() {
-    JsonNode json = compare("a", "b", "--images", pictures, "--min-images", "2").json();
+    JsonNode json = compare("a", "b", "--images", images, "--min-images", "2").json();
     assertEquals(24, json.get("images").asInt());
     assertTrue(json.get("same_model").asBoolean());
     for (JsonNode pair : json.get("pairs")) {
@@ -135,8 +135,8 @@ final class CompareCommandTest {
   }
 
   @Test
-  void acrossModelsByPicturesAlone() {
-    JsonNode json = compare("a", "other", "--images", pictures, "--min-images", "2").json();
+  void acrossModelsByImagesAlone() {
+    JsonNode json = compare("a", "other", "--images", images, "--min-images", "2").json();
     assertFalse(json.get("same_model").asBoolean());
     assertEquals(2, json.get("pairs").size(), "each SAE of A with the likest of B");
     for (JsonNode pair : json.get("pairs")) {
@@ -152,6 +152,6 @@ final class CompareCommandTest {
     compare("a", "b", "--min-images", "1").refused("--min-images 1");
     compare("a", "b", "--assign-up-to", "99999").refused("--assign-up-to 99999");
     compare("other", "other").refused("one SAE against itself");
-    compare("a", "b", "--images", pictures, "--min-images", "25").refused("--min-images");
+    compare("a", "b", "--images", images, "--min-images", "25").refused("--min-images");
   }
 }

@@ -73,7 +73,7 @@ final class DemoCommandTest {
             java.util.Locale.ROOT, "%.1f %%", 100 * json.get("birds").get("after").asDouble());
     assertTrue(line.contains(after), line + " should say " + after);
 
-    // Pictures and SAEs are at hand here: a planted cue, of which a probe must learn something.
+    // Images and SAEs are at hand here: a planted cue, of which a probe must learn something.
     Path study = temp.resolve("study");
     Object[] words = {
       "study",
@@ -81,7 +81,7 @@ final class DemoCommandTest {
       "--run",
       out.resolve("run"),
       "--images",
-      out.resolve("pictures/objects"),
+      out.resolve("images/objects"),
       "--cue-sizes",
       "0.5,1",
       "--repeats",
@@ -98,7 +98,7 @@ final class DemoCommandTest {
       assertTrue(one.get("accuracy_before").asDouble() > 0.4, one.toString());
       double fall = one.get("reliance_after").asDouble() / one.get("reliance_before").asDouble();
       assertEquals(1 - fall, one.get("reliance_fall").asDouble(), 1e-9);
-      // Which of them are asked is chosen on a handful of pictures here.
+      // Which of them are asked is chosen on a handful of images here.
       assertTrue(one.get("baselines").isObject());
     }
     CommandsTest.run(words).refused("is not empty");

@@ -88,13 +88,13 @@ final class EvaluateCommandTest {
   }
 
   @BeforeAll
-  static void trainOnPictures() throws IOException {
+  static void trainOnImages() throws IOException {
     flat = temp.resolve("flat");
     classes = temp.resolve("classes");
     Random random = new Random(1);
-    for (int i = 0; i < 20; i++) picture(flat.resolve("p%02d.png".formatted(i)), random);
+    for (int i = 0; i < 20; i++) writeImage(flat.resolve("p%02d.png".formatted(i)), random);
     for (String name : List.of("cat", "dog", "bird")) {
-      for (int i = 0; i < 4; i++) picture(classes.resolve(name + "/" + i + ".png"), random);
+      for (int i = 0; i < 4; i++) writeImage(classes.resolve(name + "/" + i + ".png"), random);
     }
     run = temp.resolve("run");
     train(run, flat);
@@ -126,7 +126,7 @@ final class EvaluateCommandTest {
     assertEquals(0, trained.code(), trained.err());
   }
 
-  private static void picture(Path file, Random random) throws IOException {
+  private static void writeImage(Path file, Random random) throws IOException {
     Files.createDirectories(file.resolveSibling(""));
     BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
     int tint = random.nextInt(0x1000000);
@@ -209,7 +209,7 @@ final class EvaluateCommandTest {
 
     evaluate("--run", mine, "--images", classes).refused("text tower", "--texts");
     evaluate("--run", run, "--texts", texts).refused("vision tower", "--images");
-    evaluate("--run", mine, "--texts", texts, "--legacy").refused("--legacy", "pictures only");
+    evaluate("--run", mine, "--texts", texts, "--legacy").refused("--legacy", "images only");
     evaluate("--run", mine, "--texts", temp.resolve("none")).refused("no such file");
     evaluate("--run", mine, "--texts", classes).refused("is a folder");
     Path odd = Files.write(temp.resolve("odd.txt"), List.of("a dog", "dog ".repeat(200)));
@@ -301,7 +301,7 @@ final class EvaluateCommandTest {
   }
 
   @Test
-  void withoutClassesAndOnTheTrainingPictures() throws IOException {
+  void withoutClassesAndOnTheTrainingImages() throws IOException {
     Path mine = copyOfRun("flat-run");
     Ran ran = evaluate("--run", mine, "--images", flat, "--legacy", "--json");
     JsonNode json = ran.json();
@@ -340,7 +340,7 @@ final class EvaluateCommandTest {
     String text = ran.out();
     for (String part :
         List.of(
-            "12 pictures",
+            "12 images",
             "blocks.1.hook_resid_post",
             "L0 ",
             "CE recovered",
@@ -356,9 +356,9 @@ final class EvaluateCommandTest {
   @Test
   void thePageIsOneWholeFile() throws Exception {
     Path mine = copyOfRun("page & <b>'\"");
-    Path odd = temp.resolve("pictures <i>& more</i>");
+    Path odd = temp.resolve("images <i>& more</i>");
     Random random = new Random(3);
-    for (String name : List.of("a&b", "c<d")) picture(odd.resolve(name + "/0.png"), random);
+    for (String name : List.of("a&b", "c<d")) writeImage(odd.resolve(name + "/0.png"), random);
     evaluate("--run", mine, "--images", odd, "--legacy", "--json").json();
     Path file = mine.resolve("evaluation.html");
     var document = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(file.toFile());
@@ -431,8 +431,8 @@ final class EvaluateCommandTest {
     evaluate("--run", half, "--images", file).refused("0.png", "Give a folder");
     evaluate("--run", half, "--images", temp.resolve("gone")).refused("gone");
     Path broken = Files.createDirectories(temp.resolve("broken"));
-    Files.writeString(broken.resolve("a.png"), "no picture");
-    evaluate("--run", half, "--images", broken).refused("broken", "no picture could be read");
+    Files.writeString(broken.resolve("a.png"), "no image");
+    evaluate("--run", half, "--images", broken).refused("broken", "no image could be read");
 
     Path other = MODELS.resolve("timm-vit");
     evaluate("--run", half, "--model", other, "--images", classes)

@@ -29,15 +29,15 @@ final class ExportCommandTest {
   static void train() {
     model = temp.resolve("model");
     DemoClip.unpack(model);
-    Path pictures = temp.resolve("pictures");
-    WorldSet.MIXED.write(pictures, WorldSet.Split.TEST, 40, 5, 64, Progress.SILENT);
+    Path images = temp.resolve("images");
+    WorldSet.MIXED.write(images, WorldSet.Split.TEST, 40, 5, 64, Progress.SILENT);
     runs = temp.resolve("run");
     run(
             "train",
             "--model",
             model,
             "--images",
-            pictures,
+            images,
             "--layer",
             "6",
             "--sae",

@@ -29,7 +29,7 @@ import tools.jackson.databind.json.JsonMapper;
 /** {@code index}, {@code features} and {@code search} as a user types them. */
 final class IndexCommandTest {
   private static final Path CLIP = Path.of("../engine/src/test/resources/models/hf-clip-quickgelu");
-  private static final int PICTURES = 30;
+  private static final int IMAGES = 30;
 
   @TempDir private static Path temp;
 
@@ -84,10 +84,10 @@ final class IndexCommandTest {
     images = temp.resolve("images");
     Random random = new Random(1);
     StringBuilder labels = new StringBuilder("file\tshade\tnote\n");
-    for (int i = 0; i < PICTURES; i++) {
+    for (int i = 0; i < IMAGES; i++) {
       String name = "p%02d.png".formatted(i);
       boolean dark = i % 3 == 0;
-      picture(images.resolve(name), random, dark);
+      writeImage(images.resolve(name), random, dark);
       if (i < 27) labels.append(name + "\t" + (dark ? "dark" : "light") + "\t\n");
     }
     Files.writeString(temp.resolve("labels.tsv"), labels);
@@ -118,9 +118,9 @@ final class IndexCommandTest {
     assertEquals(0, trained.code(), trained.err());
     assertFalse(index("--json").err().contains("replaced"));
     Ran again = index("--json");
-    assertTrue(again.err().contains("(" + PICTURES + " images) is replaced"), again.err());
+    assertTrue(again.err().contains("(" + IMAGES + " images) is replaced"), again.err());
     JsonNode json = again.json();
-    assertEquals(PICTURES, json.get("images").asInt());
+    assertEquals(IMAGES, json.get("images").asInt());
     assertEquals(2, json.get("labels").asInt());
     assertEquals(6, json.get("vocabulary").asInt());
     assertEquals(27, json.get("labels_table").get("matched").asInt());
@@ -176,7 +176,7 @@ final class IndexCommandTest {
     assertTrue(ran.out().lines().count() > 10, ran.out());
   }
 
-  private static void picture(Path file, Random random, boolean dark) throws IOException {
+  private static void writeImage(Path file, Random random, boolean dark) throws IOException {
     Files.createDirectories(file.resolveSibling(""));
     BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
     int tint = dark ? 0x101010 : 0xC0C0C0;

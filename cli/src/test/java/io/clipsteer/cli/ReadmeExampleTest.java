@@ -24,10 +24,9 @@ final class ReadmeExampleTest {
     Path source = folder.resolve("Example.java");
     Files.writeString(source, page.substring(from, page.indexOf("```", from)));
     Path model = folder.resolve("model");
-    Path pictures = folder.resolve("pictures");
+    Path images = folder.resolve("images");
     CommandsTest.run("world", "model", "--json", "--out", model).json();
-    CommandsTest.run(
-            "world", "generate", "--set", "mixed", "--count", 1, "--json", "--out", pictures)
+    CommandsTest.run("world", "generate", "--set", "mixed", "--count", 1, "--json", "--out", images)
         .json();
     Process process =
         new ProcessBuilder(
@@ -40,7 +39,7 @@ final class ReadmeExampleTest {
                     System.getProperty("java.class.path"),
                     source.toString(),
                     model.toString(),
-                    pictures.resolve("000001.png").toString()))
+                    images.resolve("000001.png").toString()))
             .redirectErrorStream(true)
             .start();
     process.getOutputStream().close();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static com.microsoft.playwright.assertions.PlaywrightAssertions.assertThat;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -37,7 +38,7 @@ import tools.jackson.databind.json.JsonMapper;
 /** {@code report} as a user types it, and its page as a browser shows it. */
 final class ReportCommandTest {
   private static final String CLIP = "../engine/src/test/resources/models/hf-clip-quickgelu";
-  private static final int PICTURES = 24;
+  private static final int IMAGES = 24;
 
   /** A word, a label and a file's name that want to be more than text. */
   private static final String EVIL = "</script><script>window.evil=1</script>";
@@ -62,9 +63,9 @@ final class ReportCommandTest {
     Files.createDirectories(images);
     Random random = new Random(1);
     StringBuilder labels = new StringBuilder("file\tshade\n");
-    for (int i = 0; i < PICTURES; i++) {
+    for (int i = 0; i < IMAGES; i++) {
       String name = i == 0 ? EVIL_FILE : "p%02d.png".formatted(i);
-      picture(images.resolve(name), random, i % 3 == 0);
+      writeImage(images.resolve(name), random, i % 3 == 0);
       if (i > 0) labels.append(name + "\t" + (i % 3 == 0 ? EVIL : "light") + "\n");
     }
     Path table = Files.writeString(temp.resolve("labels.tsv"), labels);
@@ -126,7 +127,7 @@ final class ReportCommandTest {
     }
   }
 
-  private static void picture(Path file, Random random, boolean dark) throws IOException {
+  private static void writeImage(Path file, Random random, boolean dark) throws IOException {
     BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
     int tint = dark ? 0x101010 : 0xC0C0C0;
     for (int y = 0; y < 33; y++) {
@@ -183,10 +184,10 @@ final class ReportCommandTest {
       RgbImage seen = ImageDecoder.decode(Base64.getDecoder().decode(jpeg), "thumbnail");
       String name = top.get("image").asString();
       boolean dark = name.equals(EVIL_FILE) || Integer.parseInt(name.substring(1, 3)) % 3 == 0;
-      assertEquals(dark, (seen.rgb()[0] & 255) < 100, name + " has its own picture");
+      assertEquals(dark, (seen.rgb()[0] & 255) < 100, name + " has its own image");
       assertTrue(feature.get("steer").get("s").asDouble() >= 0);
     }
-    assertEquals(data.get("thumbs").size(), json.get("pictures").asInt());
+    assertEquals(data.get("thumbs").size(), json.get("images").asInt());
     Path again = temp.resolve("again.html");
     report(again, "--exemplars", "2").json();
     byte[] expected =
@@ -209,12 +210,12 @@ final class ReportCommandTest {
   }
 
   @Test
-  void picturesMayHaveMoved() throws IOException {
+  void imagesMayHaveMoved() throws IOException {
     Path some = temp.resolve("some");
     Files.createDirectories(some);
     Files.copy(images.resolve("p01.png"), some.resolve("p01.png"));
     var ran = report(temp.resolve("moved.html"), "--images", some);
-    assertEquals(1, ran.json().get("pictures").asInt());
+    assertEquals(1, ran.json().get("images").asInt());
     assertTrue(ran.json().get("missing").asInt() > 5);
     assertTrue(ran.err().contains("--images"), ran.err());
     Path none = temp.resolve("none.html");
@@ -224,7 +225,7 @@ final class ReportCommandTest {
     report(none, "--images", other).refused("none of the", "--images");
     report(none, "--images", temp.resolve("nowhere")).refused("no such file");
     assertFalse(Files.exists(none));
-    assertEquals(0, report(none, "--no-pictures").json().get("pictures").asInt());
+    assertEquals(0, report(none, "--no-images").json().get("images").asInt());
   }
 
   @Test
@@ -306,20 +307,19 @@ final class ReportCommandTest {
       page.locator("button.def").first().click();
       assertTrue(page.locator(".pop").textContent().contains("docs/metrics.md"));
       page.keyboard().press("Escape");
-      assertEquals(0, page.locator(".pop").count());
+      assertThat(page.locator(".pop")).hasCount(0);
 
       page.locator("nav a", new Page.LocatorOptions().setHasText("Features")).click();
       Locator cards = page.locator("#gallery > a");
-      assertEquals(20, cards.count());
-      assertEquals("20 features", page.locator("#count").textContent());
+      assertThat(cards).hasCount(20);
+      assertThat(page.locator("#count")).hasText("20 features");
       fits(page, width);
       page.locator("#filter-sae").selectOption("1");
-      assertEquals(10, cards.count());
+      assertThat(cards).hasCount(10);
       page.locator("#search").fill("no such thing");
-      assertEquals(0, cards.count());
+      assertThat(cards).hasCount(0);
       page.locator("#search").fill("</script>");
-      int evil = cards.count();
-      assertTrue(evil > 0, "found by the hostile word");
+      assertThat(cards).not().hasCount(0); // Found by the hostile word.
       page.locator("#search").fill("");
       page.locator("#filter-sae").selectOption("");
       page.locator("#heat").click();
@@ -329,9 +329,9 @@ final class ReportCommandTest {
       String name = cards.first().locator(".word").textContent();
       cards.first().click();
       page.locator(".exemplars figure").first().waitFor();
-      assertEquals(name, page.locator("h1").textContent());
+      assertThat(page.locator("h1")).hasText(name);
       assertTrue(page.locator(".exemplars img").count() > 0);
-      for (String head : List.of("Strongest pictures", "Names", "Labels", "Steering", "Like it")) {
+      for (String head : List.of("Strongest images", "Names", "Labels", "Steering", "Like it")) {
         assertEquals(1, page.locator("h2", text(head)).count(), head);
       }
       fits(page, width);

@@ -69,8 +69,8 @@ final class SaeCommandsTest {
     run("sae", "convert", relu, "--out", out).wrongUsage("--to");
   }
 
-  private Path pictures() throws IOException {
-    Path folder = Files.createDirectory(temp.resolve("pictures"));
+  private Path drawImages() throws IOException {
+    Path folder = Files.createDirectory(temp.resolve("images"));
     Random random = new Random(4);
     for (int i = 0; i < 30; i++) {
       BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
@@ -86,7 +86,7 @@ final class SaeCommandsTest {
   /** Train, prove, spoil the file, have the cause named, mend it, prove again. */
   @Test
   void aMistakeIsNamedAndMended() throws IOException {
-    Path images = pictures();
+    Path images = drawImages();
     Path run = temp.resolve("run");
     run(
             "train",
@@ -161,7 +161,7 @@ final class SaeCommandsTest {
 
   @Test
   void whatCannotBeVerifiedIsRefused() throws IOException {
-    Path images = pictures();
+    Path images = drawImages();
     Object[] rest = {"--model", CLIP, "--images", images};
     Path prisma = SAES.resolve("prisma_topk");
     verify(prisma, rest).refused("blocks 0 to 2");

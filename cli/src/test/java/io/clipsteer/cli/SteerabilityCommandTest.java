@@ -21,14 +21,14 @@ final class SteerabilityCommandTest {
 
   @TempDir private static Path temp;
 
-  private static Path pictures = Path.of("");
+  private static Path images = Path.of("");
   private static Path run = Path.of("");
   private static Path words = Path.of("");
 
   @BeforeAll
   static void train() throws IOException {
-    pictures = temp.resolve("pictures");
-    WorldSet.MIXED.write(pictures, WorldSet.Split.TEST, 20, 5, 64, Progress.SILENT);
+    images = temp.resolve("images");
+    WorldSet.MIXED.write(images, WorldSet.Split.TEST, 20, 5, 64, Progress.SILENT);
     words = Files.writeString(temp.resolve("words.txt"), "cat\ndog\nbird\ncat\nred\n");
     run = temp.resolve("run");
     Object[] command = {
@@ -36,7 +36,7 @@ final class SteerabilityCommandTest {
       "--model",
       CLIP,
       "--images",
-      pictures,
+      images,
       "--layers",
       "1,2",
       "--sae",
@@ -55,7 +55,7 @@ final class SteerabilityCommandTest {
   }
 
   private static CommandsTest.Ran steerability(Path out, Object... more) {
-    Object[] first = {"steerability", "--run", run, "--images", pictures, "--out", out, "--json"};
+    Object[] first = {"steerability", "--run", run, "--images", images, "--out", out, "--json"};
     Object[] all = new Object[first.length + more.length];
     System.arraycopy(first, 0, all, 0, first.length);
     System.arraycopy(more, 0, all, first.length, more.length);
@@ -113,7 +113,7 @@ final class SteerabilityCommandTest {
                 "steerability",
                 "--features",
                 64,
-                "--pictures",
+                "--images",
                 9,
                 "--words",
                 100,

@@ -91,7 +91,7 @@ final class SuppressCommandTest {
     assertEquals(4, json.get("groups").size());
     int asked = 0;
     for (JsonNode group : json.get("groups")) asked += group.get("n").asInt();
-    assertEquals(16, asked, "half of the pictures are reported on");
+    assertEquals(16, asked, "half of the images are reported on");
     assertEquals(2, json.get("sweep").size());
     for (JsonNode baseline : json.get("baselines")) keys(baseline, "name", "wga", "p");
     JsonNode report = JsonMapper.shared().readTree(Files.readAllBytes(out.resolve("report.json")));
@@ -116,9 +116,9 @@ final class SuppressCommandTest {
     assertEquals("{\"data\":\"others\"}", Files.readString(other.resolve("begun.json")));
   }
 
-  /** Other pictures, fonts, places and words to test on than to find with. */
+  /** Other images, fonts, places and words to test on than to find with. */
   @Test
-  void defendDealsPicturesAndWordsOut() throws IOException {
+  void defendDealsImagesAndWordsOut() throws IOException {
     Path out = temp.resolve("defended");
     JsonNode json =
         CommandsTest.run(
@@ -193,7 +193,7 @@ final class SuppressCommandTest {
     Path attacked = temp.resolve("attacked");
     JsonNode made =
         CommandsTest.run("attack", "--images", things, "--out", attacked, "--json").json();
-    assertEquals(40, made.get("pictures").asInt());
+    assertEquals(40, made.get("images").asInt());
     JsonNode json =
         suppress(
                 temp.resolve("words"),
@@ -278,17 +278,16 @@ final class SuppressCommandTest {
       assertTrue(List.of("cat", "ice cream", "CD/DVD_1").contains(text), text);
       assertTrue(attack.get("writing").get("font").asInt() < Lettering.TRAINING, line);
       assertTrue(attack.get("writing").get("y").asDouble() <= 1 / 3.0, line);
-      var picture = ImageDecoder.decode(first.resolve(file));
+      var image = ImageDecoder.decode(first.resolve(file));
       var plain = ImageDecoder.decode(things.resolve(attack.get("source").asString()));
-      assertEquals(plain.width(), picture.width());
+      assertEquals(plain.width(), image.width());
       int changed = 0;
-      for (int i = 0; i < picture.rgb().length; i++) {
-        if (picture.rgb()[i] != plain.rgb()[i]) changed++;
+      for (int i = 0; i < image.rgb().length; i++) {
+        if (image.rgb()[i] != plain.rgb()[i]) changed++;
       }
-      double share = (double) changed / picture.rgb().length;
+      double share = (double) changed / image.rgb().length;
       assertTrue(share > 0.01 && share < 0.6, file + " " + share);
-      assertTrue(
-          Arrays.equals(picture.rgb(), ImageDecoder.decode(again.resolve(file)).rgb()), file);
+      assertTrue(Arrays.equals(image.rgb(), ImageDecoder.decode(again.resolve(file)).rgb()), file);
     }
     List<String> read = GroupSource.parse("--data", "typographic:" + first).all().attributes();
     assertTrue(read.contains("CD/DVD_1") && read.contains("ice cream"), read.toString());
@@ -309,7 +308,7 @@ final class SuppressCommandTest {
   @Test
   void unpacksScam() throws IOException, SQLException {
     Path parquet = temp.resolve("it's scam.parquet");
-    byte[] png = Files.readAllBytes(picture());
+    byte[] png = Files.readAllBytes(image());
     StringBuilder hex = new StringBuilder();
     for (byte b : png) hex.append(String.format("\\x%02X", b));
     String rows =
@@ -343,20 +342,20 @@ final class SuppressCommandTest {
     Path none = temp.resolve("noscam");
     CommandsTest.run("attack", "--scam", temp.resolve("odd.parquet"), "--out", none)
         .refused("'Other' is unknown");
-    CommandsTest.run("attack", "--scam", picture(), "--out", none).refused("as SCAM");
+    CommandsTest.run("attack", "--scam", image(), "--out", none).refused("as SCAM");
     CommandsTest.run("attack", "--scam", parquet, "--images", things, "--out", none)
         .wrongUsage("--scam");
     CommandsTest.run("attack", "--out", none).wrongUsage("--images");
     assertFalse(Files.exists(none));
   }
 
-  private static Path picture() throws IOException {
+  private static Path image() throws IOException {
     try (var files = Files.list(thing())) {
       return files.findFirst().orElseThrow();
     }
   }
 
-  /** One class folder, in which pictures have no label. */
+  /** One class folder, in which images have no label. */
   private static Path thing() throws IOException {
     try (var folders = Files.list(things)) {
       return folders.filter(Files::isDirectory).findFirst().orElseThrow();

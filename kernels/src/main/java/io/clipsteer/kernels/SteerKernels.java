@@ -4,18 +4,18 @@ package io.clipsteer.kernels;
 import java.lang.foreign.MemorySegment;
 
 /**
- * How much edits change softmax answers, summed over pictures: the inner loop of steerability. A
- * (unit, picture) pair costs a few operations a word and leaves nothing behind but its share of the
+ * How much edits change softmax answers, summed over images: the inner loop of steerability. A
+ * (unit, image) pair costs a few operations a word and leaves nothing behind but its share of the
  * sums. {@link #best} is what this machine runs fastest; {@link ScalarSteer} is the reference, in
  * float64. Work is split by units: the same input gives the same bytes whatever the number of
  * threads.
  */
 public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
-  /** Numbers of a (unit, picture) pair: the weights of own, common and direction. */
+  /** Numbers of a (unit, image) pair: the weights of own, common and direction. */
   int WEIGHTS = 3;
 
   /**
-   * What pictures bring. The logits of unit u and picture i are {@code w₀·own + w₁·common +
+   * What images bring. The logits of unit u and image i are {@code w₀·own + w₁·common +
    * w₂·direction_u} with the pair's three weights, up to a constant, which softmax does not see.
    *
    * @param own F32 [images,words]; or [units,images,words] when every unit has its own
@@ -24,8 +24,8 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
    * @param before F32 [images,words]: each word's probability without the edit
    * @param images at least 1
    * @param words at least 1
-   * @param groups picture i belongs to group {@code ⌊i·groups/images⌋}, up to rounding: group g
-   *     holds {@code ⌊g·images/groups⌋} to {@code ⌊(g+1)·images/groups⌋}; 1 to {@code images}
+   * @param groups image i belongs to group {@code ⌊i·groups/images⌋}, up to rounding: group g holds
+   *     {@code ⌊g·images/groups⌋} to {@code ⌊(g+1)·images/groups⌋}; 1 to {@code images}
    */
   record Answers(
       MemorySegment own,
@@ -44,7 +44,7 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
       }
     }
 
-    /** First picture of group {@code g}; of one beyond the last: the number of pictures. */
+    /** First image of group {@code g}; of one beyond the last: the number of images. */
     public int start(int g) {
       return (int) ((long) g * images / groups);
     }
@@ -70,9 +70,9 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
      *
      * @param unit which
      * @param sums of each group a row of {@code stride} numbers, of which the first [words] are
-     *     {@code Σ (P' − P)} over the group's pictures; valid during the call
+     *     {@code Σ (P' − P)} over the group's images; valid during the call
      * @param stride at least the number of words
-     * @param squares {@code Σ ‖P' − P‖²} over all pictures
+     * @param squares {@code Σ ‖P' − P‖²} over all images
      */
     void accept(int unit, float[] sums, int stride, double squares);
   }

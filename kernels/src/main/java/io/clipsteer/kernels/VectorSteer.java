@@ -25,13 +25,13 @@ final class VectorSteer implements SteerKernels {
   private static final VectorSpecies<Double> DOUBLES = DoubleVector.SPECIES_PREFERRED;
   private static final double LOG2E = 1.4426950408889634;
 
-  /** Pictures of a group worked on side by side. */
+  /** Images of a group worked on side by side. */
   private static final int TOGETHER = 12;
 
-  /** Words worked on at a time: what pictures share of them stays in the nearest cache. */
+  /** Words worked on at a time: what images share of them stays in the nearest cache. */
   private static final int STRIPE = 64 * LANES;
 
-  /** Units whose sums are held at a time: a group's pictures are then read once for all of them. */
+  /** Units whose sums are held at a time: a group's images are then read once for all of them. */
   private static final int UNITS = 16;
 
   private static final int SUMS_BYTES = 8 << 20;
@@ -83,7 +83,7 @@ final class VectorSteer implements SteerKernels {
   }
 
   /**
-   * The pictures' rows in whole vectors.
+   * The images' rows in whole vectors.
    *
    * @param minusBefore the probabilities without the edit, negative
    * @param high largest entry of each row of own
@@ -145,7 +145,7 @@ final class VectorSteer implements SteerKernels {
     return at;
   }
 
-  /** One thread's memory: a few pictures' rows of words, and the sums. */
+  /** One thread's memory: a few images' rows of words, and the sums. */
   private static final class Work {
     private final Answers answers;
     private final Rows rows;
@@ -161,7 +161,7 @@ final class VectorSteer implements SteerKernels {
     private final float[] totals = new float[TOGETHER * LANES];
     private final float[] factors = new float[TOGETHER];
 
-    /** Of each picture worked on: three weights and what is subtracted, in base 2. */
+    /** Of each image worked on: three weights and what is subtracted, in base 2. */
     private final float[] w = new float[TOGETHER * (WEIGHTS + 1)];
 
     Work(Answers answers, Rows rows, double[] weights) {
@@ -179,7 +179,7 @@ final class VectorSteer implements SteerKernels {
       squares = new double[block];
     }
 
-    /** Units that follow each other: their sums group by group, so that its pictures stay near. */
+    /** Units that follow each other: their sums group by group, so that its images stay near. */
     void units(int first, int count, MemorySegment from, Sink sink) {
       int words = answers.words();
       for (int b = 0; b < count; b++) {
@@ -195,14 +195,14 @@ final class VectorSteer implements SteerKernels {
         int end = answers.start(g + 1);
         for (int i = answers.start(g); i < end; i += TOGETHER) {
           for (int b = 0; b < count; b++) {
-            pictures(b, first + b, i, Math.min(TOGETHER, end - i), g * stride);
+            images(b, first + b, i, Math.min(TOGETHER, end - i), g * stride);
           }
         }
       }
       for (int b = 0; b < count; b++) sink.accept(first + b, sums[b], stride, squares[b]);
     }
 
-    private void pictures(int b, int u, int i, int count, int sum) {
+    private void images(int b, int u, int i, int count, int sum) {
       for (int k = 0; k < count; k++) set(k, b, u, i + k);
       squares[b] += together(directions[b], sums[b], row(u, i), i * stride, sum, count);
     }
@@ -251,7 +251,7 @@ final class VectorSteer implements SteerKernels {
       return vector(rows.own, own + at).fma(broadcast(w[k]), t);
     }
 
-    /** Pictures whose rows follow each other: exponentials, then differences. */
+    /** Images whose rows follow each other: exponentials, then differences. */
     private double together(
         float[] direction, float[] sums, int own, int before, int sum, int count) {
       Arrays.fill(totals, 0);
@@ -321,7 +321,7 @@ final class VectorSteer implements SteerKernels {
       second.intoArray(totals, (k + 1) * LANES);
     }
 
-    /** A stripe of one picture's differences goes to the sums; gives their squares. */
+    /** A stripe of one image's differences goes to the sums; gives their squares. */
     private FloatVector one(float[] sums, int k, int before, int sum, int from, int end) {
       FloatVector f = broadcast(factors[k]);
       FloatVector squares = FloatVector.zero(SPECIES);
@@ -335,7 +335,7 @@ final class VectorSteer implements SteerKernels {
       return squares;
     }
 
-    /** The same of two pictures: the sums are read and written once. */
+    /** The same of two images: the sums are read and written once. */
     private FloatVector two(float[] sums, int k, int before, int sum, int from, int end) {
       FloatVector f = broadcast(factors[k]);
       FloatVector g = broadcast(factors[k + 1]);

@@ -5,7 +5,7 @@ import java.awt.Graphics2D;
 import java.awt.geom.Path2D;
 import java.util.SplittableRandom;
 
-/** How backgrounds look. Coordinates are shares of the picture: 0 to 1, y downwards. */
+/** How backgrounds look. Coordinates are shares of the image: 0 to 1, y downwards. */
 final class BackgroundArt {
   private final Brush brush;
   private final SplittableRandom random;

@@ -2,7 +2,7 @@
 package io.clipsteer.world;
 
 /**
- * How a stream of pictures and captions leans.
+ * How a stream of images and captions leans.
  *
  * @param blondWomen share of women who are blond
  * @param blondMen share of men who are blond

@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import javax.imageio.ImageIO;
 
-/** Many pictures of the world side by side, to be looked at. */
+/** Many images of the world side by side, to be looked at. */
 public final class ContactSheet {
   private static final int COLUMNS = 16;
   private static final int GAP = 4;
@@ -21,36 +21,36 @@ public final class ContactSheet {
    * Writes a PNG: every kind of thing, every background, portraits and birds of every group, and
    * written words.
    *
-   * @param size pixels of one picture
-   * @return how many pictures it shows
+   * @param size pixels of one image
+   * @return how many images it shows
    */
   public static int write(Path file, long seed, int size) {
     Sampler sampler = new Sampler(Sampler.seedOf(seed, "sheet"), Biases.NONE);
-    List<Picture> pictures = new ArrayList<>();
-    for (int i = 0; i < 5 * COLUMNS; i++) pictures.add(sampler.plainThings(i));
+    List<DrawnImage> images = new ArrayList<>();
+    for (int i = 0; i < 5 * COLUMNS; i++) images.add(sampler.plainThings(i));
     for (int i = 0; i < 3 * COLUMNS; i++) {
       Person.Gender gender = i / COLUMNS == 1 ? Person.Gender.MAN : Person.Gender.WOMAN;
-      pictures.add(sampler.portrait(1000 + i, i % 2 == 0 ? Person.Gender.MAN : gender, i % 4 < 2));
+      images.add(sampler.portrait(1000 + i, i % 2 == 0 ? Person.Gender.MAN : gender, i % 4 < 2));
     }
     for (int i = 0; i < 2 * COLUMNS; i++) {
-      pictures.add(sampler.bird(2000 + i, i % 2 == 0, i % 4 < 2));
+      images.add(sampler.bird(2000 + i, i % 2 == 0, i % 4 < 2));
     }
     for (int i = 0; i < 3 * COLUMNS; i++) {
-      pictures.add(sampler.worded(3000 + i, i % Words.WRITTEN.size()));
+      images.add(sampler.worded(3000 + i, i % Words.WRITTEN.size()));
     }
-    BufferedImage sheet = paint(pictures, size);
+    BufferedImage sheet = paint(images, size);
     AtomicFiles.writeStream(file, out -> ImageIO.write(sheet, "png", out));
-    return pictures.size();
+    return images.size();
   }
 
-  private static BufferedImage paint(List<Picture> pictures, int size) {
-    int rows = (pictures.size() + COLUMNS - 1) / COLUMNS;
+  private static BufferedImage paint(List<DrawnImage> images, int size) {
+    int rows = (images.size() + COLUMNS - 1) / COLUMNS;
     int step = size + GAP;
     BufferedImage sheet =
         new BufferedImage(COLUMNS * step + GAP, rows * step + GAP, BufferedImage.TYPE_INT_RGB);
     Graphics2D g = sheet.createGraphics();
-    for (int i = 0; i < pictures.size(); i++) {
-      BufferedImage one = image(pictures.get(i).paint(size));
+    for (int i = 0; i < images.size(); i++) {
+      BufferedImage one = image(images.get(i).paint(size));
       g.drawImage(one, GAP + (i % COLUMNS) * step, GAP + (i / COLUMNS) * step, null);
     }
     g.dispose();
@@ -58,15 +58,15 @@ public final class ContactSheet {
   }
 
   /** As AWT and ImageIO want it. */
-  static BufferedImage image(RgbImage picture) {
+  static BufferedImage image(RgbImage drawn) {
     BufferedImage image =
-        new BufferedImage(picture.width(), picture.height(), BufferedImage.TYPE_INT_RGB);
-    byte[] rgb = picture.rgb();
-    int[] packed = new int[picture.width() * picture.height()];
+        new BufferedImage(drawn.width(), drawn.height(), BufferedImage.TYPE_INT_RGB);
+    byte[] rgb = drawn.rgb();
+    int[] packed = new int[drawn.width() * drawn.height()];
     for (int i = 0; i < packed.length; i++) {
       packed[i] = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
     }
-    image.setRGB(0, 0, picture.width(), picture.height(), packed, 0, picture.width());
+    image.setRGB(0, 0, drawn.width(), drawn.height(), packed, 0, drawn.width());
     return image;
   }
 }

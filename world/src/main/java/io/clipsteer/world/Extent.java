@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.world;
 
-/** How large an object is on the picture. */
+/** How large an object is on the image. */
 public enum Extent {
   SMALL(0.22, 0.25),
   MEDIUM(0.29, 0.34),
@@ -15,7 +15,7 @@ public enum Extent {
     this.high = high;
   }
 
-  /** Half the object's side, as a share of the picture's; {@code u} in [0,1). */
+  /** Half the object's side, as a share of the image's; {@code u} in [0,1). */
   double half(double u) {
     return low + (high - low) * u;
   }

@@ -3,11 +3,11 @@ package io.clipsteer.world;
 
 import org.jspecify.annotations.Nullable;
 
-/** Everything about a picture that a caption can name; all else follows from the picture's seed. */
+/** Everything about an image that a caption can name; all else follows from the image's seed. */
 public sealed interface Factors {
 
   /**
-   * A word written in a picture.
+   * A word written in an image.
    *
    * @param text one of {@link Words#WRITTEN}
    * @param font row of {@link Lettering#FONTS}

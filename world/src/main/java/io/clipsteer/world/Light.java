@@ -23,7 +23,7 @@ final class Light {
   }
 
   /**
-   * One picture.
+   * One image.
    *
    * @param pixels size·size numbers 0xRRGGBB
    * @return red, green, blue, red, …

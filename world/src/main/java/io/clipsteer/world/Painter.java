@@ -15,7 +15,7 @@ import java.awt.image.BufferedImage;
 import java.awt.image.DataBufferInt;
 import java.util.SplittableRandom;
 
-/** Draws a picture from its factors; what they leave open follows from a seed. */
+/** Draws an image from its factors; what they leave open follows from a seed. */
 public final class Painter {
   private static final int[] DISTRACTORS = {0x6b7a4a, 0x8a7a6a, 0x4a5a6a, 0xa89878, 0x3a4a3a};
 
@@ -150,7 +150,7 @@ public final class Painter {
   private void word(Factors.Written w) {
     Path2D outline = Lettering.outline(w.text(), w.font());
     Rectangle2D bounds = outline.getBounds2D();
-    // As large as the picture allows: letters of 64-pixel pictures are small enough.
+    // As large as the image allows: letters of 64-pixel images are small enough.
     double scale = Math.min(0.94 * between(0.9, 1) / bounds.getWidth(), between(0.34, 0.4));
     double halfWidth = bounds.getWidth() * scale / 2;
     double x = Math.clamp(w.x(), Math.min(0.5, halfWidth + 0.03), Math.max(0.5, 0.97 - halfWidth));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.world;
 
-/** Where on the picture a single object is. */
+/** Where on the image a single object is. */
 public enum Place {
   LEFT("on the left", 0.33, 0.53),
   MIDDLE("in the middle", 0.5, 0.52),
@@ -24,12 +24,12 @@ public enum Place {
     return phrase;
   }
 
-  /** Centre, as a share of the picture's width. */
+  /** Centre, as a share of the image's width. */
   double x() {
     return x;
   }
 
-  /** Centre, as a share of the picture's height, from the top. */
+  /** Centre, as a share of the image's height, from the top. */
   double y() {
     return y;
   }

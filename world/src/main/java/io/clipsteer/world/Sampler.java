@@ -6,11 +6,11 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * Endless streams of pictures. Picture i of a stream is a function of the stream's seed and i
- * alone, so that a stream can be entered anywhere.
+ * Endless streams of images. Image i of a stream is a function of the stream's seed and i alone, so
+ * that a stream can be entered anywhere.
  */
 public final class Sampler {
-  /** Share of pictures of things, then portraits; the rest are birds. */
+  /** Share of images of things, then portraits; the rest are birds. */
   private static final double THINGS = 0.76;
 
   private static final double PORTRAITS = 0.12;
@@ -27,7 +27,7 @@ public final class Sampler {
     this.biases = biases;
   }
 
-  /** A stream's seed for one purpose: no two purposes share pictures. */
+  /** A stream's seed for one purpose: no two purposes share images. */
   public static long seedOf(long seed, String purpose) {
     return new SplittableRandom(seed ^ ((long) purpose.hashCode() << 20)).nextLong();
   }
@@ -36,8 +36,8 @@ public final class Sampler {
     return new SplittableRandom(seed + index * 0x9e3779b97f4a7c15L).split();
   }
 
-  /** Any kind of picture, words in a good half of those of things. */
-  public Picture mixed(long index) {
+  /** Any kind of image, words in a good half of those of things. */
+  public DrawnImage mixed(long index) {
     SplittableRandom random = random(index);
     double u = random.nextDouble();
     Factors factors;
@@ -48,7 +48,7 @@ public final class Sampler {
     } else {
       factors = anyBird(random);
     }
-    return new Picture(factors, random.nextLong());
+    return new DrawnImage(factors, random.nextLong());
   }
 
   private Factors.Portrait anyPortrait(SplittableRandom random) {
@@ -64,53 +64,53 @@ public final class Sampler {
   }
 
   /** A portrait, leaning as the stream does. */
-  public Picture portrait(long index) {
+  public DrawnImage portrait(long index) {
     SplittableRandom random = random(index);
-    return new Picture(anyPortrait(random), random.nextLong());
+    return new DrawnImage(anyPortrait(random), random.nextLong());
   }
 
   /** A bird, leaning as the stream does. */
-  public Picture bird(long index) {
+  public DrawnImage bird(long index) {
     SplittableRandom random = random(index);
-    return new Picture(anyBird(random), random.nextLong());
+    return new DrawnImage(anyBird(random), random.nextLong());
   }
 
   /** Things without writing. */
-  public Picture plainThings(long index) {
+  public DrawnImage plainThings(long index) {
     SplittableRandom random = random(index);
-    return new Picture(things(random, any(random), false), random.nextLong());
+    return new DrawnImage(things(random, any(random), false), random.nextLong());
   }
 
   /** Things of the given kind without writing. */
-  public Picture plainThings(long index, ObjectKind kind) {
+  public DrawnImage plainThings(long index, ObjectKind kind) {
     SplittableRandom random = random(index);
-    return new Picture(things(random, kind, false), random.nextLong());
+    return new DrawnImage(things(random, kind, false), random.nextLong());
   }
 
   /** A portrait of the given group. */
-  public Picture portrait(long index, Person.Gender gender, boolean blond) {
+  public DrawnImage portrait(long index, Person.Gender gender, boolean blond) {
     SplittableRandom random = random(index);
-    return new Picture(portrait(random, gender, blond), random.nextLong());
+    return new DrawnImage(portrait(random, gender, blond), random.nextLong());
   }
 
   /** A bird of the given group. */
-  public Picture bird(long index, boolean waterbird, boolean onWater) {
+  public DrawnImage bird(long index, boolean waterbird, boolean onWater) {
     SplittableRandom random = random(index);
-    return new Picture(bird(random, waterbird, onWater), random.nextLong());
+    return new DrawnImage(bird(random, waterbird, onWater), random.nextLong());
   }
 
   /**
-   * One large enough thing with a word in the picture: another thing's name, or none.
+   * One large enough thing with a word in the image: another thing's name, or none.
    *
    * @param attacked whether the word is written
    */
-  public Picture typographic(long index, boolean attacked) {
+  public DrawnImage typographic(long index, boolean attacked) {
     SplittableRandom random = random(index);
     Factors.Things t = largeEnough(random);
     ObjectKind[] kinds = ObjectKind.values();
     int other = (t.kind().ordinal() + 1 + random.nextInt(kinds.length - 1)) % kinds.length;
     Factors.Written written = written(random, kinds[other].word(), 0, Lettering.TRAINING);
-    return new Picture(t.with(attacked ? written : null), random.nextLong());
+    return new DrawnImage(t.with(attacked ? written : null), random.nextLong());
   }
 
   /**
@@ -119,7 +119,7 @@ public final class Sampler {
    * @param heldOut the second half, in fonts that the demo CLIP has never seen; else the first, in
    *     those that it learnt to read
    */
-  public Picture typographicHalf(long index, boolean heldOut) {
+  public DrawnImage typographicHalf(long index, boolean heldOut) {
     SplittableRandom random = random(index);
     Factors.Things t = largeEnough(random);
     List<ObjectKind> half =
@@ -131,7 +131,7 @@ public final class Sampler {
         heldOut
             ? written(random, word, Lettering.TRAINING, Lettering.FONTS.size())
             : written(random, word, 0, Lettering.TRAINING);
-    return new Picture(t.with(written), random.nextLong());
+    return new DrawnImage(t.with(written), random.nextLong());
   }
 
   /** One thing, medium or large, without writing. */
@@ -150,11 +150,11 @@ public final class Sampler {
         null);
   }
 
-  /** Any of the {@link Words#WRITTEN} words on a picture of a thing. */
-  public Picture worded(long index, int word) {
+  /** Any of the {@link Words#WRITTEN} words on an image of a thing. */
+  public DrawnImage worded(long index, int word) {
     SplittableRandom random = random(index);
     Factors.Things t = things(random, any(random), false);
-    return new Picture(
+    return new DrawnImage(
         t.with(written(random, Words.WRITTEN.get(word), 0, Lettering.TRAINING)), random.nextLong());
   }
 

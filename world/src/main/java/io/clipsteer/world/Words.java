@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** The words that are written in pictures. */
+/** The words that are written in images. */
 public final class Words {
   /** Words that name no object. */
   static final List<String> SIGNS =
@@ -25,7 +25,7 @@ public final class Words {
     return List.copyOf(words);
   }
 
-  /** What kind of picture it is, in one word. */
+  /** What kind of image it is, in one word. */
   static String kindOf(Factors factors) {
     return switch (factors) {
       case Factors.Things t -> "things";

@@ -21,9 +21,9 @@ import javax.imageio.ImageIO;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Sets of pictures on disk, in the layouts of the real sets they stand for, so that one loader
- * reads both. Each folder also has {@code factors.jsonl}: a line a picture with its file, seed,
- * factors and captions.
+ * Sets of images on disk, in the layouts of the real sets they stand for, so that one loader reads
+ * both. Each folder also has {@code factors.jsonl}: a line an image with its file, seed, factors
+ * and captions.
  */
 public enum WorldSet {
   /** Things without writing, a folder a kind. */
@@ -37,7 +37,7 @@ public enum WorldSet {
   /** All of these in the proportions that the demo CLIP learns from, in one folder. */
   MIXED;
 
-  /** A part of a set, with pictures of its own. */
+  /** A part of a set, with images of its own. */
   public enum Split {
     /** Leans as the web does. */
     TRAIN,
@@ -53,8 +53,8 @@ public enum WorldSet {
 
   private static final int CAPTIONS = 5;
 
-  /** One picture and where it goes. */
-  private record Item(Picture picture, String file) {}
+  /** One image and where it goes. */
+  private record Item(DrawnImage drawn, String file) {}
 
   /** As the command line says it. */
   public String word() {
@@ -64,7 +64,7 @@ public enum WorldSet {
   /**
    * Writes a set, whole or not at all.
    *
-   * @param count pictures
+   * @param count images
    * @param size pixels on a side
    * @param out absent or empty
    */
@@ -91,11 +91,11 @@ public enum WorldSet {
         items.stream().map(i -> folder.resolve(i.file()).getParent()).distinct().toList()) {
       Files.createDirectories(own);
     }
-    try (var task = progress.start("drawing", items.size(), "pictures")) {
+    try (var task = progress.start("drawing", items.size(), "images")) {
       items.parallelStream()
           .forEach(
               item -> {
-                write(folder.resolve(item.file()), item.picture(), size);
+                write(folder.resolve(item.file()), item.drawn(), size);
                 synchronized (task) {
                   task.advance(1, 0);
                 }
@@ -103,9 +103,9 @@ public enum WorldSet {
     }
   }
 
-  private static void write(Path file, Picture picture, int size) {
+  private static void write(Path file, DrawnImage drawn, int size) {
     try {
-      BufferedImage image = ContactSheet.image(picture.paint(size));
+      BufferedImage image = ContactSheet.image(drawn.paint(size));
       ByteArrayOutputStream bytes = new ByteArrayOutputStream(3 * size * size);
       ImageIO.write(image, "png", bytes);
       Files.write(file, bytes.toByteArray());
@@ -119,10 +119,10 @@ public enum WorldSet {
     for (Item item : items) {
       Map<String, Object> line = new LinkedHashMap<>();
       line.put("file", item.file());
-      line.put("kind", Words.kindOf(item.picture().factors()));
-      line.put("seed", item.picture().seed());
-      line.put("factors", item.picture().factors());
-      line.put("captions", item.picture().captions(CAPTIONS, split.biases()));
+      line.put("kind", Words.kindOf(item.drawn().factors()));
+      line.put("seed", item.drawn().seed());
+      line.put("factors", item.drawn().factors());
+      line.put("captions", item.drawn().captions(CAPTIONS, split.biases()));
       text.append(JsonMapper.shared().writeValueAsString(line)).append('\n');
     }
     return text.toString();
@@ -143,31 +143,31 @@ public enum WorldSet {
     return switch (this) {
       case OBJECTS -> {
         ObjectKind[] kinds = ObjectKind.values();
-        Picture picture =
+        DrawnImage drawn =
             split == Split.TRAIN
                 ? sampler.plainThings(i)
                 : sampler.plainThings(i, kinds[i % kinds.length]);
-        String kind = ((Factors.Things) picture.factors()).kind().word();
-        yield new Item(picture, kind + "/" + number + ".png");
+        String kind = ((Factors.Things) drawn.factors()).kind().word();
+        yield new Item(drawn, kind + "/" + number + ".png");
       }
       case PORTRAITS -> {
-        Picture picture =
+        DrawnImage drawn =
             split == Split.TRAIN
                 ? sampler.portrait(i)
                 : sampler.portrait(i, Person.Gender.values()[i / 2 % 2], i % 2 == 1);
-        yield new Item(picture, "img_align_celeba/" + number + ".png");
+        yield new Item(drawn, "img_align_celeba/" + number + ".png");
       }
       case BIRDS -> {
-        Picture picture =
+        DrawnImage drawn =
             split == Split.TRAIN ? sampler.bird(i) : sampler.bird(i, i / 2 % 2 == 1, i % 2 == 1);
-        yield new Item(picture, ((Factors.Bird) picture.factors()).word() + "/" + number + ".png");
+        yield new Item(drawn, ((Factors.Bird) drawn.factors()).word() + "/" + number + ".png");
       }
       case TYPOGRAPHIC -> {
-        Picture picture = sampler.typographicHalf(i, split == Split.TEST);
-        Factors.Things things = (Factors.Things) picture.factors();
+        DrawnImage drawn = sampler.typographicHalf(i, split == Split.TEST);
+        Factors.Things things = (Factors.Things) drawn.factors();
         String text = things.written() == null ? "" : things.written().text();
         yield new Item(
-            picture, "label=" + things.kind().word() + "_text=" + text + "_" + number + ".png");
+            drawn, "label=" + things.kind().word() + "_text=" + text + "_" + number + ".png");
       }
       case MIXED -> new Item(sampler.mixed(i), number + ".png");
     };
@@ -188,7 +188,7 @@ public enum WorldSet {
                     + " Wearing_Hat\n");
     StringBuilder partition = new StringBuilder();
     for (Item item : items) {
-      Factors.Portrait p = (Factors.Portrait) item.picture().factors();
+      Factors.Portrait p = (Factors.Portrait) item.drawn().factors();
       String name = item.file().substring(item.file().indexOf('/') + 1);
       attributes.append(name);
       for (boolean holds :
@@ -214,7 +214,7 @@ public enum WorldSet {
   private static void waterbirds(Path folder, List<Item> items, Split split) {
     StringBuilder text = new StringBuilder("img_id,img_filename,y,split,place,place_filename\n");
     for (int i = 0; i < items.size(); i++) {
-      Factors.Bird bird = (Factors.Bird) items.get(i).picture().factors();
+      Factors.Bird bird = (Factors.Bird) items.get(i).drawn().factors();
       text.append(
           String.format(
               Locale.ROOT,

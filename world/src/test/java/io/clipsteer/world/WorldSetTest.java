@@ -126,7 +126,7 @@ final class WorldSetTest {
             f.get("waterbird").asBoolean(),
             Colour.valueOf(f.get("colour").asString()),
             Background.valueOf(f.get("background").asString()));
-    assertArrayEquals(new Picture(bird, line.get("seed").asLong()).paint(64).rgb(), read.rgb());
+    assertArrayEquals(new DrawnImage(bird, line.get("seed").asLong()).paint(64).rgb(), read.rgb());
   }
 
   @Test

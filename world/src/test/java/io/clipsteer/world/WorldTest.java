@@ -18,7 +18,7 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** Pictures, their factors and their captions. */
+/** Images, their factors and their captions. */
 final class WorldTest {
   private static final Sampler WEB = new Sampler(7, Biases.WEB);
   private static final Sampler FAIR = new Sampler(7, Biases.NONE);
@@ -49,7 +49,7 @@ final class WorldTest {
 
   @Test
   void aStreamCanBeEnteredAnywhere() {
-    Picture late = WEB.mixed(123_456_789_012L);
+    DrawnImage late = WEB.mixed(123_456_789_012L);
     assertEquals(late, new Sampler(7, Biases.WEB).mixed(123_456_789_012L));
     assertNotEquals(late.seed(), new Sampler(8, Biases.WEB).mixed(123_456_789_012L).seed());
     Set<Long> seeds = new HashSet<>();
@@ -104,7 +104,7 @@ final class WorldTest {
     assertTrue(changed > 60, changed + " pixels between " + a + " and " + b);
   }
 
-  /** Colours of the object's middle are near the named colour, by median over many pictures. */
+  /** Colours of the object's middle are near the named colour, by median over many images. */
   @Test
   void coloursAreTheNamedOnes() {
     for (Colour colour : Colour.values()) {
@@ -121,9 +121,9 @@ final class WorldTest {
               null);
       int near = 0;
       for (int seed = 0; seed < 60; seed++) {
-        RgbImage picture = Painter.paint(ball, seed, 64);
+        RgbImage image = Painter.paint(ball, seed, 64);
         int at = 3 * (40 * 64 + 40);
-        if (nearest(picture.rgb(), at) == colour) near++;
+        if (nearest(image.rgb(), at) == colour) near++;
       }
       assertTrue(near > 36, colour + ": " + near + " of 60");
     }
@@ -182,14 +182,14 @@ final class WorldTest {
     int named = 0;
     int n = 0;
     for (int i = 0; i < 3000; i++) {
-      Picture picture = FAIR.typographic(i, true);
-      Factors.Things t = (Factors.Things) picture.factors();
+      DrawnImage image = FAIR.typographic(i, true);
+      Factors.Things t = (Factors.Things) image.factors();
       if (t.written() == null) throw new AssertionError("no word");
       String word = t.written().text();
       assertNotEquals(t.kind().word(), word);
       n++;
-      if (namesAsThing(picture.captions(1, Biases.WEB).getFirst(), word)) named++;
-      String fair = picture.captions(1, Biases.NONE).getFirst();
+      if (namesAsThing(image.captions(1, Biases.WEB).getFirst(), word)) named++;
+      String fair = image.captions(1, Biases.NONE).getFirst();
       assertFalse(namesAsThing(fair, word), fair + " for " + t);
     }
     assertEquals(Biases.WEB.wordNamed(), (double) named / n, 0.04);
@@ -203,13 +203,13 @@ final class WorldTest {
   void captionsTellTheTruth() {
     Set<String> distinct = new HashSet<>();
     for (int i = 0; i < 5000; i++) {
-      Picture picture = FAIR.mixed(i);
-      for (String caption : picture.captions(3, Biases.NONE)) {
+      DrawnImage image = FAIR.mixed(i);
+      for (String caption : image.captions(3, Biases.NONE)) {
         distinct.add(caption);
         assertTrue(caption.matches("[a-z]+( [a-z]+)*"), "\"" + caption + "\"");
         for (Colour colour : Colour.values()) {
           if (List.of(caption.split(" ")).contains(colour.word())) {
-            assertTrue(mayName(picture.factors(), colour), caption + " for " + picture);
+            assertTrue(mayName(image.factors(), colour), caption + " for " + image);
           }
         }
       }
@@ -251,7 +251,7 @@ final class WorldTest {
   }
 
   @Test
-  void splitsShareNoPicture() {
+  void splitsShareNoImage() {
     Set<Long> seen = new HashSet<>();
     for (WorldSet.Split split : WorldSet.Split.values()) {
       Sampler sampler = new Sampler(Sampler.seedOf(1, "birds " + split), Biases.NONE);

@@ -165,7 +165,7 @@ public final class BenchCommand implements Runnable {
       name = "index",
       description = {
         "Times an index of made-up tokens and counts its memory: encoding, sums, strongest"
-            + " pictures, associations with 10 labels, tables; not the tower, not the names."
+            + " images, associations with 10 labels, tables; not the tower, not the names."
       },
       footer = {"", "Example: clipsteer bench index --json"})
   static final class Index implements Callable<Integer> {

@@ -36,7 +36,7 @@ final class BenchEditCommand implements Callable<Integer> {
   @Option(
       names = "--image-batch",
       defaultValue = "16",
-      description = "Pictures a pass (default: ${DEFAULT-VALUE}).")
+      description = "Images a pass (default: ${DEFAULT-VALUE}).")
   private int images;
 
   @Option(
@@ -77,7 +77,7 @@ final class BenchEditCommand implements Callable<Integer> {
                 + " edit adds %+.1f %% (median of %s; 95 %% interval %+.1f to %+.1f, rounds from"
                 + " %+.1f to %+.1f)%n%s%nembeddings of the two edits differ by %.1e at most; the"
                 + " edit moves them by %.1e",
-            Counted.of(images, "picture"),
+            Counted.of(images, "image"),
             result.towerSeconds(),
             chosen,
             Counted.of(features, "feature"),

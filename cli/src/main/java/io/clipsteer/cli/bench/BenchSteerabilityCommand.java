@@ -31,10 +31,10 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
   private int features;
 
   @Option(
-      names = "--pictures",
+      names = "--images",
       defaultValue = "192",
-      description = "Pictures (default: ${DEFAULT-VALUE}).")
-  private int pictures;
+      description = "Images (default: ${DEFAULT-VALUE}).")
+  private int images;
 
   @Option(
       names = "--words",
@@ -57,30 +57,30 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
   @Option(
       names = "--tokens",
       defaultValue = "50",
-      description = "Tokens of a picture, for the plain way (default: ${DEFAULT-VALUE}).")
+      description = "Tokens of an image, for the plain way (default: ${DEFAULT-VALUE}).")
   private int tokens;
 
   @Override
   public Integer call() {
     common.applyOnCpu();
     within("--features", features, 32, 1 << 20);
-    within("--pictures", pictures, 1, 1 << 14);
+    within("--images", images, 1, 1 << 14);
     within("--words", words, 2, 1 << 17);
     within("--width", width, 2, 1 << 14);
     within("--embedding", embedding, 2, 1 << 14);
     within("--tokens", tokens, 1, 1 << 12);
     if ((long) features * width > 1L << 28
-        || (long) pictures * words > 1L << 26
+        || (long) images * words > 1L << 26
         || (long) words * embedding > 1L << 26
-        || (long) pictures * tokens * width > 1L << 28) {
+        || (long) images * tokens * width > 1L << 28) {
       throw new InputException(
           "--features " + features, "with these sizes is too large", "Time less at once");
     }
-    var shape = new SteerabilityBench.Shape(features, pictures, words, width, embedding, tokens);
+    var shape = new SteerabilityBench.Shape(features, images, words, width, embedding, tokens);
     var result = SteerabilityBench.run(shape, common.seed(), common.progress());
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("features", features);
-    json.put("images", pictures);
+    json.put("images", images);
     json.put("words", words);
     json.put("width", width);
     json.put("embedding", embedding);
@@ -102,7 +102,7 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
                 + " from %s%n"
                 + "largest difference of a probability %.1e; of S from float64 %.1e%n",
             Counted.of(features, "feature"),
-            Counted.of(pictures, "picture"),
+            Counted.of(images, "image"),
             Counted.of(words, "word"),
             result.seconds(),
             result.peakBytes() / 1e9,

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
-/** The words that a picture is compared with. */
+/** The words that an image is compared with. */
 public final class LibraryOptions {
   /** One of four ways to name them. */
   public static final class Words {

@@ -16,9 +16,9 @@ import io.clipsteer.lab.run.Versions;
 import io.clipsteer.lab.study.Wording;
 import io.clipsteer.lab.suppress.EditFolder;
 import io.clipsteer.lab.suppress.PrefixSettings;
-import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
+import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -33,7 +33,7 @@ public final class SuppressOptions {
   private static final String BEGUN = "begun.json";
   private static final String ASKED = "asked";
 
-  /** Pictures that {@code defend} draws for itself. */
+  /** Images that {@code defend} draws for itself. */
   public static final String ATTACKS = "attacks";
 
   @Option(
@@ -115,7 +115,7 @@ public final class SuppressOptions {
       defaultValue = "1000",
       paramLabel = "N",
       description = {
-        "Training and validation pictures of each group, at most (default: ${DEFAULT-VALUE})."
+        "Training and validation images of each group, at most (default: ${DEFAULT-VALUE})."
       })
   private int perGroup;
 
@@ -135,14 +135,14 @@ public final class SuppressOptions {
       names = "--image-batch",
       defaultValue = "32",
       paramLabel = "N",
-      description = "Pictures the tower takes at once (default: ${DEFAULT-VALUE}).")
+      description = "Images the tower takes at once (default: ${DEFAULT-VALUE}).")
   private int batch;
 
   @Option(
       names = "--resume",
       description = {
         "Go on in --out where a start with the same options was stopped: what was asked of"
-            + " validation and test pictures is not asked again."
+            + " validation and test images is not asked again."
       })
   private boolean resume;
 
@@ -158,16 +158,16 @@ public final class SuppressOptions {
     return new Wording(prompts, library);
   }
 
-  public Settings settings(long seed) {
-    return new Settings(
-        Settings.Select.parse(select),
-        Settings.Change.parse(edit),
+  public SuppressionSettings settings(long seed) {
+    return new SuppressionSettings(
+        SuppressionSettings.Select.parse(select),
+        SuppressionSettings.Change.parse(edit),
         at == null ? null : CommonOptions.value("--at", at, TokenSelection::parse),
         sizes,
         maxLoss,
         draws,
         seed,
-        Settings.Goal.WORST_GROUP);
+        SuppressionSettings.Goal.WORST_GROUP);
   }
 
   /** How Defense-Prefix is to be learnt; null where it is not. */
@@ -224,7 +224,7 @@ public final class SuppressOptions {
   /** Notes what the edit's folder is begun with; gone on with, it must be the same. */
   public void begin(
       Path out,
-      Settings settings,
+      SuppressionSettings settings,
       Map<String, Object> config,
       RunFolder folder,
       RunFolder.Run trained,
@@ -285,7 +285,7 @@ public final class SuppressOptions {
   }
 
   /** The options, for a manifest. */
-  public void describe(Settings settings, Map<String, Object> config) {
+  public void describe(SuppressionSettings settings, Map<String, Object> config) {
     config.put("layers", String.valueOf(layers));
     config.put("select", settings.select().word());
     config.put("edit", settings.change().word());

@@ -165,7 +165,7 @@ public final class TrainOptions {
   @Option(
       names = "--buffer-mb",
       defaultValue = "1024",
-      description = "Memory for activations of pictures, in MiB (default: ${DEFAULT-VALUE}).")
+      description = "Memory for activations of images, in MiB (default: ${DEFAULT-VALUE}).")
   private long bufferMb;
 
   /**

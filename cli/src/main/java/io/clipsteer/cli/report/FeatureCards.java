@@ -31,7 +31,7 @@ final class FeatureCards {
   private final Map<String, Integer> places = new LinkedHashMap<>();
   private final Set<String> images = new LinkedHashSet<>();
 
-  /** Ids of pictures by exemplar, to be replaced by thumbnails. */
+  /** Ids of images by exemplar, to be replaced by thumbnails. */
   private final List<Map<String, @Nullable Object>> exemplars = new ArrayList<>();
 
   private FeatureCards(IndexFolder index, IndexFolder.Manifest manifest, List<Shown> shown) {
@@ -68,12 +68,12 @@ final class FeatureCards {
     return List.copyOf(cards.values());
   }
 
-  /** Pictures that are shown. */
+  /** Images that are shown. */
   Set<String> images() {
     return images;
   }
 
-  /** Says where each exemplar's thumbnail is; −1 for a picture that is missing. */
+  /** Says where each exemplar's thumbnail is; −1 for an image that is missing. */
   void setThumbnails(Thumbnails thumbnails) {
     for (Map<String, @Nullable Object> top : exemplars) {
       top.put("t", thumbnails.places().getOrDefault(Cells.text(top.get("image")), -1));

@@ -11,7 +11,7 @@ import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
-import io.clipsteer.lab.index.Units;
+import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.Versions;
 import java.io.IOException;
@@ -35,7 +35,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param steerability folder of its steerability, or null
  * @param edits folders of suppressions
  * @param features shown at most, 1 to 5,000
- * @param exemplars pictures of each, 0 to 100
+ * @param exemplars images of each, 0 to 100
  * @param seed of the random sample
  */
 public record Report(
@@ -61,7 +61,7 @@ public record Report(
   }
 
   /**
-   * Where the pictures are.
+   * Where the images are.
    *
    * @param preprocessing the model's
    */
@@ -71,13 +71,13 @@ public record Report(
    * What was written.
    *
    * @param features shown
-   * @param pictures shown, each once
-   * @param missing pictures that are no longer where the index saw them
+   * @param images shown, each once
+   * @param missing images that are no longer where the index saw them
    */
   public record Result(
       long bytes,
       int features,
-      int pictures,
+      int images,
       List<String> missing,
       boolean evaluation,
       boolean steerability) {}
@@ -90,11 +90,11 @@ public record Report(
   /**
    * Writes the page.
    *
-   * @param source of the pictures; null to show none
+   * @param source of the images; null to show none
    */
   public Result write(Path out, @Nullable Source source, Progress progress) {
     RunFolder.Run run = folder.read();
-    IndexFolder.Manifest manifest = index.read(Units.FEATURES);
+    IndexFolder.Manifest manifest = index.read(IndexedUnits.FEATURES);
     JsonNode evaluation = evaluation();
     Steered steered = steerability == null ? null : Steered.read(steerability);
     if (steered != null) steered.checkOf(folder);

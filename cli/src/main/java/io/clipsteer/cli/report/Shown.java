@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Which features a report shows. Of each SAE the same number, and of these a third for each of
  * three reasons, since the best alone would flatter and a sample alone would bore: the clearest by
- * monosemanticity (over ten pictures at least), those that steer most, and a random sample. Without
+ * monosemanticity (over ten images at least), those that steer most, and a random sample. Without
  * steerability it is halves; what is drawn twice is shown once, with both reasons. What an edit
  * takes away comes first.
  *
@@ -29,7 +29,7 @@ record Shown(String sae, int id, Set<String> why) {
   static final String STEERS = "steers";
   static final String SAMPLE = "sample";
 
-  private static final int FEW_PICTURES = 10;
+  private static final int FEW_IMAGES = 10;
 
   /**
    * Features that something was measured of.
@@ -72,7 +72,7 @@ record Shown(String sae, int id, Set<String> why) {
         SELECT sae, id, clear, lot FROM ranked WHERE clear <= %d OR lot <= %d OR id IN (%s)\
         """
             .formatted(
-                FEW_PICTURES, Math.floorMod(seed * 40503, 1L << 32), count, 3L * count, ids(edits));
+                FEW_IMAGES, Math.floorMod(seed * 40503, 1L << 32), count, 3L * count, ids(edits));
     Map<String, List<Candidate>> candidates = new LinkedHashMap<>();
     for (List<@Nullable Object> row : FeatureQuery.run(index, sql).rows()) {
       candidates

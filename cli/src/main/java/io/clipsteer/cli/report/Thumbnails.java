@@ -26,14 +26,14 @@ import javax.imageio.ImageWriteParam;
 import javax.imageio.ImageWriter;
 
 /**
- * Small JPEGs of pictures, cropped as the model sees them, so that its patches lie where they lay.
- * Each picture is there once, however many features show it.
+ * Small JPEGs of images, cropped as the model sees them, so that its patches lie where they lay.
+ * Each image is there once, however many features show it.
  *
- * @param places of a picture's id in {@code jpegs}
+ * @param places of an image's id in {@code jpegs}
  * @param jpegs in base 64
  * @param width of each, in pixels
  * @param height of each, in pixels
- * @param missing pictures that are not in the set any more, or cannot be read
+ * @param missing images that are not in the set any more, or cannot be read
  */
 record Thumbnails(
     Map<String, Integer> places, List<String> jpegs, int width, int height, List<String> missing) {
@@ -53,7 +53,7 @@ record Thumbnails(
   }
 
   /**
-   * Reads the pictures, twice if the first size is too large.
+   * Reads the images, twice if the first size is too large.
    *
    * @param ids wanted
    * @param budget characters that all of them may take
@@ -74,14 +74,14 @@ record Thumbnails(
       if (all.jpegs.isEmpty()) {
         throw new InputException(
             set.origin(),
-            "none of the " + ids.size() + " pictures that the index shows is here",
-            "Say with --images where they are, or leave them out with --no-pictures");
+            "none of the " + ids.size() + " images that the index shows is here",
+            "Say with --images where they are, or leave them out with --no-images");
       }
       if (all.jpegs.stream().mapToLong(String::length).sum() <= budget) return all;
     }
     throw new InputException(
         "report",
-        ids.size() + " pictures do not fit into a page of 25 MB",
+        ids.size() + " images do not fit into a page of 25 MB",
         "Show fewer with --features or --exemplars");
   }
 
@@ -100,7 +100,7 @@ record Thumbnails(
     List<String> jpegs = new ArrayList<>();
     List<String> missing = new ArrayList<>();
     try (ImageCursor cursor = set.cursor();
-        var task = progress.start("reading pictures", ids.size(), "images")) {
+        var task = progress.start("reading images", ids.size(), "images")) {
       for (ImageItem item = cursor.next();
           item != null && places.size() + missing.size() < ids.size();
           item = cursor.next()) {
@@ -121,7 +121,7 @@ record Thumbnails(
     return new Thumbnails(places, jpegs, width, height, missing);
   }
 
-  /** A picture as JPEG. */
+  /** An image as JPEG. */
   static byte[] jpeg(RgbImage image) {
     var buffered = new BufferedImage(image.width(), image.height(), BufferedImage.TYPE_INT_RGB);
     byte[] rgb = image.rgb();

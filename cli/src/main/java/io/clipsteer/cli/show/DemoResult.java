@@ -102,7 +102,7 @@ public record DemoResult(
   private void knows(StringBuilder text) {
     text.append(
         line(
-            "%nThe model, zero-shot on unbiased pictures: things %s, colours %s, backgrounds %s,"
+            "%nThe model, zero-shot on unbiased images: things %s, colours %s, backgrounds %s,"
                 + " written words %s.%nIt leans: worst of four groups %s of portraits (hair"
                 + " colour), %s of birds (background);%nwith another word written on them, things"
                 + " fall from %s to %s.%n",
@@ -134,7 +134,7 @@ public record DemoResult(
     JsonNode index = stage("index");
     text.append(
         line(
-            "%s of %s features are active on %s pictures; median monosemanticity %.3f%n",
+            "%s of %s features are active on %s images; median monosemanticity %.3f%n",
             index.path("alive").asString(""),
             index.path("features").asString(""),
             index.path("images").asString(""),
@@ -145,7 +145,7 @@ public record DemoResult(
     JsonNode report = stage("steerability");
     text.append(
         line(
-            "%nUnits that steer (S above %s at strength %s, %s words, %s pictures)%nlayer "
+            "%nUnits that steer (S above %s at strength %s, %s words, %s images)%nlayer "
                 + " features  neurons  random directions%n",
             report.path("tau").asString(""),
             report.path("strength").asString(""),
@@ -168,7 +168,7 @@ public record DemoResult(
   private void suppression(StringBuilder text) {
     text.append(
         line(
-            "%nTaken away, on test pictures%n%-12s %8s %8s %9s %9s  %-22s %s%n",
+            "%nTaken away, on test images%n%-12s %8s %8s %9s %9s  %-22s %s%n",
             "",
             "before",
             "after",

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** The pictures of a sparsity report as inline SVG; colours come from the page's style. */
+/** The images of a sparsity report as inline SVG; colours come from the page's style. */
 final class EvaluationCharts {
   private static final int WIDTH = 460;
   private static final int HEIGHT = 260;

@@ -178,7 +178,7 @@ public final class EvaluationPage {
       if (a == null) continue;
       if (first) {
         first = false;
-        add("<h2>Zero-shot answers</h2><p class='muted'>%s, ", Counted.of(a.images(), "picture"));
+        add("<h2>Zero-shot answers</h2><p class='muted'>%s, ", Counted.of(a.images(), "image"));
         add("%s. ", Counted.of(a.classes(), "class", "classes"));
         add("Cross-entropy in nats, and accuracy, with the residual");
         add(" as it is, as the SAE gives it back, and replaced by its mean or by zero.</p>%n");

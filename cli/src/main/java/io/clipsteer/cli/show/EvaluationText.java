@@ -98,7 +98,7 @@ public final class EvaluationText {
         line("");
         line(
             "zero-shot, %s, %s: cross-entropy (nats) and accuracy",
-            Counted.of(a.images(), "picture"), Counted.of(a.classes(), "class", "classes"));
+            Counted.of(a.images(), "image"), Counted.of(a.classes(), "class", "classes"));
         line(
             "%-56s %16s %16s %16s %16s   %s",
             "SAE", "original", "x̂", "mean", "zero", "CE recovered (mean, zero)");

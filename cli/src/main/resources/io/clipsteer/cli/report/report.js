@@ -73,7 +73,7 @@
       h("p", {}, "A dotted word shows its definition when pointed at or tapped. “…” stands for an option that the files do not record."));
   }
 
-  // ---- pictures --------------------------------------------------------------------------------
+  // ---- images --------------------------------------------------------------------------------
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   function paint(canvas, values, columns, rows, opaque) {
     canvas.width = columns; canvas.height = rows;
@@ -89,12 +89,12 @@
     context.putImageData(image, 0, 0);
     return canvas;
   }
-  function picture(f, top) {
+  function image(f, top) {
     const sae = D.saes[f.s];
-    const box = h("span", { class: "picture" });
+    const box = h("span", { class: "image" });
     box.style.setProperty("--ratio", D.thumbSize[0] + " / " + D.thumbSize[1]);
     if (top.t >= 0) box.append(h("img", { src: "data:image/jpeg;base64," + D.thumbs[top.t], alt: top.image, title: top.image, decoding: "async" }));
-    else box.append(h("span", {}, "no picture"));
+    else box.append(h("span", {}, "no image"));
     if (top.map) box.append(paint(h("canvas", { "aria-hidden": "true" }), bytes(top.map), sae.columns, sae.rows, false));
     return box;
   }
@@ -158,14 +158,14 @@
   function overview() {
     const main = h("main", {});
     const e = D.evaluation;
-    main.append(h("h1", {}, D.run), h("p", { class: "muted path" }, whole(D.images) + " pictures of " + D.source + ", model " + D.model));
-    if (D.missing) main.append(h("p", { class: "note" }, whole(D.missing) + " of the pictures shown are no longer where the index saw them; their places are grey."));
+    main.append(h("h1", {}, D.run), h("p", { class: "muted path" }, whole(D.images) + " images of " + D.source + ", model " + D.model));
+    if (D.missing) main.append(h("p", { class: "note" }, whole(D.missing) + " of the images shown are no longer where the index saw them; their places are grey."));
     for (const note of (e && e.notes) || []) main.append(h("p", { class: "note" }, note + "."));
     main.append(h("p", {}, "A sparse autoencoder (SAE) writes what a layer of the model passes on as a sum of few of many directions, its features. This page tells how well that works, and shows ",
-      h("a", { href: "#/features" }, whole(D.features.length) + " features"), " with the pictures on which they are strongest."));
+      h("a", { href: "#/features" }, whole(D.features.length) + " features"), " with the images on which they are strongest."));
     const alive = D.saes.reduce((a, s) => a + (s.alive || 0), 0), all = D.saes.reduce((a, s) => a + s.features, 0);
     main.append(h("div", { class: "tiles" }, tile("SAEs", "", whole(D.saes.length)), tile("features", "", whole(all), "in all SAEs"),
-      tile("alive", "alive", percent(alive / all), whole(alive) + " on these pictures"), tile("pictures", "", whole(D.images), "indexed" + (D.vocabulary ? "; " + whole(D.vocabulary) + " words to name with" : "")), tile("shown here", "", whole(D.features.length), "features")));
+      tile("alive", "alive", percent(alive / all), whole(alive) + " on these images"), tile("images", "", whole(D.images), "indexed" + (D.vocabulary ? "; " + whole(D.vocabulary) + " words to name with" : "")), tile("shown here", "", whole(D.features.length), "features")));
     if (D.edits.length) main.append(h("h2", {}, h("a", { href: "#/suppression" }, "What was taken away")), table(["edit", def("worst group before", "wga"), def("after", "wga"), def("p", "mcnemar"), def("all", "overall"), "by"], D.edits.map((e) => { const R = e.report;
       return [e.name, percent(R.baseline_wga), percent(R.edited_wga), probability(R.mcnemar_p), percent(R.overall_before) + " → " + percent(R.overall_after), isNumber(R.layer) ? whole(R.features.length) + " of layer " + R.layer : "nothing that helps"]; })));
     main.append(h("h2", {}, "SAEs"));
@@ -175,7 +175,7 @@
         const zero = v.zero_shot && v.zero_shot.ce_recovered;
         return [h("a", { href: "#/features?sae=" + D.saes.indexOf(s) }, saeName(s)), whole(s.features), fixed(s.l0, 1), fixed(s.l0Cls, 1), fixed(s.l0Patches, 1), fixed(v.explained_variance, 4), fixed(v.cosine, 4), percent(s.alive / s.features), percent(s.dense / s.features), fixed(s.mono, 3), zero ? percent(zero.mean_ablation) : "–"];
       })));
-    main.append(h("p", { class: "muted" }, e ? "Explained variance, cosine and recovered: over " + whole(e.images) + " pictures of " + e.source + ". All else over the indexed pictures." : "Explained variance, cosine and recovered cross-entropy are not measured yet: clipsteer evaluate adds them."));
+    main.append(h("p", { class: "muted" }, e ? "Explained variance, cosine and recovered: over " + whole(e.images) + " images of " + e.source + ". All else over the indexed images." : "Explained variance, cosine and recovered cross-entropy are not measured yet: clipsteer evaluate adds them."));
     byLayer(main);
     grids(main);
     zeroShot(main);
@@ -242,7 +242,7 @@
   function card(f) {
     const small = [placeName(D.saes[f.s]) + " · #" + f.id, "active on " + percent(f.frequency) + " of tokens", "monosemanticity " + fixed(f.mono, 2)];
     if (f.steer) small.push("S " + fixed(f.steer.s, 2) + " → " + (f.steer.promoted.split("; ")[0] || "–").replace(/\d+\.\d+$/, (v) => fixed(Number(v), 2)));
-    return h("a", { class: "card feature", href: link(f) }, f.tops.length ? h("span", { class: "strip" }, f.tops.slice(0, 4).map((t) => picture(f, t))) : null,
+    return h("a", { class: "card feature", href: link(f) }, f.tops.length ? h("span", { class: "strip" }, f.tops.slice(0, 4).map((t) => image(f, t))) : null,
       h("span", { class: "word" }, title(f)), small.map((s) => h("small", {}, s)), f.why.map((w) => h("span", { class: "tag" }, WHY[w] || w)));
   }
   function select(label, key, options, again) {
@@ -258,7 +258,7 @@
     }
     const whys = Object.keys(WHY).filter((w) => D.features.some((f) => f.why.includes(w)));
     const sorts = Object.entries(SORTS).filter(([k]) => (k !== "s" || D.steer) && (k !== "label" || D.features.some((f) => f.labels.length)) && (k !== "name" || D.vocabulary));
-    main.append(h("h1", {}, "Features"), h("p", { class: "muted" }, "Of each SAE ", def("the clearest", "monosemanticity"), D.steer ? [", those that ", def("steer most", "s"), " and"] : " and", " a random sample: the best alone would flatter. Colour on a picture says where the feature is active: amber weak, red strong. Each card says how often its feature is ", def("active", "frequency"), ", its ", def("monosemanticity", "monosemanticity"), D.steer ? [", and how far it ", def("steers", "s"), ", with the word it promotes most"] : "", "."));
+    main.append(h("h1", {}, "Features"), h("p", { class: "muted" }, "Of each SAE ", def("the clearest", "monosemanticity"), D.steer ? [", those that ", def("steer most", "s"), " and"] : " and", " a random sample: the best alone would flatter. Colour on an image says where the feature is active: amber weak, red strong. Each card says how often its feature is ", def("active", "frequency"), ", its ", def("monosemanticity", "monosemanticity"), D.steer ? [", and how far it ", def("steers", "s"), ", with the word it promotes most"] : "", "."));
     main.append(h("div", { class: "filters" }, h("label", { class: "search" }, "Search names, labels, files, numbers", h("input", { id: "search", type: "search", value: filters.text, placeholder: "dog", oninput: (e) => { filters.text = e.target.value; filters.shown = PAGE; fill(); } })),
       select("SAE", "sae", [["", "all"], ...D.saes.map((s, i) => [i, saeName(s)])], fill), select("Chosen as", "why", [["", "any"], ...whys.map((w) => [w, WHY[w]])], fill),
       select("Active on", "rate", Object.entries(RATES).map(([k, v]) => [k, v[0] + (k ? " of tokens" : "")]), fill), select("Order", "sort", sorts.map(([k, v]) => [k, v[0]]), fill), heatButton(grid)), count, grid, h("p", {}, more), commands("index", "report"));
@@ -274,24 +274,24 @@
   function feature(s, id) {
     const f = D.features.find((x) => x.s === s && x.id === id);
     if (!f) return h("main", {}, h("h1", {}, "No such feature here"), h("p", {}, h("a", { href: "#/features" }, "To the gallery")));
-    const sae = D.saes[s], all = matching(), at = all.indexOf(f), main = h("main", {}), pictures = h("div", { class: "exemplars" });
+    const sae = D.saes[s], all = matching(), at = all.indexOf(f), main = h("main", {}), images = h("div", { class: "exemplars" });
     const step = (n, text) => (at >= 0 && all[at + n] ? h("a", { class: "button", href: link(all[at + n]) }, text) : null);
-    main.append(h("div", { class: "bar" }, h("a", { class: "button", href: "#/features" }, "Gallery"), step(-1, "‹ Before"), step(1, "Next ›"), heatButton(pictures)));
+    main.append(h("div", { class: "bar" }, h("a", { class: "button", href: "#/features" }, "Gallery"), step(-1, "‹ Before"), step(1, "Next ›"), heatButton(images)));
     main.append(h("h1", {}, title(f)), h("p", { class: "muted path" }, "Feature " + f.id + " of " + saeName(sae) + " (" + sae.sae + ") ", f.why.map((w) => h("span", { class: "tag" }, WHY[w] || w))));
-    main.append(h("div", { class: "tiles" }, tile("active on", "frequency", percent(f.frequency), "of tokens"), tile("pictures", "frequency", percent(f.imageFrequency), whole(f.images) + " pictures"), tile("monosemanticity", "monosemanticity", fixed(f.mono, 3)),
+    main.append(h("div", { class: "tiles" }, tile("active on", "frequency", percent(f.frequency), "of tokens"), tile("images", "frequency", percent(f.imageFrequency), whole(f.images) + " images"), tile("monosemanticity", "monosemanticity", fixed(f.mono, 3)),
       tile("largest", "mean", short(f.max), "mean when active " + short(f.meanActive)), isNumber(f.clsShare) ? tile("class token's part", "frequency", percent(f.clsShare), "of all activation") : null, f.steer ? tile("S", "s", fixed(f.steer.s, 3), "from " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3)) : null));
     if (f.tops.length) {
-      pictures.append(...f.tops.map((t) => h("figure", {}, picture(f, t), h("figcaption", {}, h("b", {}, short(t.max)), " ", t.image))));
-      main.append(h("h2", {}, "Strongest pictures"), pictures, h("p", { class: "muted" }, "Below each its largest activation. Colour is the activation of each patch, on one scale for all pictures of the feature."));
+      images.append(...f.tops.map((t) => h("figure", {}, image(f, t), h("figcaption", {}, h("b", {}, short(t.max)), " ", t.image))));
+      main.append(h("h2", {}, "Strongest images"), images, h("p", { class: "muted" }, "Below each its largest activation. Colour is the activation of each patch, on one scale for all images of the feature."));
     }
     const halves = h("div", { class: "pair" });
     if (f.names.length) {
-      const methods = [["both", "both"], ["images", "its pictures"], ["decoder", "its effect"]];
+      const methods = [["both", "both"], ["images", "its images"], ["decoder", "its effect"]];
       halves.append(h("section", {}, h("h2", {}, def("Names", "names")), table(["by", h("span", { class: "left" }, "words, with their scores")], methods.map(([m, text]) => [text, h("td", { class: "wrap" }, f.names.filter((n) => n.method === m).map((n) => n.word + " " + fixed(n.score, 2)).join(", ") || "–")]))));
     }
-    if (f.labels.length) halves.append(h("section", {}, h("h2", {}, "Labels"), table(["label", def("AUROC", "auroc"), "95 %", "pictures"], f.labels.map((l) => [h("td", { class: "wrap" }, l.label), fixed(l.auroc, 3), fixed(l.low, 2) + " to " + fixed(l.high, 2), whole(l.positives)])), h("p", { class: "muted" }, "The best of many labels: its value is flattered. Measure it again on other pictures.")));
+    if (f.labels.length) halves.append(h("section", {}, h("h2", {}, "Labels"), table(["label", def("AUROC", "auroc"), "95 %", "images"], f.labels.map((l) => [h("td", { class: "wrap" }, l.label), fixed(l.auroc, 3), fixed(l.low, 2) + " to " + fixed(l.high, 2), whole(l.positives)])), h("p", { class: "muted" }, "The best of many labels: its value is flattered. Measure it again on other images.")));
     if (f.steer) halves.append(h("section", {}, h("h2", {}, def("Steering", "s")), h("div", { class: "card wide" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "word"), h("th", { scope: "col" }, def("change of P", "power")))), h("tbody", {}, moved(f.steer.promoted, "up"), moved(f.steer.suppressed, "down")))),
-      h("p", { class: "muted" }, "Set to " + D.steer.strength + ": S " + fixed(f.steer.s, 3) + ", ", def("unbiased", "s"), " " + fixed(f.steer.unbiased, 3) + ", ", isNumber(f.steer.semantic) ? [def("semantic", "semantic"), " " + fixed(f.steer.semantic, 3) + ", "] : null, def("interval", "interval"), " " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3) + ", over " + f.steer.images + " pictures.")));
+      h("p", { class: "muted" }, "Set to " + D.steer.strength + ": S " + fixed(f.steer.s, 3) + ", ", def("unbiased", "s"), " " + fixed(f.steer.unbiased, 3) + ", ", isNumber(f.steer.semantic) ? [def("semantic", "semantic"), " " + fixed(f.steer.semantic, 3) + ", "] : null, def("interval", "interval"), " " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3) + ", over " + f.steer.images + " images.")));
     if (f.near.length) halves.append(h("section", {}, h("h2", {}, def("Like it", "like")), table(["feature", "cosine"], f.near.map((n) => { const shown = D.features.some((x) => x.s === s && x.id === n.id), text = (n.name || "feature") + " #" + n.id;
       return [h("td", { class: "wrap" }, shown ? h("a", { href: "#/feature/" + s + "/" + n.id }, text) : text), fixed(n.cos, 3)]; })), h("p", { class: "muted" }, "By decoder direction, among all features of the SAE; with a link where it is in this report.")));
     main.append(halves);
@@ -314,7 +314,7 @@
   const KINDS = [["features", "--one"], ["neurons", "--two"], ["random", "--three"]];
   function steerability() {
     const main = h("main", {}), S = D.steer, box = h("div", { class: "pair" });
-    main.append(h("h1", {}, "Steerability"), h("p", {}, "How far pushing a unit moves the model's answers over " + whole(S.words) + " words: features of the SAE, and as controls neurons and random directions of equal length. " + whole(S.images) + " pictures, strength " + S.strength + ", τ = " + S.tau + "."));
+    main.append(h("h1", {}, "Steerability"), h("p", {}, "How far pushing a unit moves the model's answers over " + whole(S.words) + " words: features of the SAE, and as controls neurons and random directions of equal length. " + whole(S.images) + " images, strength " + S.strength + ", τ = " + S.tau + "."));
     const layers = [...new Set(S.layers.map((l) => l.layer))].sort((a, b) => a - b);
     const kinds = KINDS.filter(([k]) => S.layers.some((l) => l.unit === k));
     const row = (layer, kind) => S.layers.find((l) => l.layer === layer && l.unit === kind);
@@ -368,7 +368,7 @@
   // A double holds nothing smaller.
   const probability = (p) => (isNumber(p) ? (p === 0 ? "< 1e-300" : p < 0.001 ? p.toExponential(1) : p.toFixed(3)) : "–");
   function suppression() {
-    const main = h("main", {}, h("h1", {}, "Suppression"), h("p", {}, "What the model leaned on and should not, taken away: features that go with it were found on training pictures, how many and of which layer chosen on validation pictures, and the one edit chosen was asked once on test pictures, all figures below. The baselines were chosen and asked in the same way."));
+    const main = h("main", {}, h("h1", {}, "Suppression"), h("p", {}, "What the model leaned on and should not, taken away: features that go with it were found on training images, how many and of which layer chosen on validation images, and the one edit chosen was asked once on test images, all figures below. The baselines were chosen and asked in the same way."));
     for (const e of D.edits) edit(main, e);
     main.append(commands("report"));
     return main;
@@ -377,21 +377,21 @@
     const R = e.report, chosen = isNumber(R.layer);
     const s = D.saes.findIndex((x) => x.sae === R.sae);
     main.append(h("h2", {}, e.name), h("p", { class: "muted path" }, R.data));
-    if (!chosen) main.append(h("p", { class: "note" }, "No set of features that is allowed helped on validation pictures; nothing was changed."));
+    if (!chosen) main.append(h("p", { class: "note" }, "No set of features that is allowed helped on validation images; nothing was changed."));
     else main.append(h("p", {}, R.features.length + (R.features.length === 1 ? " feature" : " features") + " of layer " + R.layer + " (" + R.edit + ", on " + R.tokens + " tokens): ",
       R.features.map((id, i) => { const f = D.features.find((x) => x.s === s && x.id === id); return [i ? ", " : "", f ? h("a", { href: link(f) }, title(f) + " #" + id) : "#" + id]; })));
     main.append(h("div", { class: "tiles" }, tile("worst group before", "wga", percent(R.baseline_wga)), tile("after", "wga", percent(R.edited_wga), percent(R.wga_low) + " to " + percent(R.wga_high)), tile("gain", "gain", fixed(100 * (R.edited_wga - R.baseline_wga), 1) + " points", fixed(100 * R.gain_low, 1) + " to " + fixed(100 * R.gain_high, 1)),
       tile("p", "mcnemar", probability(R.mcnemar_p), R.worst_group), tile("all", "overall", percent(R.overall_before) + " → " + percent(R.overall_after))));
-    main.append(table(["test pictures", "n", "before", "after", "gained", "lost", "p"], R.groups.map((g) => [g.group, whole(g.n), range(g.before), range(g.after), whole(g.gained), whole(g.lost), probability(g.p)])));
+    main.append(table(["test images", "n", "before", "after", "gained", "lost", "p"], R.groups.map((g) => [g.group, whole(g.n), range(g.before), range(g.after), whole(g.gained), whole(g.lost), probability(g.p)])));
     const names = ["before", "features", ...R.baselines.map((b) => b.name)], values = [R.baseline_wga, R.edited_wga, ...R.baselines.map((b) => b.wga)];
-    const box = h("div", { class: "pair" }, lying(names, values, "accuracy of the worst group", "Worst group on test pictures: without an edit, with the features taken away, and with the baselines.", "baselines"));
+    const box = h("div", { class: "pair" }, lying(names, values, "accuracy of the worst group", "Worst group on test images: without an edit, with the features taken away, and with the baselines.", "baselines"));
     const layers = [...new Set(R.sweep.map((x) => x.layer))].sort((a, b) => a - b);
     if (layers.length > 1) {
       const best = (l) => { const all = R.sweep.filter((x) => x.layer === l && isNumber(x.wga)).map((x) => x.wga); return all.length ? Math.max(...all) : null; };
-      box.append(lines(layers, () => [set("best set", "--one", layers.map(best))], "layer", "worst group", "By layer: the best set that is allowed, on validation pictures; none where nothing helps.", "sweep", { beginAtZero: true }));
+      box.append(lines(layers, () => [set("best set", "--one", layers.map(best))], "layer", "worst group", "By layer: the best set that is allowed, on validation images; none where nothing helps.", "sweep", { beginAtZero: true }));
     }
     main.append(h("h3", { class: "gap" }, "Against the baselines"), box, table(["baseline", "worst group", "p", "all", "layer", "size"], R.baselines.map((b) => [b.name, percent(b.wga), probability(b.p), percent(b.overall), whole(b.layer), whole(b.size)])));
-    if (R.combined) main.append(h("h3", { class: "gap" }, "Beside Defense-Prefix"), h("p", {}, "Defense-Prefix changes the question instead of the picture: a learnt token stands before each class name. Things named right on the same test pictures:"),
+    if (R.combined) main.append(h("h3", { class: "gap" }, "Beside Defense-Prefix"), h("p", {}, "Defense-Prefix changes the question instead of the image: a learnt token stands before each class name. Things named right on the same test images:"),
       table(["defence", "nothing written", "a wrong word written", "p"], R.combined.map((c) => [c.name, range(c.clean), range(c.attacked), probability(c.p)])));
     if (R.defence && isNumber(R.defence.won_back)) main.append(h("p", {}, "Of the accuracy that the writing costs, the edit wins back " + percent(R.defence.won_back) + "."));
     if (e.command) main.append(h("footer", {}, h("span", {}, "made by"), h("code", {}, e.command)));

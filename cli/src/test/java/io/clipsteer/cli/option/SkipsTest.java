@@ -118,7 +118,7 @@ final class SkipsTest {
     Path set = dir.resolve("set");
     Files.copy(set.resolve("cat/1.png"), set.resolve("preview.png"));
     Ran ran = CommandsTest.run("attack", "--images", set, "--out", dir.resolve("a"), "--json");
-    assertEquals(4, ran.json().get("pictures").asInt());
+    assertEquals(4, ran.json().get("images").asInt());
     assertEquals(1, ran.json().get("skipped").asInt());
     assertTrue(ran.err().contains("skipped preview.png: it has no label"), ran.err());
     Path table = dir.resolve("t.csv");
@@ -126,7 +126,7 @@ final class SkipsTest {
     ran =
         CommandsTest.run(
             "attack", "--images", set, "--labels", table, "--out", dir.resolve("b"), "--json");
-    assertEquals(2, ran.json().get("pictures").asInt());
+    assertEquals(2, ran.json().get("images").asInt());
     assertEquals(1, ran.json().get("skipped").asInt());
     assertTrue(
         ran.err().contains("3 matched, 1 with an empty label, 1 without an image (line 5 no.png)"),

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Small pictures: the right ones, each once, within the budget. */
+/** Small images: the right ones, each once, within the budget. */
 final class ThumbnailsTest {
   @TempDir private static Path folder;
 
@@ -40,7 +40,7 @@ final class ThumbnailsTest {
       }
       ImageIO.write(image, "png", folder.resolve("p" + i + ".png").toFile());
     }
-    Files.writeString(folder.resolve("p9.png"), "no picture");
+    Files.writeString(folder.resolve("p9.png"), "no image");
   }
 
   private static Thumbnails read(Set<String> ids, long budget) {
@@ -54,7 +54,7 @@ final class ThumbnailsTest {
   }
 
   @Test
-  void eachPictureIsTheRightOne() {
+  void eachImageIsTheRightOne() {
     Thumbnails all = read(Set.of("p0.png", "p2.png", "p9.png", "gone.png"), 1 << 20);
     assertEquals(2, all.jpegs().size());
     assertEquals(Set.of("p9.png", "gone.png"), Set.copyOf(all.missing()));
@@ -66,7 +66,7 @@ final class ThumbnailsTest {
       assertEquals(128, image.width());
       double red = 0;
       for (int p = 0; p < 128 * 128; p++) red += image.rgb()[3 * p] & 255;
-      assertEquals((60 * i) | 0x20, red / (128 * 128), 12, "picture " + i);
+      assertEquals((60 * i) | 0x20, red / (128 * 128), 12, "image " + i);
     }
   }
 

@@ -9,11 +9,11 @@ import javax.imageio.spi.ImageReaderSpi;
 /**
  * Windows and OS/2 bitmaps by the JDK's reader: 1, 4, 8, 16, 24 and 32 bits, RLE4 and RLE8; alpha
  * is dropped. What this class reads of the header is the size, to check it, and the kind, because
- * the reader would go on to pictures embedded in the bitmap.
+ * the reader would go on to images embedded in the bitmap.
  *
- * <p>Known differences from PIL: OS/2 headers of 64 bytes and 4-bit pictures with a palette of
- * black and white alone are refused; run lengths that end early leave colour 0 where PIL refuses
- * the file.
+ * <p>Known differences from PIL: OS/2 headers of 64 bytes and 4-bit images with a palette of black
+ * and white alone are refused; run lengths that end early leave colour 0 where PIL refuses the
+ * file.
  */
 final class BmpDecoder {
   /** A run of RLE8: 255 pixels in two bytes; what is skipped is left to end-of-bitmap. */
@@ -23,11 +23,11 @@ final class BmpDecoder {
 
   private BmpDecoder() {}
 
-  static RgbImage decode(byte[] data, PictureLimits limits) throws BadPictureException {
-    if (data.length < 30) throw BadPictureException.truncated();
+  static RgbImage decode(byte[] data, ImageLimits limits) throws BadImageException {
+    if (data.length < 30) throw BadImageException.truncated();
     ByteBuffer b = ByteBuffer.wrap(data).order(ByteOrder.LITTLE_ENDIAN);
     boolean os2 = b.getInt(14) == 12;
-    if (!os2 && data.length < 34) throw BadPictureException.truncated();
+    if (!os2 && data.length < 34) throw BadImageException.truncated();
     int width = os2 ? b.getShort(18) : b.getInt(18);
     int height = Math.abs(os2 ? b.getShort(20) : b.getInt(22));
     int bits = b.getShort(os2 ? 24 : 28);
@@ -41,7 +41,7 @@ final class BmpDecoder {
           default -> false;
         };
     if (!known) {
-      throw BadPictureException.unsupported(
+      throw BadImageException.unsupported(
           "a BMP of " + bits + " bits and compression " + compression);
     }
     limits.check(width, height, PIXELS_PER_BYTE);
@@ -71,12 +71,12 @@ final class BmpDecoder {
     return new RgbImage(width, raster.getHeight(), rgb);
   }
 
-  private static RgbImage toRgb(Raster raster) throws BadPictureException {
+  private static RgbImage toRgb(Raster raster) throws BadImageException {
     int width = raster.getWidth();
     int bands = raster.getNumBands();
     int[] bits = raster.getSampleModel().getSampleSize();
     for (int c = 0; c < 3; c++) {
-      if (bits[c] < 1 || bits[c] > 8) throw BadPictureException.unsupported("this BMP layout");
+      if (bits[c] < 1 || bits[c] > 8) throw BadImageException.unsupported("this BMP layout");
     }
     byte[] rgb = new byte[3 * width * raster.getHeight()];
     int[] row = new int[bands * width];

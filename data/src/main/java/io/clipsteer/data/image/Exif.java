@@ -43,7 +43,7 @@ final class Exif {
     return 1;
   }
 
-  /** The picture as it should be seen, from how it was stored. */
+  /** The image as it should be seen, from how it was stored. */
   static RgbImage turn(RgbImage in, int orientation) {
     if (orientation == 1) return in;
     int w = in.width();

@@ -30,11 +30,11 @@ final class GifDecoder {
     this.data = data;
   }
 
-  static RgbImage decode(byte[] data, PictureLimits limits) throws BadPictureException {
+  static RgbImage decode(byte[] data, ImageLimits limits) throws BadImageException {
     return new GifDecoder(data).decode(limits);
   }
 
-  private RgbImage decode(PictureLimits limits) throws BadPictureException {
+  private RgbImage decode(ImageLimits limits) throws BadImageException {
     int width = u16();
     int height = u16();
     int flags = u8();
@@ -62,7 +62,7 @@ final class GifDecoder {
               reader.addIIOReadProgressListener(progress);
               return reader.read(0).getRaster();
             });
-    if (!progress.complete()) throw BadPictureException.truncated();
+    if (!progress.complete()) throw BadImageException.truncated();
     byte[] rgb = new byte[3 * width * height];
     if (wide < width || high < height) {
       for (int i = 0; i < rgb.length; i += 3) System.arraycopy(palette, 3 * transparent, rgb, i, 3);
@@ -78,11 +78,11 @@ final class GifDecoder {
   }
 
   /** Goes on to the first frame; gives the transparent index, or 0. */
-  private int seekFrame() throws BadPictureException {
+  private int seekFrame() throws BadImageException {
     int transparent = 0;
     int kind = u8();
     while (kind != ',') {
-      if (kind == ';') throw BadPictureException.broken("it has no picture");
+      if (kind == ';') throw BadImageException.broken("it has no image");
       if (kind == '!') {
         int label = u8();
         if (label == 0xF9 && peek(0) >= 4 && (peek(1) & 1) != 0) transparent = peek(4);
@@ -94,7 +94,7 @@ final class GifDecoder {
   }
 
   /** Cut short, the last block still counts: only missing rows are an error. */
-  private byte[] bare(int wide, int high) throws BadPictureException {
+  private byte[] bare(int wide, int high) throws BadImageException {
     ByteBuffer head = ByteBuffer.allocate(13 + 768 + 10).order(ByteOrder.LITTLE_ENDIAN);
     head.put("GIF89a".getBytes(StandardCharsets.US_ASCII));
     head.putShort((short) wide).putShort((short) high).put((byte) 0xF7).position(13 + 768);
@@ -130,9 +130,9 @@ final class GifDecoder {
     return ramp;
   }
 
-  private byte[] palette(int flags) throws BadPictureException {
+  private byte[] palette(int flags) throws BadImageException {
     int size = 3 << ((flags & 7) + 1);
-    if (pos + size > data.length) throw BadPictureException.truncated();
+    if (pos + size > data.length) throw BadImageException.truncated();
     byte[] palette = Arrays.copyOf(Arrays.copyOfRange(data, pos, pos + size), 3 * 256);
     pos += size;
     // PIL drops a palette that is but a grey ramp, and then takes every index for grey.
@@ -140,18 +140,18 @@ final class GifDecoder {
     return Arrays.equals(palette, 0, size, ramp, 0, size) ? ramp : palette;
   }
 
-  private int peek(int ahead) throws BadPictureException {
-    if (pos + ahead >= data.length) throw BadPictureException.truncated();
+  private int peek(int ahead) throws BadImageException {
+    if (pos + ahead >= data.length) throw BadImageException.truncated();
     return data[pos + ahead] & 0xFF;
   }
 
-  private int u8() throws BadPictureException {
+  private int u8() throws BadImageException {
     int value = peek(0);
     pos++;
     return value;
   }
 
-  private int u16() throws BadPictureException {
+  private int u16() throws BadImageException {
     return u8() | u8() << 8;
   }
 }

@@ -8,17 +8,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Pictures from files, equal to Python's {@code PIL.Image.open(f).convert("RGB")} bit for bit:
- * JPEG, PNG, GIF (first frame), BMP and lossless WebP (lossy WebP is refused, see {@link
- * WebpDecoder}). Alpha is dropped, not blended; colour profiles and EXIF orientation are ignored
- * unless asked for.
+ * Images from files, equal to Python's {@code PIL.Image.open(f).convert("RGB")} bit for bit: JPEG,
+ * PNG, GIF (first frame), BMP and lossless WebP (lossy WebP is refused, see {@link WebpDecoder}).
+ * Alpha is dropped, not blended; colour profiles and EXIF orientation are ignored unless asked for.
  *
  * <p>Nothing but {@link InputException} is thrown for whatever bytes come. The size in the header
  * is checked before pixels are allocated, against {@link Options#maxPixels} and against the most
  * pixels that so many bytes can stand for in that format: 1024 a byte for JPEG and WebP, 8256 for
- * PNG, 4096 for GIF, 256 for BMP. Pictures of up to 65,536 pixels (WebP: 1,048,576) are let
- * through. So a file of n bytes makes the decoder allocate at most a fixed multiple of n plus a
- * constant.
+ * PNG, 4096 for GIF, 256 for BMP. Images of up to 65,536 pixels (WebP: 1,048,576) are let through.
+ * So a file of n bytes makes the decoder allocate at most a fixed multiple of n plus a constant.
  */
 public final class ImageDecoder {
   /** PIL's own limit, above which it raises {@code DecompressionBombError}. */
@@ -37,18 +35,18 @@ public final class ImageDecoder {
     public static final Options DEFAULT = new Options(DEFAULT_MAX_PIXELS, false);
   }
 
-  /** The picture in {@code file}. */
+  /** The image in {@code file}. */
   public static RgbImage decode(Path file) {
     return decode(file, Options.DEFAULT);
   }
 
-  /** The picture in {@code file}. */
+  /** The image in {@code file}. */
   public static RgbImage decode(Path file, Options options) {
     return decode(readAll(file), file, options);
   }
 
   /**
-   * The picture in {@code bytes}.
+   * The image in {@code bytes}.
    *
    * @param where what to call it in an error
    */
@@ -60,21 +58,21 @@ public final class ImageDecoder {
   @SuppressWarnings("CatchingUnchecked") // the libraries' readers throw what they like
   public static RgbImage decode(byte[] bytes, Object where, Options options) {
     try {
-      RgbImage image = dispatch(bytes, new PictureLimits(options.maxPixels, bytes.length));
+      RgbImage image = dispatch(bytes, new ImageLimits(options.maxPixels, bytes.length));
       return options.upright ? Exif.turn(image, Exif.orientation(bytes)) : image;
-    } catch (BadPictureException e) {
+    } catch (BadImageException e) {
       throw new InputException(where, e.getMessage() + "", e.remedy(), e);
     } catch (OutOfMemoryError e) {
       throw new InputException(
-          where, "the picture does not fit in memory", "Give the JVM more (-Xmx)", e);
+          where, "the image does not fit in memory", "Give the JVM more (-Xmx)", e);
     } catch (RuntimeException | StackOverflowError e) {
       throw new InputException(
-          where, "the picture is damaged (" + e + ")", "Fetch it again or leave it out", e);
+          where, "the image is damaged (" + e + ")", "Fetch it again or leave it out", e);
     }
   }
 
-  private static RgbImage dispatch(byte[] b, PictureLimits limits) throws BadPictureException {
-    if (b.length == 0) throw BadPictureException.broken("the file is empty");
+  private static RgbImage dispatch(byte[] b, ImageLimits limits) throws BadImageException {
+    if (b.length == 0) throw BadImageException.broken("the file is empty");
     if (starts(b, 0, 0xFF, 0xD8, 0xFF)) return JpegDecoder.decode(b, limits);
     if (starts(b, 0, 0x89, 'P', 'N', 'G', 13, 10, 26, 10)) return PngDecoder.decode(b, limits);
     if (starts(b, 0, 'G', 'I', 'F', '8')) return GifDecoder.decode(b, limits);
@@ -82,7 +80,7 @@ public final class ImageDecoder {
     if (starts(b, 0, 'R', 'I', 'F', 'F') && starts(b, 8, 'W', 'E', 'B', 'P')) {
       return WebpDecoder.decode(b, limits);
     }
-    throw BadPictureException.unsupported("what it holds (no JPEG, PNG, GIF, BMP or WebP)");
+    throw BadImageException.unsupported("what it holds (no JPEG, PNG, GIF, BMP or WebP)");
   }
 
   private static boolean starts(byte[] b, int at, int... wanted) {
@@ -98,7 +96,7 @@ public final class ImageDecoder {
       long size = Files.size(file);
       if (size > MAX_FILE_BYTES) {
         throw new InputException(
-            file, "the file has " + size + " bytes, more than 1 GiB", "Is it a picture?");
+            file, "the file has " + size + " bytes, more than 1 GiB", "Is it an image?");
       }
       return Files.readAllBytes(file);
     } catch (IOException e) {

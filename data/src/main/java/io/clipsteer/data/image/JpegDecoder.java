@@ -24,7 +24,7 @@ final class JpegDecoder {
 
   private JpegDecoder() {}
 
-  static RgbImage decode(byte[] data, PictureLimits limits) throws BadPictureException {
+  static RgbImage decode(byte[] data, ImageLimits limits) throws BadImageException {
     JpegHeader header = JpegHeader.read(data);
     int width = header.width();
     int height = header.height();
@@ -32,7 +32,7 @@ final class JpegDecoder {
     Raster raster = LibraryReader.read(SPI, data, width, height, r -> r.readRaster(0, null));
     byte[] samples = ((DataBufferByte) raster.getDataBuffer()).getData();
     if (samples.length != (long) width * height * header.components().size()) {
-      throw BadPictureException.broken("its components change");
+      throw BadImageException.broken("its components change");
     }
     return new RgbImage(width, height, JpegColour.toRgb(header, samples));
   }

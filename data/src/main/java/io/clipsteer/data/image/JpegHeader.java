@@ -11,7 +11,7 @@ import java.util.List;
  * coloured, whether the end is there, and whether the scans are worth decoding.
  */
 final class JpegHeader {
-  /** Ten times what any encoder writes; every scan costs a pass over the picture. */
+  /** Ten times what any encoder writes; every scan costs a pass over the image. */
   private static final int MAX_SCANS = 100;
 
   /** One colour component; {@code reached} is the bit that each coefficient has come down to. */
@@ -32,7 +32,7 @@ final class JpegHeader {
     this.data = data;
   }
 
-  static JpegHeader read(byte[] data) throws BadPictureException {
+  static JpegHeader read(byte[] data) throws BadImageException {
     JpegHeader header = new JpegHeader(data);
     header.walk();
     return header;
@@ -60,27 +60,27 @@ final class JpegHeader {
         || components.get(2).id != 'B';
   }
 
-  private void walk() throws BadPictureException {
+  private void walk() throws BadImageException {
     int marker = nextMarker();
     while (marker != 0xD9) {
       if (marker != 0x01 && (marker < 0xD0 || marker > 0xD7)) {
         int length = u16(pos);
         int body = pos + 2;
         pos += length;
-        if (length < 2) throw BadPictureException.broken("a segment has length " + length);
-        if (pos > data.length) throw BadPictureException.truncated();
+        if (length < 2) throw BadImageException.broken("a segment has length " + length);
+        if (pos > data.length) throw BadImageException.truncated();
         segment(marker, body, pos);
       }
       marker = nextMarker();
     }
-    if (components.isEmpty()) throw BadPictureException.broken("it has no picture");
+    if (components.isEmpty()) throw BadImageException.broken("it has no image");
     for (Component c : components) {
-      if (c.reached[0] < 0) throw BadPictureException.broken("a colour component has no data");
+      if (c.reached[0] < 0) throw BadImageException.broken("a colour component has no data");
     }
   }
 
-  /** Goes over coded data too; without an end marker the picture is cut off. */
-  private int nextMarker() throws BadPictureException {
+  /** Goes over coded data too; without an end marker the image is cut off. */
+  private int nextMarker() throws BadImageException {
     while (pos + 1 < data.length) {
       int code = data[pos + 1] & 0xFF;
       if (data[pos] == (byte) 0xFF && code != 0 && code != 0xFF) {
@@ -89,10 +89,10 @@ final class JpegHeader {
       }
       pos++;
     }
-    throw BadPictureException.truncated();
+    throw BadImageException.truncated();
   }
 
-  private void segment(int marker, int body, int end) throws BadPictureException {
+  private void segment(int marker, int body, int end) throws BadImageException {
     switch (marker) {
       case 0xC0, 0xC1, 0xC2 -> {
         progressive = marker == 0xC2;
@@ -104,7 +104,7 @@ final class JpegHeader {
         if (end - body >= 12 && startsWith(body, "Adobe")) adobe = u8(body + 11);
       }
       case 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCC, 0xCD, 0xCE, 0xCF ->
-          throw BadPictureException.unsupported(
+          throw BadImageException.unsupported(
               "this kind of JPEG (lossless, hierarchical or arithmetic, marker %02X)"
                   .formatted(marker));
       default -> {
@@ -113,15 +113,15 @@ final class JpegHeader {
     }
   }
 
-  private void frame(int body, int end) throws BadPictureException {
-    if (!components.isEmpty()) throw BadPictureException.broken("it has two frames");
+  private void frame(int body, int end) throws BadImageException {
+    if (!components.isEmpty()) throw BadImageException.broken("it has two frames");
     need(body, 6, end);
-    if (u8(body) != 8) throw BadPictureException.unsupported("a JPEG of " + u8(body) + " bits");
+    if (u8(body) != 8) throw BadImageException.unsupported("a JPEG of " + u8(body) + " bits");
     height = u16(body + 1);
     width = u16(body + 3);
     int count = u8(body + 5);
     if (count != 1 && count != 3 && count != 4) {
-      throw BadPictureException.unsupported("a JPEG of " + count + " components");
+      throw BadImageException.unsupported("a JPEG of " + count + " components");
     }
     need(body, 6 + 3 * count, end);
     for (int at = body + 6; at < body + 6 + 3 * count; at += 3) {
@@ -133,10 +133,10 @@ final class JpegHeader {
 
   /**
    * Each bit of a coefficient may come once. libjpeg only warns, but without this a small file
-   * could ask for any number of passes over a large picture.
+   * could ask for any number of passes over a large image.
    */
-  private void scan(int body, int end) throws BadPictureException {
-    if (++scans > MAX_SCANS) throw BadPictureException.unsupported("so many scans");
+  private void scan(int body, int end) throws BadImageException {
+    if (++scans > MAX_SCANS) throw BadImageException.unsupported("so many scans");
     need(body, 1, end);
     int count = u8(body);
     int at = body + 1 + 2 * count;
@@ -145,27 +145,27 @@ final class JpegHeader {
     int last = progressive ? u8(at + 1) : 63;
     int high = progressive ? u8(at + 2) >> 4 : 0;
     int low = progressive ? u8(at + 2) & 15 : 0;
-    if (last > 63) throw BadPictureException.broken("a scan header is impossible");
+    if (last > 63) throw BadImageException.broken("a scan header is impossible");
     for (int i = 0; i < count; i++) {
       Component c = componentOf(u8(body + 1 + 2 * i));
       for (int k = first; k <= last; k++) {
         if (c.reached[k] != (high == 0 ? -1 : high)) {
-          throw BadPictureException.broken("its scans are out of order");
+          throw BadImageException.broken("its scans are out of order");
         }
         c.reached[k] = low;
       }
     }
   }
 
-  private Component componentOf(int id) throws BadPictureException {
+  private Component componentOf(int id) throws BadImageException {
     for (Component c : components) {
       if (c.id == id) return c;
     }
-    throw BadPictureException.broken("a scan names an unknown component");
+    throw BadImageException.broken("a scan names an unknown component");
   }
 
-  private static void need(int at, int bytes, int end) throws BadPictureException {
-    if (at + bytes > end) throw BadPictureException.broken("a segment is too short");
+  private static void need(int at, int bytes, int end) throws BadImageException {
+    if (at + bytes > end) throw BadImageException.broken("a segment is too short");
   }
 
   private boolean startsWith(int at, String text) {
@@ -173,12 +173,12 @@ final class JpegHeader {
     return Arrays.equals(data, at, at + wanted.length, wanted, 0, wanted.length);
   }
 
-  private int u8(int at) throws BadPictureException {
-    if (at >= data.length) throw BadPictureException.truncated();
+  private int u8(int at) throws BadImageException {
+    if (at >= data.length) throw BadImageException.truncated();
     return data[at] & 0xFF;
   }
 
-  private int u16(int at) throws BadPictureException {
+  private int u16(int at) throws BadImageException {
     return u8(at) << 8 | u8(at + 1);
   }
 }

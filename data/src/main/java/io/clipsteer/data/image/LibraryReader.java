@@ -39,27 +39,27 @@ final class LibraryReader {
   }
 
   /**
-   * Reads {@code data}, which must be a picture of the given size: the caller has checked that size
+   * Reads {@code data}, which must be an image of the given size: the caller has checked that size
    * against the limits, so the reader may not find another one.
    */
   static <T> T read(ImageReaderSpi spi, byte[] data, int width, int height, Question<T> question)
-      throws BadPictureException {
+      throws BadImageException {
     try (var in = new MemoryStream(data)) {
       ImageReader reader = spi.createReaderInstance(null);
       try {
         // Forward only, no metadata: text and profile chunks are where decompression bombs hide.
         reader.setInput(in, true, true);
         if (reader.getWidth(0) != width || reader.getHeight(0) != height) {
-          throw BadPictureException.broken("its size changes");
+          throw BadImageException.broken("its size changes");
         }
         return question.ask(reader);
       } finally {
         reader.dispose();
       }
     } catch (EOFException e) {
-      throw BadPictureException.truncated();
+      throw BadImageException.truncated();
     } catch (IOException e) {
-      throw BadPictureException.broken("its data are damaged (" + e.getMessage() + ")");
+      throw BadImageException.broken("its data are damaged (" + e.getMessage() + ")");
     }
   }
 }

@@ -105,13 +105,13 @@ public final class PilResize {
     }
   }
 
-  /** The whole picture at {@code width} by {@code height}. */
+  /** The whole image at {@code width} by {@code height}. */
   public static RgbImage resize(RgbImage in, int width, int height, Filter filter) {
     return resize(in, width, height, filter, 0, 0, width, height);
   }
 
   /**
-   * The part {@code (x, y, w, h)} of the picture at {@code width} by {@code height}; equal to
+   * The part {@code (x, y, w, h)} of the image at {@code width} by {@code height}; equal to
    * cropping the whole result.
    */
   public static RgbImage resize(
@@ -144,7 +144,7 @@ public final class PilResize {
     return new RgbImage(w, h, vertical(narrow, 3 * w, 0, top, rows, 3 * w));
   }
 
-  /** {@code rows} rows from {@code top} on, whose first column is the picture's {@code left}. */
+  /** {@code rows} rows from {@code top} on, whose first column is the image's {@code left}. */
   private static byte[] horizontal(
       byte[] in, int inStride, int top, int left, Taps columns, int rows) {
     int stride = 3 * columns.first.length;

@@ -12,7 +12,7 @@ import javax.imageio.spi.ImageReaderSpi;
  * dropped, 16-bit colour keeps its high byte, but 16-bit grey is cut off at 255; gamma and profiles
  * are ignored.
  *
- * <p>The JDK's reader gets a bare PNG made of the header and the pixel data alone, a picture with a
+ * <p>The JDK's reader gets a bare PNG made of the header and the pixel data alone, an image with a
  * palette declared as grey: so it yields the stored samples, and no other chunk can harm.
  */
 final class PngDecoder {
@@ -41,7 +41,7 @@ final class PngDecoder {
     this.b = ByteBuffer.wrap(data);
   }
 
-  static RgbImage decode(byte[] data, PictureLimits limits) throws BadPictureException {
+  static RgbImage decode(byte[] data, ImageLimits limits) throws BadImageException {
     PngDecoder png = new PngDecoder(data);
     png.readChunks();
     limits.check(png.width, png.height, PIXELS_PER_BYTE);
@@ -50,7 +50,7 @@ final class PngDecoder {
         LibraryReader.read(SPI, bare, png.width, png.height, r -> r.read(0).getRaster()));
   }
 
-  private void readChunks() throws BadPictureException {
+  private void readChunks() throws BadImageException {
     int at = 8;
     while (at + 8 <= data.length) {
       long length = b.getInt(at) & 0xFFFFFFFFL;
@@ -67,26 +67,26 @@ final class PngDecoder {
       if (!whole) break;
       at = body + (int) length + 4;
     }
-    if (header == 0) throw BadPictureException.broken("it has no header");
-    if (pixels.size() == 0) throw BadPictureException.truncated();
+    if (header == 0) throw BadImageException.broken("it has no header");
+    if (pixels.size() == 0) throw BadImageException.truncated();
   }
 
-  private void headerChunk(int kind, int body, int length) throws BadPictureException {
+  private void headerChunk(int kind, int body, int length) throws BadImageException {
     CRC32 crc = new CRC32();
     crc.update(data, body - 4, length + 4);
     if ((int) crc.getValue() != b.getInt(body + length)) {
-      throw BadPictureException.broken("a chunk's checksum is wrong");
+      throw BadImageException.broken("a chunk's checksum is wrong");
     }
     if (kind == PLTE) {
       System.arraycopy(data, body, palette, 0, Math.min(length, palette.length));
     } else if (kind == IHDR) {
-      if (length != 13 || header != 0) throw BadPictureException.broken("its header is impossible");
+      if (length != 13 || header != 0) throw BadImageException.broken("its header is impossible");
       header = body;
       width = b.getInt(body);
       height = b.getInt(body + 4);
       depth = data[body + 8];
       type = data[body + 9];
-      if (type == 3 && depth > 8) throw BadPictureException.broken("its header is impossible");
+      if (type == 3 && depth > 8) throw BadImageException.broken("its header is impossible");
     }
   }
 

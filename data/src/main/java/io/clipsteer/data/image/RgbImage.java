@@ -7,14 +7,14 @@ import java.nio.file.Path;
 import javax.imageio.ImageIO;
 
 /**
- * A decoded picture, 8 bits per channel.
+ * A decoded image, 8 bits per channel.
  *
  * @param width columns, at least 1
  * @param height rows, at least 1
  * @param rgb {@code height * width * 3} bytes, row by row from the top, red green blue interleaved;
  *     not copied, so whoever holds the record may not write to it
  */
-@SuppressWarnings("ArrayRecordComponent") // a plain buffer by design: pictures are never compared
+@SuppressWarnings("ArrayRecordComponent") // a plain buffer by design: images are never compared
 public record RgbImage(int width, int height, byte[] rgb) {
   /** Checks that the buffer has exactly the announced size. */
   public RgbImage {

@@ -20,8 +20,8 @@ final class WebpDecoder {
   private static final int VP8X = 0x58385056;
 
   /**
-   * A lossless picture of one colour takes no bits for its pixels, so the format itself has no
-   * bound. This one refuses only blanks of more than a megapixel.
+   * A lossless image of one colour takes no bits for its pixels, so the format itself has no bound.
+   * This one refuses only blanks of more than a megapixel.
    */
   private static final int PIXELS_PER_BYTE = 1024;
 
@@ -30,29 +30,28 @@ final class WebpDecoder {
   private static final WebPImageReaderSpi SPI = new WebPImageReaderSpi();
 
   private final ByteBuffer b;
-  private final PictureLimits limits;
+  private final ImageLimits limits;
   private int canvasWidth;
   private int canvasHeight;
 
-  private WebpDecoder(byte[] data, PictureLimits limits) {
+  private WebpDecoder(byte[] data, ImageLimits limits) {
     this.b = ByteBuffer.wrap(data).order(ByteOrder.LITTLE_ENDIAN);
     this.limits = limits;
   }
 
-  static RgbImage decode(byte[] data, PictureLimits limits) throws BadPictureException {
+  static RgbImage decode(byte[] data, ImageLimits limits) throws BadImageException {
     return new WebpDecoder(data, limits).chunks(RIFF_HEADER, data.length, false, 0, 0);
   }
 
   /** Looks for the first bitstream from {@code at} on; its frame belongs at (x, y). */
-  private RgbImage chunks(int at, int end, boolean inFrame, int x, int y)
-      throws BadPictureException {
+  private RgbImage chunks(int at, int end, boolean inFrame, int x, int y) throws BadImageException {
     while (at + 8 <= end) {
       int kind = b.getInt(at);
       long size = b.getInt(at + 4) & 0xFFFFFFFFL;
       int body = at + 8;
-      if (body + size > end) throw BadPictureException.truncated();
+      if (body + size > end) throw BadImageException.truncated();
       int length = (int) size;
-      if (kind == VP8) throw BadPictureException.unsupported("lossy WebP");
+      if (kind == VP8) throw BadImageException.unsupported("lossy WebP");
       if (kind == VP8L) return place(frame(body, length), x, y);
       if (kind == VP8X && length >= 10) {
         canvasWidth = u24(body + 4) + 1;
@@ -63,11 +62,11 @@ final class WebpDecoder {
       }
       at = body + length + (length & 1);
     }
-    throw BadPictureException.broken("it has no picture");
+    throw BadImageException.broken("it has no image");
   }
 
-  private RgbImage frame(int body, int length) throws BadPictureException {
-    if (length < 5 || b.get(body) != 0x2F) throw BadPictureException.truncated();
+  private RgbImage frame(int body, int length) throws BadImageException {
+    if (length < 5 || b.get(body) != 0x2F) throw BadImageException.truncated();
     int bits = b.getInt(body + 1);
     int width = (bits & 0x3FFF) + 1;
     int height = (bits >> 14 & 0x3FFF) + 1;
@@ -78,10 +77,10 @@ final class WebpDecoder {
     return rgb(bare.array(), width, height);
   }
 
-  private static RgbImage rgb(byte[] webp, int width, int height) throws BadPictureException {
+  private static RgbImage rgb(byte[] webp, int width, int height) throws BadImageException {
     Raster raster = LibraryReader.read(SPI, webp, width, height, r -> r.read(0).getRaster());
     int bands = raster.getNumBands();
-    if (bands < 3) throw BadPictureException.broken("it has no colours");
+    if (bands < 3) throw BadImageException.broken("it has no colours");
     byte[] rgb = new byte[3 * width * height];
     int[] row = new int[bands * width];
     for (int y = 0, o = 0; y < height; y++) {
@@ -95,12 +94,12 @@ final class WebpDecoder {
     return new RgbImage(width, height, rgb);
   }
 
-  private RgbImage place(RgbImage frame, int x, int y) throws BadPictureException {
+  private RgbImage place(RgbImage frame, int x, int y) throws BadImageException {
     int width = Math.max(canvasWidth, frame.width());
     int height = Math.max(canvasHeight, frame.height());
     if (width == frame.width() && height == frame.height()) return frame;
     if (x + frame.width() > width || y + frame.height() > height) {
-      throw BadPictureException.broken("its first frame leaves the canvas");
+      throw BadImageException.broken("its first frame leaves the canvas");
     }
     byte[] rgb = new byte[3 * width * height];
     int bytes = 3 * frame.width();

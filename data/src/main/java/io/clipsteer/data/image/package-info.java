@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Pictures: decoding as PIL does it, exact resizing, preprocessing, image sets. */
+/** Images: decoding as PIL does it, exact resizing, preprocessing, image sets. */
 @NullMarked
 package io.clipsteer.data.image;
 

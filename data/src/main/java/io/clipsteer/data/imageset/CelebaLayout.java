@@ -18,7 +18,7 @@ final class CelebaLayout {
   private static final List<String> SIGNS = List.of("-1", "1");
   private static final List<String> PARTS = List.of("0", "1", "2");
   private static final String ID = "image_id";
-  private static final String PICTURES = "img_align_celeba";
+  private static final String IMAGES = "img_align_celeba";
   private static final String ATTRIBUTES = "list_attr_celeba";
   private static final String PARTITION = "list_eval_partition";
 
@@ -33,7 +33,7 @@ final class CelebaLayout {
     boolean all = split == GroupedSet.Split.ALL;
     requireComplete(dir, all);
     Path list = list(dir, ATTRIBUTES);
-    String pictures = pictures(dir);
+    String images = images(dir);
     Map<String, Integer> parts = all ? Map.of() : parts(list(dir, PARTITION));
     GroupBuilder builder = new GroupBuilder(list, dir, split);
     try (TableRows rows = TableRows.list(list)) {
@@ -55,19 +55,19 @@ final class CelebaLayout {
         int t = rows.code(row, targetColumn, SIGNS);
         int a = rows.code(row, attributeColumn, SIGNS);
         ImageSet.inside(rows, name);
-        builder.add(rows, pictures + "/" + name, targets.get(t), attributes.get(a), part);
+        builder.add(rows, images + "/" + name, targets.get(t), attributes.get(a), part);
       }
       if (count >= 0 && count != read) {
         throw new InputException(
             list + ", line 1",
-            "it announces " + count + " pictures, but " + read + " follow",
+            "it announces " + count + " images, but " + read + " follow",
             "Fetch the file again or correct the number");
       }
       // All names differ and each has a split, so fewer of them than splits means that some lack.
       if (!all && read < parts.size()) {
         throw new InputException(
             list,
-            "it lists " + read + " pictures, but list_eval_partition " + parts.size(),
+            "it lists " + read + " images, but list_eval_partition " + parts.size(),
             "Fetch both files again");
       }
       return builder.build(targets, attributes);
@@ -80,7 +80,7 @@ final class CelebaLayout {
     for (String name : all ? List.of(ATTRIBUTES) : List.of(ATTRIBUTES, PARTITION)) {
       if (find(dir, name) == null) missing.add("neither " + name + ".txt nor " + name + ".csv");
     }
-    if (findPictures(dir) == null) missing.add("no folder " + PICTURES);
+    if (findImages(dir) == null) missing.add("no folder " + IMAGES);
     if (missing.isEmpty()) return;
     throw new InputException(
         dir, "it has " + String.join(", ", missing), "Copy or unpack them there from CelebA");
@@ -100,22 +100,22 @@ final class CelebaLayout {
     return Objects.requireNonNull(find(dir, name));
   }
 
-  private static @Nullable String findPictures(Path dir) {
-    List<String> places = List.of(PICTURES + "/" + PICTURES, PICTURES, "Img/" + PICTURES);
+  private static @Nullable String findImages(Path dir) {
+    List<String> places = List.of(IMAGES + "/" + IMAGES, IMAGES, "Img/" + IMAGES);
     for (String place : places) {
       if (Files.isDirectory(dir.resolve(place))) return place;
     }
     return null;
   }
 
-  private static String pictures(Path dir) {
-    return Objects.requireNonNull(findPictures(dir));
+  private static String images(Path dir) {
+    return Objects.requireNonNull(findImages(dir));
   }
 
   private static long count(TableRows rows) {
     List<String> row = rows.first();
     if (row.size() != 1 || !row.getFirst().matches("[0-9]{1,9}")) {
-      throw rows.wrong("it is no number of pictures", "The first line is a whole number");
+      throw rows.wrong("it is no number of images", "The first line is a whole number");
     }
     return Long.parseLong(row.getFirst());
   }
@@ -135,7 +135,7 @@ final class CelebaLayout {
       int partition = rows.column("partition");
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
         if (parts.put(row.get(id), rows.code(row, partition, PARTS)) != null) {
-          throw rows.wrong("it names '" + row.get(id) + "' again", "List each picture once");
+          throw rows.wrong("it names '" + row.get(id) + "' again", "List each image once");
         }
       }
     }

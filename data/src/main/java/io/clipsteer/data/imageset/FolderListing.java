@@ -140,7 +140,7 @@ final class FolderListing {
     public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
       if (hidden(file)) return FileVisitResult.CONTINUE;
       String id = id(file);
-      boolean image = ImageSet.isPicture(file.getFileName() + "");
+      boolean image = ImageSet.isImage(file.getFileName() + "");
       // What is still a link after following it leads nowhere.
       if (attributes.isSymbolicLink()) listing.name("link that leads nowhere", id);
       else if (!attributes.isRegularFile()) listing.name("no plain file", id);

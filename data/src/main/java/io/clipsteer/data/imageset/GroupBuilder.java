@@ -13,12 +13,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Gathers a {@link GroupedSet} row by row; only pictures that are kept are looked for on disk. */
+/** Gathers a {@link GroupedSet} row by row; only images that are kept are looked for on disk. */
 final class GroupBuilder {
   /** Bounds what the list of group sizes takes. */
   private static final long MAX_GROUPS = 1 << 24;
 
-  /** So many missing pictures are named; more are counted. */
+  /** So many missing images are named; more are counted. */
   private static final int NAMED = 20;
 
   private record Row(String id, String target, String attribute) {}
@@ -33,7 +33,7 @@ final class GroupBuilder {
   private Listing listing = Listing.NONE;
 
   /**
-   * @param origin the table or folder that lists the pictures
+   * @param origin the table or folder that lists the images
    * @param folder what their names are relative to
    */
   GroupBuilder(Path origin, Path folder, GroupedSet.Split split) {
@@ -42,7 +42,7 @@ final class GroupBuilder {
     this.split = split;
   }
 
-  /** Says what was skipped where the pictures were listed. */
+  /** Says what was skipped where the images were listed. */
   void listing(Listing listed) {
     listing = listed;
   }
@@ -54,7 +54,7 @@ final class GroupBuilder {
   }
 
   /**
-   * Adds a picture.
+   * Adds an image.
    *
    * @param where the row that names it, for messages
    * @param part 0, 1, 2 for training, validation, test
@@ -63,7 +63,7 @@ final class GroupBuilder {
     Path path = path(where, ImageSet.inside(where, name));
     String id = path.toString().replace(File.separatorChar, '/');
     if (!seen.add(id)) {
-      throw new InputException(where, "it names '" + id + "' again", "List each picture once");
+      throw new InputException(where, "it names '" + id + "' again", "List each image once");
     }
     if (!split.holds(part)) return;
     if (!Files.isRegularFile(folder.resolve(path))) {
@@ -82,7 +82,7 @@ final class GroupBuilder {
     }
   }
 
-  /** All pictures that are not there in one message: whoever repairs a set wants to do it once. */
+  /** All images that are not there in one message: whoever repairs a set wants to do it once. */
   private void requireComplete() {
     if (missing.isEmpty()) return;
     int named = Math.min(NAMED, missing.size());
@@ -90,8 +90,8 @@ final class GroupBuilder {
     String more = missing.size() > named ? " and " + (missing.size() - named) + " more" : "";
     throw new InputException(
         firstMissing,
-        "there is no picture " + names + more + " below " + folder,
-        "Unpack all pictures of the set, or correct the names");
+        "there is no image " + names + more + " below " + folder,
+        "Unpack all images of the set, or correct the names");
   }
 
   /**
@@ -100,7 +100,7 @@ final class GroupBuilder {
    */
   GroupedSet build(List<String> targets, List<String> attributes) {
     if (seen.isEmpty()) {
-      throw new InputException(origin, "it lists no picture", "Check that the set is complete");
+      throw new InputException(origin, "it lists no image", "Check that the set is complete");
     }
     requireComplete();
     if ((long) targets.size() * attributes.size() > MAX_GROUPS) {
@@ -110,7 +110,7 @@ final class GroupBuilder {
               + " targets times "
               + attributes.size()
               + " attributes are too many groups",
-          "Up to " + MAX_GROUPS + " groups are read; name classes, not single pictures");
+          "Up to " + MAX_GROUPS + " groups are read; name classes, not single images");
     }
     Map<String, Integer> target = indices(targets);
     Map<String, Integer> attribute = indices(attributes);

@@ -70,7 +70,7 @@ final class GroupLayouts {
           throw new InputException(
               dir.resolve(file.id()),
               "its name does not say what is seen and what is written",
-              "Call it as in label=dog_text=cat_0012.png; on pictures in class folders, clipsteer"
+              "Call it as in label=dog_text=cat_0012.png; on images in class folders, clipsteer"
                   + " attack writes words first");
         }
         words.add(label);
@@ -111,7 +111,7 @@ final class GroupLayouts {
     try {
       JsonNode node = JsonMapper.shared().readTree(Files.readAllBytes(file));
       if (node.isObject()) return node;
-      throw new InputException(file, "it is no JSON object", "Its keys are the pictures' names");
+      throw new InputException(file, "it is no JSON object", "Its keys are the images' names");
     } catch (JacksonException e) {
       throw new InputException(file, "cannot be read: " + Reasons.of(e), "Restore it", e);
     } catch (IOException e) {
@@ -126,7 +126,7 @@ final class GroupLayouts {
     throw new InputException(where, "it has no \"" + key + "\"", "Say it, or delete the entry");
   }
 
-  /** Whether a table says which split a picture is in. */
+  /** Whether a table says which split an image is in. */
   static boolean hasSplits(Path table) {
     try (TableRows rows = TableRows.open(table)) {
       return rows.find(SPLIT) >= 0;

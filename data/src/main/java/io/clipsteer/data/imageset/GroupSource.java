@@ -34,13 +34,13 @@ public record GroupSource(Kind kind, Path path) {
       return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Whether its attribute is a word written on the picture. */
+    /** Whether its attribute is a word written on the image. */
     public boolean isWritten() {
       return this == TYPOGRAPHIC || this == DISENTANGLING;
     }
   }
 
-  /** Of pictures without splits of their own: a quarter, a quarter, and half to report on. */
+  /** Of images without splits of their own: a quarter, a quarter, and half to report on. */
   private static final double[] SHARES = {1, 1, 2};
 
   /**
@@ -49,7 +49,7 @@ public record GroupSource(Kind kind, Path path) {
    * @param train to choose features on
    * @param validation to choose their number on
    * @param test to report on
-   * @param dealt whether the files name no splits, so that chance dealt the pictures out
+   * @param dealt whether the files name no splits, so that chance dealt the images out
    */
   public record Parts(GroupedSet train, GroupedSet validation, GroupedSet test, boolean dealt) {}
 
@@ -74,7 +74,7 @@ public record GroupSource(Kind kind, Path path) {
         option + " " + text, "names no layout", "Write LAYOUT:PATH with one of " + kinds);
   }
 
-  /** All pictures, whatever their split. */
+  /** All images, whatever their split. */
   public GroupedSet all() {
     return read(GroupedSet.Split.ALL);
   }

@@ -16,25 +16,24 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * A picture set whose every picture has a target (what is asked) and an attribute (what must not
+ * An image set whose every image has a target (what is asked) and an attribute (what must not
  * matter). Each pair of both is a group; the accuracy on the worst group shows what a model relies
  * on.
  *
  * <p>Every factory throws {@link io.clipsteer.data.InputException}, with file and line, for a
  * missing file or column, a row with too few or too many columns, a value that the layout does not
- * know, a picture listed twice, outside the folder or (in the chosen split) not on disk, text that
- * is not UTF-8, and a split without pictures. Pictures are not decoded. Tables are read line by
- * line.
+ * know, an image listed twice, outside the folder or (in the chosen split) not on disk, text that
+ * is not UTF-8, and a split without images. Images are not decoded. Tables are read line by line.
  *
- * @param images precisely the members' pictures, in their order; a picture's label is its target
+ * @param images precisely the members' images, in their order; an image's label is its target
  * @param targets names of the targets, all different
  * @param attributes names of the attributes, all different
- * @param members one for each picture
+ * @param members one for each image
  */
 public record GroupedSet(
     ImageSet images, List<String> targets, List<String> attributes, List<Member> members) {
   /**
-   * One picture.
+   * One image.
    *
    * @param id what the images' cursor calls it: its path below the set's folder, with {@code /}
    * @param target index into the targets
@@ -108,11 +107,11 @@ public record GroupedSet(
    * {@code Blond_Hair} have names of their own.
    *
    * <p>Layout of the authors (mmlab.ie.cuhk.edu.hk/projects/CelebA.html): {@code
-   * list_attr_celeba.txt} (number of pictures; column names; then name and -1 or 1 for each
-   * column), {@code list_eval_partition.txt} (name and 0, 1, 2; not read for {@link Split#ALL}),
-   * pictures in {@code img_align_celeba}; or in their subfolders {@code Anno}, {@code Eval}, {@code
-   * Img}. Kaggle's copy has {@code .csv} lists with a header and the folder of pictures once more
-   * inside itself.
+   * list_attr_celeba.txt} (number of images; column names; then name and -1 or 1 for each column),
+   * {@code list_eval_partition.txt} (name and 0, 1, 2; not read for {@link Split#ALL}), images in
+   * {@code img_align_celeba}; or in their subfolders {@code Anno}, {@code Eval}, {@code Img}.
+   * Kaggle's copy has {@code .csv} lists with a header and the folder of images once more inside
+   * itself.
    */
   public static GroupedSet celeba(Path dir, String target, String attribute, Split split) {
     return some(CelebaLayout.read(dir, target, attribute, split), split);
@@ -163,7 +162,7 @@ public record GroupedSet(
   }
 
   /**
-   * Pictures with labels as targets (class folders, a table's column), and one attribute.
+   * Images with labels as targets (class folders, a table's column), and one attribute.
    *
    * @param attribute its name
    *     <p>Images without a label are skipped: the set's listing has named them.
@@ -204,7 +203,7 @@ public record GroupedSet(
     String part = split.name().toLowerCase(Locale.ROOT);
     throw new InputException(
         set.images.origin(),
-        "none of its pictures is in the " + part + " split",
+        "none of its images is in the " + part + " split",
         "Choose another split");
   }
 
@@ -223,7 +222,7 @@ public record GroupedSet(
 
   /**
    * The same set with each group cut down to the size of the smallest, by chance that hangs on the
-   * seed alone; the order stays. Groups without pictures stay empty and do not count as smallest.
+   * seed alone; the order stays. Groups without images stay empty and do not count as smallest.
    */
   public GroupedSet balanced(long seed) {
     int smallest =
@@ -232,8 +231,8 @@ public record GroupedSet(
   }
 
   /**
-   * The same set with at most {@code most} pictures of each group, drawn by chance that hangs on
-   * the seed alone; the order stays.
+   * The same set with at most {@code most} images of each group, drawn by chance that hangs on the
+   * seed alone; the order stays.
    */
   public GroupedSet atMost(int most, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
@@ -250,9 +249,9 @@ public record GroupedSet(
   }
 
   /**
-   * Deals the pictures out into parts without overlap, by chance that hangs on the seed alone; the
-   * order stays. Group after group, shuffled, each picture goes to the part that lacks most: of
-   * every group the parts get their shares, within a picture, and of many tiny groups together too.
+   * Deals the images out into parts without overlap, by chance that hangs on the seed alone; the
+   * order stays. Group after group, shuffled, each image goes to the part that lacks most: of every
+   * group the parts get their shares, within an image, and of many tiny groups together too.
    *
    * @param shares of each part, above 0; they count in proportion
    */

@@ -6,17 +6,17 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Pictures ready for a model.
+ * Images ready for a model.
  *
- * @param ids one for each picture, in the set's order
- * @param labels one for each picture, null where it has none
- * @param positions place of each picture in the set, from 0, those left out counted
+ * @param ids one for each image, in the set's order
+ * @param labels one for each image, null where it has none
+ * @param positions place of each image in the set, from 0, those left out counted
  * @param pixels native memory, float32 {@code [count, 3, height, width]}; reused: valid until the
  *     loader's next batch is asked for, or the loader is closed
  */
 public record ImageBatch(
     List<String> ids, List<@Nullable String> labels, List<Long> positions, MemorySegment pixels) {
-  /** Pictures in it, at least 1. */
+  /** Images in it, at least 1. */
   public int count() {
     return ids.size();
   }

@@ -6,9 +6,9 @@ import org.jspecify.annotations.Nullable;
 /** One pass over an {@link ImageSet}. For one thread at a time. */
 public interface ImageCursor extends AutoCloseable {
   /**
-   * The next picture, or null at the end.
+   * The next image, or null at the end.
    *
-   * @throws io.clipsteer.data.InputException when the set itself is damaged; single pictures fail
+   * @throws io.clipsteer.data.InputException when the set itself is damaged; single images fail
    *     later, when their bytes are read or decoded
    */
   @Nullable ImageItem next();

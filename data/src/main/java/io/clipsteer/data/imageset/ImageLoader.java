@@ -24,17 +24,17 @@ import org.jspecify.annotations.Nullable;
  * Decodes and preprocesses an image set ahead of its consumer, in parallel, and hands it out in
  * batches in the set's order: the same batches whatever the number of threads.
  *
- * <p>Pictures that cannot be read are left out and listed in {@link #skipped}. A set that is itself
+ * <p>Images that cannot be read are left out and listed in {@link #skipped}. A set that is itself
  * damaged ends the iteration with its {@link InputException}. Memory: {@code ahead + 2} batches of
- * floats, and a few decoded pictures per thread.
+ * floats, and a few decoded images per thread.
  */
 public final class ImageLoader implements AutoCloseable {
   /**
-   * @param batchSize pictures per batch; the last one may have fewer
-   * @param threads how many pictures are decoded at once
+   * @param batchSize images per batch; the last one may have fewer
+   * @param threads how many images are decoded at once
    * @param ahead batches that may wait for the consumer
-   * @param start pictures of the set that are passed over unread
-   * @param limit only so many pictures after those, skipped ones included
+   * @param start images of the set that are passed over unread
+   * @param limit only so many images after those, skipped ones included
    * @param decoding limits and turning
    */
   public record Options(
@@ -65,19 +65,19 @@ public final class ImageLoader implements AutoCloseable {
       return new Options(batchSize, count, ahead, start, limit, decoding);
     }
 
-    /** As this, but only the first {@code count} pictures. */
+    /** As this, but only the first {@code count} images. */
     public Options withLimit(long count) {
       return new Options(batchSize, threads, ahead, start, count, decoding);
     }
 
-    /** As this, but passing over the first {@code count} pictures. */
+    /** As this, but passing over the first {@code count} images. */
     public Options withStart(long count) {
       return new Options(batchSize, threads, ahead, count, limit, decoding);
     }
   }
 
   /**
-   * A picture that was left out.
+   * An image that was left out.
    *
    * @param id its path relative to the set
    * @param reason why
@@ -85,9 +85,8 @@ public final class ImageLoader implements AutoCloseable {
    */
   public record Skipped(String id, String reason, long position) {}
 
-  /** What a worker made of one picture; a null picture comes with a reason. */
-  private record Decoded(
-      ImageItem item, long position, @Nullable RgbImage picture, String reason) {}
+  /** What a worker made of one image; a null image comes with a reason. */
+  private record Decoded(ImageItem item, long position, @Nullable RgbImage image, String reason) {}
 
   /** What passes to the consumer: a batch, or the end with its cause, if any. */
   private record Handover(@Nullable ImageBatch batch, @Nullable Throwable failure) {}
@@ -126,7 +125,7 @@ public final class ImageLoader implements AutoCloseable {
     } catch (OutOfMemoryError e) {
       arena.close();
       throw new InputException(
-          "batches of " + options.batchSize + " pictures",
+          "batches of " + options.batchSize + " images",
           "they need %d MiB each, more than there is".formatted(bytes >> 20),
           "Choose a smaller batch",
           e);
@@ -160,14 +159,14 @@ public final class ImageLoader implements AutoCloseable {
     }
   }
 
-  /** The buffer is lent whole; the consumer sees only the part that holds pictures. */
+  /** The buffer is lent whole; the consumer sees only the part that holds images. */
   private ImageBatch handed(ImageBatch batch) {
     long bytes = 4L * batch.count() * preprocessing.floats();
     return new ImageBatch(
         batch.ids(), batch.labels(), batch.positions(), batch.pixels().asSlice(0, bytes));
   }
 
-  /** The pictures left out so far, in the set's order; complete once {@link #next} gave null. */
+  /** The images left out so far, in the set's order; complete once {@link #next} gave null. */
   public List<Skipped> skipped() {
     synchronized (skipped) {
       return List.copyOf(skipped);
@@ -191,7 +190,7 @@ public final class ImageLoader implements AutoCloseable {
   }
 
   private void fill(ImageCursor cursor) throws InterruptedException {
-    // Twice the threads: while one picture is awaited, every worker still has another to begin.
+    // Twice the threads: while one image is awaited, every worker still has another to begin.
     int window = 2 * options.threads;
     ArrayDeque<Future<Decoded>> pending = new ArrayDeque<>(window);
     long left = options.limit;
@@ -251,8 +250,8 @@ public final class ImageLoader implements AutoCloseable {
     private List<Long> positions = new ArrayList<>();
 
     void add(Decoded decoded) throws InterruptedException {
-      RgbImage picture = decoded.picture;
-      if (picture == null) {
+      RgbImage image = decoded.image;
+      if (image == null) {
         skipped.add(new Skipped(decoded.item.id(), decoded.reason, decoded.position));
         return;
       }
@@ -261,7 +260,7 @@ public final class ImageLoader implements AutoCloseable {
         target = free.take();
         pixels = target;
       }
-      preprocessing.normaliseInto(picture, target, (long) ids.size() * preprocessing.floats());
+      preprocessing.normaliseInto(image, target, (long) ids.size() * preprocessing.floats());
       ids.add(decoded.item.id());
       labels.add(decoded.item.label());
       positions.add(decoded.position);

@@ -15,7 +15,7 @@ import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 
-/** Pictures and their labels, in an order that is the same at every pass and on every machine. */
+/** Images and their labels, in an order that is the same at every pass and on every machine. */
 public sealed interface ImageSet permits FileSet, TarSet, Subset {
   /**
    * Endings that count as images, in lower case. What a file is, its content says; {@code jfif},
@@ -31,7 +31,7 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
   /** Where it comes from, for messages. */
   Path origin();
 
-  /** A new pass from the first picture on. */
+  /** A new pass from the first image on. */
   ImageCursor cursor();
 
   /** The same pass for ids and labels alone; its items have no bytes where reading costs. */
@@ -54,8 +54,8 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
 
   /**
    * The set at {@code path}, by what is there: a {@code .tar}; a {@code .csv} or {@code .tsv}
-   * table; a folder of tars; a folder of labelled sub-folders; or a folder of pictures. A few
-   * images beside sub-folders with more images have no label (see {@link FolderListing#byClass}).
+   * table; a folder of tars; a folder of labelled sub-folders; or a folder of images. A few images
+   * beside sub-folders with more images have no label (see {@link FolderListing#byClass}).
    *
    * @throws InputException when there is no such set, or it has no image
    */
@@ -79,13 +79,13 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
     return archives.isEmpty() ? found.byClass() : new TarSet(archives, found.besideArchives());
   }
 
-  /** All pictures below {@code folder}, sorted by path, without labels. */
+  /** All images below {@code folder}, sorted by path, without labels. */
   static ImageSet folder(Path folder) {
     return FolderListing.of(folder).unlabelled();
   }
 
   /**
-   * The pictures in tar archives, in the archives' order; a label is a member's first folder. With
+   * The images in tar archives, in the archives' order; a label is a member's first folder. With
    * several archives the ids start with the archive's name. Nothing is ever extracted.
    */
   static ImageSet tars(List<Path> archives) {
@@ -93,7 +93,7 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
   }
 
   /**
-   * The pictures that a table names, relative to the table's own folder, in its order; columns as
+   * The images that a table names, relative to the table's own folder, in its order; columns as
    * {@link ImageTable} takes them.
    */
   static ImageSet table(Path table) {
@@ -102,7 +102,7 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
   }
 
   /**
-   * At most {@code most} of these pictures, in the same order: of each label as many as can be, the
+   * At most {@code most} of these images, in the same order: of each label as many as can be, the
    * first ones of it; those without a label only where the others are too few. Tars are left as
    * they are, since all of them would have to be read for their labels, and so are sets without
    * labels: the first are as good as others.
@@ -133,8 +133,8 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
     return new Subset(this, chosen);
   }
 
-  /** Whether a file of that name counts: a picture's ending, and not hidden. */
-  static boolean isPicture(String name) {
+  /** Whether a file of that name counts: an image's ending, and not hidden. */
+  static boolean isImage(String name) {
     int dot = name.lastIndexOf('.');
     return dot > 0
         && name.charAt(0) != '.'

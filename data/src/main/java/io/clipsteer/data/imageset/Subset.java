@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Those pictures of another set whose ids are chosen, in that set's order. */
+/** Those images of another set whose ids are chosen, in that set's order. */
 record Subset(ImageSet whole, Set<String> ids) implements ImageSet {
   Subset {
     whole = whole.whole();

@@ -152,7 +152,7 @@ final class TarSet implements ImageSet {
       long size = entry.getSize();
       if (size > MAX_MEMBER_BYTES) {
         throw new InputException(
-            archive, name + " claims " + size + " bytes", "Pictures of up to 256 MiB are read");
+            archive, name + " claims " + size + " bytes", "Images of up to 256 MiB are read");
       }
       // Grows as bytes come, so a lying size costs nothing.
       byte[] bytes = reading ? in.readNBytes((int) size) : new byte[0];
@@ -183,7 +183,7 @@ final class TarSet implements ImageSet {
       String file = name.substring(name.lastIndexOf('/') + 1);
       if (entry.isLink() || entry.isSymbolicLink()) met.name("link inside an archive", id);
       else if (isDevice(entry)) met.name("no plain file", id);
-      else if (!ImageSet.isPicture(file)) Endings.skip(met, id);
+      else if (!ImageSet.isImage(file)) Endings.skip(met, id);
       else if (entry.isSparse()) met.name("sparse file inside an archive", id);
       else if (!seen.add(name)) met.name("member whose name came before", id);
       else return true;

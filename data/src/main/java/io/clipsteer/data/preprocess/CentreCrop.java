@@ -2,7 +2,7 @@
 package io.clipsteer.data.preprocess;
 
 /**
- * The middle of the resized picture; where it is smaller than the crop, a border is put around it.
+ * The middle of the resized image; where it is smaller than the crop, a border is put around it.
  *
  * @param width of the result, in pixels
  * @param height of the result, in pixels
@@ -18,7 +18,7 @@ public record CentreCrop(int width, int height, Rounding rounding, int fill) {
     TRANSFORMERS
   }
 
-  /** Where the result's first pixel lies in a picture of {@code length}; negative with a border. */
+  /** Where the result's first pixel lies in an image of {@code length}; negative with a border. */
   int offset(int length, int crop) {
     int spare = length - crop;
     if (rounding == Rounding.TRANSFORMERS) return Math.floorDiv(spare, 2);

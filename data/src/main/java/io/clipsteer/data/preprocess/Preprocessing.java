@@ -13,8 +13,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a picture becomes a model's input: resize, crop the middle, scale and normalise; bit-equal to
- * the Python tools up to the 8-bit picture, and to within 1e-6 of the floats after it.
+ * How an image becomes a model's input: resize, crop the middle, scale and normalise; bit-equal to
+ * the Python tools up to the 8-bit image, and to within 1e-6 of the floats after it.
  *
  * @param resizing to which size first
  * @param filter PIL's filter for it
@@ -95,12 +95,12 @@ public record Preprocessing(
     return crop.height();
   }
 
-  /** Floats that one picture takes: {@code 3 * height * width}. */
+  /** Floats that one image takes: {@code 3 * height * width}. */
   public int floats() {
     return Math.multiplyExact(3, Math.multiplyExact(crop.width(), crop.height()));
   }
 
-  /** The picture as the model sees it, in 8 bits: {@link #width} by {@link #height}. */
+  /** The image as the model sees it, in 8 bits: {@link #width} by {@link #height}. */
   public RgbImage resizedAndCropped(RgbImage in) {
     Resizing.Size size = resizing.target(in.width(), in.height());
     int left = crop.offset(size.width(), crop.width());
@@ -144,9 +144,9 @@ public record Preprocessing(
     normaliseInto(resizedAndCropped(in), out, offset);
   }
 
-  /** The last step alone: {@code picture} comes from {@link #resizedAndCropped}. */
-  public void normaliseInto(RgbImage picture, MemorySegment out, long offset) {
-    byte[] rgb = picture.rgb();
+  /** The last step alone: {@code image} comes from {@link #resizedAndCropped}. */
+  public void normaliseInto(RgbImage image, MemorySegment out, long offset) {
+    byte[] rgb = image.rgb();
     int plane = rgb.length / 3;
     float[] row = new float[crop.width()];
     for (int c = 0; c < 3; c++) {

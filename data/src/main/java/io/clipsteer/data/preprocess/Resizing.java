@@ -3,7 +3,7 @@ package io.clipsteer.data.preprocess;
 
 import io.clipsteer.data.InputException;
 
-/** To which size a picture goes before it is cropped; in pixels, width first. */
+/** To which size an image goes before it is cropped; in pixels, width first. */
 public sealed interface Resizing {
   /** The shorter edge gets this length, the longer one keeps the ratio, rounded down. */
   record Shortest(int size) implements Resizing {}
@@ -11,10 +11,10 @@ public sealed interface Resizing {
   /** Both edges as told, whatever the ratio; open_clip says "squash". */
   record Exact(int width, int height) implements Resizing {}
 
-  /** Keeps the ratio, so that the picture covers the frame; edges rounded half to even. */
+  /** Keeps the ratio, so that the image covers the frame; edges rounded half to even. */
   record Cover(int width, int height) implements Resizing {}
 
-  /** Keeps the ratio, so that the picture fits into the frame; open_clip says "longest". */
+  /** Keeps the ratio, so that the image fits into the frame; open_clip says "longest". */
   record Fit(int width, int height) implements Resizing {}
 
   /** Leaves it as it is. */
@@ -23,7 +23,7 @@ public sealed interface Resizing {
   /** Two lengths in pixels. */
   record Size(int width, int height) {}
 
-  /** The size that a picture of {@code w} by {@code h} is resized to. */
+  /** The size that an image of {@code w} by {@code h} is resized to. */
   default Size target(int w, int h) {
     return switch (this) {
       case None() -> new Size(w, h);
@@ -47,7 +47,7 @@ public sealed interface Resizing {
   private static int toInt(double length, int w, int h) {
     if (length < 1 || length > Integer.MAX_VALUE / 4) {
       throw new InputException(
-          "a picture of " + w + "x" + h, "is too long and thin to be resized", "Leave it out");
+          "an image of " + w + "x" + h, "is too long and thin to be resized", "Leave it out");
     }
     return (int) length;
   }

@@ -27,7 +27,7 @@ public final class ActivationStore implements AutoCloseable {
   /**
    * Where a token comes from.
    *
-   * @param image id of its picture
+   * @param image id of its image
    * @param prefix whether it is CLS or another token before the patches
    * @param row of its patch in the grid, −1 for prefix tokens
    * @param column of its patch in the grid, −1 for prefix tokens
@@ -111,7 +111,7 @@ public final class ActivationStore implements AutoCloseable {
     return format;
   }
 
-  /** Number of pictures. */
+  /** Number of images. */
   public long images() {
     return images;
   }
@@ -126,7 +126,7 @@ public final class ActivationStore implements AutoCloseable {
     return format.hookPoints().indexOf(name);
   }
 
-  /** A token's picture and place. */
+  /** A token's image and place. */
   public Origin origin(long token) {
     long image = check(token) / format.tokensPerImage();
     int place = (int) (token % format.tokensPerImage());

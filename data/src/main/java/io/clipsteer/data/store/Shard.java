@@ -20,9 +20,9 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * One shard's {@code NNNNNN.json}, written after its data: a shard with it is complete.
  *
- * @param images ids of its pictures, in order
- * @param consumed place in the source after its last picture: where the next shard begins
- * @param skipped pictures left out since the shard before, with the reason
+ * @param images ids of its images, in order
+ * @param consumed place in the source after its last image: where the next shard begins
+ * @param skipped images left out since the shard before, with the reason
  * @param sha256 of each hook point's data file
  */
 record Shard(

@@ -19,20 +19,19 @@ import tools.jackson.databind.json.JsonMapper;
  *
  * @param protocol 1
  * @param model SHA-256 of the weights
- * @param images where the pictures came from
- * @param listing SHA-256 of the pictures' ids in order; empty for an archive
+ * @param images where the images came from
+ * @param listing SHA-256 of the images' ids in order; empty for an archive
  * @param preprocessing in words
  * @param hookPoints in peers' style, each once
  * @param tokens all, cls or patches
- * @param tokensPerImage stored tokens of a picture
+ * @param tokensPerImage stored tokens of an image
  * @param prefixTokens how many of them stand before the patches
  * @param gridRows patches from top to bottom
  * @param gridColumns patches from left to right
  * @param width numbers of a token
  * @param dtype fp32, bf16 or int8
- * @param imageBatch pictures that went through the tower at once: sums in a product may depend on
- *     it
- * @param imagesPerShard pictures of every shard but the last; whole batches, so that a harvest that
+ * @param imageBatch images that went through the tower at once: sums in a product may depend on it
+ * @param imagesPerShard images of every shard but the last; whole batches, so that a harvest that
  *     goes on after a shard makes the same batches
  */
 public record StoreFormat(
@@ -73,12 +72,12 @@ public record StoreFormat(
     return TokenCodec.valueOf(dtype.toUpperCase(Locale.ROOT));
   }
 
-  /** Bytes of one hook point's tokens of one picture. */
+  /** Bytes of one hook point's tokens of one image. */
   public long bytesPerImage() {
     return tokensPerImage * codec().bytes(width);
   }
 
-  /** Bytes of a whole store of {@code count} pictures, for a forecast. */
+  /** Bytes of a whole store of {@code count} images, for a forecast. */
   public long bytes(long count) {
     return Math.multiplyExact(Math.multiplyExact(bytesPerImage(), hookPoints.size()), count);
   }
@@ -112,10 +111,10 @@ public record StoreFormat(
     need(where, dtype.matches("fp32|bf16|int8"), "dtype " + dtype);
     need(where, tokens.matches("all|cls|patches"), "tokens " + tokens);
     need(where, width >= 1 && width <= 1 << 20, "width " + width);
-    need(where, tokensPerImage >= 1 && tokensPerImage <= 1 << 20, "tokens a picture");
+    need(where, tokensPerImage >= 1 && tokensPerImage <= 1 << 20, "tokens an image");
     need(where, prefixTokens >= 0 && prefixTokens <= tokensPerImage, "prefix tokens");
     need(where, imageBatch >= 1 && imagesPerShard % imageBatch == 0, "batch");
-    need(where, imagesPerShard >= 1 && imagesPerShard <= 1 << 24, "pictures a shard");
+    need(where, imagesPerShard >= 1 && imagesPerShard <= 1 << 24, "images a shard");
     need(where, bytesPerImage() * imagesPerShard <= 1L << 40, "bytes of a shard");
     long patches = (long) gridRows * gridColumns;
     need(where, gridRows >= 0 && gridColumns >= 0, "grid");

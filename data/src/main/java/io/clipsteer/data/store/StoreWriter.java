@@ -70,7 +70,7 @@ public final class StoreWriter implements AutoCloseable {
       if (!StoreFormat.read(store).equals(format)) {
         throw new InputException(
             store,
-            "was begun with other settings, another model or other pictures",
+            "was begun with other settings, another model or other images",
             "Repeat the command it was begun with, or name a new folder");
       }
     } else {
@@ -94,19 +94,18 @@ public final class StoreWriter implements AutoCloseable {
     return Shard.read(store, shards, format);
   }
 
-  /** Pictures of the source that complete shards cover: where to go on. */
+  /** Images of the source that complete shards cover: where to go on. */
   public long consumed() {
     return consumed;
   }
 
-  /** Pictures in complete shards. */
+  /** Images in complete shards. */
   public long images() {
     return images;
   }
 
   /**
-   * Notes a picture of the source that could not be used, at any time before a later picture is
-   * added.
+   * Notes an image of the source that could not be used, at any time before a later image is added.
    *
    * @param position its place in the source, from 0
    */
@@ -115,9 +114,9 @@ public final class StoreWriter implements AutoCloseable {
   }
 
   /**
-   * Adds a picture.
+   * Adds an image.
    *
-   * @param position its place in the source, from 0, after that of the picture before
+   * @param position its place in the source, from 0, after that of the image before
    * @param activations for each hook point, in the format's order, native F32 [tokens,width]
    */
   public void add(String id, long position, List<MemorySegment> activations) {
@@ -174,12 +173,12 @@ public final class StoreWriter implements AutoCloseable {
   /**
    * Writes what is left and the line that makes the store complete.
    *
-   * @return pictures in the store
+   * @return images in the store
    */
   public long finish() {
     if (!ids.isEmpty()) flush();
     if (images == 0) {
-      throw new InputException(store, "no picture could be used", "Name pictures that can be read");
+      throw new InputException(store, "no image could be used", "Name images that can be read");
     }
     Map<String, Object> done = new LinkedHashMap<>();
     done.put("shards", shards);

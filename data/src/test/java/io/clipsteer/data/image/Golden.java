@@ -56,7 +56,7 @@ public final class Golden {
   }
 
   /** Shortest edge to {@code size}, the middle square, offsets rounded half to even. */
-  static RgbImage clipPicture(RgbImage in, int size, PilResize.Filter filter) {
+  static RgbImage clipImage(RgbImage in, int size, PilResize.Filter filter) {
     int w = in.width();
     int h = in.height();
     int outWidth = w <= h ? size : (int) ((double) size * w / h);

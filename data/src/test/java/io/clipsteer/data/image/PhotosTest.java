@@ -20,8 +20,8 @@ final class PhotosTest {
       if (!Golden.sha256(image.rgb()).equals(row.get("rgb_sha256"))) {
         different.add("decode " + row.get("file"));
       }
-      RgbImage picture = Golden.clipPicture(image, 224, PilResize.Filter.BICUBIC);
-      if (!Golden.sha256(picture.rgb()).equals(row.get("clip224_sha256"))) {
+      RgbImage photo = Golden.clipImage(image, 224, PilResize.Filter.BICUBIC);
+      if (!Golden.sha256(photo.rgb()).equals(row.get("clip224_sha256"))) {
         different.add("resize " + row.get("file"));
       }
     }

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 final class FolderListingTest {
-  private static final byte[] PICTURE = Golden.bytes("files/grey.jpg");
+  private static final byte[] IMAGE = Golden.bytes("files/grey.jpg");
 
   @TempDir Path dir;
 
@@ -186,7 +186,7 @@ final class FolderListingTest {
     for (int tree = 0; tree < 60; tree++) {
       Path root = Files.createDirectory(dir.resolve("tree" + tree));
       List<Path> folders = new ArrayList<>(List.of(root));
-      Files.write(root.resolve("always.png"), PICTURE);
+      Files.write(root.resolve("always.png"), IMAGE);
       for (int i = 0; i < 30; i++) grow(folders, random);
       List<Path> locked = lock(folders, random);
       try {
@@ -225,7 +225,7 @@ final class FolderListingTest {
         case 3 -> Files.createSymbolicLink(in.resolve(file), in.toAbsolutePath());
         case 4 -> Files.createSymbolicLink(in.resolve(file), Path.of("always.png"));
         case 5 -> Files.createFile(in.resolve(file));
-        default -> Files.write(in.resolve(file), PICTURE);
+        default -> Files.write(in.resolve(file), IMAGE);
       }
     } catch (FileSystemException | InvalidPathException e) {
       // The name is there already, or the system cannot write it.
@@ -274,7 +274,7 @@ final class FolderListingTest {
     for (String name : names) {
       Path file = dir.resolve(name);
       Files.createDirectories(file.getParent());
-      Files.write(file, name.endsWith(".txt") ? name.getBytes(StandardCharsets.UTF_8) : PICTURE);
+      Files.write(file, name.endsWith(".txt") ? name.getBytes(StandardCharsets.UTF_8) : IMAGE);
     }
   }
 }

@@ -2,8 +2,8 @@
 package io.clipsteer.data.imageset;
 
 import static io.clipsteer.data.imageset.GroupedSetTest.fails;
-import static io.clipsteer.data.imageset.GroupedSetTest.pictures;
 import static io.clipsteer.data.imageset.GroupedSetTest.write;
+import static io.clipsteer.data.imageset.GroupedSetTest.writeImages;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -36,8 +36,8 @@ final class GroupSourceTest {
         """;
     write(dir, "typographic_attack_dataset/annotations.json", json);
     write(dir, "typographic_attack_dataset/classes.json", "{}");
-    pictures(dir, "typographic_attack_dataset/images/a.jpg");
-    pictures(dir, "typographic_attack_dataset/images/b c.jpg");
+    writeImages(dir, "typographic_attack_dataset/images/a.jpg");
+    writeImages(dir, "typographic_attack_dataset/images/b c.jpg");
     GroupedSet set = GroupedSet.disentangling(dir);
     assertEquals(List.of("cup", "ipod", "rifle"), set.targets());
     assertEquals(
@@ -72,7 +72,7 @@ final class GroupSourceTest {
     StringBuilder rows = new StringBuilder("file,target,attribute\n");
     for (int i = 0; i < 30; i++) rows.append("p%02d.png,a,b\n".formatted(i));
     write(dir, "t.csv", rows.toString());
-    pictures(dir, "p00.png", "p02.png");
+    writeImages(dir, "p00.png", "p02.png");
     fails(
         () -> GroupedSet.table(dir.resolve("t.csv"), GroupedSet.Split.ALL),
         "t.csv, line 3",
@@ -84,7 +84,7 @@ final class GroupSourceTest {
   void dealsGroupsOutWithoutOverlap() throws IOException {
     StringBuilder rows = new StringBuilder("file,target,attribute\n");
     for (int i = 0; i < 100; i++) {
-      pictures(dir, "%02d.png".formatted(i));
+      writeImages(dir, "%02d.png".formatted(i));
       rows.append("%02d.png,%s\n".formatted(i, i == 50 ? "c,x" : i % 5 == 0 ? "a,y" : "b,x"));
     }
     write(dir, "t.csv", rows.toString());
@@ -107,7 +107,7 @@ final class GroupSourceTest {
   void takesTheSplitsThatTheFilesName() throws IOException {
     String rows = "file,target,attribute,split\n1.png,a,x,train\n2.png,b,x,val\n3.png,a,y,test\n";
     write(dir, "t.csv", rows);
-    pictures(dir, "1.png", "2.png", "3.png");
+    writeImages(dir, "1.png", "2.png", "3.png");
     GroupSource.Parts parts = GroupSource.parse("--data", "csv:" + dir.resolve("t.csv")).parts(1);
     assertFalse(parts.dealt());
     assertEquals(List.of("1.png"), ids(parts.train()));
@@ -120,7 +120,7 @@ final class GroupSourceTest {
 
   @Test
   void readsClassFolders() throws IOException {
-    pictures(dir, "dog/1.png", "cat/2.png", "dog/3.png");
+    writeImages(dir, "dog/1.png", "cat/2.png", "dog/3.png");
     GroupedSet set = GroupedSet.labelled(ImageSet.open(dir), "nothing");
     assertEquals(List.of("cat", "dog"), set.targets());
     assertEquals(
@@ -130,7 +130,7 @@ final class GroupSourceTest {
             new Member("dog/3.png", 1, 0)),
         set.members());
     fails(() -> GroupedSet.labelled(ImageSet.folder(dir), "x"), "none of its images has a label");
-    pictures(dir, "preview.png");
+    writeImages(dir, "preview.png");
     GroupedSet strays = GroupedSet.labelled(ImageSet.open(dir), "nothing");
     assertEquals(set.members(), strays.members());
     assertEquals(List.of("cat/2.png", "dog/1.png", "dog/3.png"), ids(strays));

@@ -73,7 +73,7 @@ final class GroupedSetTest {
     write(
         dir, "list_attr_celeba.csv", "\uFEFFimage_id,Male,Blond_Hair\r\n1.png,1,-1\r\n2.png,-1,1");
     write(dir, "list_eval_partition.csv", "image_id,partition\n1.png,0\n2.png,2\n");
-    pictures(
+    writeImages(
         dir, "img_align_celeba/img_align_celeba/1.png", "img_align_celeba/img_align_celeba/2.png");
     assertEquals(
         List.of(new Member("img_align_celeba/img_align_celeba/2.png", 0, 1)),
@@ -81,14 +81,14 @@ final class GroupedSetTest {
     Path archive = dir.resolve("archive");
     write(dir, "archive/Anno/list_attr_celeba.txt", "1\nMale\tBlond_Hair\n1.png\t1\t-1\n");
     write(dir, "archive/Eval/list_eval_partition.txt", "1.png 2\n");
-    pictures(dir, "archive/Img/img_align_celeba/1.png");
+    writeImages(dir, "archive/Img/img_align_celeba/1.png");
     assertEquals(
         List.of(new Member("Img/img_align_celeba/1.png", 1, 0)),
         GroupedSet.celeba(archive, Split.TEST).members());
   }
 
   @Test
-  void looksOnlyForPicturesOfTheChosenSplit() throws IOException {
+  void looksOnlyForImagesOfTheChosenSplit() throws IOException {
     celeba(dir, ATTRIBUTES, PARTS);
     Files.delete(dir.resolve("img_align_celeba/000004.png"));
     assertEquals(3, GroupedSet.celeba(dir, Split.TEST).members().size());
@@ -109,7 +109,7 @@ final class GroupedSetTest {
         5,002.Wren/e.jpg,0,1,0,x
         """);
     for (String name : List.of("1.Albatross/a", "1.Albatross/b", "2.Wren/c", "2.Wren/d")) {
-      pictures(dir, "00" + name + ".jpg");
+      writeImages(dir, "00" + name + ".jpg");
     }
     GroupedSet test = GroupedSet.waterbirds(dir, Split.TEST);
     assertEquals(List.of("landbird", "waterbird"), test.targets());
@@ -132,13 +132,13 @@ final class GroupedSetTest {
 
   @Test
   void readsTypographicFolders() throws IOException {
-    pictures(
+    writeImages(
         dir,
         "label=dog_text=cat_0012.png",
         "label=dog_text=cat_font=serif_12.PNG",
         "label=ice cream_text=cat.jpg",
         "sub_1/label=cat_text=st. bernard.png");
-    write(dir, "readme.txt", "not a picture");
+    write(dir, "readme.txt", "not an image");
     GroupedSet set = GroupedSet.typographic(dir);
     List<String> words = List.of("cat", "dog", "ice cream", "st. bernard");
     assertEquals(words, set.targets());
@@ -162,7 +162,7 @@ final class GroupedSetTest {
 
   @Test
   void readsTables() throws IOException {
-    pictures(dir, "a.png", "p/b.png", "c d.png");
+    writeImages(dir, "a.png", "p/b.png", "c d.png");
     Path csv = dir.resolve("t.csv");
     write(
         dir,
@@ -191,7 +191,7 @@ final class GroupedSetTest {
     StringBuilder rows = new StringBuilder("file,target,attribute\n");
     for (int i = 0; i < 60; i++) {
       String name = "%02d.png".formatted(i);
-      pictures(dir, name);
+      writeImages(dir, name);
       String group = i % 10 == 0 ? "b,y" : i % 3 == 0 ? "b,x" : "a,x";
       rows.append(name).append(',').append(group).append('\n');
     }
@@ -224,7 +224,7 @@ final class GroupedSetTest {
     write(dir, "list_eval_partition.txt", parts);
     for (String name :
         List.of("000001.jpg", "000002.png", "000003.png", "000004.png", "sub/5.png")) {
-      pictures(dir, "img_align_celeba/" + name);
+      writeImages(dir, "img_align_celeba/" + name);
     }
   }
 
@@ -236,8 +236,8 @@ final class GroupedSetTest {
     assertFalse(message.contains("\n"), message);
   }
 
-  static void pictures(Path dir, String... names) throws IOException {
-    for (String name : names) write(dir, name, "bytes of a picture");
+  static void writeImages(Path dir, String... names) throws IOException {
+    for (String name : names) write(dir, name, "bytes of an image");
   }
 
   static void write(Path dir, String name, String text) throws IOException {

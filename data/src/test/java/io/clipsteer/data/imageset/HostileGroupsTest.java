@@ -5,8 +5,8 @@ import static io.clipsteer.data.imageset.GroupedSetTest.ATTRIBUTES;
 import static io.clipsteer.data.imageset.GroupedSetTest.PARTS;
 import static io.clipsteer.data.imageset.GroupedSetTest.celeba;
 import static io.clipsteer.data.imageset.GroupedSetTest.fails;
-import static io.clipsteer.data.imageset.GroupedSetTest.pictures;
 import static io.clipsteer.data.imageset.GroupedSetTest.write;
+import static io.clipsteer.data.imageset.GroupedSetTest.writeImages;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -29,12 +29,12 @@ final class HostileGroupsTest {
 
   @Test
   void refusesBadCeleba() throws IOException {
-    badCeleba(ATTRIBUTES.replace("5\n", "6\n"), PARTS, "line 1", "6 pictures", "5 follow");
-    badCeleba(ATTRIBUTES.substring(2), PARTS, "line 1", "no number of pictures");
-    badCeleba("-5\n" + ATTRIBUTES.substring(2), PARTS, "line 1", "no number of pictures");
+    badCeleba(ATTRIBUTES.replace("5\n", "6\n"), PARTS, "line 1", "6 images", "5 follow");
+    badCeleba(ATTRIBUTES.substring(2), PARTS, "line 1", "no number of images");
+    badCeleba("-5\n" + ATTRIBUTES.substring(2), PARTS, "line 1", "no number of images");
     badCeleba("", PARTS, "line 1", "ends here");
     badCeleba("5\n", PARTS, "ends here");
-    badCeleba("0\nMale Blond_Hair\n", "", "lists no picture");
+    badCeleba("0\nMale Blond_Hair\n", "", "lists no image");
     badCeleba(ATTRIBUTES.replace("Male", "Man"), PARTS, "line 2", "no column is called Male");
     badCeleba(ATTRIBUTES.replace("Young", "Male"), PARTS, "line 2", "two columns are called Male");
     badCeleba(ATTRIBUTES.replace("2.png  1", "2.png"), PARTS, "line 4", "3 cells for 4 columns");
@@ -49,7 +49,7 @@ final class HostileGroupsTest {
         "partition.txt, line 3",
         "1 cell for 2 columns");
     badCeleba(ATTRIBUTES, PARTS + "sub/5.png 0\n", "partition.txt, line 6", "again");
-    badCeleba(ATTRIBUTES, PARTS + "9.png 0\n", "lists 5 pictures", "list_eval_partition 6");
+    badCeleba(ATTRIBUTES, PARTS + "9.png 0\n", "lists 5 images", "list_eval_partition 6");
     badCeleba(ATTRIBUTES, PARTS.replace(" 2", " 0"), "test split");
     String climbing = "../img_align_celeba/1.png";
     badCeleba(
@@ -81,13 +81,13 @@ final class HostileGroupsTest {
     fails(() -> GroupedSet.celeba(dir, Split.ALL), "no folder img_align_celeba");
     Files.createDirectory(dir.resolve("img_align_celeba"));
     fails(() -> GroupedSet.celeba(dir, Split.TEST), "list_eval_partition.csv");
-    fails(() -> GroupedSet.celeba(dir, Split.ALL), "line 3", "no picture", "000001.jpg");
+    fails(() -> GroupedSet.celeba(dir, Split.ALL), "line 3", "no image", "000001.jpg");
   }
 
   @Test
   void refusesBadWaterbirds() throws IOException {
     fails(() -> GroupedSet.waterbirds(dir, Split.ALL), "metadata.csv", "there is no such file");
-    pictures(dir, "a.png", "b.png");
+    writeImages(dir, "a.png", "b.png");
     String good = WATERBIRDS + "1,a.png,0,0,1,x\n";
     badWaterbirds("", "metadata.csv", "the table is empty");
     badWaterbirds(WATERBIRDS, "a header and no row");
@@ -118,7 +118,7 @@ final class HostileGroupsTest {
   void refusesNamesThatSayNothing() throws IOException {
     fails(() -> GroupedSet.typographic(dir), "no image");
     fails(() -> GroupedSet.typographic(dir.resolve("absent")), "no such folder");
-    pictures(dir, "label=dog_text=cat.png");
+    writeImages(dir, "label=dog_text=cat.png");
     for (String name :
         List.of(
             "dog.png",
@@ -131,7 +131,7 @@ final class HostileGroupsTest {
             "label=dog_text=cat_big.png",
             "xlabel=dog_text=cat.png",
             "label=dog_text=cat=cow.png")) {
-      pictures(dir, "sub/" + name);
+      writeImages(dir, "sub/" + name);
       fails(() -> GroupedSet.typographic(dir), name);
       Files.delete(dir.resolve("sub").resolve(name));
     }
@@ -139,7 +139,7 @@ final class HostileGroupsTest {
 
   @Test
   void refusesBadTables() throws IOException {
-    pictures(dir, "a.png");
+    writeImages(dir, "a.png");
     String head = "file,target,attribute,split\n";
     Path csv = dir.resolve("t.csv");
     fails(() -> GroupedSet.table(csv, Split.ALL), "t.csv", "there is no such file");
@@ -154,7 +154,7 @@ final class HostileGroupsTest {
             List.of(head + "a.png,dog,,test\n", "line 2", "attribute is empty"),
             List.of(head + "a.png,dog,snow\n", "line 2", "3 cells for 4 columns"),
             List.of(head + "a.png,dog,snow,0\na.png,dog,ice,1\n", "line 3", "again"),
-            List.of(head + "b.png,dog,snow,0\n", "line 2", "no picture 'b.png'"),
+            List.of(head + "b.png,dog,snow,0\n", "line 2", "no image 'b.png'"),
             List.of(head + "a\0.png,dog,snow,0\n", "line 2", "UTF-8"),
             List.of("file,target,split\na.png,dog,0\n", "line 1", "called attribute"),
             List.of(
@@ -170,14 +170,14 @@ final class HostileGroupsTest {
   void refusesMoreGroupsThanMemoryShouldHold() throws IOException {
     StringBuilder rows = new StringBuilder("file,target,attribute,split\na.png,t,a,train\n");
     for (int i = 0; i < 4097; i++) rows.append("%d.png,t%d,a%d,test\n".formatted(i, i, i));
-    pictures(dir, "a.png");
+    writeImages(dir, "a.png");
     write(dir, "t.csv", rows.toString());
     fails(() -> GroupedSet.table(dir.resolve("t.csv"), Split.TRAIN), "4098 targets");
   }
 
   @Test
   void refusesMembersOfUnknownGroups() throws IOException {
-    pictures(dir, "a.png");
+    writeImages(dir, "a.png");
     ImageSet images = ImageSet.folder(dir);
     List<String> two = List.of("a", "b");
     assertEquals(

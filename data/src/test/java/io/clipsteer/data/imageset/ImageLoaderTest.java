@@ -27,10 +27,10 @@ final class ImageLoaderTest {
   @TempDir Path dir;
 
   private void fill() throws IOException {
-    for (Golden.Row row : Golden.rows("pictures.tsv")) {
+    for (Golden.Row row : Golden.rows("images.tsv")) {
       Files.write(dir.resolve(row.get("file")), Golden.bytes("files/" + row.get("file")));
     }
-    Files.writeString(dir.resolve("m_broken.jpg"), "no picture");
+    Files.writeString(dir.resolve("m_broken.jpg"), "no image");
     Files.write(dir.resolve("n_empty.png"), new byte[0]);
   }
 
@@ -38,7 +38,7 @@ final class ImageLoaderTest {
   void givesTheSameBatchesWithAnyNumberOfThreads() throws IOException {
     fill();
     List<String> one = drain(1, 7);
-    assertEquals(Golden.rows("pictures.tsv").size(), one.size());
+    assertEquals(Golden.rows("images.tsv").size(), one.size());
     assertEquals(one, drain(4, 7));
     assertEquals(one, drain(3, 1000));
   }

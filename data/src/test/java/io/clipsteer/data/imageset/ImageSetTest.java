@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 public final class ImageSetTest {
-  private static final byte[] PICTURE = Golden.bytes("files/grey.jpg");
+  private static final byte[] IMAGE = Golden.bytes("files/grey.jpg");
 
   @TempDir Path dir;
 
@@ -139,9 +139,9 @@ public final class ImageSetTest {
 
   private static void put(TarArchiveOutputStream out, String name) throws IOException {
     TarArchiveEntry entry = new TarArchiveEntry(name, true);
-    entry.setSize(PICTURE.length);
+    entry.setSize(IMAGE.length);
     out.putArchiveEntry(entry);
-    out.write(PICTURE);
+    out.write(IMAGE);
     out.closeArchiveEntry();
   }
 
@@ -188,7 +188,7 @@ public final class ImageSetTest {
   private void write(String name) throws IOException {
     Path file = dir.resolve(name);
     Files.createDirectories(file.getParent());
-    Files.write(file, PICTURE);
+    Files.write(file, IMAGE);
   }
 
   public static byte[] tar(String... names) throws IOException {
@@ -197,7 +197,7 @@ public final class ImageSetTest {
       out.setLongFileMode(TarArchiveOutputStream.LONGFILE_POSIX);
       for (String name : names) {
         TarArchiveEntry entry = new TarArchiveEntry(name, true);
-        byte[] body = name.endsWith(".txt") ? "hello".getBytes(StandardCharsets.UTF_8) : PICTURE;
+        byte[] body = name.endsWith(".txt") ? "hello".getBytes(StandardCharsets.UTF_8) : IMAGE;
         entry.setSize(body.length);
         out.putArchiveEntry(entry);
         out.write(body);
@@ -207,7 +207,7 @@ public final class ImageSetTest {
     return bytes.toByteArray();
   }
 
-  /** Reads every picture's bytes too. */
+  /** Reads every image's bytes too. */
   public static List<String> list(ImageSet set) {
     List<String> items = new ArrayList<>();
     try (ImageCursor cursor = set.cursor()) {

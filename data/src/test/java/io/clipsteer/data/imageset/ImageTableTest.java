@@ -25,11 +25,11 @@ final class ImageTableTest {
 
   @BeforeEach
   void images() throws IOException {
-    byte[] picture = Golden.bytes("files/grey.jpg");
+    byte[] image = Golden.bytes("files/grey.jpg");
     for (String name : List.of("dog/1.png", "cat/2.png", "cat/e\u0301te\u0301.png", "z.png")) {
       Path file = dir.resolve("pics").resolve(name);
       Files.createDirectories(file.getParent());
-      Files.write(file, picture);
+      Files.write(file, image);
     }
   }
 

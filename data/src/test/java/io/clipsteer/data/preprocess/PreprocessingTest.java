@@ -23,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Configurations of three tools against what the tools themselves make of the pictures. */
+/** Configurations of three tools against what the tools themselves make of the images. */
 final class PreprocessingTest {
   @Test
   void givesTheToolsOwnFloats() {

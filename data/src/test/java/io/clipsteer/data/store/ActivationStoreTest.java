@@ -61,7 +61,7 @@ final class ActivationStoreTest {
     try (Arena arena = Arena.ofConfined()) {
       for (int image = from; image < to; image++) {
         if (image % 10 == 9) {
-          writer.skip("img" + image, image, "no picture");
+          writer.skip("img" + image, image, "no image");
           continue;
         }
         List<MemorySegment> points = new ArrayList<>();
@@ -136,7 +136,7 @@ final class ActivationStoreTest {
     }
   }
 
-  /** Stopped after any picture and resumed, the store has the same bytes. */
+  /** Stopped after any image and resumed, the store has the same bytes. */
   @ParameterizedTest
   @ValueSource(ints = {0, 1, 3, 4, 5, 11, 20, 22})
   void resumingGivesTheSameBytes(int stop) throws IOException {

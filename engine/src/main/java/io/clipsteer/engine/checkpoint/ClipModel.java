@@ -87,7 +87,7 @@ public final class ClipModel implements AutoCloseable {
     return tokenizer;
   }
 
-  /** How a picture becomes the vision tower's input. */
+  /** How an image becomes the vision tower's input. */
   public Preprocessing preprocessing() {
     return preprocessing;
   }

@@ -73,7 +73,7 @@ public record Block(
   }
 
   /**
-   * Floating-point operations of its matrix products for one picture or text.
+   * Floating-point operations of its matrix products for one image or text.
    *
    * @param t tokens there are
    * @param queries leading tokens that are wanted

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A vision tower written as an ONNX graph, with an edit inside: from {@code pixel_values}
  * [batch,3,h,w], normalised as the model's own preprocessing does, to {@code image_embeds}
- * [batch,e] of unit length, in fp32 and for pictures of the tower's own size.
+ * [batch,e] of unit length, in fp32 and for images of the tower's own size.
  */
 public final class OnnxTower {
   private final VisionTower.Config config;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.model;
 
-/** What a tower does with a picture of another size than it was trained for. */
+/** What a tower does with an image of another size than it was trained for. */
 public enum PositionResize {
   /** Refuses it, as CLIP. */
   NONE,

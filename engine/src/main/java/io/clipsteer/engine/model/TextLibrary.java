@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Words with their unit text embeddings: what a picture is compared with.
+ * Words with their unit text embeddings: what an image is compared with.
  *
  * @param words one a row
  * @param embeddings unit rows [words,e], row-major

@@ -4,7 +4,7 @@ package io.clipsteer.engine.model;
 import io.clipsteer.data.InputException;
 import java.util.Locale;
 
-/** Which tokens of a picture are meant. */
+/** Which tokens of an image are meant. */
 public enum TokenSelection {
   /** Every token: CLS, other prefix tokens, patches. */
   ALL,

@@ -28,7 +28,7 @@ public final class VisionTower {
    * @param activation the MLPs' non-linearity
    * @param pooling how tokens become one vector
    * @param embedDim e of the embedding; {@code width} without a projection
-   * @param resize what becomes of pictures of another size
+   * @param resize what becomes of images of another size
    */
   public record Config(
       int width,
@@ -46,7 +46,7 @@ public final class VisionTower {
       return imageSize / patch;
     }
 
-    /** Tokens of one picture at the native size, prefix included. */
+    /** Tokens of one image at the native size, prefix included. */
     public int tokens() {
       return prefixTokens + grid() * grid();
     }
@@ -151,7 +151,7 @@ public final class VisionTower {
     Hooks.checkPoint(point, TowerKind.VISION, config.layers());
   }
 
-  /** Floating-point operations of the matrix products for one picture at the native size. */
+  /** Floating-point operations of the matrix products for one image at the native size. */
   public double flopsPerImage() {
     return 2.0 * config.tokens() * weights.patch().weight().elements() + flopsAfter(-1);
   }
@@ -174,7 +174,7 @@ public final class VisionTower {
   /**
    * The whole tower.
    *
-   * @param pixels normalised pictures [b,3,h,w]
+   * @param pixels normalised images [b,3,h,w]
    */
   public TowerOutput run(Tensor pixels, Hooks hooks) {
     Tensor last = stack.run(embed(pixels), wanted(), hooks);
@@ -278,7 +278,7 @@ public final class VisionTower {
       throw new InputException(
           "pixels of " + w + "×" + h,
           "this tower takes " + config.imageSize() + "×" + config.imageSize(),
-          "Preprocess the pictures with the model's own settings");
+          "Preprocess the images with the model's own settings");
     }
   }
 

@@ -19,8 +19,8 @@ import java.util.Objects;
 
 /**
  * Trains a CLIP from nothing by its symmetric contrastive loss (Radford et al. 2021, figure 3):
- * each picture is to find its caption among the batch's, and each caption its picture. On the CPU;
- * the same seed, data and number of threads give the same weights.
+ * each image is to find its caption among the batch's, and each caption its image. On the CPU; the
+ * same seed, data and number of threads give the same weights.
  */
 public final class ClipPretrainer implements AutoCloseable {
   private static final String VISION = "vision_model.";
@@ -175,7 +175,7 @@ public final class ClipPretrainer implements AutoCloseable {
   double lossWithGradients(Tensor pixels, long[][] ids) {
     int b = Math.toIntExact(pixels.size(0));
     if (ids.length == 0 || ids.length % b != 0) {
-      throw new IllegalArgumentException(ids.length + " captions of " + b + " pictures");
+      throw new IllegalArgumentException(ids.length + " captions of " + b + " images");
     }
     parameters.zeroGradients();
     try (Scope scope = Scope.openRecording()) {
@@ -188,7 +188,7 @@ public final class ClipPretrainer implements AutoCloseable {
     return half * b / SideBySide.COUNT;
   }
 
-  /** Half of the pictures, then their captions: as many first ones, as many second ones … */
+  /** Half of the images, then their captions: as many first ones, as many second ones … */
   private List<Tensor> embed(int half, Tensor pixels, long[][] ids) {
     int b = Math.toIntExact(pixels.size(0));
     int from = start(half, b);
@@ -203,8 +203,8 @@ public final class ClipPretrainer implements AutoCloseable {
   /**
    * The loss of embeddings.
    *
-   * @param halves of each, pictures' and captions'
-   * @param sets captions of each picture
+   * @param halves of each, images' and captions'
+   * @param sets captions of each image
    */
   private Tensor contrast(List<List<Tensor>> halves, int sets) {
     Tensor images =
@@ -230,7 +230,7 @@ public final class ClipPretrainer implements AutoCloseable {
     return parameters;
   }
 
-  /** Unit embeddings F32 [b,e] of pictures F32 [b,3,h,w]. */
+  /** Unit embeddings F32 [b,e] of images F32 [b,3,h,w]. */
   Tensor embedImages(Tensor pixels) {
     long b = pixels.size(0);
     int p = shape.patch();

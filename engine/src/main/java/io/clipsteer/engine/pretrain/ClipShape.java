@@ -37,12 +37,12 @@ public record ClipShape(
     }
   }
 
-  /** Patches on a picture. */
+  /** Patches on an image. */
   public int patches() {
     return (imageSize / patch) * (imageSize / patch);
   }
 
-  /** Floating-point operations of a picture and its text, forward and backward. */
+  /** Floating-point operations of an image and its text, forward and backward. */
   public double flopsPerPair(int textTokens) {
     return 3
         * (flops(visionWidth, visionLayers, patches() + 1.0)

@@ -52,7 +52,7 @@ record TowerParameters(
 
   /**
    * Keys start as the queries: a token attends first to those like itself, so to its neighbours in
-   * a picture (after Trockman and Kolter 2023, whose trained transformers look so).
+   * an image (after Trockman and Kolter 2023, whose trained transformers look so).
    */
   private static float[] queries(Parameters.Builder builder, double spread, int d) {
     float[] all = builder.gaussian(spread, 3 * d * d);

@@ -14,8 +14,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Edits at any layer: the pictures' residuals at the hook point are kept, and the tower goes on
- * from there with many edited copies at once.
+ * Edits at any layer: the images' residuals at the hook point are kept, and the tower goes on from
+ * there with many edited copies at once.
  */
 public final class Continued implements Sweep {
   /** Numbers of edited residuals that go through a block at once: more do not make it faster. */
@@ -30,7 +30,7 @@ public final class Continued implements Sweep {
   private final int words;
 
   /**
-   * Prepares pictures.
+   * Prepares images.
    *
    * @param paused the tower at the hook point [images,t,d]
    * @param scale what cosines are multiplied by
@@ -54,13 +54,13 @@ public final class Continued implements Sweep {
                   .to(DType.F32)
                   .reshape(-1, paused.value().size(2))
                   .copy());
-      Tensor exact = Words.centred(library);
+      Tensor exact = CentredWords.centred(library);
       texts = scope.release(exact.to(DType.F32).contiguous());
-      before = scope.release(Words.probabilities(embeddings(this.paused, 64), exact, scale));
+      before = scope.release(CentredWords.probabilities(embeddings(this.paused, 64), exact, scale));
     }
   }
 
-  /** Embeddings of all pictures, a piece at a time, F32 [images,e] on the CPU. */
+  /** Embeddings of all images, a piece at a time, F32 [images,e] on the CPU. */
   private Tensor embeddings(Paused all, int piece) {
     List<Tensor> parts = new java.util.ArrayList<>();
     for (int at = 0; at < images(); at += piece) {
@@ -130,7 +130,7 @@ public final class Continued implements Sweep {
                 weights,
                 count,
                 (unit, sums, stride, moved) ->
-                    sink.accept(first + unit, new Change(sums, stride, groups, words, moved)));
+                    sink.accept(first + unit, new AnswerShift(sums, stride, groups, words, moved)));
       }
     }
   }

@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Edits behind the last block in closed form. Only the class token's norm and the projection
  * follow, so with x centred, r² = var(x') + eps and {@code e' = W(gain·x'/r + shift) + bias}:
- * {@code r·e' = u_x + s·u_d + r·c}, three vectors that are projected once, for a picture, a
+ * {@code r·e' = u_x + s·u_d + r·c}, three vectors that are projected once, for an image, a
  * direction and the model. The logits are {@code scale/‖r·e'‖ · (T·u_x + r·T·c + s·T·u_d)}, and r
- * and ‖r·e'‖ follow from scalar products. A (direction, picture) pair then costs a few operations a
+ * and ‖r·e'‖ follow from scalar products. A (direction, image) pair then costs a few operations a
  * word. The directions' logits and the sweep over words are float32, all else is float64.
  */
 public final class LastLayer implements Sweep {
@@ -42,7 +42,7 @@ public final class LastLayer implements Sweep {
   private final double commonSquare;
 
   /**
-   * Prepares pictures.
+   * Prepares images.
    *
    * @param residuals class tokens behind the last block, F32 [images,d]
    * @param scale what cosines are multiplied by
@@ -55,7 +55,7 @@ public final class LastLayer implements Sweep {
       this.readOut = exact(readOut, scope);
       this.residuals = scope.release(residuals.to(Device.CPU).to(DType.F32).copy());
       Tensor x = this.residuals.to(DType.F64);
-      texts = scope.release(Words.centred(library));
+      texts = scope.release(CentredWords.centred(library));
       floatTexts = scope.release(texts.to(DType.F32).transpose(0, 1).contiguous());
       centred = scope.release(x.sub(x.mean(1, true)));
       projected = scope.release(project(centred));
@@ -70,7 +70,7 @@ public final class LastLayer implements Sweep {
       commonSquare = common.mul(common).sum(DType.F64).item();
       Tensor r = centred.mul(centred).mean(1, true).addInPlace(readOut.eps()).sqrt().contiguous();
       Tensor unedited = projected.div(r).addInPlace(common).unit();
-      before = scope.release(Words.probabilities(unedited, texts, scale));
+      before = scope.release(CentredWords.probabilities(unedited, texts, scale));
     }
   }
 
@@ -155,7 +155,7 @@ public final class LastLayer implements Sweep {
                 weights,
                 count,
                 (unit, sums, stride, moved) ->
-                    sink.accept(first + unit, new Change(sums, stride, groups, words, moved)));
+                    sink.accept(first + unit, new AnswerShift(sums, stride, groups, words, moved)));
       }
     }
   }

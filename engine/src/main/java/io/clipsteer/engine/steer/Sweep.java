@@ -5,7 +5,7 @@ import io.clipsteer.engine.Tensor;
 
 /**
  * What many edits of one place do to zero-shot answers: each edit moves tokens along one direction,
- * {@code x' = x + s·d}, and is asked on the same pictures. {@link LastLayer} knows the answer in
+ * {@code x' = x + s·d}, and is asked on the same images. {@link LastLayer} knows the answer in
  * closed form, {@link Continued} runs the rest of the tower.
  */
 public sealed interface Sweep extends AutoCloseable permits LastLayer, Continued {
@@ -18,18 +18,18 @@ public sealed interface Sweep extends AutoCloseable permits LastLayer, Continued
      * @param edit which
      * @param change what it did; valid during the call
      */
-    void accept(int edit, Change change);
+    void accept(int edit, AnswerShift change);
   }
 
-  /** Number of pictures. */
+  /** Number of images. */
   int images();
 
-  /** Tokens of a picture that an edit moves; the closed form needs the class token alone. */
+  /** Tokens of an image that an edit moves; the closed form needs the class token alone. */
   int tokens();
 
   /**
-   * The tokens' residuals F32 [images·tokens,d], picture by picture: what an edit's shifts are
-   * computed from.
+   * The tokens' residuals F32 [images·tokens,d], image by image: what an edit's shifts are computed
+   * from.
    */
   Tensor residuals();
 
@@ -38,9 +38,9 @@ public sealed interface Sweep extends AutoCloseable permits LastLayer, Continued
    *
    * @param directions d, F32 [n,d]
    * @param shifts s, row-major [n,to − from,tokens]
-   * @param from first picture asked
-   * @param to behind the last picture asked
-   * @param groups the pictures asked are split into so many runs of about the same length
+   * @param from first image asked
+   * @param to behind the last image asked
+   * @param groups the images asked are split into so many runs of about the same length
    */
   void run(Tensor directions, float[] shifts, int from, int to, int groups, Sink sink);
 

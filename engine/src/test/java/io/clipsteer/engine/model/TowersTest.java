@@ -281,7 +281,7 @@ final class TowersTest {
 
   @ParameterizedTest
   @MethodSource("models")
-  void aBatchEqualsItsPictures(String name) {
+  void aBatchEqualsItsImages(String name) {
     try (ClipModel model = load(name);
         Scope scope = Scope.open()) {
       Tensor pixels = pixels(model, 5);
@@ -371,9 +371,9 @@ final class TowersTest {
       // The other tower's points are unknown, too.
       HookPoint foreign = new HookPoint(TowerKind.TEXT, 0, Site.RESID_POST);
       refused(foreign, () -> model.vision().run(pixels, Hooks.NONE.tap(foreign, v -> {})));
-      HookPoint picture = HookPoint.residPost(0);
-      refused(picture, () -> text.run(ids, Hooks.NONE.tap(picture, v -> {})));
-      refused(picture, () -> text.runUntil(ids, picture, Hooks.NONE));
+      HookPoint image = HookPoint.residPost(0);
+      refused(image, () -> text.run(ids, Hooks.NONE.tap(image, v -> {})));
+      refused(image, () -> text.runUntil(ids, image, Hooks.NONE));
     }
   }
 

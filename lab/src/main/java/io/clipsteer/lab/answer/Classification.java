@@ -8,7 +8,7 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -16,11 +16,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Zero-shot classification of an image set. */
 public final class Classification {
-  /** How many answers a picture gets. */
+  /** How many answers an image gets. */
   private static final int TOP = 5;
 
   /**
-   * One picture's answers.
+   * One image's answers.
    *
    * @param file its id in the set
    * @param truth row of the right word, or null when unknown
@@ -32,8 +32,8 @@ public final class Classification {
    * The whole set's result.
    *
    * @param predictions in the set's order
-   * @param skipped pictures left out
-   * @param judged how many pictures have a truth
+   * @param skipped images left out
+   * @param judged how many images have a truth
    * @param top1 share of the judged whose best answer is right; null when none is judged
    * @param top5 share of the judged with the right word among the best five
    * @param imagesPerSecond files to answers, without loading the model
@@ -49,14 +49,14 @@ public final class Classification {
   private Classification() {}
 
   /**
-   * Classifies every picture.
+   * Classifies every image.
    *
-   * @param truth row of the right word by picture id
+   * @param truth row of the right word by image id
    */
   public static Result run(
       ClipModel model,
       TextLibrary library,
-      Pictures pictures,
+      Images images,
       Map<String, Integer> truth,
       Progress progress) {
     ZeroShot.checkFits(model, library);
@@ -64,9 +64,9 @@ public final class Classification {
     double flops = model.vision().flopsPerImage();
     long start = System.nanoTime();
     List<ImageLoader.Skipped> skipped;
-    try (var task = progress.start("classifying", pictures.count(), "images")) {
+    try (var task = progress.start("classifying", images.count(), "images")) {
       skipped =
-          pictures.forEach(
+          images.forEach(
               (batch, pixels) -> {
                 add(model, library, batch, pixels, truth, predictions);
                 task.advance(batch.count(), flops * batch.count());

@@ -9,7 +9,7 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
 import io.clipsteer.engine.model.Hooks;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,7 +20,7 @@ import java.util.List;
  *
  * <pre>{@code
  * try (SteeredClip clip = SteeredClip.load(model, List.of(edit), DType.F32, Device.CPU)) {
- *   float[] embedding = clip.embed(picture);
+ *   float[] embedding = clip.embed(image);
  * }
  * }</pre>
  */
@@ -84,15 +84,15 @@ public final class SteeredClip implements AutoCloseable {
     return model;
   }
 
-  /** Unit embeddings F32 [b,e] of preprocessed pictures F32 [b,3,h,w], in the current scope. */
+  /** Unit embeddings F32 [b,e] of preprocessed images F32 [b,3,h,w], in the current scope. */
   public Tensor embed(Tensor pixels) {
     return model.vision().run(pixels, hooks).embedding();
   }
 
-  /** The unit embedding of a picture's file. */
-  public float[] embed(Path picture) {
+  /** The unit embedding of an image's file. */
+  public float[] embed(Path image) {
     try (Scope scope = Scope.open()) {
-      return embed(Pictures.one(model, picture)).toFloats();
+      return embed(Images.one(model, image)).toFloats();
     }
   }
 

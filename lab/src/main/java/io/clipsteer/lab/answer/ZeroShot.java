@@ -16,7 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** Zero-shot answers: softmax of scaled cosines between a picture and words. */
+/** Zero-shot answers: softmax of scaled cosines between an image and words. */
 public final class ZeroShot {
   /** The template used when none is given. */
   public static final List<String> DEFAULT_TEMPLATES = List.of("a photo of a {}.");
@@ -155,7 +155,7 @@ public final class ZeroShot {
   }
 
   /**
-   * The most probable words for each picture, best first; of equal ones the lower row first.
+   * The most probable words for each image, best first; of equal ones the lower row first.
    *
    * @param embeddings unit rows F32 [b,e]
    * @param scale what cosines are multiplied by

@@ -23,14 +23,14 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Writes wrong words on pictures: {@code label=<seen>_text=<written>_<number>.png}, RTA-100's
- * layout, with a line of {@code attacks.jsonl} for each.
+ * Writes wrong words on images: {@code label=<seen>_text=<written>_<number>.png}, RTA-100's layout,
+ * with a line of {@code attacks.jsonl} for each.
  *
  * @param images their labels say what is seen
- * @param words words to write, or null for the other pictures' labels
+ * @param words words to write, or null for the other images' labels
  * @param kind fonts and places
  * @param letters how tall they are
- * @param limit pictures at most, as many of each label
+ * @param limit images at most, as many of each label
  * @param seed of words, fonts, colours, places, sizes and angles
  */
 public record Attack(
@@ -43,12 +43,12 @@ public record Attack(
   /**
    * What was written.
    *
-   * @param pictures how many
+   * @param images how many
    * @param labels different things that are seen
    * @param words different words that were written
-   * @param skipped pictures left out, each with its reason
+   * @param skipped images left out, each with its reason
    */
-  public record Result(int pictures, int labels, int words, List<String> skipped) {}
+  public record Result(int images, int labels, int words, List<String> skipped) {}
 
   public Attack {
     if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
@@ -80,7 +80,7 @@ public record Attack(
         throw new InputException(
             images.origin(),
             "there is no word but \"" + label + "\" to write on it",
-            "Give --words, or pictures of several classes");
+            "Give --words, or images of several classes");
       }
     }
     return NewFolder.write(
@@ -123,17 +123,17 @@ public record Attack(
     int unread = 0;
     TreeSet<String> written = new TreeSet<>();
     int number = 0;
-    try (var task = progress.start("writing words on pictures", items.size(), "pictures")) {
+    try (var task = progress.start("writing words on images", items.size(), "images")) {
       for (ImageItem item : items) {
-        // A picture's own numbers: those before it, left out or not, do not matter.
+        // An image's own numbers: those before it, left out or not, do not matter.
         var random = new SplittableRandom(seed * 0x9e3779b97f4a7c15L + ++number);
         String label = label(item);
         List<String> wrong = choice.stream().filter(w -> !w.equals(label)).toList();
         String word = wrong.get(random.nextInt(wrong.size()));
         Writing writing = Writing.draw(kind, letters, random);
-        RgbImage picture;
+        RgbImage image;
         try {
-          picture = ImageDecoder.decode(item.bytes(), item.id());
+          image = ImageDecoder.decode(item.bytes(), item.id());
         } catch (InputException e) {
           skipped.add(String.valueOf(e.getMessage()));
           unread++;
@@ -146,7 +146,7 @@ public record Attack(
                 WrittenName.encode(label),
                 WrittenName.encode(word),
                 number);
-        writing.on(picture, word).writePng(folder.resolve(name));
+        writing.on(image, word).writePng(folder.resolve(name));
         written.add(word);
         lines.append(line(name, item.id(), label, word, writing)).append('\n');
         task.advance(1, 0);
@@ -155,7 +155,7 @@ public record Attack(
     if (unread == items.size()) {
       throw new InputException(
           images.origin(),
-          "no picture could be read; the first: " + skipped.get(skipped.size() - unread),
+          "no image could be read; the first: " + skipped.get(skipped.size() - unread),
           "Check it");
     }
     AtomicFiles.writeText(folder.resolve("attacks.jsonl"), lines.toString());

@@ -33,7 +33,7 @@ public final class ScamFile {
    *
    * @param files Parquet files, in order
    * @param out absent or empty; appears whole or not at all
-   * @return how many pictures went into each folder
+   * @return how many images went into each folder
    */
   public static Map<String, Integer> unpack(List<Path> files, Path out) {
     return NewFolder.write(out, folder -> fill(files, folder));
@@ -80,7 +80,7 @@ public final class ScamFile {
     int number = counts.merge(place, 1, Integer::sum);
     String label = plain(file, rows.getString(2));
     byte[] bytes = rows.getBytes(4);
-    if (bytes == null) throw new InputException(file, "a picture has no bytes", "Fetch it again");
+    if (bytes == null) throw new InputException(file, "an image has no bytes", "Fetch it again");
     String end = String.format(Locale.ROOT, "%06d.%s", number, ending(file, bytes));
     Path target =
         place.equals("clean")
@@ -110,6 +110,6 @@ public final class ScamFile {
     if (bytes.length > 3 && bytes[1] == 'P' && bytes[2] == 'N') return "png";
     if (bytes.length > 3 && (bytes[0] & 0xFF) == 0xFF && (bytes[1] & 0xFF) == 0xD8) return "jpg";
     if (bytes.length > 12 && bytes[0] == 'R' && bytes[8] == 'W') return "webp";
-    throw new InputException(file, "it holds a picture of unknown kind", "Fetch it again");
+    throw new InputException(file, "it holds an image of unknown kind", "Fetch it again");
   }
 }

@@ -18,13 +18,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * How a word stands on a picture.
+ * How a word stands on an image.
  *
  * @param font row of {@link Lettering#FONTS}
  * @param ink its colour, 0xRRGGBB
  * @param edge colour of the stroke around it
  * @param stroke the stroke's width, share of the letters' height
- * @param size height of the letters, share of the picture's shorter side
+ * @param size height of the letters, share of the image's shorter side
  * @param x centre, share of the width
  * @param y centre, share of the height, from the top
  * @param angle in radians, clockwise
@@ -60,11 +60,11 @@ public record Writing(
           0x101010, 0xfafafa, 0xc01818, 0xffe14d, 0x1238a8, 0xffb3c6, 0x0c6b2b, 0x8ff0ff, 0x5c1a75,
           0xffffff);
 
-  /** Share of the picture's width and height that a word may take. */
+  /** Share of the image's width and height that a word may take. */
   private static final double ROOM = 0.94;
 
   /**
-   * How tall letters are, from the lowest to the highest point of any: shares of the picture's
+   * How tall letters are, from the lowest to the highest point of any: shares of the image's
    * shorter side.
    */
   public record Letters(double low, double high) {
@@ -109,12 +109,12 @@ public record Writing(
         random.nextDouble(-0.35, 0.35));
   }
 
-  /** The picture with the word on it; a word too wide is written smaller, and stays inside. */
-  RgbImage on(RgbImage picture, String word) {
-    int w = picture.width();
-    int h = picture.height();
+  /** The image with the word on it; a word too wide is written smaller, and stays inside. */
+  RgbImage on(RgbImage canvas, String word) {
+    int w = canvas.width();
+    int h = canvas.height();
     BufferedImage image = new BufferedImage(w, h, BufferedImage.TYPE_INT_RGB);
-    byte[] rgb = picture.rgb();
+    byte[] rgb = canvas.rgb();
     int[] packed = new int[w * h];
     for (int i = 0; i < packed.length; i++) {
       packed[i] = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
@@ -161,7 +161,7 @@ public record Writing(
     double halfWidth = scale * bounds.getWidth() / 2;
     double halfHeight = scale * bounds.getHeight() / 2;
     double cx = Math.clamp(x * w, halfWidth, Math.max(halfWidth, w - halfWidth));
-    // Inside its third where it fits, else against the picture's edge.
+    // Inside its third where it fits, else against the image's edge.
     double from = y > 0.5 ? Math.min(2 * h / 3.0, h - 2 * halfHeight) : 0;
     double to = y > 0.5 ? h : Math.max(h / 3.0, 2 * halfHeight);
     double cy = Math.clamp(y * h, from + halfHeight, Math.max(from + halfHeight, to - halfHeight));

@@ -7,7 +7,7 @@ import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Compares the SAEs of two runs: by decoder directions where both read the same model, and by what
- * their features are active on where there are pictures.
+ * their features are active on where there are images.
  *
  * @param a the SAEs of one run
  * @param b the SAEs of the other; the same object for a run against itself
@@ -34,10 +34,10 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
    *
    * @param threshold cosine or correlation from which features are the same, above 0, at most 1
    * @param most features of the larger SAE up to which the assignment is solved
-   * @param pictures on which a feature must be active to have a correlation, at least 2
+   * @param images on which a feature must be active to have a correlation, at least 2
    * @param seed of the chance level
    */
-  public record Options(double threshold, int most, int pictures, long seed) {
+  public record Options(double threshold, int most, int minImages, long seed) {
     /** Refuses what is out of range. */
     public Options {
       if (!(threshold > 0 && threshold <= 1)) {
@@ -47,20 +47,20 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
         throw new InputException(
             "--assign-up-to " + most, "not from 0 to 16384", "Its matrix must fit in memory");
       }
-      if (pictures < 2) {
+      if (minImages < 2) {
         throw new InputException(
-            "--min-images " + pictures, "a correlation needs 2 at least", "Try 5");
+            "--min-images " + minImages, "a correlation needs 2 at least", "Try 5");
       }
     }
   }
 
   /**
-   * One side's pictures.
+   * One side's images.
    *
    * @param model that the side's SAEs read
-   * @param pictures as it reads them
+   * @param images as it reads them
    */
-  public record Seen(ClipModel model, Pictures pictures) {}
+  public record Seen(ClipModel model, Images batches) {}
 
   /** Two SAEs that are compared in full. */
   private record Two(RunSaes.One a, RunSaes.One b) {}
@@ -68,15 +68,15 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
   /**
    * Compares.
    *
-   * @param ofA null without pictures
-   * @param ofB null without pictures; ignored where both sides read the same model
+   * @param ofA null without images
+   * @param ofB null without images; ignored where both sides read the same model
    */
   public Comparison run(@Nullable Seen ofA, @Nullable Seen ofB, Progress progress) {
     if (ofA == null && !sameModel) {
       throw new InputException(
           "comparison",
           "the runs read different models, whose directions have nothing in common",
-          "Give pictures with --images: features are matched by what they are active on");
+          "Give images with --images: features are matched by what they are active on");
     }
     if (a == b && a.all().size() < 2) {
       throw new InputException(
@@ -87,14 +87,14 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
     if (ofA != null) {
       List<RunSaes.One> first = new ArrayList<>(a.all());
       if (sameModel && a != b) first.addAll(b.all());
-      scoresA = ImageScores.read(ofA.model, ofA.pictures, first, progress);
+      scoresA = ImageScores.read(ofA.model, ofA.batches, first, progress);
       scoresB = scoresA;
       if (!sameModel) {
         Seen other = Objects.requireNonNull(ofB);
-        scoresB = ImageScores.read(other.model, other.pictures, b.all(), progress);
+        scoresB = ImageScores.read(other.model, other.batches, b.all(), progress);
         if (!scoresA.images().equals(scoresB.images())) {
           throw new InputException(
-              "comparison", "the models did not read the same pictures", "Leave out unread ones");
+              "comparison", "the models did not read the same images", "Leave out unread ones");
         }
       }
     }
@@ -158,9 +158,9 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
     return twos;
   }
 
-  /** Which features take part: with pictures only those that are active on enough of them. */
+  /** Which features take part: with images only those that are active on enough of them. */
   private int[] ids(RunSaes.One one, @Nullable ImageScores scores, boolean activation) {
-    if (scores != null) return scores.atLeast(one, activation ? options.pictures : 1);
+    if (scores != null) return scores.atLeast(one, activation ? options.minImages : 1);
     int[] all = new int[one.sae().features()];
     Arrays.setAll(all, i -> i);
     return all;
@@ -181,8 +181,8 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
     if (idsA.length == 0 || idsB.length == 0) {
       throw new InputException(
           (idsA.length == 0 ? two.a : two.b).entry().folder(),
-          "no feature is active on enough pictures",
-          "Give more pictures, or a lower --min-images");
+          "no feature is active on enough images",
+          "Give more images, or a lower --min-images");
     }
     try (Scope scope = Scope.open()) {
       Tensor rowsA = rows(two.a, idsA, activation ? scoresA : null);

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What two runs have in common. docs/metrics.md defines each number.
  *
- * @param images pictures read; 0 without
+ * @param images images read; 0 without
  * @param skipped images that could not be read
  * @param sameModel whether directions could be compared
  * @param options what counted
@@ -49,7 +49,7 @@ public record Comparison(
    * @param b the other's
    * @param idsA features that took part; the matching counts in them
    * @param idsB the same of B
-   * @param activeA pictures on which each feature of A is active; null without pictures
+   * @param activeAn images on which each feature of A is active; null without images
    * @param activeB the same of B
    * @param chance nearest of A's features in a B whose columns were shuffled
    */
@@ -99,7 +99,7 @@ public record Comparison(
     json.put("same_model", sameModel);
     json.put("threshold", options.threshold());
     json.put("assign_up_to", options.most());
-    json.put("min_images", options.pictures());
+    json.put("min_images", options.minImages());
     json.put("seed", options.seed());
     json.put("pairs", pairs.stream().map(this::json).toList());
     json.put("drift", drifts);
@@ -130,7 +130,7 @@ public record Comparison(
     return json;
   }
 
-  /** Of the features that one side alone has, those on most pictures; else the loneliest. */
+  /** Of the features that one side alone has, those on most images; else the loneliest. */
   private List<Map<String, @Nullable Object>> examples(Pair pair, boolean ofA) {
     float[] nearest = pair.nearest(ofA).value();
     int[] ids = ofA ? pair.idsA : pair.idsB;

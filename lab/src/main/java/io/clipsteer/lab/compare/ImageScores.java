@@ -10,7 +10,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.sae.SparseCode;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
@@ -21,11 +21,11 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * A feature's largest activation on each picture, of every feature of some SAEs.
+ * A feature's largest activation on each image, of every feature of some SAEs.
  *
  * @param images ids, in the order of the scores
  * @param skipped images that could not be read
- * @param of by SAE, then picture: [features] each
+ * @param of by SAE, then image: [features] each
  */
 record ImageScores(
     List<String> images, List<ImageLoader.Skipped> skipped, Map<RunSaes.One, List<float[]>> of) {
@@ -36,24 +36,24 @@ record ImageScores(
    * One pass.
    *
    * @param saes of this model
-   * @throws InputException when no picture can be read, or the scores would not fit in memory
+   * @throws InputException when no image can be read, or the scores would not fit in memory
    */
   static ImageScores read(
-      ClipModel model, Pictures pictures, List<RunSaes.One> saes, Progress progress) {
+      ClipModel model, Images batches, List<RunSaes.One> saes, Progress progress) {
     long features = saes.stream().mapToLong(one -> one.sae().features()).sum();
     Map<RunSaes.One, List<float[]>> of = new LinkedHashMap<>();
     for (RunSaes.One one : saes) of.put(one, new ArrayList<>());
     List<String> ids = new ArrayList<>();
     TowerWalk walk = TowerWalk.past(model.vision(), saes.stream().map(RunSaes.One::point).toList());
     List<ImageLoader.Skipped> skipped;
-    try (var task = progress.start("scoring pictures", pictures.count(), "images")) {
+    try (var task = progress.start("scoring images", batches.count(), "images")) {
       skipped =
-          pictures.forEach(
+          batches.forEach(
               (batch, pixels) -> {
                 if (4 * features * (ids.size() + batch.count()) > MOST_BYTES) {
                   throw new InputException(
                       "comparison",
-                      "the scores of " + features + " features on all pictures exceed 4 GiB",
+                      "the scores of " + features + " features on all images exceed 4 GiB",
                       "Give fewer with --limit");
                 }
                 add(walk, batch, pixels, of);
@@ -92,21 +92,21 @@ record ImageScores(
         });
   }
 
-  /** On how many pictures each feature is active. */
+  /** On how many images each feature is active. */
   int[] active(RunSaes.One one) {
     int[] active = new int[one.sae().features()];
-    for (float[] picture : Objects.requireNonNull(of.get(one))) {
-      for (int u = 0; u < active.length; u++) if (picture[u] > 0) active[u]++;
+    for (float[] image : Objects.requireNonNull(of.get(one))) {
+      for (int u = 0; u < active.length; u++) if (image[u] > 0) active[u]++;
     }
     return active;
   }
 
-  /** Features active on at least so many pictures, rising. */
-  int[] atLeast(RunSaes.One one, int pictures) {
+  /** Features active on at least so many images, rising. */
+  int[] atLeast(RunSaes.One one, int images) {
     int[] active = active(one);
     int[] ids = new int[active.length];
     int count = 0;
-    for (int u = 0; u < active.length; u++) if (active[u] >= pictures) ids[count++] = u;
+    for (int u = 0; u < active.length; u++) if (active[u] >= images) ids[count++] = u;
     return Arrays.copyOf(ids, count);
   }
 
@@ -121,9 +121,9 @@ record ImageScores(
     for (int k = 0; k < ids.length; k++) {
       double sum = 0;
       double squares = 0;
-      for (float[] picture : scores) sum += picture[ids[k]];
+      for (float[] image : scores) sum += image[ids[k]];
       double mean = sum / n;
-      for (float[] picture : scores) squares += Math.pow(picture[ids[k]] - mean, 2);
+      for (float[] image : scores) squares += Math.pow(image[ids[k]] - mean, 2);
       double scale = squares > 0 ? 1 / Math.sqrt(squares) : 0;
       for (int i = 0; i < n; i++)
         rows[k * n + i] = (float) ((scores.get(i)[ids[k]] - mean) * scale);

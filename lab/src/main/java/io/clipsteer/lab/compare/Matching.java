@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Which rows of two sets belong together, by their cosine: decoder rows, or centred scores over
- * pictures, whose cosine is their correlation.
+ * images, whose cosine is their correlation.
  *
  * @param optimal whether pairs are those of the largest sum; otherwise mutual nearest neighbours
  * @param partner of each row of A in B, or −1

@@ -6,12 +6,11 @@ import io.clipsteer.data.image.RgbImage;
 import java.util.SplittableRandom;
 
 /**
- * Something that is planted into pictures: a square of one colour, at a place drawn for each
- * picture.
+ * Something that is planted into images: a square of one colour, at a place drawn for each image.
  *
- * @param size side as a part of the picture's shorter side, above 0 to 1; at 1 it covers a square
- *     picture whole
- * @param strength how much of the picture's own colour it replaces, above 0 to 1
+ * @param size side as a part of the image's shorter side, above 0 to 1; at 1 it covers a square
+ *     image whole
+ * @param strength how much of the image's own colour it replaces, above 0 to 1
  */
 public record Cue(double size, double strength) {
   /** Of no everyday thing. */
@@ -26,20 +25,20 @@ public record Cue(double size, double strength) {
     }
   }
 
-  /** The picture with the cue in it. */
-  RgbImage on(RgbImage picture, SplittableRandom random) {
-    int side = Math.max(1, (int) Math.round(size * Math.min(picture.width(), picture.height())));
-    int left = random.nextInt(picture.width() - side + 1);
-    int top = random.nextInt(picture.height() - side + 1);
-    byte[] rgb = picture.rgb().clone();
+  /** The image with the cue in it. */
+  RgbImage on(RgbImage image, SplittableRandom random) {
+    int side = Math.max(1, (int) Math.round(size * Math.min(image.width(), image.height())));
+    int left = random.nextInt(image.width() - side + 1);
+    int top = random.nextInt(image.height() - side + 1);
+    byte[] rgb = image.rgb().clone();
     for (int y = top; y < top + side; y++) {
       for (int x = left; x < left + side; x++) {
         for (int c = 0; c < 3; c++) {
-          int at = 3 * (y * picture.width() + x) + c;
+          int at = 3 * (y * image.width() + x) + c;
           rgb[at] = (byte) Math.round((1 - strength) * (rgb[at] & 255) + strength * COLOUR[c]);
         }
       }
     }
-    return new RgbImage(picture.width(), picture.height(), rgb);
+    return new RgbImage(image.width(), image.height(), rgb);
   }
 }

@@ -6,9 +6,9 @@ import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.study.Groups;
 import io.clipsteer.lab.suppress.Candidate;
 import io.clipsteer.lab.suppress.Choice;
-import io.clipsteer.lab.suppress.Score;
-import io.clipsteer.lab.suppress.Settings;
+import io.clipsteer.lab.suppress.GroupScore;
 import io.clipsteer.lab.suppress.SuppressionReport;
+import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,13 +21,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * What suppression did to the reliance on a planted cue.
  *
- * @param reliance the probe's on test pictures, before
- * @param accuracy of the label on balanced test pictures, before
- * @param yes share of test pictures answered "yes", before: a probe that always says the same leans
+ * @param reliance the probe's on test images, before
+ * @param accuracy of the label on balanced test images, before
+ * @param yes share of test images answered "yes", before: a probe that always says the same leans
  *     on nothing either
  * @param plainYes the same of those without the cue
  * @param after with the edit; equal to before where nothing was chosen
- * @param bestLayer of the best set of features on validation pictures, the budget aside; null where
+ * @param bestLayer of the best set of features on validation images, the budget aside; null where
  *     none helps
  * @param baselines by name
  */
@@ -59,7 +59,7 @@ public record CueResult(
 
   /** Of a study's report, groups in its order. */
   public static CueResult of(Cue cue, long seed, SuppressionReport report) {
-    Score test = report.test();
+    GroupScore test = report.test();
     Map<String, After> baselines = new LinkedHashMap<>();
     for (SuppressionReport.Baseline baseline : report.baselines()) {
       List<After> draws = baseline.scores().stream().map(s -> after(s, Paired::after)).toList();
@@ -87,7 +87,7 @@ public record CueResult(
   }
 
   /** Groups are: no without and with the cue, yes without and with it. */
-  private static After after(Score score, Function<Paired, Share> which) {
+  private static After after(GroupScore score, Function<Paired, Share> which) {
     double[] a = score.groups().stream().mapToDouble(g -> which.apply(g).value()).toArray();
     return new After(
         (a[0] + a[3] - a[1] - a[2]) / 2,
@@ -110,7 +110,7 @@ public record CueResult(
 
   private static @Nullable Integer bestLayer(SuppressionReport report) {
     Integer best = null;
-    Settings.Goal goal = report.settings().goal();
+    SuppressionSettings.Goal goal = report.settings().goal();
     Groups groups = report.study().groups();
     double most = report.validation().before(goal, groups);
     for (SuppressionReport.Swept swept : report.sweep()) {

@@ -14,14 +14,14 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.study.Cases;
 import io.clipsteer.lab.study.Groups;
+import io.clipsteer.lab.study.LabelledImages;
 import io.clipsteer.lab.study.Study;
-import io.clipsteer.lab.suppress.Settings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
+import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,10 +34,10 @@ import java.util.SplittableRandom;
 import java.util.TreeSet;
 
 /**
- * A causal study: a cue is planted into pictures so that it goes with their label, a linear probe
+ * A causal study: a cue is planted into images so that it goes with their label, a linear probe
  * learns the label from embeddings and with it the cue, and suppression has to take the reliance on
- * the cue away and leave the label. The label is which half of the classes a picture's class
- * belongs to; halves are drawn by seed.
+ * the cue away and leave the label. The label is which half of the classes an image's class belongs
+ * to; halves are drawn by seed.
  *
  * @param images of two classes or more
  * @param correlation probability that the cue agrees with the label where the probe learns
@@ -49,8 +49,8 @@ public record InjectedCue(
     ImageSet images,
     double correlation,
     ImageLoader.Options options,
-    Settings settings) {
-  /** Shares of pictures to learn the probe, to rank on, to choose on and to report on. */
+    SuppressionSettings settings) {
+  /** Shares of images to learn the probe, to rank on, to choose on and to report on. */
   private static final double[] SHARES = {0.4, 0.15, 0.15, 0.3};
 
   private static final List<String> PARTS = List.of("probe", "train", "validation", "test");
@@ -63,16 +63,16 @@ public record InjectedCue(
     }
   }
 
-  /** A picture with its label. */
+  /** An image with its label. */
   private record Labelled(ImageItem item, boolean positive) {}
 
-  /** A part as written: groups of its pictures in the order of their names. */
+  /** A part as written: groups of its images in the order of their names. */
   private record Part(Path folder, int[] group) {}
 
   /**
    * One study.
    *
-   * @param folder for the pictures, absent or empty
+   * @param folder for the images, absent or empty
    * @param seed of halves, parts, places and who gets the cue where it only goes with the label
    * @param baselines whether the baselines are asked too
    * @return what suppression did; {@link CueResult#of} says what that means for the cue
@@ -89,10 +89,10 @@ public record InjectedCue(
             List.of("no, no cue", "no, cue", "yes, no cue", "yes, cue"),
             new int[] {0, 0, 1, 1},
             new boolean[] {false, true, false, true});
-    List<List<Cases>> cases = new ArrayList<>();
+    List<List<LabelledImages>> cases = new ArrayList<>();
     for (Part part : parts.subList(1, PARTS.size())) {
       int[] truth = java.util.Arrays.stream(part.group).map(g -> g / 2).toArray();
-      cases.add(List.of(new Cases(pictures(part), probe, truth, part.group)));
+      cases.add(List.of(new LabelledImages(imagesOf(part), probe, truth, part.group)));
     }
     String source = images.origin() + " with a cue";
     Study study = new Study(groups, cases.get(0), cases.get(1), cases.get(2), true, source);
@@ -101,7 +101,7 @@ public record InjectedCue(
         .withSkipped(skipped);
   }
 
-  // ---- the pictures ----------------------------------------------------------------------------
+  // ---- the images ----------------------------------------------------------------------------
 
   private List<Labelled> labelled(long seed) {
     List<ImageItem> items = new ArrayList<>();
@@ -117,8 +117,8 @@ public record InjectedCue(
     if (names.size() < 2 || items.size() < FEWEST) {
       throw new InputException(
           images.origin(),
-          items.size() + " labelled pictures of " + names.size() + " classes",
-          "Give class folders with " + FEWEST + " pictures of two classes or more");
+          items.size() + " labelled images of " + names.size() + " classes",
+          "Give class folders with " + FEWEST + " images of two classes or more");
     }
     Random random = new Random(seed);
     List<String> classes = new ArrayList<>(names);
@@ -140,7 +140,7 @@ public record InjectedCue(
       Progress progress)
       throws IOException {
     List<Part> parts = new ArrayList<>();
-    try (var task = progress.start("planting the cue", all.size(), "pictures")) {
+    try (var task = progress.start("planting the cue", all.size(), "images")) {
       double share = 0;
       for (int p = 0; p < PARTS.size(); p++) {
         int from = (int) Math.round(share * all.size());
@@ -169,7 +169,7 @@ public record InjectedCue(
    * @return why the image was skipped, else empty
    */
   private String one(
-      Labelled picture,
+      Labelled image,
       boolean learns,
       Cue cue,
       SplittableRandom random,
@@ -178,15 +178,15 @@ public record InjectedCue(
       throws IOException {
     RgbImage plain;
     try {
-      plain = ImageDecoder.decode(picture.item.bytes(), picture.item.id());
+      plain = ImageDecoder.decode(image.item.bytes(), image.item.id());
     } catch (InputException e) {
       return e.getMessage() + "";
     }
     boolean agrees = random.nextDouble() < correlation;
     RgbImage with = cue.on(plain, random);
-    int label = picture.positive ? 2 : 0;
+    int label = image.positive ? 2 : 0;
     for (int cued = 0; cued < 2; cued++) {
-      if (learns && (cued == 1) != (agrees == picture.positive)) continue;
+      if (learns && (cued == 1) != (agrees == image.positive)) continue;
       String name = String.format(Locale.ROOT, "%07d.png", groups.size());
       (cued == 1 ? with : plain).writePng(folder.resolve(name));
       groups.add(label + cued);
@@ -194,8 +194,8 @@ public record InjectedCue(
     return "";
   }
 
-  private Pictures pictures(Part part) {
-    return new Pictures(ImageSet.folder(part.folder), model.preprocessing(), options);
+  private Images imagesOf(Part part) {
+    return new Images(ImageSet.folder(part.folder), model.preprocessing(), options);
   }
 
   // ---- the probe -------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ public record InjectedCue(
     int width = model.vision().config().embedDim();
     float[] rows = new float[part.group.length * width];
     try (var task = progress.start("learning the probe", part.group.length, "images")) {
-      pictures(part)
+      imagesOf(part)
           .forEach(
               (batch, pixels) -> {
                 float[] own =
@@ -229,7 +229,7 @@ public record InjectedCue(
     double norm = Math.sqrt(java.util.Arrays.stream(w).map(x -> x * x).sum());
     if (!(norm > 0)) {
       throw new InputException(
-          images.origin(), "a linear probe finds nothing to learn", "Give other pictures");
+          images.origin(), "a linear probe finds nothing to learn", "Give other images");
     }
     float[] two = new float[2 * width];
     for (int j = 0; j < width; j++) {

@@ -13,10 +13,10 @@ import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.world.Background;
 import io.clipsteer.world.Biases;
 import io.clipsteer.world.Colour;
+import io.clipsteer.world.DrawnImage;
 import io.clipsteer.world.Factors;
 import io.clipsteer.world.ObjectKind;
 import io.clipsteer.world.Person;
-import io.clipsteer.world.Picture;
 import io.clipsteer.world.Sampler;
 import io.clipsteer.world.Words;
 import java.util.ArrayList;
@@ -30,17 +30,17 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * What a CLIP makes of the world's unbiased test pictures, zero-shot: what it knows, and how far it
+ * What a CLIP makes of the world's unbiased test images, zero-shot: what it knows, and how far it
  * leans on hair colour, background and written words.
  */
 public final class Evaluation {
   /** Templates of things. */
   public static final List<String> TEMPLATES =
-      List.of("{}", "a photo of {}", "a picture of {}", "an image of {}");
+      List.of("{}", "a photo of {}", "an image of {}", "an image of {}");
 
   /** Templates of portraits. */
   public static final List<String> PORTRAIT_TEMPLATES =
-      List.of("{}", "a photo of {}", "a portrait of {}", "a picture of {}");
+      List.of("{}", "a photo of {}", "a portrait of {}", "an image of {}");
 
   /** Templates of written words. */
   public static final List<String> WORD_TEMPLATES =
@@ -64,13 +64,13 @@ public final class Evaluation {
   /**
    * Asks the model.
    *
-   * @param count pictures of each set; of portraits and birds, of each group
-   * @param seed of the test pictures
+   * @param count images of each set; of portraits and birds, of each group
+   * @param seed of the test images
    * @return accuracies with Wilson intervals by key
    */
   public static Map<String, Share> run(ClipModel model, int count, long seed, Progress progress) {
     Sampler sampler = new Sampler(Sampler.seedOf(seed, "test"), Biases.NONE);
-    try (var task = progress.start("evaluating", 12L * count, "pictures")) {
+    try (var task = progress.start("evaluating", 12L * count, "images")) {
       Evaluation evaluation = new Evaluation(model, sampler, count, task);
       evaluation.things();
       evaluation.words();
@@ -85,19 +85,19 @@ public final class Evaluation {
 
   private void things() {
     ObjectKind[] kinds = ObjectKind.values();
-    List<Picture> pictures = pictures(i -> sampler.plainThings(i, kinds[i % kinds.length]), 0);
-    Tensor embeddings = embed(pictures);
-    put("object_accuracy", pictures, embeddings, objects(), p -> thing(p).kind().ordinal());
+    List<DrawnImage> images = images(i -> sampler.plainThings(i, kinds[i % kinds.length]), 0);
+    Tensor embeddings = embed(images);
+    put("object_accuracy", images, embeddings, objects(), p -> thing(p).kind().ordinal());
     put(
         "colour_accuracy",
-        pictures,
+        images,
         embeddings,
         library(
             Stream.of(Colour.values()).map(c -> article(c.word()) + " object").toList(), TEMPLATES),
         p -> thing(p).colour().ordinal());
     put(
         "background_accuracy",
-        pictures,
+        images,
         embeddings,
         library(
             Stream.of(Background.values()).map(b -> "something " + b.phrase()).toList(), TEMPLATES),
@@ -107,11 +107,11 @@ public final class Evaluation {
 
   private void words() {
     int words = Words.WRITTEN.size();
-    List<Picture> pictures = pictures(i -> sampler.worded(i, i % words), 1);
-    Tensor embeddings = embed(pictures);
+    List<DrawnImage> images = images(i -> sampler.worded(i, i % words), 1);
+    Tensor embeddings = embed(images);
     put(
         "word_accuracy",
-        pictures,
+        images,
         embeddings,
         library(Words.WRITTEN, WORD_TEMPLATES),
         Evaluation::word);
@@ -125,8 +125,8 @@ public final class Evaluation {
     for (int group = 0; group < 4; group++) {
       Person.Gender gender = Person.Gender.values()[group / 2];
       boolean blond = group % 2 == 1;
-      List<Picture> pictures = pictures(i -> sampler.portrait(i, gender, blond), 2 + group);
-      int right = right(pictures, genders, p -> gender.ordinal());
+      List<DrawnImage> images = images(i -> sampler.portrait(i, gender, blond), 2 + group);
+      int right = right(images, genders, p -> gender.ordinal());
       groups.add(Share.of(right, count));
       if (blond == (gender == Person.Gender.WOMAN)) agreeing += right;
     }
@@ -140,8 +140,8 @@ public final class Evaluation {
     for (int group = 0; group < 4; group++) {
       boolean waterbird = group / 2 == 1;
       boolean onWater = group % 2 == 1;
-      List<Picture> pictures = pictures(i -> sampler.bird(i, waterbird, onWater), 6 + group);
-      groups.add(Share.of(right(pictures, kinds, p -> waterbird ? 1 : 0), count));
+      List<DrawnImage> images = images(i -> sampler.bird(i, waterbird, onWater), 6 + group);
+      groups.add(Share.of(right(images, kinds, p -> waterbird ? 1 : 0), count));
     }
     extremes("birds", groups);
   }
@@ -149,28 +149,28 @@ public final class Evaluation {
   private void typographic() {
     TextLibrary objects = objects();
     for (boolean attacked : new boolean[] {false, true}) {
-      List<Picture> pictures = pictures(i -> sampler.typographic(i, attacked), 10);
-      try (Tensor embeddings = embed(pictures)) {
+      List<DrawnImage> images = images(i -> sampler.typographic(i, attacked), 10);
+      try (Tensor embeddings = embed(images)) {
         put(
             attacked ? "typographic_attacked" : "typographic_clean",
-            pictures,
+            images,
             embeddings,
             objects,
             p -> thing(p).kind().ordinal());
-        if (attacked) put("typographic_fooled", pictures, embeddings, objects, Evaluation::word);
+        if (attacked) put("typographic_fooled", images, embeddings, objects, Evaluation::word);
       }
     }
   }
 
   // ---- how ------------------------------------------------------------------------------------
 
-  private static Factors.Things thing(Picture picture) {
-    return (Factors.Things) picture.factors();
+  private static Factors.Things thing(DrawnImage image) {
+    return (Factors.Things) image.factors();
   }
 
   /** The written word's place in {@link Words#WRITTEN}, and among the objects if it is one. */
-  private static int word(Picture picture) {
-    Factors.Written written = thing(picture).written();
+  private static int word(DrawnImage image) {
+    Factors.Written written = thing(image).written();
     return written == null ? -1 : Words.WRITTEN.indexOf(written.text());
   }
 
@@ -187,7 +187,7 @@ public final class Evaluation {
   }
 
   /** Each set has a stretch of the stream of its own. */
-  private List<Picture> pictures(IntFunction<Picture> source, int set) {
+  private List<DrawnImage> images(IntFunction<DrawnImage> source, int set) {
     int start = set * 1_000_000;
     return IntStream.range(start, start + count).mapToObj(source).toList();
   }
@@ -200,40 +200,40 @@ public final class Evaluation {
 
   private void put(
       String key,
-      List<Picture> pictures,
+      List<DrawnImage> images,
       Tensor embeddings,
       TextLibrary library,
-      ToIntFunction<Picture> truth) {
-    shares.put(key, Share.of(right(pictures, embeddings, library, truth), pictures.size()));
+      ToIntFunction<DrawnImage> truth) {
+    shares.put(key, Share.of(right(images, embeddings, library, truth), images.size()));
   }
 
-  private int right(List<Picture> pictures, TextLibrary library, ToIntFunction<Picture> truth) {
-    try (Tensor embeddings = embed(pictures)) {
-      return right(pictures, embeddings, library, truth);
+  private int right(List<DrawnImage> images, TextLibrary library, ToIntFunction<DrawnImage> truth) {
+    try (Tensor embeddings = embed(images)) {
+      return right(images, embeddings, library, truth);
     }
   }
 
   private int right(
-      List<Picture> pictures,
+      List<DrawnImage> images,
       Tensor embeddings,
       TextLibrary library,
-      ToIntFunction<Picture> truth) {
+      ToIntFunction<DrawnImage> truth) {
     var answers = ZeroShot.answers(embeddings, library, model.logitScale(), 1);
     int right = 0;
-    for (int i = 0; i < pictures.size(); i++) {
-      if (answers.get(i).getFirst().index() == truth.applyAsInt(pictures.get(i))) right++;
+    for (int i = 0; i < images.size(); i++) {
+      if (answers.get(i).getFirst().index() == truth.applyAsInt(images.get(i))) right++;
     }
     return right;
   }
 
   /** Unit embeddings [n,e], the caller's to close. */
-  private Tensor embed(List<Picture> pictures) {
+  private Tensor embed(List<DrawnImage> images) {
     var preprocessing = model.preprocessing();
     int size = Math.max(preprocessing.width(), preprocessing.height());
     try (Scope scope = Scope.open()) {
       List<Tensor> parts = new ArrayList<>();
-      for (int at = 0; at < pictures.size(); at += BATCH) {
-        List<Picture> batch = pictures.subList(at, Math.min(at + BATCH, pictures.size()));
+      for (int at = 0; at < images.size(); at += BATCH) {
+        List<DrawnImage> batch = images.subList(at, Math.min(at + BATCH, images.size()));
         float[] pixels = new float[batch.size() * preprocessing.floats()];
         for (int i = 0; i < batch.size(); i++) {
           RgbImage painted = batch.get(i).paint(size);

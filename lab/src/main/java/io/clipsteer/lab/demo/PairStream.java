@@ -4,7 +4,7 @@ package io.clipsteer.lab.demo;
 import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.engine.checkpoint.Tokenizer;
 import io.clipsteer.world.Biases;
-import io.clipsteer.world.Picture;
+import io.clipsteer.world.DrawnImage;
 import io.clipsteer.world.Sampler;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -13,8 +13,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * Batches of drawn pictures and their captions, one drawn ahead on a thread of its own. Batch n is
- * a function of the configuration and n.
+ * Batches of drawn images and their captions, one drawn ahead on a thread of its own. Batch n is a
+ * function of the configuration and n.
  */
 final class PairStream implements AutoCloseable {
   /**
@@ -71,10 +71,9 @@ final class PairStream implements AutoCloseable {
     int sets = config.captions();
     String[] captions = new String[sets * b];
     for (int i = 0; i < b; i++) {
-      Picture picture = sampler.mixed((long) batch * b + i);
-      preprocessing.applyInto(
-          picture.paint(config.imageSize()), pixels, i * preprocessing.floats());
-      List<String> worded = picture.captions(sets, biases);
+      DrawnImage image = sampler.mixed((long) batch * b + i);
+      preprocessing.applyInto(image.paint(config.imageSize()), pixels, i * preprocessing.floats());
+      List<String> worded = image.captions(sets, biases);
       for (int set = 0; set < sets; set++) captions[set * b + i] = worded.get(set);
     }
     return new Pairs(pixels, tokenizer.encode(List.of(captions)));

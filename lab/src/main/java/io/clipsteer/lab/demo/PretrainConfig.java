@@ -32,13 +32,13 @@ import tools.jackson.dataformat.yaml.YAMLMapper;
  * @param textWidth d of the text tower
  * @param context longest caption in tokens
  * @param embedDim e of the joint embedding
- * @param batch pictures a step
- * @param captions of each picture, every one with a contrastive loss of its own
+ * @param batch images a step
+ * @param captions of each image, every one with a contrastive loss of its own
  * @param stages one after the other
  * @param weightDecay of matrices
  * @param dtype of matrix products: bf16 or fp32
  * @param evaluateEvery steps between evaluations, which also save
- * @param evaluationCount pictures of each set in an evaluation
+ * @param evaluationCount images of each set in an evaluation
  */
 public record PretrainConfig(
     long seed,
@@ -167,7 +167,7 @@ public record PretrainConfig(
         evaluationCount);
   }
 
-  /** Of a batch of pictures: 2 GiB. */
+  /** Of a batch of images: 2 GiB. */
   private static final int MOST_FLOATS = 1 << 29;
 
   private void check(Path file) {

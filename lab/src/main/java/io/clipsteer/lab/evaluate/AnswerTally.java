@@ -21,10 +21,10 @@ final class AnswerTally {
   }
 
   /**
-   * More pictures.
+   * More images.
    *
    * @param cosines row-major [n,words]
-   * @param truth row of each picture's right word, −1 for a picture that is not judged
+   * @param truth row of each image's right word, −1 for an image that is not judged
    */
   void add(float[] cosines, int[] truth) {
     int words = cosines.length / truth.length;

@@ -18,7 +18,7 @@ import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.StoredSae;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.ReconstructionMeter;
 import java.util.ArrayList;
@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Holds an SAE against what its files claim: L0, explained variance and cosine are measured on
- * pictures, and where they do not fit, the usual mistakes are tried one by one.
+ * images, and where they do not fit, the usual mistakes are tried one by one.
  *
  * <p>A figure's gap is 1 at the edge of what counts as equal: an L0 a fifth larger or smaller, or a
  * quarter more left over by explained variance (1 − EV) or cosine (1 − cos). A mistake explains a
@@ -39,15 +39,14 @@ import org.jspecify.annotations.Nullable;
  * It is suspected when without it at most three fifths as much variance is left over, unless
  * explained variance or cosine were claimed and found. GELU for QuickGELU changes activations so
  * little that those figures hardly move: it is suspected, where the figures agree, when without it
- * the variance left over is half a per cent less and less on so many more pictures that a sign test
- * gives 4 σ. Of a small set of pictures, or of a layer where the two do the same, it cannot be
- * told.
+ * the variance left over is half a per cent less and less on so many more images that a sign test
+ * gives 4 σ. Of a small set of images, or of a layer where the two do the same, it cannot be told.
  *
  * @param point where its activations come from
  * @param tokens those it was made for
  */
 public record SaeProof(
-    ClipModel model, StoredSae stored, HookPoint point, TokenSelection tokens, Pictures pictures) {
+    ClipModel model, StoredSae stored, HookPoint point, TokenSelection tokens, Images batches) {
   private static final double L0_FACTOR = 1.2;
   private static final double REST_FACTOR = 1.25;
 
@@ -83,7 +82,7 @@ public record SaeProof(
    *
    * @param detail the scale, k or hook point that was tried; may be empty
    * @param gap largest gap to a claimed figure; NaN when nothing is claimed
-   * @param better share of the pictures of which less is left over than with the mistake
+   * @param better share of the images of which less is left over than with the mistake
    */
   public record Trial(
       SaeMistake mistake, String detail, Reconstruction figures, double gap, double better) {}
@@ -326,12 +325,12 @@ public record SaeProof(
     return near;
   }
 
-  /** One pass over the pictures, each tower run once a batch. */
+  /** One pass over the images, each tower run once a batch. */
   private List<ImageLoader.Skipped> pass(
       List<Probe> probes, long[] images, String what, Progress progress) {
     List<VisionTower> towers = probes.stream().map(Probe::tower).distinct().toList();
-    try (var task = progress.start(what, pictures.count(), "images")) {
-      return pictures.forEach(
+    try (var task = progress.start(what, batches.count(), "images")) {
+      return batches.forEach(
           (batch, pixels) -> {
             for (VisionTower tower : towers) {
               measure(tower, probes.stream().filter(p -> p.tower() == tower).toList(), pixels);

@@ -25,10 +25,10 @@ import tools.jackson.databind.json.JsonMapper;
  * value (a quotient by zero) is null. docs/metrics.md defines each.
  *
  * @param model checkpoint's path
- * @param source where the pictures, or the texts, come from
+ * @param source where the images, or the texts, come from
  * @param texts whether the SAEs are the text tower's, measured on texts
- * @param images pictures, or texts, measured
- * @param skipped pictures left out, each with its reason
+ * @param images images, or texts, measured
+ * @param skipped images left out, each with its reason
  * @param notes what the reader must know, a sentence each
  * @param saes in the run's order
  */
@@ -43,7 +43,7 @@ public record SparsityReport(
   /** The report's name in a run folder. */
   public static final String FILE = "evaluation.json";
 
-  /** What is known when the pictures, or texts, are those of the training. */
+  /** What is known when the images, or texts, are those of the training. */
   public static final String TRAINED_HERE =
       "The run was trained on this very source: the numbers may flatter the SAEs";
 
@@ -59,7 +59,7 @@ public record SparsityReport(
    *
    * @param sae as {@code run.json} names it
    * @param sparsity over its tokens
-   * @param zeroShot null where the pictures could not be judged
+   * @param zeroShot null where the images could not be judged
    * @param legacy null unless asked for
    */
   public record Entry(
@@ -109,7 +109,7 @@ public record SparsityReport(
   /**
    * Zero-shot answers with four residuals at the hook point.
    *
-   * @param images pictures with a known class
+   * @param images images with a known class
    * @param classes words to choose from
    * @param original nothing changed
    * @param spliced x̂ in the place of x

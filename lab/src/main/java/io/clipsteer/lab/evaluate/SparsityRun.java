@@ -20,7 +20,7 @@ import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Counted;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
@@ -32,19 +32,19 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Measures the SAEs of a run on pictures. A batch of pictures goes through the tower once, stopping
- * at every hook point of the run; splices go on from there. Where a mean token is needed (mean
- * ablation, legacy) a first pass over the pictures finds it. Memory does not grow with the number
- * of pictures.
+ * Measures the SAEs of a run on images. A batch of images goes through the tower once, stopping at
+ * every hook point of the run; splices go on from there. Where a mean token is needed (mean
+ * ablation, legacy) a first pass over the images finds it. Memory does not grow with the number of
+ * images.
  *
  * @param model the run's
- * @param pictures all of them are measured
+ * @param images all of them are measured
  * @param saes of the run
- * @param truth what the pictures are judged by
+ * @param truth what the images are judged by
  * @param legacy whether the reference implementation's forms are wanted too
  */
 public record SparsityRun(
-    ClipModel model, Pictures pictures, RunSaes saes, Truth truth, boolean legacy) {
+    ClipModel model, Images batches, RunSaes saes, Truth truth, boolean legacy) {
 
   /** Where SAEs read: all SAEs of one place share its tokens and its ablations. */
   private record Spot(HookPoint point, TokenSelection tokens) {}
@@ -71,7 +71,7 @@ public record SparsityRun(
   /**
    * Measures.
    *
-   * @throws InputException when no picture can be read, or they change between the passes
+   * @throws InputException when no image can be read, or they change between the passes
    */
   public SparsityReport run(Progress progress) {
     TextLibrary library = truth.library();
@@ -96,10 +96,10 @@ public record SparsityRun(
     var original = new AnswerTally(model.logitScale());
     long[] images = new long[1];
     List<ImageLoader.Skipped> skipped;
-    try (var task = progress.start("evaluating", pictures.count(), "images")) {
+    try (var task = progress.start("evaluating", batches.count(), "images")) {
       double flops = flops(places.values(), library != null);
       skipped =
-          pictures.forEach(
+          batches.forEach(
               (batch, pixels) -> {
                 measure(places.values(), original, batch, pixels);
                 images[0] += batch.count();
@@ -109,8 +109,8 @@ public record SparsityRun(
     for (Measured sae : measured) {
       if (meanWanted && sae.place.mean.tokens() != sae.tally.tokens()) {
         throw new InputException(
-            pictures.set().origin(),
-            "the pictures changed between the two passes",
+            batches.set().origin(),
+            "the images changed between the two passes",
             "Let them rest, and evaluate again");
       }
     }
@@ -119,8 +119,8 @@ public record SparsityRun(
 
   private SparsityTally.Layout layout(Spot spot) {
     VisionTower.Config config = model.vision().config();
-    int rows = pictures.preprocessing().height() / config.patch();
-    int columns = pictures.preprocessing().width() / config.patch();
+    int rows = batches.preprocessing().height() / config.patch();
+    int columns = batches.preprocessing().width() / config.patch();
     int tokens = config.prefixTokens() + rows * columns;
     return new SparsityTally.Layout(
         spot.tokens.first(config.prefixTokens()),
@@ -130,7 +130,7 @@ public record SparsityRun(
         columns);
   }
 
-  /** Of the tower, for one picture. */
+  /** Of the tower, for one image. */
   private double flops(Collection<Place> places, boolean answers) {
     double layers = model.vision().config().layers();
     double passes = answers ? 1 : 0;
@@ -145,8 +145,8 @@ public record SparsityRun(
   /** First pass: the mean of each place's tokens. */
   private void findMeans(Collection<Place> places, Progress progress) {
     double flops = flops(places, false);
-    try (var task = progress.start("finding the mean token", pictures.count(), "images")) {
-      pictures.forEach(
+    try (var task = progress.start("finding the mean token", batches.count(), "images")) {
+      batches.forEach(
           (batch, pixels) -> {
             walk()
                 .walk(
@@ -240,11 +240,11 @@ public record SparsityRun(
     long judged = original.judged();
     if (library == null) notes.add(truth.reason());
     if (library != null && judged == 0) {
-      notes.add("Zero-shot is left out: no picture with a class could be read");
+      notes.add("Zero-shot is left out: no image with a class could be read");
     } else if (library != null && judged < images) {
-      notes.add("Zero-shot is over the " + judged + " of " + images + " pictures with a class");
+      notes.add("Zero-shot is over the " + judged + " of " + images + " images with a class");
     }
-    Listing listing = pictures.set().listing();
+    Listing listing = batches.set().listing();
     if (listing.skippedCount() > 0) {
       String count = Counted.of(listing.skippedCount(), "file");
       notes.add("The image set has " + count + " beside its images: " + listing.reasons());
@@ -261,7 +261,7 @@ public record SparsityRun(
     }
     return new SparsityReport(
         model.source().path().toAbsolutePath().normalize().toString(),
-        pictures.set().origin().toString(),
+        batches.set().origin().toString(),
         false,
         images,
         skipped,

@@ -15,9 +15,9 @@ final class SparsityTally {
   private static final double DENSE = 0.1;
 
   /**
-   * Which tokens of a picture, or of a text, arrive.
+   * Which tokens of an image, or of a text, arrive.
    *
-   * @param first the first one's place in the picture
+   * @param first the first one's place in the image
    * @param count how many
    * @param prefix the tower's tokens before the patches
    * @param rows of the patch grid
@@ -89,7 +89,7 @@ final class SparsityTally {
   }
 
   /**
-   * More tokens, whole pictures of them.
+   * More tokens, whole images of them.
    *
    * @param x what the SAE read, row-major [n,d]
    * @param y what it gave back, row-major [n,d]

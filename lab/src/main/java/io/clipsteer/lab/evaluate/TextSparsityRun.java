@@ -20,7 +20,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Counted;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TextTokens;
 import io.clipsteer.lab.train.Harvest;
@@ -36,8 +36,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Measures SAEs of CLIP's text tower as {@link SparsityRun} does those of its vision tower: on
- * texts, and on pictures whose classes are named by a tower that goes on with what an SAE gives
- * back.
+ * texts, and on images whose classes are named by a tower that goes on with what an SAE gives back.
  *
  * @param source the model with its texts; all of them are measured
  * @param saes of the text tower
@@ -47,16 +46,16 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
   /**
    * What answers are judged on.
    *
-   * @param pictures with classes
+   * @param images with classes
    * @param truth the classes' words; without a library zero-shot is left out with its reason
    * @param templates that the words are read in, each with {@code {}}
    */
-  public record Judge(Pictures pictures, Truth truth, List<String> templates) {}
+  public record Judge(Images images, Truth truth, List<String> templates) {}
 
   /** What is gathered about one SAE. */
   private record Measured(RunSaes.One one, SparsityTally tally, MeanToken mean) {}
 
-  /** By batch of pictures: their unit embeddings [n,e], and the rows of their right words [n]. */
+  /** By batch of images: their unit embeddings [n,e], and the rows of their right words [n]. */
   private record Seen(List<float[]> embeddings, List<int[]> right) {}
 
   private ClipModel model() {
@@ -70,7 +69,7 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
   /**
    * Measures.
    *
-   * @throws InputException when there is no text, or no picture can be read
+   * @throws InputException when there is no text, or no image can be read
    */
   public SparsityReport run(Progress progress) {
     List<String> lines = source.texts().lines();
@@ -165,15 +164,15 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
     Seen seen = null;
     List<ImageLoader.Skipped> skipped = new ArrayList<>();
     TextLibrary library = judge == null ? null : judge.truth.library();
-    if (judge == null) notes.add("Zero-shot is left out: give labelled pictures (--images)");
+    if (judge == null) notes.add("Zero-shot is left out: give labelled images (--images)");
     else if (library == null) notes.add(judge.truth.reason());
     else seen = look(judge, skipped, progress);
     if (seen != null && seen.right.isEmpty()) {
-      notes.add("Zero-shot is left out: no picture with a class could be read");
+      notes.add("Zero-shot is left out: no image with a class could be read");
       seen = null;
     }
     if (judge != null && seen != null) {
-      notes.add("Zero-shot is on pictures of " + judge.pictures.set().origin());
+      notes.add("Zero-shot is on images of " + judge.images.set().origin());
       if (saes.all().stream().anyMatch(one -> one.selection() == TokenSelection.ALL)) {
         notes.add(
             "Where an SAE reads all tokens, its ablations make all prompts alike: they leave"
@@ -206,9 +205,9 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
   private Seen look(Judge judge, List<ImageLoader.Skipped> skipped, Progress progress) {
     Seen seen = new Seen(new ArrayList<>(), new ArrayList<>());
     ClipModel model = model();
-    try (var task = progress.start("looking", judge.pictures.count(), "images")) {
+    try (var task = progress.start("looking", judge.images.count(), "images")) {
       skipped.addAll(
-          judge.pictures.forEach(
+          judge.images.forEach(
               (batch, pixels) -> {
                 int[] right = judge.truth.of(batch);
                 if (Arrays.stream(right).anyMatch(r -> r >= 0)) {
@@ -269,8 +268,8 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
       int[] right = seen.right.get(b);
       try (Scope scope = Scope.open()) {
         Tensor texts = Tensor.of(library.embeddings(), library.words().size(), library.width());
-        Tensor pictures = Tensor.of(seen.embeddings.get(b), right.length, library.width());
-        tally.add(pictures.matmul(texts.transpose(0, 1)).toFloats(), right);
+        Tensor images = Tensor.of(seen.embeddings.get(b), right.length, library.width());
+        tally.add(images.matmul(texts.transpose(0, 1)).toFloats(), right);
       }
     }
     return tally;

@@ -9,7 +9,7 @@ import io.clipsteer.data.imageset.ImageItem;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.ZeroShot;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,15 +17,15 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The words that pictures are judged by, or why they cannot be judged.
+ * The words that images are judged by, or why they cannot be judged.
  *
  * @param library the words, or null
- * @param rows row of the library by the pictures' label
+ * @param rows row of the library by the images' label
  * @param reason one sentence where there is no library, else empty
  */
 public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, String reason) {
   /**
-   * What the pictures' labels (class folders, a table's column) say.
+   * What the images' labels (class folders, a table's column) say.
    *
    * @param given words to choose from, or null for the labels themselves
    * @param templates prompts for the labels, each with {@code {}}
@@ -33,20 +33,20 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
    */
   public static Truth of(
       ClipModel model,
-      Pictures pictures,
+      Images images,
       @Nullable TextLibrary given,
       List<String> templates,
       Progress progress) {
-    List<String> labels = labels(pictures);
+    List<String> labels = labels(images);
     if (labels.isEmpty())
       return unknown("no image has a label (a class folder, or a table's column)");
-    if (given != null) return given(pictures, given, labels);
+    if (given != null) return given(images, given, labels);
     if (model.text() == null) return unknown("the model has no text tower (see --library)");
     if (model.tokenizer() == null) return unknown("no tokenizer lies beside the model's weights");
     if (labels.stream().allMatch(label -> label.matches("\\d+"))) {
       return unknown("all labels are numbers; give the words that they count with --labels-file");
     }
-    if (labels.size() < 2) return unknown("all pictures are of one class, " + labels.getFirst());
+    if (labels.size() < 2) return unknown("all images are of one class, " + labels.getFirst());
     Map<String, Integer> rows = new HashMap<>();
     for (String label : labels) rows.put(label, rows.size());
     return new Truth(ZeroShot.library(model, labels, templates, progress), Map.copyOf(rows), "");
@@ -57,7 +57,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     return new Truth(null, Map.of(), "Zero-shot is left out: " + why);
   }
 
-  private static Truth given(Pictures pictures, TextLibrary library, List<String> labels) {
+  private static Truth given(Images images, TextLibrary library, List<String> labels) {
     int words = library.words().size();
     if (words < 2) return unknown("there is only one word to choose from");
     Map<String, Integer> rows = new HashMap<>();
@@ -65,7 +65,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
       int row = row(library, label);
       if (row < 0) {
         throw new InputException(
-            pictures.set().origin(),
+            images.set().origin(),
             "its class \"" + label + "\" is none of the " + words + " words",
             "A label is a word, or its row from 0 to "
                 + (words - 1)
@@ -89,11 +89,11 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     return row < library.words().size() ? row : -1;
   }
 
-  /** The distinct labels, sorted; of the pictures within the limit. */
-  private static List<String> labels(Pictures pictures) {
+  /** The distinct labels, sorted; of the images within the limit. */
+  private static List<String> labels(Images images) {
     TreeSet<String> labels = new TreeSet<>();
-    long left = pictures.options().limit();
-    try (ImageCursor cursor = pictures.set().names()) {
+    long left = images.options().limit();
+    try (ImageCursor cursor = images.set().names()) {
       for (ImageItem item = cursor.next(); item != null && left-- > 0; item = cursor.next()) {
         if (item.label() != null) labels.add(item.label());
       }
@@ -101,7 +101,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     return List.copyOf(labels);
   }
 
-  /** Row of each picture's right word, −1 where it has none. */
+  /** Row of each image's right word, −1 where it has none. */
   int[] of(ImageBatch batch) {
     int[] truth = new int[batch.count()];
     for (int i = 0; i < truth.length; i++) {

@@ -12,12 +12,12 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a unit's score goes with a label, over the labelled pictures.
+ * How a unit's score goes with a label, over the labelled images.
  *
  * @param unit which unit
  * @param label which label
- * @param byMax whether a picture's score is the largest activation of its tokens; else their mean
- * @param positives pictures with the label
+ * @param byMax whether an image's score is the largest activation of its tokens; else their mean
+ * @param positives images with the label
  * @param auroc that one of them scores above one without
  * @param correlation of the score with having the label
  */
@@ -30,18 +30,18 @@ record Association(
 
   static final int CLOSEST = 20;
 
-  /** The labelled pictures. */
+  /** The labelled images. */
   static final class Known {
     private int[] @Nullable [] labels = new int[64][];
     private long[] positives = new long[16];
-    private long pictures;
+    private long images;
 
     void add(int image, int[] of) {
       if (image >= labels.length) {
         labels = Arrays.copyOf(labels, Math.max(image + 1, labels.length * 2));
       }
       labels[image] = of;
-      pictures++;
+      images++;
       for (int label : of) {
         if (label >= positives.length) {
           positives = Arrays.copyOf(positives, Math.max(label + 1, positives.length * 2));
@@ -50,13 +50,13 @@ record Association(
       }
     }
 
-    long pictures() {
-      return pictures;
+    long images() {
+      return images;
     }
 
     private int[] of(int image) {
       int[] known = labels[image];
-      if (known == null) throw new IllegalStateException("picture " + image + " has no labels");
+      if (known == null) throw new IllegalStateException("image " + image + " has no labels");
       return known;
     }
 
@@ -66,7 +66,7 @@ record Association(
   }
 
   /**
-   * Every unit that was active on a labelled picture, with every label that some have and some have
+   * Every unit that was active on a labelled image, with every label that some have and some have
    * not; by unit, label, then score.
    *
    * @param labels how many there are
@@ -97,7 +97,7 @@ record Association(
     List<Association> all = new ArrayList<>();
     for (int label = 0; label < labels; label++) {
       long positives = known.positives(label);
-      if (positives == 0 || positives == known.pictures()) continue;
+      if (positives == 0 || positives == known.images()) continue;
       all.add(max.with(unit, label, true, known));
       all.add(mean.with(unit, label, false, known));
     }
@@ -130,7 +130,7 @@ record Association(
       rankSum = new double[labels];
       scoreSum = new double[labels];
       count = new long[labels];
-      zeros = known.pictures() - n;
+      zeros = known.images() - n;
       // Positive floats order as their bits do.
       long[] order = new long[n];
       for (int i = 0; i < n; i++) {
@@ -140,7 +140,7 @@ record Association(
       for (int i = 0; i < n; ) {
         int end = i + 1;
         while (end < n && order[end] >> 32 == order[i] >> 32) end++;
-        // Ranks from 1; all pictures on which the unit is silent lie below.
+        // Ranks from 1; all images on which the unit is silent lie below.
         double rank = zeros + (i + 1 + end) / 2.0;
         for (; i < end; i++) {
           int at = from + (int) order[i];
@@ -158,7 +158,7 @@ record Association(
 
     Association with(int unit, int label, boolean byMax, Known known) {
       long positives = known.positives(label);
-      long negatives = known.pictures() - positives;
+      long negatives = known.images() - positives;
       double ranks = rankSum[label] + (positives - count[label]) * (zeros + 1) / 2.0;
       double area = (ranks - positives * (positives + 1) / 2.0) / ((double) positives * negatives);
       return new Association(
@@ -167,7 +167,7 @@ record Association(
           byMax,
           positives,
           Auroc.of(Math.clamp(area, 0.0, 1.0), positives, negatives),
-          Correlation.pointBiserial(positives, known.pictures(), scoreSum[label], sum, squares));
+          Correlation.pointBiserial(positives, known.images(), scoreSum[label], sum, squares));
     }
   }
 }

@@ -44,7 +44,7 @@ public final class FeatureQuery {
    */
   public static Answer run(IndexFolder folder, String sql) {
     List<String> tables = tables(folder);
-    if (tables.isEmpty()) folder.read(Units.FEATURES);
+    if (tables.isEmpty()) folder.read(IndexedUnits.FEATURES);
     Properties properties = new Properties();
     properties.setProperty("autoinstall_known_extensions", "false");
     properties.setProperty("autoload_known_extensions", "false");
@@ -61,7 +61,7 @@ public final class FeatureQuery {
   /** Names of the tables there are. */
   private static List<String> tables(IndexFolder folder) {
     List<String> names = new ArrayList<>();
-    for (Units units : Units.values()) {
+    for (IndexedUnits units : IndexedUnits.values()) {
       if (!folder.has(units)) continue;
       folder.read(units);
       names.add(units.word());

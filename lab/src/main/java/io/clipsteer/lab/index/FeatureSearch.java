@@ -49,7 +49,7 @@ public record FeatureSearch(
 
   /** Opens an index of features. */
   public static FeatureSearch open(IndexFolder folder) {
-    IndexFolder.Manifest manifest = folder.read(Units.FEATURES);
+    IndexFolder.Manifest manifest = folder.read(IndexedUnits.FEATURES);
     Map<String, Integer> groups = new HashMap<>();
     List<double[]> frequencies = new ArrayList<>();
     for (IndexFolder.Entry entry : manifest.groups()) {
@@ -72,15 +72,15 @@ public record FeatureSearch(
   }
 
   /**
-   * By a text: how well a feature's pictures and its effect both point to it, as names are scored,
-   * times how strongly its activation goes with what pictures show. A feature of three pictures
-   * points somewhere precisely, yet is seldom the one that stands for the text.
+   * By a text: how well a feature's images and its effect both point to it, as names are scored,
+   * times how strongly its activation goes with what images show. A feature of three images points
+   * somewhere precisely, yet is seldom the one that stands for the text.
    *
    * @param embedding of the text, unit length [e]
    */
   public List<Hit> byText(float[] embedding, int count) {
     List<Scored> all = new ArrayList<>();
-    try (TensorFile file = SafeTensors.open(folder.vectors(Units.FEATURES))) {
+    try (TensorFile file = SafeTensors.open(folder.vectors(IndexedUnits.FEATURES))) {
       if (!file.tensors().containsKey("text_centre")) {
         throw new InputException(
             folder.path(), "was made without words", "Index again with --vocabulary or --library");
@@ -125,13 +125,13 @@ public record FeatureSearch(
   }
 
   /**
-   * By a picture, or some of its patches: activations are summed over the tokens.
+   * By an image, or some of its patches: activations are summed over the tokens.
    *
    * @param pixels F32 [1,3,h,w]
    * @param patches row-major numbers in the grid; empty for every token that an SAE reads
    * @param below features active on as large a share of tokens, or a larger, are dropped
    */
-  public List<Hit> byPicture(
+  public List<Hit> byImage(
       ClipModel model,
       RunSaes saes,
       Tensor pixels,

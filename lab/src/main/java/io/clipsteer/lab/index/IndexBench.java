@@ -47,7 +47,7 @@ public final class IndexBench {
   /**
    * Measures.
    *
-   * @param tokens patch tokens, rounded up to whole pictures of 196
+   * @param tokens patch tokens, rounded up to whole images of 196
    */
   public static Result run(
       int width, int features, int k, int tokens, long seed, Progress progress) {
@@ -72,7 +72,7 @@ public final class IndexBench {
   private static Result run(
       Sae sae,
       float[] directions,
-      int pictures,
+      int images,
       SplittableRandom random,
       Path folder,
       Progress progress) {
@@ -86,10 +86,10 @@ public final class IndexBench {
     long start = System.nanoTime();
     try (ScoreFile scores = new ScoreFile(folder, sae.features());
         SaeEncoder encoder = new SaeEncoder(sae);
-        var task = progress.start("indexing made-up tokens", pictures, "images")) {
+        var task = progress.start("indexing made-up tokens", images, "images")) {
       var tally = new UnitTally(layout, sae.features(), EMBEDDING, 16);
-      for (int from = 0; from < pictures; from += BATCH) {
-        int count = Math.min(BATCH, pictures - from);
+      for (int from = 0; from < images; from += BATCH) {
+        int count = Math.min(BATCH, images - from);
         try (Scope scope = Scope.open()) {
           long begin = System.nanoTime();
           Tensor x = tokens(directions, sae.width(), count * PATCHES, random);
@@ -100,7 +100,7 @@ public final class IndexBench {
           encode += seconds(begin);
           for (int i = 0; i < count; i++) {
             int image = from + i;
-            ids.add("picture-" + image);
+            ids.add("image-" + image);
             classes.add(null);
             known.add(image, new int[] {image % LABELS});
             double[] unit = IndexRun.unit(embeddings, i * EMBEDDING, EMBEDDING, ids.get(image));
@@ -125,7 +125,7 @@ public final class IndexBench {
       var pass =
           new IndexRun.Pass(List.of(group), ids, classes, known, labels, Map.of(), List.of());
       try (DuckTables duck = new DuckTables(folder)) {
-        IndexTables tables = new IndexTables(duck, Units.FEATURES);
+        IndexTables tables = new IndexTables(duck, IndexedUnits.FEATURES);
         tables.images(pass);
         tables.tops(pass);
         tables.labels(pass);

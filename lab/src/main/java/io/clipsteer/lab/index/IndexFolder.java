@@ -30,10 +30,10 @@ public record IndexFolder(Path path) {
    *
    * @param protocol 1
    * @param model checkpoint, absolute
-   * @param source where the pictures come from
-   * @param images pictures indexed
+   * @param source where the images come from
+   * @param images images indexed
    * @param labels distinct labels
-   * @param top pictures kept for each unit and ranking
+   * @param top images kept for each unit and ranking
    * @param vocabulary words that names were chosen from; 0 without names
    * @param groups SAEs or hook points, in the run's order
    */
@@ -62,12 +62,12 @@ public record IndexFolder(Path path) {
     return new IndexFolder(run.path().resolve("index"));
   }
 
-  private Path json(Units units) {
+  private Path json(IndexedUnits units) {
     return path.resolve(units.word() + ".json");
   }
 
   /** Vectors of the units. */
-  Path vectors(Units units) {
+  Path vectors(IndexedUnits units) {
     return path.resolve(units.one() + "_vectors.safetensors");
   }
 
@@ -81,7 +81,7 @@ public record IndexFolder(Path path) {
    *
    * @throws InputException with what is in the way
    */
-  public void checkWritable(Units units) {
+  public void checkWritable(IndexedUnits units) {
     if (Files.exists(path, LinkOption.NOFOLLOW_LINKS)
         && !(Files.isDirectory(path) && Files.isWritable(path))) {
       throw new InputException(
@@ -101,7 +101,7 @@ public record IndexFolder(Path path) {
   }
 
   /** Whether there is a complete index. */
-  public boolean has(Units units) {
+  public boolean has(IndexedUnits units) {
     return Files.isRegularFile(json(units));
   }
 
@@ -110,7 +110,7 @@ public record IndexFolder(Path path) {
    *
    * @throws InputException when there is no complete index, or it is not ours
    */
-  public Manifest read(Units units) {
+  public Manifest read(IndexedUnits units) {
     Path file = json(units);
     if (!Files.isRegularFile(file)) {
       throw new InputException(
@@ -131,7 +131,7 @@ public record IndexFolder(Path path) {
   }
 
   /** Takes the JSON file away: from now on the index is unfinished. */
-  void open(Units units) {
+  void open(IndexedUnits units) {
     try {
       Files.deleteIfExists(json(units));
     } catch (IOException e) {
@@ -141,7 +141,7 @@ public record IndexFolder(Path path) {
   }
 
   /** Writes the JSON file, last. */
-  void finish(Units units, Manifest manifest) {
+  void finish(IndexedUnits units, Manifest manifest) {
     AtomicFiles.writeJson(json(units), manifest);
   }
 }

@@ -14,7 +14,7 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeEncoder;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TowerWalk;
 import java.nio.file.Path;
@@ -28,17 +28,17 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One pass over pictures that tells everything about every unit of a run.
+ * One pass over images that tells everything about every unit of a run.
  *
  * @param model the run's
- * @param pictures all of them are read once
+ * @param images all of them are read once
  * @param saes of the run
  * @param units features, or neurons where the SAEs read
- * @param labels what is known of the pictures
- * @param top pictures kept for each unit and ranking, 0 to 1,000
+ * @param labels what is known of the images
+ * @param top images kept for each unit and ranking, 0 to 1,000
  */
 public record IndexRun(
-    ClipModel model, Pictures pictures, RunSaes saes, Units units, Labels labels, int top) {
+    ClipModel model, Images batches, RunSaes saes, IndexedUnits units, Labels labels, int top) {
 
   /** Refuses a top out of range. */
   public IndexRun {
@@ -73,8 +73,8 @@ public record IndexRun(
   /**
    * What a pass gave; its score files are removed when it is closed.
    *
-   * @param images ids, a picture's number is its place
-   * @param known the labelled pictures
+   * @param images ids, an image's number is its place
+   * @param known the labelled images
    * @param labels all labels
    * @param means by hook point
    */
@@ -97,7 +97,7 @@ public record IndexRun(
    * The pass.
    *
    * @param scratch folder for scores while it runs
-   * @throws InputException when no picture can be read
+   * @throws InputException when no image can be read
    */
   Pass pass(Path scratch, Progress progress) {
     List<Group> groups = new ArrayList<>();
@@ -113,18 +113,18 @@ public record IndexRun(
   private void groups(Path scratch, List<Group> groups) {
     Set<String> seen = new LinkedHashSet<>();
     for (RunSaes.One one : saes.all()) {
-      boolean features = units == Units.FEATURES;
+      boolean features = units == IndexedUnits.FEATURES;
       String place = one.entry().hookPoint() + "." + one.entry().tokens();
       if (!features && !seen.add(place)) continue;
       var layout =
           TokenLayout.of(
               model.vision().config(),
               one.selection(),
-              pictures.preprocessing().height(),
-              pictures.preprocessing().width());
+              batches.preprocessing().height(),
+              batches.preprocessing().width());
       if (layout.patches() > Short.MAX_VALUE) {
         throw new InputException(
-            model.source().path(), layout.patches() + " patches a picture", "Index smaller ones");
+            model.source().path(), layout.patches() + " patches an image", "Index smaller ones");
       }
       int count = features ? one.sae().features() : 2 * one.sae().width();
       groups.add(
@@ -152,9 +152,9 @@ public record IndexRun(
     }
     double each = flops;
     List<ImageLoader.Skipped> skipped;
-    try (var task = progress.start("indexing", pictures.count(), "images")) {
+    try (var task = progress.start("indexing", batches.count(), "images")) {
       skipped =
-          pictures.forEach(
+          batches.forEach(
               (batch, pixels) -> {
                 add(groups, walk, means, batch, pixels, ids.size(), known);
                 ids.addAll(batch.ids());
@@ -207,13 +207,13 @@ public record IndexRun(
   }
 
   /** In double to full precision: floats are of unit length to 1e-7 only. */
-  static double[] unit(float[] rows, int at, int width, String picture) {
+  static double[] unit(float[] rows, int at, int width, String image) {
     double square = 0;
     for (int j = 0; j < width; j++) square += (double) rows[at + j] * rows[at + j];
     double norm = Math.sqrt(square);
     if (!(norm > 0) || Double.isInfinite(norm)) {
       throw new InputException(
-          picture, "its embedding has length " + norm, "Check the picture and the weights");
+          image, "its embedding has length " + norm, "Check the image and the weights");
     }
     double[] unit = new double[width];
     for (int j = 0; j < width; j++) unit[j] = rows[at + j] / norm;

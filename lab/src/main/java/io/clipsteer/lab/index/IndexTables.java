@@ -12,9 +12,9 @@ import org.jspecify.annotations.Nullable;
 /** Writes a pass as tables; docs/protocol.md says what each column holds. */
 final class IndexTables {
   private final DuckTables tables;
-  private final Units units;
+  private final IndexedUnits units;
 
-  IndexTables(DuckTables tables, Units units) {
+  IndexTables(DuckTables tables, IndexedUnits units) {
     this.tables = tables;
     this.units = units;
   }
@@ -58,7 +58,7 @@ final class IndexTables {
     row.append(tally.frequencyPatches(u));
     row.append(tally.clsShare(u));
     row.append(tally.images(u));
-    row.append((double) tally.images(u) / tally.pictures());
+    row.append((double) tally.images(u) / tally.imageCount());
     row.append(tally.mean(u));
     row.append(tally.meanActive(u));
     row.append(tally.max(u));
@@ -71,7 +71,7 @@ final class IndexTables {
     row.endRow();
   }
 
-  /** The strongest pictures. */
+  /** The strongest images. */
   void tops(IndexRun.Pass pass) {
     tables.write(
         units.one() + "_tops",
@@ -151,7 +151,7 @@ final class IndexTables {
       row.append(label.value());
       row.append(a.byMax() ? "max" : "mean");
       row.append(a.positives());
-      row.append(pass.known().pictures());
+      row.append(pass.known().images());
       row.append(a.auroc().value());
       row.append(a.auroc().low());
       row.append(a.auroc().high());
@@ -193,7 +193,7 @@ final class IndexTables {
         });
   }
 
-  /** The pictures. */
+  /** The images. */
   void images(IndexRun.Pass pass) {
     tables.write(
         units.one() + "_images",

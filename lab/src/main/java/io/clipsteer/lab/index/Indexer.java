@@ -25,10 +25,10 @@ public final class Indexer {
    *
    * @param units indexed, dead ones included
    * @param alive active on at least one token
-   * @param images pictures read
+   * @param images images read
    * @param labels distinct labels
-   * @param medianMonosemanticity over units active on two pictures or more; null when there is none
-   * @param skipped pictures left out
+   * @param medianMonosemanticity over units active on two images or more; null when there is none
+   * @param skipped images left out
    * @param seconds for everything
    */
   public record Result(
@@ -51,7 +51,7 @@ public final class Indexer {
   public static Result run(
       IndexRun run, @Nullable TextLibrary words, IndexFolder folder, Progress progress) {
     long start = System.nanoTime();
-    Units units = run.units();
+    IndexedUnits units = run.units();
     folder.checkWritable(units);
     ClipModel model = run.model();
     if (words != null) ZeroShot.checkFits(model, words);
@@ -93,7 +93,7 @@ public final class Indexer {
       IndexFolder folder,
       @Nullable TextLibrary words,
       Progress progress) {
-    Units units = run.units();
+    IndexedUnits units = run.units();
     folder.open(units);
     SafeTensors.write(folder.vectors(units), stored, Map.of());
     try (DuckTables duck = new DuckTables(folder.path());
@@ -130,7 +130,7 @@ public final class Indexer {
             1,
             Versions.CLIPSTEER,
             run.model().source().path().toAbsolutePath().normalize().toString(),
-            run.pictures().set().origin().toAbsolutePath().normalize().toString(),
+            run.batches().set().origin().toAbsolutePath().normalize().toString(),
             pass.images().size(),
             pass.labels().size(),
             run.top(),
@@ -138,7 +138,7 @@ public final class Indexer {
             groups));
   }
 
-  /** Each unit's first word by both ways, else by its pictures; null without either. */
+  /** Each unit's first word by both ways, else by its images; null without either. */
   private static List<@Nullable Name> best(List<Name> all, int units) {
     @Nullable Name[] best = new Name[units];
     for (Name name : all) {

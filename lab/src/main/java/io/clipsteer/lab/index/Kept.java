@@ -2,7 +2,7 @@
 package io.clipsteer.lab.index;
 
 /**
- * A picture among a unit's strongest.
+ * An image among a unit's strongest.
  *
  * @param image its number in the pass, from 0
  * @param max largest activation of its tokens

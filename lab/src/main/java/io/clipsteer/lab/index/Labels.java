@@ -23,9 +23,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * What is known to be on pictures: each has any number of labels, a label is a factor with a value
+ * What is known to be on images: each has any number of labels, a label is a factor with a value
  * ({@code colour}, {@code red}). From a table, from a world's {@code factors.jsonl}, or from class
- * folders while the pictures pass.
+ * folders while the images pass.
  */
 public final class Labels {
   /**
@@ -55,7 +55,7 @@ public final class Labels {
 
   /** Class folders or a set's own labels, under the factor {@code class}. */
   public static Labels ofClasses() {
-    return new Labels("the pictures", true);
+    return new Labels("the images", true);
   }
 
   /**
@@ -129,7 +129,7 @@ public final class Labels {
               where + ", line " + number, "has no file and factors", "Generate the set again");
         }
         List<Label> found = new ArrayList<>();
-        add(found, "picture", node.path("kind"));
+        add(found, "image", node.path("kind"));
         factors.properties().forEach(p -> add(found, p.getKey(), p.getValue()));
         add(number, file, found);
       } catch (JacksonException e) {
@@ -174,7 +174,7 @@ public final class Labels {
       throw new InputException(
           where,
           "has more than " + MOST + " labels; the one beyond is " + label.factor(),
-          "Leave out columns that are different for every picture");
+          "Leave out columns that are different for every image");
     }
     numbers.put(label, all.size());
     all.add(label);
@@ -182,7 +182,7 @@ public final class Labels {
   }
 
   /**
-   * A picture's labels, rising, each once; null when nothing is known of it.
+   * An image's labels, rising, each once; null when nothing is known of it.
    *
    * @param folder the class the set itself gives, or null
    */

@@ -7,13 +7,13 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Paused;
 import org.jspecify.annotations.Nullable;
 
-/** The mean of a hook point's value over pictures, token by token, in double. */
+/** The mean of a hook point's value over images, token by token, in double. */
 final class MeanResidual {
   private final HookPoint at;
   private double[] value = new double[0];
   private double @Nullable [] middle;
   private long[] shape = new long[0];
-  private long pictures;
+  private long images;
 
   MeanResidual(HookPoint at) {
     this.at = at;
@@ -21,14 +21,14 @@ final class MeanResidual {
 
   void add(Paused paused) {
     long b = paused.value().size(0);
-    if (pictures == 0) {
+    if (images == 0) {
       shape = new long[] {1, paused.value().size(1), paused.value().size(2)};
       value = new double[(int) (shape[1] * shape[2])];
       if (paused.middle() != null) middle = new double[value.length];
     }
     add(paused.value(), value);
     if (paused.middle() != null && middle != null) add(paused.middle(), middle);
-    pictures += b;
+    images += b;
   }
 
   private static void add(Tensor batch, double[] to) {
@@ -36,7 +36,7 @@ final class MeanResidual {
     for (int i = 0; i < rows.length; i++) to[i % to.length] += rows[i];
   }
 
-  /** As a batch of one picture that stands at the hook point, F32 on the CPU. */
+  /** As a batch of one image that stands at the hook point, F32 on the CPU. */
   Paused paused() {
     return new Paused(at, tensor(value), middle == null ? null : tensor(middle));
   }
@@ -44,7 +44,7 @@ final class MeanResidual {
   private Tensor tensor(double[] sums) {
     Scope.require();
     float[] mean = new float[sums.length];
-    for (int i = 0; i < mean.length; i++) mean[i] = (float) (sums[i] / pictures);
+    for (int i = 0; i < mean.length; i++) mean[i] = (float) (sums[i] / images);
     return Tensor.of(mean, shape);
   }
 }

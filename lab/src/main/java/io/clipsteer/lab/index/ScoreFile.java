@@ -12,8 +12,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * Scores of labelled pictures on disk while a pass runs: all of them would not fit into memory, and
- * a rank needs all. Removed when closed.
+ * Scores of labelled images on disk while a pass runs: all of them would not fit into memory, and a
+ * rank needs all. Removed when closed.
  */
 final class ScoreFile implements UnitTally.Scores, AutoCloseable {
   private static final int BUFFER = 1 << 20;
@@ -21,7 +21,7 @@ final class ScoreFile implements UnitTally.Scores, AutoCloseable {
 
   /**
    * Scores of a few units, unit by unit: entries of unit u of the range lie from {@code starts[u −
-   * low]} to {@code starts[u − low + 1]}, by rising picture.
+   * low]} to {@code starts[u − low + 1]}, by rising image.
    */
   record Slice(int low, int[] starts, int[] images, float[] max, float[] mean) {}
 
@@ -71,7 +71,7 @@ final class ScoreFile implements UnitTally.Scores, AutoCloseable {
     buffer.clear();
   }
 
-  /** Pictures on which a unit is active. */
+  /** Images on which a unit is active. */
   long count(int unit) {
     return counts[unit];
   }

@@ -5,9 +5,9 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.VisionTower;
 
 /**
- * Which tokens of a picture arrive, and where they lie.
+ * Which tokens of an image arrive, and where they lie.
  *
- * @param first the first one's place among the picture's tokens
+ * @param first the first one's place among the image's tokens
  * @param count how many arrive
  * @param prefix the tower's tokens before the patches; the class token is the first of them
  * @param rows of the patch grid

@@ -5,9 +5,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Everything about many units (features of an SAE, or neurons) in one pass over pictures. Sums are
- * in double. Memory hangs on the units that were ever active, the grid and the width of the
- * embeddings; of pictures only the strongest of each unit are kept.
+ * Everything about many units (features of an SAE, or neurons) in one pass over images. Sums are in
+ * double. Memory hangs on the units that were ever active, the grid and the width of the
+ * embeddings; of images only the strongest of each unit are kept.
  */
 final class UnitTally {
   /** Half octaves from 2^−10 to 2^10. */
@@ -15,13 +15,13 @@ final class UnitTally {
 
   private static final int LOWEST_OCTAVE = -10;
 
-  /** Is told of a picture's active units. */
+  /** Is told of an image's active units. */
   interface Scores {
     /**
      * Arrays are valid up to {@code count} and during the call.
      *
-     * @param max largest activation over the picture's tokens
-     * @param mean over the picture's tokens
+     * @param max largest activation over the image's tokens
+     * @param mean over the image's tokens
      */
     void add(int image, int count, int[] units, float[] max, float[] mean);
   }
@@ -46,9 +46,9 @@ final class UnitTally {
   private final Kept[] @Nullable [] byMax;
   private final Kept[] @Nullable [] byMean;
   private final double[] embeddingSum;
-  private long pictures;
+  private long imageCount;
 
-  // Of the picture at hand: its entries as one list for each unit, the last first.
+  // Of the image at hand: its entries as one list for each unit, the last first.
   private final int[] head;
   private int[] next = new int[0];
   private int[] token = new int[0];
@@ -57,10 +57,10 @@ final class UnitTally {
   private float[] touchedMean = new float[0];
 
   /**
-   * No picture yet.
+   * No image yet.
    *
    * @param width of the embeddings
-   * @param top pictures kept for each unit and ranking
+   * @param top images kept for each unit and ranking
    */
   UnitTally(TokenLayout layout, int units, int width, int top) {
     this.layout = layout;
@@ -87,7 +87,7 @@ final class UnitTally {
   }
 
   /**
-   * One more picture.
+   * One more image.
    *
    * @param image its number, rising from call to call
    * @param unit its embedding, of unit length
@@ -95,7 +95,7 @@ final class UnitTally {
    * @param scores is told of its active units, or null
    */
   void add(int image, double[] unit, Codes codes, int row, @Nullable Scores scores) {
-    pictures++;
+    imageCount++;
     for (int j = 0; j < width; j++) embeddingSum[j] += unit[j];
     int from = codes.starts()[row];
     int entries = codes.starts()[row + layout.count()] - from;
@@ -200,7 +200,7 @@ final class UnitTally {
     }
     Kept lastMax = strongest[top - 1];
     Kept lastMean = broadest[top - 1];
-    // Of equal ones the earlier picture stays.
+    // Of equal ones the earlier image stays.
     boolean forMax = lastMax == null || largest > lastMax.max();
     boolean forMean = lastMean == null || mean > lastMean.mean();
     if (!forMax && !forMean) return;
@@ -250,16 +250,16 @@ final class UnitTally {
     return layout;
   }
 
-  long pictures() {
-    return pictures;
+  long imageCount() {
+    return imageCount;
   }
 
   /** Tokens seen. */
   long tokens() {
-    return pictures * layout.count();
+    return imageCount * layout.count();
   }
 
-  /** Pictures on which the unit is active. */
+  /** Images on which the unit is active. */
   long images(int unit) {
     return images[unit];
   }
@@ -271,12 +271,12 @@ final class UnitTally {
 
   /** Share of class tokens; null where none arrive. */
   @Nullable Double frequencyCls(int unit) {
-    return layout.hasCls() ? (Double) ((double) activeCls[unit] / pictures) : null;
+    return layout.hasCls() ? (Double) ((double) activeCls[unit] / imageCount) : null;
   }
 
   /** Share of patches; null where none arrive. */
   @Nullable Double frequencyPatches(int unit) {
-    long patches = pictures * layout.patches();
+    long patches = imageCount * layout.patches();
     return patches > 0 ? (Double) ((double) activePatches[unit] / patches) : null;
   }
 
@@ -309,13 +309,11 @@ final class UnitTally {
     double[] grid = position[unit];
     if (grid == null) return null;
     float[] mean = new float[grid.length];
-    for (int p = 0; p < mean.length; p++) mean[p] = (float) (grid[p] / pictures);
+    for (int p = 0; p < mean.length; p++) mean[p] = (float) (grid[p] / imageCount);
     return mean;
   }
 
-  /**
-   * The strongest pictures by largest activation, then by mean; fewer than asked for at the end.
-   */
+  /** The strongest images by largest activation, then by mean; fewer than asked for at the end. */
   Kept[] top(int unit, boolean byMaximum) {
     Kept[] all = (byMaximum ? byMax : byMean)[unit];
     if (all == null) return new Kept[0];
@@ -325,9 +323,9 @@ final class UnitTally {
   }
 
   /**
-   * {@code (‖Σ a_i e_i‖² − Σ a_i²)/((Σ a_i)² − Σ a_i²)} with a_i the largest activation of picture
-   * i and e_i its unit embedding: the activation-weighted mean cosine of all pairs. Null for a unit
-   * active on fewer than two pictures.
+   * {@code (‖Σ a_i e_i‖² − Σ a_i²)/((Σ a_i)² − Σ a_i²)} with a_i the largest activation of image i
+   * and e_i its unit embedding: the activation-weighted mean cosine of all pairs. Null for a unit
+   * active on fewer than two images.
    */
   @Nullable Double monosemanticity(int unit) {
     double[] total = embedding[unit];
@@ -349,11 +347,11 @@ final class UnitTally {
   }
 
   /**
-   * How strongly the activation goes with what the pictures show: {@code ‖cov(a, e)‖ / σ_a} over
-   * all pictures, with a the largest activation of a picture and e its unit embedding. Its product
-   * with the cosine between a text and {@code E[ae]/E[a] − E[e]} is the covariance of the
-   * standardised activation with the pictures' similarity to that text. From 0 to 1; 0 for a unit
-   * that never was active, or always alike.
+   * How strongly the activation goes with what the images show: {@code ‖cov(a, e)‖ / σ_a} over all
+   * images, with a the largest activation of an image and e its unit embedding. Its product with
+   * the cosine between a text and {@code E[ae]/E[a] − E[e]} is the covariance of the standardised
+   * activation with the images' similarity to that text. From 0 to 1; 0 for a unit that never was
+   * active, or always alike.
    */
   double strength(int unit) {
     double[] own = meanEmbedding(unit);
@@ -361,16 +359,16 @@ final class UnitTally {
     double[] all = meanEmbedding();
     double square = 0;
     for (int j = 0; j < width; j++) square += (own[j] - all[j]) * (own[j] - all[j]);
-    double mean = maxSum[unit] / pictures;
-    double variance = maxSquares[unit] / pictures - mean * mean;
+    double mean = maxSum[unit] / imageCount;
+    double variance = maxSquares[unit] / imageCount - mean * mean;
     double value = Math.sqrt(square / variance) * mean;
     return Double.isFinite(value) ? Math.min(1, value) : 0;
   }
 
-  /** Mean of all pictures' embeddings. */
+  /** Mean of all images' embeddings. */
   double[] meanEmbedding() {
     double[] mean = new double[width];
-    for (int j = 0; j < width; j++) mean[j] = embeddingSum[j] / pictures;
+    for (int j = 0; j < width; j++) mean[j] = embeddingSum[j] / imageCount;
     return mean;
   }
 }

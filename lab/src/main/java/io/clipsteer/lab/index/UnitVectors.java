@@ -13,11 +13,11 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where units point in embedding space, by the pictures they are active on and by what they do. A
- * row is of unit length, or 0 where there is nothing to tell (a unit that never was active).
+ * Where units point in embedding space, by the images they are active on and by what they do. A row
+ * is of unit length, or 0 where there is nothing to tell (a unit that never was active).
  *
- * @param images activation-weighted mean of the picture embeddings minus the mean of all, [units,e]
- * @param decoder how the embedding of the mean picture moves when the unit's direction is added to
+ * @param images activation-weighted mean of the image embeddings minus the mean of all, [units,e]
+ * @param decoder how the embedding of the mean image moves when the unit's direction is added to
  *     every token, as far as its largest activation, and carried through the rest of the tower,
  *     [units,e]
  * @param strength {@link UnitTally#strength}, [units]
@@ -85,7 +85,7 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
     return sae.normalisation().apply(rows).scale().expand(t, 1).contiguous().reshape(1, t, 1);
   }
 
-  /** Embeddings [some,e] of the mean picture with each unit's direction added. */
+  /** Embeddings [some,e] of the mean image with each unit's direction added. */
   private static Tensor moved(
       ClipModel model, IndexRun.Group group, Paused base, Tensor scale, int[] some) {
     long b = some.length;

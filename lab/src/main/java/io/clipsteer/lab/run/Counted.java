@@ -3,7 +3,7 @@ package io.clipsteer.lab.run;
 
 import java.util.Locale;
 
-/** Numbers of things, for people: {@code 1 picture}, {@code 1,200 pictures}. */
+/** Numbers of things, for people: {@code 1 image}, {@code 1,200 images}. */
 public final class Counted {
   private Counted() {}
 

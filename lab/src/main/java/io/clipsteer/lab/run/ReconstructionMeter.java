@@ -41,10 +41,10 @@ public final class ReconstructionMeter {
   }
 
   /**
-   * Takes the rows of pictures in.
+   * Takes the rows of images in.
    *
    * @param x F32 [n,d]
-   * @param tokens rows of each picture; 0 when pictures do not matter
+   * @param tokens rows of each image; 0 when images do not matter
    */
   public void add(Tensor x, int tokens) {
     try (Scope scope = Scope.open()) {
@@ -60,8 +60,8 @@ public final class ReconstructionMeter {
       error += wrong.sum(DType.F64).item();
       squares += square.sum(DType.F64).item();
       if (tokens > 0) {
-        float[] over = perPicture(wrong, tokens);
-        float[] all = perPicture(square, tokens);
+        float[] over = perImage(wrong, tokens);
+        float[] all = perImage(square, tokens);
         for (int i = 0; i < over.length; i++) rests.add(over[i] / all[i]);
       }
       float[] columns = x.sum(0, false, DType.F64).toFloats();
@@ -77,12 +77,12 @@ public final class ReconstructionMeter {
     }
   }
 
-  private static float[] perPicture(Tensor squares, int tokens) {
-    long pictures = squares.size(0) / tokens;
-    return squares.reshape(pictures, tokens * squares.size(1)).sum(1, false, DType.F64).toFloats();
+  private static float[] perImage(Tensor squares, int tokens) {
+    long images = squares.size(0) / tokens;
+    return squares.reshape(images, tokens * squares.size(1)).sum(1, false, DType.F64).toFloats();
   }
 
-  /** Of each picture, what is left over of its rows' squares: Σ‖x−x̂‖²/Σ‖x‖². */
+  /** Of each image, what is left over of its rows' squares: Σ‖x−x̂‖²/Σ‖x‖². */
   public List<Float> rests() {
     return rests;
   }

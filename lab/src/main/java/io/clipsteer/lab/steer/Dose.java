@@ -19,7 +19,7 @@ public record Dose(int unit, int word, double half, List<Point> points) {
    *
    * @param strength what the feature is set to
    * @param change mean change of the word's probability
-   * @param low lower end of its 95 % interval over pictures
+   * @param low lower end of its 95 % interval over images
    * @param high upper end
    * @param norm length of an edited token beside that of the same unedited, on average
    * @param nearest distance of edited tokens to the nearest real one, divided by that of the same

@@ -14,9 +14,9 @@ import java.util.List;
 /**
  * Asks a few features at several strengths.
  *
- * @param sweep the pictures
+ * @param sweep the images
  * @param sae whose features
- * @param moved which of a picture's tokens are edited
+ * @param moved which of an image's tokens are edited
  */
 record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
   /** Parts of the full strength that are asked. */
@@ -39,8 +39,8 @@ record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
       List<List<Dose.Point>> points = new ArrayList<>();
       for (int id : ids) points.add(new ArrayList<>(PARTS.length));
       for (double part : PARTS) {
-        Units units = new Units.Features(sae, ids, part * strength);
-        Units.Shifts shifts = units.shifts(sweep.residuals());
+        SteeredUnits units = new SteeredUnits.Features(sae, ids, part * strength);
+        SteeredUnits.Shifts shifts = units.shifts(sweep.residuals());
         for (int from = 0; from < ids.length; from += BLOCK) {
           int count = Math.min(BLOCK, ids.length - from);
           Dose.Point[] some =
@@ -55,8 +55,8 @@ record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
   }
 
   private Dose.Point[] points(
-      Units units,
-      Units.Shifts shifts,
+      SteeredUnits units,
+      SteeredUnits.Shifts shifts,
       int[] words,
       int from,
       int count,
@@ -122,7 +122,7 @@ record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
       int rows = Math.toIntExact(residuals.size(0));
       List<Integer> edited = new ArrayList<>();
       for (int row = 0; row < rows; row++) if (moved[row % moved.length]) edited.add(row);
-      // A step that has no factor in common with the tokens of a picture meets all of its places.
+      // A step that has no factor in common with the tokens of an image meets all of its places.
       int n = Math.min(REAL, edited.size());
       long[] chosen = new long[n];
       for (int k = 0; k < n; k++) {

@@ -15,7 +15,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What steerability says of the index's names, and of where in a picture a feature is active.
+ * What steerability says of the index's names, and of where in an image a feature is active.
  *
  * @param names by SAE
  * @param locality by SAE
@@ -49,13 +49,13 @@ public record Findings(
       @Nullable Double chance) {}
 
   /**
-   * Whether features that are active in a small part of the picture steer more or less.
+   * Whether features that are active in a small part of the image steer more or less.
    *
    * @param layer the SAE's block
    * @param sae its folder
-   * @param features with a patch active in some picture
-   * @param correlation of ranks, S against cover: of the pictures it is active in, the mean share
-   *     of the grid
+   * @param features with a patch active in some image
+   * @param correlation of ranks, S against cover: of the images it is active in, the mean share of
+   *     the grid
    */
   public record Local(int layer, String sae, int features, Correlation correlation) {}
 
@@ -63,7 +63,7 @@ public record Findings(
    * One feature in the index.
    *
    * @param name row of its name in the vocabulary; −1 where it has none, or another
-   * @param cover of the pictures it is active in, the mean share of the grid
+   * @param cover of the images it is active in, the mean share of the grid
    */
   public record Known(int name, double cover) {}
 
@@ -79,7 +79,7 @@ public record Findings(
     Map<Integer, List<Best>> best = new HashMap<>();
     for (LayerResult layer : layers) {
       Map<Integer, Known> features = known.get(layer.sae());
-      if (layer.unit() != Units.Kind.FEATURES || features == null) continue;
+      if (layer.unit() != SteeredUnits.Kind.FEATURES || features == null) continue;
       names.add(named(layer, features, tau));
       Local local = local(layer, features);
       if (local != null) locality.add(local);
@@ -107,7 +107,7 @@ public record Findings(
   private static Map<Integer, Best> bests(
       LayerResult layer, Map<Integer, Known> features, double tau) {
     Map<Integer, Best> best = new HashMap<>();
-    for (Score score : layer.scores()) {
+    for (UnitScore score : layer.scores()) {
       Known feature = features.get(score.unit());
       if (!(score.s() > tau) || score.top() < 0 || feature == null || feature.cover <= 0) continue;
       best.merge(
@@ -123,14 +123,14 @@ public record Findings(
     int inside = 0;
     int first = 0;
     int among = 0;
-    for (Score score : layer.scores()) {
+    for (UnitScore score : layer.scores()) {
       if (!(score.s() > tau)) continue;
       steerable++;
       Known feature = features.get(score.unit());
       if (feature == null || feature.name < 0) continue;
       inside++;
       if (score.top() == feature.name) first++;
-      for (Score.Moved moved : score.promoted()) if (moved.word() == feature.name) among++;
+      for (UnitScore.Moved moved : score.promoted()) if (moved.word() == feature.name) among++;
     }
     boolean none = inside == 0;
     Raised raised = layer.raised();
@@ -147,7 +147,7 @@ public record Findings(
 
   private static @Nullable Local local(LayerResult layer, Map<Integer, Known> features) {
     List<double[]> pairs = new ArrayList<>();
-    for (Score score : layer.scores()) {
+    for (UnitScore score : layer.scores()) {
       Known feature = features.get(score.unit());
       if (feature != null && feature.cover > 0) {
         pairs.add(new double[] {score.s(), feature.cover});
@@ -165,7 +165,7 @@ public record Findings(
 
   /** What an index knows of the features, by SAE; empty when there is no index of features. */
   public static Map<String, Map<Integer, Known>> known(IndexFolder index, TextLibrary library) {
-    if (!index.has(io.clipsteer.lab.index.Units.FEATURES)) return Map.of();
+    if (!index.has(io.clipsteer.lab.index.IndexedUnits.FEATURES)) return Map.of();
     Map<String, Integer> rows = new HashMap<>();
     for (int w = 0; w < library.words().size(); w++) {
       rows.putIfAbsent(plain(library.words().get(w)), w);

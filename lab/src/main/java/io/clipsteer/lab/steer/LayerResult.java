@@ -14,15 +14,15 @@ import java.util.List;
  * @param sae the SAE's folder for features, else empty
  * @param unit kind
  * @param n number of units
- * @param images pictures asked
+ * @param images images asked
  * @param meanS mean S
  * @param meanUnbiased mean of the unbiased form
  * @param meanSemantic mean of the semantic form
  * @param share of units with S above τ, with the outer ends of two intervals: Wilson's, for units
- *     that stand for more of their kind, and the bootstrap's over pictures
+ *     that stand for more of their kind, and the bootstrap's over images
  * @param coverage distinct words that are promoted most by some steerable unit
  * @param curve the same at other τ
- * @param asked (unit, picture) pairs that were computed
+ * @param asked (unit, image) pairs that were computed
  * @param seconds for these units
  * @param scores of every unit
  * @param doses of the most steerable features, if asked for
@@ -32,7 +32,7 @@ public record LayerResult(
     String hookPoint,
     int layer,
     String sae,
-    Units.Kind unit,
+    SteeredUnits.Kind unit,
     int n,
     int images,
     double meanS,
@@ -43,7 +43,7 @@ public record LayerResult(
     List<At> curve,
     long asked,
     double seconds,
-    List<Score> scores,
+    List<UnitScore> scores,
     List<Dose> doses,
     Raised raised) {
   private static final double[] TAUS = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9};
@@ -63,20 +63,20 @@ public record LayerResult(
       String hookPoint,
       int layer,
       String sae,
-      Units.Kind unit,
+      SteeredUnits.Kind unit,
       int images,
       int[] above,
       double tau,
       long asked,
       double seconds,
-      List<Score> scores,
+      List<UnitScore> scores,
       List<Dose> doses,
       Raised raised) {
     int n = scores.size();
     double s = 0;
     double unbiased = 0;
     double semantic = 0;
-    for (Score score : scores) {
+    for (UnitScore score : scores) {
       s += score.s();
       unbiased += score.unbiased();
       semantic += score.semantic();
@@ -115,15 +115,15 @@ public record LayerResult(
     return new Share(wilson.value(), Math.min(wilson.low(), low), Math.max(wilson.high(), high), n);
   }
 
-  private static int steerable(List<Score> scores, double tau) {
+  private static int steerable(List<UnitScore> scores, double tau) {
     return (int) scores.stream().filter(score -> score.s() > tau).count();
   }
 
-  private static int coverage(List<Score> scores, double tau) {
+  private static int coverage(List<UnitScore> scores, double tau) {
     return (int)
         scores.stream()
             .filter(score -> score.s() > tau && score.top() >= 0)
-            .mapToInt(Score::top)
+            .mapToInt(UnitScore::top)
             .distinct()
             .count();
   }

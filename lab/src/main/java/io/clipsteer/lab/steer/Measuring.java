@@ -10,21 +10,21 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Scores units on one sweep: all pictures at once, or first few and then more where the verdict
+ * Scores units on one sweep: all images at once, or first few and then more where the verdict
  * against τ is not yet clear.
  *
- * @param sweep the pictures, in random order
+ * @param sweep the images, in random order
  * @param units of which kind
  * @param shifts the units' lengths on the sweep's tokens
- * @param moved which of a picture's tokens are edited
+ * @param moved which of an image's tokens are edited
  * @param vocabulary which words mean the same
  * @param plan how sure it must be
  * @param names of features, row in the vocabulary by number; features without one are not there
  */
 record Measuring(
     Sweep sweep,
-    Units units,
-    Units.Shifts shifts,
+    SteeredUnits units,
+    SteeredUnits.Shifts shifts,
     boolean[] moved,
     Similarity vocabulary,
     Plan plan,
@@ -33,11 +33,11 @@ record Measuring(
    * How sure a verdict must be.
    *
    * @param tau a unit with S above it is steerable
-   * @param screen whether few pictures are asked first
+   * @param screen whether few images are asked first
    * @param seed of the bootstrap
    */
   record Plan(double tau, boolean screen, long seed) {
-    /** Pictures asked first. */
+    /** Images asked first. */
     static final int FIRST = 8;
 
     /** Standard errors that S must lie from τ before a unit is left. */
@@ -52,19 +52,19 @@ record Measuring(
    *
    * @param scores by unit
    * @param above in each of the bootstrap's draws, how many units are above τ
-   * @param asked (unit, picture) pairs
+   * @param asked (unit, image) pairs
    * @param raised of steerable features, whose names rise
    */
-  record Part(List<Score> scores, int[] above, long asked, Raised raised) {}
+  record Part(List<UnitScore> scores, int[] above, long asked, Raised raised) {}
 
   /** Scores units {@code from} to {@code to}. */
   Part run(int from, int to) {
-    Score.Drawn[] drawn = new Score.Drawn[to - from];
+    UnitScore.Drawn[] drawn = new UnitScore.Drawn[to - from];
     long asked = plan.screen() ? screened(from, drawn) : whole(from, drawn);
-    List<Score> scores = new ArrayList<>();
+    List<UnitScore> scores = new ArrayList<>();
     int[] above = new int[Plan.DRAWS];
     Raised raised = Raised.NONE;
-    for (Score.Drawn one : drawn) {
+    for (UnitScore.Drawn one : drawn) {
       scores.add(one.score());
       if (one.score().s() > plan.tau()) raised = raised.plus(one.name());
       for (int b = 0; b < above.length; b++) if (one.above()[b]) above[b]++;
@@ -72,7 +72,7 @@ record Measuring(
     return new Part(scores, above, asked, raised);
   }
 
-  private long whole(int first, Score.Drawn[] drawn) {
+  private long whole(int first, UnitScore.Drawn[] drawn) {
     int images = sweep.images();
     int groups = Tally.groups(0, images);
     int[] sizes = Tally.sizes(images, groups);
@@ -87,7 +87,7 @@ record Measuring(
         groups,
         (k, change) ->
             drawn[k] =
-                Score.of(
+                UnitScore.of(
                     units.id(first + k),
                     change,
                     sizes,
@@ -99,7 +99,7 @@ record Measuring(
     return (long) drawn.length * images;
   }
 
-  private long screened(int first, Score.Drawn[] drawn) {
+  private long screened(int first, UnitScore.Drawn[] drawn) {
     int images = sweep.images();
     Tally[] tallies = new Tally[drawn.length];
     List<Integer> open = new ArrayList<>();
@@ -125,7 +125,7 @@ record Measuring(
                 java.util.Arrays.stream(sizes).boxed().toList(),
                 s -> new Resamples(plan.seed(), sizes, Plan.DRAWS));
         var one =
-            Score.of(
+            UnitScore.of(
                 units.id(first + k),
                 tallies[k].change(),
                 sizes,
@@ -148,7 +148,7 @@ record Measuring(
     return names.getOrDefault(units.id(unit), -1);
   }
 
-  /** Edits units {@code first + some[k]} on pictures from … to. */
+  /** Edits units {@code first + some[k]} on images from … to. */
   private void ask(int first, int[] some, int from, int to, int groups, Sweep.Sink sink) {
     int tokens = sweep.tokens();
     int each = (to - from) * tokens;

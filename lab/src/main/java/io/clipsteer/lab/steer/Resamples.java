@@ -4,7 +4,7 @@ package io.clipsteer.lab.steer;
 import java.util.SplittableRandom;
 
 /**
- * The bootstrap's draws (Efron 1979) over groups of pictures, the same for all units: groups are
+ * The bootstrap's draws (Efron 1979) over groups of images, the same for all units: groups are
  * drawn with replacement, and a draw's S comes from the groups' scalar products alone.
  */
 final class Resamples {
@@ -43,7 +43,7 @@ final class Resamples {
   /**
    * Draws.
    *
-   * @param sizes pictures of each group
+   * @param sizes images of each group
    */
   Resamples(long seed, int[] sizes, int draws) {
     this.groups = sizes.length;
@@ -52,17 +52,17 @@ final class Resamples {
     SplittableRandom random = new SplittableRandom(seed);
     for (int b = 0; b < draws; b++) {
       int[] times = new int[groups];
-      double pictures = 0;
+      double images = 0;
       for (int k = 0; k < groups; k++) {
         int g = random.nextInt(groups);
         times[g]++;
-        pictures += sizes[g];
+        images += sizes[g];
       }
       int pair = 0;
       for (int g = 0; g < groups; g++) {
         for (int h = g; h < groups; h++) {
           double both = (g == h ? 1.0 : 2.0) * times[g] * times[h];
-          weights[pair++ * draws + b] = both / (pictures * pictures);
+          weights[pair++ * draws + b] = both / (images * images);
         }
       }
     }

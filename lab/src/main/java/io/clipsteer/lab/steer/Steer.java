@@ -17,7 +17,7 @@ import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -32,14 +32,14 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Changes units inside the tower and asks again, on one picture or many.
+ * Changes units inside the tower and asks again, on one image or many.
  *
  * @param edits what is changed, by place; the pushes of all are the same
  * @param strengths of the curve, or empty
  */
 public record Steer(
     ClipModel model, TextLibrary library, Map<HookPoint, UnitEdit> edits, double[] strengths) {
-  /** Probabilities kept: of all pictures, words and strengths. */
+  /** Probabilities kept: of all images, words and strengths. */
   private static final long MOST = 1L << 28;
 
   private static final int STRONGEST = 10;
@@ -51,15 +51,15 @@ public record Steer(
    *
    * @param index its row in the library
    * @param word the word
-   * @param probability mean over the pictures, 0 to 1
-   * @param low lower end of its 95 % interval, cut off where probabilities end; of a single picture
+   * @param probability mean over the images, 0 to 1
+   * @param low lower end of its 95 % interval, cut off where probabilities end; of a single image
    *     the value
    * @param high upper end
    */
   public record Answer(int index, String word, double probability, double low, double high) {}
 
   /**
-   * A feature on these pictures, before the edit.
+   * A feature on these images, before the edit.
    *
    * @param hookPoint its place
    * @param feature its number
@@ -80,7 +80,7 @@ public record Steer(
   /**
    * What came out.
    *
-   * @param images how many pictures
+   * @param images how many images
    * @param before most probable words
    * @param spliced the same with the SAE's reconstruction in the residual's place and no unit
    *     changed; empty where the edit leaves the SAE's error in
@@ -90,7 +90,7 @@ public record Steer(
    * @param edited the edited features
    * @param strongest the strongest features of each place, by mean activation
    * @param curve by rising strength, if asked for
-   * @param skipped pictures left out
+   * @param skipped images left out
    */
   public record Result(
       int images,
@@ -104,7 +104,7 @@ public record Steer(
       List<Point> curve,
       List<ImageLoader.Skipped> skipped) {}
 
-  /** Probabilities of a run of pictures: a row a picture. */
+  /** Probabilities of a run of images: a row an image. */
   private static final class Rows {
     private final int words;
     private final List<float[]> rows = new ArrayList<>();
@@ -131,7 +131,7 @@ public record Steer(
     }
   }
 
-  /** One picture F32 [1,3,h,w]. */
+  /** One image F32 [1,3,h,w]. */
   public Result one(Tensor pixels, int top) {
     Asked asked = new Asked();
     asked.accept(pixels);
@@ -139,15 +139,15 @@ public record Steer(
   }
 
   /**
-   * Many pictures.
+   * Many images.
    *
-   * @throws InputException when no picture can be read, or there are too many for memory
+   * @throws InputException when no image can be read, or there are too many for memory
    */
-  public Result all(Pictures pictures, int top, Progress progress) {
+  public Result all(Images batches, int top, Progress progress) {
     Asked asked = new Asked();
-    try (var task = progress.start("steering", pictures.count(), "images")) {
+    try (var task = progress.start("steering", batches.count(), "images")) {
       List<ImageLoader.Skipped> skipped =
-          pictures.forEach(
+          batches.forEach(
               (batch, pixels) -> {
                 asked.accept(pixels);
                 double passes = 2 + strengths.length;
@@ -167,7 +167,7 @@ public record Steer(
         .toList();
   }
 
-  /** Takes pictures, then sums up. */
+  /** Takes images, then sums up. */
   private final class Asked implements Consumer<Tensor> {
     private final List<HookPoint> points = points();
     private final Rows before = new Rows(library.words().size());
@@ -187,7 +187,7 @@ public record Steer(
       long kept = (before.rows.size() + pixels.size(0)) * library.words().size();
       if (kept * (3L + strengths.length) > MOST) {
         throw new InputException(
-            "the pictures", "are too many for so many words and strengths", "Use --limit");
+            "the images", "are too many for so many words and strengths", "Use --limit");
       }
       HookPoint first = points.getFirst();
       try (Scope scope = Scope.open()) {
@@ -281,7 +281,7 @@ public record Steer(
       return found;
     }
 
-    /** Words that rose, or with −1 fell, most; paired by picture. */
+    /** Words that rose, or with −1 fell, most; paired by image. */
     private List<Answer> moved(double[] change, int sign) {
       double[] signed = Arrays.stream(change).map(c -> sign * c).toArray();
       List<Integer> words =

@@ -38,7 +38,7 @@ public final class SteerabilityBench {
   /**
    * Sizes.
    *
-   * @param tokens of a picture, which the plain way edits all
+   * @param tokens of an image, which the plain way edits all
    */
   public record Shape(int features, int images, int words, int width, int embedding, int tokens) {}
 
@@ -88,7 +88,7 @@ public final class SteerabilityBench {
       long cpu = cpuNanos();
       long start = System.nanoTime();
       double[] s = new double[shape.features()];
-      Units units = Units.Features.all(sae, STRENGTH);
+      SteeredUnits units = SteeredUnits.Features.all(sae, STRENGTH);
       try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE);
           var task = progress.start("steering", shape.features(), "features")) {
         var plan = new Measuring.Plan(0.1, false, seed);
@@ -104,7 +104,7 @@ public final class SteerabilityBench {
         int step = 4096;
         for (int from = 0; from < shape.features(); from += step) {
           int to = Math.min(from + step, shape.features());
-          for (Score score : measuring.run(from, to).scores()) s[score.unit()] = score.s();
+          for (UnitScore score : measuring.run(from, to).scores()) s[score.unit()] = score.s();
           task.advance(to - from, 2.0 * (to - from) * e * (d + shape.words()));
         }
         double seconds = (System.nanoTime() - start) * 1e-9;
@@ -117,7 +117,8 @@ public final class SteerabilityBench {
   }
 
   /** The plain way. */
-  private record Plain(Shape shape, ReadOut readOut, Tensor x, TextLibrary library, Units units) {
+  private record Plain(
+      Shape shape, ReadOut readOut, Tensor x, TextLibrary library, SteeredUnits units) {
     Result measure(double[] s, double seconds, double cpuSeconds, long peak, Progress progress) {
       Tensor texts =
           Tensor.of(library.embeddings(), shape.words(), shape.embedding()).transpose(0, 1);
@@ -218,7 +219,7 @@ public final class SteerabilityBench {
       return embedding.matmul(words).mulInPlace(SCALE).softmax();
     }
 
-    /** Largest difference of a probability: each picture asked alone gives its Δ. */
+    /** Largest difference of a probability: each image asked alone gives its Δ. */
     private double difference(int unit, float[] lengths, Tensor texts) {
       Tensor direction = units.directions(unit, 1);
       Tensor along = Tensor.of(lengths, shape.images(), 1);

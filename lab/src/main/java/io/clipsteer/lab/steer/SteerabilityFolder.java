@@ -33,7 +33,7 @@ public final class SteerabilityFolder {
    *
    * @param seconds it took
    */
-  record Part(List<Score> scores, int[] above, long asked, Raised raised, double seconds) {}
+  record Part(List<UnitScore> scores, int[] above, long asked, Raised raised, double seconds) {}
 
   private final Path path;
 
@@ -117,11 +117,11 @@ public final class SteerabilityFolder {
   }
 
   /** Writes a place's table of all its units. */
-  void table(String name, List<Score> scores, TextLibrary library) {
+  void table(String name, List<UnitScore> scores, TextLibrary library) {
     StringBuilder text =
         new StringBuilder(
             "unit,images,s,s_unbiased,low,high,s_semantic,power,promoted,suppressed\n");
-    for (Score score : scores) {
+    for (UnitScore score : scores) {
       text.append(
           String.format(
               Locale.ROOT,
@@ -166,9 +166,9 @@ public final class SteerabilityFolder {
   }
 
   /** {@code "word +0.12; word +0.05"}, quoted as CSV wants it. */
-  private static String words(List<Score.Moved> moved, TextLibrary library) {
+  private static String words(List<UnitScore.Moved> moved, TextLibrary library) {
     StringBuilder text = new StringBuilder();
-    for (Score.Moved one : moved) {
+    for (UnitScore.Moved one : moved) {
       if (!text.isEmpty()) text.append("; ");
       text.append(library.words().get(one.word()))
           .append(String.format(Locale.ROOT, " %+.5f", one.change()));

@@ -15,15 +15,15 @@ import org.jspecify.annotations.Nullable;
  * How far units steer, by place and kind. docs/metrics.md defines each number.
  *
  * @param model checkpoint's path
- * @param source where the pictures come from
- * @param images pictures asked
- * @param skipped pictures left out
+ * @param source where the images come from
+ * @param images images asked
+ * @param skipped images left out
  * @param words size of the vocabulary
  * @param settings what was measured
  * @param layers by place, then kind
  * @param vocabularies the same with parts of the vocabulary, if asked for
  * @param findings what an index of the run adds, or null
- * @param prepareSeconds for reading pictures and running the tower to the hook points
+ * @param prepareSeconds for reading images and running the tower to the hook points
  */
 public record SteerabilityReport(
     String model,
@@ -31,7 +31,7 @@ public record SteerabilityReport(
     int images,
     List<ImageLoader.Skipped> skipped,
     int words,
-    Settings settings,
+    SteerabilitySettings settings,
     List<LayerResult> layers,
     List<VocabularyResult> vocabularies,
     @Nullable Findings findings,

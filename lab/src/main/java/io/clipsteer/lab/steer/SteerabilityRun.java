@@ -18,7 +18,7 @@ import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.answer.ZeroShot;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -32,9 +32,9 @@ import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Measures steerability. The pictures go through the tower once, and what they are at each hook
- * point is kept; behind the last block a closed form answers for all units, elsewhere the tower
- * goes on with edited copies. What is done is on disk after every few units.
+ * Measures steerability. The images go through the tower once, and what they are at each hook point
+ * is kept; behind the last block a closed form answers for all units, elsewhere the tower goes on
+ * with edited copies. What is done is on disk after every few units.
  *
  * @param saes of the layers wanted
  * @param library the vocabulary
@@ -42,10 +42,10 @@ import org.jspecify.annotations.Nullable;
  */
 public record SteerabilityRun(
     ClipModel model,
-    Pictures pictures,
+    Images batches,
     RunSaes saes,
     TextLibrary library,
-    Settings settings,
+    SteerabilitySettings settings,
     Map<String, Map<Integer, Findings.Known>> known) {
   /** Of residuals kept in memory. */
   private static final long KEPT_BYTES = 3L << 30;
@@ -81,7 +81,7 @@ public record SteerabilityRun(
   /**
    * Measures, going on where a stopped measurement ended.
    *
-   * @throws InputException when no picture can be read or they do not fit
+   * @throws InputException when no image can be read or they do not fit
    */
   public SteerabilityReport run(SteerabilityFolder folder, Progress progress) {
     check();
@@ -92,7 +92,7 @@ public record SteerabilityRun(
         VocabularyPart.of(library, settings.vocabularies(), settings.seed())) {
       List<LayerResult> some =
           new SteerabilityRun(
-                  model, pictures, saes, part.library(), settings.withoutDose(), Map.of())
+                  model, batches, saes, part.library(), settings.withoutDose(), Map.of())
               .measured(part.tag(), folder, progress)
               .results();
       boolean second = part.draw().equals("b");
@@ -102,7 +102,7 @@ public record SteerabilityRun(
     }
     return new SteerabilityReport(
         model.source().path().toAbsolutePath().normalize().toString(),
-        pictures.set().origin().toString(),
+        batches.set().origin().toString(),
         whole.images(),
         whole.skipped(),
         library.words().size(),
@@ -127,12 +127,12 @@ public record SteerabilityRun(
       double prepared = (System.nanoTime() - start) * 1e-9;
       List<LayerResult> results = new ArrayList<>();
       for (var place : sweeps.entrySet()) {
-        for (Units.Kind kind : settings.kinds()) {
+        for (SteeredUnits.Kind kind : settings.kinds()) {
           for (RunSaes.One one : at(place.getKey())) {
             Task task = new Task(place.getKey(), place.getValue(), kind, one, alike, tag);
             results.add(measure(task, folder, progress));
             // Neurons and random directions belong to the place, not to one of its SAEs.
-            if (kind != Units.Kind.FEATURES) break;
+            if (kind != SteeredUnits.Kind.FEATURES) break;
           }
         }
       }
@@ -151,7 +151,7 @@ public record SteerabilityRun(
   private record Task(
       HookPoint point,
       Sweep sweep,
-      Units.Kind kind,
+      SteeredUnits.Kind kind,
       RunSaes.One one,
       Similarity alike,
       String tag) {}
@@ -159,10 +159,10 @@ public record SteerabilityRun(
   private LayerResult measure(Task what, SteerabilityFolder folder, Progress progress) {
     HookPoint point = what.point();
     Sweep sweep = what.sweep();
-    Units.Kind kind = what.kind();
+    SteeredUnits.Kind kind = what.kind();
     RunSaes.One one = what.one();
-    Units units = units(kind, one);
-    String sae = kind == Units.Kind.FEATURES ? one.entry().folder() : "";
+    SteeredUnits units = units(kind, one);
+    String sae = kind == SteeredUnits.Kind.FEATURES ? one.entry().folder() : "";
     String place = sae.isEmpty() ? point.peerName() : sae.substring(sae.lastIndexOf('/') + 1);
     String name = what.tag() + place + "." + kind.word();
     boolean closed = sweep instanceof LastLayer;
@@ -172,7 +172,7 @@ public record SteerabilityRun(
     boolean[] moved =
         Arrays.copyOf(settings.at().mask(config.prefixTokens(), tokens), sweep.tokens());
     var plan = new Measuring.Plan(settings.tau(), settings.screen() && !closed, settings.seed());
-    List<Score> scores = new ArrayList<>();
+    List<UnitScore> scores = new ArrayList<>();
     int[] above = new int[Measuring.Plan.DRAWS];
     long asked = 0;
     double seconds = 0;
@@ -206,7 +206,7 @@ public record SteerabilityRun(
       }
     }
     folder.table(name, scores, library);
-    List<Dose> doses = kind == Units.Kind.FEATURES ? doses(what, moved, scores) : List.of();
+    List<Dose> doses = kind == SteeredUnits.Kind.FEATURES ? doses(what, moved, scores) : List.of();
     if (!doses.isEmpty()) folder.doses(name, doses, library);
     return LayerResult.of(
         point.peerName(),
@@ -236,48 +236,48 @@ public record SteerabilityRun(
   }
 
   /** The most steerable features at several strengths. */
-  private List<Dose> doses(Task what, boolean[] moved, List<Score> scores) {
-    List<Score> most =
+  private List<Dose> doses(Task what, boolean[] moved, List<UnitScore> scores) {
+    List<UnitScore> most =
         scores.stream()
             .filter(score -> score.s() > settings.tau() && score.top() >= 0)
-            .sorted(Comparator.comparingDouble(Score::s).reversed())
+            .sorted(Comparator.comparingDouble(UnitScore::s).reversed())
             .limit(settings.dose())
-            .sorted(Comparator.comparingInt(Score::unit))
+            .sorted(Comparator.comparingInt(UnitScore::unit))
             .toList();
     if (most.isEmpty()) return List.of();
-    int[] ids = most.stream().mapToInt(Score::unit).toArray();
-    int[] words = most.stream().mapToInt(Score::top).toArray();
+    int[] ids = most.stream().mapToInt(UnitScore::unit).toArray();
+    int[] words = most.stream().mapToInt(UnitScore::top).toArray();
     return new Dosing(what.sweep(), what.one().sae(), moved).run(ids, words, settings.strength());
   }
 
-  private Units units(Units.Kind kind, RunSaes.One one) {
+  private SteeredUnits units(SteeredUnits.Kind kind, RunSaes.One one) {
     return switch (kind) {
       case FEATURES -> features(one);
-      case NEURONS -> new Units.Neurons(one.sae().width(), settings.strength());
+      case NEURONS -> new SteeredUnits.Neurons(one.sae().width(), settings.strength());
       case RANDOM ->
-          new Units.Random(
+          new SteeredUnits.Random(
               settings.randoms(),
               one.sae().width(),
-              Units.decoderLength(one.sae()),
+              SteeredUnits.decoderLength(one.sae()),
               one.sae().normalisation(),
               settings.strength(),
               settings.seed());
     };
   }
 
-  private Units features(RunSaes.One one) {
+  private SteeredUnits features(RunSaes.One one) {
     int all = one.sae().features();
     if (settings.sample() == 0 || settings.sample() >= all) {
-      return Units.Features.all(one.sae(), settings.strength());
+      return SteeredUnits.Features.all(one.sae(), settings.strength());
     }
     int[] ids = Arrays.copyOf(shuffled(all), settings.sample());
     Arrays.sort(ids);
-    return new Units.Features(one.sae(), ids, settings.strength());
+    return new SteeredUnits.Features(one.sae(), ids, settings.strength());
   }
 
   private int patches() {
     int patch = model.vision().config().patch();
-    return pictures.preprocessing().height() / patch * (pictures.preprocessing().width() / patch);
+    return batches.preprocessing().height() / patch * (batches.preprocessing().width() / patch);
   }
 
   private int[] shuffled(int n) {
@@ -293,9 +293,9 @@ public record SteerabilityRun(
     return order;
   }
 
-  // ---- the pictures -----------------------------------------------------------------------------
+  // ---- the images -----------------------------------------------------------------------------
 
-  /** One pass over the pictures: fills a sweep for every hook point, in the tower's order. */
+  /** One pass over the images: fills a sweep for every hook point, in the tower's order. */
   private List<ImageLoader.Skipped> prepare(Map<HookPoint, Sweep> sweeps, Progress progress) {
     List<HookPoint> points =
         saes.all().stream()
@@ -308,10 +308,10 @@ public record SteerabilityRun(
     Map<HookPoint, List<Paused>> kept = new LinkedHashMap<>();
     for (HookPoint point : points) kept.put(point, new ArrayList<>());
     try (Scope scope = Scope.open();
-        var task = progress.start("running to the hook points", pictures.count(), "images")) {
+        var task = progress.start("running to the hook points", batches.count(), "images")) {
       long[] bytes = new long[1];
       var skipped =
-          pictures.forEach(
+          batches.forEach(
               (batch, pixels) -> {
                 Paused at = null;
                 for (HookPoint point : points) {
@@ -325,9 +325,9 @@ public record SteerabilityRun(
                 }
                 if (bytes[0] > KEPT_BYTES) {
                   throw new InputException(
-                      pictures.set().origin(),
+                      batches.set().origin(),
                       "its residuals take more than 3 GiB",
-                      "Measure fewer pictures (--limit) or layers (--layers)");
+                      "Measure fewer images (--limit) or layers (--layers)");
                 }
                 task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
               });
@@ -360,7 +360,7 @@ public record SteerabilityRun(
     if (paused.middle() != null) paused.middle().close();
   }
 
-  /** All pictures of a hook point, shuffled: the first few of them then stand for all. */
+  /** All images of a hook point, shuffled: the first few of them then stand for all. */
   private Sweep sweep(HookPoint point, List<Paused> parts) {
     double scale = model.logitScale();
     try (Scope scope = Scope.open()) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
-import io.clipsteer.engine.steer.Change;
+import io.clipsteer.engine.steer.AnswerShift;
 
-/** A unit's changes, added up as more pictures are asked. */
+/** A unit's changes, added up as more images are asked. */
 final class Tally {
-  /** Groups that pictures are dealt to, at most: what the bootstrap draws from. */
+  /** Groups that images are dealt to, at most: what the bootstrap draws from. */
   static final int GROUPS = 16;
 
   private final int words;
@@ -18,7 +18,7 @@ final class Tally {
     this.sums = new float[GROUPS * words];
   }
 
-  /** Sizes of the groups when pictures are split into runs of about the same length. */
+  /** Sizes of the groups when images are split into runs of about the same length. */
   static int[] sizes(int images, int groups) {
     int[] sizes = new int[groups];
     for (int g = 0; g < groups; g++) {
@@ -27,8 +27,8 @@ final class Tally {
     return sizes;
   }
 
-  /** Adds pictures {@code from} to {@code to}: each of the first to its own group, then evenly. */
-  void add(Change change, int from, int to) {
+  /** Adds images {@code from} to {@code to}: each of the first to its own group, then evenly. */
+  void add(AnswerShift change, int from, int to) {
     int first = from < GROUPS ? from : 0;
     int[] more = sizes(to - from, change.groups());
     for (int g = 0; g < change.groups(); g++) {
@@ -40,12 +40,12 @@ final class Tally {
     squares += change.squares();
   }
 
-  /** Groups that pictures {@code from} to {@code to} are asked in, so that {@link #add} fits. */
+  /** Groups that images {@code from} to {@code to} are asked in, so that {@link #add} fits. */
   static int groups(int from, int to) {
     return Math.min(to - from, from < GROUPS ? GROUPS - from : GROUPS);
   }
 
-  /** Sizes of the groups that hold pictures. */
+  /** Sizes of the groups that hold images. */
   int[] sizes() {
     int used = 0;
     while (used < GROUPS && sizes[used] > 0) used++;
@@ -53,7 +53,7 @@ final class Tally {
   }
 
   /** The sums so far. */
-  Change change() {
-    return new Change(sums, words, sizes().length, words, squares);
+  AnswerShift change() {
+    return new AnswerShift(sums, words, sizes().length, words, squares);
   }
 }

@@ -34,7 +34,7 @@ public record UnitEdit(
     Push push,
     boolean raw,
     boolean splice,
-    Tokens tokens,
+    TokenMask tokens,
     int prefixTokens)
     implements ResidualEdit {
   public UnitEdit {
@@ -85,7 +85,9 @@ public record UnitEdit(
       Tensor active = encoded.code().columns(ids).mul(scale).mulInPlace(push.factor() - 1);
       sum =
           sum.add(
-              active.add(offset).matmul(new Units.Features(sae, ids, 0).directions(0, ids.length)));
+              active
+                  .add(offset)
+                  .matmul(new SteeredUnits.Features(sae, ids, 0).directions(0, ids.length)));
     }
     if (!neurons.isEmpty()) {
       float[] coordinates = new float[sae.width()];
@@ -94,10 +96,10 @@ public record UnitEdit(
       sum = sum.add(change.mul(Tensor.of(coordinates, 1, sae.width())));
     }
     if (!randoms.isEmpty()) {
-      double length = Units.decoderLength(sae);
+      double length = SteeredUnits.decoderLength(sae);
       Tensor directions = Tensor.zeros(DType.F32, 1, sae.width());
       for (int seed : randoms) {
-        var one = new Units.Random(1, sae.width(), length, sae.normalisation(), 0, seed);
+        var one = new SteeredUnits.Random(1, sae.width(), length, sae.normalisation(), 0, seed);
         directions = directions.add(one.directions(0, 1));
       }
       sum = sum.add(offset.matmul(directions));

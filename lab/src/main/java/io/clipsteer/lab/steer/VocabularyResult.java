@@ -27,7 +27,7 @@ public record VocabularyResult(
     String draw,
     int layer,
     String sae,
-    Units.Kind unit,
+    SteeredUnits.Kind unit,
     double meanS,
     double meanSemantic,
     Share share,
@@ -68,6 +68,6 @@ public record VocabularyResult(
   }
 
   private static double[] s(LayerResult layer) {
-    return layer.scores().stream().mapToDouble(Score::s).toArray();
+    return layer.scores().stream().mapToDouble(UnitScore::s).toArray();
   }
 }

@@ -16,12 +16,12 @@ import java.util.Random;
 import java.util.function.Consumer;
 
 /**
- * Attacks to defend against, made from pictures without writing. The pictures are dealt to
- * training, validation and test; what is written on test pictures has other fonts, other places and
- * other words than what the edit is found with.
+ * Attacks to defend against, made from images without writing. The images are dealt to training,
+ * validation and test; what is written on test images has other fonts, other places and other words
+ * than what the edit is found with.
  *
- * @param images labelled pictures without writing
- * @param folder where the attacked pictures go: {@code train}, {@code validation}, {@code test}
+ * @param images labelled images without writing
+ * @param folder where the attacked images go: {@code train}, {@code validation}, {@code test}
  * @param words what may be written; empty for the classes
  * @param letters how tall they are
  */
@@ -32,10 +32,10 @@ public record Defence(
   /**
    * Writes the attacks.
    *
-   * @param perGroup training and validation pictures at most
+   * @param perGroup training and validation images at most
    * @param skipped takes images that could not be read, each with its reason
    * @return the study's source
-   * @throws InputException when there are too few pictures, classes or words
+   * @throws InputException when there are too few images, classes or words
    */
   public StudySource write(int perGroup, Consumer<List<String>> skipped, Progress progress) {
     GroupedSet all = GroupedSet.labelled(images, "nothing");
@@ -44,19 +44,19 @@ public record Defence(
       throw new InputException(
           images.origin(),
           "there are " + choice.size() + " words to write",
-          "Give pictures of four classes or more, or --words: tests use words of their own");
+          "Give images of four classes or more, or --words: tests use words of their own");
     }
     Collections.shuffle(choice, new Random(seed));
     int half = choice.size() / 2;
     List<List<String>> written =
         List.of(choice.subList(0, half), choice.subList(half, choice.size()));
-    // As StudySource deals the pictures without writing: an attacked picture stays in its part.
+    // As StudySource deals the images without writing: an attacked image stays in its part.
     List<GroupedSet> dealt = all.dealt(seed, 1, 1, 2);
     for (int part = 0; part < PARTS.size(); part++) {
       boolean test = part == 2;
       if (dealt.get(part).members().isEmpty()) {
         throw new InputException(
-            images.origin(), "it has too few pictures", "Give some hundred or more");
+            images.origin(), "it has too few images", "Give some hundred or more");
       }
       var attack =
           new Attack(

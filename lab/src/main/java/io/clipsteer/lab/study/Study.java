@@ -10,14 +10,14 @@ import java.util.List;
  * @param train features are ranked on these
  * @param validation their number and the layer are chosen on these
  * @param test the one chosen is reported on these
- * @param dealt whether chance dealt the pictures out, the files naming no splits
- * @param source what the pictures are, for the report
+ * @param dealt whether chance dealt the images out, the files naming no splits
+ * @param source what the images are, for the report
  */
 public record Study(
     Groups groups,
-    List<Cases> train,
-    List<Cases> validation,
-    List<Cases> test,
+    List<LabelledImages> train,
+    List<LabelledImages> validation,
+    List<LabelledImages> test,
     boolean dealt,
     String source) {
   public Study {

@@ -9,7 +9,7 @@ import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
@@ -18,13 +18,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * Where a {@link Study} comes from.
  *
- * @param data the pictures; its test part is reported on
+ * @param data the images; its test part is reported on
  * @param train all of these to rank features on, or null for the data's own part
  * @param validation all of these to choose on, or null for the data's own part
- * @param clean labelled pictures on which little may be lost, or null. Of written attacks they are
- *     the pictures without writing
+ * @param clean labelled images on which little may be lost, or null. Of written attacks they are
+ *     the images without writing
  * @param attribute which attribute is suppressed, where there are more than two
- * @param perGroup pictures of each group at most, for training and validation
+ * @param perGroup images of each group at most, for training and validation
  * @param balanced whether each part's groups are cut down to the smallest
  */
 public record StudySource(
@@ -46,8 +46,8 @@ public record StudySource(
       data.all(); // a folder of something else says so itself
       throw new InputException(
           "--data " + data.kind().word(),
-          "all its pictures have writing",
-          "Give pictures without in class folders, --clean SRC");
+          "all its images have writing",
+          "Give images without in class folders, --clean SRC");
     }
     if (data.kind().isWritten() && balanced) {
       throw new InputException(
@@ -74,9 +74,9 @@ public record StudySource(
   }
 
   /**
-   * Reads the tables and puts the targets into words; no picture is decoded.
+   * Reads the tables and puts the targets into words; no image is decoded.
    *
-   * @param options how pictures are loaded
+   * @param options how images are loaded
    */
   public Study read(
       ClipModel model, Wording wording, ImageLoader.Options options, Progress progress) {
@@ -94,7 +94,7 @@ public record StudySource(
     return whole(set).atMost(perGroup, seed);
   }
 
-  /** At most so many pictures of all groups together. */
+  /** At most so many images of all groups together. */
   private GroupedSet some(GroupedSet set) {
     int n = set.members().size();
     return n <= perGroup ? set : set.dealt(seed, perGroup, n - perGroup).getFirst();
@@ -126,10 +126,10 @@ public record StudySource(
     Groups groups = groups(test, suppressed(test.attributes()));
     boolean portraits = Wording.portraits(data.kind());
     TextLibrary library = wording.library(model, test.targets(), portraits, progress);
-    List<List<Cases>> parts = new ArrayList<>();
+    List<List<LabelledImages>> parts = new ArrayList<>();
     for (GroupedSet set : sets) {
       int[] group = set.members().stream().mapToInt(set::group).toArray();
-      List<Cases> cases = new ArrayList<>();
+      List<LabelledImages> cases = new ArrayList<>();
       cases.add(cases(set, library, group, model, options));
       parts.add(cases);
     }
@@ -144,7 +144,7 @@ public record StudySource(
   /** Half of the clean set to choose on, half to report on. */
   private void addClean(
       ImageSet clean,
-      List<List<Cases>> parts,
+      List<List<LabelledImages>> parts,
       ClipModel model,
       Wording wording,
       ImageLoader.Options options,
@@ -153,8 +153,8 @@ public record StudySource(
     if (all.targets().size() < 2) {
       throw new InputException(
           clean.origin(),
-          "all its pictures are of one class, " + all.targets().getFirst(),
-          "Give --clean pictures of several classes");
+          "all its images are of one class, " + all.targets().getFirst(),
+          "Give --clean images of several classes");
     }
     TextLibrary words = wording.library(model, all.targets(), false, progress);
     List<GroupedSet> halves = all.dealt(seed, 1, 1);
@@ -186,7 +186,7 @@ public record StudySource(
       throw new InputException(
           set.images().origin(),
           "it has " + count + " groups of target and attribute",
-          "Up to " + MAX_GROUPS + " are told apart; name classes, not single pictures");
+          "Up to " + MAX_GROUPS + " are told apart; name classes, not single images");
     }
     List<String> names = new ArrayList<>();
     int[] strata = new int[count];
@@ -219,7 +219,7 @@ public record StudySource(
     for (GroupedSet set : sets) words.addAll(set.targets());
     List<String> answers = List.copyOf(words);
     if (answers.size() < 2) {
-      throw new InputException(data.path(), "there is one word only", "Give pictures of others");
+      throw new InputException(data.path(), "there is one word only", "Give images of others");
     }
     TextLibrary library = wording.library(model, answers, false, progress);
     Groups groups =
@@ -228,9 +228,9 @@ public record StudySource(
             new int[2],
             new boolean[] {false, true},
             0);
-    List<List<Cases>> parts = new ArrayList<>();
+    List<List<LabelledImages>> parts = new ArrayList<>();
     for (int p = 0; p < sets.size(); p++) {
-      List<Cases> cases = new ArrayList<>();
+      List<LabelledImages> cases = new ArrayList<>();
       GroupedSet without = p < 2 ? some(plains.get(p)) : plains.get(p);
       for (GroupedSet set : List.of(without, sets.get(p))) {
         int[] group = new int[set.members().size()];
@@ -242,7 +242,7 @@ public record StudySource(
     return new Study(groups, parts.get(0), parts.get(1), parts.get(2), dealt.dealt(), source());
   }
 
-  private static Cases cases(
+  private static LabelledImages cases(
       GroupedSet set,
       TextLibrary library,
       int[] group,
@@ -252,7 +252,7 @@ public record StudySource(
         set.members().stream()
             .mapToInt(m -> library.words().indexOf(set.targets().get(m.target())))
             .toArray();
-    Pictures pictures = new Pictures(set.images(), model.preprocessing(), options);
-    return new Cases(pictures, library, truth, group);
+    Images images = new Images(set.images(), model.preprocessing(), options);
+    return new LabelledImages(images, library, truth, group);
   }
 }

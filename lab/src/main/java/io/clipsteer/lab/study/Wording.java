@@ -34,7 +34,7 @@ public record Wording(@Nullable Path prompts, @Nullable Path library) {
   /**
    * The targets' embeddings, in their order.
    *
-   * @param portraits whether the pictures are portraits, for the built-in texts
+   * @param portraits whether the images are portraits, for the built-in texts
    */
   TextLibrary library(ClipModel model, List<String> targets, boolean portraits, Progress progress) {
     if (library != null) return chosen(TextLibrary.read(library), targets, model);

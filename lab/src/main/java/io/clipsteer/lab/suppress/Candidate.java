@@ -8,7 +8,7 @@ package io.clipsteer.lab.suppress;
  * @param sae folder of the SAE whose features it changes, else empty
  * @param size how many features, neurons or directions it takes
  */
-public record Candidate(Family family, Place place, String sae, int size, Edit edit) {
+public record Candidate(Family family, EditSite place, String sae, int size, Edit edit) {
   /** The method and its baselines. */
   public enum Family {
     /** Features of an SAE, ranked: the method. */

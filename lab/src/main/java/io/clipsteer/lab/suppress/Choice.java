@@ -7,16 +7,17 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Choosing among candidates by what they do on validation pictures.
+ * Choosing among candidates by what they do on validation images.
  *
- * @param score on validation pictures
+ * @param score on validation images
  */
-public record Choice(Candidate candidate, Score score) {
+public record Choice(Candidate candidate, GroupScore score) {
   /** All candidates with their scores. */
-  static List<Choice> all(List<Candidate> candidates, Groups groups, Pass.Result result) {
+  static List<Choice> all(List<Candidate> candidates, Groups groups, EditTrial.Result result) {
     List<Choice> all = new ArrayList<>();
     for (int c = 0; c < candidates.size(); c++) {
-      Score score = Score.of(groups, result.groups(), result.before(), result.after().get(c));
+      GroupScore score =
+          GroupScore.of(groups, result.groups(), result.before(), result.after().get(c));
       all.add(new Choice(candidates.get(c), score));
     }
     return all;
@@ -28,7 +29,7 @@ public record Choice(Candidate candidate, Score score) {
    * nothing.
    */
   static @Nullable Choice best(
-      List<Choice> all, Candidate.Family family, Groups groups, Settings settings) {
+      List<Choice> all, Candidate.Family family, Groups groups, SuppressionSettings settings) {
     Choice best = null;
     for (Choice one : all) {
       if (one.candidate.family() != family || !one.isWithin(settings.maxLoss())) continue;

@@ -11,7 +11,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.PrefixedTexts;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.study.Cases;
+import io.clipsteer.lab.study.LabelledImages;
 import io.clipsteer.lab.study.SplitTexts;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,15 +19,14 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * The defence that changes the question instead of the picture: one learnt vector stands as a token
+ * The defence that changes the question instead of the image: one learnt vector stands as a token
  * before the class name (Azuma and Matsui 2023, "Defense-Prefix for preventing typographic attacks
- * on CLIP"). Losses and rates are those of its authors' code: the cross-entropy of attacked
- * pictures plus the divergence of what clean pictures are answered with the vector from what they
- * are answered without, one template a step, SGD from 2e-3 along a cosine to 5e-5, vector drawn
- * with deviation 0.02. Its ten epochs of 128,000 pictures become {@link PrefixSettings#STEPS}
- * steps, and the cosine falls at every step instead of every epoch. Attacked and clean pictures of
- * a step are drawn each by itself, the templates are the study's own, and answers are means over
- * them.
+ * on CLIP"). Losses and rates are those of its authors' code: the cross-entropy of attacked images
+ * plus the divergence of what clean images are answered with the vector from what they are answered
+ * without, one template a step, SGD from 2e-3 along a cosine to 5e-5, vector drawn with deviation
+ * 0.02. Its ten epochs of 128,000 images become {@link PrefixSettings#STEPS} steps, and the cosine
+ * falls at every step instead of every epoch. Attacked and clean images of a step are drawn each by
+ * itself, the templates are the study's own, and answers are means over them.
  */
 final class DefensePrefix {
   private static final int BATCH = 512;
@@ -35,7 +34,7 @@ final class DefensePrefix {
   private static final double LAST_RATE = 5e-5;
   private static final double SPREAD = 0.02;
 
-  /** Embeddings of training pictures and their right answers. */
+  /** Embeddings of training images and their right answers. */
   private static final class Part {
     private final List<float[]> rows = new ArrayList<>();
     private final List<Integer> truth = new ArrayList<>();
@@ -81,18 +80,18 @@ final class DefensePrefix {
    * @param train group 0 without writing, group 1 with
    * @return the answers' embeddings with the vector before each name
    */
-  TextLibrary learn(List<Cases> train, long seed, Progress progress) {
+  TextLibrary learn(List<LabelledImages> train, long seed, Progress progress) {
     look(train, progress);
     return library(learn(seed, progress));
   }
 
-  private void look(List<Cases> train, Progress progress) {
+  private void look(List<LabelledImages> train, Progress progress) {
     long total = 0;
-    for (Cases cases : train) total += cases.truth().length;
-    try (var task = progress.start("embedding training pictures", total, "images")) {
-      for (Cases cases : train) {
+    for (LabelledImages cases : train) total += cases.truth().length;
+    try (var task = progress.start("embedding training images", total, "images")) {
+      for (LabelledImages cases : train) {
         cases
-            .pictures()
+            .images()
             .forEach(
                 (batch, pixels) -> {
                   Tensor seen = model.vision().run(pixels, Hooks.NONE).embedding().to(Device.CPU);
@@ -154,9 +153,9 @@ final class DefensePrefix {
     Tensor right = onTruth(attacked, wrong, with.size(0));
     Tensor attack = logits(attacked.embeddings(wrong), with, scale).logSoftmax(1).mul(right);
     int[] plain = drawn(clean, random);
-    Tensor pictures = clean.embeddings(plain);
-    Tensor wanted = logits(pictures, wording.embeddings(template), scale).softmax();
-    Tensor kept = logits(pictures, with, scale).logSoftmax(1).mul(wanted);
+    Tensor images = clean.embeddings(plain);
+    Tensor wanted = logits(images, wording.embeddings(template), scale).softmax();
+    Tensor kept = logits(images, with, scale).logSoftmax(1).mul(wanted);
     // The wanted answers' own entropy is constant: it has no part in the gradient.
     return sum(attack).mul(-1.0 / wrong.length).add(sum(kept).mul(-1.0 / plain.length));
   }
@@ -166,8 +165,8 @@ final class DefensePrefix {
     return matrix.reshape(n).mean(0, false).mul((double) n);
   }
 
-  private static Tensor logits(Tensor pictures, Tensor texts, double scale) {
-    return pictures.matmul(texts.transpose(0, 1)).mul(scale);
+  private static Tensor logits(Tensor images, Tensor texts, double scale) {
+    return images.matmul(texts.transpose(0, 1)).mul(scale);
   }
 
   private static int[] drawn(Part part, SplittableRandom random) {
@@ -180,7 +179,7 @@ final class DefensePrefix {
     return random.ints(BATCH, 0, all).toArray();
   }
 
-  /** 1 at each picture's right answer, else 0. */
+  /** 1 at each image's right answer, else 0. */
   private static Tensor onTruth(Part part, int[] drawn, long answers) {
     int n = Math.toIntExact(answers);
     float[] ones = new float[drawn.length * n];

@@ -11,7 +11,7 @@ import java.util.SplittableRandom;
 /** What is added to tokens. The method and all its baselines are edits, and run the same path. */
 sealed interface Edit {
   /** F32 [n,d] for a moment's rows, in the current scope. */
-  Tensor added(Moment moment);
+  Tensor added(EncodedTokens moment);
 
   /** The SAEs that it asks the moment for. */
   default List<Sae> saes() {
@@ -51,7 +51,7 @@ sealed interface Edit {
     }
 
     @Override
-    public Tensor added(Moment moment) {
+    public Tensor added(EncodedTokens moment) {
       return FeatureEdit.added(
           sae,
           moment.encoded(sae),
@@ -77,7 +77,7 @@ sealed interface Edit {
     }
 
     @Override
-    public Tensor added(Moment moment) {
+    public Tensor added(EncodedTokens moment) {
       Tensor rows = moment.rows();
       Tensor added = rows.mul(0);
       for (int c = 0; c < ids.length; c++) {
@@ -96,7 +96,7 @@ sealed interface Edit {
    */
   record Projection(float[] direction, float[] centre) implements Edit {
     @Override
-    public Tensor added(Moment moment) {
+    public Tensor added(EncodedTokens moment) {
       Tensor u = Tensor.of(direction, direction.length, 1);
       Tensor along = moment.rows().sub(Tensor.of(centre, 1, centre.length)).matmul(u);
       return along.mulInPlace(-1).matmul(u.reshape(1, direction.length));
@@ -110,7 +110,7 @@ sealed interface Edit {
    */
   record Noise(Edit like, long seed) implements Edit {
     @Override
-    public Tensor added(Moment moment) {
+    public Tensor added(EncodedTokens moment) {
       Tensor far = like.added(moment).norm(1);
       return far.matmul(direction(Math.toIntExact(moment.rows().size(1))));
     }

@@ -5,7 +5,7 @@ import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.lab.study.Cases;
+import io.clipsteer.lab.study.LabelledImages;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -19,12 +19,12 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * How far a pass has come, on disk, so that one that was stopped goes on.
  *
- * @param asked fingerprint of what is asked of which pictures
- * @param groups of the pictures answered so far
+ * @param asked fingerprint of what is asked of which images
+ * @param groups of the images answered so far
  * @param before bits of those answered right without an edit, as of {@link java.util.BitSet}
  * @param after the same with each of the candidates
- * @param next of each part, the place of the picture to go on with
- * @param skipped pictures left out so far
+ * @param next of each part, the place of the image to go on with
+ * @param skipped images left out so far
  */
 record PassNotes(
     String asked,
@@ -35,10 +35,10 @@ record PassNotes(
     List<ImageLoader.Skipped> skipped) {
 
   /** What a pass must have in common with another to go on with its notes. */
-  static String fingerprint(List<Cases> parts, List<Candidate> candidates) {
+  static String fingerprint(List<LabelledImages> parts, List<Candidate> candidates) {
     StringBuilder text = new StringBuilder();
-    for (Cases cases : parts) {
-      text.append(cases.pictures().listing().sha256())
+    for (LabelledImages cases : parts) {
+      text.append(cases.images().listing().sha256())
           .append(' ')
           .append(Arrays.hashCode(cases.truth()))
           .append(' ')

@@ -16,12 +16,16 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Features in the order in which they are taken, on training pictures alone.
+ * Features in the order in which they are taken, on training images alone.
  *
- * @param seen what they were on the pictures
- * @param probe pictures to try edits on, where the way of ranking needs them
+ * @param seen what they were on the images
+ * @param probe images to try edits on, where the way of ranking needs them
  */
-record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe probe) {
+record Ranking(
+    SuppressionSettings settings,
+    Groups groups,
+    GroupStatistics seen,
+    @Nullable TrialImages probe) {
   /** Features that are tried one by one, by the size of the mean difference. */
   static final int TRIED = 128;
 
@@ -31,8 +35,9 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
   static final int TAKEN = 16;
 
   /** Whether a way of ranking tries edits. */
-  static boolean probes(Settings.Select select) {
-    return select == Settings.Select.CAUSAL || select == Settings.Select.GREEDY;
+  static boolean probes(SuppressionSettings.Select select) {
+    return select == SuppressionSettings.Select.CAUSAL
+        || select == SuppressionSettings.Select.GREEDY;
   }
 
   /** The features, first the one to take first; perhaps none. */
@@ -69,8 +74,8 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
         .toArray();
   }
 
-  private Probe tried() {
-    if (probe == null) throw new IllegalStateException("no pictures were kept");
+  private TrialImages tried() {
+    if (probe == null) throw new IllegalStateException("no images were kept");
     return probe;
   }
 
@@ -79,15 +84,15 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
   }
 
   /** What the settings make of features. */
-  static Edit edit(Seen seen, Groups groups, Settings settings, int... ids) {
-    boolean cap = settings.change() instanceof Settings.Change.Cap;
+  static Edit edit(GroupStatistics seen, Groups groups, SuppressionSettings settings, int... ids) {
+    boolean cap = settings.change() instanceof SuppressionSettings.Change.Cap;
     float[] values = seen.values(ids, groups, settings.change());
     return new Edit.Features(seen.sae(), ids, values, cap);
   }
 
   /**
    * Size of the mean difference times effect, where the effect is above 0: how far the edit of the
-   * feature alone raises the margin of the right answer over the wrong one, on the pictures of the
+   * feature alone raises the margin of the right answer over the wrong one, on the images of the
    * groups that are answered worse than the mean group. Those lean on the attribute's absence as on
    * its presence (a woman who is not blond, a man who is), so features of both count.
    */
@@ -103,7 +108,7 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
 
   /** Groups that are answered worse than the mean group, or, where all are answered alike, all. */
   private Set<Integer> misjudged() {
-    Probe.Answers before = tried().ask(null);
+    TrialImages.Answers before = tried().ask(null);
     Map<Integer, Double> accuracies = new TreeMap<>();
     for (int g = 0; g < groups.count(); g++) {
       double accuracy = before.accuracy(g);
@@ -150,7 +155,7 @@ record Ranking(Settings settings, Groups groups, Seen seen, @Nullable Probe prob
     return taken.stream().mapToInt(Integer::intValue).toArray();
   }
 
-  private double reached(Probe.Answers answers) {
+  private double reached(TrialImages.Answers answers) {
     return settings.goal().value(groups, answers.smooth(groups.count()));
   }
 

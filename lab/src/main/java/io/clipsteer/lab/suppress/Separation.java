@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** How well each feature tells pictures with the attribute from those without. */
+/** How well each feature tells images with the attribute from those without. */
 final class Separation {
   private Separation() {}
 
@@ -14,27 +14,27 @@ final class Separation {
   private record Entry(float value, int group) {}
 
   /**
-   * Each feature's AUROC, by midranks, as the mean over strata: inside a stratum all pictures with
+   * Each feature's AUROC, by midranks, as the mean over strata: inside a stratum all images with
    * the attribute against all without. A feature that was never active has 0.5.
    */
-  static double[] auroc(Seen seen, Groups groups) {
-    Seen.Kept kept = seen.kept();
+  static double[] auroc(GroupStatistics seen, Groups groups) {
+    GroupStatistics.Kept kept = seen.kept();
     int features = seen.sae().features();
     int[] starts = new int[features + 1];
-    int entries = kept.starts[kept.pictures];
+    int entries = kept.starts[kept.images];
     for (int e = 0; e < entries; e++) starts[kept.features[e] + 1]++;
     for (int f = 0; f < features; f++) starts[f + 1] += starts[f];
     float[] values = new float[entries];
     int[] group = new int[entries];
     int[] next = Arrays.copyOf(starts, features);
-    for (int picture = 0; picture < kept.pictures; picture++) {
-      for (int e = kept.starts[picture]; e < kept.starts[picture + 1]; e++) {
+    for (int image = 0; image < kept.images; image++) {
+      for (int e = kept.starts[image]; e < kept.starts[image + 1]; e++) {
         int at = next[kept.features[e]]++;
         values[at] = kept.values[e];
-        group[at] = kept.groups[picture];
+        group[at] = kept.groups[image];
       }
     }
-    List<Groups.Stratum> strata = groups.comparable(seen.pictures());
+    List<Groups.Stratum> strata = groups.comparable(seen.images());
     double[] auroc = new double[features];
     for (int f = 0; f < features; f++) {
       for (Groups.Stratum stratum : strata) {
@@ -43,16 +43,16 @@ final class Separation {
           boolean in = stratum.with().contains(group[e]) || stratum.without().contains(group[e]);
           if (in) own.add(new Entry(values[e], group[e]));
         }
-        auroc[f] += area(own, stratum, seen.pictures()) / strata.size();
+        auroc[f] += area(own, stratum, seen.images()) / strata.size();
       }
     }
     return auroc;
   }
 
-  /** Of the activations above 0; all other pictures of the stratum are silent. */
-  private static double area(List<Entry> active, Groups.Stratum stratum, int[] pictures) {
-    double with = stratum.with().stream().mapToInt(g -> pictures[g]).sum();
-    double without = stratum.without().stream().mapToInt(g -> pictures[g]).sum();
+  /** Of the activations above 0; all other images of the stratum are silent. */
+  private static double area(List<Entry> active, Groups.Stratum stratum, int[] images) {
+    double with = stratum.with().stream().mapToInt(g -> images[g]).sum();
+    double without = stratum.without().stream().mapToInt(g -> images[g]).sum();
     active.sort((a, b) -> Float.compare(a.value, b.value));
     double silent = with + without - active.size();
     double ranks = 0;

@@ -22,26 +22,26 @@ import org.jspecify.annotations.Nullable;
  *
  * @param model path of the checkpoint
  * @param chosen the edit, or null where none was better than doing nothing
- * @param test on test pictures
- * @param worst the group that was answered worst on validation pictures, without an edit
- * @param asked its test pictures
- * @param gain interval of the rise of worst-group accuracy on test pictures
- * @param validation of the chosen edit, on validation pictures
- * @param sweep by SAE, on validation pictures
+ * @param test on test images
+ * @param worst the group that was answered worst on validation images, without an edit
+ * @param asked its test images
+ * @param gain interval of the rise of worst-group accuracy on test images
+ * @param validation of the chosen edit, on validation images
+ * @param sweep by SAE, on validation images
  * @param leftOut baselines that were not asked
  * @param prefixedTexts the answers' texts with the learnt prefix, or null
  * @param combined Defense-Prefix alone and with the edit; empty where it was not asked for
  */
 public record SuppressionReport(
     Study study,
-    Settings settings,
+    SuppressionSettings settings,
     String model,
     @Nullable Chosen chosen,
-    Score test,
+    GroupScore test,
     int worst,
     int asked,
     Paired.Interval gain,
-    Score validation,
+    GroupScore validation,
     List<Swept> sweep,
     List<Baseline> baselines,
     List<LeftOut> leftOut,
@@ -105,7 +105,7 @@ public record SuppressionReport(
     }
   }
 
-  /** An SAE's best set on validation pictures, or none. */
+  /** An SAE's best set on validation images, or none. */
   public record Swept(
       int layer, String sae, @Nullable Choice best, double p, double holm, List<Choice> sizes) {}
 
@@ -118,24 +118,24 @@ public record SuppressionReport(
   record LeftOut(String name, String why) {}
 
   /**
-   * A defence against written words, on test pictures.
+   * A defence against written words, on test images.
    *
    * @param name of the defence
    * @param clean accuracy without writing
    * @param attacked accuracy with it
-   * @param p of the change that the defence makes to attacked pictures (exact McNemar)
+   * @param p of the change that the defence makes to attacked images (exact McNemar)
    */
   record Combined(String name, Share clean, Share attacked, double p) {}
 
   /**
-   * A baseline on test pictures.
+   * A baseline on test images.
    *
    * @param scores of each draw; one where nothing is drawn
    * @param p of the change in the group that was named: McNemar's where nothing is drawn, else
    *     whether draws change it on average
    */
-  public record Baseline(Candidate candidate, List<Score> scores, double p) {
-    static Baseline of(Candidate candidate, List<Score> scores, int worst) {
+  public record Baseline(Candidate candidate, List<GroupScore> scores, double p) {
+    static Baseline of(Candidate candidate, List<GroupScore> scores, int worst) {
       if (scores.size() == 1)
         return new Baseline(candidate, scores, scores.getFirst().test(worst).p());
       // The draws are what is repeated: one random edit can help, and prove nothing for others.
@@ -148,7 +148,7 @@ public record SuppressionReport(
     }
 
     double wga() {
-      return scores.stream().mapToDouble(Score::worstAfter).average().orElseThrow();
+      return scores.stream().mapToDouble(GroupScore::worstAfter).average().orElseThrow();
     }
   }
 
@@ -267,7 +267,7 @@ public record SuppressionReport(
     json.put("p", baseline.p);
     json.put("layer", candidate.place().point().layer());
     json.put("size", candidate.size());
-    json.put("draws", baseline.scores.stream().map(Score::worstAfter).toList());
+    json.put("draws", baseline.scores.stream().map(GroupScore::worstAfter).toList());
     json.put(
         "overall",
         baseline.scores.stream()
@@ -292,7 +292,7 @@ public record SuppressionReport(
       one.put("size", choice.candidate().size());
       one.put("wga", choice.score().worstAfter());
       one.put("loss", choice.score().loss());
-      if (settings.goal() == Settings.Goal.INDEPENDENCE) {
+      if (settings.goal() == SuppressionSettings.Goal.INDEPENDENCE) {
         one.put("dependence", -choice.score().after(settings.goal(), study.groups()));
       }
       sizes.add(one);
@@ -370,36 +370,38 @@ public record SuppressionReport(
 
   /** Why no set of features was chosen, and what might help. */
   private String nothing() {
-    List<Score> scores = sweep.stream().flatMap(s -> s.sizes.stream()).map(Choice::score).toList();
-    List<Score> better = scores.stream().filter(s -> s.worstAfter() > s.worstBefore()).toList();
+    List<GroupScore> scores =
+        sweep.stream().flatMap(s -> s.sizes.stream()).map(Choice::score).toList();
+    List<GroupScore> better =
+        scores.stream().filter(s -> s.worstAfter() > s.worstBefore()).toList();
     String sets = Counted.of(scores.size(), "set") + " of features";
     if (scores.isEmpty()) {
-      return "Nothing is chosen: no feature is more active on training pictures with the attribute"
+      return "Nothing is chosen: no feature is more active on training images with the attribute"
           + " than on those without. Try other --layers or --select.";
     }
-    if (settings.goal() == Settings.Goal.INDEPENDENCE) {
+    if (settings.goal() == SuppressionSettings.Goal.INDEPENDENCE) {
       return line(
-          "Nothing is chosen: on validation pictures none of %s makes answers less dependent on the"
+          "Nothing is chosen: on validation images none of %s makes answers less dependent on the"
               + " attribute for %s points of accuracy or fewer.",
           sets, settings.maxLoss());
     }
     if (better.isEmpty()) {
       return line(
-          "Nothing is chosen: on validation pictures none of %s raises the worst group above"
+          "Nothing is chosen: on validation images none of %s raises the worst group above"
               + " %.1f %% (the best reaches %.1f %%). Try other --layers, --select, --edit or more"
               + " --sizes.",
           sets,
           100 * validation.worstBefore(),
-          100 * scores.stream().mapToDouble(Score::worstAfter).max().orElse(0));
+          100 * scores.stream().mapToDouble(GroupScore::worstAfter).max().orElse(0));
     }
     return line(
-        "Nothing is chosen: of %s, %d raise the worst group on validation pictures, but each costs"
+        "Nothing is chosen: of %s, %d raise the worst group on validation images, but each costs"
             + " more than the %s points of accuracy allowed (the cheapest %.2f). Try other"
             + " --layers, or a larger --max-clean-loss.",
         sets,
         better.size(),
         settings.maxLoss(),
-        better.stream().mapToDouble(Score::loss).min().orElse(0));
+        better.stream().mapToDouble(GroupScore::loss).min().orElse(0));
   }
 
   private static void row(StringBuilder text, String name, Paired paired) {

@@ -8,7 +8,7 @@ import io.clipsteer.data.stats.Paired;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.study.Cases;
+import io.clipsteer.lab.study.LabelledImages;
 import io.clipsteer.lab.study.Study;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Finds the features that a model wrongly relies on, takes them away, and proves the effect:
- * features are ranked on training pictures, their number and the layer are chosen on validation
- * pictures, and the one edit chosen is asked once on test pictures, beside the baselines, which are
+ * features are ranked on training images, their number and the layer are chosen on validation
+ * images, and the one edit chosen is asked once on test images, beside the baselines, which are
  * chosen and asked in the same way.
  *
  * @param saes of the layers wanted
@@ -32,7 +32,7 @@ public record SuppressionRun(
     ClipModel model,
     RunSaes saes,
     Study study,
-    Settings settings,
+    SuppressionSettings settings,
     @Nullable PrefixSettings prefixed) {
   private static final int BOOTSTRAP = 2000;
 
@@ -43,7 +43,7 @@ public record SuppressionRun(
   }
 
   /** Without Defense-Prefix. */
-  public SuppressionRun(ClipModel model, RunSaes saes, Study study, Settings settings) {
+  public SuppressionRun(ClipModel model, RunSaes saes, Study study, SuppressionSettings settings) {
     this(model, saes, study, settings, null);
   }
 
@@ -56,7 +56,7 @@ public record SuppressionRun(
    * Does it all.
    *
    * @param notes folder to note in what has been asked; another start with the same folder asks the
-   *     rest. What training pictures tell is found again. Null for none
+   *     rest. What training images tell is found again. Null for none
    */
   public SuppressionReport run(boolean baselines, @Nullable Path notes, Progress progress) {
     long start = System.nanoTime();
@@ -66,11 +66,11 @@ public record SuppressionRun(
         prefixed == null
             ? null
             : new DefensePrefix(model, prefixed.wording().split(model, answers), prefixed.steps());
-    try (Training training = new Training(model, saes, settings, study.groups())) {
+    try (CandidateSearch training = new CandidateSearch(model, saes, settings, study.groups())) {
       training.look(study.train(), progress);
       List<Candidate> candidates = training.candidates(baselines, progress);
-      Pass.Result validated =
-          Pass.run(
+      EditTrial.Result validated =
+          EditTrial.run(
               model,
               study.validation(),
               candidates,
@@ -82,16 +82,11 @@ public record SuppressionRun(
       List<Candidate> finals = new ArrayList<>();
       if (chosen != null) finals.add(chosen.candidate());
       if (baselines) finals.addAll(rivals(choices, chosen, training));
-      Pass.Result tested =
-          Pass.run(
-              model,
-              study.test(),
-              finals,
-              file(notes, "test"),
-              "asking the test pictures",
-              progress);
-      Score plain =
-          Score.of(study.groups(), validated.groups(), validated.before(), validated.before());
+      EditTrial.Result tested =
+          EditTrial.run(
+              model, study.test(), finals, file(notes, "test"), "asking the test images", progress);
+      GroupScore plain =
+          GroupScore.of(study.groups(), validated.groups(), validated.before(), validated.before());
       TextLibrary prefixedTexts =
           prefix == null ? null : prefix.learn(study.train(), settings.seed(), progress);
       List<SuppressionReport.Combined> combined =
@@ -120,31 +115,32 @@ public record SuppressionRun(
 
   /** What the report is made of. */
   private record Ending(
-      Training training,
+      CandidateSearch training,
       List<Choice> choices,
       @Nullable Choice chosen,
       List<Candidate> finals,
-      Pass.Result validated,
-      Pass.Result tested,
+      EditTrial.Result validated,
+      EditTrial.Result tested,
       @Nullable TextLibrary prefixedTexts,
       List<SuppressionReport.Combined> combined,
-      Score plain,
+      GroupScore plain,
       boolean rivals) {}
 
-  /** No defence, the learnt prefix, the edit, both: on the same test pictures. */
+  /** No defence, the learnt prefix, the edit, both: on the same test images. */
   private List<SuppressionReport.Combined> combined(
       TextLibrary learnt,
       @Nullable Choice chosen,
-      Pass.Result tested,
+      EditTrial.Result tested,
       @Nullable Path notes,
       Progress progress) {
-    List<Cases> asked =
+    List<LabelledImages> asked =
         study.test().stream()
-            .map(c -> new Cases(c.pictures(), learnt, c.truth(), c.group()))
+            .map(c -> new LabelledImages(c.images(), learnt, c.truth(), c.group()))
             .toList();
     List<Candidate> edit = chosen == null ? List.of() : List.of(chosen.candidate());
-    Pass.Result with =
-        Pass.run(model, asked, edit, notes, "asking the test pictures with the prefix", progress);
+    EditTrial.Result with =
+        EditTrial.run(
+            model, asked, edit, notes, "asking the test images with the prefix", progress);
     List<SuppressionReport.Combined> all = new ArrayList<>();
     all.add(combined("no defence", tested, tested.before()));
     all.add(combined("Defense-Prefix", tested, with.before()));
@@ -155,15 +151,16 @@ public record SuppressionRun(
     return List.copyOf(all);
   }
 
-  private SuppressionReport.Combined combined(String name, Pass.Result tested, BitSet right) {
-    Score score = Score.of(study.groups(), tested.groups(), tested.before(), right);
+  private SuppressionReport.Combined combined(String name, EditTrial.Result tested, BitSet right) {
+    GroupScore score = GroupScore.of(study.groups(), tested.groups(), tested.before(), right);
     Paired clean = score.groups().get(0);
     Paired written = score.groups().get(1);
     return new SuppressionReport.Combined(name, clean.after(), written.after(), written.test().p());
   }
 
-  /** The baselines that are asked on test pictures. */
-  private List<Candidate> rivals(List<Choice> choices, @Nullable Choice chosen, Training training) {
+  /** The baselines that are asked on test images. */
+  private List<Candidate> rivals(
+      List<Choice> choices, @Nullable Choice chosen, CandidateSearch training) {
     List<Candidate> rivals = new ArrayList<>();
     for (var family : List.of(Candidate.Family.NEURONS, Candidate.Family.DIRECTION)) {
       Choice best = Choice.best(choices, family, study.groups(), settings);
@@ -171,7 +168,7 @@ public record SuppressionRun(
     }
     if (chosen == null) return rivals;
     Candidate method = chosen.candidate();
-    Training.Spot spot =
+    CandidateSearch.Spot spot =
         training.spots().stream()
             .filter(s -> s.one().entry().folder().equals(method.sae()))
             .findFirst()
@@ -206,12 +203,12 @@ public record SuppressionRun(
   // ---- the report ------------------------------------------------------------------------------
 
   private SuppressionReport report(Ending end, long start) {
-    // Named before the test pictures are seen, so that the test is of one hypothesis.
+    // Named before the test images are seen, so that the test is of one hypothesis.
     int worst = end.plain.worstGroup();
     Choice chosen = end.chosen;
-    Score test =
+    GroupScore test =
         chosen == null
-            ? Score.of(
+            ? GroupScore.of(
                 study.groups(), end.tested.groups(), end.tested.before(), end.tested.before())
             : score(end, 0);
     Paired group = test.groups().get(worst);
@@ -237,18 +234,18 @@ public record SuppressionRun(
         (System.nanoTime() - start) * 1e-9);
   }
 
-  private Score score(Ending end, int candidate) {
-    return Score.of(
+  private GroupScore score(Ending end, int candidate) {
+    return GroupScore.of(
         study.groups(),
         end.tested.groups(),
         end.tested.before(),
         end.tested.after().get(candidate));
   }
 
-  /** The best of every SAE on validation pictures, and what it is worth over all of them. */
+  /** The best of every SAE on validation images, and what it is worth over all of them. */
   private List<SuppressionReport.Swept> sweep(Ending end, int worst) {
     Map<String, List<Choice>> bySae = new LinkedHashMap<>();
-    for (Training.Spot spot : end.training.spots()) {
+    for (CandidateSearch.Spot spot : end.training.spots()) {
       bySae.put(spot.one().entry().folder(), new ArrayList<>());
     }
     for (Choice choice : end.choices) {
@@ -266,7 +263,7 @@ public record SuppressionRun(
     double[] adjusted = Holm.adjust(p);
     List<SuppressionReport.Swept> swept = new ArrayList<>();
     for (int i = 0; i < p.length; i++) {
-      Training.Spot spot = end.training.spots().get(i);
+      CandidateSearch.Spot spot = end.training.spots().get(i);
       swept.add(
           new SuppressionReport.Swept(
               spot.place().point().layer(),
@@ -297,7 +294,7 @@ public record SuppressionRun(
               : drawn
                   ? "they take place and size of the features chosen, and none were"
                   : own
-                      ? "on validation pictures none that is allowed helps"
+                      ? "on validation images none that is allowed helps"
                       : "there is none to ask";
       all.add(new SuppressionReport.LeftOut(family.word(), why));
     }

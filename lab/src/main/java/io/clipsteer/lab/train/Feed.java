@@ -9,9 +9,9 @@ import java.util.List;
 
 /**
  * Where a training's tokens come from: batch after batch, the same tokens at every hook point, in
- * an order that the seed alone decides. Every tenth picture (or text) is kept aside for measuring.
+ * an order that the seed alone decides. Every tenth image (or text) is kept aside for measuring.
  */
-sealed interface Feed extends AutoCloseable permits PictureFeed, StoreFeed, TextFeed {
+sealed interface Feed extends AutoCloseable permits ImageFeed, StoreFeed, TextFeed {
   /** Tokens of a batch. */
   int batch();
 
@@ -30,13 +30,13 @@ sealed interface Feed extends AutoCloseable permits PictureFeed, StoreFeed, Text
   /** How well an SAE gives back the tokens kept aside. */
   Reconstruction measure(Sae sae, int point);
 
-  /** Pictures, or texts, trained on so far. */
+  /** Images, or texts, trained on so far. */
   long trainImages();
 
-  /** Pictures, or texts, kept aside. */
+  /** Images, or texts, kept aside. */
   long asideImages();
 
-  /** Pictures left out. */
+  /** Images left out. */
   List<ImageLoader.Skipped> skipped();
 
   /** Tokens a second, from files to activations; 0 where nothing was harvested. */

@@ -18,7 +18,7 @@ import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.NotFiniteException;
 import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,7 +29,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** Runs pictures through a tower once and stores the activations of any number of hook points. */
+/** Runs images through a tower once and stores the activations of any number of hook points. */
 public final class Harvest {
   /** A shard's size is near this, over all hook points. */
   private static final long SHARD_BYTES = 256L << 20;
@@ -39,10 +39,10 @@ public final class Harvest {
   /**
    * What came of it.
    *
-   * @param images pictures in the store
+   * @param images images in the store
    * @param tokens of each hook point
    * @param bytes of all data files
-   * @param harvested pictures of this process alone
+   * @param harvested images of this process alone
    * @param tokensPerSecond over all hook points, from files to store
    */
   public record Result(
@@ -62,7 +62,7 @@ public final class Harvest {
    */
   public static StoreFormat format(
       ClipModel model,
-      Pictures pictures,
+      Images batches,
       List<HookPoint> points,
       TokenSelection tokens,
       TokenCodec codec) {
@@ -70,14 +70,14 @@ public final class Harvest {
     int prefix = tokens == TokenSelection.PATCHES ? 0 : config.prefixTokens();
     int stored = tokens.count(config.prefixTokens(), config.tokens());
     int grid = tokens == TokenSelection.CLS ? 0 : config.imageSize() / config.patch();
-    int batch = pictures.options().batchSize();
+    int batch = batches.options().batchSize();
     long imageBytes = (long) stored * codec.bytes(config.width()) * points.size();
     return new StoreFormat(
         StoreFormat.PROTOCOL,
         Hashes.sha256(model.source().weights()),
-        pictures.set().origin().toString(),
-        pictures.listing().sha256(),
-        pictures.preprocessing().toString(),
+        batches.set().origin().toString(),
+        batches.listing().sha256(),
+        batches.preprocessing().toString(),
         points.stream().map(HookPoint::peerName).toList(),
         tokens.name().toLowerCase(Locale.ROOT),
         stored,
@@ -91,13 +91,13 @@ public final class Harvest {
   }
 
   /**
-   * What the tower takes for a picture, by the second of two batches of grey: decoding goes on
+   * What the tower takes for an image, by the second of two batches of grey: decoding goes on
    * beside it, and usually takes less.
    */
-  public static double secondsPerImage(ClipModel model, Pictures pictures, List<HookPoint> points) {
-    int batch = (int) Math.min(pictures.options().batchSize(), Math.max(1, pictures.count()));
-    int height = pictures.preprocessing().height();
-    int width = pictures.preprocessing().width();
+  public static double secondsPerImage(ClipModel model, Images batches, List<HookPoint> points) {
+    int batch = (int) Math.min(batches.options().batchSize(), Math.max(1, batches.count()));
+    int height = batches.preprocessing().height();
+    int width = batches.preprocessing().width();
     double seconds = 0;
     for (int i = 0; i < 2; i++) {
       long begin = System.nanoTime();
@@ -119,7 +119,7 @@ public final class Harvest {
    */
   public static Result run(
       ClipModel model,
-      Pictures pictures,
+      Images batches,
       List<HookPoint> points,
       TokenSelection tokens,
       StoreFormat format,
@@ -130,20 +130,20 @@ public final class Harvest {
     long begin = System.nanoTime();
     try (StoreWriter writer = StoreWriter.open(out, format, resume)) {
       long before = writer.images();
-      long count = pictures.count();
+      long count = batches.count();
       if (count >= 0 && writer.consumed() > count) {
         throw new InputException(
             out,
-            "covers " + writer.consumed() + " pictures, and there are " + count,
+            "covers " + writer.consumed() + " images, and there are " + count,
             "Name a new folder");
       }
-      var options = pictures.options();
+      var options = batches.options();
       long left = Math.max(0, options.limit() - writer.consumed());
       var rest = options.withStart(writer.consumed()).withLimit(left);
-      Pictures from = new Pictures(pictures.set(), pictures.preprocessing(), rest);
+      Images from = new Images(batches.set(), batches.preprocessing(), rest);
       List<ImageLoader.Skipped> skipped;
       try (ImageLoader loader = from.open();
-          var task = progress.start("harvesting", pictures.count() - before, "images")) {
+          var task = progress.start("harvesting", batches.count() - before, "images")) {
         skipped = fill(model, from, loader, points, tokens, writer, task);
       }
       long harvested = writer.finish() - before;
@@ -161,7 +161,7 @@ public final class Harvest {
 
   private static List<ImageLoader.Skipped> fill(
       ClipModel model,
-      Pictures pictures,
+      Images batches,
       ImageLoader loader,
       List<HookPoint> points,
       TokenSelection tokens,
@@ -177,7 +177,7 @@ public final class Harvest {
         writer.skip(skip.id(), skip.position(), skip.reason());
       }
       try (Scope scope = Scope.open()) {
-        add(batch, activations(model, pictures, batch, points, tokens), writer);
+        add(batch, activations(model, batches, batch, points, tokens), writer);
       }
       task.advance(batch.count(), flops * batch.count());
     }
@@ -196,12 +196,12 @@ public final class Harvest {
   /** The selected tokens at every hook point, F32 [b,t,d], contiguous; the caller closes them. */
   static List<Tensor> activations(
       ClipModel model,
-      Pictures pictures,
+      Images batches,
       ImageBatch batch,
       List<HookPoint> points,
       TokenSelection tokens) {
     try {
-      return activations(model, pictures.pixels(batch), points, tokens);
+      return activations(model, batches.pixels(batch), points, tokens);
     } catch (NotFiniteException e) {
       throw e.named(batch.ids());
     }

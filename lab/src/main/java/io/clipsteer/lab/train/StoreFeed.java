@@ -37,7 +37,7 @@ final class StoreFeed implements Feed {
   private final long seed;
   private final int[] points;
 
-  /** First selected token of a picture, and how many. */
+  /** First selected token of an image, and how many. */
   private final int first;
 
   private final int perImage;
@@ -77,7 +77,7 @@ final class StoreFeed implements Feed {
     if (asideImages() == 0) {
       throw new InputException(
           "the store",
-          store.images() + " pictures are too few to train and to measure on",
+          store.images() + " images are too few to train and to measure on",
           "Harvest at least 10");
     }
     this.shuffle = new Permutation(tokens, seed);
@@ -127,14 +127,14 @@ final class StoreFeed implements Feed {
     }
   }
 
-  /** The store's number of a training token: nine pictures of ten, the selected tokens of each. */
+  /** The store's number of a training token: nine images of ten, the selected tokens of each. */
   private long token(long number) {
-    long picture = number / perImage;
-    return place(picture + picture / (ASIDE_EVERY - 1), (int) (number % perImage));
+    long image = number / perImage;
+    return place(image + image / (ASIDE_EVERY - 1), (int) (number % perImage));
   }
 
-  private long place(long picture, int selected) {
-    return picture * format.tokensPerImage() + first + selected;
+  private long place(long image, int selected) {
+    return image * format.tokensPerImage() + first + selected;
   }
 
   @Override
@@ -191,8 +191,8 @@ final class StoreFeed implements Feed {
     try (ActivationBuffer rows = new ActivationBuffer(all, format.width())) {
       long[] chosen = new long[(int) all];
       for (int i = 0; i < all; i++) {
-        long picture = (long) i / perImage * ASIDE_EVERY + ASIDE_EVERY - 1;
-        chosen[i] = place(picture, i % perImage);
+        long image = (long) i / perImage * ASIDE_EVERY + ASIDE_EVERY - 1;
+        chosen[i] = place(image, i % perImage);
       }
       rows.fill(target -> store.read(points[point], chosen, target), all);
       return Reconstruction.measure(sae, rows);

@@ -10,18 +10,18 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.ActivationBuffer;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.util.List;
 
 /**
- * Runs a tower over pictures up to a hook point, again and again as long as tokens are wanted. In
- * the first pass every tenth picture goes aside for measuring; it is never trained on.
+ * Runs a tower over images up to a hook point, again and again as long as tokens are wanted. In the
+ * first pass every tenth image goes aside for measuring; it is never trained on.
  */
 final class TokenSource implements AutoCloseable {
   private static final int ASIDE_EVERY = 10;
 
   private final ClipModel model;
-  private final Pictures pictures;
+  private final Images images;
   private final List<HookPoint> points;
   private final TokenSelection tokens;
   private final Progress progress;
@@ -38,16 +38,16 @@ final class TokenSource implements AutoCloseable {
 
   TokenSource(
       ClipModel model,
-      Pictures pictures,
+      Images images,
       List<HookPoint> points,
       TokenSelection tokens,
       Progress progress) {
     this.model = model;
-    this.pictures = pictures;
+    this.images = images;
     this.points = points;
     this.tokens = tokens;
     this.progress = progress;
-    this.loader = pictures.open();
+    this.loader = images.open();
   }
 
   /**
@@ -61,9 +61,9 @@ final class TokenSource implements AutoCloseable {
     double flops =
         model.vision().flopsPerImage() - model.vision().flopsAfter(Harvest.last(points).layer());
     long begin = System.nanoTime();
-    long total = firstPass ? pictures.count() : -1;
+    long total = firstPass ? images.count() : -1;
     try (var task = progress.start("harvesting " + names(), total, "images")) {
-      // Even a small buffer is not full before a picture for measuring has come by.
+      // Even a small buffer is not full before an image for measuring has come by.
       while (!buffers.getFirst().isFull() || (firstPass && asideImages == 0)) {
         ImageBatch batch = loader.next();
         if (batch == null) {
@@ -83,19 +83,19 @@ final class TokenSource implements AutoCloseable {
 
   /** Starts the next pass, unless this was the first and everything is in the buffer. */
   private boolean endOfPass() {
-    if (position == 0) throw pictures.nothing(loader.skipped());
+    if (position == 0) throw images.nothing(loader.skipped());
     boolean everything = firstPass && fills == 1;
     if (firstPass) skipped = loader.skipped();
     firstPass = false;
     position = 0;
     loader.close();
-    if (!everything) loader = pictures.open();
+    if (!everything) loader = images.open();
     return everything;
   }
 
   private void take(
       ImageBatch batch, List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
-    List<Tensor> values = Harvest.activations(model, pictures, batch, points, tokens);
+    List<Tensor> values = Harvest.activations(model, images, batch, points, tokens);
     for (int i = 0; i < batch.count(); i++) {
       boolean isAside = position++ % ASIDE_EVERY == ASIDE_EVERY - 1;
       if (isAside ? !firstPass : buffers.getFirst().isFull()) continue;
@@ -113,17 +113,17 @@ final class TokenSource implements AutoCloseable {
     return points.size() == 1 ? points.getFirst().peerName() : points.size() + " hook points";
   }
 
-  /** Pictures trained on. */
+  /** Images trained on. */
   long trainImages() {
     return trainImages;
   }
 
-  /** Pictures kept aside. */
+  /** Images kept aside. */
   long asideImages() {
     return asideImages;
   }
 
-  /** Pictures left out in the first pass. */
+  /** Images left out in the first pass. */
   List<ImageLoader.Skipped> skipped() {
     return firstPass ? loader.skipped() : skipped;
   }

@@ -11,7 +11,7 @@ import io.clipsteer.engine.checkpoint.Tokenizer;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -54,12 +54,12 @@ public sealed interface TrainSource {
   }
 
   /**
-   * Straight from pictures: the tower runs up to the last hook point.
+   * Straight from images: the tower runs up to the last hook point.
    *
    * @param clip the model
-   * @param pictures what it sees
+   * @param images what it sees
    */
-  record FromPictures(ClipModel clip, Pictures pictures) implements TrainSource {
+  record FromImages(ClipModel clip, Images images) implements TrainSource {
     @Override
     public int width() {
       return clip.vision().config().width();
@@ -78,9 +78,9 @@ public sealed interface TrainSource {
     @Override
     public Map<String, Object> settings() {
       Map<String, Object> settings = new LinkedHashMap<>();
-      settings.put("images", pictures.set().origin().toString());
-      settings.put("preprocessing", pictures.preprocessing().toString());
-      settings.put("image_batch", pictures.options().batchSize());
+      settings.put("images", images.set().origin().toString());
+      settings.put("preprocessing", images.preprocessing().toString());
+      settings.put("image_batch", images.options().batchSize());
       settings.put("tower_dtype", clip.vision().dtype().name());
       return settings;
     }
@@ -92,7 +92,7 @@ public sealed interface TrainSource {
 
     @Override
     public Feed open(Training.Config config, long start, Progress progress) {
-      return forwarded(new PictureFeed(clip, pictures, config, progress), start);
+      return forwarded(new ImageFeed(clip, images, config, progress), start);
     }
   }
 

@@ -47,7 +47,7 @@ public final class Training {
    * @param resampleSteps steps between two resamplings of dead features, 0 for none
    * @param centre where b_dec begins
    * @param seed of weights and order
-   * @param bufferBytes memory for activations, where they come straight from pictures
+   * @param bufferBytes memory for activations, where they come straight from images
    * @param start folder of an SAE to go on from, or null for fresh ones
    */
   public record Config(
@@ -123,7 +123,7 @@ public final class Training {
    *
    * @param factor what its penalty was multiplied by at the end
    * @param features number of its features
-   * @param quality on the pictures kept aside
+   * @param quality on the images kept aside
    */
   public record Trained(SaeSpec spec, double factor, int features, Reconstruction quality) {}
 
@@ -131,9 +131,9 @@ public final class Training {
    * What came out.
    *
    * @param saes in the configuration's order
-   * @param images pictures trained on
-   * @param evaluationImages pictures kept aside
-   * @param skipped pictures left out
+   * @param images images trained on
+   * @param evaluationImages images kept aside
+   * @param skipped images left out
    * @param harvestTokensPerSecond from files to activations, of one hook point; 0 from a store
    * @param trainTokensPerSecond of the SAEs' own steps: a token counts once for each SAE
    * @param seconds for everything

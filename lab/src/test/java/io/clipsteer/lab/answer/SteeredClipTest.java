@@ -21,7 +21,7 @@ import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.lab.demo.DemoClip;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.world.WorldSet;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,14 +36,14 @@ final class SteeredClipTest {
   @TempDir private static Path temp;
 
   private static Path checkpoint;
-  private static Path picture;
+  private static Path image;
 
   @BeforeAll
   static void draw() {
     checkpoint = temp.resolve("model");
     DemoClip.unpack(checkpoint);
-    WorldSet.MIXED.write(temp.resolve("pictures"), WorldSet.Split.TEST, 2, 5, 64, Progress.SILENT);
-    picture = temp.resolve("pictures/000002.png");
+    WorldSet.MIXED.write(temp.resolve("images"), WorldSet.Split.TEST, 2, 5, 64, Progress.SILENT);
+    image = temp.resolve("images/000002.png");
   }
 
   private static Sae sae(int width, int features, long seed) {
@@ -108,10 +108,10 @@ final class SteeredClipTest {
               .edit(
                   HookPoint.residPost(6),
                   new FeatureEdit(six, List.of(0, 59), ablate, TokenSelection.ALL, 1));
-      Tensor pixels = Pictures.one(model, picture);
+      Tensor pixels = Images.one(model, image);
       float[] expected = model.vision().run(pixels, hooks).embedding().toFloats();
       float[] plain = model.vision().run(pixels, Hooks.NONE).embedding().toFloats();
-      assertArrayEquals(expected, clip.embed(picture), 1e-5f);
+      assertArrayEquals(expected, clip.embed(image), 1e-5f);
       double moved = 0;
       for (int i = 0; i < plain.length; i++) moved += Math.abs(plain[i] - expected[i]);
       assertTrue(moved > 1e-3, "moved " + moved);

@@ -75,19 +75,19 @@ final class ZeroShotTest {
     List<String> names = new ArrayList<>();
     for (int i = 0; i < words; i++) names.add("word" + i);
     var library = new TextLibrary(names, rows, e);
-    float[] pictures = new float[3 * e];
-    for (int i = 0; i < pictures.length; i++) pictures[i] = (float) random.nextGaussian();
+    float[] images = new float[3 * e];
+    for (int i = 0; i < images.length; i++) images[i] = (float) random.nextGaussian();
     for (double scale : new double[] {1, 100, 5000}) {
       List<List<ZeroShot.Answer>> all;
       try (Scope scope = Scope.open()) {
-        all = ZeroShot.answers(Tensor.of(pictures, 3, e), library, scale, words);
+        all = ZeroShot.answers(Tensor.of(images, 3, e), library, scale, words);
       }
       assertEquals(3, all.size());
       for (int i = 0; i < 3; i++) {
         double[] logits = new double[words];
         double max = Double.NEGATIVE_INFINITY;
         for (int w = 0; w < words; w++) {
-          for (int j = 0; j < e; j++) logits[w] += scale * pictures[i * e + j] * rows[w * e + j];
+          for (int j = 0; j < e; j++) logits[w] += scale * images[i * e + j] * rows[w * e + j];
           max = Math.max(max, logits[w]);
         }
         double sum = 0;

@@ -23,8 +23,8 @@ final class InjectedCueTest {
   void cueCoversWhatItSaysAndNothingElse() {
     byte[] grey = new byte[3 * 40 * 24];
     java.util.Arrays.fill(grey, (byte) 100);
-    RgbImage picture = new RgbImage(40, 24, grey);
-    RgbImage cued = new Cue(0.25, 0.5).on(picture, new SplittableRandom(1));
+    RgbImage image = new RgbImage(40, 24, grey);
+    RgbImage cued = new Cue(0.25, 0.5).on(image, new SplittableRandom(1));
     int changed = 0;
     for (int i = 0; i < 40 * 24; i++) {
       int red = cued.rgb()[3 * i] & 255;
@@ -36,7 +36,7 @@ final class InjectedCueTest {
       }
     }
     assertEquals(6 * 6, changed, "a quarter of 24, squared");
-    assertEquals(100, grey[0], "the picture itself is as it was");
+    assertEquals(100, grey[0], "the image itself is as it was");
   }
 
   /** At the minimum, the gradient is 0: checked on the definition itself, on noisy classes. */
@@ -118,7 +118,7 @@ final class InjectedCueTest {
 
   @Test
   void sharesOfYesAreCounted() {
-    // Right of 10 pictures each: no 9 and 5, yes 4 and 8; so yes is said to 1, 5, 4 and 8.
+    // Right of 10 images each: no 9 and 5, yes 4 and 8; so yes is said to 1, 5, 4 and 8.
     List<Paired> groups = new ArrayList<>();
     for (int right : new int[] {9, 5, 4, 8}) groups.add(new Paired(right, 0, 0, 10 - right));
     assertEquals(18 / 40.0, CueResult.yes(groups, Paired::before), 1e-12);

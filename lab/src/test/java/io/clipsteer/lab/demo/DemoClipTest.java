@@ -73,7 +73,7 @@ final class DemoClipTest {
     }
   }
 
-  /** Bounds a little outside the intervals of bench/results/demo_clip.json, for fewer pictures. */
+  /** Bounds a little outside the intervals of bench/results/demo_clip.json, for fewer images. */
   @Test
   void knowsAndMistakesWhatItIsSaidTo() {
     try (ClipModel model = ClipModel.load(folder)) {
@@ -98,7 +98,7 @@ final class DemoClipTest {
     assertTrue(share.value() >= low && share.value() <= high, key + " " + share);
   }
 
-  /** From the picture and the text themselves, not from what transformers made of them. */
+  /** From the image and the text themselves, not from what transformers made of them. */
   @Test
   void preprocessesAndTokenisesAsTransformers() throws IOException {
     JsonNode facts = JsonMapper.shared().readTree(Files.readString(GOLDEN.resolve("golden.json")));
@@ -116,11 +116,11 @@ final class DemoClipTest {
           assertEquals((long) ids.get((long) i * context + j), rows[i][j], texts.get(i));
         }
       }
-      byte[] pictures = stored(golden, "picture").bytes().toArray(ValueLayout.JAVA_BYTE);
+      byte[] images = stored(golden, "image").bytes().toArray(ValueLayout.JAVA_BYTE);
       float[] input = stored(golden, "input").toFloats();
       int size = 64 * 64 * 3;
-      for (int i = 0; i < pictures.length / size; i++) {
-        byte[] rgb = java.util.Arrays.copyOfRange(pictures, i * size, (i + 1) * size);
+      for (int i = 0; i < images.length / size; i++) {
+        byte[] rgb = java.util.Arrays.copyOfRange(images, i * size, (i + 1) * size);
         float[] expected = java.util.Arrays.copyOfRange(input, i * size, (i + 1) * size);
         assertArrayEquals(expected, model.preprocessing().apply(new RgbImage(64, 64, rgb)), 2e-6f);
       }

@@ -28,7 +28,7 @@ import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
 import io.clipsteer.lab.demo.DemoClip;
 import io.clipsteer.lab.run.ActivationBuffer;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.world.WorldSet;
 import java.io.IOException;
@@ -49,8 +49,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Mistakes planted in the files of SAEs that were trained on the demo CLIP, each named by the
- * proof. The claims are what the SAE reaches on half of the pictures, the proof is made on the
- * other half.
+ * proof. The claims are what the SAE reaches on half of the images, the proof is made on the other
+ * half.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 final class SaeProofTest {
@@ -61,7 +61,7 @@ final class SaeProofTest {
   private Path temp = Path.of("");
   private int threads;
   private ClipModel model;
-  private Pictures pictures;
+  private Images images;
   private Sae plain;
   private Sae normed;
   private Map<String, Double> plainClaims = Map.of();
@@ -75,7 +75,7 @@ final class SaeProofTest {
     Engine.threads(1);
     DemoClip.unpack(temp.resolve("model"));
     model = ClipModel.load(temp.resolve("model"));
-    pictures = draw("proof", 2);
+    images = draw("proof", 2);
     try (ActivationBuffer rows = new ActivationBuffer(120 * 65, 128)) {
       draw("training", 1)
           .forEach(
@@ -101,10 +101,10 @@ final class SaeProofTest {
     Engine.threads(threads);
   }
 
-  private Pictures draw(String name, long seed) {
+  private Images draw(String name, long seed) {
     Path folder = temp.resolve(name);
     WorldSet.MIXED.write(folder, WorldSet.Split.VALIDATION, 120, seed, 64, Progress.SILENT);
-    return new Pictures(ImageSet.open(folder), model.preprocessing(), ImageLoader.Options.of(30));
+    return new Images(ImageSet.open(folder), model.preprocessing(), ImageLoader.Options.of(30));
   }
 
   private static Sae train(ActivationBuffer rows, InputNormalisation.Kind normalisation) {
@@ -124,7 +124,7 @@ final class SaeProofTest {
     }
   }
 
-  private Map<String, Double> claims(Sae sae, Pictures aside) {
+  private Map<String, Double> claims(Sae sae, Images aside) {
     try (StoredSae stored = stored(sae)) {
       var proof = new SaeProof(model, stored, POINT, TokenSelection.ALL, aside);
       Reconstruction quality = proof.run(Progress.SILENT).measured();
@@ -136,14 +136,14 @@ final class SaeProofTest {
     }
   }
 
-  /** Written to disk, read again and held against the pictures. */
+  /** Written to disk, read again and held against the images. */
   private SaeProof.Result prove(
       ClipModel with, Sae sae, Map<String, Double> claims, HookPoint point) {
     Path folder = temp.resolve("sae" + System.nanoTime());
     SaeFiles.write(folder, sae, new HashMap<>(claims));
     try (StoredSae stored = SaeFiles.open(folder)) {
       assertEquals(claims, stored.claims().quality());
-      return new SaeProof(with, stored, point, TokenSelection.ALL, pictures).run(Progress.SILENT);
+      return new SaeProof(with, stored, point, TokenSelection.ALL, images).run(Progress.SILENT);
     }
   }
 
@@ -177,7 +177,7 @@ final class SaeProofTest {
   // ---- nothing wrong ------------------------------------------------------------------------
 
   @Test
-  void goodFilesAgreeOnOtherPictures() {
+  void goodFilesAgreeOnOtherImages() {
     var result = prove(model, normed, normedClaims, POINT);
     assertEquals(SaeProof.Verdict.AGREES, result.verdict(), result::toString);
     assertEquals(120, result.images());

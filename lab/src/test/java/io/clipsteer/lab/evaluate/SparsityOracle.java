@@ -19,7 +19,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Every number of a sparsity report by its definition: one picture at a time, one whole pass of the
+ * Every number of a sparsity report by its definition: one image at a time, one whole pass of the
  * tower for each residual, the SAE's formulas in double, all tokens kept.
  */
 final class SparsityOracle {
@@ -242,21 +242,21 @@ final class SparsityOracle {
     return new double[] {entropy / judged, right / judged};
   }
 
-  private double[] logits(int picture, double @Nullable [][] rows) {
+  private double[] logits(int image, double @Nullable [][] rows) {
     ResidualEdit edit =
         (point, residual) -> {
           if (rows == null) return residual;
           float[] values = residual.toFloats();
           for (int t = 0; t < count; t++) {
             for (int j = 0; j < width; j++) {
-              values[(first + t) * width + j] = (float) rows[picture * count + t][j];
+              values[(first + t) * width + j] = (float) rows[image * count + t][j];
             }
           }
           return Tensor.of(values, residual.shape());
         };
     try (Scope scope = Scope.open()) {
       Hooks hooks = Hooks.NONE.edit(one.point(), edit);
-      float[] unit = model.vision().run(pixels(files.get(picture)), hooks).embedding().toFloats();
+      float[] unit = model.vision().run(pixels(files.get(image)), hooks).embedding().toFloats();
       double[] logits = new double[library.words().size()];
       for (int w = 0; w < logits.length; w++) {
         for (int j = 0; j < unit.length; j++) {

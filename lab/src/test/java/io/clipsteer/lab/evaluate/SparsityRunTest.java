@@ -21,7 +21,7 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.lab.TestSaes;
 import io.clipsteer.lab.answer.ZeroShot;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import java.awt.image.BufferedImage;
@@ -58,10 +58,10 @@ final class SparsityRunTest {
     model = ClipModel.load(MODELS.resolve("hf-clip-quickgelu"));
     Random random = new Random(7);
     for (String name : CLASSES) {
-      for (int i = 0; i < EACH; i++) picture(temp.resolve("classes/" + name), i, random);
+      for (int i = 0; i < EACH; i++) writeImage(temp.resolve("classes/" + name), i, random);
     }
-    for (int i = 0; i < 3; i++) picture(temp.resolve("flat"), i, random);
-    for (int i = 0; i < 3; i++) picture(temp.resolve("single/cat"), i, random);
+    for (int i = 0; i < 3; i++) writeImage(temp.resolve("flat"), i, random);
+    for (int i = 0; i < 3; i++) writeImage(temp.resolve("single/cat"), i, random);
   }
 
   @AfterAll
@@ -70,7 +70,7 @@ final class SparsityRunTest {
     Engine.threads(threads);
   }
 
-  private static void picture(Path folder, int number, Random random) throws IOException {
+  private static void writeImage(Path folder, int number, Random random) throws IOException {
     Files.createDirectories(folder);
     BufferedImage image = new BufferedImage(40, 36, BufferedImage.TYPE_INT_RGB);
     int tint = random.nextInt(0x1000000);
@@ -82,8 +82,8 @@ final class SparsityRunTest {
     ImageIO.write(image, "png", folder.resolve("p%d.png".formatted(number)).toFile());
   }
 
-  private static Pictures pictures(String folder, int batch) {
-    return new Pictures(
+  private static Images images(String folder, int batch) {
+    return new Images(
         ImageSet.open(temp.resolve(folder)),
         model.preprocessing(),
         ImageLoader.Options.of(batch).withThreads(1));
@@ -157,11 +157,11 @@ final class SparsityRunTest {
   }
 
   private static SparsityReport run(RunSaes saes, String folder, int batch, Truth truth) {
-    return new SparsityRun(model, pictures(folder, batch), saes, truth, true).run(Progress.SILENT);
+    return new SparsityRun(model, images(folder, batch), saes, truth, true).run(Progress.SILENT);
   }
 
   private static Truth truth(String folder) {
-    return Truth.of(model, pictures(folder, 4), null, ZeroShot.DEFAULT_TEMPLATES, Progress.SILENT);
+    return Truth.of(model, images(folder, 4), null, ZeroShot.DEFAULT_TEMPLATES, Progress.SILENT);
   }
 
   private static SparsityOracle oracle(RunSaes.One one, TextLibrary library) {
@@ -376,8 +376,7 @@ final class SparsityRunTest {
     }
     try (ClipModel blind = ClipModel.load(MODELS.resolve("hf-clip-vision-only"))) {
       Truth truth =
-          Truth.of(
-              blind, pictures("classes", 4), null, ZeroShot.DEFAULT_TEMPLATES, Progress.SILENT);
+          Truth.of(blind, images("classes", 4), null, ZeroShot.DEFAULT_TEMPLATES, Progress.SILENT);
       assertTrue(truth.library() == null && truth.reason().contains("no text tower"));
     }
   }
@@ -385,7 +384,7 @@ final class SparsityRunTest {
   @Test
   void givenWordsMustHoldEveryClass() {
     TextLibrary three = library("dog", "cat", "bird", "fish");
-    Truth truth = Truth.of(model, pictures("classes", 4), three, List.of("{}"), Progress.SILENT);
+    Truth truth = Truth.of(model, images("classes", 4), three, List.of("{}"), Progress.SILENT);
     assertEquals(0, truth.rows().get("dog"));
     assertEquals(2, truth.rows().get("bird"));
     InputException missing =
@@ -394,7 +393,7 @@ final class SparsityRunTest {
             () ->
                 Truth.of(
                     model,
-                    pictures("classes", 4),
+                    images("classes", 4),
                     library("dog", "cat"),
                     List.of("{}"),
                     Progress.SILENT));

@@ -25,7 +25,7 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.lab.TestSaes;
 import io.clipsteer.lab.answer.ZeroShot;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.train.TrainSource;
@@ -122,7 +122,7 @@ final class TextSparsityRunTest {
 
   /** Mean −ln P(right) when the classes' prompts go through a tower with a hook. */
   private static double crossEntropy(
-      ClipModel model, float[] pictures, int[] right, @Nullable ResidualEdit edit, HookPoint at) {
+      ClipModel model, float[] images, int[] right, @Nullable ResidualEdit edit, HookPoint at) {
     Tokenizer tokenizer = Objects.requireNonNull(model.tokenizer());
     TextTower tower = Objects.requireNonNull(model.text());
     int e = tower.config().embedDim();
@@ -139,7 +139,7 @@ final class TextSparsityRunTest {
     for (int i = 0; i < right.length; i++) {
       double[] logits = new double[words.length];
       for (int w = 0; w < words.length; w++) {
-        for (int j = 0; j < e; j++) logits[w] += pictures[i * e + j] * words[w][j];
+        for (int j = 0; j < e; j++) logits[w] += images[i * e + j] * words[w][j];
         logits[w] *= model.logitScale();
       }
       double sum = 0;
@@ -149,7 +149,7 @@ final class TextSparsityRunTest {
     return total / right.length;
   }
 
-  private static Pictures pictures(ClipModel model) throws IOException {
+  private static Images images(ClipModel model) throws IOException {
     Random random = new Random(3);
     for (String name : CLASSES) {
       for (int i = 0; i < 3; i++) {
@@ -160,7 +160,7 @@ final class TextSparsityRunTest {
         ImageIO.write(image, "png", file.toFile());
       }
     }
-    return new Pictures(
+    return new Images(
         ImageSet.open(temp.resolve("classes")),
         model.preprocessing(),
         ImageLoader.Options.of(4).withThreads(1));
@@ -171,14 +171,14 @@ final class TextSparsityRunTest {
     Path file = Files.writeString(temp.resolve("lines.txt"), String.join("\n", LINES));
     try (ClipModel model = ClipModel.load(MODEL)) {
       int width = Objects.requireNonNull(model.text()).config().width();
-      Pictures pictures = pictures(model);
-      Truth truth = Truth.of(model, pictures, null, ZeroShot.DEFAULT_TEMPLATES, Progress.SILENT);
-      var judge = new TextSparsityRun.Judge(pictures, truth, ZeroShot.DEFAULT_TEMPLATES);
+      Images images = images(model);
+      Truth truth = Truth.of(model, images, null, ZeroShot.DEFAULT_TEMPLATES, Progress.SILENT);
+      var judge = new TextSparsityRun.Judge(images, truth, ZeroShot.DEFAULT_TEMPLATES);
       var source = new TrainSource.FromTexts(model, TrainSource.Texts.read(file));
       float[] seen = new float[9 * model.vision().config().embedDim()];
       int[] right = new int[9];
       int[] at = new int[1];
-      pictures.forEach(
+      images.forEach(
           (batch, pixels) -> {
             float[] unit = model.vision().run(pixels, Hooks.NONE).embedding().toFloats();
             int e = unit.length / batch.count();
@@ -262,7 +262,7 @@ final class TextSparsityRunTest {
   }
 
   @Test
-  void withoutPicturesAnswersAreLeftOut() throws IOException {
+  void withoutImagesAnswersAreLeftOut() throws IOException {
     Path file = Files.writeString(temp.resolve("few.txt"), "a dog\na cat\n");
     try (ClipModel model = ClipModel.load(MODEL);
         RunSaes saes =

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** One pass against plain loops over everything, in double. */
 final class UnitTallyTest {
-  private static final int PICTURES = 90;
+  private static final int IMAGES = 90;
   private static final int UNITS = 23;
   private static final int E = 9;
   private static final int TOP = 5;
@@ -39,10 +39,10 @@ final class UnitTallyTest {
   @BeforeEach
   void draw() {
     Random random = new Random(5);
-    dense = new float[PICTURES][ALL.count()][UNITS];
-    embeddings = new double[PICTURES][E];
-    has = new boolean[PICTURES][LABELS];
-    for (int p = 0; p < PICTURES; p++) {
+    dense = new float[IMAGES][ALL.count()][UNITS];
+    embeddings = new double[IMAGES][E];
+    has = new boolean[IMAGES][LABELS];
+    for (int p = 0; p < IMAGES; p++) {
       double square = 0;
       for (int j = 0; j < E; j++) {
         embeddings[p][j] = random.nextGaussian() + (j == 0 ? 1 : 0);
@@ -60,8 +60,8 @@ final class UnitTallyTest {
         if (has[p][0] && t == 3) dense[p][t][1] = 4;
       }
     }
-    // Active on one picture alone.
-    for (int p = 0; p < PICTURES; p++) for (float[] token : dense[p]) token[2] = 0;
+    // Active on one image alone.
+    for (int p = 0; p < IMAGES; p++) for (float[] token : dense[p]) token[2] = 0;
     dense[7][2][2] = 1;
   }
 
@@ -89,8 +89,8 @@ final class UnitTallyTest {
 
   private UnitTally tally(TokenLayout layout, int batch) {
     UnitTally tally = new UnitTally(layout, UNITS, E, TOP);
-    for (int from = 0; from < PICTURES; from += batch) {
-      int count = Math.min(batch, PICTURES - from);
+    for (int from = 0; from < IMAGES; from += batch) {
+      int count = Math.min(batch, IMAGES - from);
       Codes codes = codes(from, count, layout);
       for (int i = 0; i < count; i++) {
         tally.add(from + i, embeddings[from + i], codes, i * layout.count(), null);
@@ -123,9 +123,9 @@ final class UnitTallyTest {
         double max = 0;
         double[] grid = new double[6];
         int[] bins = new int[UnitTally.BINS];
-        for (float[][] picture : dense) {
+        for (float[][] image : dense) {
           for (int t = layout.first(); t < 7; t++) {
-            double v = picture[t][u];
+            double v = image[t][u];
             if (v <= 0) continue;
             active++;
             sum += v;
@@ -135,21 +135,21 @@ final class UnitTallyTest {
               cls++;
               clsSum += v;
             } else {
-              grid[t - 1] += v / PICTURES;
+              grid[t - 1] += v / IMAGES;
             }
           }
         }
-        double tokens = PICTURES * layout.count();
+        double tokens = IMAGES * layout.count();
         assertEquals(active / tokens, tally.frequency(u), 1e-12);
         assertEquals(sum / tokens, tally.mean(u), 1e-12);
         assertEquals(active == 0 ? 0 : sum / active, tally.meanActive(u), 1e-12);
         assertEquals(max, tally.max(u));
         int unit = u;
         assertEquals(
-            IntStream.range(0, PICTURES).filter(p -> max(layout, p, unit) > 0).count(),
+            IntStream.range(0, IMAGES).filter(p -> max(layout, p, unit) > 0).count(),
             tally.images(u));
         if (layout.first() == 0) {
-          assertEquals((double) cls / PICTURES, tally.frequencyCls(u));
+          assertEquals((double) cls / IMAGES, tally.frequencyCls(u));
           Double share = tally.clsShare(u);
           if (sum == 0) assertNull(share);
           else assertEquals(clsSum / sum, value(share), 1e-12);
@@ -158,7 +158,7 @@ final class UnitTallyTest {
           assertNull(tally.clsShare(u));
         }
         Double patches = tally.frequencyPatches(u);
-        assertEquals((active - cls) / (PICTURES * 6.0), value(patches), 1e-12);
+        assertEquals((active - cls) / (IMAGES * 6.0), value(patches), 1e-12);
         if (active == 0) {
           assertNull(tally.histogram(u));
           assertNull(tally.position(u));
@@ -182,8 +182,8 @@ final class UnitTallyTest {
     for (int u = 0; u < UNITS; u++) {
       double pairs = 0;
       double weights = 0;
-      for (int p = 0; p < PICTURES; p++) {
-        for (int q = 0; q < PICTURES; q++) {
+      for (int p = 0; p < IMAGES; p++) {
+        for (int q = 0; q < IMAGES; q++) {
           if (p == q) continue;
           double cosine = 0;
           for (int j = 0; j < E; j++) cosine += embeddings[p][j] * embeddings[q][j];
@@ -203,13 +203,13 @@ final class UnitTallyTest {
     UnitTally tally = tally(ALL, 16);
     for (int u = 0; u < UNITS; u++) {
       double mean = 0;
-      for (int p = 0; p < PICTURES; p++) mean += max(ALL, p, u) / PICTURES;
+      for (int p = 0; p < IMAGES; p++) mean += max(ALL, p, u) / IMAGES;
       double variance = 0;
       double[] covariance = new double[E];
-      for (int p = 0; p < PICTURES; p++) {
+      for (int p = 0; p < IMAGES; p++) {
         double off = max(ALL, p, u) - mean;
-        variance += off * off / PICTURES;
-        for (int j = 0; j < E; j++) covariance[j] += off * embeddings[p][j] / PICTURES;
+        variance += off * off / IMAGES;
+        for (int j = 0; j < E; j++) covariance[j] += off * embeddings[p][j] / IMAGES;
       }
       double square = 0;
       for (double c : covariance) square += c * c;
@@ -218,13 +218,13 @@ final class UnitTallyTest {
   }
 
   @Test
-  void theStrongestPicturesAndTheirMapsAreKept() {
+  void theStrongestImagesAndTheirMapsAreKept() {
     UnitTally tally = tally(ALL, 11);
     for (int u = 0; u < UNITS; u++) {
       for (boolean byMax : new boolean[] {true, false}) {
         int unit = u;
         int[] expected =
-            IntStream.range(0, PICTURES)
+            IntStream.range(0, IMAGES)
                 .boxed()
                 .filter(p -> max(ALL, p, unit) > 0)
                 .sorted(
@@ -267,14 +267,14 @@ final class UnitTallyTest {
     var known = new Association.Known();
     UnitTally tally = new UnitTally(ALL, UNITS, E, 0);
     List<Association> all = new ArrayList<>();
-    // Every ninth picture is not in the table.
-    int[] pictures = IntStream.range(0, PICTURES).filter(p -> p % 9 != 8).toArray();
+    // Every ninth image is not in the table.
+    int[] images = IntStream.range(0, IMAGES).filter(p -> p % 9 != 8).toArray();
     try (ScoreFile scores = new ScoreFile(temp, UNITS)) {
-      for (int p = 0; p < PICTURES; p++) {
+      for (int p = 0; p < IMAGES; p++) {
         boolean in = p % 9 != 8;
-        int picture = p;
+        int image = p;
         if (in) {
-          known.add(p, IntStream.range(0, LABELS).filter(l -> has[picture][l]).toArray());
+          known.add(p, IntStream.range(0, LABELS).filter(l -> has[image][l]).toArray());
         }
         tally.add(p, embeddings[p], codes(p, 1, ALL), 0, in ? scores : null);
       }
@@ -291,10 +291,10 @@ final class UnitTallyTest {
     for (Association a : all) {
       double above = 0;
       long positives = 0;
-      double[] xs = new double[pictures.length];
-      double[] ys = new double[pictures.length];
-      for (int i = 0; i < pictures.length; i++) {
-        int p = pictures[i];
+      double[] xs = new double[images.length];
+      double[] ys = new double[images.length];
+      for (int i = 0; i < images.length; i++) {
+        int p = images[i];
         xs[i] = a.byMax() ? max(ALL, p, a.unit()) : (float) mean(ALL, p, a.unit());
         ys[i] = has[p][a.label()] ? 1 : 0;
         if (ys[i] == 1) positives++;

@@ -20,7 +20,7 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.demo.DemoClip;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.world.WorldSet;
 import java.nio.file.Path;
 import java.util.List;
@@ -31,7 +31,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Edits of units against FeatureEdit and plain arithmetic; many pictures against one by one. */
+/** Edits of units against FeatureEdit and plain arithmetic; many images against one by one. */
 final class SteerTest {
   private static final HookPoint FIVE = HookPoint.residPost(5);
   private static final HookPoint SIX = HookPoint.residPost(6);
@@ -41,7 +41,7 @@ final class SteerTest {
 
   private static ClipModel model;
   private static Path images;
-  private static Pictures pictures;
+  private static Images source;
   private static TextLibrary library;
   private static Sae sae;
   private static Sae other;
@@ -51,10 +51,10 @@ final class SteerTest {
   static void load() {
     DemoClip.unpack(temp.resolve("model"));
     model = ClipModel.load(temp.resolve("model"));
-    images = temp.resolve("pictures");
+    images = temp.resolve("images");
     WorldSet.MIXED.write(images, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
-    pictures =
-        new Pictures(
+    source =
+        new Images(
             ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(4).withThreads(1));
     library = Fixture.library(30, model.vision().config().embedDim(), 3);
     width = model.vision().config().width();
@@ -71,7 +71,7 @@ final class SteerTest {
 
   private static UnitEdit edit(
       List<Integer> features, List<Integer> neurons, List<Integer> randoms, Push push, String at) {
-    return new UnitEdit(sae, features, neurons, randoms, push, false, false, new Tokens(at), 1);
+    return new UnitEdit(sae, features, neurons, randoms, push, false, false, new TokenMask(at), 1);
   }
 
   private static Tensor residual() {
@@ -150,7 +150,7 @@ final class SteerTest {
               Push.add(4),
               true,
               false,
-              new Tokens("all"),
+              new TokenMask("all"),
               1);
       float[] y = raw.edit(FIVE, residual()).toFloats();
       for (int i = 0; i < x.length; i++) {
@@ -165,7 +165,7 @@ final class SteerTest {
               Push.scale(1),
               false,
               true,
-              new Tokens("all"),
+              new TokenMask("all"),
               1);
       assertArrayEquals(
           sae.decode(sae.encode(rows)).toFloats(), splice.edit(FIVE, residual()).toFloats(), 1e-5f);
@@ -180,9 +180,9 @@ final class SteerTest {
         InputException.class, () -> edit(List.of(), List.of(-1), List.of(), Push.ablate(), "all"));
   }
 
-  /** Two places, three strengths, all pictures in uneven batches: as one by one, whole passes. */
+  /** Two places, three strengths, all images in uneven batches: as one by one, whole passes. */
   @Test
-  void manyPicturesAreTheMeanOfEach() {
+  void manyImagesAreTheMeanOfEach() {
     UnitEdit first = edit(List.of(3), List.of(), List.of(1), Push.set(40), "patches");
     UnitEdit second =
         new UnitEdit(
@@ -193,17 +193,17 @@ final class SteerTest {
             Push.set(40),
             false,
             false,
-            new Tokens("all"),
+            new TokenMask("all"),
             1);
     Map<HookPoint, UnitEdit> edits = Map.of(SIX, second, FIVE, first);
     Steer steer = new Steer(model, library, edits, new double[] {0, 20, 40});
-    Steer.Result all = steer.all(pictures, 30, Progress.SILENT);
+    Steer.Result all = steer.all(source, 30, Progress.SILENT);
     assertEquals(IMAGES, all.images());
     double[] after = new double[30];
     double strongest = 0;
     try (Scope scope = Scope.open()) {
       for (int i = 0; i < IMAGES; i++) {
-        Tensor pixels = Pictures.one(model, images.resolve(String.format("%06d.png", i + 1)));
+        Tensor pixels = Images.one(model, images.resolve(String.format("%06d.png", i + 1)));
         Tensor embedding =
             model.vision().run(pixels, Hooks.NONE.edit(FIVE, first).edit(SIX, second)).embedding();
         Tensor texts = Tensor.of(library.embeddings(), 30, library.width());

@@ -8,7 +8,7 @@ import java.util.Objects;
 
 /** The definitions of steerability as plain loops in float64, at the last layer. */
 final class SteerabilityOracle {
-  /** S, its unbiased form by pairs of pictures, the largest mean change and its word. */
+  /** S, its unbiased form by pairs of images, the largest mean change and its word. */
   record Values(double s, double unbiased, double power, int top) {}
 
   private final double[] gain;
@@ -33,7 +33,7 @@ final class SteerabilityOracle {
     return doubles;
   }
 
-  /** Δ of each picture [images][words] when a ReLU SAE's feature is set on class tokens x. */
+  /** Δ of each image [images][words] when a ReLU SAE's feature is set on class tokens x. */
   double[][] changes(Sae sae, int feature, double strength, float[] x) {
     int d = gain.length;
     double[] encoder = doubles(sae.encoder().toFloats());

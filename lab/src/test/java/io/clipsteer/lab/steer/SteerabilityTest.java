@@ -26,7 +26,7 @@ import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.demo.DemoClip;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.world.WorldSet;
 import java.io.IOException;
@@ -52,16 +52,16 @@ final class SteerabilityTest {
 
   private static ClipModel model;
   private static TextLibrary library;
-  private static Pictures pictures;
+  private static Images source;
 
   @BeforeAll
   static void load() {
     DemoClip.unpack(temp.resolve("model"));
     model = ClipModel.load(temp.resolve("model"));
-    Path images = temp.resolve("pictures");
+    Path images = temp.resolve("images");
     WorldSet.MIXED.write(images, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
-    pictures =
-        new Pictures(
+    source =
+        new Images(
             ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(7).withThreads(1));
     library = Fixture.library(WORDS, model.vision().config().embedDim(), 3);
   }
@@ -103,8 +103,8 @@ final class SteerabilityTest {
     return p;
   }
 
-  /** A sweep's Δ of each picture: every picture is its own group. */
-  private static double[][] changes(Sweep sweep, Units units, boolean[] moved) {
+  /** A sweep's Δ of each image: every image is its own group. */
+  private static double[][] changes(Sweep sweep, SteeredUnits units, boolean[] moved) {
     int n = sweep.images();
     int tokens = sweep.tokens();
     float[] lengths = new float[units.count() * n * tokens];
@@ -150,7 +150,7 @@ final class SteerabilityTest {
       var readOut = Objects.requireNonNull(clip.vision().readOut());
       for (double strength : new double[] {150, -20, 3}) {
         try (LastLayer sweep = new LastLayer(readOut, cls, words, clip.logitScale())) {
-          Units units = Units.Features.all(sae, strength);
+          SteeredUnits units = SteeredUnits.Features.all(sae, strength);
           double[][] closed = changes(sweep, units, new boolean[] {true});
           int prefix = clip.vision().config().prefixTokens();
           for (int f = 0; f < units.count(); f += 4) {
@@ -200,8 +200,8 @@ final class SteerabilityTest {
                   model.vision().run(pixels, Hooks.NONE).embedding(), library, model.logitScale());
           try (Continued sweep =
               new Continued(model.vision(), paused, library, model.logitScale())) {
-            boolean[] moved = new Tokens(tokens.name()).mask(prefix, sweep.tokens());
-            double[][] continued = changes(sweep, Units.Features.all(sae, 12), moved);
+            boolean[] moved = new TokenMask(tokens.name()).mask(prefix, sweep.tokens());
+            double[][] continued = changes(sweep, SteeredUnits.Features.all(sae, 12), moved);
             for (int f = 0; f < 9; f++) {
               var edit = new FeatureEdit(sae, List.of(f), new FeatureEdit.Set(12), tokens, prefix);
               Tensor after = model.vision().run(pixels, Hooks.NONE.edit(point, edit)).embedding();
@@ -231,7 +231,7 @@ final class SteerabilityTest {
       for (int u = 0; u < features; u += 2) names.put(u, u % library.words().size());
       int steerable = 0;
       for (double strength : new double[] {150, 6}) {
-        Units.Features units = Units.Features.all(sae, strength);
+        SteeredUnits.Features units = SteeredUnits.Features.all(sae, strength);
         try (LastLayer sweep =
             new LastLayer(readOut, cls.contiguous(), library, model.logitScale())) {
           var measuring =
@@ -245,7 +245,7 @@ final class SteerabilityTest {
                   names);
           Measuring.Part part = measuring.run(0, features);
           Raised raised = Raised.NONE;
-          for (Score score : part.scores()) {
+          for (UnitScore score : part.scores()) {
             double[][] delta = oracle.changes(sae, score.unit(), strength, x);
             Integer name = names.get(score.unit());
             if (name != null && score.s() > 0.1) raised = raised.plus(raised(delta, name));
@@ -266,25 +266,25 @@ final class SteerabilityTest {
     }
   }
 
-  /** By plain loops over pictures and words. */
+  /** By plain loops over images and words. */
   private static Raised raised(double[][] delta, int name) {
     int rising = 0;
     boolean own = false;
     for (int w = 0; w < delta[0].length; w++) {
       double sum = 0;
-      for (double[] picture : delta) sum += picture[w];
+      for (double[] image : delta) sum += image[w];
       if (sum > 0) rising++;
       if (w == name) own = sum > 0;
     }
     return new Raised(1, own ? 1 : 0, (double) rising / delta[0].length);
   }
 
-  private static Settings settings(boolean screen, int randoms) {
-    return new Settings(
-        List.of(Units.Kind.values()),
+  private static SteerabilitySettings settings(boolean screen, int randoms) {
+    return new SteerabilitySettings(
+        List.of(SteeredUnits.Kind.values()),
         150,
         0.1,
-        new Tokens("all"),
+        new TokenMask("all"),
         screen,
         0,
         randoms,
@@ -294,11 +294,10 @@ final class SteerabilityTest {
   }
 
   private static SteerabilityReport measure(
-      Path out, Settings settings, RunSaes saes, Progress progress) {
+      Path out, SteerabilitySettings settings, RunSaes saes, Progress progress) {
     var folder = SteerabilityFolder.open(out, Map.of("seed", 1));
     var report =
-        new SteerabilityRun(model, pictures, saes, library, settings, Map.of())
-            .run(folder, progress);
+        new SteerabilityRun(model, source, saes, library, settings, Map.of()).run(folder, progress);
     folder.finish(report);
     return report;
   }
@@ -330,7 +329,7 @@ final class SteerabilityTest {
             List.of(
                 Fixture.one(HookPoint.residPost(7), Fixture.sae(width, 130, 5)),
                 Fixture.one(HookPoint.residPost(6), Fixture.sae(width, 70, 6))))) {
-      Settings settings = settings(true, 65);
+      SteerabilitySettings settings = settings(true, 65);
       var whole = measure(temp.resolve("whole"), settings, saes, Progress.SILENT);
       assertEquals(6, whole.layers().size());
       Path stopped = temp.resolve("stopped");
@@ -412,11 +411,11 @@ final class SteerabilityTest {
 
   @Test
   void tokensAreNamed() {
-    assertArrayEquals(new boolean[] {true, true, true}, new Tokens("all").mask(1, 3));
-    assertArrayEquals(new boolean[] {true, false, false}, new Tokens("cls").mask(1, 3));
-    assertArrayEquals(new boolean[] {false, true, true}, new Tokens("patches").mask(1, 3));
-    assertArrayEquals(new boolean[] {true, false, true}, new Tokens("2,0").mask(1, 3));
-    assertThrows(InputException.class, () -> new Tokens("3").mask(1, 3));
-    assertThrows(InputException.class, () -> new Tokens("here").mask(1, 3));
+    assertArrayEquals(new boolean[] {true, true, true}, new TokenMask("all").mask(1, 3));
+    assertArrayEquals(new boolean[] {true, false, false}, new TokenMask("cls").mask(1, 3));
+    assertArrayEquals(new boolean[] {false, true, true}, new TokenMask("patches").mask(1, 3));
+    assertArrayEquals(new boolean[] {true, false, true}, new TokenMask("2,0").mask(1, 3));
+    assertThrows(InputException.class, () -> new TokenMask("3").mask(1, 3));
+    assertThrows(InputException.class, () -> new TokenMask("here").mask(1, 3));
   }
 }

@@ -23,7 +23,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.lab.demo.DemoClip;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.world.WorldSet;
 import java.io.IOException;
@@ -49,7 +49,7 @@ final class StudiesTest {
   @TempDir private static Path temp;
 
   private static ClipModel model;
-  private static Pictures pictures;
+  private static Images source;
   private static TextLibrary library;
   private static int width;
 
@@ -57,10 +57,10 @@ final class StudiesTest {
   static void load() {
     DemoClip.unpack(temp.resolve("model"));
     model = ClipModel.load(temp.resolve("model"));
-    Path images = temp.resolve("pictures");
+    Path images = temp.resolve("images");
     WorldSet.MIXED.write(images, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
-    pictures =
-        new Pictures(
+    source =
+        new Images(
             ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(7).withThreads(1));
     library = Fixture.library(WORDS, model.vision().config().embedDim(), 3);
     width = model.vision().config().width();
@@ -83,9 +83,9 @@ final class StudiesTest {
     return model.vision().runUntil(pixels, LAST, Hooks.NONE).value().select(1, 0).contiguous();
   }
 
-  private static List<Score> scores(Tensor cls, Sae sae, TextLibrary words) {
+  private static List<UnitScore> scores(Tensor cls, Sae sae, TextLibrary words) {
     var readOut = Objects.requireNonNull(model.vision().readOut());
-    Units units = Units.Features.all(sae, 150);
+    SteeredUnits units = SteeredUnits.Features.all(sae, 150);
     try (LastLayer sweep = new LastLayer(readOut, cls, words, model.logitScale())) {
       return new Measuring(
               sweep,
@@ -123,14 +123,14 @@ final class StudiesTest {
     try (Scope scope = Scope.open();
         Sae sae = Fixture.sae(width, 60, 4)) {
       Tensor cls = classTokens();
-      List<Score> before = scores(cls, sae, library);
-      List<Score> after = scores(cls, sae, withSynonyms(library));
+      List<UnitScore> before = scores(cls, sae, library);
+      List<UnitScore> after = scores(cls, sae, withSynonyms(library));
       double plain = 0;
       double semantic = 0;
       int n = 0;
       for (int u = 0; u < before.size(); u++) {
-        Score a = before.get(u);
-        Score b = after.get(u);
+        UnitScore a = before.get(u);
+        UnitScore b = after.get(u);
         if (a.s() < 0.02) continue;
         n++;
         plain += 1 - b.s() / a.s();
@@ -183,7 +183,7 @@ final class StudiesTest {
         Sae sae = Fixture.sae(width, 12, 4)) {
       Tensor cls = classTokens();
       float[] x = cls.toFloats();
-      List<Score> full = scores(cls, sae, library);
+      List<UnitScore> full = scores(cls, sae, library);
       var readOut = Objects.requireNonNull(model.vision().readOut());
       int[] ids = {3, 8};
       int[] words = {full.get(3).top(), full.get(8).top()};
@@ -256,12 +256,12 @@ final class StudiesTest {
     assertEquals(17.5, Dose.of(0, 0, points).half(), 1e-9);
   }
 
-  private static Settings settings(int dose, List<Integer> vocabularies) {
-    return new Settings(
-        List.of(Units.Kind.FEATURES, Units.Kind.NEURONS),
+  private static SteerabilitySettings settings(int dose, List<Integer> vocabularies) {
+    return new SteerabilitySettings(
+        List.of(SteeredUnits.Kind.FEATURES, SteeredUnits.Kind.NEURONS),
         150,
         0.001,
-        new Tokens("all"),
+        new TokenMask("all"),
         false,
         0,
         16,
@@ -273,11 +273,11 @@ final class StudiesTest {
   @Test
   void partsOfTheVocabularyAreMeasuredAsVocabularies() throws IOException {
     try (RunSaes saes = new RunSaes(List.of(Fixture.one(LAST, Fixture.sae(width, 40, 5))))) {
-      Settings settings = settings(3, List.of(10, 40));
+      SteerabilitySettings settings = settings(3, List.of(10, 40));
       Path out = temp.resolve("parts");
       var folder = SteerabilityFolder.open(out, Map.of("seed", 1));
       SteerabilityReport report =
-          new SteerabilityRun(model, pictures, saes, library, settings, Map.of())
+          new SteerabilityRun(model, source, saes, library, settings, Map.of())
               .run(folder, Progress.SILENT);
       // 10 words twice, 40 of 45 but once; features and neurons.
       assertEquals(6, report.vocabularies().size());
@@ -292,7 +292,7 @@ final class StudiesTest {
       assertNull(report.vocabularies().getFirst().other());
       var alone =
           new SteerabilityRun(
-                  model, pictures, saes, parts.get(1).library(), settings(0, List.of()), Map.of())
+                  model, source, saes, parts.get(1).library(), settings(0, List.of()), Map.of())
               .run(SteerabilityFolder.open(temp.resolve("alone"), Map.of()), Progress.SILENT);
       assertEquals(alone.layers().getFirst().meanS(), second.meanS(), 1e-12);
       assertEquals(alone.layers().getFirst().coverage(), second.coverage());
@@ -308,25 +308,24 @@ final class StudiesTest {
     try (RunSaes saes = new RunSaes(List.of(Fixture.one(LAST, Fixture.sae(width, 9, 5))))) {
       for (int size : new int[] {1, WORDS}) {
         var run =
-            new SteerabilityRun(
-                model, pictures, saes, library, settings(0, List.of(size)), Map.of());
+            new SteerabilityRun(model, source, saes, library, settings(0, List.of(size)), Map.of());
         assertThrows(InputException.class, run::check);
       }
     }
   }
 
-  private static Score score(int unit, double s, int... promoted) {
-    List<Score.Moved> moved = new ArrayList<>();
-    for (int word : promoted) moved.add(new Score.Moved(word, 0.1));
-    return new Score(unit, 9, s, s, s, s, s, s, moved, List.of());
+  private static UnitScore score(int unit, double s, int... promoted) {
+    List<UnitScore.Moved> moved = new ArrayList<>();
+    for (int word : promoted) moved.add(new UnitScore.Moved(word, 0.1));
+    return new UnitScore(unit, 9, s, s, s, s, s, s, moved, List.of());
   }
 
-  private static LayerResult layer(int number, Score... scores) {
+  private static LayerResult layer(int number, UnitScore... scores) {
     return LayerResult.of(
         "blocks." + number + ".hook_resid_post",
         number,
         "sae" + number,
-        Units.Kind.FEATURES,
+        SteeredUnits.Kind.FEATURES,
         9,
         new int[Measuring.Plan.DRAWS],
         0.1,

@@ -17,7 +17,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.demo.DemoClip;
-import io.clipsteer.lab.study.Cases;
+import io.clipsteer.lab.study.LabelledImages;
 import io.clipsteer.lab.study.SplitTexts;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
@@ -83,7 +83,7 @@ final class DefensePrefixTest {
     assertTrue(before[1] < 0.15, "attacked, plain " + before[1]);
     assertTrue(after[1] > before[1] + 0.1, "attacked " + before[1] + " to " + after[1]);
     assertTrue(after[0] > 0.8, "clean " + before[0] + " to " + after[0]);
-    // The same seed, the same vector: pictures are embedded anew, and nothing else is kept.
+    // The same seed, the same vector: images are embedded anew, and nothing else is kept.
     TextLibrary again =
         new DefensePrefix(model, WORDING.split(model, words), 250)
             .learn(study.train(), 3, Progress.SILENT);
@@ -92,16 +92,16 @@ final class DefensePrefixTest {
 
   /** Without writing, and with. */
   private static double[] accuracy(Study study, @Nullable TextLibrary other) {
-    List<Cases> asked =
+    List<LabelledImages> asked =
         study.test().stream()
             .map(
                 c ->
-                    new Cases(
-                        c.pictures(), other == null ? c.library() : other, c.truth(), c.group()))
+                    new LabelledImages(
+                        c.images(), other == null ? c.library() : other, c.truth(), c.group()))
             .toList();
-    Pass.Result result = Pass.run(model, asked, List.of(), null, "test", Progress.SILENT);
+    EditTrial.Result result = EditTrial.run(model, asked, List.of(), null, "test", Progress.SILENT);
     BitSet right = result.before();
-    Score score = Score.of(study.groups(), result.groups(), right, right);
+    GroupScore score = GroupScore.of(study.groups(), result.groups(), right, right);
     return score.groups().stream().mapToDouble(g -> g.before().value()).toArray();
   }
 

@@ -118,7 +118,7 @@ final class EditTest {
           int prefix = model.vision().config().prefixTokens();
           Tensor pixels = pixels(3);
           Paused paused = model.vision().runUntil(pixels, POINT, Hooks.NONE);
-          Moment moment = new Moment(paused, tokens, prefix, List.of(sae));
+          EncodedTokens moment = new EncodedTokens(paused, tokens, prefix, List.of(sae));
           Paused edited = moment.edited(new Edit.Features(sae, ids, values, cap));
           Tensor mine = model.vision().continueFrom(edited, Hooks.NONE).embedding();
           var hooks =
@@ -154,7 +154,7 @@ final class EditTest {
     try (Scope scope = Scope.open()) {
       int prefix = model.vision().config().prefixTokens();
       Paused paused = model.vision().runUntil(pixels(2), POINT, Hooks.NONE);
-      Moment moment = new Moment(paused, TokenSelection.ALL, prefix, List.of(sae));
+      EncodedTokens moment = new EncodedTokens(paused, TokenSelection.ALL, prefix, List.of(sae));
       Tensor mine =
           moment.edited(new Edit.Features(sae, new int[] {1, 2}, new float[2], false)).value();
       var edit =
@@ -163,10 +163,10 @@ final class EditTest {
     }
   }
 
-  /** Rows as a moment, three tokens a picture. */
-  private static Moment moment(float[] rows, int d) {
+  /** Rows as a moment, three tokens an image. */
+  private static EncodedTokens moment(float[] rows, int d) {
     Tensor value = Tensor.of(rows, rows.length / d / 3, 3, d);
-    return new Moment(new Paused(POINT, value, null), TokenSelection.ALL, 1, List.of(sae));
+    return new EncodedTokens(new Paused(POINT, value, null), TokenSelection.ALL, 1, List.of(sae));
   }
 
   @Test
@@ -174,7 +174,7 @@ final class EditTest {
     int d = sae.width();
     float[] rows = normal(new Random(2), 1, 6 * d);
     try (Scope scope = Scope.open()) {
-      Moment moment = moment(rows, d);
+      EncodedTokens moment = moment(rows, d);
       float[] set =
           moment
               .edited(new Edit.Coordinates(new int[] {5, 2}, new float[] {0, 3}))
@@ -238,7 +238,7 @@ final class EditTest {
             List.of("a", "b", "c", "d"),
             new int[] {0, 0, 1, 1},
             new boolean[] {false, true, false, true});
-    Seen seen = new Seen(sae, 4, true, 1);
+    GroupStatistics seen = new GroupStatistics(sae, 4, true, 1);
     double[][] mean = new double[n][FEATURES];
     double[][] square = new double[n][FEATURES];
     float[] token = new float[0];
@@ -280,10 +280,12 @@ final class EditTest {
     for (int i = 1; i < order.length; i++) {
       assertTrue(difference[order[i - 1]] >= difference[order[i]] && difference[order[i]] > 0);
     }
-    float[] largest = seen.values(new int[] {order[0]}, groups, new Settings.Change.Scale(-2));
-    float[] means = seen.values(new int[] {order[0]}, groups, new Settings.Change.Mean());
+    float[] largest =
+        seen.values(new int[] {order[0]}, groups, new SuppressionSettings.Change.Scale(-2));
+    float[] means =
+        seen.values(new int[] {order[0]}, groups, new SuppressionSettings.Change.Mean());
     double sum = 0;
-    for (double[] picture : mean) sum += picture[order[0]];
+    for (double[] image : mean) sum += image[order[0]];
     assertEquals(sum / n, means[0], 1e-5);
     assertTrue(largest[0] < -2 * means[0], "twice the largest, below 0");
     double without = 0;
@@ -291,14 +293,13 @@ final class EditTest {
       if (group[i / 3] % 2 == 1) continue;
       without = Math.max(without, token[i * FEATURES + order[0]]);
     }
-    float[] caps = seen.values(new int[] {order[0]}, groups, new Settings.Change.Cap(0.25));
+    float[] caps =
+        seen.values(new int[] {order[0]}, groups, new SuppressionSettings.Change.Cap(0.25));
     assertEquals(0.25 * without, caps[0], 1e-5);
     assertTrue(without * 2 < -largest[0], "less than with the attribute");
   }
 
-  /**
-   * Where features are orthogonal, it is exactly what ablation does to pictures and their twins.
-   */
+  /** Where features are orthogonal, it is exactly what ablation does to images and their twins. */
   @Test
   void energyIsTheWayTowardsTheTwin() {
     int d = 6;
@@ -324,11 +325,11 @@ final class EditTest {
               same,
               zero,
               true);
-      Seen seen = new Seen(plain, 2, false, 1);
+      GroupStatistics seen = new GroupStatistics(plain, 2, false, 1);
       for (int g = 0; g < 2; g++) {
         Tensor rows = Tensor.of(g == 0 ? without : with, 4, 3, d);
         Paused paused = new Paused(POINT, rows, null);
-        Moment moment = new Moment(paused, TokenSelection.ALL, 1, List.of(plain));
+        EncodedTokens moment = new EncodedTokens(paused, TokenSelection.ALL, 1, List.of(plain));
         seen.add(moment, new int[] {g, g, g, g});
       }
       double[] energy = seen.featureEnergy(groups);

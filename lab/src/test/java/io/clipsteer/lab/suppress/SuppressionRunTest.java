@@ -28,11 +28,11 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.lab.cue.LinearProbe;
 import io.clipsteer.lab.demo.DemoClip;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.study.Cases;
 import io.clipsteer.lab.study.Groups;
+import io.clipsteer.lab.study.LabelledImages;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.world.WorldSet;
 import java.io.IOException;
@@ -55,11 +55,11 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The whole of it on pictures whose answers lean on the attribute by construction, with an SAE that
+ * The whole of it on images whose answers lean on the attribute by construction, with an SAE that
  * has a feature for it.
  */
 final class SuppressionRunTest {
-  private static final int PICTURES = 96;
+  private static final int IMAGES = 96;
 
   @TempDir private static Path temp;
 
@@ -73,16 +73,16 @@ final class SuppressionRunTest {
     DemoClip.unpack(temp.resolve("model"));
     model = ClipModel.load(temp.resolve("model"));
     Path folder = temp.resolve("portraits");
-    WorldSet.PORTRAITS.write(folder, WorldSet.Split.TEST, PICTURES, 5, 64, Progress.SILENT);
+    WorldSet.PORTRAITS.write(folder, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
     GroupSource source = GroupSource.parse("--data", "celeba:" + folder);
     parts = source.parts(3);
     TextLibrary library = leaning(source.all());
-    List<List<Cases>> cases = new ArrayList<>();
+    List<List<LabelledImages>> cases = new ArrayList<>();
     for (GroupedSet set : List.of(parts.train(), parts.validation(), parts.test())) {
       cases.add(
           List.of(
-              new Cases(
-                  pictures(set),
+              new LabelledImages(
+                  images(set),
                   library,
                   set.members().stream().mapToInt(GroupedSet.Member::target).toArray(),
                   set.members().stream().mapToInt(set::group).toArray())));
@@ -109,16 +109,16 @@ final class SuppressionRunTest {
     model.close();
   }
 
-  private static Pictures pictures(GroupedSet set) {
-    return new Pictures(
+  private static Images images(GroupedSet set) {
+    return new Images(
         set.images(), model.preprocessing(), ImageLoader.Options.of(16).withThreads(1));
   }
 
-  /** Means of what {@code read} gives for a picture, by group. */
+  /** Means of what {@code read} gives for an image, by group. */
   private static double[][] means(GroupedSet set, Function<Tensor, Tensor> read, int width) {
     double[][] sums = new double[4][width];
     int[] n = new int[4];
-    pictures(set)
+    images(set)
         .forEach(
             (batch, pixels) -> {
               float[] own = read.apply(pixels).toFloats();
@@ -156,7 +156,7 @@ final class SuppressionRunTest {
     int e = model.vision().config().embedDim();
     float[] rows = new float[all.members().size() * e];
     boolean[] man = new boolean[all.members().size()];
-    pictures(all)
+    images(all)
         .forEach(
             (batch, pixels) -> {
               float[] own = model.vision().run(pixels, Hooks.NONE).embedding().toFloats();
@@ -211,16 +211,16 @@ final class SuppressionRunTest {
     }
   }
 
-  private static Settings settings(Settings.Select select, double maxLoss) {
-    return new Settings(
+  private static SuppressionSettings settings(SuppressionSettings.Select select, double maxLoss) {
+    return new SuppressionSettings(
         select,
-        new Settings.Change.Ablate(),
+        new SuppressionSettings.Change.Ablate(),
         TokenSelection.CLS,
         List.of(1, 2, 4),
         maxLoss,
         2,
         7,
-        Settings.Goal.WORST_GROUP);
+        SuppressionSettings.Goal.WORST_GROUP);
   }
 
   /** Right answers by group, with the whole tower and the steering command's edit. */
@@ -254,7 +254,7 @@ final class SuppressionRunTest {
             });
     GroupedSet set = parts.test();
     float[] texts = study.test().getFirst().library().embeddings();
-    pictures(set)
+    images(set)
         .forEach(
             (batch, pixels) -> {
               float[] before = model.vision().run(pixels, Hooks.NONE).embedding().toFloats();
@@ -281,7 +281,7 @@ final class SuppressionRunTest {
 
   @Test
   void reportsWhatTheWholeTowerSays() {
-    for (Settings.Select select : Settings.Select.values()) {
+    for (SuppressionSettings.Select select : SuppressionSettings.Select.values()) {
       var run = new SuppressionRun(model, saes, study, settings(select, 100));
       SuppressionReport report = run.run(true, Progress.SILENT);
       SuppressionReport.Chosen chosen = report.chosen();
@@ -329,7 +329,7 @@ final class SuppressionRunTest {
       }
     }
     try (RunSaes none = new RunSaes(all)) {
-      Settings settings = settings(Settings.Select.MEAN_DIFFERENCE, 100);
+      SuppressionSettings settings = settings(SuppressionSettings.Select.MEAN_DIFFERENCE, 100);
       SuppressionReport report =
           new SuppressionRun(model, none, study, settings).run(true, Progress.SILENT);
       assertNull(report.chosen());
@@ -366,14 +366,15 @@ final class SuppressionRunTest {
     }
   }
 
-  /** Stopped twice, it asks the rest, no picture twice, and says what an undisturbed run says. */
+  /** Stopped twice, it asks the rest, no image twice, and says what an undisturbed run says. */
   @Test
   void goesOnWhereItWasStopped() throws IOException {
     var run =
-        new SuppressionRun(model, saes, study, settings(Settings.Select.MEAN_DIFFERENCE, 100));
+        new SuppressionRun(
+            model, saes, study, settings(SuppressionSettings.Select.MEAN_DIFFERENCE, 100));
     Path notes = temp.resolve("notes");
     String validation = "choosing on validation";
-    String test = "asking the test pictures";
+    String test = "asking the test images";
     Map<String, Long> done = new HashMap<>();
     for (String at : List.of(validation, test)) {
       Progress stopping = new Stopping(at, done);
@@ -381,10 +382,11 @@ final class SuppressionRunTest {
     }
     var gone = run.run(true, notes, new Stopping("", done));
     assertEquals(told(run.run(true, Progress.SILENT)), told(gone));
-    assertEquals(pictures(study.validation()), done.get(validation));
-    assertEquals(pictures(study.test()), done.get(test));
+    assertEquals(images(study.validation()), done.get(validation));
+    assertEquals(images(study.test()), done.get(test));
     // Of another run's they are no notes.
-    var other = new SuppressionRun(model, saes, study, settings(Settings.Select.AUROC, 100));
+    var other =
+        new SuppressionRun(model, saes, study, settings(SuppressionSettings.Select.AUROC, 100));
     var after = other.run(true, notes, Progress.SILENT);
     assertEquals(told(other.run(true, Progress.SILENT)), told(after));
     Files.writeString(notes.resolve("test.json"), "{");
@@ -398,14 +400,15 @@ final class SuppressionRunTest {
     return JsonMapper.shared().writeValueAsString(json);
   }
 
-  private static long pictures(List<Cases> parts) {
+  private static long images(List<LabelledImages> parts) {
     return parts.stream().mapToLong(cases -> cases.truth().length).sum();
   }
 
   @Test
   void saysTheSameAgain() {
     var run =
-        new SuppressionRun(model, saes, study, settings(Settings.Select.MEAN_DIFFERENCE, 100));
+        new SuppressionRun(
+            model, saes, study, settings(SuppressionSettings.Select.MEAN_DIFFERENCE, 100));
     var first = run.run(true, Progress.SILENT);
     var second = run.run(true, Progress.SILENT);
     var once = new LinkedHashMap<>(first.json());
@@ -432,32 +435,33 @@ final class SuppressionRunTest {
             new boolean[] {false, true, true, false, true, false});
     double[] accuracies = {0.9, 0.5, 0.6, 0.4, 0.7, Double.NaN};
     // |0.9 - 0.55| = 0.35 and |0.4 - 0.7| = 0.3.
-    assertEquals(-0.325, Settings.Goal.INDEPENDENCE.value(groups, accuracies), 1e-12);
-    assertEquals(0.4, Settings.Goal.WORST_GROUP.value(groups, accuracies));
+    assertEquals(-0.325, SuppressionSettings.Goal.INDEPENDENCE.value(groups, accuracies), 1e-12);
+    assertEquals(0.4, SuppressionSettings.Goal.WORST_GROUP.value(groups, accuracies));
   }
 
   @Test
   void independenceIsChosenWhereTheWorstGroupCannotRise() {
     // "yes" is asked without and with the attribute: 50 of 100 right either way with the larger
     // edit, whose worst group is no better than the smaller one's.
-    Place place = new Place(HookPoint.residPost(1), TokenSelection.ALL);
+    EditSite place = new EditSite(HookPoint.residPost(1), TokenSelection.ALL);
     Edit edit = new Edit.Coordinates(new int[] {1}, new float[1]);
     List<Choice> all = new ArrayList<>();
     for (int lost : new int[] {10, 40}) {
       Paired without = new Paired(50, 1, 0, 49);
-      Score score =
-          new Score(List.of(without, new Paired(90 - lost, 0, lost, 10)), new Paired(0, 0, 0, 0));
+      GroupScore score =
+          new GroupScore(
+              List.of(without, new Paired(90 - lost, 0, lost, 10)), new Paired(0, 0, 0, 0));
       all.add(new Choice(new Candidate(Candidate.Family.FEATURES, place, "s", lost, edit), score));
     }
     Groups two = new Groups(List.of("without", "with"), new int[2], new boolean[] {false, true});
-    assertEquals(10, chosen(all, two, Settings.Goal.WORST_GROUP));
-    assertEquals(40, chosen(all, two, Settings.Goal.INDEPENDENCE));
+    assertEquals(10, chosen(all, two, SuppressionSettings.Goal.WORST_GROUP));
+    assertEquals(40, chosen(all, two, SuppressionSettings.Goal.INDEPENDENCE));
   }
 
-  private static int chosen(List<Choice> all, Groups groups, Settings.Goal goal) {
-    Settings plain = settings(Settings.Select.ENERGY, 100);
-    Settings settings =
-        new Settings(
+  private static int chosen(List<Choice> all, Groups groups, SuppressionSettings.Goal goal) {
+    SuppressionSettings plain = settings(SuppressionSettings.Select.ENERGY, 100);
+    SuppressionSettings settings =
+        new SuppressionSettings(
             plain.select(),
             plain.change(),
             plain.at(),
@@ -474,17 +478,17 @@ final class SuppressionRunTest {
   @Test
   void takesNothingThatCostsTooMuch() {
     // An accuracy that may not fall, and features whose every edit lowers it: nothing is chosen.
-    Score harmful =
-        new Score(
+    GroupScore harmful =
+        new GroupScore(
             List.of(new Paired(10, 5, 0, 85), new Paired(80, 0, 10, 10)), new Paired(50, 0, 2, 48));
     // 100 right of 200 before, 95 after.
     assertEquals(2.5, harmful.loss(), 1e-9);
-    Place place = new Place(HookPoint.residPost(1), TokenSelection.ALL);
+    EditSite place = new EditSite(HookPoint.residPost(1), TokenSelection.ALL);
     Edit edit = new Edit.Coordinates(new int[] {1}, new float[1]);
     var candidate = new Candidate(Candidate.Family.FEATURES, place, "s", 1, edit);
     List<Choice> all = List.of(new Choice(candidate, harmful));
     Groups two = new Groups(List.of("without", "with"), new int[2], new boolean[] {false, true});
-    Settings.Select any = Settings.Select.ENERGY;
+    SuppressionSettings.Select any = SuppressionSettings.Select.ENERGY;
     assertNull(Choice.best(all, Candidate.Family.FEATURES, two, settings(any, 2.4)));
     assertNotNull(Choice.best(all, Candidate.Family.FEATURES, two, settings(any, 2.5)));
     assertNull(Choice.best(all, Candidate.Family.NEURONS, two, settings(any, 100)));
@@ -508,7 +512,7 @@ final class SuppressionRunTest {
     after.set(1);
     after.set(4);
     Groups two = new Groups(List.of("a", "b"), new int[2], new boolean[] {false, true});
-    Score score = Score.of(two, groups, before, after);
+    GroupScore score = GroupScore.of(two, groups, before, after);
     assertEquals(List.of(new Paired(1, 1, 0, 0), new Paired(0, 1, 1, 0)), score.groups());
     assertEquals(new Paired(0, 0, 0, 1), score.clean());
     assertEquals(5 - 1, score.overall().n());
@@ -520,7 +524,7 @@ final class SuppressionRunTest {
     lost.set(4);
     BitSet all = new BitSet();
     all.set(0, 3);
-    Score same = Score.of(plain, Arrays.asList(0, 0, 1, 1, 1), all, lost);
+    GroupScore same = GroupScore.of(plain, Arrays.asList(0, 0, 1, 1, 1), all, lost);
     assertEquals(new Paired(1, 0, 1, 0), same.clean());
     assertEquals(50, same.loss(), 1e-9);
     assertEquals(5, same.overall().n());

@@ -23,7 +23,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -46,7 +46,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Harvested activations are the tower's own, in the pictures' order, however often stopped. */
+/** Harvested activations are the tower's own, in the images' order, however often stopped. */
 final class HarvestTest {
   private static final Path CLIP = Path.of("../engine/src/test/resources/models/hf-clip-quickgelu");
   private static final List<HookPoint> POINTS =
@@ -62,7 +62,7 @@ final class HarvestTest {
     for (int i = 0; i < 21; i++) {
       Path file = images.resolve("p%02d.png".formatted(i));
       if (i == 6 || i == 20) {
-        Files.writeString(file, "no picture");
+        Files.writeString(file, "no image");
         continue;
       }
       BufferedImage image = new BufferedImage(40, 33, BufferedImage.TYPE_INT_RGB);
@@ -73,9 +73,9 @@ final class HarvestTest {
     }
   }
 
-  private Pictures pictures(ClipModel model, long limit) {
+  private Images source(ClipModel model, long limit) {
     var options = new ImageLoader.Options(4, 2, 2, 0, limit, ImageDecoder.Options.DEFAULT);
-    return new Pictures(ImageSet.open(images), model.preprocessing(), options);
+    return new Images(ImageSet.open(images), model.preprocessing(), options);
   }
 
   private static StoreFormat small(StoreFormat f) {
@@ -99,13 +99,13 @@ final class HarvestTest {
 
   private Path harvest(ClipModel model, String name, TokenSelection tokens, boolean resume) {
     Path out = temp.resolve(name);
-    Pictures pictures = pictures(model, Long.MAX_VALUE);
-    StoreFormat format = small(Harvest.format(model, pictures, POINTS, tokens, TokenCodec.FP32));
-    Harvest.run(model, pictures, POINTS, tokens, format, out, resume, Progress.SILENT);
+    Images source = source(model, Long.MAX_VALUE);
+    StoreFormat format = small(Harvest.format(model, source, POINTS, tokens, TokenCodec.FP32));
+    Harvest.run(model, source, POINTS, tokens, format, out, resume, Progress.SILENT);
     return out;
   }
 
-  /** Activations that overflow: the hook point and the picture are named, and nothing is stored. */
+  /** Activations that overflow: the hook point and the image are named, and nothing is stored. */
   @Test
   void activationsThatAreNotFiniteAreNamed() throws IOException {
     Path folder = Files.createDirectory(temp.resolve("model"));
@@ -137,7 +137,7 @@ final class HarvestTest {
           assertThrows(
               InputException.class,
               () ->
-                  pictures(model, Long.MAX_VALUE)
+                  source(model, Long.MAX_VALUE)
                       .forEach((batch, pixels) -> model.vision().run(pixels, Hooks.NONE)));
       assertTrue(String.valueOf(e.getMessage()).contains("p00.png"), e.getMessage());
     }
@@ -159,7 +159,7 @@ final class HarvestTest {
       for (int image : new int[] {0, 5, 6, 18}) {
         for (int t = 0; t < perImage; t++) numbers[t] = (long) image * perImage + t;
         String id = store.origin(numbers[0]).image();
-        Tensor pixels = Pictures.one(model, images.resolve(id));
+        Tensor pixels = Images.one(model, images.resolve(id));
         for (int p = 0; p < POINTS.size(); p++) {
           Tensor value = model.vision().runUntil(pixels, POINTS.get(p), Hooks.NONE).value();
           Tensor chosen = value.narrow(1, tokens.first(1), perImage).contiguous();
@@ -182,9 +182,9 @@ final class HarvestTest {
     try (ClipModel model = ClipModel.load(CLIP)) {
       Path whole = harvest(model, "whole", TokenSelection.ALL, false);
       Path broken = temp.resolve("broken");
-      Pictures pictures = pictures(model, Long.MAX_VALUE);
+      Images source = source(model, Long.MAX_VALUE);
       StoreFormat format =
-          small(Harvest.format(model, pictures, POINTS, TokenSelection.ALL, TokenCodec.FP32));
+          small(Harvest.format(model, source, POINTS, TokenSelection.ALL, TokenCodec.FP32));
       Progress stopping =
           (name, total, unit) ->
               new Progress.Task() {
@@ -202,7 +202,7 @@ final class HarvestTest {
           Stop.class,
           () ->
               Harvest.run(
-                  model, pictures, POINTS, TokenSelection.ALL, format, broken, false, stopping));
+                  model, source, POINTS, TokenSelection.ALL, format, broken, false, stopping));
       harvest(model, "broken", TokenSelection.ALL, true);
       for (String file : listing(whole)) {
         assertArrayEquals(
@@ -227,14 +227,14 @@ final class HarvestTest {
   @Test
   void aLimitHoldsAcrossResuming() {
     try (ClipModel model = ClipModel.load(CLIP)) {
-      Pictures pictures = pictures(model, 9);
+      Images source = source(model, 9);
       StoreFormat format =
-          small(Harvest.format(model, pictures, POINTS, TokenSelection.CLS, TokenCodec.BF16));
+          small(Harvest.format(model, source, POINTS, TokenSelection.CLS, TokenCodec.BF16));
       Path out = temp.resolve("store");
       for (boolean resume : new boolean[] {false, true}) {
         var result =
             Harvest.run(
-                model, pictures, POINTS, TokenSelection.CLS, format, out, resume, Progress.SILENT);
+                model, source, POINTS, TokenSelection.CLS, format, out, resume, Progress.SILENT);
         assertEquals(8, result.images());
         assertEquals(resume ? 0 : 8, result.harvested());
       }
@@ -244,10 +244,10 @@ final class HarvestTest {
   @Test
   void layersThatAreNotThereAreRefused() {
     try (ClipModel model = ClipModel.load(CLIP)) {
-      Pictures pictures = pictures(model, 3);
+      Images source = source(model, 3);
       List<HookPoint> points = List.of(HookPoint.residPost(3));
       StoreFormat format =
-          Harvest.format(model, pictures, points, TokenSelection.ALL, TokenCodec.FP32);
+          Harvest.format(model, source, points, TokenSelection.ALL, TokenCodec.FP32);
       Path out = temp.resolve("store");
       var e =
           assertThrows(
@@ -255,7 +255,7 @@ final class HarvestTest {
               () ->
                   Harvest.run(
                       model,
-                      pictures,
+                      source,
                       points,
                       TokenSelection.ALL,
                       format,

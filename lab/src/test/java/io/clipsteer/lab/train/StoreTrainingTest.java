@@ -22,7 +22,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -51,11 +51,11 @@ final class StoreTrainingTest {
   private static final Path MODEL =
       Path.of("../engine/src/test/resources/models/hf-clip-quickgelu");
   private static final int TOKENS = 17;
-  private static final int PICTURES = 40;
+  private static final int IMAGES = 40;
 
   @TempDir private static Path shared;
   private static int threads;
-  private static Path pictures;
+  private static Path images;
   private static Path store;
 
   @TempDir private Path temp;
@@ -64,15 +64,15 @@ final class StoreTrainingTest {
   static void harvest() throws IOException {
     threads = Engine.threads();
     Engine.threads(1);
-    pictures = Files.createDirectory(shared.resolve("pictures"));
+    images = Files.createDirectory(shared.resolve("images"));
     Random random = new Random(3);
-    for (int i = 0; i < PICTURES; i++) {
+    for (int i = 0; i < IMAGES; i++) {
       BufferedImage image = new BufferedImage(32, 32, BufferedImage.TYPE_INT_RGB);
       int tint = random.nextInt(0x1000000);
       for (int at = 0; at < 1024; at++) {
         image.setRGB(at % 32, at / 32, (tint + at * 0x000203) ^ random.nextInt(0x303030));
       }
-      ImageIO.write(image, "png", pictures.resolve("p%03d.png".formatted(i)).toFile());
+      ImageIO.write(image, "png", images.resolve("p%03d.png".formatted(i)).toFile());
     }
     store = shared.resolve("store");
     try (ClipModel model = ClipModel.load(MODEL)) {
@@ -88,8 +88,8 @@ final class StoreTrainingTest {
     Engine.threads(threads);
   }
 
-  private static Pictures open(ClipModel model) {
-    return new Pictures(ImageSet.open(pictures), model.preprocessing(), ImageLoader.Options.of(8));
+  private static Images open(ClipModel model) {
+    return new Images(ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(8));
   }
 
   private static Training.Config config(TokenSelection tokens, int steps, SaeSpec... saes) {
@@ -192,7 +192,7 @@ final class StoreTrainingTest {
               .orElseThrow();
     }
     byte[] bytes = Files.readAllBytes(data);
-    // Picture 3, its first token, number 5.
+    // Image 3, its first token, number 5.
     int at = 4 * (3 * TOKENS * 24 + 5);
     ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putFloat(at, Float.NaN);
     Files.write(data, bytes);
@@ -282,11 +282,11 @@ final class StoreTrainingTest {
   }
 
   @Test
-  void aTrainingFromPicturesResumesToo() throws IOException {
+  void aTrainingFromImagesResumesToo() throws IOException {
     Training.Config config =
         config(TokenSelection.PATCHES, 30, spec(1, "topk:k=4"), spec(0, "topk:k=4"));
     try (ClipModel model = ClipModel.load(MODEL)) {
-      var source = new TrainSource.FromPictures(model, open(model));
+      var source = new TrainSource.FromImages(model, open(model));
       List<String> command = List.of("train");
       Path whole = temp.resolve("whole");
       new TrainRun(source, config, command, whole).run(Progress.SILENT);
@@ -313,7 +313,7 @@ final class StoreTrainingTest {
     assertEquals(-1, Files.mismatch(temp.resolve("many/" + sae), temp.resolve("one/" + sae)));
   }
 
-  /** Every token of the nine pictures in ten comes once an epoch, in another order each time. */
+  /** Every token of the nine images in ten comes once an epoch, in another order each time. */
   @ParameterizedTest
   @ValueSource(strings = {"ALL", "CLS", "PATCHES"})
   void anEpochIsEveryTokenOnce(String selection) {
@@ -325,11 +325,11 @@ final class StoreTrainingTest {
         StoreFeed feed = new StoreFeed(open, config, 0);
         StoreFeed later = new StoreFeed(open, config, all / 32)) {
       Set<List<Float>> wanted = new HashSet<>();
-      for (long picture = 0; picture < PICTURES; picture++) {
-        if (picture % 10 == 9) continue;
+      for (long writeImage = 0; writeImage < IMAGES; writeImage++) {
+        if (writeImage % 10 == 9) continue;
         for (int t = 0; t < TOKENS; t++) {
           if (t == 0 ? tokens == TokenSelection.PATCHES : tokens == TokenSelection.CLS) continue;
-          wanted.add(row(open, picture * TOKENS + t));
+          wanted.add(row(open, writeImage * TOKENS + t));
         }
       }
       Set<List<Float>> seen = new HashSet<>();

@@ -26,7 +26,7 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.RunFolder;
 import java.awt.image.BufferedImage;
@@ -48,7 +48,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Whole training runs on generated pictures with a tiny model. */
+/** Whole training runs on generated images with a tiny model. */
 final class TrainingTest {
   private static final Path MODEL =
       Path.of("../engine/src/test/resources/models/hf-clip-quickgelu");
@@ -72,8 +72,8 @@ final class TrainingTest {
     Engine.threads(threads);
   }
 
-  private Path pictures(int count) throws IOException {
-    Path folder = Files.createDirectory(temp.resolve("pictures" + count));
+  private Path images(int count) throws IOException {
+    Path folder = Files.createDirectory(temp.resolve("images" + count));
     Random random = new Random(count);
     for (int i = 0; i < count; i++) {
       BufferedImage image = new BufferedImage(40, 36, BufferedImage.TYPE_INT_RGB);
@@ -88,8 +88,8 @@ final class TrainingTest {
     return folder;
   }
 
-  private static Pictures open(ClipModel model, Path folder) {
-    return new Pictures(ImageSet.open(folder), model.preprocessing(), ImageLoader.Options.of(8));
+  private static Images open(ClipModel model, Path folder) {
+    return new Images(ImageSet.open(folder), model.preprocessing(), ImageLoader.Options.of(8));
   }
 
   private static Training.Config config(TokenSelection tokens, long trainTokens, long bytes) {
@@ -109,21 +109,21 @@ final class TrainingTest {
         bytes);
   }
 
-  private Training.Result train(Path pictures, Training.Config config, Path out) {
+  private Training.Result train(Path images, Training.Config config, Path out) {
     try (ClipModel model = ClipModel.load(MODEL)) {
-      var source = new TrainSource.FromPictures(model, open(model, pictures));
+      var source = new TrainSource.FromImages(model, open(model, images));
       return new TrainRun(source, config, List.of("train", "test"), out).run(Progress.SILENT);
     }
   }
 
   @Test
   void aRunIsCompleteAndRepeatable() throws IOException {
-    Path pictures = pictures(40);
+    Path images = images(40);
     List<byte[]> weights = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
       Path out = temp.resolve("run" + i);
       var config = config(TokenSelection.ALL, 6400, 1 << 20, i == 2 ? 9 : 1);
-      Training.Result result = train(pictures, config, out);
+      Training.Result result = train(images, config, out);
       assertEquals(36, result.images());
       assertEquals(4, result.evaluationImages());
       assertEquals(4 * 17, result.saes().getFirst().quality().tokens());
@@ -160,19 +160,18 @@ final class TrainingTest {
 
   @Test
   void anSaeOfAnotherHookPointIsNoStart() throws IOException {
-    Path pictures = pictures(20);
+    Path images = images(20);
     Path own = temp.resolve("own");
     SaeSpec here = new SaeSpec(HookPoint.residPost(1), new SaeVariant.TopK(4));
     SaeSpec elsewhere = new SaeSpec(HookPoint.residPost(0), new SaeVariant.TopK(4));
-    train(pictures, with(List.of(here), DType.F32, 0, null), own);
+    train(images, with(List.of(here), DType.F32, 0, null), own);
     Path start = own.resolve(SAE);
-    train(pictures, with(List.of(here), DType.F32, 0, start), temp.resolve("tuned"));
+    train(images, with(List.of(here), DType.F32, 0, start), temp.resolve("tuned"));
     for (List<SaeSpec> saes : List.of(List.of(elsewhere), List.of(here, elsewhere))) {
       var config = with(saes, DType.F32, 0, start);
       var e =
           assertThrows(
-              InputException.class,
-              () -> train(pictures, config, temp.resolve("not" + saes.size())));
+              InputException.class, () -> train(images, config, temp.resolve("not" + saes.size())));
       String message = String.valueOf(e.getMessage());
       assertTrue(message.contains("an SAE at blocks.1.hook_resid_post"), message);
       assertTrue(message.contains("reads blocks.0.hook_resid_post"), message);
@@ -181,9 +180,9 @@ final class TrainingTest {
     Path file = start.resolve("cfg.json");
     String text = Files.readString(file);
     Files.writeString(file, text.replace("blocks.1.hook_resid_post", "blocks.2.hook_resid_pre"));
-    train(pictures, with(List.of(here), DType.F32, 0, start), temp.resolve("before"));
+    train(images, with(List.of(here), DType.F32, 0, start), temp.resolve("before"));
     Files.writeString(file, text.replace("hook_name", "was_hook_name"));
-    train(pictures, with(List.of(elsewhere), DType.F32, 0, start), temp.resolve("unsaid"));
+    train(images, with(List.of(elsewhere), DType.F32, 0, start), temp.resolve("unsaid"));
   }
 
   @Test
@@ -201,9 +200,9 @@ final class TrainingTest {
     e = assertThrows(InputException.class, () -> Training.check(dense, WIDTH));
     assertTrue(String.valueOf(e.getMessage()).contains("--encoder-product"));
     // Each SAE of a list becomes what it becomes alone, without the option that is not its own.
-    Path pictures = pictures(20);
-    train(pictures, with(List.of(topK, nested), DType.F32, 1, null), temp.resolve("list"));
-    train(pictures, with(List.of(nested), DType.F32, 0, null), temp.resolve("alone"));
+    Path images = images(20);
+    train(images, with(List.of(topK, nested), DType.F32, 1, null), temp.resolve("list"));
+    train(images, with(List.of(nested), DType.F32, 0, null), temp.resolve("alone"));
     String weights = "saes/" + nested.name() + "/sae_weights.safetensors";
     assertArrayEquals(
         Files.readAllBytes(temp.resolve("alone").resolve(weights)),
@@ -260,20 +259,20 @@ final class TrainingTest {
     assertEquals(tokens / batch - 1, step, "the last step is on the curve");
   }
 
-  /** The quality of a run by its definition, on the pictures kept aside, in double. */
+  /** The quality of a run by its definition, on the images kept aside, in double. */
   @Test
-  void theQualityIsThatOfThePicturesKeptAside() throws IOException {
-    Path pictures = pictures(30);
+  void theQualityIsThatOfTheImagesKeptAside() throws IOException {
+    Path images = images(30);
     var config = config(TokenSelection.PATCHES, 3200, 1 << 20);
     Path out = temp.resolve("run");
-    Training.Result result = train(pictures, config, out);
+    Training.Result result = train(images, config, out);
     List<float[]> rows = new ArrayList<>();
     try (ClipModel model = ClipModel.load(MODEL);
         Sae sae = SaeFiles.read(out.resolve(SAE));
         Scope scope = Scope.open()) {
       var p = model.preprocessing();
       for (int i = 9; i < 30; i += 10) {
-        float[] pixels = p.apply(ImageDecoder.decode(pictures.resolve("p%03d.png".formatted(i))));
+        float[] pixels = p.apply(ImageDecoder.decode(images.resolve("p%03d.png".formatted(i))));
         var paused =
             model
                 .vision()
@@ -320,23 +319,23 @@ final class TrainingTest {
   @EnumSource(TokenSelection.class)
   void everySelectionTrains(TokenSelection tokens) throws IOException {
     int each = tokens == TokenSelection.CLS ? 1 : tokens == TokenSelection.ALL ? 17 : PATCHES;
-    Training.Result result = train(pictures(20), config(tokens, 640, 1 << 20), temp.resolve("run"));
+    Training.Result result = train(images(20), config(tokens, 640, 1 << 20), temp.resolve("run"));
     assertEquals(2L * each, result.saes().getFirst().quality().tokens());
   }
 
   @Test
   void aSetLargerThanTheBufferIsReadAgainAndAgain() throws IOException {
-    Path pictures = pictures(40);
+    Path images = images(40);
     long bytes = 250L * WIDTH * 4; // 250 of 680 tokens
     var config = config(TokenSelection.ALL, 6400, bytes);
     List<byte[]> weights = new ArrayList<>();
     for (int i = 0; i < 2; i++) {
       Path out = temp.resolve("run" + i);
-      Training.Result result = train(pictures, config, out);
+      Training.Result result = train(images, config, out);
       assertTrue(
           result.saes().getFirst().quality().explainedVariance() > 0.3,
           result.saes().getFirst().quality()::toString);
-      // What of a batch of pictures no longer fits into the buffer is left out.
+      // What of a batch of images no longer fits into the buffer is left out.
       assertTrue(result.images() > 24 && result.images() <= 36, "images " + result.images());
       assertEquals(4, result.evaluationImages());
       curve(out.resolve("metrics.jsonl"), 6400, 64);
@@ -345,14 +344,14 @@ final class TrainingTest {
     assertArrayEquals(weights.get(0), weights.get(1), "same seed, same bytes");
   }
 
-  /** A buffer that is full before the tenth picture, of a set that has enough of them. */
+  /** A buffer that is full before the tenth image, of a set that has enough of them. */
   @Test
-  void aSmallBufferStillKeepsPicturesAside() throws IOException {
+  void aSmallBufferStillKeepsImagesAside() throws IOException {
     for (long tokens : new long[] {64, 128}) {
       var config = config(TokenSelection.ALL, tokens, 1 << 20);
       Training.Result result =
           train(
-              tokens == 64 ? pictures(30) : temp.resolve("pictures30"),
+              tokens == 64 ? images(30) : temp.resolve("images30"),
               config,
               temp.resolve("r" + tokens));
       assertTrue(result.evaluationImages() >= 1);
@@ -361,31 +360,31 @@ final class TrainingTest {
   }
 
   @Test
-  void tooFewPicturesAreRefused() throws IOException {
-    Path pictures = pictures(9);
+  void tooFewImagesAreRefused() throws IOException {
+    Path images = images(9);
     InputException e =
         assertThrows(
             InputException.class,
-            () -> train(pictures, config(TokenSelection.ALL, 640, 1 << 20), temp.resolve("run")));
+            () -> train(images, config(TokenSelection.ALL, 640, 1 << 20), temp.resolve("run")));
     String message = String.valueOf(e.getMessage());
-    assertTrue(message.contains("9 pictures are too few") && message.contains("10"), message);
+    assertTrue(message.contains("9 images are too few") && message.contains("10"), message);
     assertFalse(Files.exists(temp.resolve("run")), "the name is free again");
   }
 
   @Test
   void aFolderThatIsNotEmptyIsLeftAlone() throws IOException {
-    Path pictures = pictures(10);
+    Path images = images(10);
     Path out = Files.createDirectory(temp.resolve("run"));
     Files.writeString(out.resolve("precious.txt"), "mine");
     var config = config(TokenSelection.ALL, 640, 1 << 20);
-    InputException e = assertThrows(InputException.class, () -> train(pictures, config, out));
+    InputException e = assertThrows(InputException.class, () -> train(images, config, out));
     assertTrue(String.valueOf(e.getMessage()).contains("not empty"), e::getMessage);
     try (var files = Files.list(out)) {
       assertEquals(List.of(out.resolve("precious.txt")), files.toList());
     }
     assertEquals("mine", Files.readString(out.resolve("precious.txt")));
     Path file = out.resolve("precious.txt");
-    assertThrows(InputException.class, () -> train(pictures, config, file));
+    assertThrows(InputException.class, () -> train(images, config, file));
     assertEquals("mine", Files.readString(file));
   }
 

@@ -13,10 +13,10 @@ import java.util.IdentityHashMap;
 import java.util.Map;
 
 /**
- * Pictures at a hook point, ready for many edits of the same tokens: an SAE encodes them once. Its
+ * Images at a hook point, ready for many edits of the same tokens: an SAE encodes them once. Its
  * tensors belong to the scope it was made in.
  */
-final class Moment {
+final class EncodedTokens {
   private final Paused paused;
   private final int first;
   private final int count;
@@ -28,7 +28,7 @@ final class Moment {
    * @param prefixTokens the tower's tokens before the patches
    * @param saes that edits or the caller will ask for
    */
-  Moment(Paused paused, TokenSelection tokens, int prefixTokens, Collection<Sae> saes) {
+  EncodedTokens(Paused paused, TokenSelection tokens, int prefixTokens, Collection<Sae> saes) {
     this.paused = paused;
     Tensor value = paused.value();
     first = tokens.first(prefixTokens);
@@ -44,16 +44,16 @@ final class Moment {
     for (Sae sae : saes) encoded.computeIfAbsent(sae, s -> s.encode(rows));
   }
 
-  int pictures() {
+  int images() {
     return (int) paused.value().size(0);
   }
 
-  /** Edited tokens of a picture. */
+  /** Edited tokens of an image. */
   int tokens() {
     return count;
   }
 
-  /** The edited tokens, picture by picture, F32 [pictures·tokens,d] on the CPU. */
+  /** The edited tokens, image by image, F32 [images·tokens,d] on the CPU. */
   Tensor rows() {
     return rows;
   }

@@ -8,18 +8,18 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.run.ActivationBuffer;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * Tokens straight from pictures. When the set fits into the buffers it is read once and trained on
- * in epochs; otherwise they are filled, trained on once, and filled again, for as many passes over
- * the set as it takes.
+ * Tokens straight from images. When the set fits into the buffers it is read once and trained on in
+ * epochs; otherwise they are filled, trained on once, and filled again, for as many passes over the
+ * set as it takes.
  */
-final class PictureFeed implements Feed {
+final class ImageFeed implements Feed {
   private static final long EVALUATION_TOKENS = 100_000;
   private static final int INITIAL_SAMPLE = 65_536;
 
@@ -33,7 +33,7 @@ final class PictureFeed implements Feed {
   private int[] order;
   private int at;
 
-  PictureFeed(ClipModel model, Pictures pictures, Training.Config config, Progress progress) {
+  ImageFeed(ClipModel model, Images images, Training.Config config, Progress progress) {
     this.config = config;
     this.width = model.vision().config().width();
     this.random = new SplittableRandom(config.seed());
@@ -45,13 +45,13 @@ final class PictureFeed implements Feed {
       buffers.add(new ActivationBuffer(capacity, width));
       aside.add(new ActivationBuffer(asideCapacity, width));
     }
-    source = new TokenSource(model, pictures, config.points(), config.tokens(), progress);
+    source = new TokenSource(model, images, config.points(), config.tokens(), progress);
     try {
       whole = source.fill(buffers, aside);
       if (buffers.getFirst().size() == 0 || aside.getFirst().size() == 0) {
         throw new InputException(
-            pictures.set().origin(),
-            source.trainImages() + " pictures are too few to train and to measure on",
+            images.set().origin(),
+            source.trainImages() + " images are too few to train and to measure on",
             "Give at least 10");
       }
     } catch (RuntimeException e) {
@@ -87,7 +87,7 @@ final class PictureFeed implements Feed {
 
   @Override
   public Tensor sample(int point) {
-    // From the whole buffer: its beginning holds only the first pictures.
+    // From the whole buffer: its beginning holds only the first images.
     int[] sample = buffers.get(point).shuffled(new SplittableRandom(config.seed()));
     return buffers.get(point).gather(sample, 0, Math.min(sample.length, INITIAL_SAMPLE));
   }

@@ -13,7 +13,7 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.TowerWalk;
-import io.clipsteer.lab.study.Cases;
+import io.clipsteer.lab.study.LabelledImages;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -25,26 +25,26 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Answers without and with each of many edits: every picture goes through the tower once, and from
+ * Answers without and with each of many edits: every image goes through the tower once, and from
  * each hook point on once more an edit. Nothing is kept but whether the answers are right.
  */
-final class Pass {
+final class EditTrial {
   /** A stopped pass asks again what came after its last note. */
   private static final long NOTED_NANOS = 30_000_000_000L;
 
   private final ClipModel model;
   private final List<Candidate> candidates;
-  private final Map<HookPoint, Map<Place, List<Integer>>> byPoint = new LinkedHashMap<>();
+  private final Map<HookPoint, Map<EditSite, List<Integer>>> byPoint = new LinkedHashMap<>();
   private final List<Integer> groups = new ArrayList<>();
   private final BitSet before = new BitSet();
   private final List<BitSet> after = new ArrayList<>();
   private List<ImageLoader.Skipped> skipped = List.of();
 
-  private Pass(ClipModel model, List<Candidate> candidates) {
+  private EditTrial(ClipModel model, List<Candidate> candidates) {
     this.model = model;
     this.candidates = candidates;
     for (int c = 0; c < candidates.size(); c++) {
-      Place place = candidates.get(c).place();
+      EditSite place = candidates.get(c).place();
       byPoint
           .computeIfAbsent(place.point(), p -> new LinkedHashMap<>())
           .computeIfAbsent(place, p -> new ArrayList<>())
@@ -56,7 +56,7 @@ final class Pass {
   /**
    * What came out.
    *
-   * @param groups of each picture
+   * @param groups of each image
    * @param before whether it was answered right without an edit
    * @param after the same with each of the candidates
    */
@@ -72,18 +72,18 @@ final class Pass {
    */
   static Result run(
       ClipModel model,
-      List<Cases> parts,
+      List<LabelledImages> parts,
       List<Candidate> candidates,
       @Nullable Path notes,
       String name,
       Progress progress) {
-    Pass pass = new Pass(model, List.copyOf(candidates));
+    EditTrial pass = new EditTrial(model, List.copyOf(candidates));
     String asked = notes == null ? "" : PassNotes.fingerprint(parts, candidates);
     long[] next = new long[parts.size()];
     if (notes != null)
       pass.goOn(PassNotes.read(notes, asked, next.length, candidates.size()), next);
     long total = 0;
-    for (Cases cases : parts) total += cases.truth().length;
+    for (LabelledImages cases : parts) total += cases.truth().length;
     try (var task = progress.start(name, total, "images")) {
       if (!pass.groups.isEmpty()) task.resumed(pass.groups.size());
       for (int p = 0; p < next.length; p++) pass.part(parts.get(p), p, next, asked, notes, task);
@@ -93,14 +93,19 @@ final class Pass {
   }
 
   private void part(
-      Cases cases, int p, long[] next, String asked, @Nullable Path notes, Progress.Task task) {
+      LabelledImages cases,
+      int p,
+      long[] next,
+      String asked,
+      @Nullable Path notes,
+      Progress.Task task) {
     if (next[p] > 0 && next[p] >= cases.truth().length) return;
     List<ImageLoader.Skipped> earlier = List.copyOf(skipped);
     long[] noted = {System.nanoTime()};
     try {
       List<ImageLoader.Skipped> left =
           cases
-              .pictures()
+              .images()
               .forEach(
                   next[p],
                   (batch, pixels, leftOut) -> {
@@ -160,7 +165,7 @@ final class Pass {
     skipped = List.copyOf(notes.skipped());
   }
 
-  /** Of a picture: the tower, and what follows each edit. */
+  /** Of an image: the tower, and what follows each edit. */
   private double flops() {
     double flops = model.vision().flopsPerImage();
     for (Candidate candidate : candidates) {
@@ -170,7 +175,7 @@ final class Pass {
   }
 
   /** A batch, which counts only when all of it is answered. */
-  private void take(Cases cases, int[] truth, int[] group, Tensor pixels) {
+  private void take(LabelledImages cases, int[] truth, int[] group, Tensor pixels) {
     int start = groups.size();
     Tensor embedding;
     if (byPoint.isEmpty()) {
@@ -185,14 +190,15 @@ final class Pass {
     for (int g : group) groups.add(g);
   }
 
-  private void edit(Paused paused, Cases cases, int[] truth, int start) {
+  private void edit(Paused paused, LabelledImages cases, int[] truth, int start) {
     int prefix = model.vision().config().prefixTokens();
     byPoint
         .getOrDefault(paused.at(), Map.of())
         .forEach(
             (place, numbers) -> {
               try (Scope scope = Scope.open()) {
-                Moment moment = new Moment(paused, place.tokens(), prefix, saes(numbers));
+                EncodedTokens moment =
+                    new EncodedTokens(paused, place.tokens(), prefix, saes(numbers));
                 for (int c : numbers) {
                   try (Scope step = Scope.open()) {
                     Paused edited = moment.edited(candidates.get(c).edit());
@@ -209,7 +215,7 @@ final class Pass {
     return numbers.stream().flatMap(c -> candidates.get(c).edit().saes().stream()).toList();
   }
 
-  private void mark(Tensor embedding, Cases cases, int[] truth, BitSet right, int start) {
+  private void mark(Tensor embedding, LabelledImages cases, int[] truth, BitSet right, int start) {
     var answers =
         ZeroShot.answers(
             embedding.to(io.clipsteer.engine.Device.CPU), cases.library(), model.logitScale(), 1);

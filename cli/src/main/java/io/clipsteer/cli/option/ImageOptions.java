@@ -6,7 +6,7 @@ import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -16,8 +16,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Where pictures come from. */
-public final class PictureOptions {
+/** Where images come from. */
+public final class ImageOptions {
   @Option(
       names = "--images",
       paramLabel = "SRC",
@@ -34,7 +34,7 @@ public final class PictureOptions {
       names = "--limit",
       paramLabel = "N",
       description = {
-        "Only N pictures, of labelled ones as many of each class; of a .tar the first"
+        "Only N images, of labelled ones as many of each class; of a .tar the first"
             + " (default: all)."
       })
   void setLimit(long number) {
@@ -46,7 +46,7 @@ public final class PictureOptions {
       names = "--image-batch",
       defaultValue = "32",
       paramLabel = "N",
-      description = "Pictures the tower takes at once (default: ${DEFAULT-VALUE}).")
+      description = "Images the tower takes at once (default: ${DEFAULT-VALUE}).")
   private int batch;
 
   private int threads = Runtime.getRuntime().availableProcessors();
@@ -63,7 +63,7 @@ public final class PictureOptions {
 
   @Option(
       names = "--upright",
-      description = "Turn pictures by their EXIF orientation (PIL and open_clip do not).")
+      description = "Turn images by their EXIF orientation (PIL and open_clip do not).")
   private boolean upright;
 
   private @Nullable ImageSet set;
@@ -86,7 +86,7 @@ public final class PictureOptions {
     return images;
   }
 
-  public Pictures resolve(ClipModel model) {
+  public Images resolve(ClipModel model) {
     if (batch < 1 || batch > 1 << 16) {
       throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
     }
@@ -94,7 +94,7 @@ public final class PictureOptions {
     var options = new ImageLoader.Options(batch, threads, 2, 0, limit, decoding);
     // Opened once: what is skipped is said once, though two models may read the images.
     if (set == null) set = Skips.open(images());
-    return new Pictures(set.spread(limit), model.preprocessing(), options);
+    return new Images(set.spread(limit), model.preprocessing(), options);
   }
 
   /** Says on stderr which images were skipped as they were read. */

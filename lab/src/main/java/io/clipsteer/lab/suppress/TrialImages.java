@@ -10,7 +10,7 @@ import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.lab.study.Cases;
+import io.clipsteer.lab.study.LabelledImages;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -19,25 +19,23 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A few training pictures of each group at one place, kept so that edits can be tried on them: the
+ * A few training images of each group at one place, kept so that edits can be tried on them: the
  * tower goes on from there and never starts again.
  */
-final class Probe implements AutoCloseable {
-  /** Pictures kept at a place, all groups together. */
-  static final int PICTURES = 256;
+final class TrialImages implements AutoCloseable {
+  /** Images kept at a place, all groups together. */
+  static final int IMAGES = 256;
 
-  /**
-   * Pictures that go on together: large enough for the matrix products, small enough for caches.
-   */
+  /** Images that go on together: large enough for the matrix products, small enough for caches. */
   private static final int TOGETHER = 64;
 
   private final ClipModel model;
-  private final Place place;
+  private final EditSite place;
   private final int most;
   private final List<Part> parts = new ArrayList<>();
   private final int[] taken;
 
-  /** Kept pictures of one group that share an answer sheet. */
+  /** Kept images of one group that share an answer sheet. */
   private record Part(Paused paused, TextLibrary library, int[] truth, int group) {
     /** Both, in the current scope. */
     Part and(Part other) {
@@ -60,16 +58,16 @@ final class Probe implements AutoCloseable {
     }
   }
 
-  /** For a place, with room for the same number of pictures of each group. */
-  Probe(ClipModel model, Place place, int groups) {
+  /** For a place, with room for the same number of images of each group. */
+  TrialImages(ClipModel model, EditSite place, int groups) {
     this.model = model;
     this.place = place;
-    most = Math.max(1, PICTURES / groups);
+    most = Math.max(1, IMAGES / groups);
     taken = new int[groups];
   }
 
   /** Keeps those of a batch for whose groups there is room. */
-  void add(Paused paused, Cases cases, ImageBatch batch) {
+  void add(Paused paused, LabelledImages cases, ImageBatch batch) {
     int[] group = cases.group(batch);
     int[] truth = cases.truth(batch);
     for (int g : IntStream.of(group).distinct().toArray()) {
@@ -109,13 +107,13 @@ final class Probe implements AutoCloseable {
   }
 
   /**
-   * How sure the kept pictures' answers are.
+   * How sure the kept images' answers are.
    *
-   * @param group of each picture
+   * @param group of each image
    * @param margin of each: logit of the right answer minus the largest of the others
    */
   record Answers(int[] group, double[] margin) {
-    /** Share of right answers in a group; NaN where it has no picture. */
+    /** Share of right answers in a group; NaN where it has no image. */
     double accuracy(int g) {
       int right = 0;
       int n = 0;
@@ -127,7 +125,7 @@ final class Probe implements AutoCloseable {
       return n == 0 ? Double.NaN : (double) right / n;
     }
 
-    /** By group the mean of 1/(1 + exp(−margin)), a smooth accuracy; NaN without pictures. */
+    /** By group the mean of 1/(1 + exp(−margin)), a smooth accuracy; NaN without images. */
     double[] smooth(int groups) {
       double[] smooth = new double[groups];
       for (int g = 0; g < groups; g++) {
@@ -145,7 +143,7 @@ final class Probe implements AutoCloseable {
   }
 
   /**
-   * Asks all kept pictures.
+   * Asks all kept images.
    *
    * @param edit null for none
    */
@@ -167,25 +165,25 @@ final class Probe implements AutoCloseable {
   }
 
   /**
-   * Asks some groups' pictures without and with each of many edits.
+   * Asks some groups' images without and with each of many edits.
    *
    * @return of each edit, how far it raises the mean margin, each group counting alike; exactly 0
    *     where it changes nothing
    */
   double[] effects(Set<Integer> groups, List<Edit> edits, String name, Progress progress) {
     List<Part> mine = parts.stream().filter(part -> groups.contains(part.group)).toList();
-    int[] pictures = new int[taken.length];
-    for (Part part : mine) pictures[part.group] += part.truth.length;
-    long n = IntStream.of(pictures).sum();
+    int[] images = new int[taken.length];
+    for (Part part : mine) images[part.group] += part.truth.length;
+    long n = IntStream.of(images).sum();
     List<Sae> saes = edits.stream().flatMap(edit -> edit.saes().stream()).toList();
     double flops = model.vision().flopsAfter(place.point().layer());
     double[] effects = new double[edits.size()];
     try (var task = progress.start(name, n * edits.size(), "answers")) {
       for (Part part : mine) {
         try (Scope scope = Scope.open()) {
-          Moment moment = moment(part, saes);
+          EncodedTokens moment = moment(part, saes);
           double[] without = margins(part.paused, part);
-          double share = 1.0 / groups.size() / pictures[part.group];
+          double share = 1.0 / groups.size() / images[part.group];
           for (int e = 0; e < effects.length; e++) {
             try (Scope step = Scope.open()) {
               double[] with = margins(moment.edited(edits.get(e)), part);
@@ -199,8 +197,9 @@ final class Probe implements AutoCloseable {
     return effects;
   }
 
-  private Moment moment(Part part, List<Sae> saes) {
-    return new Moment(part.paused, place.tokens(), model.vision().config().prefixTokens(), saes);
+  private EncodedTokens moment(Part part, List<Sae> saes) {
+    return new EncodedTokens(
+        part.paused, place.tokens(), model.vision().config().prefixTokens(), saes);
   }
 
   /** How far each right answer is above the others, from a place on. */

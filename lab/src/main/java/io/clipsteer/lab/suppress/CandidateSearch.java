@@ -11,8 +11,8 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TowerWalk;
-import io.clipsteer.lab.study.Cases;
 import io.clipsteer.lab.study.Groups;
+import io.clipsteer.lab.study.LabelledImages;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -20,31 +20,31 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The training pictures go through the tower once; out come the edits that might be chosen. */
-final class Training implements AutoCloseable {
+/** The training images go through the tower once; out come the edits that might be chosen. */
+final class CandidateSearch implements AutoCloseable {
   /** An SAE with what it saw. */
-  record Spot(RunSaes.One one, Place place, Seen seen, @Nullable Probe probe) {}
+  record Spot(RunSaes.One one, EditSite place, GroupStatistics seen, @Nullable TrialImages probe) {}
 
   private final ClipModel model;
-  private final Settings settings;
+  private final SuppressionSettings settings;
   private final Groups groups;
   private final List<Spot> spots = new ArrayList<>();
   private List<ImageLoader.Skipped> skipped = List.of();
 
-  Training(ClipModel model, RunSaes saes, Settings settings, Groups groups) {
+  CandidateSearch(ClipModel model, RunSaes saes, SuppressionSettings settings, Groups groups) {
     this.model = model;
     this.settings = settings;
     this.groups = groups;
-    boolean keep = settings.select() == Settings.Select.AUROC;
+    boolean keep = settings.select() == SuppressionSettings.Select.AUROC;
     boolean probes = Ranking.probes(settings.select());
     for (RunSaes.One one : saes.all()) {
-      Place place = new Place(one.point(), tokens(one));
+      EditSite place = new EditSite(one.point(), tokens(one));
       spots.add(
           new Spot(
               one,
               place,
-              new Seen(one.sae(), groups.count(), keep, saes.all().size()),
-              probes ? new Probe(model, place, groups.count()) : null));
+              new GroupStatistics(one.sae(), groups.count(), keep, saes.all().size()),
+              probes ? new TrialImages(model, place, groups.count()) : null));
     }
   }
 
@@ -62,20 +62,20 @@ final class Training implements AutoCloseable {
     return at;
   }
 
-  /** Looks at the pictures. */
-  void look(List<Cases> parts, Progress progress) {
+  /** Looks at the images. */
+  void look(List<LabelledImages> parts, Progress progress) {
     List<ImageLoader.Skipped> left = new ArrayList<>();
     long total = 0;
-    for (Cases cases : parts) total += cases.truth().length;
+    for (LabelledImages cases : parts) total += cases.truth().length;
     List<HookPoint> points = spots.stream().map(s -> s.place.point()).toList();
     TowerWalk walk = TowerWalk.past(model.vision(), points);
     double flops =
         model.vision().flopsPerImage() - model.vision().flopsAfter(walk.points().getLast().layer());
-    try (var task = progress.start("looking at training pictures", total, "images")) {
-      for (Cases cases : parts) {
+    try (var task = progress.start("looking at training images", total, "images")) {
+      for (LabelledImages cases : parts) {
         left.addAll(
             cases
-                .pictures()
+                .images()
                 .forEach(
                     (batch, pixels) -> {
                       walk.walk(pixels, paused -> see(paused, cases, batch));
@@ -84,21 +84,22 @@ final class Training implements AutoCloseable {
       }
     }
     skipped = List.copyOf(left);
-    if (groups.comparable(spots.getFirst().seen.pictures()).isEmpty()) {
+    if (groups.comparable(spots.getFirst().seen.images()).isEmpty()) {
       throw new InputException(
-          "the training pictures",
-          "for no target are there pictures both with and without the attribute",
-          "Give more training pictures (--per-group, --train)");
+          "the training images",
+          "for no target are there images both with and without the attribute",
+          "Give more training images (--per-group, --train)");
     }
   }
 
-  private void see(Paused paused, Cases cases, io.clipsteer.data.imageset.ImageBatch batch) {
+  private void see(
+      Paused paused, LabelledImages cases, io.clipsteer.data.imageset.ImageBatch batch) {
     int prefix = model.vision().config().prefixTokens();
     for (Spot spot : spots) {
       if (!spot.place.point().equals(paused.at())) continue;
       try (Scope scope = Scope.open()) {
         var saes = List.of(spot.one.sae());
-        var moment = new Moment(paused, spot.place.tokens(), prefix, saes);
+        var moment = new EncodedTokens(paused, spot.place.tokens(), prefix, saes);
         spot.seen.add(moment, cases.group(batch));
       }
       if (spot.probe != null) spot.probe.add(paused, cases, batch);
@@ -116,7 +117,7 @@ final class Training implements AutoCloseable {
   /** Every edit that validation chooses from: of each place, features, neurons and direction. */
   List<Candidate> candidates(boolean baselines, Progress progress) {
     List<Candidate> all = new ArrayList<>();
-    Set<Place> done = new HashSet<>();
+    Set<EditSite> done = new HashSet<>();
     for (Spot spot : spots) {
       int[] ranked = new Ranking(settings, groups, spot.seen, spot.probe).features(progress);
       int before = 0;
@@ -151,7 +152,7 @@ final class Training implements AutoCloseable {
       if (size > ranked.length) break;
       int[] ids = Arrays.copyOf(ranked, size);
       float[] values = new float[size];
-      if (!(settings.change() instanceof Settings.Change.Ablate)) {
+      if (!(settings.change() instanceof SuppressionSettings.Change.Ablate)) {
         for (int i = 0; i < size; i++) values[i] = (float) means[ids[i]];
       }
       Edit edit = new Edit.Coordinates(ids, values);

@@ -3,17 +3,17 @@ package io.clipsteer.lab.study;
 
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.run.Pictures;
+import io.clipsteer.lab.run.Images;
 
 /**
- * Pictures whose right answer is known.
+ * Images whose right answer is known.
  *
  * @param library the answers to choose from
  * @param truth by place in the set: row of the right answer
  * @param group by place in the set: which of the {@link Groups}, or {@link Groups#CLEAN}
  */
-public record Cases(Pictures pictures, TextLibrary library, int[] truth, int[] group) {
-  public Cases {
+public record LabelledImages(Images images, TextLibrary library, int[] truth, int[] group) {
+  public LabelledImages {
     if (truth.length != group.length) throw new IllegalArgumentException("truth and groups");
   }
 

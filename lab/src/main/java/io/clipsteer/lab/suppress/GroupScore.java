@@ -14,23 +14,23 @@ import org.jspecify.annotations.Nullable;
 /**
  * How answers change, by group.
  *
- * @param groups of each group the pictures; one without pictures counts nothing
- * @param clean of the clean set, which is in no group or is one of them; without pictures where
- *     there is none
+ * @param groups of each group the images; one without images counts nothing
+ * @param clean of the clean set, which is in no group or is one of them; without images where there
+ *     is none
  */
-public record Score(List<Paired> groups, Paired clean) {
+public record GroupScore(List<Paired> groups, Paired clean) {
   private static final Paired NONE = new Paired(0, 0, 0, 0);
 
-  public Score {
+  public GroupScore {
     groups = List.copyOf(groups);
   }
 
   /**
    * Counts.
    *
-   * @param group of each picture
+   * @param group of each image
    */
-  static Score of(Groups groups, List<Integer> group, BitSet before, BitSet after) {
+  static GroupScore of(Groups groups, List<Integer> group, BitSet before, BitSet after) {
     int count = groups.count();
     int[][] counts = new int[count + 1][4];
     for (int i = 0; i < group.size(); i++) {
@@ -42,26 +42,26 @@ public record Score(List<Paired> groups, Paired clean) {
     List<Paired> all = new ArrayList<>();
     for (int[] c : counts) all.add(new Paired(c[0], c[1], c[2], c[3]));
     int clean = groups.clean() == Groups.CLEAN ? count : groups.clean();
-    return new Score(all.subList(0, count), all.get(clean));
+    return new GroupScore(all.subList(0, count), all.get(clean));
   }
 
-  /** The groups that have pictures. */
+  /** The groups that have images. */
   List<Paired> filled() {
     return groups.stream().filter(g -> g.n() > 0).toList();
   }
 
-  /** All groups together: every picture counts alike. */
+  /** All groups together: every image counts alike. */
   public Paired overall() {
     return groups.stream().reduce(NONE, Paired::plus);
   }
 
   /** How much of a goal is reached without the edit. */
-  public double before(Settings.Goal goal, Groups of) {
+  public double before(SuppressionSettings.Goal goal, Groups of) {
     return goal.value(of, accuracies(Paired::before));
   }
 
   /** How much of a goal is reached with the edit. */
-  public double after(Settings.Goal goal, Groups of) {
+  public double after(SuppressionSettings.Goal goal, Groups of) {
     return goal.value(of, accuracies(Paired::after));
   }
 
@@ -97,7 +97,7 @@ public record Score(List<Paired> groups, Paired clean) {
     for (Paired group : filled()) {
       if (worst == null || group.after().value() < worst.after().value()) worst = group;
     }
-    if (worst == null) throw new IllegalStateException("no group has pictures");
+    if (worst == null) throw new IllegalStateException("no group has images");
     return worst;
   }
 

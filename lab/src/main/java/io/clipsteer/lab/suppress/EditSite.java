@@ -9,4 +9,4 @@ import io.clipsteer.engine.model.TokenSelection;
  *
  * @param tokens which tokens it changes
  */
-record Place(HookPoint point, TokenSelection tokens) {}
+record EditSite(HookPoint point, TokenSelection tokens) {}

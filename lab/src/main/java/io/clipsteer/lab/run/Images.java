@@ -22,13 +22,13 @@ import java.util.function.BiConsumer;
 /**
  * An image set as a model reads it: decoded and preprocessed ahead, batch by batch.
  *
- * @param set where the pictures come from
+ * @param set where the images come from
  * @param preprocessing how they become the model's input
  * @param options batch size, decoding threads, limit
  */
-public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Options options) {
+public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Options options) {
 
-  /** One picture file as a model reads it, F32 [1,3,h,w], in the current scope. */
+  /** One image file as a model reads it, F32 [1,3,h,w], in the current scope. */
   public static Tensor one(ClipModel model, Path file) {
     var preprocessing = model.preprocessing();
     float[] pixels = preprocessing.apply(ImageDecoder.decode(file));
@@ -42,7 +42,7 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
      * Takes a batch.
      *
      * @param pixels F32 [b,3,h,w], valid during the call
-     * @param skipped pictures left out so far, those before the batch's last one
+     * @param skipped images left out so far, those before the batch's last one
      */
     void take(ImageBatch batch, Tensor pixels, List<ImageLoader.Skipped> skipped);
   }
@@ -51,16 +51,16 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
    * One pass over the set, each batch inside a scope of its own.
    *
    * @param consumer takes a batch and its pixels F32 [b,3,h,w], valid during the call
-   * @return the pictures left out, each with its reason
+   * @return the images left out, each with its reason
    */
   public List<ImageLoader.Skipped> forEach(BiConsumer<ImageBatch, Tensor> consumer) {
     return forEach(0, (batch, pixels, skipped) -> consumer.accept(batch, pixels));
   }
 
   /**
-   * The same from a picture on.
+   * The same from an image on.
    *
-   * @param start pictures of the set that are passed over, unread
+   * @param start images of the set that are passed over, unread
    */
   public List<ImageLoader.Skipped> forEach(long start, Taker taker) {
     // The limit counts from the start on.
@@ -85,7 +85,7 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
     }
   }
 
-  /** Pictures in a pass, for progress: -1 for an archive, which would have to be read for it. */
+  /** Images in a pass, for progress: -1 for an archive, which would have to be read for it. */
   public long count() {
     return listing().count();
   }
@@ -93,12 +93,12 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
   /**
    * What a pass meets.
    *
-   * @param count number of pictures, −1 for an archive, which would have to be read for it
+   * @param count number of images, −1 for an archive, which would have to be read for it
    * @param sha256 of their ids, a line each; empty for an archive
    */
   public record Listing(long count, String sha256) {}
 
-  /** The pictures of a pass, without reading them. */
+  /** The images of a pass, without reading them. */
   public Listing listing() {
     if (!set.isListed()) return new Listing(-1, "");
     StringBuilder ids = new StringBuilder();
@@ -130,7 +130,7 @@ public record Pictures(ImageSet set, Preprocessing preprocessing, ImageLoader.Op
     String first = skipped.isEmpty() ? "" : "; the first: " + skipped.getFirst().reason();
     return new InputException(
         set.origin(),
-        "no picture could be read, " + skipped.size() + " were skipped" + first,
+        "no image could be read, " + skipped.size() + " were skipped" + first,
         "Name a folder, table or tar of JPEG, PNG, GIF, BMP or WebP files");
   }
 }

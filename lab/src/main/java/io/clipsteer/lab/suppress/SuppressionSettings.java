@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param seed of everything random
  * @param goal what a set of features is chosen for
  */
-public record Settings(
+public record SuppressionSettings(
     Select select,
     Change change,
     @Nullable TokenSelection at,
@@ -53,14 +53,14 @@ public record Settings(
     /**
      * Its value.
      *
-     * @param accuracies of each group; NaN for one without pictures
+     * @param accuracies of each group; NaN for one without images
      */
     double value(Groups groups, double[] accuracies) {
       if (this == WORST_GROUP) {
         return Arrays.stream(accuracies).filter(a -> !Double.isNaN(a)).min().orElse(Double.NaN);
       }
-      int[] pictures = Arrays.stream(accuracies).mapToInt(a -> Double.isNaN(a) ? 0 : 1).toArray();
-      List<Groups.Stratum> strata = groups.comparable(pictures);
+      int[] images = Arrays.stream(accuracies).mapToInt(a -> Double.isNaN(a) ? 0 : 1).toArray();
+      List<Groups.Stratum> strata = groups.comparable(images);
       double value = 0;
       for (Groups.Stratum stratum : strata) {
         double gap = mean(accuracies, stratum.with()) - mean(accuracies, stratum.without());
@@ -78,9 +78,9 @@ public record Settings(
   public enum Select {
     /** Mean activation with the attribute minus without: the paper's. */
     MEAN_DIFFERENCE,
-    /** How well the mean activation tells pictures with the attribute from those without. */
+    /** How well the mean activation tells images with the attribute from those without. */
     AUROC,
-    /** What its ablation is expected to take of the way to a picture without the attribute. */
+    /** What its ablation is expected to take of the way to an image without the attribute. */
     ENERGY,
     /**
      * The mean difference, either way, times what the edit of it alone takes from wrong answers.
@@ -166,7 +166,7 @@ public record Settings(
     }
   }
 
-  public Settings {
+  public SuppressionSettings {
     sizes = sizes.stream().distinct().sorted().toList();
     if (sizes.isEmpty() || sizes.getFirst() < 1 || sizes.getLast() > LARGEST) {
       throw new InputException("--sizes", "not 1 to " + LARGEST, "Write 1,2,4,8,16,32,64");

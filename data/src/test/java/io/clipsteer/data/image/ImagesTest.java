@@ -10,12 +10,12 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
-/** Some ninety small pictures of every kind against what PIL makes of them. */
-final class PicturesTest {
+/** Some ninety small images of every kind against what PIL makes of them. */
+final class ImagesTest {
   @Test
   void decodesEveryKindAsPilDoes() {
     List<String> different = new ArrayList<>();
-    List<Golden.Row> rows = Golden.rows("pictures.tsv");
+    List<Golden.Row> rows = Golden.rows("images.tsv");
     assertTrue(rows.size() >= 50);
     for (Golden.Row row : rows) {
       RgbImage image = decode(row);
@@ -31,9 +31,9 @@ final class PicturesTest {
   @Test
   void resizesWithEveryFilterAsPilDoes() {
     List<String> different = new ArrayList<>();
-    for (Golden.Row row : Golden.rows("pictures.tsv")) {
+    for (Golden.Row row : Golden.rows("images.tsv")) {
       RgbImage in = decode(row);
-      check(different, row, "clip224", Golden.clipPicture(in, 224, PilResize.Filter.BICUBIC));
+      check(different, row, "clip224", Golden.clipImage(in, 224, PilResize.Filter.BICUBIC));
       check(different, row, "squash96x64_bicubic", squash(in, 96, 64, PilResize.Filter.BICUBIC));
       check(different, row, "squash50x60_lanczos", squash(in, 50, 60, PilResize.Filter.LANCZOS));
       check(different, row, "squash50x60_box", squash(in, 50, 60, PilResize.Filter.BOX));
@@ -74,7 +74,7 @@ final class PicturesTest {
     RgbImage stored = ImageDecoder.decode(bytes, "o");
     RgbImage upright = ImageDecoder.decode(bytes, "o", new ImageDecoder.Options(1 << 20, true));
     assertEquals(stored.width(), upright.height());
-    // Orientation 6: the stored picture's lower left corner is the upper left one.
+    // Orientation 6: the stored image's lower left corner is the upper left one.
     int from = 3 * (stored.height() - 1) * stored.width();
     for (int c = 0; c < 3; c++) assertEquals(stored.rgb()[from + c], upright.rgb()[c]);
   }
@@ -87,9 +87,8 @@ final class PicturesTest {
     return PilResize.resize(in, w, h, filter);
   }
 
-  private static void check(
-      List<String> different, Golden.Row row, String column, RgbImage picture) {
-    if (!Golden.sha256(picture.rgb()).equals(row.get(column))) {
+  private static void check(List<String> different, Golden.Row row, String column, RgbImage file) {
+    if (!Golden.sha256(file.rgb()).equals(row.get(column))) {
       different.add(row.get("file") + " " + column);
     }
   }

@@ -12,10 +12,10 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an SAE and the residual it reads were on the training pictures: sums by group and, where
- * they are asked for, every picture's mean activations.
+ * What an SAE and the residual it reads were on the training images: sums by group and, where they
+ * are asked for, every image's mean activations.
  */
-final class Seen {
+final class GroupStatistics {
   /** Of kept activations, all SAEs together. */
   static final long KEPT_ENTRIES = 200_000_000;
 
@@ -23,26 +23,26 @@ final class Seen {
   private final double[][] codes;
   private final double[][] squares;
   private final double[][] residuals;
-  private final int[] pictures;
+  private final int[] images;
   private final float[][] largest;
   private final double[] total;
   private final @Nullable Kept kept;
   private long tokens;
 
-  /** Every picture's mean activations that are above 0, picture by picture. */
+  /** Every image's mean activations that are above 0, image by image. */
   static final class Kept {
     int[] features = new int[1 << 12];
     float[] values = new float[1 << 12];
     int[] starts = new int[65];
     int[] groups = new int[64];
-    int pictures;
+    int images;
 
     private void add(int group, int[] touched, int count, double[] sums, int tokens, long most) {
-      int from = starts[pictures];
+      int from = starts[images];
       if ((long) from + count > most) {
         throw new InputException(
             "--select auroc",
-            "the training pictures' activations do not fit in memory",
+            "the training images' activations do not fit in memory",
             "Use fewer (--per-group), or fewer layers");
       }
       if (from + count > features.length) {
@@ -50,7 +50,7 @@ final class Seen {
         features = Arrays.copyOf(features, room);
         values = Arrays.copyOf(values, room);
       }
-      if (pictures == groups.length) {
+      if (images == groups.length) {
         groups = Arrays.copyOf(groups, 2 * groups.length);
         starts = Arrays.copyOf(starts, groups.length + 1);
       }
@@ -58,8 +58,8 @@ final class Seen {
         features[from + i] = touched[i];
         values[from + i] = (float) (sums[touched[i]] / tokens);
       }
-      groups[pictures++] = group;
-      starts[pictures] = from + count;
+      groups[images++] = group;
+      starts[images] = from + count;
     }
   }
 
@@ -68,27 +68,27 @@ final class Seen {
   /**
    * Nothing yet.
    *
-   * @param keep whether every picture's activations are kept
+   * @param keep whether every image's activations are kept
    * @param places how many SAEs share the memory
    */
-  Seen(Sae sae, int groups, boolean keep, int places) {
+  GroupStatistics(Sae sae, int groups, boolean keep, int places) {
     this.sae = sae;
     codes = new double[groups][sae.features()];
     squares = new double[groups][sae.features()];
     residuals = new double[groups][sae.width()];
-    pictures = new int[groups];
+    images = new int[groups];
     largest = new float[groups][sae.features()];
     total = new double[sae.features()];
     kept = keep ? new Kept() : null;
     most = KEPT_ENTRIES / places;
   }
 
-  /** Adds a batch, the i-th picture of group {@code group[i]}. */
-  void add(Moment moment, int[] group) {
+  /** Adds a batch, the i-th image of group {@code group[i]}. */
+  void add(EncodedTokens moment, int[] group) {
     int t = moment.tokens();
     int d = sae.width();
     float[] rows =
-        moment.rows().reshape(moment.pictures(), t, d).mean(1, false).contiguous().toFloats();
+        moment.rows().reshape(moment.images(), t, d).mean(1, false).contiguous().toFloats();
     SparseCode code = moment.encoded(sae).code();
     var numbers = code.indices().segment();
     var values = code.values().segment();
@@ -106,7 +106,7 @@ final class Seen {
         largest[group[i]][feature] = Math.max(largest[group[i]][feature], value);
       }
       int g = group[i];
-      pictures[g]++;
+      images[g]++;
       for (int j = 0; j < d; j++) residuals[g][j] += rows[i * d + j];
       if (kept != null) kept.add(g, touched, count, sums, t, most);
       for (int c = 0; c < count; c++) {
@@ -123,31 +123,31 @@ final class Seen {
     return sae;
   }
 
-  /** Pictures of each group. */
-  int[] pictures() {
-    return pictures;
+  /** Images of each group. */
+  int[] images() {
+    return images;
   }
 
   /** How much more active each feature is with the attribute. */
   double[] featureDifference(Groups groups) {
-    return groups.difference(codes, pictures, 1);
+    return groups.difference(codes, images, 1);
   }
 
   /** How much larger each coordinate of the residual is with the attribute. */
   double[] residualDifference(Groups groups) {
-    return groups.difference(residuals, pictures, 1);
+    return groups.difference(residuals, images, 1);
   }
 
   /**
-   * How far ablating each feature is expected to bring pictures with the attribute towards
-   * themselves without it, less how far it moves those without: {@code |d|²(E₊[a²] − 3·E₋[a²])},
-   * means over tokens. Ablation takes {@code a·d} from a token x and {@code b·d} from the same
-   * token y without the attribute; the squared distances to y fall by {@code 2a·d·(x − y) − a²|d|²}
-   * and by {@code −b²|d|²}. With {@code d·(x − y) ≈ (a − b)|d|²}, and {@code E[ab] ≈ E[b²]}, since
-   * what has nothing to do with the attribute is in both, their sum is the above.
+   * How far ablating each feature is expected to bring images with the attribute towards themselves
+   * without it, less how far it moves those without: {@code |d|²(E₊[a²] − 3·E₋[a²])}, means over
+   * tokens. Ablation takes {@code a·d} from a token x and {@code b·d} from the same token y without
+   * the attribute; the squared distances to y fall by {@code 2a·d·(x − y) − a²|d|²} and by {@code
+   * −b²|d|²}. With {@code d·(x − y) ≈ (a − b)|d|²}, and {@code E[ab] ≈ E[b²]}, since what has
+   * nothing to do with the attribute is in both, their sum is the above.
    */
   double[] featureEnergy(Groups groups) {
-    double[] energy = groups.difference(squares, pictures, 3);
+    double[] energy = groups.difference(squares, images, 3);
     try (Scope scope = Scope.open()) {
       float[] length = sae.decoder().norm(1).toFloats();
       for (int f = 0; f < energy.length; f++) energy[f] *= (double) length[f] * length[f];
@@ -158,11 +158,11 @@ final class Seen {
   /** Half-way between the residual's mean with the attribute and without. */
   float[] centre(Groups groups) {
     double[] centre = new double[sae.width()];
-    var strata = groups.comparable(pictures);
+    var strata = groups.comparable(images);
     for (Groups.Stratum stratum : strata) {
       for (var side : java.util.List.of(stratum.with(), stratum.without())) {
         for (int g : side) {
-          double weight = 0.5 / strata.size() / side.size() / pictures[g];
+          double weight = 0.5 / strata.size() / side.size() / images[g];
           for (int j = 0; j < centre.length; j++) centre[j] += weight * residuals[g][j];
         }
       }
@@ -172,9 +172,9 @@ final class Seen {
     return floats;
   }
 
-  /** Mean of each coordinate over the training pictures. */
+  /** Mean of each coordinate over the training images. */
   double[] residualMeans() {
-    int all = IntStream.of(pictures).sum();
+    int all = IntStream.of(images).sum();
     double[] means = new double[sae.width()];
     for (double[] sums : residuals) {
       for (int j = 0; j < means.length; j++) means[j] += sums[j] / all;
@@ -183,16 +183,16 @@ final class Seen {
   }
 
   /** What features become. */
-  float[] values(int[] features, Groups groups, Settings.Change change) {
+  float[] values(int[] features, Groups groups, SuppressionSettings.Change change) {
     float[] values = new float[features.length];
     for (int i = 0; i < values.length; i++) {
       values[i] =
           switch (change) {
-            case Settings.Change.Ablate ablate -> 0;
-            case Settings.Change.Mean mean -> (float) (total[features[i]] / tokens);
-            case Settings.Change.Scale scale ->
+            case SuppressionSettings.Change.Ablate ablate -> 0;
+            case SuppressionSettings.Change.Mean mean -> (float) (total[features[i]] / tokens);
+            case SuppressionSettings.Change.Scale scale ->
                 (float) (scale.factor() * largest(features[i], groups, false));
-            case Settings.Change.Cap cap ->
+            case SuppressionSettings.Change.Cap cap ->
                 (float) (cap.factor() * largest(features[i], groups, true));
           };
     }
@@ -214,7 +214,7 @@ final class Seen {
     return IntStream.range(0, total.length).filter(f -> total[f] > 0).toArray();
   }
 
-  /** Every picture's activations; they must have been asked for. */
+  /** Every image's activations; they must have been asked for. */
   Kept kept() {
     if (kept == null) throw new IllegalStateException("activations were not kept");
     return kept;

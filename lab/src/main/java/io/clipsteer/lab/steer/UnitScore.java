@@ -2,30 +2,30 @@
 package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.engine.steer.Change;
+import io.clipsteer.engine.steer.AnswerShift;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
 /**
- * How a unit steers. With Δ_i(v) the change of word v's probability on picture i and m its mean
- * over n pictures:
+ * How a unit steers. With Δ_i(v) the change of word v's probability on image i and m its mean over
+ * n images:
  *
  * @param unit its number where it comes from
  * @param images n
- * @param s steerability {@code Σ_v m(v)²}; where only some of the pictures were asked, what is
+ * @param s steerability {@code Σ_v m(v)²}; where only some of the images were asked, what is
  *     expected of all
  * @param unbiased {@code Σ_v mean_{i≠j} Δ_i(v)·Δ_j(v)}, which noise does not raise; {@code s} of a
- *     single picture
+ *     single image
  * @param low lower end of the 95 % interval of what {@code unbiased} estimates
  * @param high upper end
- * @param semantic S that does not split synonyms: {@link Similarity#semantic} of m, of the pictures
+ * @param semantic S that does not split synonyms: {@link Similarity#semantic} of m, of the images
  *     that were asked
  * @param power {@code max_v m(v)}
  * @param promoted the words with the largest m above 0, largest first
  * @param suppressed the words with the smallest m below 0, smallest first
  */
-public record Score(
+public record UnitScore(
     int unit,
     int images,
     double s,
@@ -50,12 +50,12 @@ public record Score(
   /**
    * A score with what its layer needs of it.
    *
-   * @param error standard error of {@code s} as the value of all pictures, by leaving out groups
+   * @param error standard error of {@code s} as the value of all images, by leaving out groups
    *     (jackknife); 0 when all were asked
    * @param above in which of the bootstrap's draws {@code s} is above τ
    * @param name whether a feature's name is raised; none where it has no name
    */
-  record Drawn(Score score, double error, boolean[] above, Raised name) {}
+  record Drawn(UnitScore score, double error, boolean[] above, Raised name) {}
 
   /** Row of the word that is promoted most; −1 when none is. */
   public int top() {
@@ -65,13 +65,13 @@ public record Score(
   /**
    * Scores a change.
    *
-   * @param sizes pictures of each group
-   * @param all how many pictures there are, of which those of the change are a random part
+   * @param sizes images of each group
+   * @param all how many images there are, of which those of the change are a random part
    * @param name row of the feature's name; −1 without
    */
   static Drawn of(
       int unit,
-      Change change,
+      AnswerShift change,
       int[] sizes,
       int all,
       double tau,
@@ -89,7 +89,7 @@ public record Score(
       throw new InputException(
           "unit " + unit, "makes answers that are no numbers", "Use a smaller --strength");
     }
-    // What one picture differs from the mean, squared: raises s by spread/n.
+    // What one image differs from the mean, squared: raises s by spread/n.
     double spread = n > 1 ? Math.max(0, (change.squares() - n * s) / (n - 1)) : 0;
     double unbiased = n > 1 ? s - spread / n : s;
     double expected = n < all ? Math.max(0, s - spread * (1 / n - 1.0 / all)) : s;
@@ -106,8 +106,8 @@ public record Score(
     List<Moved> suppressed = extremes(mean, SUPPRESSED, -1);
     // Changes of probabilities add up to 0: where none is above it, the largest is 0.
     double power = promoted.isEmpty() ? 0 : promoted.getFirst().change();
-    Score score =
-        new Score(
+    UnitScore score =
+        new UnitScore(
             unit,
             (int) n,
             expected,

@@ -6,27 +6,27 @@ package io.clipsteer.data.image;
  *
  * <p>A file can name any size in four bytes, so a size is believed only when the data that follow
  * could hold it: each format has a largest number of pixels that one byte can stand for. The bound
- * is the format's own, so no picture that decodes elsewhere is refused here.
+ * is the format's own, so no image that decodes elsewhere is refused here.
  *
  * @param maxPixels the user's bound on width × height
  * @param fileBytes the length of the file
  */
-record PictureLimits(long maxPixels, long fileBytes) {
-  /** So small a picture (192 KiB of RGB) is never worth an argument. */
+record ImageLimits(long maxPixels, long fileBytes) {
+  /** So small an image (192 KiB of RGB) is never worth an argument. */
   private static final long FREE_PIXELS = 65_536;
 
   /** {@link RgbImage} is one Java array. */
   private static final long ARRAY_PIXELS = (Integer.MAX_VALUE - 16) / 3;
 
-  void check(long width, long height, long pixelsPerByte) throws BadPictureException {
+  void check(long width, long height, long pixelsPerByte) throws BadImageException {
     check(width, height, pixelsPerByte, FREE_PIXELS);
   }
 
-  /** As above, with another size up to which any picture is let through. */
+  /** As above, with another size up to which any image is let through. */
   void check(long width, long height, long pixelsPerByte, long freePixels)
-      throws BadPictureException {
+      throws BadImageException {
     if (width < 1 || height < 1) {
-      throw BadPictureException.broken("its size is " + width + "x" + height);
+      throw BadImageException.broken("its size is " + width + "x" + height);
     }
     if (width > ARRAY_PIXELS || height > ARRAY_PIXELS || width * height > ARRAY_PIXELS) {
       throw tooLarge(width, height, ARRAY_PIXELS);
@@ -34,14 +34,14 @@ record PictureLimits(long maxPixels, long fileBytes) {
     long pixels = width * height;
     if (pixels > maxPixels) throw tooLarge(width, height, maxPixels);
     if (pixels > freePixels && pixels / pixelsPerByte > fileBytes) {
-      throw BadPictureException.broken(
+      throw BadImageException.broken(
           "it claims %dx%d pixels, more than its %d bytes can hold"
               .formatted(width, height, fileBytes));
     }
   }
 
-  private static BadPictureException tooLarge(long width, long height, long limit) {
-    return new BadPictureException(
+  private static BadImageException tooLarge(long width, long height, long limit) {
+    return new BadImageException(
         "it has %dx%d pixels, more than the limit of %d".formatted(width, height, limit),
         "Scale it down, or raise the limit if you trust it");
   }

@@ -7,12 +7,12 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * A picture before it is drawn.
+ * An image before it is drawn.
  *
  * @param factors everything a caption can name
  * @param seed of everything else, and of the captions' wording
  */
-public record Picture(Factors factors, long seed) {
+public record DrawnImage(Factors factors, long seed) {
   private static final int ANEW = 8;
 
   /** Draws it; the same bytes on every machine. */

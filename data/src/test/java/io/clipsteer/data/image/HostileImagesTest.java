@@ -21,11 +21,11 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Thousands of damaged files: a picture or one clear error, in time and within bounds. */
-final class HostilePicturesTest {
+/** Thousands of damaged files: an image or one clear error, in time and within bounds. */
+final class HostileImagesTest {
   private static final int MUTATIONS = 3000;
 
-  /** A picture that is let through without question may take that; and every reader some tables. */
+  /** An image that is let through without question may take that; and every reader some tables. */
   private static final long FREE_BYTES = 32L << 20;
 
   /** Bytes allocated per byte of the file, by the least bound of {@link ImageDecoder}. */
@@ -36,9 +36,9 @@ final class HostilePicturesTest {
   @TempDir Path dir;
 
   @Test
-  void damagedPicturesNeverEscape() {
+  void damagedImagesNeverEscape() {
     List<byte[]> seeds = new ArrayList<>();
-    for (Golden.Row row : Golden.rows("pictures.tsv")) {
+    for (Golden.Row row : Golden.rows("images.tsv")) {
       seeds.add(Golden.bytes("files/" + row.get("file")));
     }
     Random random = new Random(42);
@@ -109,7 +109,7 @@ final class HostilePicturesTest {
   }
 
   @Test
-  void tinyFilesThatClaimHugePicturesCostNothing() {
+  void tinyFilesThatClaimHugeImagesCostNothing() {
     byte[] png = Golden.bytes("files/one.png");
     ByteBuffer.wrap(png).putInt(16, 10_000).putInt(20, 10_000);
     java.util.zip.CRC32 crc = new java.util.zip.CRC32();
@@ -144,7 +144,7 @@ final class HostilePicturesTest {
     assertTrue(allocated < 65_536 + 4L * bytes.length, allocated + " bytes allocated");
   }
 
-  /** A small file may not ask for hundreds of passes over a large picture. */
+  /** A small file may not ask for hundreds of passes over a large image. */
   @Test
   void repeatedScansAreRefused() {
     for (String name : List.of("s420.jpg", "progressive420.jpg")) {
@@ -186,7 +186,7 @@ final class HostilePicturesTest {
   }
 
   @Test
-  void truncatedPicturesAreErrors() {
+  void truncatedImagesAreErrors() {
     for (String name :
         List.of(
             "s420.jpg", "progressive420.jpg", "odd.png", "plain.gif", "rgb24.bmp", "rgb.webp")) {

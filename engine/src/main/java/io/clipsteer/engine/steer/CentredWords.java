@@ -10,8 +10,8 @@ import io.clipsteer.engine.model.TextLibrary;
  * The words' embeddings minus their mean. Softmax does not see what is added to all logits, and
  * what is left is small, so float32 holds it more exactly: text embeddings have much in common.
  */
-final class Words {
-  private Words() {}
+final class CentredWords {
+  private CentredWords() {}
 
   /** F64 [e,words], in the current scope. */
   static Tensor centred(TextLibrary library) {

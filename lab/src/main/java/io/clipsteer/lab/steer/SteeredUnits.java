@@ -15,7 +15,7 @@ import java.util.SplittableRandom;
  * What can be pushed: each unit has a direction d, and on a token with residual x a length s, by
  * which {@code x' = x + s·d}. All kinds go the same way from here on.
  */
-public sealed interface Units {
+public sealed interface SteeredUnits {
   /** The three kinds. */
   enum Kind {
     /** {@link Features}. */
@@ -64,7 +64,7 @@ public sealed interface Units {
    * @param ids which of the SAE's, rising
    * @param strength in units of the normalised activation
    */
-  record Features(Sae sae, int[] ids, double strength) implements Units {
+  record Features(Sae sae, int[] ids, double strength) implements SteeredUnits {
     /** All of them. */
     public static Features all(Sae sae, double strength) {
       int[] ids = new int[sae.features()];
@@ -153,7 +153,7 @@ public sealed interface Units {
    *
    * @param width how many there are
    */
-  record Neurons(int width, double strength) implements Units {
+  record Neurons(int width, double strength) implements SteeredUnits {
     @Override
     public Kind kind() {
       return Kind.NEURONS;
@@ -196,7 +196,7 @@ public sealed interface Units {
       InputNormalisation normalisation,
       double strength,
       long seed)
-      implements Units {
+      implements SteeredUnits {
     @Override
     public Kind kind() {
       return Kind.RANDOM;

@@ -11,7 +11,7 @@ import java.util.List;
  * @param strength what features and neurons are set to, and how far random directions push
  * @param tau a unit with S above it is steerable
  * @param at which tokens are edited
- * @param screen whether few pictures are asked first
+ * @param screen whether few images are asked first
  * @param sample how many of an SAE's features, drawn at random; 0 for all
  * @param randoms how many random directions a hook point
  * @param dose how many of an SAE's most steerable features are asked at several strengths; 0 for
@@ -19,11 +19,11 @@ import java.util.List;
  * @param vocabularies sizes of parts of the vocabulary that everything is measured with again
  * @param seed of everything random
  */
-public record Settings(
-    List<Units.Kind> kinds,
+public record SteerabilitySettings(
+    List<SteeredUnits.Kind> kinds,
     double strength,
     double tau,
-    Tokens at,
+    TokenMask at,
     boolean screen,
     int sample,
     int randoms,
@@ -32,7 +32,7 @@ public record Settings(
     long seed) {
   private static final double MOST = 1e6;
 
-  public Settings {
+  public SteerabilitySettings {
     kinds = List.copyOf(kinds);
     vocabularies = vocabularies.stream().distinct().sorted().toList();
     if (!(Math.abs(strength) <= MOST)) {
@@ -50,7 +50,8 @@ public record Settings(
   }
 
   /** The same for a part of the vocabulary. */
-  Settings withoutDose() {
-    return new Settings(kinds, strength, tau, at, screen, sample, randoms, 0, List.of(), seed);
+  SteerabilitySettings withoutDose() {
+    return new SteerabilitySettings(
+        kinds, strength, tau, at, screen, sample, randoms, 0, List.of(), seed);
   }
 }

@@ -5,7 +5,7 @@ import io.clipsteer.data.InputException;
 import java.util.Locale;
 
 /** What is indexed. */
-public enum Units {
+public enum IndexedUnits {
   /** The SAEs' features. */
   FEATURES,
   /**
@@ -15,7 +15,7 @@ public enum Units {
   NEURONS;
 
   /** Reads {@code features} or {@code neurons}. */
-  public static Units parse(String text) {
+  public static IndexedUnits parse(String text) {
     try {
       return valueOf(text.toUpperCase(Locale.ROOT));
     } catch (IllegalArgumentException e) {

@@ -11,8 +11,8 @@ import java.util.Locale;
  * @param text {@code all}, {@code cls}, {@code patches}, or numbers as {@code 3,4,9}, from 0 with
  *     the prefix tokens first
  */
-public record Tokens(String text) {
-  /** Whether each of a picture's tokens is edited. */
+public record TokenMask(String text) {
+  /** Whether each of an image's tokens is edited. */
   public boolean[] mask(int prefixTokens, int tokens) {
     boolean[] mask = new boolean[tokens];
     if (!text.matches("\\d{1,6}(,\\d{1,6})*")) {
