@@ -57,8 +57,8 @@ def main():
     for number, sae in enumerate(args.saes):
         subprocess.run([clipsteer, "sae", "convert", sae.split("=", 1)[1], "--to", "saelens", "--hook", args.hook_point,
                         "--out", str(run / "saes" / str(number))], check=True, stdout=subprocess.DEVNULL)
-        entries.append({"folder": f"saes/{number}", "hookPoint": args.hook_point, "tokens": "all", "variant": sae.split("=", 1)[0],
-                        "explainedVariance": 0, "l0": 0, "aliveFraction": 0})
+        entries.append({"folder": f"saes/{number}", "hook_point": args.hook_point, "tokens": "all", "variant": sae.split("=", 1)[0],
+                        "explained_variance": 0, "l0": 0, "alive_fraction": 0})
     (run / "run.json").write_text(json.dumps({"model": str(args.model.resolve()), "saes": entries}), encoding="utf-8")
     subprocess.run([clipsteer, "evaluate", "--run", str(run), "--images", str(images), "--legacy",
                     "--limit", str(args.limit)],

@@ -42,7 +42,7 @@ class Tokens:
         self.seed = seed
         parts, first = [], 0
         for shard in sorted((store / "shards").glob(f"*.{hook_point}.bin")):
-            rows = _rows(shard, self.width, about["dtype"]).view(-1, about["tokensPerImage"], self.width)
+            rows = _rows(shard, self.width, about["dtype"]).view(-1, about["tokens_per_image"], self.width)
             numbers = torch.arange(first, first + len(rows))
             parts.append(rows[numbers % 10 != 9].reshape(-1, self.width))
             first += len(rows)

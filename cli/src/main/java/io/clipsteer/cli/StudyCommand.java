@@ -14,6 +14,7 @@ import io.clipsteer.data.folder.FolderLock;
 import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.cue.Cue;
@@ -42,7 +43,6 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.json.JsonMapper;
 
 /** Studies whose right answer is known, since the cause was planted. */
 @Command(
@@ -279,7 +279,7 @@ final class StudyCommand implements Runnable {
       Path file = out.resolve("studies").resolve(name + ".json");
       try {
         if (Files.exists(file)) {
-          CueResult read = JsonMapper.shared().readValue(Files.readAllBytes(file), CueResult.class);
+          CueResult read = JsonFile.MAPPER.readValue(Files.readAllBytes(file), CueResult.class);
           if (read != null && read.isOf(cue, seed)) return read;
           throw new InputException(
               file, "is not what this study left", "Delete it, and its study is done again");

@@ -456,7 +456,7 @@ final class EvaluateCommandTest {
         half.resolve("run.json"), text.replaceFirst("\"l0\" : [0-9.]+", "\"l0\" : \"x\""));
     evaluate("--run", half, "--images", classes)
         .refused("run.json: cannot be read: its \"saes[0].l0\" is not what belongs there");
-    for (String key : List.of("folder", "hookPoint", "tokens", "variant")) {
+    for (String key : List.of("folder", "hook_point", "tokens", "variant")) {
       Files.writeString(half.resolve("run.json"), text.replace("\"" + key + "\"", "\"other\""));
       evaluate("--run", half, "--images", classes).refused("run.json");
       String gone = text.replaceAll("\"" + key + "\" : \"[^\"]*\"", "\"" + key + "\" : null");

@@ -199,7 +199,7 @@ public record Report(
     for (IndexFolder.Entry group : manifest.groups()) {
       Map<String, @Nullable Object> sae = new LinkedHashMap<>();
       sae.put("sae", group.sae());
-      sae.put("hookPoint", group.hookPoint());
+      sae.put("hook_point", group.hookPoint());
       sae.put("tokens", group.tokens());
       sae.put("rows", group.rows());
       sae.put("columns", group.columns());

@@ -39,7 +39,7 @@
   }
   function layerName(sae) {
     const end = sae.tokens === "all" ? "" : ", " + sae.tokens;
-    return "layer " + sae.layer + (String(sae.hookPoint).includes("mlp_out") ? " MLP" : "") + end;
+    return "layer " + sae.layer + (String(sae.hook_point).includes("mlp_out") ? " MLP" : "") + end;
   }
   /** A layer, with the SAE's name where the layer has more than one. */
   const placeName = (sae) => layerName(sae) + (D.saes.filter((x) => x.layer === sae.layer).length > 1 ? ", " + sae.sae.split("/").pop() : "");

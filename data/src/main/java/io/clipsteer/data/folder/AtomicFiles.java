@@ -3,6 +3,7 @@ package io.clipsteer.data.folder;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.json.JsonFile;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -21,8 +22,6 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.SerializationFeature;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Files that appear whole or not at all: written beside their place, forced to disk, renamed. When
@@ -34,9 +33,6 @@ public final class AtomicFiles {
 
   /** Names of files beside their place, as {@link #write} makes them. */
   private static final Pattern LEFT_OVER = Pattern.compile("\\..+\\.[0-9]+-[0-9]+");
-
-  private static final JsonMapper JSON =
-      JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
 
   private AtomicFiles() {}
 
@@ -50,10 +46,10 @@ public final class AtomicFiles {
     write(file, text.getBytes(StandardCharsets.UTF_8));
   }
 
-  /** Makes {@code file} hold {@code value} as indented JSON with a line end. */
+  /** Makes {@code file} hold {@code value} as {@link JsonFile} writes it, with a line end. */
   public static void writeJson(Path file, Object value) {
     try {
-      writeText(file, JSON.writeValueAsString(value) + "\n");
+      writeText(file, JsonFile.indented(value) + "\n");
     } catch (JacksonException e) {
       throw new InputException(file, "the value does not fit into JSON", "Nothing was written", e);
     }

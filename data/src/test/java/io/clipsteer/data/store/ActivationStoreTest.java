@@ -234,9 +234,9 @@ final class ActivationStoreTest {
         new String[][] {
           {"blocks.2.hook_resid_post", "../../etc/passwd"},
           {"\"width\" : 7", "\"width\" : -7"},
-          {"\"tokensPerImage\" : 5", "\"tokensPerImage\" : 50000000"},
+          {"\"tokens_per_image\" : 5", "\"tokens_per_image\" : 50000000"},
           {"\"dtype\" : \"fp32\"", "\"dtype\" : \"fp7\""},
-          {"\"gridRows\" : 2", "\"gridRows\" : 3"},
+          {"\"grid_rows\" : 2", "\"grid_rows\" : 3"},
           {"\"protocol\" : 1", "\"protocol\" : 2"},
           {"{", "["},
           {good, ""}

@@ -4,6 +4,7 @@ package io.clipsteer.lab.index;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.run.RunFolder;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,7 +12,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * An index on disk: Parquet tables, vectors, and for features and neurons each a JSON file that is
@@ -118,7 +118,7 @@ public record IndexFolder(Path path) {
     }
     String remedy = "Move it elsewhere, and index again";
     try {
-      Manifest manifest = JsonMapper.shared().readValue(Files.readAllBytes(file), Manifest.class);
+      Manifest manifest = JsonFile.MAPPER.readValue(Files.readAllBytes(file), Manifest.class);
       if (manifest == null || manifest.protocol() != PROTOCOL || manifest.groups() == null) {
         throw new InputException(file, "is no index of this clipsteer's", remedy);
       }

@@ -6,6 +6,7 @@ import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.FolderLock;
 import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import java.io.BufferedWriter;
@@ -178,7 +179,7 @@ public record RunFolder(Path path) {
           path, "holds no finished run (no " + RUN + ")", "Make one with clipsteer train");
     }
     try {
-      Run run = JsonMapper.shared().readValue(Files.readAllBytes(file), Run.class);
+      Run run = JsonFile.MAPPER.readValue(Files.readAllBytes(file), Run.class);
       if (run == null || run.model() == null || run.saes() == null || run.saes().isEmpty()) {
         throw new InputException(file, "names no model or no SAE", "Train again");
       }

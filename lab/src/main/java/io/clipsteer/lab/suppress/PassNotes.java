@@ -5,6 +5,7 @@ import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.study.LabelledImages;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -14,7 +15,6 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * How far a pass has come, on disk, so that one that was stopped goes on.
@@ -72,7 +72,7 @@ record PassNotes(
     String remedy = "Delete it, and what it notes is asked again";
     PassNotes notes;
     try {
-      notes = JsonMapper.shared().readValue(Files.readAllBytes(file), PassNotes.class);
+      notes = JsonFile.MAPPER.readValue(Files.readAllBytes(file), PassNotes.class);
     } catch (JacksonException | IOException e) {
       throw new InputException(file, "cannot be read", remedy, e);
     }

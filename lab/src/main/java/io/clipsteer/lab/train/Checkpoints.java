@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.lab.run.RunFolder;
 import java.io.IOException;
@@ -15,7 +16,6 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The state of a training in its run's folder: {@code state/STEP/N.safetensors} for each SAE, and
@@ -53,7 +53,7 @@ final class Checkpoints implements Training.Keeper {
     Path file = run.resolve(RunFolder.STATE);
     if (!Files.isRegularFile(file)) return new Checkpoints(run, config, every, null);
     try {
-      Saved saved = JsonMapper.shared().readValue(Files.readAllBytes(file), Saved.class);
+      Saved saved = JsonFile.MAPPER.readValue(Files.readAllBytes(file), Saved.class);
       if (saved == null
           || saved.config() == null
           || saved.factors() == null
