@@ -48,10 +48,13 @@ final class JsonFileTest {
   }
 
   private static void refused(Path file, String what) {
-    InputException e =
-        assertThrows(InputException.class, () -> JsonFile.read(file, Point.class, "Train again"));
-    assertTrue(e.getMessage().contains(what), e.getMessage());
-    assertTrue(e.getMessage().contains("Train again"), e.getMessage());
-    assertTrue(e.getMessage().lines().count() == 1, e.getMessage());
+    String message =
+        String.valueOf(
+            assertThrows(
+                    InputException.class, () -> JsonFile.read(file, Point.class, "Train again"))
+                .getMessage());
+    assertTrue(message.contains(what), message);
+    assertTrue(message.contains("Train again"), message);
+    assertEquals(1, message.lines().count(), message);
   }
 }
