@@ -9,6 +9,8 @@ import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -75,8 +77,7 @@ final class ReadmeExampleTest {
             f32("thresholds", new float[1], 1),
             f32("decoder", row, 1, 128),
             f32("values", new float[] {50}, 1),
-            new StoredTensor(
-                "features", DType.I64, new long[] {1}, MemorySegment.ofArray(new long[] {0}))),
+            stored("features", DType.I64, new byte[8], 1)),
         Map.of(
             "format", "clipsteer-edit",
             "version", "1",
@@ -87,6 +88,12 @@ final class ReadmeExampleTest {
   }
 
   private static StoredTensor f32(String name, float[] values, long... shape) {
-    return new StoredTensor(name, DType.F32, shape, MemorySegment.ofArray(values));
+    ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asFloatBuffer().put(values);
+    return stored(name, DType.F32, bytes.array(), shape);
+  }
+
+  private static StoredTensor stored(String name, DType dtype, byte[] bytes, long... shape) {
+    return new StoredTensor(name, dtype, shape, MemorySegment.ofArray(bytes));
   }
 }
