@@ -48,12 +48,8 @@ record Backward(
         SparseKernels.best()
             .reconstruct(
                 code.sparse((int) decoder.size(0)),
-                decoder.segment(),
-                bias.segment(),
-                (int) z.size(1),
-                z.segment(),
-                scales.segment(),
-                penalty,
+                new SparseKernels.Decoder(decoder.segment(), bias.segment(), (int) z.size(1)),
+                new SparseKernels.Target(z.segment(), scales.segment(), penalty),
                 gradient.segment(),
                 codeGradient.segment());
     double loss = loss(squares, scales);
@@ -89,18 +85,15 @@ record Backward(
     List<Tensor> errors = new ArrayList<>();
     for (int g = 0; g < groups; g++) {
       // Each group reconstructs what the groups before it leave over.
+      Tensor bias = g == 0 ? weights.decoderBias().value() : zeros;
       Tensor error = Tensor.empty(DType.F32, z.shape());
       Tensor unused = Tensor.empty(DType.F32, parts.get(g).entries());
       double[] squares =
           SparseKernels.best()
               .reconstruct(
                   parts.get(g).sparse(features),
-                  decoder.segment(),
-                  (g == 0 ? weights.decoderBias().value() : zeros).segment(),
-                  width,
-                  target.segment(),
-                  ones.segment(),
-                  0,
+                  new SparseKernels.Decoder(decoder.segment(), bias.segment(), width),
+                  new SparseKernels.Target(target.segment(), ones.segment(), 0),
                   error.segment(),
                   unused.segment());
       loss += loss(squares, scales) / groups;

@@ -45,21 +45,22 @@ record SaeUpdate(SaeWeights weights, double clip, double rate, int step, Consume
     if (weights.logThresholds() != null) biases.add(toLogs(back.toThresholds()));
     mark.accept(StepPart.REST);
     SparseKernels kernels = SparseKernels.best();
-    var centred = input.centred().segment();
-    var errors = back.rows().segment();
-    var toCode = back.codeGradient().segment();
-    var values = code.values().segment();
+    var toEncoder =
+        new SparseKernels.SparseGradient(
+            inputs, back.codeGradient().segment(), input.centred().segment(), width);
+    var toDecoder =
+        new SparseKernels.SparseGradient(
+            order, code.values().segment(), back.rows().segment(), width);
     double scale = 1;
     if (clip > 0) {
-      var decoder = weights.decoder().value().segment();
       double squares =
-          kernels.gradientSquares(inputs, toCode, centred, width, null)
-              + kernels.gradientSquares(order, values, errors, width, decoder);
+          kernels.gradientSquares(toEncoder, null)
+              + kernels.gradientSquares(toDecoder, weights.decoder().value().segment());
       scale = clipping(squares, biases);
     }
     var adam = adam(scale);
-    kernels.adam(inputs, toCode, centred, width, weights.encoder().moments(), adam, false);
-    kernels.adam(order, values, errors, width, weights.decoder().moments(), adam, true);
+    kernels.adam(toEncoder, weights.encoder().moments(), adam, false);
+    kernels.adam(toDecoder, weights.decoder().moments(), adam, true);
     mark.accept(StepPart.ADAM);
     updateBiases(biases, adam);
   }
