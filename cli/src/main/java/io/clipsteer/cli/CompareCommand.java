@@ -7,6 +7,7 @@ import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.stats.Share;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
@@ -117,7 +118,7 @@ final class CompareCommand implements Callable<Integer> {
     if (images.isGiven()) about.put("source", images.images().toString());
     if (out != null) comparison.write(out, about);
     about.putAll(comparison.json());
-    images.printSkipped(comparison.skipped());
+    images.report(comparison.skipped());
     common.print(about, text(comparison));
     return 0;
   }
@@ -172,7 +173,7 @@ final class CompareCommand implements Callable<Integer> {
   }
 
   private ClipModel load(Path checkpoint) {
-    return ClipModel.load(checkpoint, io.clipsteer.data.tensor.DType.F32, common.device());
+    return ClipModel.load(checkpoint, DType.F32, common.device());
   }
 
   /** By directions alone: no model is needed. */

@@ -2,6 +2,8 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.HelpOption;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.GoldenCheck;
 import io.clipsteer.engine.model.TextLibrary;
@@ -14,25 +16,16 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code model inspect} and {@code model verify}. */
 @Command(
     name = "model",
     description = "Look into a checkpoint, or hold it against golden values.",
-    mixinStandardHelpOptions = true,
     subcommands = {ModelCommand.Inspect.class, ModelCommand.Verify.class})
-final class ModelCommand implements Runnable {
-  @Spec private CommandSpec spec;
-
-  @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "Say model inspect or model verify.");
-  }
+final class ModelCommand {
+  @Mixin private HelpOption help;
 
   /** What a checkpoint holds. */
   @Command(
@@ -126,8 +119,9 @@ final class ModelCommand implements Runnable {
     @Option(
         names = "--dtype",
         defaultValue = "fp32",
-        description = "fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-    private String dtype;
+        paramLabel = "DTYPE",
+        description = "Arithmetic of the towers: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+    private DType dtype;
 
     @Option(
         names = "--tolerance",
@@ -138,10 +132,9 @@ final class ModelCommand implements Runnable {
     @Override
     public Integer call() {
       common.apply();
-      try (ClipModel model =
-          ClipModel.load(path, CommonOptions.dtype("--dtype", dtype), common.device())) {
+      try (ClipModel model = ClipModel.load(path, dtype, common.device())) {
         GoldenCheck.Result found = GoldenCheck.run(model, golden, library());
-        boolean passed = !dtype.equals("fp32") || found.maxRelError() <= tolerance;
+        boolean passed = dtype != DType.F32 || found.maxRelError() <= tolerance;
         Map<String, Object> result = new LinkedHashMap<>();
         result.put("max_rel_error", found.maxRelError());
         result.put("max_logit_diff", found.maxLogitDiff());

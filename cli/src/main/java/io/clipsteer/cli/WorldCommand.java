@@ -29,7 +29,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The demo world: its images, and the CLIP trained on them. */
@@ -44,7 +43,7 @@ import picocli.CommandLine.Spec;
       WorldCommand.Evaluate.class,
       WorldCommand.Sheet.class
     })
-final class WorldCommand implements Runnable {
+final class WorldCommand {
   private static final int MIN_SIZE = 16;
   private static final int MAX_SIZE = 2048;
 
@@ -54,15 +53,7 @@ final class WorldCommand implements Runnable {
   /** Enough for every word that captions have. */
   private static final int CAPTIONS = 20_000;
 
-  @Spec private CommandSpec spec;
-
   @Mixin private HelpOption help;
-
-  @Override
-  public void run() {
-    throw new ParameterException(
-        spec.commandLine(), "Name what to do: model, generate, pretrain, evaluate or sheet.");
-  }
 
   private static void checkSize(int size, int most) {
     if (size < MIN_SIZE || size > most) {

@@ -447,9 +447,9 @@ public final class CommandsTest {
 
   @Test
   void valuesOfAnotherKindAreToldPlainly() {
-    run("world", "evaluate", "--count", "many").wrongUsage("'many' is no whole number");
+    run("world", "evaluate", "--count", "many").wrongUsage("--count many: is no whole number");
     run("world", "evaluate", "--count", "99999999999").wrongUsage("is no whole number in range");
-    run("steer", "--set", "high").wrongUsage("'high' is no number");
+    run("steer", "--set", "high").wrongUsage("--set high: is no number");
   }
 
   @Test
@@ -734,21 +734,29 @@ public final class CommandsTest {
   @Test
   void wrongUsageExitsWithTwo() {
     run().wrongUsage("Name a command");
-    run("model").wrongUsage("model inspect");
-    run("fly").wrongUsage("fly");
+    run("model").wrongUsage("Name a command: inspect or verify");
+    run("fly").wrongUsage("no command fly");
+    run("tarin").wrongUsage("no command tarin. Did you mean train?");
+    run("tarin", "--help").wrongUsage("Did you mean train?");
+    run("sae", "convrt", "--help").wrongUsage("Did you mean convert?");
+    run("train", "--expantion", 4).wrongUsage("no such option. Did you mean --expansion?");
+    run("train", "--layer", 1).wrongUsage("Missing: --out DIR (new folder for the results)");
+    run("search", "--run", "x").wrongUsage("Missing: --text TEXT or --image FILE or --feature ID");
+    run("doctor", "now").wrongUsage("'now' belongs to no option");
     run("model", "inspect").wrongUsage("PATH");
-    run("model", "inspect", CLIP, "--wings").wrongUsage("--wings");
+    run("model", "inspect", CLIP, "--wings").wrongUsage("--wings: clipsteer model inspect has no");
     run("model", "verify", CLIP).wrongUsage("--golden");
     run("model", "verify", CLIP, "--golden", CLIP, "--tolerance", "low").wrongUsage("low");
-    run("classify", "--model", CLIP, "--images", images).wrongUsage("--labels");
+    run("classify", "--model", CLIP, "--images", images)
+        .wrongUsage("Which words? Give --labels a,b, --labels-file FILE");
     run("classify", "--images", images, "--labels", "a").wrongUsage("--model");
     run("classify", "--model", CLIP, "--images", images, "--labels", "a", "--library", "b")
-        .wrongUsage("--library and --labels exclude each other");
+        .wrongUsage("--labels and --library exclude each other");
     Object[] steer = {"steer", "--run", temp, "--image", "x", "--feature", "1", "--labels", "a"};
     more(steer, "--set", "3", "--ablate").wrongUsage("--set and --ablate exclude each other");
     more(steer, "--ablate", "--limit", "-4").wrongUsage("--limit -4: below 1");
     more(steer, "--ablate", "--decode-threads", "0").wrongUsage("--decode-threads 0");
-    more(steer, "--ablate", "--threads", "0").wrongUsage("--threads 0: not 1 to 4096");
+    more(steer, "--ablate", "--threads", "0").wrongUsage("--threads 0: not from 1 to 4096");
     for (String labels : List.of(" , ", "a,,b", "a,")) {
       run("classify", "--model", CLIP, "--images", images, "--labels", labels).wrongUsage("blank");
     }

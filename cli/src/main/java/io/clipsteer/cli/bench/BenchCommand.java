@@ -13,10 +13,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** How fast this machine is at what takes long. */
 @Command(
@@ -29,16 +26,8 @@ import picocli.CommandLine.Spec;
       BenchSteerabilityCommand.class,
       BenchEditCommand.class
     })
-public final class BenchCommand implements Runnable {
-  @Spec private CommandSpec spec;
-
+public final class BenchCommand {
   @Mixin private HelpOption help;
-
-  @Override
-  public void run() {
-    throw new ParameterException(
-        spec.commandLine(), "Name what to time: train, index, steerability or edit.");
-  }
 
   /** Training steps. */
   @Command(

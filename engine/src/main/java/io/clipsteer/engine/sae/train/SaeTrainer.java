@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -106,7 +107,12 @@ public final class SaeTrainer implements AutoCloseable {
     /** Its mean. */
     MEAN,
     /** Its geometric median: the point whose distances to all of it have the least sum. */
-    MEDIAN
+    MEDIAN;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /**
