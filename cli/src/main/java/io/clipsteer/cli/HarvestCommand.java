@@ -32,8 +32,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "harvest",
     description = {
-      "Stores the activations of any layers, in one pass over the images.",
-      "Stopped at any time, it continues with --resume, and the store ends with the same bytes."
+      "Store the activations of layers on disk, in one pass over the images.",
+      "Train on the store with clipsteer train --store."
     },
     footer = {
       "",
@@ -50,7 +50,7 @@ final class HarvestCommand implements Callable<Integer> {
       names = "--model",
       required = true,
       paramLabel = "PATH",
-      description = "A checkpoint's folder or file.")
+      description = "Checkpoint: a folder or a file.")
   private Path model;
 
   @Option(

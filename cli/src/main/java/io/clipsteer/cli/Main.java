@@ -12,6 +12,10 @@ import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
@@ -21,7 +25,6 @@ import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.ITypeConverter;
@@ -30,6 +33,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
+import picocli.CommandLine;
 
 /** The program: {@code ./clipsteer COMMAND}. Exit codes: 0 fine, 1 failed, 2 wrong usage. */
 @Command(
@@ -78,6 +82,7 @@ public final class Main {
 
   /** Runs the command line and exits with its code. */
   public static void main(String[] args) {
+    restoreStderr();
     speakUtf8();
     AtomicBoolean finished = new AtomicBoolean();
     Runtime.getRuntime()
@@ -93,6 +98,27 @@ public final class Main {
     int code = execute(args);
     finished.set(true);
     System.exit(code);
+  }
+
+  /**
+   * Makes file descriptor 2 the user's stderr again. Until here the launcher filters from it the
+   * JVM's warning of its incubator module, which no option turns off.
+   */
+  private static void restoreStderr() {
+    Integer kept = Integer.getInteger("clipsteer.stderr");
+    if (kept == null) return;
+    Linker linker = Linker.nativeLinker();
+    ValueLayout.OfInt number = ValueLayout.JAVA_INT;
+    MethodHandle dup2 =
+        linker.downcallHandle(
+            linker.defaultLookup().findOrThrow("dup2"),
+            FunctionDescriptor.of(number, number, number));
+    try {
+      int copy = (int) dup2.invokeExact(kept.intValue(), 2);
+      if (copy != 2) System.err.println("clipsteer: stderr is still filtered");
+    } catch (Throwable e) {
+      throw new LinkageError("dup2", e);
+    }
   }
 
   /**

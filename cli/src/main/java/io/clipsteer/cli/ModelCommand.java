@@ -22,7 +22,7 @@ import picocli.CommandLine.Parameters;
 /** {@code model inspect} and {@code model verify}. */
 @Command(
     name = "model",
-    description = "Look into a checkpoint, or hold it against golden values.",
+    description = "Inspect a checkpoint, or verify it against reference outputs.",
     subcommands = {ModelCommand.Inspect.class, ModelCommand.Verify.class})
 final class ModelCommand {
   @Mixin private HelpOption help;
@@ -30,12 +30,12 @@ final class ModelCommand {
   /** What a checkpoint holds. */
   @Command(
       name = "inspect",
-      description = "Say what a checkpoint is: family, shape, which tensors are ignored.",
+      description = "Show a checkpoint's family, shape and preprocessing, and the tensors it ignores.",
       footer = {"", "Example: clipsteer model inspect models/clip-vit-base-patch32 --json"})
   static final class Inspect implements Callable<Integer> {
     @Mixin private CommonOptions common;
 
-    @Parameters(paramLabel = "PATH", description = "A checkpoint's folder or file.")
+    @Parameters(paramLabel = "PATH", description = "Checkpoint: a folder or a file.")
     private Path path;
 
     @Override
@@ -92,28 +92,28 @@ final class ModelCommand {
   @Command(
       name = "verify",
       description = {
-        "Compare residual streams, pooled vectors, embeddings and logits with golden values",
-        "that a reference implementation made from the same weights. Exits 1 above --tolerance.",
-        "Texts in the golden file's metadata go through the model's tokenizer."
+        "Verify a checkpoint against reference outputs of the same weights.",
+        "Compares residual streams, pooled vectors, embeddings and logits; texts in the file's"
+            + " metadata go through the tokenizer. Exits with 1 above --tolerance."
       },
       footer = {"", "Example: clipsteer model verify models/tiny --golden models/tiny --json"})
   static final class Verify implements Callable<Integer> {
     @Mixin private CommonOptions common;
 
-    @Parameters(paramLabel = "PATH", description = "A checkpoint's folder or file.")
+    @Parameters(paramLabel = "PATH", description = "Checkpoint: a folder or a file.")
     private Path path;
 
     @Option(
         names = "--golden",
         required = true,
         paramLabel = "DIR",
-        description = "Folder with golden.safetensors.")
+        description = "Folder with the reference outputs, golden.safetensors.")
     private Path golden;
 
     @Option(
         names = "--library",
         paramLabel = "DIR",
-        description = "Text library for a model without text tower (default: PATH, if it is one).")
+        description = "Text embeddings for a model without text tower (default: those in PATH).")
     private @Nullable Path library;
 
     @Option(
@@ -126,7 +126,8 @@ final class ModelCommand {
     @Option(
         names = "--tolerance",
         defaultValue = "1e-5",
-        description = "Largest relative L2 error that passes, fp32 only (default: 1e-5).")
+        paramLabel = "X",
+        description = "Largest relative L2 error that passes, in fp32 (default: ${DEFAULT-VALUE}).")
     private double tolerance;
 
     @Override
@@ -147,7 +148,7 @@ final class ModelCommand {
         if (found.maxLogitDiff() != null) {
           text.append(String.format("%-22s %.3g%n", "max_logit_diff", found.maxLogitDiff()));
         }
-        text.append(passed ? "passed" : "FAILED: over the tolerance of " + tolerance);
+        text.append(passed ? "passed" : "FAILED: above the tolerance of " + tolerance);
         common.print(result, text.toString());
         return passed ? 0 : 1;
       }

@@ -461,6 +461,20 @@ public final class CommandsTest {
     assertTrue(json.get("bf16_gflops").asDouble() > 1, json::toString);
     assertEquals(Bf16Arithmetic.CPU.label(), json.get("bf16_arithmetic").asString());
     assertEquals(Bf16Arithmetic.CPU.reason(), json.get("bf16_reason").asString());
+    assertFalse(json.get("collector").asString().isEmpty());
+  }
+
+  /** JDK-8377811: the versions that have it, and what their user should do. */
+  @Test
+  void doctorNamesTheJdksThatCorruptMemory() {
+    for (String version : List.of("25", "25.0.1+8", "25.0.2")) {
+      Runtime.Version java = Runtime.Version.parse(version);
+      assertTrue(DoctorCommand.warning(java, "G1").contains("choose"), version);
+      assertTrue(DoctorCommand.warning(java, "parallel").contains("is safe"), version);
+    }
+    for (String version : List.of("25.0.3", "26", "25.1.0.1")) {
+      assertEquals("", DoctorCommand.warning(Runtime.Version.parse(version), "G1"), version);
+    }
   }
 
   @Test
@@ -519,9 +533,9 @@ public final class CommandsTest {
     assertEquals(12, Files.readAllLines(out.resolve("factors.jsonl")).size());
     run(words).refused("birds", "is not empty");
     run("world", "generate", "--set", "birds", "--count", 0, "--out", temp.resolve("x"))
-        .refused("--count 0", "Use 1 to");
+        .refused("--count 0: not from 1 to");
     run("world", "generate", "--set", "birds", "--size", 9999, "--out", temp.resolve("x"))
-        .refused("--size 9999", "Use 16 to");
+        .refused("--size 9999: not from 16 to");
     run("world", "generate", "--set", "cars", "--out", temp.resolve("x")).wrongUsage("cars");
     run("world", "generate", "--set", "birds").wrongUsage("--out");
     run("world").wrongUsage("model, generate, pretrain, evaluate or sheet");
@@ -538,7 +552,7 @@ public final class CommandsTest {
     BufferedImage sheet = ImageIO.read(out.toFile());
     assertEquals(16 * 20 + 4, sheet.getWidth());
     run("world", "sheet", "--out", out, "--size", 3).refused("--size 3");
-    run("world", "sheet", "--out", out, "--size", 1024).refused("--size 1024", "Use 16 to 512");
+    run("world", "sheet", "--out", out, "--size", 1024).refused("--size 1024: not from 16 to 512");
     byte[] before = Files.readAllBytes(out);
     run("world", "sheet", "--out", out, "--size", 16).refused("sheet.png", "is there already");
     assertArrayEquals(before, Files.readAllBytes(out));
