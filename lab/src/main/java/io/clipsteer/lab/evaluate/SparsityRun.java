@@ -16,7 +16,7 @@ import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.model.VisionTower;
+import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Counted;
@@ -118,7 +118,7 @@ public record SparsityRun(
   }
 
   private SparsityTally.Layout layout(Spot spot) {
-    VisionTower.Config config = model.vision().config();
+    VisionConfig config = model.vision().config();
     int rows = batches.preprocessing().height() / config.patch();
     int columns = batches.preprocessing().width() / config.patch();
     int tokens = config.prefixTokens() + rows * columns;

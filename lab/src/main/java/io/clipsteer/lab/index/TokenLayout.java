@@ -2,7 +2,7 @@
 package io.clipsteer.lab.index;
 
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.model.VisionTower;
+import io.clipsteer.engine.model.VisionConfig;
 
 /**
  * Which tokens of an image arrive, and where they lie.
@@ -15,7 +15,7 @@ import io.clipsteer.engine.model.VisionTower;
  */
 record TokenLayout(int first, int count, int prefix, int rows, int columns) {
   static TokenLayout of(
-      VisionTower.Config config, TokenSelection selection, int height, int width) {
+      VisionConfig config, TokenSelection selection, int height, int width) {
     int rows = height / config.patch();
     int columns = width / config.patch();
     int prefix = config.prefixTokens();

@@ -88,7 +88,7 @@ public final class TrainBench {
 
   private static SaeTrainer.Config config(
       SaeVariant variant, int width, int features, DType product, long seed) {
-    return new SaeTrainer.Config(
+    return SaeTrainer.Config.of(
         variant, width, features, InputNormalisation.Kind.LAYER_NORM, product, seed);
   }
 
