@@ -9,9 +9,7 @@ import io.clipsteer.lab.index.IndexFolder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -67,22 +65,19 @@ final class FeaturesCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.applyOnCpu();
-    FeatureQuery.Answer answer = FeatureQuery.run(place.folder(), sql);
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("columns", answer.columns());
-    json.put("rows", answer.rows());
-    common.print(json, csv ? FeatureQuery.csv(answer) : columns(answer));
+    FeatureQuery.Rows rows = FeatureQuery.run(place.folder(), sql);
+    common.print(rows, csv ? FeatureQuery.csv(rows) : columns(rows));
     return 0;
   }
 
-  /** In columns for people; a list that is long is cut. */
-  private static String columns(FeatureQuery.Answer answer) {
+  /** Aligned columns; a cell over 60 characters is cut. */
+  private static String columns(FeatureQuery.Rows rows) {
     List<List<String>> lines = new ArrayList<>();
-    lines.add(answer.columns());
-    for (List<@Nullable Object> row : answer.rows()) {
+    lines.add(rows.columns());
+    for (List<@Nullable Object> row : rows.rows()) {
       lines.add(row.stream().map(FeaturesCommand::shown).toList());
     }
-    int n = answer.columns().size();
+    int n = rows.columns().size();
     int[] width = new int[n];
     for (List<String> line : lines) {
       for (int c = 0; c < n; c++) width[c] = Math.max(width[c], line.get(c).length());

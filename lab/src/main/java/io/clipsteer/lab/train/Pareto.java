@@ -2,6 +2,7 @@
 package io.clipsteer.lab.train;
 
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.table.CsvText;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -98,23 +99,29 @@ public final class Pareto {
   /** Writes {@code pareto.csv} and {@code pareto.svg}. */
   static void write(Path run, List<Training.Trained> all) {
     List<Row> rows = rows(all);
-    StringBuilder csv =
-        new StringBuilder(
-            "hook_point,sae,l0,explained_variance,alive_fraction,penalty_factor,front,recommended,target_l0\n");
+    CsvText csv =
+        new CsvText(
+            "hook_point",
+            "sae",
+            "l0",
+            "explained_variance",
+            "alive_fraction",
+            "penalty_factor",
+            "front",
+            "recommended",
+            "target_l0");
     for (Row row : rows) {
-      csv.append(
-          String.format(
-              Locale.ROOT,
-              "%s,%s,%.4f,%.6f,%.6f,%.6g,%b,%b,%s%n",
-              row.trained().spec().point().peerName(),
-              row.trained().spec().name(),
-              l0(row.trained()),
-              explained(row.trained()),
-              row.trained().quality().aliveFraction(),
-              row.trained().factor(),
-              row.best(),
-              row.recommended(),
-              target(row.trained().spec().targetL0())));
+      Training.Trained one = row.trained();
+      csv.row(
+          one.spec().point().peerName(),
+          one.spec().name(),
+          String.format(Locale.ROOT, "%.4f", l0(one)),
+          String.format(Locale.ROOT, "%.6f", explained(one)),
+          String.format(Locale.ROOT, "%.6f", one.quality().aliveFraction()),
+          String.format(Locale.ROOT, "%.6g", one.factor()),
+          row.best(),
+          row.recommended(),
+          target(one.spec().targetL0()));
     }
     AtomicFiles.writeText(run.resolve("pareto.csv"), csv.toString());
     AtomicFiles.writeText(run.resolve("pareto.svg"), svg(rows));
