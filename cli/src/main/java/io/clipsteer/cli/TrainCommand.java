@@ -16,6 +16,7 @@ import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.train.MlflowTracker;
 import io.clipsteer.lab.train.Pareto;
 import io.clipsteer.lab.train.SaeSpec;
+import io.clipsteer.lab.train.TrainConfig;
 import io.clipsteer.lab.train.TrainRun;
 import io.clipsteer.lab.train.TrainSource;
 import io.clipsteer.lab.train.Training;
@@ -116,7 +117,7 @@ final class TrainCommand implements Callable<Integer> {
   private @Nullable String mlflow;
 
   /** Says when the SAE that a training starts from is of another kind than what it makes. */
-  private static void noteStart(Training.Config config) {
+  private static void noteStart(TrainConfig config) {
     if (config.start() == null) return;
     try (StoredSae start = SaeFiles.open(config.start())) {
       SaeActivation old = start.sae().activation();
@@ -157,7 +158,7 @@ final class TrainCommand implements Callable<Integer> {
       throw new ParameterException(spec.commandLine(), "Missing required option: '--model=PATH'");
     }
     common.apply();
-    Training.Config config = how.config(texts != null, common.seed());
+    TrainConfig config = how.config(texts != null, common.seed());
     if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
       throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
     }
@@ -191,10 +192,10 @@ final class TrainCommand implements Callable<Integer> {
     return ClipModel.load(model, CommonOptions.dtype("--dtype", dtype), common.device());
   }
 
-  private void train(TrainSource source, Training.Config config) {
+  private void train(TrainSource source, TrainConfig config) {
     List<String> command = spec.commandLine().getParent().getParseResult().originalArgs();
     Duration every = Duration.ofMillis((long) (60_000 * checkpointMinutes));
-    Training.Result result;
+    Training.Finished result;
     try (MlflowTracker tracker = mlflow == null ? null : MlflowTracker.begin(mlflow)) {
       result =
           new TrainRun(source, config, command, out, resume, every, tracker).run(common.progress());
@@ -218,7 +219,7 @@ final class TrainCommand implements Callable<Integer> {
     common.print(json(result), text(result));
   }
 
-  private Map<String, Object> json(Training.Result result) {
+  private Map<String, Object> json(Training.Finished result) {
     Map<String, Object> json = new LinkedHashMap<>();
     List<Map<String, Object>> list = new ArrayList<>();
     for (Pareto.Row row : Pareto.rows(result.saes())) {
@@ -252,7 +253,7 @@ final class TrainCommand implements Callable<Integer> {
     return rows.stream().filter(other -> other.trained().spec().point().equals(point)).count() == 1;
   }
 
-  private String text(Training.Result result) {
+  private String text(Training.Finished result) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(

@@ -7,9 +7,10 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
+import io.clipsteer.lab.train.SaeSettings;
 import io.clipsteer.lab.train.SaeSpec;
 import io.clipsteer.lab.train.Schedule;
-import io.clipsteer.lab.train.Training;
+import io.clipsteer.lab.train.TrainConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -174,7 +175,7 @@ public final class TrainOptions {
    * @param texts whether the layers are the text tower's
    * @throws InputException for a value that cannot be
    */
-  public Training.Config config(boolean texts, long seed) {
+  public TrainConfig config(boolean texts, long seed) {
     InputNormalisation.Kind normalisation =
         switch (normalise) {
           case "layer_norm" -> InputNormalisation.Kind.LAYER_NORM;
@@ -192,22 +193,22 @@ public final class TrainOptions {
               throw new InputException("--centre " + centre, "not known", "Use mean or median");
         };
     check();
-    return new Training.Config(
-        specs(texts),
-        CommonOptions.value("--tokens-selection", tokens, TokenSelection::parse),
-        normalisation,
-        CommonOptions.dtype("--encoder-product", encoderProduct),
-        expansion,
-        trainTokens,
-        batch,
-        new Schedule(learningRate, shape(), warmUp, sparsityWarmUp),
-        clip,
-        deadTokens,
-        resampleSteps,
-        middle,
-        seed,
-        bufferMb << 20,
-        from);
+    return TrainConfig.of(
+            specs(texts),
+            CommonOptions.value("--tokens-selection", tokens, TokenSelection::parse),
+            expansion,
+            new Schedule(trainTokens, batch, learningRate, shape(), warmUp, sparsityWarmUp),
+            seed)
+        .with(
+            new SaeSettings(
+                normalisation,
+                CommonOptions.dtype("--encoder-product", encoderProduct),
+                clip,
+                deadTokens,
+                resampleSteps,
+                middle))
+        .withBufferBytes(bufferMb << 20)
+        .withStart(from);
   }
 
   private void check() {

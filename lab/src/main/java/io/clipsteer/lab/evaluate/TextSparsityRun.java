@@ -23,11 +23,9 @@ import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TextTokens;
-import io.clipsteer.lab.train.Harvest;
 import io.clipsteer.lab.train.TrainSource;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -86,51 +84,37 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
       measured.add(new Measured(one, tally, new MeanToken(width)));
     }
     var all = new TextTokens(tokenizer(), TokenSelection.ALL);
-    long full = 0;
+    long[] full = new long[1];
     try (var task = progress.start("evaluating", lines.size(), "texts")) {
-      for (int from = 0; from < lines.size(); from += TextTokens.TEXTS_AT_ONCE) {
-        List<String> part =
-            lines.subList(from, Math.min(lines.size(), from + TextTokens.TEXTS_AT_ONCE));
-        long[][] ids = tokenizer().encode(part);
-        for (long[] text : ids) if (all.count(text) == tower.config().context()) full++;
-        try (Scope scope = Scope.open()) {
-          measure(tower, ids, measured);
-        } catch (NotFiniteException e) {
-          throw e.named(part);
-        }
-        task.advance(part.size(), 0);
-      }
+      TextTokens.forEach(
+          lines,
+          (from, part) -> {
+            long[][] ids = tokenizer().encode(part);
+            for (long[] text : ids) if (all.count(text) == tower.config().context()) full[0]++;
+            try (Scope scope = Scope.open()) {
+              measure(tower, ids, measured);
+            } catch (NotFiniteException e) {
+              throw e.named(part);
+            }
+            task.advance(part.size(), 0);
+          });
     }
-    return report(measured, full, progress);
+    return report(measured, full[0], progress);
   }
 
   private void measure(TextTower tower, long[][] ids, List<Measured> measured) {
-    Map<HookPoint, Tensor> seen = new LinkedHashMap<>();
-    Hooks hooks = Hooks.NONE;
-    Scope outer = Scope.open();
-    try (outer) {
-      List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).distinct().toList();
-      for (HookPoint point : points) {
-        hooks =
-            hooks.tap(
-                point,
-                value -> {
-                  NotFiniteException.check(point, value);
-                  seen.put(point, outer.keep(value.to(DType.F32)));
-                });
-      }
-      tower.runUntil(ids, Harvest.last(points), hooks);
-      for (Measured m : measured) {
-        try (Scope scope = Scope.open()) {
-          Tensor value = Objects.requireNonNull(seen.get(m.one.point())).to(Device.CPU);
-          var read = new TextTokens(tokenizer(), m.one.selection());
-          Tensor x = rows(value, ids, read);
-          Sae.Encoded encoded = m.one.sae().encode(x);
-          float[] floats = x.toFloats();
-          m.tally.add(
-              floats, m.one.sae().decode(encoded).toFloats(), encoded.code(), places(ids, read));
-          m.mean.add(floats);
-        }
+    List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).distinct().toList();
+    Map<HookPoint, Tensor> values = TextTokens.residuals(tower, ids, points);
+    for (Measured m : measured) {
+      try (Scope scope = Scope.open()) {
+        Tensor value = Objects.requireNonNull(values.get(m.one.point())).to(Device.CPU);
+        var read = new TextTokens(tokenizer(), m.one.selection());
+        Tensor x = rows(value, ids, read);
+        Sae.Encoded encoded = m.one.sae().encode(x);
+        float[] floats = x.toFloats();
+        m.tally.add(
+            floats, m.one.sae().decode(encoded).toFloats(), encoded.code(), places(ids, read));
+        m.mean.add(floats);
       }
     }
   }
@@ -139,7 +123,7 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
   private static Tensor rows(Tensor value, long[][] ids, TextTokens read) {
     List<Tensor> parts = new ArrayList<>();
     for (int i = 0; i < ids.length; i++) {
-      parts.add(value.select(0, i).narrow(0, read.first(ids[i]), read.count(ids[i])));
+      parts.add(read.of(value.select(0, i), ids[i]));
     }
     return Tensor.concat(parts, 0).contiguous();
   }
@@ -253,7 +237,7 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
           Paused paused = tower.runUntil(ids, m.one.point(), Hooks.NONE);
           Tensor value = paused.value().copy();
           for (int i = 0; i < ids.length; i++) {
-            Tensor there = value.select(0, i).narrow(0, tokens.first(ids[i]), tokens.count(ids[i]));
+            Tensor there = tokens.of(value.select(0, i), ids[i]);
             Tensor x = there.to(Device.CPU).to(DType.F32).contiguous();
             there.copyFrom(replaced.apply(x));
           }
