@@ -65,13 +65,13 @@ final class FeaturesCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.applyOnCpu();
-    FeatureQuery.Rows rows = FeatureQuery.run(place.folder(), sql);
+    FeatureQuery.QueryRows rows = FeatureQuery.run(place.folder(), sql);
     common.print(rows, csv ? FeatureQuery.csv(rows) : columns(rows));
     return 0;
   }
 
   /** Aligned columns; a cell over 60 characters is cut. */
-  private static String columns(FeatureQuery.Rows rows) {
+  private static String columns(FeatureQuery.QueryRows rows) {
     List<List<String>> lines = new ArrayList<>();
     lines.add(rows.columns());
     for (List<@Nullable Object> row : rows.rows()) {

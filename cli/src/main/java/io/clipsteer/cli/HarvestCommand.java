@@ -149,7 +149,7 @@ final class HarvestCommand implements Callable<Integer> {
     return String.format(Locale.ROOT, "%.1f h", seconds / 3600);
   }
 
-  private Map<String, Object> json(Harvest.Result result) {
+  private Map<String, Object> json(Harvest.HarvestSummary result) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("images", result.images());
     json.put("tokens", result.tokens());
@@ -161,7 +161,7 @@ final class HarvestCommand implements Callable<Integer> {
     return json;
   }
 
-  private String text(Harvest.Result result) {
+  private String text(Harvest.HarvestSummary result) {
     return String.format(
         Locale.ROOT,
         "%s: %s, %s of each hook point, %.1f MB; %.0f tokens/s",

@@ -118,7 +118,7 @@ final class IndexCommand implements Callable<Integer> {
     index.checkWritable(kind);
     Labels known = labels == null ? Labels.ofClasses() : Labels.read(labels);
     Progress progress = common.progress();
-    Indexer.Result result;
+    Indexer.IndexSummary result;
     JoinReport joined;
     int vocabulary;
     try (ClipModel clip = runs.load(trained, common.device());
@@ -167,7 +167,7 @@ final class IndexCommand implements Callable<Integer> {
   }
 
   private Map<String, @Nullable Object> json(
-      IndexFolder index, Indexer.Result result, int vocabulary) {
+      IndexFolder index, Indexer.IndexSummary result, int vocabulary) {
     Map<String, @Nullable Object> json = new LinkedHashMap<>();
     json.put("folder", index.path().toString());
     json.put("features", result.units());
@@ -182,7 +182,7 @@ final class IndexCommand implements Callable<Integer> {
   }
 
   private String text(
-      IndexFolder index, RunFolder run, IndexedUnits kind, Indexer.Result result, int vocabulary) {
+      IndexFolder index, RunFolder run, IndexedUnits kind, Indexer.IndexSummary result, int vocabulary) {
     Double median = result.medianMonosemanticity();
     return String.format(
         Locale.ROOT,

@@ -231,7 +231,7 @@ final class SaeCommand implements Runnable {
         TokenSelection selection = selection(claims);
         try (ClipModel clip = ClipModel.load(model, DType.F32, common.device())) {
           SaeProof proof = new SaeProof(clip, stored, point, selection, images.resolve(clip));
-          SaeProof.Result result = proof.run(common.progress());
+          SaeProof.ProofReport result = proof.run(common.progress());
           images.printSkipped(result.skipped());
           Boolean same = sameModel(claims, clip);
           Map<String, Object> json = json(proof, result);
@@ -303,7 +303,7 @@ final class SaeCommand implements Runnable {
       return claims.tokens() == null ? TokenSelection.ALL : TokenSelection.parse(claims.tokens());
     }
 
-    private Map<String, Object> json(SaeProof proof, SaeProof.Result result) {
+    private Map<String, Object> json(SaeProof proof, SaeProof.ProofReport result) {
       Map<String, Object> json = describe(path, proof.stored());
       json.put("hook_point", proof.point().peerName());
       json.put("tokens_selection", proof.tokens().name().toLowerCase(Locale.ROOT));
@@ -347,7 +347,7 @@ final class SaeCommand implements Runnable {
       return Double.isFinite(value) ? (Double) value : null;
     }
 
-    private String text(SaeProof proof, SaeProof.Result result) {
+    private String text(SaeProof proof, SaeProof.ProofReport result) {
       StringBuilder text = new StringBuilder();
       SaeClaims claims = proof.stored().claims();
       text.append(
@@ -382,7 +382,7 @@ final class SaeCommand implements Runnable {
           detail);
     }
 
-    private static String conclusion(SaeProof.Result result) {
+    private static String conclusion(SaeProof.ProofReport result) {
       SaeProof.Trial cause = result.cause();
       String named =
           cause == null

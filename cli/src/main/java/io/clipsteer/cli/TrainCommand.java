@@ -222,7 +222,7 @@ final class TrainCommand implements Callable<Integer> {
   private Map<String, Object> json(Training.Finished result) {
     Map<String, Object> json = new LinkedHashMap<>();
     List<Map<String, Object>> list = new ArrayList<>();
-    for (Pareto.Row row : Pareto.rows(result.saes())) {
+    for (Pareto.Rated row : Pareto.rows(result.saes())) {
       Training.Trained trained = row.trained();
       Map<String, Object> one = new LinkedHashMap<>();
       one.put("layer", trained.spec().point().layer());
@@ -248,7 +248,7 @@ final class TrainCommand implements Callable<Integer> {
     return json;
   }
 
-  private static boolean alone(Pareto.Row row, List<Pareto.Row> rows) {
+  private static boolean alone(Pareto.Rated row, List<Pareto.Rated> rows) {
     HookPoint point = row.trained().spec().point();
     return rows.stream().filter(other -> other.trained().spec().point().equals(point)).count() == 1;
   }
@@ -273,8 +273,8 @@ final class TrainCommand implements Callable<Integer> {
             "L0",
             "explained",
             "alive"));
-    List<Pareto.Row> rows = Pareto.rows(result.saes());
-    for (Pareto.Row row : rows) {
+    List<Pareto.Rated> rows = Pareto.rows(result.saes());
+    for (Pareto.Rated row : rows) {
       var quality = row.trained().quality();
       text.append(
           String.format(

@@ -30,7 +30,7 @@ public final class FeatureQuery {
    * @param columns names
    * @param rows cells: null, text, numbers, truth values, lists of these
    */
-  public record Rows(List<String> columns, List<List<@Nullable Object>> rows) {}
+  public record QueryRows(List<String> columns, List<List<@Nullable Object>> rows) {}
 
   private static final int MOST_ROWS = 1_000_000;
 
@@ -42,7 +42,7 @@ public final class FeatureQuery {
    * @param sql one query
    * @throws InputException when there is no index, or the query fails
    */
-  public static Rows run(IndexFolder folder, String sql) {
+  public static QueryRows run(IndexFolder folder, String sql) {
     List<String> tables = tables(folder);
     if (tables.isEmpty()) folder.read(IndexedUnits.FEATURES);
     Properties properties = new Properties();
@@ -91,7 +91,7 @@ public final class FeatureQuery {
     statement.execute("SET lock_configuration=true");
   }
 
-  private static Rows execute(Connection connection, String sql) throws SQLException {
+  private static QueryRows execute(Connection connection, String sql) throws SQLException {
     try (var statement = connection.unwrap(DuckDBConnection.class).prepareStatement(sql)) {
       if (!statement.execute()) {
         throw new InputException("the query", "gives no rows", "Begin it with SELECT");
@@ -102,7 +102,7 @@ public final class FeatureQuery {
     }
   }
 
-  private static Rows fetched(ResultSet rows) throws SQLException {
+  private static QueryRows fetched(ResultSet rows) throws SQLException {
     int n = rows.getMetaData().getColumnCount();
     List<String> columns = new ArrayList<>();
     for (int c = 1; c <= n; c++) columns.add(rows.getMetaData().getColumnLabel(c));
@@ -116,7 +116,7 @@ public final class FeatureQuery {
       for (int c = 1; c <= n; c++) row.add(plain(rows.getObject(c)));
       all.add(row);
     }
-    return new Rows(columns, all);
+    return new QueryRows(columns, all);
   }
 
   private static @Nullable Object plain(@Nullable Object cell) throws SQLException {
@@ -141,8 +141,8 @@ public final class FeatureQuery {
         e);
   }
 
-  /** Rows as comma-separated text, a header first. */
-  public static String csv(Rows rows) {
+  /** QueryRows as comma-separated text, a header first. */
+  public static String csv(QueryRows rows) {
     CsvText text = new CsvText(rows.columns());
     rows.rows().forEach(text::row);
     return text.toString();

@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ObjIntConsumer;
 
 /**
  * The tokens of a text that an SAE reads: those from the start token to the end token, or the end
@@ -24,16 +25,6 @@ import java.util.Map;
 public record TextTokens(Tokenizer tokenizer, TokenSelection selection) {
   /** Texts that go through the tower at once. */
   private static final int TEXTS_AT_ONCE = 64;
-
-  /** Takes consecutive texts. */
-  public interface Part {
-    /**
-     * Takes some texts.
-     *
-     * @param from number of the first, from 0
-     */
-    void take(int from, List<String> texts);
-  }
 
   /** Position of the end token. */
   public int end(long[] ids) {
@@ -56,10 +47,14 @@ public record TextTokens(Tokenizer tokenizer, TokenSelection selection) {
     return values.narrow(0, first(ids), count(ids));
   }
 
-  /** Goes through texts, as many at once as go through the tower at once. */
-  public static void forEach(List<String> texts, Part part) {
+  /**
+   * Splits texts into batches for the tower.
+   *
+   * @param batch takes consecutive texts, and the number of the first from 0
+   */
+  public static void forEach(List<String> texts, ObjIntConsumer<List<String>> batch) {
     for (int from = 0; from < texts.size(); from += TEXTS_AT_ONCE) {
-      part.take(from, texts.subList(from, Math.min(texts.size(), from + TEXTS_AT_ONCE)));
+      batch.accept(texts.subList(from, Math.min(texts.size(), from + TEXTS_AT_ONCE)), from);
     }
   }
 

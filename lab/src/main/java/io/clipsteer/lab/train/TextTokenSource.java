@@ -39,7 +39,7 @@ final class TextTokenSource implements TokenSource {
     long[] count = new long[2];
     TextTokens.forEach(
         this.texts,
-        (from, part) -> {
+        (part, from) -> {
           long[][] ids = tokenizer.encode(part);
           for (int i = 0; i < ids.length; i++) {
             count[Feed.isHeldOut(from + i) ? 1 : 0] += tokens.count(ids[i]);
@@ -76,7 +76,7 @@ final class TextTokenSource implements TokenSource {
     try (var task = progress.start("reading texts", texts.size(), "texts")) {
       TextTokens.forEach(
           texts,
-          (from, part) -> {
+          (part, from) -> {
             long[][] ids = tokens.tokenizer().encode(part);
             try (Scope scope = Scope.open()) {
               Map<HookPoint, Tensor> values = TextTokens.residuals(tower, ids, points);

@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.annotation.JsonSerialize;
+import tools.jackson.databind.ser.std.ToStringSerializer;
 
 /**
  * What is trained on what, and how. A run's manifest holds it as it is: a component is a key.
@@ -32,7 +34,8 @@ public record TrainConfig(
     @JsonUnwrapped SaeSettings settings,
     long seed,
     long bufferBytes,
-    @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Path start) {
+    @JsonInclude(JsonInclude.Include.NON_NULL) @JsonSerialize(using = ToStringSerializer.class)
+        @Nullable Path start) {
   private static final long BUFFER_BYTES = 1L << 30;
 
   /** Keeps a copy. */
