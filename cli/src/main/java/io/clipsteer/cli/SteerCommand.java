@@ -9,16 +9,18 @@ import io.clipsteer.cli.option.UnitOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.steer.Push;
 import io.clipsteer.lab.steer.Steer;
-import io.clipsteer.lab.steer.TokenMask;
-import io.clipsteer.lab.steer.UnitEdit;
+import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.UnitNumbers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -71,10 +73,10 @@ final class SteerCommand implements Callable<Integer> {
     @Option(names = "--ablate", description = "It becomes 0.")
     private boolean ablate;
 
-    Push push() {
-      if (set != null) return Push.set(finite("--set", set));
-      if (scale != null) return Push.scale(finite("--scale", scale));
-      return add != null ? Push.add(finite("--add", add)) : Push.ablate();
+    Rule rule() {
+      if (set != null) return new Rule.Set((float) finite("--set", set));
+      if (scale != null) return new Rule.Scale(finite("--scale", scale));
+      return add != null ? new Rule.Add(finite("--add", add)) : Rule.ablate();
     }
 
     private static double finite(String option, double number) {
@@ -152,18 +154,19 @@ final class SteerCommand implements Callable<Integer> {
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes =
             RunSaes.open(folder, new RunFolder.Run(trained.model(), places.entries()), clip)) {
-      Map<HookPoint, UnitEdit> edits = edits(places, saes, clip);
+      Map<HookPoint, SteeredSite> sites = sites(places, saes, clip);
       TextLibrary library = words.resolve(clip, common.progress());
       double[] strengths = curve.stream().mapToDouble(Double::doubleValue).toArray();
-      Steer steer = new Steer(clip, library, edits, strengths);
-      Steer.Result result = ask(steer, clip);
+      Rule rule = change != null ? change.rule() : new Rule.Set((float) last());
+      Steer steer = new Steer(clip, library, sites, rule, strengths);
+      Steer.Answers result = answers(steer, clip);
       images.printSkipped(result.skipped());
-      common.print(json(edits, result), text(edits, result));
+      common.print(json(sites, result), text(sites, result));
     }
     return 0;
   }
 
-  private Steer.Result ask(Steer steer, ClipModel clip) {
+  private Steer.Answers answers(Steer steer, ClipModel clip) {
     if (image == null) return steer.all(images.resolve(clip), TOP, common.progress());
     try (Scope scope = Scope.open()) {
       return steer.one(Images.one(clip, image), TOP);
@@ -200,63 +203,55 @@ final class SteerCommand implements Callable<Integer> {
     return change == null && curve.isEmpty();
   }
 
-  /** What units become where the curve alone says it: the last strength; 0 where there is none. */
-  private Push set() {
-    return curve.isEmpty() ? Push.ablate() : Push.set(curve.getLast());
+  /** The activation of units where only the curve names one: its last; 0 without a curve. */
+  private double last() {
+    return curve.isEmpty() ? 0 : curve.getLast();
   }
 
   private ParameterException usage(String message) {
     return new ParameterException(spec.commandLine(), message);
   }
 
-  private Map<HookPoint, UnitEdit> edits(UnitOptions.Places places, RunSaes saes, ClipModel clip) {
-    Push push = change != null ? change.push() : set();
+  private Map<HookPoint, SteeredSite> sites(
+      UnitOptions.Places places, RunSaes saes, ClipModel clip) {
     TokenMask tokens = new TokenMask(at);
     int prefix = clip.vision().config().prefixTokens();
     int patch = clip.vision().config().patch();
     var input = clip.preprocessing();
     tokens.mask(prefix, prefix + input.height() / patch * (input.width() / patch));
-    Map<HookPoint, UnitEdit> edits = new LinkedHashMap<>();
+    Map<HookPoint, SteeredSite> sites = new LinkedHashMap<>();
     for (RunSaes.One one : saes.all()) {
       UnitOptions.Units own = places.at(one.entry());
-      UnitEdit edit =
-          new UnitEdit(
-              one.sae(),
-              own.features(),
-              own.neurons(),
-              own.randoms(),
-              push,
-              raw,
-              splice,
-              tokens,
-              prefix);
-      if (edits.put(one.point(), edit) != null) {
+      var numbers = new UnitNumbers(own.features(), own.neurons(), own.randoms());
+      EditSite site = new EditSite(one.point(), tokens, prefix);
+      var steered = new SteeredSite(site, one.sae(), numbers, raw, splice);
+      if (sites.put(one.point(), steered) != null) {
         throw new InputException(
             one.point(), "is edited through two SAEs", "Name units of one SAE for each place");
       }
     }
-    return edits;
+    return sites;
   }
 
   // ---- what is printed --------------------------------------------------------------------------
 
-  private Map<String, Object> json(Map<HookPoint, UnitEdit> edits, Steer.Result result) {
+  private Map<String, Object> json(Map<HookPoint, SteeredSite> sites, Steer.Answers result) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("source", image != null ? image.toString() : images.images().toString());
     json.put("images", result.images());
     images.addSkipped(json, result.skipped());
     List<Map<String, Object>> changed = new ArrayList<>();
-    edits.forEach(
-        (point, edit) -> {
+    sites.forEach(
+        (point, site) -> {
           Map<String, Object> one = new LinkedHashMap<>();
           one.put("hook_point", point.peerName());
-          one.put("features", edit.features());
-          one.put("neurons", edit.neurons());
-          one.put("randoms", edit.randoms());
+          one.put("features", site.units().features());
+          one.put("neurons", site.units().neurons());
+          one.put("randoms", site.units().randoms());
           changed.add(one);
         });
     json.put("edits", changed);
-    json.put("change", change == null ? Map.of("set", set().offset()) : change.json());
+    json.put("change", change == null ? Map.of("set", last()) : change.json());
     json.put("at", at);
     json.put("raw", raw);
     json.put("splice", splice);
@@ -271,21 +266,21 @@ final class SteerCommand implements Callable<Integer> {
     return json;
   }
 
-  private String text(Map<HookPoint, UnitEdit> edits, Steer.Result result) {
+  private String text(Map<HookPoint, SteeredSite> sites, Steer.Answers result) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
             "%s at %s, tokens: %s%n",
             image != null ? image : Counted.of(result.images(), "image") + " of " + images.images(),
-            edits.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
+            sites.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
             at));
-    String done = change == null ? "set to " + set().offset() : change.words();
+    String done = change == null ? "set to " + last() : change.words();
     if (raw) done += " in the residual's units";
-    for (var one : edits.entrySet()) {
+    for (var one : sites.entrySet()) {
       String place = " at " + one.getKey() + ": " + done + "\n";
-      for (int neuron : one.getValue().neurons())
+      for (int neuron : one.getValue().units().neurons())
         text.append("neuron ").append(neuron).append(place);
-      for (int k : one.getValue().randoms()) text.append("direction ").append(k).append(place);
+      for (int k : one.getValue().units().randoms()) text.append("direction ").append(k).append(place);
     }
     for (var f : result.edited()) {
       text.append(
@@ -306,14 +301,14 @@ final class SteerCommand implements Callable<Integer> {
       text.append("rose:   ").append(line(result.promoted())).append('\n');
       text.append("fell:   ").append(line(result.suppressed())).append('\n');
     }
-    for (Steer.Point point : result.curve()) {
+    for (Steer.CurvePoint point : result.curve()) {
       text.append(
           String.format(Locale.ROOT, "%8.1f  %s%n", point.strength(), line(point.followed())));
     }
     return text.append(strongest(result)).toString();
   }
 
-  private static String strongest(Steer.Result result) {
+  private static String strongest(Steer.Answers result) {
     StringBuilder text = new StringBuilder();
     String place = "";
     for (var f : result.strongest()) {

@@ -23,10 +23,10 @@ import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TextTokens;
-import io.clipsteer.lab.train.Harvest;
 import io.clipsteer.lab.train.TrainSource;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -119,7 +119,7 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
                   seen.put(point, outer.keep(value.to(DType.F32)));
                 });
       }
-      tower.runUntil(ids, Harvest.last(points), hooks);
+      tower.runUntil(ids, Collections.max(points), hooks);
       for (Measured m : measured) {
         try (Scope scope = Scope.open()) {
           Tensor value = Objects.requireNonNull(seen.get(m.one.point())).to(Device.CPU);

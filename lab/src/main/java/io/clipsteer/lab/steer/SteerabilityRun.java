@@ -8,7 +8,6 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.ReadOut;
 import io.clipsteer.engine.model.Site;
@@ -20,6 +19,7 @@ import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -297,32 +297,23 @@ public record SteerabilityRun(
 
   /** One pass over the images: fills a sweep for every hook point, in the tower's order. */
   private List<ImageLoader.Skipped> prepare(Map<HookPoint, Sweep> sweeps, Progress progress) {
-    List<HookPoint> points =
-        saes.all().stream()
-            .map(one -> one.entry().point())
-            .distinct()
-            .sorted(
-                Comparator.comparingInt(HookPoint::layer)
-                    .thenComparing(point -> point.site() == Site.RESID_POST))
-            .toList();
+    TowerWalk walk =
+        TowerWalk.past(model.vision(), saes.all().stream().map(RunSaes.One::point).toList());
     Map<HookPoint, List<Paused>> kept = new LinkedHashMap<>();
-    for (HookPoint point : points) kept.put(point, new ArrayList<>());
+    for (HookPoint point : walk.points()) kept.put(point, new ArrayList<>());
     try (Scope scope = Scope.open();
         var task = progress.start("running to the hook points", batches.count(), "images")) {
       long[] bytes = new long[1];
       var skipped =
           batches.forEach(
               (batch, pixels) -> {
-                Paused at = null;
-                for (HookPoint point : points) {
-                  at =
-                      at == null
-                          ? model.vision().runUntil(pixels, point, Hooks.NONE)
-                          : model.vision().continueUntil(at, point, Hooks.NONE);
-                  Paused copy = copy(at, scope);
-                  kept.computeIfAbsent(point, p -> new ArrayList<>()).add(copy);
-                  bytes[0] += copy.value().bytes() * (copy.middle() == null ? 1 : 2);
-                }
+                walk.walk(
+                    pixels,
+                    paused -> {
+                      Paused copy = copy(paused, scope);
+                      kept.computeIfAbsent(copy.at(), p -> new ArrayList<>()).add(copy);
+                      bytes[0] += copy.value().bytes() * (copy.middle() == null ? 1 : 2);
+                    });
                 if (bytes[0] > KEPT_BYTES) {
                   throw new InputException(
                       batches.set().origin(),
@@ -334,7 +325,7 @@ public record SteerabilityRun(
       kept.forEach((point, parts) -> sweeps.put(point, sweep(point, parts)));
       return skipped;
     } finally {
-      for (List<Paused> parts : kept.values()) parts.forEach(SteerabilityRun::close);
+      for (List<Paused> parts : kept.values()) parts.forEach(Paused::close);
     }
   }
 
@@ -343,21 +334,11 @@ public record SteerabilityRun(
     return last && point.site() == Site.RESID_POST ? model.vision().readOut() : null;
   }
 
-  /** What a hook point's sweep needs, out of the batch's scope. */
+  /** A copy of what a hook point's sweep needs, released from the batch's scope. */
   private Paused copy(Paused paused, Scope scope) {
     boolean closed = readOut(paused.at()) != null;
-    Tensor value = paused.value();
-    Tensor part = closed ? value.narrow(1, 0, 1) : value;
-    Tensor middle = paused.middle();
-    return new Paused(
-        paused.at(),
-        scope.release(part.copy()),
-        middle == null ? null : scope.release(middle.copy()));
-  }
-
-  private static void close(Paused paused) {
-    paused.value().close();
-    if (paused.middle() != null) paused.middle().close();
+    return paused.map(
+        tensor -> scope.release((closed ? tensor.narrow(1, 0, 1) : tensor).copy()));
   }
 
   /** All images of a hook point, shuffled: the first few of them then stand for all. */

@@ -197,6 +197,21 @@ public sealed interface SteeredUnits {
       double strength,
       long seed)
       implements SteeredUnits {
+    /** Direction number {@code unit} of a seed. */
+    static float[] direction(long seed, int unit, int width, double length) {
+      var random = new SplittableRandom(seed * 0x9e3779b97f4a7c15L + unit);
+      double[] row = new double[width];
+      double square = 0;
+      for (int j = 0; j < width; j++) {
+        row[j] = random.nextGaussian();
+        square += row[j] * row[j];
+      }
+      double factor = length / Math.sqrt(square);
+      float[] floats = new float[width];
+      for (int j = 0; j < width; j++) floats[j] = (float) (row[j] * factor);
+      return floats;
+    }
+
     @Override
     public Kind kind() {
       return Kind.RANDOM;
@@ -206,15 +221,8 @@ public sealed interface SteeredUnits {
     public Tensor directions(int from, int count) {
       float[] rows = new float[Math.multiplyExact(count, width)];
       for (int k = 0; k < count; k++) {
-        var random = new SplittableRandom(seed * 0x9e3779b97f4a7c15L + from + k);
-        double[] row = new double[width];
-        double square = 0;
-        for (int j = 0; j < width; j++) {
-          row[j] = random.nextGaussian();
-          square += row[j] * row[j];
-        }
-        double factor = length / Math.sqrt(square);
-        for (int j = 0; j < width; j++) rows[k * width + j] = (float) (row[j] * factor);
+        float[] row = direction(seed, from + k, width, length);
+        System.arraycopy(row, 0, rows, k * width, width);
       }
       return Tensor.of(rows, count, width);
     }

@@ -10,10 +10,11 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
-import io.clipsteer.engine.model.ResidualEdit;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.pretrain.AdamW;
 import io.clipsteer.engine.pretrain.ClipPretrainer;
@@ -101,16 +102,11 @@ public final class EditBench {
     for (int k = 0; k < ids.length; k++) {
       ids[k] = (int) ((long) k * shape.features() / ids.length);
     }
+    Edit whole =
+        new Edit(
+            EditSite.of(point, TokenSelection.ALL, 1), new Edit.Features(sae, ids), Rule.ablate());
     try (Scope scope = Scope.open();
-        CompiledEdit compiled =
-            CompiledEdit.of(sae, point, TokenSelection.ALL, 1, ids, new float[ids.length], false)) {
-      ResidualEdit whole =
-          new FeatureEdit(
-              sae,
-              Arrays.stream(ids).boxed().toList(),
-              new FeatureEdit.Ablate(),
-              TokenSelection.ALL,
-              1);
+        CompiledEdit compiled = CompiledEdit.of(whole)) {
       int side = VIT_B_32.imageSize();
       Tensor pixels = normal(new SplittableRandom(seed + 1), 1, shape.images(), 3, side, side);
       List<Hooks> ways =

@@ -17,6 +17,7 @@ import io.clipsteer.lab.run.ActivationBuffer;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.TextTokens;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -128,7 +129,7 @@ final class TextFeed implements Feed {
                   seen.put(point, outer.keep(value.to(DType.F32).contiguous()));
                 });
       }
-      tower.runUntil(ids, Harvest.last(points), hooks);
+      tower.runUntil(ids, Collections.max(points), hooks);
       for (int p = 0; p < points.size(); p++) {
         Tensor value = seen.get(points.get(p));
         if (value == null) throw new IllegalStateException("nothing came by at " + points.get(p));

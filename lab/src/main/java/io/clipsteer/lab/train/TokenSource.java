@@ -11,6 +11,7 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.ActivationBuffer;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.TowerWalk;
 import java.util.List;
 
 /**
@@ -58,8 +59,7 @@ final class TokenSource implements AutoCloseable {
   boolean fill(List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
     buffers.forEach(ActivationBuffer::clear);
     fills++;
-    double flops =
-        model.vision().flopsPerImage() - model.vision().flopsAfter(Harvest.last(points).layer());
+    double flops = TowerWalk.past(model.vision(), points).flopsPerImage();
     long begin = System.nanoTime();
     long total = firstPass ? images.count() : -1;
     try (var task = progress.start("harvesting " + names(), total, "images")) {

@@ -15,11 +15,14 @@ import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.Continued;
@@ -155,8 +158,10 @@ final class SteerabilityTest {
           int prefix = clip.vision().config().prefixTokens();
           for (int f = 0; f < units.count(); f += 4) {
             var edit =
-                new FeatureEdit(
-                    sae, List.of(f), new FeatureEdit.Set(strength), TokenSelection.ALL, prefix);
+                new Edit(
+                    EditSite.of(point, TokenSelection.ALL, prefix),
+                    new Edit.Features(sae, f),
+                    new Rule.Set((float) strength));
             Tensor after = clip.vision().run(pixels, Hooks.NONE.edit(point, edit)).embedding();
             assertArrayEquals(
                 minus(probabilities(after, words, clip.logitScale()), before), closed[f], 1e-5);
@@ -203,7 +208,11 @@ final class SteerabilityTest {
             boolean[] moved = new TokenMask(tokens.name()).mask(prefix, sweep.tokens());
             double[][] continued = changes(sweep, SteeredUnits.Features.all(sae, 12), moved);
             for (int f = 0; f < 9; f++) {
-              var edit = new FeatureEdit(sae, List.of(f), new FeatureEdit.Set(12), tokens, prefix);
+              var edit =
+                  new Edit(
+                      EditSite.of(point, tokens, prefix),
+                      new Edit.Features(sae, f),
+                      new Rule.Set(12));
               Tensor after = model.vision().run(pixels, Hooks.NONE.edit(point, edit)).embedding();
               double[] whole = probabilities(after, library, model.logitScale());
               assertArrayEquals(minus(whole, before), continued[f], 1e-5);

@@ -15,10 +15,13 @@ import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
@@ -176,7 +179,7 @@ final class StudiesTest {
     return sum;
   }
 
-  /** Against FeatureEdit and plain loops over all pairs of tokens. */
+  /** Against Edit and plain loops over all pairs of tokens. */
   @Test
   void dosesAreThoseOfTheEdit() {
     try (Scope scope = Scope.open();
@@ -196,12 +199,10 @@ final class StudiesTest {
           assertEquals(full.get(ids[k]).power(), dose.points().getLast().change(), 1e-6);
           for (Dose.Point point : dose.points()) {
             var edit =
-                new FeatureEdit(
-                    sae,
-                    List.of(ids[k]),
-                    new FeatureEdit.Set(point.strength()),
-                    TokenSelection.ALL,
-                    1);
+                new Edit(
+                    EditSite.of(LAST, TokenSelection.ALL, 1),
+                    new Edit.Features(sae, ids[k]),
+                    new Rule.Set((float) point.strength()));
             float[] y = edit.edit(LAST, cls.reshape(IMAGES, 1, width)).toFloats();
             assertEquals(norms(x, y), point.norm(), 1e-4 * point.norm());
             assertEquals(distances(x, y) / distances(x, x), point.nearest(), 1e-3);
