@@ -314,7 +314,7 @@ final class SteerabilityCommand implements Callable<Integer> {
               place(one.layer(), one.sae(), shared),
               one.unit().word(),
               one.meanS(),
-              100 * one.share().value(),
+              100 * one.shareAboveTau(),
               one.coverage(),
               one.whole().value(),
               one.whole().low(),

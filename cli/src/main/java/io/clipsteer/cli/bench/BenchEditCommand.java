@@ -52,8 +52,8 @@ final class BenchEditCommand implements Callable<Integer> {
     BenchCommand.within("--chosen", chosen, 1, features);
     BenchCommand.within("--image-batch", images, 1, 256);
     BenchCommand.within("--rounds", rounds, 1, 1000);
-    var shape = new EditBench.Shape(features, chosen, images, rounds);
-    EditBench.Result result = EditBench.run(shape, common.seed(), common.progress());
+    var shape = new EditBench.EditBenchShape(features, chosen, images, rounds);
+    EditBench.EditBenchResult result = EditBench.run(shape, common.seed(), common.progress());
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("features", features);
     json.put("chosen", chosen);
@@ -95,7 +95,7 @@ final class BenchEditCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static String noise(EditBench.Result result) {
+  private static String noise(EditBench.EditBenchResult result) {
     return result.added().low() <= 0 && result.added().high() >= 0
         ? "the interval holds 0: the cost is lost in this machine's noise"
         : "rounds differ by the machine's noise: compare intervals, not medians";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -12,20 +13,22 @@ import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
- * What can be pushed: each unit has a direction d, and on a token with residual x a length s, by
- * which {@code x' = x + s·d}. All kinds go the same way from here on.
+ * Units that are steered: each has a direction d, and on a token with residual x a length s, so that
+ * {@code x' = x + s·d}. This is {@link io.clipsteer.engine.edit.Edit} with d and s apart, which a
+ * {@link io.clipsteer.engine.steer.Sweep} evaluates for many units at once.
  */
 public sealed interface SteeredUnits {
   /** The three kinds. */
   enum Kind {
-    /** {@link Features}. */
+    /** {@link FeatureUnits}. */
     FEATURES,
-    /** {@link Neurons}. */
+    /** {@link NeuronUnits}. */
     NEURONS,
-    /** {@link Random}. */
+    /** {@link RandomUnits}. */
     RANDOM;
 
-    /** As it is written on the command line and in files. */
+    /** The name on the command line and in files. */
+    @JsonValue
     public String word() {
       return name().toLowerCase(Locale.ROOT);
     }
@@ -37,7 +40,7 @@ public sealed interface SteeredUnits {
   /** How many. */
   int count();
 
-  /** A unit's number where it comes from. */
+  /** A unit's number in its SAE, or its own. */
   default int id(int unit) {
     return unit;
   }
@@ -54,22 +57,40 @@ public sealed interface SteeredUnits {
 
   /** Lengths of units on known tokens. */
   interface Shifts {
-    /** Writes unit's s on the tokens {@code from} to {@code to}, beginning at {@code at}. */
+    /** Writes a unit's s on the tokens {@code from} to {@code to}, beginning at {@code at}. */
     void fill(int unit, int from, int to, float[] into, int at);
+
+    /**
+     * Lengths of several units on the tokens {@code from} to {@code to}, unit by unit.
+     *
+     * @param from of the first token of an image
+     * @param edited which of an image's tokens are edited; s is 0 on the others
+     */
+    default float[] lengths(int[] units, int from, int to, boolean[] edited) {
+      int each = to - from;
+      float[] lengths = new float[Math.multiplyExact(units.length, each)];
+      for (int k = 0; k < units.length; k++) {
+        fill(units[k], from, to, lengths, k * each);
+        for (int row = 0; row < each; row++) {
+          if (!edited[row % edited.length]) lengths[k * each + row] = 0;
+        }
+      }
+      return lengths;
+    }
   }
 
   /**
-   * Features set to an activation: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
+   * FeatureUnits set to an activation: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
    *
    * @param ids which of the SAE's, rising
    * @param strength in units of the normalised activation
    */
-  record Features(Sae sae, int[] ids, double strength) implements SteeredUnits {
+  record FeatureUnits(Sae sae, int[] ids, double strength) implements SteeredUnits {
     /** All of them. */
-    public static Features all(Sae sae, double strength) {
+    public static FeatureUnits all(Sae sae, double strength) {
       int[] ids = new int[sae.features()];
       Arrays.setAll(ids, i -> i);
-      return new Features(sae, ids, strength);
+      return new FeatureUnits(sae, ids, strength);
     }
 
     @Override
@@ -104,7 +125,7 @@ public sealed interface SteeredUnits {
       }
     }
 
-    /** A code by feature: only few of the numbers are not 0. */
+    /** A code by feature; few of its numbers are not 0. */
     private final class Active implements Shifts {
       private final double[] scale;
       private final int[] starts;
@@ -153,7 +174,7 @@ public sealed interface SteeredUnits {
    *
    * @param width how many there are
    */
-  record Neurons(int width, double strength) implements SteeredUnits {
+  record NeuronUnits(int width, double strength) implements SteeredUnits {
     @Override
     public Kind kind() {
       return Kind.NEURONS;
@@ -183,13 +204,13 @@ public sealed interface SteeredUnits {
   }
 
   /**
-   * Directions drawn evenly from all, as long as features move a token that they were silent on: d
-   * of length {@code length}, {@code s = strength·σ(x)}.
+   * Random directions, uniform on the sphere, that move a token as far as an inactive feature does:
+   * d of length {@code length}, {@code s = strength·σ(x)}.
    *
-   * @param length that of the SAE's decoder rows
+   * @param length mean length of the SAE's decoder rows
    * @param normalisation whose σ is used
    */
-  record Random(
+  record RandomUnits(
       int count,
       int width,
       double length,

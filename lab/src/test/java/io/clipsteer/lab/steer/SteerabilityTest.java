@@ -153,7 +153,7 @@ final class SteerabilityTest {
       var readOut = Objects.requireNonNull(clip.vision().readOut());
       for (double strength : new double[] {150, -20, 3}) {
         try (LastLayer sweep = new LastLayer(readOut, cls, words, clip.logitScale())) {
-          SteeredUnits units = SteeredUnits.Features.all(sae, strength);
+          SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, strength);
           double[][] closed = changes(sweep, units, new boolean[] {true});
           int prefix = clip.vision().config().prefixTokens();
           for (int f = 0; f < units.count(); f += 4) {
@@ -206,7 +206,7 @@ final class SteerabilityTest {
           try (Continued sweep =
               new Continued(model.vision(), paused, library, model.logitScale())) {
             boolean[] moved = new TokenMask(tokens.name()).mask(prefix, sweep.tokens());
-            double[][] continued = changes(sweep, SteeredUnits.Features.all(sae, 12), moved);
+            double[][] continued = changes(sweep, SteeredUnits.FeatureUnits.all(sae, 12), moved);
             for (int f = 0; f < 9; f++) {
               var edit =
                   new Edit(
@@ -240,7 +240,7 @@ final class SteerabilityTest {
       for (int u = 0; u < features; u += 2) names.put(u, u % library.words().size());
       int steerable = 0;
       for (double strength : new double[] {150, 6}) {
-        SteeredUnits.Features units = SteeredUnits.Features.all(sae, strength);
+        SteeredUnits.FeatureUnits units = SteeredUnits.FeatureUnits.all(sae, strength);
         try (LastLayer sweep =
             new LastLayer(readOut, cls.contiguous(), library, model.logitScale())) {
           var measuring =
@@ -252,7 +252,7 @@ final class SteerabilityTest {
                   Similarity.of(library),
                   new Measuring.Plan(0.1, false, 1),
                   names);
-          Measuring.Part part = measuring.run(0, features);
+          SteerabilityFolder.Part part = measuring.run(0, features);
           Raised raised = Raised.NONE;
           for (UnitScore score : part.scores()) {
             double[][] delta = oracle.changes(sae, score.unit(), strength, x);
@@ -384,7 +384,7 @@ final class SteerabilityTest {
           if (verdicts.getFirst()[u] != verdicts.getLast()[u]) wrong++;
           units++;
         }
-        assertTrue(a.asked() < b.asked(), a.asked() + " pairs of " + b.asked());
+        assertTrue(a.evaluated() < b.evaluated(), a.evaluated() + " pairs of " + b.evaluated());
       }
       assertTrue(wrong <= 0.03 * units, wrong + " of " + units + " verdicts differ");
     }

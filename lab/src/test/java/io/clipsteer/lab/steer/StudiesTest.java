@@ -88,7 +88,7 @@ final class StudiesTest {
 
   private static List<UnitScore> scores(Tensor cls, Sae sae, TextLibrary words) {
     var readOut = Objects.requireNonNull(model.vision().readOut());
-    SteeredUnits units = SteeredUnits.Features.all(sae, 150);
+    SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, 150);
     try (LastLayer sweep = new LastLayer(readOut, cls, words, model.logitScale())) {
       return new Measuring(
               sweep,
@@ -197,7 +197,7 @@ final class StudiesTest {
           assertEquals(ids[k], dose.unit());
           assertEquals(9, dose.points().size());
           assertEquals(full.get(ids[k]).power(), dose.points().getLast().change(), 1e-6);
-          for (Dose.Point point : dose.points()) {
+          for (Dose.DosePoint point : dose.points()) {
             var edit =
                 new Edit(
                     EditSite.of(LAST, TokenSelection.ALL, 1),
@@ -248,10 +248,10 @@ final class StudiesTest {
 
   @Test
   void halfIsBetweenThePointsAroundIt() {
-    List<Dose.Point> points = new ArrayList<>();
+    List<Dose.DosePoint> points = new ArrayList<>();
     double[] changes = {-0.1, 0.1, 0.5, 0.7, 0.8};
     for (int k = 0; k < changes.length; k++) {
-      points.add(new Dose.Point(10 * k, changes[k], 0, 0, 1, 1));
+      points.add(new Dose.DosePoint(10 * k, changes[k], 0, 0, 1, 1));
     }
     // Half of 0.8 is met three quarters of the way from 0.1 to 0.5.
     assertEquals(17.5, Dose.of(0, 0, points).half(), 1e-9);
@@ -322,19 +322,12 @@ final class StudiesTest {
   }
 
   private static LayerResult layer(int number, UnitScore... scores) {
-    return LayerResult.of(
-        "blocks." + number + ".hook_resid_post",
-        number,
-        "sae" + number,
-        SteeredUnits.Kind.FEATURES,
-        9,
-        new int[Measuring.Plan.DRAWS],
-        0.1,
-        0,
-        0,
-        List.of(scores),
-        List.of(),
-        new Raised(scores.length, 1, 0.5 * scores.length));
+    var kind = SteeredUnits.Kind.FEATURES;
+    var group = new UnitGroup(HookPoint.residPost(number), "sae" + number, kind);
+    Raised raised = new Raised(scores.length, 1, 0.5 * scores.length);
+    int[] above = new int[Measuring.Plan.DRAWS];
+    var part = new SteerabilityFolder.Part(List.of(scores), above, 0, raised, 0);
+    return LayerResult.of(group, 9, 0.1, part, List.of());
   }
 
   @Test
