@@ -189,15 +189,7 @@ final class ExportCommand implements Callable<Integer> {
       SaeFiles.checkHook(from, stored.point().peerName());
       checkFits(sae, clip, from, stored);
       int prefix = clip.vision().config().prefixTokens();
-      try (CompiledEdit cut =
-          CompiledEdit.of(
-              sae,
-              stored.point(),
-              stored.tokens(),
-              prefix,
-              stored.features(),
-              stored.values(),
-              stored.cap())) {
+      try (CompiledEdit cut = CompiledEdit.of(stored.edit(sae, prefix))) {
         writer.accept(clip.vision(), cut);
       }
     }
