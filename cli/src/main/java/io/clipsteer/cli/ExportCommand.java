@@ -89,10 +89,7 @@ final class ExportCommand implements Callable<Integer> {
       description = "The edit's checkpoint, if it has moved.")
   private @Nullable Path model;
 
-  @Option(
-      names = "--sae",
-      paramLabel = "DIR",
-      description = "The edit's SAE, if it has moved.")
+  @Option(names = "--sae", paramLabel = "DIR", description = "The edit's SAE, if it has moved.")
   private @Nullable Path folder;
 
   @Override

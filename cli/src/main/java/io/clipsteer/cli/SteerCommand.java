@@ -17,11 +17,11 @@ import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
-import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
@@ -265,7 +265,11 @@ final class SteerCommand implements Callable<Integer> {
     sites.forEach(
         (point, site) ->
             changed.add(
-                new JsonEdit(point.peerName(), site.units().features(), site.units().neurons(), site.units().randoms())));
+                new JsonEdit(
+                    point.peerName(),
+                    site.units().features(),
+                    site.units().neurons(),
+                    site.units().randoms())));
     return new Json(
         source(),
         result.images(),

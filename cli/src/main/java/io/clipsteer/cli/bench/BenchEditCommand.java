@@ -15,8 +15,7 @@ import picocli.CommandLine.Option;
 /** {@code bench edit}: the cost of an edit. */
 @Command(
     name = "edit",
-    description =
-        "Time a ViT-B/32 tower without an edit, with an edit, and with a whole SAE.",
+    description = "Time a ViT-B/32 tower without an edit, with an edit, and with a whole SAE.",
     footer = {"", "Example: clipsteer bench edit --json"})
 final class BenchEditCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;

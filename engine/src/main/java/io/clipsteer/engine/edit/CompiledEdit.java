@@ -193,7 +193,8 @@ public record CompiledEdit(
       z = graph.op("Div", centred, graph.op("Add", scale, eps));
     }
     String p =
-        graph.op("Add", graph.op("MatMul", z, graph.constant(rows.encoder)), graph.constant(rows.bias));
+        graph.op(
+            "Add", graph.op("MatMul", z, graph.constant(rows.encoder)), graph.constant(rows.bias));
     String fires = graph.op("Greater", p, graph.constant(rows.thresholds));
     String active = graph.op("Where", fires, p, graph.number(0));
     String moved = graph.op("Sub", graph.constant(rows.values), active);

@@ -198,7 +198,8 @@ public final class SteerabilityBench {
     }
 
     private Tensor texts() {
-      return Tensor.of(of.library.embeddings(), of.shape.words(), of.shape.embedding()).transpose(0, 1);
+      return Tensor.of(of.library.embeddings(), of.shape.words(), of.shape.embedding())
+          .transpose(0, 1);
     }
 
     private float[] lengths(int unit) {
@@ -285,9 +286,7 @@ public final class SteerabilityBench {
     var memory = tensor.segment();
     for (long i = 0; i < tensor.elements(); i++) {
       memory.setAtIndex(
-          ValueLayout.JAVA_FLOAT,
-          i,
-          (float) (mean + deviation * random.nextGaussian()));
+          ValueLayout.JAVA_FLOAT, i, (float) (mean + deviation * random.nextGaussian()));
     }
     return tensor;
   }

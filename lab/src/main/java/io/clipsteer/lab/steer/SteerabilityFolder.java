@@ -36,8 +36,7 @@ public final class SteerabilityFolder {
    * @param seconds it took
    */
   record Part(List<UnitScore> scores, int[] above, long asked, Raised raised, double seconds) {
-    static final Part NONE =
-        new Part(List.of(), new int[Measuring.Plan.DRAWS], 0, Raised.NONE, 0);
+    static final Part NONE = new Part(List.of(), new int[Measuring.Plan.DRAWS], 0, Raised.NONE, 0);
 
     /** This part, then another. */
     Part plus(Part other) {
