@@ -4,10 +4,10 @@ package io.clipsteer.cli.option;
 import io.clipsteer.cli.show.ConsoleProgress;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Engine;
-import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
@@ -15,14 +15,9 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.Spec.Target;
-import tools.jackson.databind.SerializationFeature;
-import tools.jackson.databind.json.JsonMapper;
 
 /** What every command understands. */
 public final class CommonOptions {
-  private static final JsonMapper JSON =
-      JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
-
   @Spec(Target.MIXEE)
   private CommandSpec command;
 
@@ -97,11 +92,8 @@ public final class CommonOptions {
   }
 
   /** Prints the result: as JSON, or as the given text. */
-  public void print(Map<String, Object> result, String text) {
-    command
-        .commandLine()
-        .getOut()
-        .println(json ? JSON.writeValueAsString(result) : text.stripTrailing());
+  public void print(Object result, String text) {
+    command.commandLine().getOut().println(json ? JsonFile.indented(result) : text.stripTrailing());
     command.commandLine().getOut().flush();
   }
 

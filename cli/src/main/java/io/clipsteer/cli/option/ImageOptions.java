@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.option;
 
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
@@ -11,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -42,12 +42,7 @@ public final class ImageOptions {
     limit = number;
   }
 
-  @Option(
-      names = "--image-batch",
-      defaultValue = "32",
-      paramLabel = "N",
-      description = "Images the tower takes at once (default: ${DEFAULT-VALUE}).")
-  private int batch;
+  @Mixin private BatchOptions batch;
 
   private int threads = Runtime.getRuntime().availableProcessors();
 
@@ -87,13 +82,20 @@ public final class ImageOptions {
   }
 
   public Images resolve(ClipModel model) {
-    if (batch < 1 || batch > 1 << 16) {
-      throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
-    }
+    return resolve(model, null);
+  }
+
+  /**
+   * The images as a model reads them.
+   *
+   * @param instead of --images, or null
+   */
+  public Images resolve(ClipModel model, @Nullable Path instead) {
+    int size = batch.loading().batchSize();
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
-    var options = new ImageLoader.Options(batch, threads, 2, 0, limit, decoding);
-    // Opened once: what is skipped is said once, though two models may read the images.
-    if (set == null) set = Skips.open(images());
+    var options = new ImageLoader.Options(size, threads, 2, 0, limit, decoding);
+    // Opened once: skipped files are reported once, though two models may read the images.
+    if (set == null) set = Skips.open(instead == null ? images() : instead);
     return new Images(set.spread(limit), model.preprocessing(), options);
   }
 

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** A training run, and the model it was trained on. */
@@ -20,17 +21,7 @@ public final class RunOptions {
   @Option(names = "--run", required = true, paramLabel = "RUN", description = "A training run.")
   private Path run;
 
-  @Option(
-      names = "--model",
-      paramLabel = "PATH",
-      description = "The checkpoint, when it is no longer where the run was trained.")
-  private @Nullable Path model;
-
-  @Option(
-      names = "--dtype",
-      defaultValue = "fp32",
-      description = "The tower's: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-  private String dtype;
+  @Mixin private CheckpointOptions checkpoint;
 
   public Path path() {
     return run;
@@ -53,11 +44,7 @@ public final class RunOptions {
 
   /** The run's checkpoint, loaded; the caller closes it. */
   public ClipModel load(RunFolder.Run trained, Device device) {
-    return ClipModel.load(checkpoint(trained), CommonOptions.dtype("--dtype", dtype), device);
-  }
-
-  private Path checkpoint(RunFolder.Run trained) {
-    return checkpoint(run, trained, model, "--model");
+    return checkpoint.load(run, trained, device);
   }
 
   /** SHA-256 of each SAE's weights by its folder; empty where there are none. */

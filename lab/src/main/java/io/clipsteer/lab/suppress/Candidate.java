@@ -2,13 +2,13 @@
 package io.clipsteer.lab.suppress;
 
 /**
- * An edit that might be chosen.
+ * An edit to select from.
  *
- * @param family what it belongs to: the method, or one of its baselines
- * @param sae folder of the SAE whose features it changes, else empty
- * @param size how many features, neurons or directions it takes
+ * @param family the method, or one of its baselines
+ * @param sae folder of the SAE whose features are edited, else empty
+ * @param size number of features, neurons or directions
  */
-public record Candidate(Family family, EditSite place, String sae, int size, Edit edit) {
+public record Candidate(Family family, EditSite site, String sae, int size, Edit edit) {
   /** The method and its baselines. */
   public enum Family {
     /** Features of an SAE, ranked: the method. */
@@ -17,9 +17,9 @@ public record Candidate(Family family, EditSite place, String sae, int size, Edi
     NEURONS("neurons"),
     /** The difference of the residual's means, projected out. */
     DIRECTION("mean-difference direction"),
-    /** As many features drawn at random. */
+    /** The same number of random features. */
     RANDOM_FEATURES("random features"),
-    /** A random direction, as far as the method moves each token. */
+    /** A random direction of the same norm as the method's edit on each token. */
     RANDOM_DIRECTIONS("random directions");
 
     private final String word;
@@ -28,7 +28,7 @@ public record Candidate(Family family, EditSite place, String sae, int size, Edi
       this.word = word;
     }
 
-    /** As the report says it. */
+    /** Its name in the report. */
     public String word() {
       return word;
     }
