@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.AttackOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
@@ -11,7 +12,6 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.FolderLock;
 import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.attack.Writing;
 import io.clipsteer.lab.run.RunFolder;
@@ -29,12 +29,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Ablates the features by which a model reads words written on images. */
 @Command(
@@ -48,23 +45,8 @@ import picocli.CommandLine.Spec;
 final class DefendCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
+  @Mixin private AttackOptions target;
   @Mixin private SuppressOptions how;
-  @Spec private CommandSpec spec;
-
-  @Option(
-      names = "--images",
-      required = true,
-      paramLabel = "SRC",
-      description = {
-        "Images without writing: class folders, a .tar of them, or a .csv/.tsv of file and label."
-      })
-  private Path images;
-
-  @Option(
-      names = "--labels",
-      paramLabel = "TABLE",
-      description = "A .csv or .tsv of file and label for the images in --images.")
-  private @Nullable Path labels;
 
   @Option(
       names = "--words",
@@ -73,15 +55,6 @@ final class DefendCommand implements Callable<Integer> {
       description =
           "Words to write (default: the classes); one half finds the edit, the other tests it.")
   private List<String> words = List.of();
-
-  @Option(
-      names = "--letters",
-      defaultValue = "0.12-0.3",
-      paramLabel = "LOW-HIGH",
-      description = {
-        "Height of the letters, shares of the image's shorter side (default: ${DEFAULT-VALUE})."
-      })
-  private String letters;
 
   @Option(
       names = "--out",
@@ -97,16 +70,17 @@ final class DefendCommand implements Callable<Integer> {
     how.withBaselines(); // Refuses an unknown value before hours of work.
     TargetPrompts prompts = how.prompts();
     ImageLoader.Options options = how.loading();
-    Writing.Letters height = Writing.Letters.parse(letters);
+    target.images("");
+    Writing.Letters height = target.letters();
     PrefixSettings prefixed = how.prefixed(true);
     how.check(out);
     RunFolder folder = runs.folder();
-    RunFolder.Run trained = how.layers().chosen(folder);
+    RunFolder.Run trained = how.layers().chosen(folder.read());
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
       Map<String, Object> config = config(settings);
-      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
+      List<String> command = common.commandLine();
       how.begin(out, settings, config, folder, trained, clip);
       try (FolderLock lock = FolderLock.take(out)) {
         Study study = source(height, progress).read(clip, prompts, options, progress);
@@ -123,8 +97,7 @@ final class DefendCommand implements Callable<Integer> {
     Path attacks = out.resolve(SuppressOptions.ATTACKS);
     NewFolder.delete(attacks);
     try {
-      ImageSet set = Skips.open(images, labels);
-      return new AttackedSplits(set, attacks, words, height, common.seed())
+      return new AttackedSplits(target.open(""), attacks, words, height, common.seed())
           .write(how.perGroup(), Skips::printReasons, progress);
     } catch (InputException e) {
       SuppressOptions.deleteUnlessEvaluated(out, SuppressOptions.ATTACKS);
@@ -135,10 +108,10 @@ final class DefendCommand implements Callable<Integer> {
   private Map<String, Object> config(SuppressionSettings settings) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("run", runs.path().toAbsolutePath().normalize().toString());
-    config.put("images", images.toString());
-    config.put("labels", String.valueOf(labels));
+    config.put("images", target.images("").toString());
+    config.put("labels", String.valueOf(target.labels()));
     config.put("words", words);
-    config.put("letters", letters);
+    config.put("letters", target.range());
     how.describe(settings, config);
     return config;
   }

@@ -4,7 +4,6 @@ package io.clipsteer.cli;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.Begun;
-import io.clipsteer.cli.option.CheckpointOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.EditChoiceOptions;
 import io.clipsteer.cli.option.HelpOption;
@@ -18,6 +17,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.FolderLock;
 import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.cue.Cue;
 import io.clipsteer.lab.cue.CueReport;
@@ -36,6 +36,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -79,7 +80,6 @@ final class StudyCommand implements Runnable {
     private static final int DRAWS = 10;
 
     @Mixin private CommonOptions common;
-    @Mixin private CheckpointOptions checkpoint;
     @Mixin private LayerOptions layers;
     @Mixin private ImageOptions images;
 
@@ -89,11 +89,8 @@ final class StudyCommand implements Runnable {
 
     @Spec private CommandSpec spec;
 
-    @Option(
-        names = "--run",
-        paramLabel = "RUN",
-        description = "A training run (default: one made here, on the demo world).")
-    private @Nullable Path run;
+    @ArgGroup(exclusive = false, multiplicity = "0..1")
+    private @Nullable RunOptions run;
 
     @Option(
         names = "--cue-sizes",
@@ -160,14 +157,12 @@ final class StudyCommand implements Runnable {
       common.apply();
       boolean limited = spec.commandLine().getParseResult().hasMatchedOption("--limit");
       if ((run == null) == images.isGiven()) {
-        throw new ParameterException(spec.commandLine(), "Give --run and --images, or neither.");
+        throw common.usage("Give --run and --images, or neither.");
       }
       if (run == null && limited) {
-        throw new ParameterException(spec.commandLine(), "--limit needs --images.");
+        throw common.usage("--limit needs --images.");
       }
-      if (repeats < 1 || repeats > 100) {
-        throw new ParameterException(spec.commandLine(), "--repeats " + repeats + ": not 1 to 100");
-      }
+      CommonOptions.within("--repeats", repeats, 1, 100);
       List<Cue> cues = sizes.stream().distinct().map(size -> new Cue(size, strength)).toList();
       SuppressionSettings settings = choice.settings(null, SET_SIZES, DRAWS, common.seed());
       if (!resume) NewFolder.require(out);
@@ -180,16 +175,19 @@ final class StudyCommand implements Runnable {
     private int run(List<Cue> cues, SuppressionSettings settings) {
       CueReport.Settings shared =
           new CueReport.Settings(strength, correlation, settings.method(), settings.seed());
-      Path demo = run == null ? demo(shared) : null;
-      Path trained = demo == null ? run : demo.resolve("run");
-      RunFolder folder = RunOptions.folder(trained);
-      RunFolder.Run wanted = layers.chosen(folder);
-      try (ClipModel clip = checkpoint.load(trained, wanted, common.device());
+      Path demo = out.resolve("demo");
+      if (run == null) makeDemo(demo, shared);
+      RunFolder folder = run == null ? new RunFolder(demo.resolve("run")) : run.folder();
+      RunFolder.Run wanted = layers.chosen(folder.read());
+      try (ClipModel clip =
+              run == null
+                  ? ClipModel.load(Path.of(wanted.model()), DType.F32, common.device())
+                  : run.load(wanted, common.device());
           RunSaes saes = RunSaes.open(folder, wanted, clip)) {
-        Images set = images.resolve(clip, demo == null ? null : demo.resolve("images/objects"));
+        Images set = images.resolve(clip, run == null ? demo.resolve("images/objects") : null);
         var study = new InjectedCue(clip, saes, set, correlation, settings);
         // Only now: a run that cannot be read leaves no folder behind.
-        if (demo == null) {
+        if (run != null) {
           start(shared, set.options().limit(), hashes(clip, folder, wanted));
         }
         List<CueResult> results =
@@ -216,19 +214,18 @@ final class StudyCommand implements Runnable {
       Started started =
           new Started(
               Versions.CLIPSTEER,
-              run == null ? null : run.toString(),
+              run == null ? null : run.path().toString(),
               images.isGiven() ? images.images().toString() : null,
               limit == Long.MAX_VALUE ? null : limit,
-              layers.layers(),
+              layers.text(),
               weights,
               settings);
       Begun.folder(out, BEGUN, started, resume);
     }
 
-    /** Makes the demo's model, images and SAEs, and returns its folder. */
-    private Path demo(CueReport.Settings settings) {
+    /** Makes the demo's model, images and SAEs. */
+    private void makeDemo(Path folder, CueReport.Settings settings) {
       start(settings, Long.MAX_VALUE, Map.of());
-      Path folder = out.resolve("demo");
       List<String> needed = List.of("model", "draw-1", "draw-3", "train");
       for (DemoStage stage : DemoStage.all(folder, common.seed(), DemoStage.Size.WHOLE)) {
         Path file = stage.file(folder);
@@ -237,7 +234,6 @@ final class StudyCommand implements Runnable {
           throw new InputException(folder, "the demo's SAEs could not be trained", "See above");
         }
       }
-      return folder;
     }
   }
 }

@@ -30,9 +30,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Ablates features that a model should not rely on. */
 @Command(
@@ -53,7 +51,6 @@ final class SuppressCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private SuppressOptions how;
-  @Spec private CommandSpec spec;
 
   @Option(
       names = "--data",
@@ -117,7 +114,7 @@ final class SuppressCommand implements Callable<Integer> {
     ImageLoader.Options options = how.loading();
     how.check(out);
     RunFolder folder = runs.folder();
-    RunFolder.Run trained = how.layers().chosen(folder);
+    RunFolder.Run trained = how.layers().chosen(folder.read());
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
@@ -127,7 +124,7 @@ final class SuppressCommand implements Callable<Integer> {
           .forEach(set -> Skips.print(set.listing(), set.path()));
       var run = new SuppressionRun(clip, saes, study, settings, prefixed);
       Map<String, Object> config = config(settings);
-      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
+      List<String> command = common.commandLine();
       how.begin(out, settings, config, folder, trained, clip);
       try (FolderLock lock = FolderLock.take(out)) {
         SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);

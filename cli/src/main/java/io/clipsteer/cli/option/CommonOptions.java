@@ -8,11 +8,13 @@ import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Engine;
+import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.Spec.Target;
 
@@ -56,6 +58,16 @@ public final class CommonOptions {
     return json;
   }
 
+  /** The command line as it was typed, without the program's name. */
+  public List<String> commandLine() {
+    return command.root().commandLine().getParseResult().originalArgs();
+  }
+
+  /** Wrong usage that concerns several options: the program exits with 2. */
+  public ParameterException usage(String message) {
+    return new ParameterException(command.commandLine(), message);
+  }
+
   /** Applies the process-wide options. */
   public void apply() {
     if (threads == null) return;
@@ -85,6 +97,13 @@ public final class CommonOptions {
     } catch (InputException e) {
       throw e.ofOption(option + " " + text);
     }
+  }
+
+  /** Refuses a number that is not from {@code low} to {@code high}. */
+  public static void within(String option, long value, long low, long high) {
+    if (value >= low && value <= high) return;
+    String range = high == Long.MAX_VALUE ? "below " + low : "not from " + low + " to " + high;
+    throw new InputException(option + " " + value, range, "Use another number");
   }
 
   public Progress progress() {

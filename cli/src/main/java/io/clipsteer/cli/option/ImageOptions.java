@@ -91,7 +91,7 @@ public final class ImageOptions {
    * @param instead of --images, or null
    */
   public Images resolve(ClipModel model, @Nullable Path instead) {
-    int size = batch.loading().batchSize();
+    int size = batch.size();
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(size, threads, 2, 0, limit, decoding);
     // Opened once: skipped files are reported once, though two models may read the images.

@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** A training run, and the model it was trained on. */
@@ -21,7 +20,17 @@ public final class RunOptions {
   @Option(names = "--run", required = true, paramLabel = "RUN", description = "A training run.")
   private Path run;
 
-  @Mixin private CheckpointOptions checkpoint;
+  @Option(
+      names = "--model",
+      paramLabel = "PATH",
+      description = "The checkpoint, when it is no longer where the run was trained.")
+  private @Nullable Path model;
+
+  @Option(
+      names = "--dtype",
+      defaultValue = "fp32",
+      description = "The tower's: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+  private String dtype;
 
   public Path path() {
     return run;
@@ -44,7 +53,11 @@ public final class RunOptions {
 
   /** The run's checkpoint, loaded; the caller closes it. */
   public ClipModel load(RunFolder.Run trained, Device device) {
-    return checkpoint.load(run, trained, device);
+    return ClipModel.load(checkpoint(trained), CommonOptions.dtype("--dtype", dtype), device);
+  }
+
+  private Path checkpoint(RunFolder.Run trained) {
+    return checkpoint(run, trained, model, "--model");
   }
 
   /** SHA-256 of each SAE's weights by its folder; empty where there are none. */

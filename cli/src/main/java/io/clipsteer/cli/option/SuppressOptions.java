@@ -123,7 +123,7 @@ public final class SuppressOptions {
 
   /** How images are loaded. */
   public ImageLoader.Options loading() {
-    return batch.loading();
+    return batch.loading(Long.MAX_VALUE);
   }
 
   public TargetPrompts prompts() {
@@ -245,7 +245,7 @@ public final class SuppressOptions {
 
   /** The options, for a manifest. */
   public void describe(SuppressionSettings settings, Map<String, Object> config) {
-    config.put("layers", String.valueOf(layers.layers()));
+    config.put("layers", String.valueOf(layers.text()));
     config.put("select", settings.select().word());
     config.put("edit", settings.change().word());
     config.put("at", String.valueOf(at));
