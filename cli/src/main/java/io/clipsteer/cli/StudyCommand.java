@@ -41,7 +41,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Studies with a known right answer. */
@@ -50,15 +49,8 @@ import picocli.CommandLine.Spec;
     description = "Studies with a known right answer, because the cause was planted.",
     footer = {"", "Example: clipsteer study injected-cue --out runs/cue --json"},
     subcommands = StudyCommand.InjectedCueCommand.class)
-final class StudyCommand implements Runnable {
-  @Spec private CommandSpec spec;
-
+final class StudyCommand {
   @Mixin private HelpOption help;
-
-  @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "Name the study: injected-cue.");
-  }
 
   /** A cue planted so that it correlates with the label. */
   @Command(

@@ -8,7 +8,6 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -16,12 +15,15 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Where images come from. */
+/** Which images a command reads, and how. */
 public final class ImageOptions {
   @Option(
       names = "--images",
       paramLabel = "SRC",
-      description = "Folder (recursive), labelled folders, .tar, or .csv/.tsv of file and label.")
+      description = {
+        "Images: a folder (with its subfolders; class folders are labels), a .tar, or a .csv/.tsv"
+            + " of file and label."
+      })
   private @Nullable Path images;
 
   @Spec(Spec.Target.MIXEE)
@@ -34,11 +36,11 @@ public final class ImageOptions {
       names = "--limit",
       paramLabel = "N",
       description = {
-        "Only N images, of labelled ones as many of each class; of a .tar the first"
+        "Read N images only: as many of each class where they are labelled, the first of a .tar"
             + " (default: all)."
       })
   void setLimit(long number) {
-    if (number < 1) throw below("--limit", number);
+    CommonOptions.within("--limit", number, 1, Long.MAX_VALUE);
     limit = number;
   }
 
@@ -50,62 +52,48 @@ public final class ImageOptions {
   @Option(
       names = "--decode-threads",
       paramLabel = "N",
-      description = "Threads that decode ahead of the model (default: all processors).")
+      description = "Threads that decode images (default: all processors).")
   void setThreads(int number) {
-    if (number < 1) throw below("--decode-threads", number);
+    CommonOptions.within("--decode-threads", number, 1, 4096);
     threads = number;
   }
 
   @Option(
       names = "--upright",
-      description = "Turn images by their EXIF orientation (PIL and open_clip do not).")
+      description = "Rotate images by their EXIF orientation (PIL and open_clip do not).")
   private boolean upright;
 
   private @Nullable ImageSet set;
 
-  private ParameterException below(String option, long number) {
-    return new ParameterException(
-        command.commandLine(), option + " " + number + ": below 1. Leave it out for all");
-  }
-
-  /** Whether --images was given. */
+  /** Whether {@code --images} was given. */
   public boolean isGiven() {
     return images != null;
   }
 
+  /** Where the images are. */
   public Path images() {
-    if (images == null) {
-      throw new ParameterException(
-          command.commandLine(), "Missing required option: '--images=SRC'");
-    }
-    return images;
+    if (images != null) return images;
+    throw new ParameterException(
+        command.commandLine(), "Which images? Give --images SRC: a folder, a .tar or a table");
   }
 
+  /** The images as a model reads them. */
   public Images resolve(ClipModel model) {
     return resolve(model, null);
   }
 
-  /**
-   * The images as a model reads them.
-   *
-   * @param instead of --images, or null
-   */
+  /** The same with images in the place of {@code --images}, if any. */
   public Images resolve(ClipModel model, @Nullable Path instead) {
-    int size = batch.size();
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
-    var options = new ImageLoader.Options(size, threads, 2, 0, limit, decoding);
-    // Opened once: skipped files are reported once, though two models may read the images.
+    var options = new ImageLoader.Options(batch.size(), threads, 2, 0, limit, decoding);
+    // Opened once: what is skipped is reported once, though two models may read the images.
     if (set == null) set = Skips.open(instead == null ? images() : instead);
     return new Images(set.spread(limit), model.preprocessing(), options);
   }
 
-  /** Says on stderr which images were skipped as they were read. */
-  public void printSkipped(List<ImageLoader.Skipped> skipped) {
+  /** Reports on stderr which images were skipped as they were read, and returns the counts. */
+  public Skips.Counts report(List<ImageLoader.Skipped> skipped) {
     Skips.print(set, skipped);
-  }
-
-  /** Adds what was used and skipped to a command's JSON. */
-  public void addSkipped(Map<String, ? super Object> json, List<ImageLoader.Skipped> skipped) {
-    Skips.addTo(json, set, skipped);
+    return Skips.counts(set, skipped);
   }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+
 /**
  * An edit to select from.
  *
@@ -8,7 +11,12 @@ package io.clipsteer.lab.suppress;
  * @param sae folder of the SAE whose features are edited, else empty
  * @param size number of features, neurons or directions
  */
-public record Candidate(Family family, EditSite site, String sae, int size, Edit edit) {
+public record Candidate(Family family, String sae, int size, Edit edit) {
+  /** Where the edit applies. */
+  EditSite site() {
+    return edit.site();
+  }
+
   /** The method and its baselines. */
   public enum Family {
     /** Features of an SAE, ranked: the method. */

@@ -7,6 +7,10 @@ import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.EncodedTokens;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TokenSelection;
@@ -45,7 +49,8 @@ final class CandidateSearch implements AutoCloseable {
     boolean keep = settings.select() == SuppressionSettings.Select.AUROC;
     boolean trials = Ranking.makesTrials(settings.select());
     for (RunSaes.One sae : saes.all()) {
-      EditSite site = new EditSite(sae.point(), tokens(sae));
+      EditSite site =
+          EditSite.of(sae.point(), tokens(sae), model.vision().config().prefixTokens());
       ImageActivations kept = keep ? new ImageActivations(saes.all().size()) : null;
       scans.add(
           new Scan(
@@ -77,8 +82,7 @@ final class CandidateSearch implements AutoCloseable {
     long total = LabelledImages.count(parts);
     List<HookPoint> points = scans.stream().map(s -> s.site.point()).toList();
     TowerWalk walk = TowerWalk.past(model.vision(), points);
-    double flops =
-        model.vision().flopsPerImage() - model.vision().flopsAfter(walk.points().getLast().layer());
+    double flops = walk.flopsPerImage();
     try (var task = progress.start("ranking features on the training set", total, "images")) {
       for (LabelledImages part : parts) {
         unreadable.addAll(
@@ -100,12 +104,11 @@ final class CandidateSearch implements AutoCloseable {
   }
 
   private void record(Paused paused, LabelledImages part, ImageBatch batch) {
-    int prefix = model.vision().config().prefixTokens();
     for (Scan scan : scans) {
       if (!scan.site.point().equals(paused.at())) continue;
       try (Scope scope = Scope.open()) {
         var saes = List.of(scan.sae.sae());
-        var tokens = new EncodedTokens(paused, scan.site.tokens(), prefix, saes);
+        var tokens = new EncodedTokens(paused.value(), scan.site, saes);
         scan.statistics.add(tokens, part.group(batch));
       }
       if (scan.trials != null) scan.trials.add(paused, part, batch);
@@ -130,7 +133,7 @@ final class CandidateSearch implements AutoCloseable {
     List<Candidate> all = new ArrayList<>();
     Set<EditSite> done = new HashSet<>();
     for (Scan scan : scans) {
-      int[] ranked = new Ranking(settings, groups, scan.statistics, scan.trials).features(progress);
+      int[] ranked = new Ranking(settings, groups, scan.site, scan.statistics, scan.trials).features(progress);
       int before = 0;
       for (int size : settings.sizes()) {
         int[] ids = Arrays.copyOf(ranked, Math.min(size, ranked.length));
@@ -148,8 +151,8 @@ final class CandidateSearch implements AutoCloseable {
   }
 
   Candidate features(Candidate.Family family, Scan scan, int[] ids) {
-    Edit edit = Ranking.edit(scan.statistics, groups, settings, ids);
-    return new Candidate(family, scan.site, scan.sae.entry().folder(), ids.length, edit);
+    Edit edit = Ranking.edit(scan.site, scan.statistics, groups, settings, ids);
+    return new Candidate(family, scan.sae.entry().folder(), ids.length, edit);
   }
 
   /** Ranked by the size of their mean difference: a coordinate has no sign of its own. */
@@ -166,8 +169,9 @@ final class CandidateSearch implements AutoCloseable {
       if (!(settings.change() instanceof SuppressionSettings.Change.Ablate)) {
         for (int i = 0; i < size; i++) values[i] = (float) means[ids[i]];
       }
-      Edit edit = new Edit.Coordinates(ids, values);
-      all.add(new Candidate(Candidate.Family.NEURONS, scan.site, "", size, edit));
+      Edit.Target neurons = new Edit.Neurons(difference.length, ids);
+      Edit edit = new Edit(scan.site, neurons, new Rule.Set(values));
+      all.add(new Candidate(Candidate.Family.NEURONS, "", size, edit));
     }
     return all;
   }
@@ -178,8 +182,9 @@ final class CandidateSearch implements AutoCloseable {
     if (norm == 0) return null;
     float[] unit = new float[difference.length];
     for (int j = 0; j < unit.length; j++) unit[j] = (float) (difference[j] / norm);
-    Edit edit = new Edit.Projection(unit, scan.statistics.centre(groups));
-    return new Candidate(Candidate.Family.DIRECTION, scan.site, "", 1, edit);
+    Edit.Target along = new Edit.Direction(unit, scan.statistics.centre(groups), null);
+    Edit edit = new Edit(scan.site, along, Rule.ablate());
+    return new Candidate(Candidate.Family.DIRECTION, "", 1, edit);
   }
 
   @Override

@@ -8,6 +8,8 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.EncodedTokens;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
@@ -202,17 +204,15 @@ final class EditTrial {
   }
 
   private void edit(Paused paused, LabelledImages part, int[] truth, int start) {
-    int prefix = model.vision().config().prefixTokens();
     byPoint
         .getOrDefault(paused.at(), Map.of())
         .forEach(
             (site, numbers) -> {
               try (Scope scope = Scope.open()) {
-                EncodedTokens tokens =
-                    new EncodedTokens(paused, site.tokens(), prefix, saes(numbers));
+                var tokens = new EncodedTokens(paused.value(), site, saes(numbers));
                 for (int c : numbers) {
                   try (Scope step = Scope.open()) {
-                    Paused edited = tokens.edited(candidates.get(c).edit());
+                    Paused edited = paused.with(tokens.edited(candidates.get(c).edit()));
                     Tensor embedding = model.vision().continueFrom(edited, Hooks.NONE).embedding();
                     mark(embedding, part, truth, after.get(c), start);
                   }

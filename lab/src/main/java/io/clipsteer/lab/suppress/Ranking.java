@@ -2,6 +2,9 @@
 package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.Progress;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,12 +21,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * Ranks features on training images alone.
  *
+ * @param site that edits apply to
  * @param statistics of the SAE on the training images
  * @param trials images for trial edits, where the ranking makes them
  */
 record Ranking(
     SuppressionSettings settings,
     Groups groups,
+    EditSite site,
     GroupStatistics statistics,
     @Nullable TrialImages trials) {
   /** Features of causal ranking that are ablated one by one, by the size of the mean difference. */
@@ -80,15 +85,22 @@ record Ranking(
   }
 
   private Edit edit(int... ids) {
-    return edit(statistics, groups, settings, ids);
+    return edit(site, statistics, groups, settings, ids);
   }
 
   /** The settings' edit of features. */
   static Edit edit(
-      GroupStatistics statistics, Groups groups, SuppressionSettings settings, int... ids) {
+      EditSite site,
+      GroupStatistics statistics,
+      Groups groups,
+      SuppressionSettings settings,
+      int... ids) {
     boolean cap = settings.change() instanceof SuppressionSettings.Change.Cap;
     float[] values = statistics.values(ids, groups, settings.change());
-    return new Edit.Features(statistics.sae(), ids, values, cap);
+    return new Edit(
+        site,
+        new Edit.Features(statistics.sae(), ids),
+        cap ? new Rule.Cap(values) : new Rule.Set(values));
   }
 
   /**

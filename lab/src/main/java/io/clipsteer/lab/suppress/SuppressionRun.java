@@ -5,6 +5,7 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.stats.Holm;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.LabelledImages;
@@ -131,9 +132,9 @@ public record SuppressionRun(
       all.add(search.features(Candidate.Family.RANDOM_FEATURES, scan, ids));
     }
     for (int sample = 0; sample < settings.draws(); sample++) {
-      Edit noise = new Edit.Noise(method.edit(), seed(sample));
+      Edit noise = Edit.noise(method.edit(), seed(sample));
       all.add(
-          new Candidate(Candidate.Family.RANDOM_DIRECTIONS, method.site(), method.sae(), 1, noise));
+          new Candidate(Candidate.Family.RANDOM_DIRECTIONS, method.sae(), 1, noise));
     }
     return all;
   }

@@ -7,6 +7,9 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.EncodedTokens;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
@@ -83,12 +86,7 @@ final class TrialImages implements AutoCloseable {
       long[] index = IntStream.of(rows).asLongStream().toArray();
       try (Scope scope = Scope.open()) {
         Tensor which = Tensor.of(index, index.length).to(paused.value().device());
-        @Nullable Tensor middle = paused.middle();
-        Paused kept =
-            new Paused(
-                paused.at(),
-                paused.value().indexSelect(0, which),
-                middle == null ? null : middle.indexSelect(0, which));
+        Paused kept = paused.map(tensor -> tensor.indexSelect(0, which));
         keep(new Part(kept, part.library(), right, g), scope);
       }
     }
@@ -101,11 +99,10 @@ final class TrialImages implements AutoCloseable {
       if (!one.hasRoomFor(part)) continue;
       all = one.and(part);
       parts.remove(one);
-      close(one);
+      one.paused.close();
       break;
     }
-    scope.release(all.paused.value());
-    if (all.paused.middle() != null) scope.release(all.paused.middle());
+    all.paused.map(scope::release);
     parts.add(all);
   }
 
@@ -157,7 +154,8 @@ final class TrialImages implements AutoCloseable {
     int at = 0;
     for (Part part : parts) {
       try (Scope scope = Scope.open()) {
-        Paused from = edit == null ? part.paused : encoded(part, edit.saes()).edited(edit);
+        Paused paused = part.paused;
+        Paused from = edit == null ? paused : paused.with(encoded(part, edit.saes()).edited(edit));
         double[] margins = margins(from, part);
         System.arraycopy(margins, 0, margin, at, margins.length);
         Arrays.fill(group, at, at + margins.length, part.group);
@@ -189,7 +187,8 @@ final class TrialImages implements AutoCloseable {
           double share = 1.0 / groups.size() / images[part.group];
           for (int e = 0; e < effects.length; e++) {
             try (Scope step = Scope.open()) {
-              double[] with = margins(encoded.edited(edits.get(e)), part);
+              Paused edited = part.paused.with(encoded.edited(edits.get(e)));
+              double[] with = margins(edited, part);
               for (int i = 0; i < with.length; i++) effects[e] += share * (with[i] - without[i]);
             }
             task.advance(part.truth.length, flops * part.truth.length);
@@ -201,8 +200,7 @@ final class TrialImages implements AutoCloseable {
   }
 
   private EncodedTokens encoded(Part part, List<Sae> saes) {
-    return new EncodedTokens(
-        part.paused, site.tokens(), model.vision().config().prefixTokens(), saes);
+    return new EncodedTokens(part.paused.value(), site, saes);
   }
 
   /** Margin of each right answer, with the tower continued from {@code from}. */
@@ -225,11 +223,6 @@ final class TrialImages implements AutoCloseable {
 
   @Override
   public void close() {
-    for (Part part : parts) close(part);
-  }
-
-  private static void close(Part part) {
-    part.paused.value().close();
-    if (part.paused.middle() != null) part.paused.middle().close();
+    for (Part part : parts) part.paused.close();
   }
 }
