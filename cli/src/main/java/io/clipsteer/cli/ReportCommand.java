@@ -30,13 +30,13 @@ import picocli.CommandLine.Option;
 @Command(
     name = "report",
     description = {
-      "Writes what is known of a run as one HTML file that loads nothing: overview, a gallery of"
-          + " features with search, a page for each feature with its strongest images. The run"
-          + " must be indexed; evaluate and steerability add their sections, suppress and defend"
-          + " too with --edit.",
-      "Of each SAE a third of the features shown are the clearest (monosemanticity), a third those"
-          + " that steer most, and the rest a random sample. Images are read again from where"
-          + " the index saw them, and kept small enough for a page of 25 MB."
+      "Writes the results of a run as one HTML file that loads nothing: overview, a gallery of"
+          + " features with search, and a page for each feature with its top images. The run must"
+          + " be indexed; evaluate and steerability add their sections, suppress and defend too"
+          + " with --edit.",
+      "Of each SAE a third of the features shown are the most monosemantic, a third the most"
+          + " steerable, and the rest a random sample, to avoid cherry-picking. Images are read"
+          + " again from where the index read them, and kept small enough for a page of 25 MB."
     },
     footer = {
       "",
@@ -73,7 +73,7 @@ final class ReportCommand implements Callable<Integer> {
       description = "Where the images are now (default: where index read them).")
   private @Nullable Path images;
 
-  @Option(names = "--no-images", description = "Leave the images out.")
+  @Option(names = "--no-images", description = "Show no images.")
   private boolean blind;
 
   @Option(names = "--upright", description = "As index --upright: turn by EXIF orientation.")
@@ -83,7 +83,9 @@ final class ReportCommand implements Callable<Integer> {
       names = "--features",
       defaultValue = "500",
       paramLabel = "N",
-      description = "Features shown at most (default: ${DEFAULT-VALUE}).")
+      description =
+          "Features shown at most, besides those that an edit changes (default:"
+              + " ${DEFAULT-VALUE}).")
   private int features;
 
   @Option(
@@ -114,14 +116,14 @@ final class ReportCommand implements Callable<Integer> {
     }
     Report.checkWritable(out);
     var report = new Report(folder, index, steered(), edits, features, exemplars, common.seed());
-    Report.Result result;
+    Report.Written result;
     if (blind) {
       result = report.write(out, null, common.progress());
     } else {
       ImageSet set = Skips.open(source(index.read(IndexedUnits.FEATURES).source()));
       var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
       try (ClipModel clip = runs.load(trained, common.device())) {
-        var source = new Report.Source(set, clip.preprocessing(), decoding);
+        var source = new Report.ReportImages(set, clip.preprocessing(), decoding);
         result = report.write(out, source, common.progress());
       }
     }
@@ -159,14 +161,15 @@ final class ReportCommand implements Callable<Integer> {
     throw new InputException(
         recorded,
         "the images that were indexed are no longer there",
-        "Say with --images where they are, or leave them out with --no-images");
+        "Say with --images where they are, or show none with --no-images");
   }
 
-  private Map<String, Object> json(Report.Result result) {
+  private Map<String, Object> json(Report.Written result) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("file", out.toString());
     json.put("bytes", result.bytes());
     json.put("features", result.features());
+    json.put("edited", result.added());
     json.put("images", result.images());
     json.put("missing", result.missing().size());
     json.put("evaluation", result.evaluation());
@@ -174,15 +177,16 @@ final class ReportCommand implements Callable<Integer> {
     return json;
   }
 
-  private String text(Report.Result result) {
+  private String text(Report.Written result) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
             Locale.ROOT,
-            "%s: %.1f MB, %s, %s%n",
+            "%s: %.1f MB, %s%s, %s%n",
             out,
             result.bytes() * 1e-6,
             Counted.of(result.features(), "feature"),
+            result.added() == 0 ? "" : " (" + result.added() + " of them only changed by an edit)",
             Counted.of(result.images(), "image")));
     if (!result.evaluation()) {
       text.append("without reconstruction: clipsteer evaluate --run RUN --images SRC adds it\n");
