@@ -40,7 +40,7 @@ final class Cells {
 
   /** A row as an object, with the query's columns from {@code first} on as keys. */
   static Map<String, @Nullable Object> object(
-      FeatureQuery.Answer answer, List<@Nullable Object> row, int first) {
+      FeatureQuery.QueryRows answer, List<@Nullable Object> row, int first) {
     Map<String, @Nullable Object> object = new LinkedHashMap<>();
     for (int c = first; c < row.size(); c++) {
       object.put(answer.columns().get(c), small(row.get(c)));

@@ -20,9 +20,10 @@ import tools.jackson.databind.JsonNode;
  */
 record Commands(
     RunFolder folder,
-    IndexFolder.Manifest index,
+    IndexFolder.IndexManifest index,
     @Nullable JsonNode evaluation,
-    @Nullable MeasuredSteerability steering) {
+    @Nullable MeasuredSteerability steering,
+    @Nullable Path library) {
 
   /** By section of the page. */
   Map<String, String> all(Report report, Path out) {
@@ -45,6 +46,8 @@ record Commands(
     }
     if (steering != null) all.put("steerability", steerability(run, steering) + " --vocabulary …");
     all.put("steer", ShellLine.of(List.of("steer", "--run", run)));
+    List<String> words = List.of("--library", String.valueOf(library));
+    all.put("words", library == null ? "--labels dog,cat,bird" : ShellLine.quoted(words));
     all.put("search", ShellLine.of(List.of("search", "--run", run)));
     all.put("report", ShellLine.of(page(run, report, out)));
     return all;

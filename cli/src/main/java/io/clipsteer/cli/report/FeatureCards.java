@@ -56,7 +56,7 @@ final class FeatureCards {
   private static final int NEIGHBOURS = 6;
 
   private final IndexFolder index;
-  private final List<IndexFolder.Entry> groups;
+  private final List<IndexFolder.UnitGroup> groups;
   private final List<SelectedFeature> selected;
   private final @Nullable MeasuredSteerability steerability;
   private final Map<String, Map<String, @Nullable Object>> statistics;
@@ -72,7 +72,7 @@ final class FeatureCards {
    */
   FeatureCards(
       IndexFolder index,
-      List<IndexFolder.Entry> groups,
+      List<IndexFolder.UnitGroup> groups,
       List<SelectedFeature> selected,
       @Nullable MeasuredSteerability steerability,
       int exemplarCount) {
@@ -120,7 +120,7 @@ final class FeatureCards {
 
   /** The pages, with the places of their images among the thumbnails. */
   List<Card> all(Thumbnails thumbnails) {
-    List<String> saes = groups.stream().map(IndexFolder.Entry::sae).toList();
+    List<String> saes = groups.stream().map(IndexFolder.UnitGroup::sae).toList();
     List<Card> cards = new ArrayList<>();
     for (SelectedFeature one : selected) {
       String key = key(one.sae(), one.id());
@@ -160,7 +160,7 @@ final class FeatureCards {
         selected.stream()
             .map(one -> "('" + one.sae().replace("'", "''") + "'," + one.id() + ")")
             .collect(Collectors.joining(",", "(sae, id) IN (VALUES ", ")"));
-    FeatureQuery.Answer answer = FeatureQuery.run(index, sql.replace("%s", among));
+    FeatureQuery.QueryRows answer = FeatureQuery.run(index, sql.replace("%s", among));
     for (List<@Nullable Object> row : answer.rows()) {
       all.computeIfAbsent(
               key(Cells.text(row.get(0)), Cells.whole(row.get(1))), k -> new ArrayList<>())
@@ -181,7 +181,7 @@ final class FeatureCards {
 
   private static Exemplar exemplar(
       Map<String, @Nullable Object> row,
-      IndexFolder.Entry group,
+      IndexFolder.UnitGroup group,
       Map<String, @Nullable Object> statistics,
       Thumbnails thumbnails) {
     int patches = group.rows() * group.columns();

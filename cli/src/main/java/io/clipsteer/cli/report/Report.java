@@ -94,7 +94,7 @@ public record Report(
   private record Head(
       String title,
       String run,
-      IndexFolder.Manifest index,
+      IndexFolder.IndexManifest index,
       Map<String, Object> recipe,
       Map<String, String> commands,
       Definitions definitions) {}
@@ -129,13 +129,13 @@ public record Report(
   public Written write(Path out, @Nullable ReportImages images, Progress progress) {
     checkWritable(out);
     RunFolder.Run run = folder.read();
-    IndexFolder.Manifest manifest = index.read(IndexedUnits.FEATURES);
+    IndexFolder.IndexManifest manifest = index.read(IndexedUnits.FEATURES);
     MeasuredSteerability measured =
         steerability == null ? null : MeasuredSteerability.read(steerability);
     if (measured != null) measured.checkOf(folder);
     JsonNode evaluation = evaluation();
     List<SuppressionResult> results = edits.stream().map(SuppressionResult::read).toList();
-    List<String> saes = manifest.groups().stream().map(IndexFolder.Entry::sae).toList();
+    List<String> saes = manifest.groups().stream().map(IndexFolder.UnitGroup::sae).toList();
     Map<String, Set<Integer>> edited = SuppressionResult.features(results);
     List<SelectedFeature> selected =
         SelectedFeature.select(index, saes, measured, edited, features, seed);
@@ -151,7 +151,7 @@ public record Report(
             measured == null ? null : measured.json(),
             measured == null ? List.of() : measured.points(),
             results);
-    Head head = head(out, manifest, new Commands(folder, manifest, evaluation, measured));
+    Head head = head(out, manifest, new Commands(folder, manifest, evaluation, measured, index.library()));
     Thumbnails thumbnails = Thumbnails.none();
     if (images != null) {
       Data bare = new Data(head, findings, cards.all(thumbnails), thumbnails);
@@ -178,7 +178,7 @@ public record Report(
         measured != null);
   }
 
-  private Head head(Path out, IndexFolder.Manifest manifest, Commands commands) {
+  private Head head(Path out, IndexFolder.IndexManifest manifest, Commands commands) {
     String name = folder.path().toAbsolutePath().normalize().toString();
     String title =
         "Run %s, model %s, %s of %s"

@@ -21,7 +21,7 @@ import tools.jackson.databind.JsonNode;
  * @param evaluation its entry in evaluation.json, or null
  */
 record SaeSummary(
-    IndexFolder.Entry group,
+    IndexFolder.UnitGroup group,
     @Nullable String variant,
     Map<String, @Nullable Object> statistics,
     Histogram frequencyHistogram,
@@ -40,13 +40,13 @@ record SaeSummary(
   /** Reads the SAEs of an index, in its order. */
   static List<SaeSummary> read(
       IndexFolder index,
-      IndexFolder.Manifest manifest,
+      IndexFolder.IndexManifest manifest,
       RunFolder.Run run,
       @Nullable JsonNode evaluation) {
     Map<String, Map<String, @Nullable Object>> statistics = statistics(index);
     Map<String, long[]> counts = counts(index);
     List<SaeSummary> all = new ArrayList<>();
-    for (IndexFolder.Entry group : manifest.groups()) {
+    for (IndexFolder.UnitGroup group : manifest.groups()) {
       String folder = group.sae();
       String variant = null;
       for (RunFolder.SaeEntry entry : run.saes()) {
@@ -73,7 +73,7 @@ record SaeSummary(
           median(monosemanticity) AS median_monosemanticity FROM features GROUP BY sae\
         """;
     Map<String, Map<String, @Nullable Object>> all = new LinkedHashMap<>();
-    FeatureQuery.Answer answer = FeatureQuery.run(index, sql);
+    FeatureQuery.QueryRows answer = FeatureQuery.run(index, sql);
     for (List<@Nullable Object> row : answer.rows()) {
       all.put(Cells.text(row.get(0)), Cells.object(answer, row, 1));
     }

@@ -96,7 +96,7 @@ public record SaeProof(
    * @param cause for {@link Verdict#EXPLAINED} and {@link Verdict#SUSPECTED}
    * @param tried when explained variance or cosine agreed at once, the MLPs' non-linearity only
    */
-  public record Result(
+  public record ProofReport(
       long images,
       Reconstruction measured,
       SortedMap<String, Double> claimed,
@@ -120,7 +120,7 @@ public record SaeProof(
    *
    * @throws InputException when the model has another width or no such hook point
    */
-  public Result run(Progress progress) {
+  public ProofReport run(Progress progress) {
     Sae sae = stored.sae();
     VisionTower tower = model.vision();
     tower.check(point);
@@ -135,7 +135,7 @@ public record SaeProof(
     }
   }
 
-  private Result run(Probe asIs, Progress progress) {
+  private ProofReport run(Probe asIs, Progress progress) {
     List<Probe> probes = activationProbes();
     List<Probe> first = new ArrayList<>(probes);
     first.add(asIs);
@@ -167,7 +167,7 @@ public record SaeProof(
       if (claimed.isEmpty()) verdict = Verdict.NOTHING_CLAIMED;
       else verdict = gap <= 1 ? Verdict.AGREES : Verdict.UNEXPLAINED;
     }
-    return new Result(images[0], measured, claimed, gap, verdict, cause, tried, skipped);
+    return new ProofReport(images[0], measured, claimed, gap, verdict, cause, tried, skipped);
   }
 
   // ---- the comparison -----------------------------------------------------------------------

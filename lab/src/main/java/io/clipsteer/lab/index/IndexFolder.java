@@ -3,6 +3,7 @@ package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.TextFile;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.run.RunFolder;
@@ -11,50 +12,56 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 
 /**
- * An index on disk: Parquet tables, vectors, and for features and neurons each a JSON file that is
- * written last, so that an index with it is complete.
+ * An index on disk: Parquet tables, vectors, and one JSON file each for features and neurons. The
+ * JSON file is written last: an index with it is complete.
  *
- * @param path {@code index} in the run's folder, unless the user named another
+ * @param path {@code index} in the run's folder, or another
  */
 public record IndexFolder(Path path) {
   /** The tables' names after {@code feature_} or {@code neuron_}, in the order of writing. */
   static final List<String> PARTS = List.of("tops", "labels", "names", "images");
 
   private static final int PROTOCOL = 1;
+  private static final String LIBRARY = "library.txt";
 
   /**
-   * What the JSON file says.
+   * The JSON file.
    *
    * @param protocol 1
    * @param model checkpoint, absolute
-   * @param source where the images come from
+   * @param source of the images
    * @param images images indexed
+   * @param skipped images skipped
+   * @param notes on what else the image set holds, a sentence each
    * @param labels distinct labels
-   * @param top images kept for each unit and ranking
+   * @param top images kept per unit and ranking
    * @param vocabulary words that names were chosen from; 0 without names
    * @param groups SAEs or hook points, in the run's order
    */
-  public record Manifest(
+  public record IndexManifest(
       int protocol,
       String clipsteer,
       String model,
       String source,
       long images,
+      int skipped,
+      List<String> notes,
       int labels,
       int top,
       int vocabulary,
-      List<Entry> groups) {}
+      List<UnitGroup> groups) {}
 
   /**
    * One SAE, or the neurons of a hook point.
    *
    * @param sae the SAE's folder, or the hook point with its tokens
-   * @param units how many
+   * @param units their number
    */
-  public record Entry(
+  public record UnitGroup(
       String sae, String hookPoint, String tokens, int units, int rows, int columns, int prefix) {}
 
   /** Of a run. */
@@ -62,8 +69,22 @@ public record IndexFolder(Path path) {
     return new IndexFolder(run.path().resolve("index"));
   }
 
+  /** Records the text library that names came from, so that a search by text finds its words. */
+  public void recordLibrary(@Nullable Path library) {
+    Path own = library == null ? null : library.toAbsolutePath().normalize();
+    AtomicFiles.writeText(path.resolve(LIBRARY), own == null ? "" : own + "\n");
+  }
+
+  /** The text library that names came from; null where a text tower read the words. */
+  public @Nullable Path library() {
+    Path file = path.resolve(LIBRARY);
+    if (!Files.isRegularFile(file)) return null;
+    List<String> lines = TextFile.lines(file);
+    return lines.isEmpty() ? null : Path.of(lines.getFirst());
+  }
+
   private Path json(IndexedUnits units) {
-    return path.resolve(units.word() + ".json");
+    return path.resolve(units + ".json");
   }
 
   /** Vectors of the units. */
@@ -77,7 +98,7 @@ public record IndexFolder(Path path) {
   }
 
   /**
-   * Refuses a place that cannot be written into or holds something else; asked early.
+   * Refuses a folder that is not writable or holds something else; called early.
    *
    * @throws InputException with what is in the way
    */
@@ -106,31 +127,30 @@ public record IndexFolder(Path path) {
   }
 
   /**
-   * What there is.
+   * Reads the JSON file.
    *
    * @throws InputException when there is no complete index, or it is not ours
    */
-  public Manifest read(IndexedUnits units) {
+  public IndexManifest read(IndexedUnits units) {
     Path file = json(units);
     if (!Files.isRegularFile(file)) {
-      throw new InputException(
-          path, "holds no index of " + units.word(), "Make one with clipsteer index");
+      throw new InputException(path, "holds no index of " + units, "Make one with clipsteer index");
     }
     String remedy = "Move it elsewhere, and index again";
     try {
-      Manifest manifest = JsonFile.MAPPER.readValue(Files.readAllBytes(file), Manifest.class);
+      IndexManifest manifest = JsonFile.MAPPER.readValue(Files.readAllBytes(file), IndexManifest.class);
       if (manifest == null || manifest.protocol() != PROTOCOL || manifest.groups() == null) {
-        throw new InputException(file, "is no index of this clipsteer's", remedy);
+        throw new InputException(file, "is no index by this version of clipsteer", remedy);
       }
       return manifest;
     } catch (JacksonException e) {
-      throw new InputException(file, "is no index of clipsteer's", remedy, e);
+      throw new InputException(file, "is no index by clipsteer", remedy, e);
     } catch (IOException e) {
       throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
   }
 
-  /** Takes the JSON file away: from now on the index is unfinished. */
+  /** Deletes the JSON file: from now on the index is unfinished. */
   void open(IndexedUnits units) {
     try {
       Files.deleteIfExists(json(units));
@@ -141,7 +161,7 @@ public record IndexFolder(Path path) {
   }
 
   /** Writes the JSON file, last. */
-  void finish(IndexedUnits units, Manifest manifest) {
+  void finish(IndexedUnits units, IndexManifest manifest) {
     AtomicFiles.writeJson(json(units), manifest);
   }
 }

@@ -45,7 +45,7 @@ public final class Harvest {
    * @param harvested images of this process alone
    * @param tokensPerSecond over all hook points, from files to store
    */
-  public record Result(
+  public record HarvestSummary(
       long images,
       long tokens,
       long bytes,
@@ -85,7 +85,7 @@ public final class Harvest {
         grid,
         grid,
         config.width(),
-        codec.word(),
+        codec.toString(),
         batch,
         batch * (int) Math.clamp(SHARD_BYTES / imageBytes / batch, 1, MAX_SHARD_BATCHES));
   }
@@ -117,7 +117,7 @@ public final class Harvest {
    *
    * @param resume whether to continue one that was begun
    */
-  public static Result run(
+  public static HarvestSummary run(
       ClipModel model,
       Images batches,
       List<HookPoint> points,
@@ -149,7 +149,7 @@ public final class Harvest {
       long harvested = writer.finish() - before;
       double seconds = (System.nanoTime() - begin) * 1e-9;
       long images = before + harvested;
-      return new Result(
+      return new HarvestSummary(
           images,
           images * format.tokensPerImage(),
           format.bytes(images),
