@@ -52,7 +52,10 @@ final class CompareCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "RUN_A", description = "A training run.")
   private Path first;
 
-  @Parameters(index = "1", paramLabel = "RUN_B", description = "Another run, or the same one to compare its layers.")
+  @Parameters(
+      index = "1",
+      paramLabel = "RUN_B",
+      description = "Another run, or the same one to compare its layers.")
   private Path second;
 
   @Option(

@@ -258,7 +258,8 @@ public record SparsityRun(
         List.copyOf(entries));
   }
 
-  private static SparsityReport.ZeroShotScores answers(AnswerTally original, Measured m, int classes) {
+  private static SparsityReport.ZeroShotScores answers(
+      AnswerTally original, Measured m, int classes) {
     return new SparsityReport.ZeroShotScores(
         original.judged(),
         classes,
