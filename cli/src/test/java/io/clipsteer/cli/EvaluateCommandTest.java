@@ -312,7 +312,7 @@ final class EvaluateCommandTest {
     assertTrue(legacy.get("cosine").asDouble() > 0.3, legacy::toString);
     assertEquals(2, json.get("notes").size());
     assertTrue(json.get("notes").get(0).asString().contains("no image has a label"));
-    assertTrue(json.get("notes").get(1).asString().contains("flatter"));
+    assertTrue(json.get("notes").get(1).asString().contains("optimistic"));
     Path table = flat.resolve("numbers.csv");
     StringBuilder rows = new StringBuilder("file,index\n");
     try (var files = Files.list(flat)) {
