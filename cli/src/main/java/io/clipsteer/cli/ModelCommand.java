@@ -66,7 +66,7 @@ final class ModelCommand implements Runnable {
     result.put("family", model.source().family());
     result.put("layers", vision.layers());
     result.put("width", vision.width());
-    result.put("heads", vision.heads());
+    result.put("heads", vision.blocks().heads());
     result.put("patch", vision.patch());
     result.put("image_size", vision.imageSize());
     result.put("tokens", vision.tokens());
@@ -80,10 +80,10 @@ final class ModelCommand implements Runnable {
       Map<String, Object> shape = new LinkedHashMap<>();
       shape.put("layers", c.layers());
       shape.put("width", c.width());
-      shape.put("heads", c.heads());
+      shape.put("heads", c.blocks().heads());
       shape.put("context", c.context());
       shape.put("vocabulary", c.vocabulary());
-      shape.put("end_rule", c.endRule().name().toLowerCase(Locale.ROOT));
+      shape.put("end_rule", c.end().rule().name().toLowerCase(Locale.ROOT));
       shape.put("tokenizer", model.tokenizer() != null);
       result.put("text", shape);
     }

@@ -156,7 +156,7 @@ public record SaeProof(
       SaeMistake mistake = probe.mistake();
       if (mistake == null) continue;
       Reconstruction figures = probe.meter().result();
-      double better = better(probe.meter().rests(), asIs.meter().rests());
+      double better = better(probe.meter().unexplained(), asIs.meter().unexplained());
       tried.add(new Trial(mistake, probe.detail(), figures, gap(figures, claimed), better));
     }
     Trial cause = explaining(tried, measured, gap, toldHowWell);

@@ -2,7 +2,7 @@
 package io.clipsteer.lab.run;
 
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.model.VisionTower;
+import io.clipsteer.engine.model.VisionConfig;
 
 /**
  * The tokens that an SAE reads of an image, or of a text, and their positions.
@@ -16,7 +16,7 @@ import io.clipsteer.engine.model.VisionTower;
 public record TokenLayout(int first, int count, int prefix, int rows, int columns) {
   /** Of images of a size in pixels. */
   public static TokenLayout of(
-      VisionTower.Config config, TokenSelection selection, int height, int width) {
+      VisionConfig config, TokenSelection selection, int height, int width) {
     int rows = height / config.patch();
     int columns = width / config.patch();
     int prefix = config.prefixTokens();

@@ -13,7 +13,7 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.ReadOut;
 import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.engine.model.VisionTower;
+import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
@@ -167,7 +167,7 @@ public record SteerabilityRun(
     String name = what.tag() + place + "." + kind.word();
     boolean closed = sweep instanceof LastLayer;
     int step = closed ? CLOSED_UNITS : CONTINUED_UNITS;
-    VisionTower.Config config = model.vision().config();
+    VisionConfig config = model.vision().config();
     int tokens = config.prefixTokens() + patches();
     boolean[] moved =
         Arrays.copyOf(settings.at().mask(config.prefixTokens(), tokens), sweep.tokens());

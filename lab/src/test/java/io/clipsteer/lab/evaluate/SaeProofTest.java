@@ -109,7 +109,7 @@ final class SaeProofTest {
 
   private static Sae train(ActivationBuffer rows, InputNormalisation.Kind normalisation) {
     var config =
-        new SaeTrainer.Config(new SaeVariant.TopK(K), 128, FEATURES, normalisation, DType.F32, 3);
+        SaeTrainer.Config.of(new SaeVariant.TopK(K), 128, FEATURES, normalisation, DType.F32, 3);
     SplittableRandom random = new SplittableRandom(1);
     int[] order = rows.shuffled(random);
     try (Scope scope = Scope.open();

@@ -83,7 +83,7 @@ class KnownDictionaryTest {
 
   private Sae train(String variant, int features, double rate, int steps) {
     var config =
-        new SaeTrainer.Config(
+        SaeTrainer.Config.of(
             SaeVariant.parse(variant), WIDTH, features, InputNormalisation.Kind.NONE, DType.F32, 1);
     try (Scope all = Scope.open();
         SaeTrainer trainer = new SaeTrainer(config, tokens(BATCH).tensor())) {

@@ -117,7 +117,7 @@ final class SaeTest {
     InputNormalisation normalisation = normalisation(name);
     var kind =
         name.equals("none") ? InputNormalisation.Kind.NONE : InputNormalisation.Kind.LAYER_NORM;
-    var config = new SaeTrainer.Config(new SaeVariant.TopK(K), D, F, kind, DType.F32, 1);
+    var config = SaeTrainer.Config.of(new SaeVariant.TopK(K), D, F, kind, DType.F32, 1);
     try (TensorFile file = SafeTensors.open(golden);
         Sae start = golden(file, name + ".start.", normalisation);
         SaeTrainer trainer = new SaeTrainer(config, start);
@@ -222,7 +222,7 @@ final class SaeTest {
     double[][] losses = new double[2][];
     for (DType product : new DType[] {DType.F32, DType.BF16}) {
       var config =
-          new SaeTrainer.Config(
+          SaeTrainer.Config.of(
               new SaeVariant.TopK(8), d, f, InputNormalisation.Kind.LAYER_NORM, product, 3);
       Random random = new Random(5);
       double[] seen = new double[40];
@@ -247,7 +247,7 @@ final class SaeTest {
   @Test
   void aFreshSaeIsAsDocumented() {
     var config =
-        new SaeTrainer.Config(
+        SaeTrainer.Config.of(
             new SaeVariant.TopK(K), D, F, InputNormalisation.Kind.NONE, DType.F32, 7);
     try (Scope scope = Scope.open();
         Tensor sample = scope.release(Tensor.of(gaussian(5, 100 * D, 1), 100, D));
@@ -275,7 +275,7 @@ final class SaeTest {
         IllegalArgumentException.class,
         () -> {
           var wrong =
-              new SaeTrainer.Config(
+              SaeTrainer.Config.of(
                   new SaeVariant.TopK(F + 1), D, F, InputNormalisation.Kind.NONE, DType.F32, 7);
           try (Scope scope = Scope.open()) {
             new SaeTrainer(wrong, Tensor.of(new float[D], 1, D)).close();
