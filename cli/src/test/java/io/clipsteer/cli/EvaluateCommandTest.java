@@ -205,7 +205,7 @@ final class EvaluateCommandTest {
     Ran read = evaluate("--run", mine, "--texts", texts);
     assertEquals(0, read.code(), read.err());
     assertTrue(read.out().contains("60 texts"), read.out());
-    assertTrue(read.out().contains("this very source"), read.out());
+    assertTrue(read.out().contains("trained on this source"), read.out());
 
     evaluate("--run", mine, "--images", classes).refused("text tower", "--texts");
     evaluate("--run", run, "--texts", texts).refused("vision tower", "--images");
