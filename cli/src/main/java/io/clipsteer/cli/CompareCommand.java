@@ -52,7 +52,10 @@ final class CompareCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "RUN_A", description = "A training run.")
   private Path first;
 
-  @Parameters(index = "1", paramLabel = "RUN_B", description = "Another run, or the same one to compare its layers.")
+  @Parameters(
+      index = "1",
+      paramLabel = "RUN_B",
+      description = "Another run, or the same one to compare its layers.")
   private Path second;
 
   @Option(
@@ -228,7 +231,8 @@ final class CompareCommand implements Callable<Integer> {
           share(b));
       add(
           text,
-          "  nearest feature of B: mean %.3f, by chance %.3f; %d features only in A, %d only in B%n",
+          "  nearest feature of B: mean %.3f, by chance %.3f; %d features only in A, %d only in"
+              + " B%n",
           pair.matching().a().mean(),
           pair.chance().mean(),
           pair.only(true, threshold),

@@ -44,7 +44,8 @@ final class FeaturesCommand implements Callable<Integer> {
       if (run != null) return IndexFolder.of(RunOptions.folder(run));
       Path folder = index == null ? Path.of("") : index;
       if (!Files.isDirectory(folder)) {
-        throw new InputException(folder, "there is no such folder", "Name the --out of clipsteer index");
+        throw new InputException(
+            folder, "there is no such folder", "Name the --out of clipsteer index");
       }
       return new IndexFolder(folder);
     }

@@ -137,7 +137,9 @@ public record JoinReport(
       text.append(examples(repeatedNames, repeated)).append(')');
     }
     if (empty > 0) {
-      text.append(", ").append(empty).append(empty == 1 ? " empty label cell" : " empty label cells");
+      text.append(", ")
+          .append(empty)
+          .append(empty == 1 ? " empty label cell" : " empty label cells");
     }
     if (unmatched > 0) {
       text.append(", ").append(unmatched).append(" without an image (");

@@ -69,7 +69,9 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSetting
         scoresB = ImageScores.read(other.model, other.batches, b.all(), progress);
         if (!scoresA.images().equals(scoresB.images())) {
           throw new InputException(
-              "comparison", "the models did not read the same images", "Remove the unreadable ones");
+              "comparison",
+              "the models did not read the same images",
+              "Remove the unreadable ones");
         }
       }
     }

@@ -83,7 +83,8 @@ public record SparsityRun(
     if (meanWanted) findMeans(sites.values(), progress);
     List<Measured> measured = new ArrayList<>();
     for (RunSaes.One one : saes.all()) {
-      SiteTally site = Objects.requireNonNull(sites.get(new TokenSite(one.point(), one.selection())));
+      SiteTally site =
+          Objects.requireNonNull(sites.get(new TokenSite(one.point(), one.selection())));
       double[] mean = meanWanted ? site.mean.mean() : null;
       var tally =
           new SparsityTally(layout(site.site), one.sae().width(), one.sae().features(), mean);
@@ -258,7 +259,8 @@ public record SparsityRun(
         List.copyOf(entries));
   }
 
-  private static SparsityReport.ZeroShotScores answers(AnswerTally original, Measured m, int classes) {
+  private static SparsityReport.ZeroShotScores answers(
+      AnswerTally original, Measured m, int classes) {
     return new SparsityReport.ZeroShotScores(
         original.judged(),
         classes,

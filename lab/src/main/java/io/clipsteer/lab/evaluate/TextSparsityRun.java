@@ -214,10 +214,13 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
         original.judged(),
         library.words().size(),
         original.quality(),
-        judged(embedded, read(judge, library, m, x -> sae.decode(sae.encode(x)), progress)).quality(),
+        judged(embedded, read(judge, library, m, x -> sae.decode(sae.encode(x)), progress))
+            .quality(),
         judged(embedded, read(judge, library, m, x -> Tensor.of(mean, mean.length), progress))
             .quality(),
-        judged(embedded, read(judge, library, m, x -> Tensor.zeros(DType.F32, mean.length), progress))
+        judged(
+                embedded,
+                read(judge, library, m, x -> Tensor.zeros(DType.F32, mean.length), progress))
             .quality());
   }
 

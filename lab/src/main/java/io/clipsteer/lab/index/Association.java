@@ -72,7 +72,11 @@ record Association(
    * @param labels their number
    */
   static void all(
-      ScoreFile scores, int units, LabelledImages known, int labels, Consumer<Association> consumer) {
+      ScoreFile scores,
+      int units,
+      LabelledImages known,
+      int labels,
+      Consumer<Association> consumer) {
     for (int low = 0; low < units; ) {
       int high = scores.end(low, BUDGET);
       ScoreFile.Slice slice = scores.read(low, high);
@@ -125,7 +129,8 @@ record Association(
     private double sum;
     private double squares;
 
-    Ranked(ScoreFile.Slice slice, float[] scores, int from, int to, LabelledImages known, int labels) {
+    Ranked(
+        ScoreFile.Slice slice, float[] scores, int from, int to, LabelledImages known, int labels) {
       int n = to - from;
       rankSum = new double[labels];
       scoreSum = new double[labels];

@@ -33,7 +33,8 @@ public final class IndexBench {
    * @param cpuSeconds of the process meanwhile, all threads; unaffected by other processes
    * @param peakBytes of the process
    */
-  public record IndexTimes(double seconds, double encodeSeconds, double cpuSeconds, long peakBytes) {}
+  public record IndexTimes(
+      double seconds, double encodeSeconds, double cpuSeconds, long peakBytes) {}
 
   private static final int GRID = 14;
   private static final int PATCHES = GRID * GRID;
@@ -118,8 +119,7 @@ public final class IndexBench {
   private static void add(IndexRun.Pass pass, float[] embeddings, Codes codes, int i) {
     int image = pass.images().size();
     String id = "image-" + image;
-    int[] labels =
-        pass.labels().of(id, String.format(Locale.ROOT, "%02d", image % LABELS));
+    int[] labels = pass.labels().of(id, String.format(Locale.ROOT, "%02d", image % LABELS));
     if (labels != null) pass.known().add(image, labels);
     pass.images().add(id);
     pass.classes().add(null);

@@ -138,7 +138,8 @@ public record IndexFolder(Path path) {
     }
     String remedy = "Move it elsewhere, and index again";
     try {
-      IndexManifest manifest = JsonFile.MAPPER.readValue(Files.readAllBytes(file), IndexManifest.class);
+      IndexManifest manifest =
+          JsonFile.MAPPER.readValue(Files.readAllBytes(file), IndexManifest.class);
       if (manifest == null || manifest.protocol() != PROTOCOL || manifest.groups() == null) {
         throw new InputException(file, "is no index by this version of clipsteer", remedy);
       }

@@ -37,7 +37,8 @@ final class IndexTables {
           for (IndexRun.Group group : pass.groups()) {
             @Nullable UnitName[] best = new UnitName[group.tally().units()];
             for (UnitName name : names.getOrDefault(group, List.of())) {
-              if (name.rank() == 1 && !name.method().equals(Namer.DECODER)) best[name.unit()] = name;
+              if (name.rank() == 1 && !name.method().equals(Namer.DECODER))
+                best[name.unit()] = name;
             }
             for (int u = 0; u < best.length; u++) unit(row, group, u, best[u]);
           }
@@ -134,11 +135,7 @@ final class IndexTables {
   }
 
   private static void label(
-      DuckDBAppender row,
-      IndexRun.Group group,
-      long images,
-      Labels.Label label,
-      Association a) {
+      DuckDBAppender row, IndexRun.Group group, long images, Labels.Label label, Association a) {
     try {
       row.beginRow();
       row.append(group.name());

@@ -11,4 +11,5 @@ package io.clipsteer.lab.index;
  * @param patches the active patches, ascending
  * @param activations of these
  */
-record TopImage(int image, float max, float mean, int patch, short[] patches, float[] activations) {}
+record TopImage(
+    int image, float max, float mean, int patch, short[] patches, float[] activations) {}

@@ -43,7 +43,9 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
     int[] alive = alive(tally);
     double flops = model.vision().flopsAfter(group.point().layer());
     try (Scope scope = Scope.open();
-        var task = progress.start("propagating decoder directions to the embedding", alive.length, "units")) {
+        var task =
+            progress.start(
+                "propagating decoder directions to the embedding", alive.length, "units")) {
       Paused base = to(model.vision().device(), mean.paused());
       Tensor before = model.vision().continueFrom(base, Hooks.NONE).embedding();
       Tensor scale = scale(group.sae(), base).to(base.value().device());

@@ -15,8 +15,8 @@ import java.util.TreeMap;
 
 /**
  * The Pareto front of sparsity and reconstruction among a layer's SAEs, and the SAE recommended
- * from it. That is the front's knee: the SAE farthest from the straight line through the front's two
- * ends, over log L0 (after Satopää et al. 2011); of one or two SAEs, the sparser.
+ * from it. That is the front's knee: the SAE farthest from the straight line through the front's
+ * two ends, over log L0 (after Satopää et al. 2011); of one or two SAEs, the sparser.
  */
 public final class Pareto {
   /**

@@ -37,8 +37,8 @@ public final class TrainBench {
   private TrainBench() {}
 
   /**
-   * Measures a TopK SAE's step with {@code --encoder-product bf16}: a bf16 product proposes features
-   * where the CPU has such products, else the product is exact.
+   * Measures a TopK SAE's step with {@code --encoder-product bf16}: a bf16 product proposes
+   * features where the CPU has such products, else the product is exact.
    *
    * @param steps timed, after three warm-up steps
    */

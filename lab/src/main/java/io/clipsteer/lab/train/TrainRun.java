@@ -77,8 +77,7 @@ public record TrainRun(
             Versions.CLIPSTEER,
             Engine.torchVersion(),
             null);
-    Checkpoints keeper =
-        Checkpoints.of(out, JsonFile.line(settings()), checkpoints);
+    Checkpoints keeper = Checkpoints.of(out, JsonFile.line(settings()), checkpoints);
     Training.State begun = keeper.begun();
     long start = begun == null ? 0 : begun.step();
     List<RunFolder.SaeEntry> entries = new ArrayList<>();

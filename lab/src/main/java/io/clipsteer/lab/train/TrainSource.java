@@ -43,8 +43,7 @@ public sealed interface TrainSource {
   Feed open(TrainConfig config, long start, Progress progress);
 
   /** A feed forwarded to batch {@code start}; closed when that fails. */
-  private static Feed feed(
-      TokenSource source, int width, TrainConfig config, long start) {
+  private static Feed feed(TokenSource source, int width, TrainConfig config, long start) {
     Feed feed = new BufferedFeed(source, width, config);
     try {
       for (long step = 0; step < start; step++) feed.next();

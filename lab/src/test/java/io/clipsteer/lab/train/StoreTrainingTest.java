@@ -101,12 +101,7 @@ final class StoreTrainingTest {
             7)
         .with(
             new SaeSettings(
-                InputNormalisation.Kind.LAYER_NORM,
-                DType.F32,
-                1,
-                500,
-                0,
-                SaeTrainer.Centre.MEDIAN))
+                InputNormalisation.Kind.LAYER_NORM, DType.F32, 1, 500, 0, SaeTrainer.Centre.MEDIAN))
         .withBufferBytes(1 << 20);
   }
 
@@ -220,12 +215,7 @@ final class StoreTrainingTest {
             .with(new Schedule(32L * 40, 32, 1e30, Schedule.Shape.COSINE, 4, 0.1))
             .with(
                 new SaeSettings(
-                    InputNormalisation.Kind.NONE,
-                    DType.F32,
-                    0,
-                    500,
-                    0,
-                    SaeTrainer.Centre.MEDIAN));
+                    InputNormalisation.Kind.NONE, DType.F32, 0, 500, 0, SaeTrainer.Centre.MEDIAN));
     InputException e =
         assertThrows(
             InputException.class,
