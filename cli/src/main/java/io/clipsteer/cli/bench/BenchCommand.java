@@ -138,7 +138,8 @@ public final class BenchCommand {
       text.append(
           String.format(
               Locale.ROOT,
-              "%s: %.1f ms per step (%.0f tokens/s), %.2f times the encoder's %s product of %.1f ms%n",
+              "%s: %.1f ms per step (%.0f tokens/s), %.2f times the encoder's %s product of %.1f"
+                  + " ms%n",
               kind,
               1e3 * result.step(),
               batch / result.step(),

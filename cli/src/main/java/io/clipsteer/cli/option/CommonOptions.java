@@ -3,8 +3,8 @@ package io.clipsteer.cli.option;
 
 import io.clipsteer.cli.show.ConsoleProgress;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Engine;
 import java.io.PrintWriter;

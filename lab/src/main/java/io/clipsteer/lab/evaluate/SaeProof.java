@@ -4,14 +4,11 @@ package io.clipsteer.lab.evaluate;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.VisionTower;
@@ -21,6 +18,7 @@ import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.ReconstructionMeter;
+import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -345,24 +343,18 @@ public record SaeProof(
   }
 
   private void measure(VisionTower tower, List<Probe> probes, Tensor pixels) {
-    Comparator<HookPoint> order =
-        Comparator.comparingInt(HookPoint::layer).thenComparing(at -> at.site() == Site.RESID_POST);
-    HookPoint last = probes.stream().map(Probe::at).max(order).orElseThrow();
-    Hooks hooks = Hooks.NONE;
-    for (Probe probe : probes) {
-      hooks = hooks.tap(probe.at(), value -> add(probe, value));
-    }
+    TowerWalk walk = TowerWalk.past(tower, probes.stream().map(Probe::at).toList());
     try (Scope scope = Scope.open()) {
-      tower.runUntil(pixels, last, hooks);
+      walk.walk(
+          pixels,
+          paused -> {
+            for (Probe probe : probes) {
+              if (!probe.at().equals(paused.at())) continue;
+              Tensor rows = walk.selected(tokens, paused);
+              int perImage = (int) (rows.size(0) / pixels.size(0));
+              probe.meter().add(probe.scale() == 1 ? rows : rows.mul(probe.scale()), perImage);
+            }
+          });
     }
-  }
-
-  /** Takes the selected tokens of [b,t,d] in, as rows F32 [n,d] on the CPU. */
-  private void add(Probe probe, Tensor value) {
-    int prefix = model.vision().config().prefixTokens();
-    int n = tokens.count(prefix, (int) value.size(1));
-    Tensor chosen = value.narrow(1, tokens.first(prefix), n).to(DType.F32).to(Device.CPU);
-    Tensor rows = chosen.contiguous().reshape(value.size(0) * n, value.size(2));
-    probe.meter().add(probe.scale() == 1 ? rows : rows.mul(probe.scale()), n);
   }
 }

@@ -10,6 +10,7 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.run.ActivationBuffer;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.TowerWalk;
 import java.util.List;
 
 /**
@@ -72,9 +73,7 @@ final class ImageTokenSource implements TokenSource {
   }
 
   private boolean fillUp(List<ActivationBuffer> buffers, List<ActivationBuffer> heldOutBuffers) {
-    double flops =
-        model.vision().flopsPerImage()
-            - model.vision().flopsAfter(Harvest.last(config.points()).layer());
+    double flops = TowerWalk.past(model.vision(), config.points()).flopsPerImage();
     long begin = System.nanoTime();
     long total = firstPass ? images.count() : -1;
     try (var task = progress.start("harvesting " + names(), total, "images")) {
