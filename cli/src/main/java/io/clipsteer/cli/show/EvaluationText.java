@@ -9,12 +9,12 @@ import java.util.Arrays;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** A sparsity report for people. */
+/** A sparsity report as text. */
 public final class EvaluationText {
   private static final int BAR = 40;
 
-  /** With more SAEs, their maps and histograms are on the page alone. */
-  private static final int DRAWN = 4;
+  /** Runs of more SAEs get maps and histograms on the page alone. */
+  private static final int MAPPED = 4;
 
   private final StringBuilder text = new StringBuilder();
 
@@ -25,12 +25,12 @@ public final class EvaluationText {
     var page = new EvaluationText();
     String unit = report.texts() ? "text" : "image";
     page.line("%s on %s: %s", run, report.source(), Counted.of(report.images(), unit));
-    if (!report.skipped().isEmpty()) page.line("%d not decoded", report.skipped().size());
+    if (!report.skipped().isEmpty()) page.line("%d skipped", report.skipped().size());
     page.sparsity(report);
     page.line("%s.", EvaluationPage.PUBLISHED);
     page.answers(report);
     page.legacy(report);
-    if (report.saes().size() <= DRAWN) {
+    if (report.saes().size() <= MAPPED) {
       for (var entry : report.saes()) {
         page.grid(entry, report.texts());
         page.histogram(entry);
@@ -44,7 +44,7 @@ public final class EvaluationText {
     return page.text.toString();
   }
 
-  /** What tells an SAE from the run's others. */
+  /** An SAE's name, unique in its run. */
   static String name(SparsityReport.MeasuredSae entry) {
     var sae = entry.sae();
     return sae.hookPoint() + " " + sae.variant() + " (" + sae.tokens() + ")";

@@ -13,10 +13,9 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * Sparsity against reconstruction: which of a layer's SAEs no other one beats in both, and which of
- * those is recommended. That is the knee of the front: of the SAEs between its two ends the one
- * farthest from the straight line through them, over log L0 (after Satopää et al. 2011); of one or
- * two, the sparser.
+ * The Pareto front of sparsity and reconstruction among a layer's SAEs, and the SAE recommended
+ * from it. That is the front's knee: the SAE farthest from the straight line through the front's
+ * two ends, over log L0 (after Satopää et al. 2011); of one or two SAEs, the sparser.
  */
 public final class Pareto {
   /**
@@ -29,7 +28,7 @@ public final class Pareto {
 
   private Pareto() {}
 
-  /** Every SAE in its hook point's order of L0. */
+  /** Every SAE, by hook point, then by L0. */
   public static List<Rated> rows(List<Training.Trained> all) {
     Map<String, List<Training.Trained>> byPoint = new LinkedHashMap<>();
     for (Training.Trained one : all) {
