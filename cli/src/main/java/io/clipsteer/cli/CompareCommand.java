@@ -7,6 +7,7 @@ import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.stats.Share;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
@@ -30,16 +31,15 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** SAE against SAE. */
+/** {@code compare}: the features that two runs share. */
 @Command(
     name = "compare",
     description = {
-      "Which features two runs have in common: other seeds, other recipes, other layers (a run"
-          + " against itself), other models.",
-      "By decoder directions where both runs read the same model, and with --images by what the"
-          + " features are active on, which also works across models. Pairs are those of the"
-          + " largest sum (the assignment problem), or mutual nearest neighbours in SAEs larger"
-          + " than --assign-up-to."
+      "Find the features that two runs share: across seeds, layers, recipes or models.",
+      "Features are matched by the cosine of decoder directions where both runs have the same"
+          + " model, and with --images by the correlation of activations, which also works across"
+          + " models. The matching is optimal (the assignment problem), or of mutual nearest"
+          + " neighbours in SAEs larger than --assign-up-to."
     },
     footer = {
       "",
@@ -53,24 +53,23 @@ final class CompareCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "RUN_A", description = "A training run.")
   private Path first;
 
-  @Parameters(index = "1", paramLabel = "RUN_B", description = "Another, or the same.")
+  @Parameters(index = "1", paramLabel = "RUN_B", description = "Another run, or the same one to compare its layers.")
   private Path second;
 
   @Option(
       names = "--model-a",
       paramLabel = "PATH",
-      description = "RUN_A's checkpoint, when it is no longer where the run was trained.")
+      description = "RUN_A's checkpoint, if it has moved since the training.")
   private @Nullable Path modelA;
 
-  @Option(names = "--model-b", paramLabel = "PATH", description = "RUN_B's checkpoint.")
+  @Option(names = "--model-b", paramLabel = "PATH", description = "RUN_B's checkpoint, likewise.")
   private @Nullable Path modelB;
 
   @Option(
       names = "--threshold",
       defaultValue = "0.7",
       description =
-          "Cosine or correlation from which two features are the same (default:"
-              + " ${DEFAULT-VALUE}).")
+          "Cosine or correlation from which two features match (default: ${DEFAULT-VALUE}).")
   private double threshold;
 
   @Option(
@@ -78,14 +77,14 @@ final class CompareCommand implements Callable<Integer> {
       defaultValue = "5",
       paramLabel = "N",
       description =
-          "Images a feature must be active on to be correlated (default: ${DEFAULT-VALUE}).")
+          "Correlate features that are active on N images or more (default: ${DEFAULT-VALUE}).")
   private int least;
 
   @Option(
       names = "--assign-up-to",
       defaultValue = "8192",
       paramLabel = "N",
-      description = "Features up to which the assignment is solved (default: ${DEFAULT-VALUE}).")
+      description = "Most features for the optimal matching (default: ${DEFAULT-VALUE}).")
   private int most;
 
   @Option(
@@ -117,7 +116,7 @@ final class CompareCommand implements Callable<Integer> {
     if (images.isGiven()) about.put("source", images.images().toString());
     if (out != null) comparison.write(out, about);
     about.putAll(comparison.json());
-    images.printSkipped(comparison.skipped());
+    images.report(comparison.skipped());
     common.print(about, text(comparison));
     return 0;
   }
@@ -172,7 +171,7 @@ final class CompareCommand implements Callable<Integer> {
   }
 
   private ClipModel load(Path checkpoint) {
-    return ClipModel.load(checkpoint, io.clipsteer.data.tensor.DType.F32, common.device());
+    return ClipModel.load(checkpoint, DType.F32, common.device());
   }
 
   /** By directions alone: no model is needed. */

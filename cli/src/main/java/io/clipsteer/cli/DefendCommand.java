@@ -2,7 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.SuppressOptions;
@@ -100,7 +100,7 @@ final class DefendCommand implements Callable<Integer> {
     PrefixSettings prefixed = how.prefixed(true);
     how.check(out);
     RunFolder folder = runs.folder();
-    RunFolder.Run trained = Layers.chosen(folder.read(), how.layers());
+    RunFolder.Run trained = LayerOptions.chosen(folder.read(), how.layers());
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();

@@ -4,7 +4,7 @@ package io.clipsteer.cli;
 import io.clipsteer.cli.option.Begun;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
-import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.data.Hashes;
@@ -50,15 +50,8 @@ import tools.jackson.core.JacksonException;
     description = "Studies whose right answer is known, since the cause was planted.",
     footer = {"", "Example: clipsteer study injected-cue --out runs/cue --json"},
     subcommands = StudyCommand.InjectedCueCommand.class)
-final class StudyCommand implements Runnable {
-  @Spec private CommandSpec spec;
-
+final class StudyCommand {
   @Mixin private HelpOption help;
-
-  @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "Name the study: injected-cue.");
-  }
 
   /** A cue planted so that it goes with the label. */
   @Command(
@@ -232,7 +225,7 @@ final class StudyCommand implements Runnable {
       if (!given) demoRun();
       Path trained = Objects.requireNonNull(run);
       RunFolder folder = RunOptions.folder(trained);
-      RunFolder.Run wanted = Layers.chosen(folder.read(), layers);
+      RunFolder.Run wanted = LayerOptions.chosen(folder.read(), layers);
       Path checkpoint = RunOptions.checkpoint(trained, wanted, model, "--model");
       List<CueResult> results = new ArrayList<>();
       try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());

@@ -4,47 +4,48 @@ package io.clipsteer.cli.option;
 import io.clipsteer.cli.show.ConsoleProgress;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.tensor.DType;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Engine;
-import java.util.Map;
+import java.io.PrintWriter;
+import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.Spec.Target;
-import tools.jackson.databind.SerializationFeature;
-import tools.jackson.databind.json.JsonMapper;
 
-/** What every command understands. */
+/** The options of every command, and how every command prints its result. */
 public final class CommonOptions {
-  private static final JsonMapper JSON =
-      JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
-
   @Spec(Target.MIXEE)
   private CommandSpec command;
 
-  @Option(names = "--json", description = "One JSON object on stdout, everything else on stderr.")
+  @Option(
+      names = "--json",
+      description = "Print the result as one JSON object on stdout, all else on stderr.")
   private boolean json;
 
   @Option(
       names = "--seed",
       defaultValue = "1",
-      description = "Seed of everything random (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Seed of all random numbers (default: ${DEFAULT-VALUE}).")
   private long seed;
 
   @Option(
       names = "--device",
       defaultValue = "cpu",
-      description = "cpu, cuda or cuda:n (default: ${DEFAULT-VALUE}).")
+      paramLabel = "DEVICE",
+      description = "cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
   private String device;
 
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Threads of a tensor operation, from 1 (default: all processors).")
+      description = "Threads of a tensor operation (default: all processors).")
   private @Nullable Integer threads;
 
   @Mixin private HelpOption help;
@@ -57,24 +58,27 @@ public final class CommonOptions {
     return Device.parse(device);
   }
 
-  boolean json() {
-    return json;
+  /** The command line as it was typed, without the program's name. */
+  public List<String> commandLine() {
+    return command.root().commandLine().getParseResult().originalArgs();
+  }
+
+  /** Wrong usage that concerns several options: the program exits with 2. */
+  public ParameterException usage(String message) {
+    return new ParameterException(command.commandLine(), message);
   }
 
   /** Applies the process-wide options. */
   public void apply() {
     if (threads == null) return;
-    if (threads < 1 || threads > 4096) {
-      throw new InputException("--threads " + threads, "not 1 to 4096", "Leave it out for all");
-    }
+    within("--threads", threads, 1, 4096);
     Engine.threads(threads);
   }
 
   /** The same for a command that computes on the CPU alone: it takes no other device. */
   public void applyOnCpu() {
     if (!device.equals("cpu")) {
-      throw new InputException(
-          "--device " + device, "this command uses the CPU alone", "Leave it out");
+      throw new InputException("--device " + device, "this command uses the CPU alone", "Omit it");
     }
     apply();
   }
@@ -92,25 +96,26 @@ public final class CommonOptions {
     }
   }
 
+  /** Refuses a number that is not from {@code low} to {@code high}. */
+  public static void within(String option, long value, long low, long high) {
+    if (value >= low && value <= high) return;
+    String range = high == Long.MAX_VALUE ? "below " + low : "not from " + low + " to " + high;
+    throw new InputException(option + " " + value, range, "Use another number");
+  }
+
   public Progress progress() {
     return new ConsoleProgress();
   }
 
-  /** Prints the result: as JSON, or as the given text. */
-  public void print(Map<String, Object> result, String text) {
-    command
-        .commandLine()
-        .getOut()
-        .println(json ? JSON.writeValueAsString(result) : text.stripTrailing());
-    command.commandLine().getOut().flush();
-  }
-
-  /** Reads {@code fp32} or {@code bf16}. */
-  public static DType dtype(String option, String text) {
-    return switch (text) {
-      case "fp32" -> DType.F32;
-      case "bf16" -> DType.BF16;
-      default -> throw new InputException(option + " " + text, "not known", "Use fp32 or bf16");
-    };
+  /**
+   * Prints the result.
+   *
+   * @param result what {@code --json} prints: a record, or a map with keys in snake_case
+   * @param text what is printed without it
+   */
+  public void print(Object result, String text) {
+    PrintWriter out = command.commandLine().getOut();
+    out.println(json ? JsonFile.indented(result) : text.stripTrailing());
+    out.flush();
   }
 }

@@ -64,7 +64,7 @@ public final class FeatureQuery {
     for (IndexedUnits units : IndexedUnits.values()) {
       if (!folder.has(units)) continue;
       folder.read(units);
-      names.add(units.word());
+      names.add(units.toString());
       for (String part : IndexFolder.PARTS) names.add(units.one() + "_" + part);
     }
     return names;

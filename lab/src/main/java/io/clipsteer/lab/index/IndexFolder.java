@@ -3,6 +3,7 @@ package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.TextFile;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.run.RunFolder;
@@ -11,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 
 /**
@@ -24,6 +26,7 @@ public record IndexFolder(Path path) {
   static final List<String> PARTS = List.of("tops", "labels", "names", "images");
 
   private static final int PROTOCOL = 1;
+  private static final String LIBRARY = "library.txt";
 
   /**
    * What the JSON file says.
@@ -62,8 +65,22 @@ public record IndexFolder(Path path) {
     return new IndexFolder(run.path().resolve("index"));
   }
 
+  /** Records the text library that names came from, so that a search by text finds its words. */
+  public void recordLibrary(@Nullable Path library) {
+    Path own = library == null ? null : library.toAbsolutePath().normalize();
+    AtomicFiles.writeText(path.resolve(LIBRARY), own == null ? "" : own + "\n");
+  }
+
+  /** The text library that names came from; null where a text tower read the words. */
+  public @Nullable Path library() {
+    Path file = path.resolve(LIBRARY);
+    if (!Files.isRegularFile(file)) return null;
+    List<String> lines = TextFile.lines(file);
+    return lines.isEmpty() ? null : Path.of(lines.getFirst());
+  }
+
   private Path json(IndexedUnits units) {
-    return path.resolve(units.word() + ".json");
+    return path.resolve(units + ".json");
   }
 
   /** Vectors of the units. */
@@ -113,8 +130,7 @@ public record IndexFolder(Path path) {
   public Manifest read(IndexedUnits units) {
     Path file = json(units);
     if (!Files.isRegularFile(file)) {
-      throw new InputException(
-          path, "holds no index of " + units.word(), "Make one with clipsteer index");
+      throw new InputException(path, "holds no index of " + units, "Make one with clipsteer index");
     }
     String remedy = "Move it elsewhere, and index again";
     try {

@@ -26,7 +26,7 @@ final class IndexTables {
    */
   void units(IndexRun.Pass pass, Map<IndexRun.Group, List<@Nullable Name>> names) {
     tables.write(
-        units.word(),
+        units.toString(),
         """
         sae VARCHAR, layer INTEGER, hook_point VARCHAR, tokens VARCHAR, id INTEGER,
         frequency DOUBLE, frequency_cls DOUBLE, frequency_patches DOUBLE, cls_share DOUBLE,

@@ -29,6 +29,11 @@ public sealed interface SteeredUnits {
     public String word() {
       return name().toLowerCase(Locale.ROOT);
     }
+
+    @Override
+    public String toString() {
+      return word();
+    }
   }
 
   /** Which kind. */

@@ -85,7 +85,7 @@ public final class Harvest {
         grid,
         grid,
         config.width(),
-        codec.word(),
+        codec.toString(),
         batch,
         batch * (int) Math.clamp(SHARD_BYTES / imageBytes / batch, 1, MAX_SHARD_BATCHES));
   }

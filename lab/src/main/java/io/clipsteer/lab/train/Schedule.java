@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.train;
 
+import java.util.Locale;
+
 /**
  * How the learning rate and the sparsity penalty go over a training.
  *
@@ -20,7 +22,12 @@ public record Schedule(double rate, Shape shape, int warmUp, double sparsityWarm
     /** Half a cosine down to 0. */
     COSINE,
     /** The full rate, and over the last fifth linearly down to 0. */
-    LINEAR
+    LINEAR;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /** Linear decay, and the penalty from the start. */

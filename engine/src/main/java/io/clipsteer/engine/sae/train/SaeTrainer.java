@@ -13,6 +13,7 @@ import io.clipsteer.engine.sae.StepPart;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -95,7 +96,12 @@ public final class SaeTrainer implements AutoCloseable {
     /** Its mean. */
     MEAN,
     /** Its geometric median: the point with the least sum of distances to all tokens. */
-    MEDIAN
+    MEDIAN;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /**

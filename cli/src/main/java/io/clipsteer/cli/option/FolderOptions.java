@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.option;
+
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** {@code --out} and {@code --resume}, of every command that can be stopped and resumed. */
+public final class FolderOptions {
+  @Option(
+      names = "--out",
+      required = true,
+      paramLabel = "DIR",
+      description = "New folder for the results; with --resume, the folder of a stopped command.")
+  private Path out;
+
+  @Option(
+      names = "--resume",
+      description = "Resume the stopped command in --out; the results are the same bytes.")
+  private boolean resume;
+
+  /** The folder that the command writes. */
+  public Path out() {
+    return out;
+  }
+
+  /** Whether a stopped command is resumed there. */
+  public boolean resume() {
+    return resume;
+  }
+}
