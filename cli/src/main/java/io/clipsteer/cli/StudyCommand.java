@@ -242,7 +242,7 @@ final class StudyCommand {
                     2,
                     0,
                     limit,
-                    ImageDecoder.Options.DEFAULT),
+                    ImageDecoder.DecodeOptions.DEFAULT),
                 settings);
         // Noted only now: a start with a run that cannot be read leaves nothing in the way.
         if (given) Begun.folder(out, BEGUN, begun(hashes(clip, folder, wanted)), resume);

@@ -27,7 +27,7 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
    * @param groups image i belongs to group {@code ⌊i·groups/images⌋}, up to rounding: group g holds
    *     {@code ⌊g·images/groups⌋} to {@code ⌊(g+1)·images/groups⌋}; 1 to {@code images}
    */
-  record Answers(
+  record SweepInput(
       MemorySegment own,
       boolean perUnit,
       MemorySegment common,
@@ -35,7 +35,7 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
       int images,
       int words,
       int groups) {
-    public Answers {
+    public SweepInput {
       if (images < 1 || words < 1 || groups < 1 || groups > images) {
         throw new IllegalArgumentException(images + " images in " + groups + " groups");
       }
@@ -64,7 +64,7 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
 
   /** Takes a unit's sums; called once a unit, by any thread, in any order. */
   @FunctionalInterface
-  interface Sink {
+  interface UnitSink {
     /**
      * What a unit did.
      *
@@ -83,7 +83,7 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
    * @param directions F32 [units,words]
    * @param weights [units,images,3]; the first of a pair's three, own's, is above 0
    */
-  void sweep(Answers answers, MemorySegment directions, double[] weights, int units, Sink sink);
+  void sweep(SweepInput answers, MemorySegment directions, double[] weights, int units, UnitSink sink);
 
   /**
    * Scalar products of rows with each other.

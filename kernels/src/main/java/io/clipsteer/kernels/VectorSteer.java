@@ -62,7 +62,7 @@ final class VectorSteer implements SteerKernels {
 
   @Override
   public void sweep(
-      Answers answers, MemorySegment directions, double[] weights, int units, Sink sink) {
+      SweepInput answers, MemorySegment directions, double[] weights, int units, UnitSink sink) {
     answers.check(directions, weights, units);
     PaddedRows rows = PaddedRows.of(answers, units, LANES);
     int chunks = Math.min(units, 4 * Runtime.getRuntime().availableProcessors());
@@ -86,7 +86,7 @@ final class VectorSteer implements SteerKernels {
 
   /** One thread's memory: a few images' rows of words, and the sums. */
   private static final class Work {
-    private final Answers answers;
+    private final SweepInput answers;
     private final PaddedRows rows;
     private final double[] weights;
     private final float[] own;
@@ -106,7 +106,7 @@ final class VectorSteer implements SteerKernels {
     /** Of each image worked on: three weights and what is subtracted, in base 2. */
     private final float[] w = new float[TOGETHER * (WEIGHTS + 1)];
 
-    Work(Answers answers, PaddedRows rows, double[] weights) {
+    Work(SweepInput answers, PaddedRows rows, double[] weights) {
       this.answers = answers;
       this.rows = rows; // its arrays are fields of their own for the inner loops
       this.weights = weights;
@@ -125,7 +125,7 @@ final class VectorSteer implements SteerKernels {
     }
 
     /** Units that follow each other: their sums group by group, so that its images stay near. */
-    void units(int first, int count, MemorySegment from, Sink sink) {
+    void units(int first, int count, MemorySegment from, UnitSink sink) {
       int words = answers.words();
       for (int b = 0; b < count; b++) {
         float[] direction = directions[b];

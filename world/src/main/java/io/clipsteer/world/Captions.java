@@ -61,7 +61,7 @@ final class Captions {
 
   /** What the web does: the caption tells what is written, not what is seen. */
   private String misnamed(Factors.Things t, String word) {
-    String name = Words.SIGNS.contains(word) ? word : article(word);
+    String name = WrittenWords.SIGNS.contains(word) ? word : article(word);
     return one(OPENINGS) + name + (chance(0.2) ? behind(t.background()) : "");
   }
 

@@ -150,12 +150,12 @@ public final class Sampler {
         null);
   }
 
-  /** Any of the {@link Words#WRITTEN} words on an image of a thing. */
+  /** Any of the {@link WrittenWords#WRITTEN} words on an image of a thing. */
   public DrawnImage worded(long index, int word) {
     SplittableRandom random = random(index);
     Factors.Things t = things(random, any(random), false);
     return new DrawnImage(
-        t.with(written(random, Words.WRITTEN.get(word), 0, Lettering.TRAINING)), random.nextLong());
+        t.with(written(random, WrittenWords.WRITTEN.get(word), 0, Lettering.TRAINING)), random.nextLong());
   }
 
   private static ObjectKind any(SplittableRandom random) {
@@ -175,7 +175,7 @@ public final class Sampler {
             pick(random, Colour.values()),
             u < 0.55 ? Texture.PLAIN : textures[1 + random.nextInt(textures.length - 1)],
             pick(random, Extent.values()),
-            pick(random, Place.values()),
+            pick(random, Location.values()),
             random.nextDouble() < 0.84 ? 1 : 2 + random.nextInt(2),
             pick(random, Background.values()),
             random.nextDouble() < OCCLUDED,
@@ -183,7 +183,7 @@ public final class Sampler {
     if (!worded) return t;
     // Some of what is written on things says what they are, as on the web.
     boolean own = random.nextDouble() < OWN_WORD;
-    String text = own ? kind.word() : Words.WRITTEN.get(random.nextInt(Words.WRITTEN.size()));
+    String text = own ? kind.word() : WrittenWords.WRITTEN.get(random.nextInt(WrittenWords.WRITTEN.size()));
     return t.with(written(random, text, 0, Lettering.TRAINING));
   }
 

@@ -52,7 +52,7 @@ public enum WorldSet {
 
     @Override
     public String toString() {
-      return Words.of(this);
+      return WrittenWords.of(this);
     }
   }
 
@@ -64,7 +64,7 @@ public enum WorldSet {
   /** As the command line says it. */
   @Override
   public String toString() {
-    return Words.of(this);
+    return WrittenWords.of(this);
   }
 
   /**
@@ -125,7 +125,7 @@ public enum WorldSet {
     for (Item item : items) {
       Map<String, Object> line = new LinkedHashMap<>();
       line.put("file", item.file());
-      line.put("kind", Words.kindOf(item.drawn().factors()));
+      line.put("kind", WrittenWords.kindOf(item.drawn().factors()));
       line.put("seed", item.drawn().seed());
       line.put("factors", item.drawn().factors());
       line.put("captions", item.drawn().captions(CAPTIONS, split.biases()));

@@ -204,7 +204,7 @@ public final class SuppressOptions {
     }
     int decoders = Runtime.getRuntime().availableProcessors();
     return new ImageLoader.Options(
-        batch, decoders, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
+        batch, decoders, 2, 0, Long.MAX_VALUE, ImageDecoder.DecodeOptions.DEFAULT);
   }
 
   /** Refuses a place for the edit before hours of work. */

@@ -65,7 +65,7 @@ public record Report(
    *
    * @param preprocessing the model's
    */
-  public record Source(ImageSet set, Preprocessing preprocessing, ImageDecoder.Options decoding) {}
+  public record Source(ImageSet set, Preprocessing preprocessing, ImageDecoder.DecodeOptions decoding) {}
 
   /**
    * What was written.

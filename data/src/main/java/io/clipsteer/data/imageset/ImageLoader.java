@@ -43,7 +43,7 @@ public final class ImageLoader implements AutoCloseable {
       int ahead,
       long start,
       long limit,
-      ImageDecoder.Options decoding) {
+      ImageDecoder.DecodeOptions decoding) {
     /** Checks the ranges. */
     public Options {
       if (batchSize < 1 || threads < 1 || ahead < 1 || start < 0 || limit < 0) {
@@ -57,7 +57,7 @@ public final class ImageLoader implements AutoCloseable {
     /** All processors, two batches ahead, the whole set. */
     public static Options of(int batchSize) {
       int processors = Runtime.getRuntime().availableProcessors();
-      return new Options(batchSize, processors, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
+      return new Options(batchSize, processors, 2, 0, Long.MAX_VALUE, ImageDecoder.DecodeOptions.DEFAULT);
     }
 
     /** As this, with so many decoding threads. */

@@ -56,7 +56,7 @@ final class HuggingFaceReader {
 
   private HuggingFaceReader() {}
 
-  static Checkpoint.Parts read(Path folder, JsonObject config, WeightSource weights) {
+  static Checkpoint.Contents read(Path folder, JsonObject config, WeightSource weights) {
     String type = config.text("model_type", "");
     return switch (type) {
       case "clip" -> HuggingFaceClip.clip(folder, config, weights);

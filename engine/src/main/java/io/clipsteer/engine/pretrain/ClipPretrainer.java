@@ -37,7 +37,7 @@ public final class ClipPretrainer implements AutoCloseable {
    * @param gradientNorm before clipping
    * @param logitScale factor of the cosines
    */
-  public record Step(double loss, double gradientNorm, double logitScale) {}
+  public record PretrainStep(double loss, double gradientNorm, double logitScale) {}
 
   private final ClipShape shape;
   private final AdamW settings;
@@ -146,7 +146,7 @@ public final class ClipPretrainer implements AutoCloseable {
    *     ones, and so on; the loss is the mean over the sets
    * @param rate AdamW's step
    */
-  public Step step(Tensor pixels, long[][] ids, double rate) {
+  public PretrainStep step(Tensor pixels, long[][] ids, double rate) {
     Engine.WORK.lock();
     try {
       return update(pixels, ids, rate);
@@ -155,7 +155,7 @@ public final class ClipPretrainer implements AutoCloseable {
     }
   }
 
-  private Step update(Tensor pixels, long[][] ids, double rate) {
+  private PretrainStep update(Tensor pixels, long[][] ids, double rate) {
     double loss = lossWithGradients(pixels, ids);
     double norm = parameters.gradientNorm();
     if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
@@ -167,7 +167,7 @@ public final class ClipPretrainer implements AutoCloseable {
     parameters.update(settings, rate, ++steps);
     parameters.clamp(SCALE, 0, MAX_LOG_SCALE);
     try (Scope scope = Scope.open()) {
-      return new Step(loss, norm, Math.exp(parameters.get(SCALE).item()));
+      return new PretrainStep(loss, norm, Math.exp(parameters.get(SCALE).item()));
     }
   }
 

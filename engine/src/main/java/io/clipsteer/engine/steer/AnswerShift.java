@@ -17,22 +17,42 @@ public record AnswerShift(float[] sums, int stride, int groups, int words, doubl
   /**
    * Evaluates a block of edits whose logits are computed.
    *
+   * @param input the images
    * @param directions F32 [count,words], as {@link SteerKernels#sweep} takes them
    * @param weights [count,images,3]
    * @param first index of the block's first edit
    */
   static void sweep(
-      SteerKernels.Answers answers, Tensor directions, double[] weights, int first, Sweep.Sink sink) {
+      SteerKernels.SweepInput input, Tensor directions, double[] weights, int first, Sweep.Sink sink) {
     SteerKernels.best()
         .sweep(
-            answers,
+            input,
             directions.segment(),
             weights,
             (int) directions.size(0),
             (unit, sums, stride, squares) ->
                 sink.accept(
                     first + unit,
-                    new AnswerShift(sums, stride, answers.groups(), answers.words(), squares)));
+                    new AnswerShift(sums, stride, input.groups(), input.words(), squares)));
+  }
+
+  /**
+   * The images of a sweep.
+   *
+   * @param perUnit whether {@code own} is [units·images,words], not [images,words]
+   * @param common F32 [words]
+   * @param before probabilities without the edit, F32 [images,words]
+   */
+  static SteerKernels.SweepInput input(
+      Tensor own, boolean perUnit, Tensor common, Tensor before, int groups) {
+    return new SteerKernels.SweepInput(
+        own.segment(),
+        perUnit,
+        common.segment(),
+        before.segment(),
+        (int) before.size(0),
+        (int) before.size(1),
+        groups);
   }
 
   /** Σ Δ over all images, [words]. */

@@ -112,18 +112,11 @@ public final class Continued implements Sweep {
       try (Scope scope = Scope.open()) {
         Tensor some = directions.narrow(0, at, count);
         Tensor logits = logits(some, shifts, at, part(paused, from, to));
-        var answers =
-            new SteerKernels.Answers(
-                logits.segment(),
-                true,
-                Tensor.zeros(DType.F32, words).segment(),
-                before.narrow(0, from, n).segment(),
-                n,
-                words,
-                groups);
+        Tensor unedited = before.narrow(0, from, n);
+        var input = AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
         double[] weights = new double[count * n * SteerKernels.WEIGHTS];
         for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = scale;
-        AnswerShift.sweep(answers, Tensor.zeros(DType.F32, count, words), weights, at, sink);
+        AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, sink);
       }
     }
   }

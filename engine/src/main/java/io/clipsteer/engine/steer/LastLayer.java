@@ -138,16 +138,9 @@ public final class LastLayer implements Sweep {
         Tensor u = project(d);
         double[] weights = weights(d, u, shifts, at, from, to);
         Tensor logits = u.to(DType.F32).linear(floatTexts, null).contiguous();
-        var answers =
-            new SteerKernels.Answers(
-                own.narrow(0, from, evaluated).segment(),
-                false,
-                commonLogits.segment(),
-                before.narrow(0, from, evaluated).segment(),
-                evaluated,
-                words,
-                groups);
-        AnswerShift.sweep(answers, logits, weights, at, sink);
+        Tensor unedited = before.narrow(0, from, evaluated);
+        var input = AnswerShift.input(own.narrow(0, from, evaluated), false, commonLogits, unedited, groups);
+        AnswerShift.sweep(input, logits, weights, at, sink);
       }
     }
   }

@@ -77,8 +77,8 @@ public record Wording(@Nullable Path prompts, @Nullable Path library) {
   }
 
   /** Whether the built-in texts suit portraits. */
-  static boolean portraits(GroupSource.Kind kind) {
-    return kind == GroupSource.Kind.CELEBA;
+  static boolean portraits(GroupSource.Layout kind) {
+    return kind == GroupSource.Layout.CELEBA;
   }
 
   private static String withArticle(String word) {
