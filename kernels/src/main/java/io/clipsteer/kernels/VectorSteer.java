@@ -27,10 +27,10 @@ final class VectorSteer implements SteerKernels {
   /** Images of a group worked on side by side. */
   private static final int TOGETHER = 12;
 
-  /** Words worked on at a time: what images share of them stays in the nearest cache. */
+  /** Words worked on at a time, so that what images share stays in the nearest cache. */
   private static final int STRIPE = 64 * LANES;
 
-  /** Units whose sums are held at a time: a group's images are then read once for all of them. */
+  /** Units whose sums are held at a time, so that a group's images are read once for all of them. */
   private static final int UNITS = 16;
 
   private static final int SUMS_BYTES = 8 << 20;
@@ -84,7 +84,7 @@ final class VectorSteer implements SteerKernels {
     return at;
   }
 
-  /** One thread's memory: a few images' rows of words, and the sums. */
+  /** One thread's memory: the rows of a few images, and the sums. */
   private static final class Work {
     private final SweepInput answers;
     private final PaddedRows rows;
@@ -152,7 +152,7 @@ final class VectorSteer implements SteerKernels {
       squares[b] += together(directions[b], sums[b], row(u, i), i * stride, sum, count);
     }
 
-    /** Where a pair's row of own begins. */
+    /** Start of a pair's row of own. */
     private int row(int u, int i) {
       return stride * (answers.perUnit() ? u * answers.images() + i : i);
     }
@@ -176,7 +176,7 @@ final class VectorSteer implements SteerKernels {
       double reached = w0 * this.own[own + peak] + w1 * common[peak] + there;
       double bound =
           w0 * rows.high()[own / stride] + w1 * (w1 < 0 ? rows.commonLow() : rows.commonHigh()) + there;
-      // Not "above": NaN must take the long way as well.
+      // Not "above": NaN must take the slow path as well.
       w[4 * k + 3] = bound - reached <= SLACK ? (float) -bound : -largest(direction, own, k);
     }
 

@@ -3,7 +3,7 @@ package io.clipsteer.world;
 
 import org.jspecify.annotations.Nullable;
 
-/** Everything about an image that a caption can name; all else follows from the image's seed. */
+/** All of an image that a caption can name; the rest follows from the image's seed. */
 public sealed interface Factors {
 
   /**

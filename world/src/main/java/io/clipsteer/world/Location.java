@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.world;
 
-/** Where on the image a single object is. */
+/** Location of a single object in the image. */
 public enum Location {
   LEFT("on the left", 0.33, 0.53),
   MIDDLE("in the middle", 0.5, 0.52),
@@ -19,7 +19,7 @@ public enum Location {
     this.y = y;
   }
 
-  /** As a caption says it. */
+  /** Phrase in a caption. */
   public String phrase() {
     return phrase;
   }

@@ -21,7 +21,7 @@ public final class Sampler {
   private final long seed;
   private final Biases biases;
 
-  /** A stream that leans. */
+  /** A stream with the given biases. */
   public Sampler(long seed, Biases biases) {
     this.seed = seed;
     this.biases = biases;
@@ -63,13 +63,13 @@ public final class Sampler {
     return bird(random, waterbird, waterbird == home);
   }
 
-  /** A portrait, leaning as the stream does. */
+  /** A portrait, biased as the stream. */
   public DrawnImage portrait(long index) {
     SplittableRandom random = random(index);
     return new DrawnImage(anyPortrait(random), random.nextLong());
   }
 
-  /** A bird, leaning as the stream does. */
+  /** A bird, biased as the stream. */
   public DrawnImage bird(long index) {
     SplittableRandom random = random(index);
     return new DrawnImage(anyBird(random), random.nextLong());

@@ -10,7 +10,7 @@ import java.nio.file.Path;
 /**
  * Images from files, equal to Python's {@code PIL.Image.open(f).convert("RGB")} bit for bit: JPEG,
  * PNG, GIF (first frame), BMP and lossless WebP (lossy WebP is refused, see {@link WebpDecoder}).
- * Alpha is dropped, not blended; colour profiles and EXIF orientation are ignored unless asked for.
+ * Alpha is dropped, not blended; colour profiles and EXIF orientation are ignored unless requested.
  *
  * <p>Nothing but {@link InputException} is thrown for whatever bytes come. The size in the header
  * is checked before pixels are allocated, against {@link DecodeOptions#maxPixels} and against the most

@@ -16,7 +16,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * An image set whose every image has a target (what is asked) and an attribute (what must not
+ * An image set whose every image has a target (to be predicted) and an attribute (which must not
  * matter). Each pair of both is a group; the accuracy on the worst group shows what a model relies
  * on.
  *
@@ -143,7 +143,7 @@ public record GroupedSet(
 
   /**
    * A table of one's own: {@code .csv}, or {@code .tsv} with tabs, whose header names {@code file}
-   * (relative to the table's folder), {@code target}, {@code attribute} and, unless all is asked
+   * (relative to the table's folder), {@code target}, {@code attribute} and, unless all are requested
    * for, {@code split} (train, validation or val, test, or 0, 1, 2). Names are sorted and are those
    * of the whole table, so that indices agree between splits.
    */

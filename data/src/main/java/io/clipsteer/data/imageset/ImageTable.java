@@ -56,7 +56,7 @@ public record ImageTable(
    *
    * @param name the file as {@code /}-separated path
    * @param label null where the cell is empty or there is no such column
-   * @param line where it begins, from 1
+   * @param line its first line, from 1
    */
   public record TableRow(String name, @Nullable String label, int line) {}
 

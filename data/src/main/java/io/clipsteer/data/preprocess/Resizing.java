@@ -8,7 +8,7 @@ public sealed interface Resizing {
   /** The shorter edge gets this length, the longer one keeps the ratio, rounded down. */
   record Shortest(int size) implements Resizing {}
 
-  /** Both edges as told, whatever the ratio; open_clip says "squash". */
+  /** Both edges as given, whatever the ratio; open_clip's "squash". */
   record Exact(int width, int height) implements Resizing {}
 
   /** Keeps the ratio, so that the image covers the frame; edges rounded half to even. */

@@ -11,7 +11,7 @@ public final class TensorFiles {
   private TensorFiles() {}
 
   /**
-   * Opens a safetensors file, a torch checkpoint, or the index of either in shards; told by the
+   * Opens a safetensors file, a torch checkpoint, or the index of either in shards; recognised by the
    * content, whatever the file is called.
    *
    * @throws InputException when it is none of them, or as {@link SafeTensors} and {@link TorchZip}

@@ -168,7 +168,7 @@ final class GroupedSetTest {
         dir,
         "t.csv",
         """
-        GroupSplit,file,target,attribute
+        Split,file,target,attribute
         train,a.png,dog,snow
         Val,p//b.png,dog,grass
         2,c d.png,cat,"grass, dry"

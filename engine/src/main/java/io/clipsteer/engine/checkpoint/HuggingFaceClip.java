@@ -89,7 +89,7 @@ final class HuggingFaceClip {
 
   /**
    * A side's configuration. The files of 2022 have it twice: {@code …_config_dict}, with defaults
-   * for what it leaves out, wins over {@code …_config}.
+   * for absent fields, takes precedence over {@code …_config}.
    */
   private static JsonObject side(JsonObject config, String name, Set<String> harmless) {
     JsonObject plain = config.object(name);

@@ -28,8 +28,8 @@ public final class OnnxTower {
   /**
    * The graph.
    *
-   * @param point where the edit belongs; null with {@code edit}
-   * @param edit null for the tower as it is
+   * @param point hook point of the edit; null without an edit
+   * @param edit null for the unedited tower
    */
   public static OnnxGraph of(
       VisionTower tower, @Nullable HookPoint point, @Nullable OnnxEdit edit) {

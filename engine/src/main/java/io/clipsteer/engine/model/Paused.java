@@ -5,7 +5,7 @@ import io.clipsteer.engine.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A tower stopped at a hook point, from where it can go on as often as wanted.
+ * A tower paused at a hook point, from where it can be continued any number of times.
  *
  * @param at where it stands
  * @param value the value there [b,t,d]

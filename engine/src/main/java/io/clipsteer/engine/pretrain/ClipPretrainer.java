@@ -18,7 +18,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Trains a CLIP from nothing by its symmetric contrastive loss (Radford et al. 2021, figure 3):
+ * Trains a CLIP from scratch by its symmetric contrastive loss (Radford et al. 2021, figure 3):
  * each image is to find its caption among the batch's, and each caption its image. On the CPU; the
  * same seed, data and number of threads give the same weights.
  */
@@ -31,7 +31,7 @@ public final class ClipPretrainer implements AutoCloseable {
   private static final double MAX_LOG_SCALE = Math.log(100);
 
   /**
-   * What one update saw.
+   * The result of one update.
    *
    * @param loss mean of both directions' cross-entropies, in nats
    * @param gradientNorm before clipping
@@ -142,8 +142,8 @@ public final class ClipPretrainer implements AutoCloseable {
    * One update.
    *
    * @param pixels F32 [b,3,h,w], normalised
-   * @param ids token ids, a row a caption, each with its end token: b first captions, then b second
-   *     ones, and so on; the loss is the mean over the sets
+   * @param ids token ids, one row per caption, each with its end token: b first captions, then b
+   *     second ones, and so on; the loss is the mean over the sets
    * @param rate AdamW's step
    */
   public PretrainStep step(Tensor pixels, long[][] ids, double rate) {
@@ -293,7 +293,7 @@ public final class ClipPretrainer implements AutoCloseable {
     parameters.save(file, metadata);
   }
 
-  /** Continues from a saved state; gives the caller's notes back. */
+  /** Continues from a saved state; returns the caller's notes. */
   public Map<String, String> resume(Path file) {
     Map<String, String> metadata = parameters.load(file);
     String text = metadata.getOrDefault("steps", "");

@@ -71,7 +71,7 @@ public record Selector(
             encoder.segment(),
             bias.segment());
     mark.accept(StepPart.RESCORE);
-    // Candidates lie by rising column, so the best among them do as well.
+    // Candidates are in ascending order of column, and so are the best among them.
     Tensor places = Tensor.empty(DType.I32, rows, k);
     Tensor values = Tensor.empty(DType.F32, rows, k);
     RowKernels.best()

@@ -16,7 +16,7 @@ import java.util.function.Function;
 
 /**
  * Which features are active on which token, and how strongly: row i has the entries from {@code
- * starts[i]} to {@code starts[i + 1]}, by rising feature.
+ * starts[i]} to {@code starts[i + 1]}, by ascending feature.
  *
  * @param starts one more than there are rows
  * @param indices feature numbers, I32 [entries]
