@@ -12,6 +12,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.compare.CompareRun;
+import io.clipsteer.lab.compare.CompareSettings;
 import io.clipsteer.lab.compare.Comparison;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.RunFolder;
@@ -20,10 +21,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -53,7 +52,10 @@ final class CompareCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "RUN_A", description = "A training run.")
   private Path first;
 
-  @Parameters(index = "1", paramLabel = "RUN_B", description = "Another run, or the same one to compare its layers.")
+  @Parameters(
+      index = "1",
+      paramLabel = "RUN_B",
+      description = "Another run, or the same one to compare its layers.")
   private Path second;
 
   @Option(
@@ -96,7 +98,7 @@ final class CompareCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.apply();
-    var options = new CompareRun.Options(threshold, most, least, common.seed());
+    var options = new CompareSettings(threshold, most, least, common.seed());
     RunFolder folderA = RunOptions.folder(first);
     RunFolder folderB = RunOptions.folder(second);
     RunFolder.Run runA = folderA.read();
@@ -108,16 +110,16 @@ final class CompareCommand implements Callable<Integer> {
         images.isGiven()
             ? seen(folderA, runA, folderB, runB, sameRun, sameModel, options)
             : blind(folderA, runA, folderB, runB, sameRun, sameModel, options);
-    Map<String, Object> about = new LinkedHashMap<>();
-    about.put("run_a", first.toString());
-    about.put("run_b", second.toString());
-    about.put("model_a", runA.model());
-    about.put("model_b", runB.model());
-    if (images.isGiven()) about.put("source", images.images().toString());
-    if (out != null) comparison.write(out, about);
-    about.putAll(comparison.json());
+    var runs =
+        new Comparison.Runs(
+            first.toString(),
+            second.toString(),
+            runA.model(),
+            runB.model(),
+            images.isGiven() ? images.images().toString() : null);
+    if (out != null) comparison.write(out, runs);
     images.report(comparison.skipped());
-    common.print(about, text(comparison));
+    common.print(comparison.json(runs), text(comparison));
     return 0;
   }
 
@@ -148,11 +150,11 @@ final class CompareCommand implements Callable<Integer> {
       RunFolder.Run runB,
       boolean sameRun,
       boolean sameModel,
-      CompareRun.Options options) {
+      CompareSettings options) {
     Path checkpointA = RunOptions.checkpoint(first, runA, modelA, "--model-a");
     try (ClipModel clipA = load(checkpointA);
         RunSaes a = RunSaes.open(folderA, runA, clipA)) {
-      var seenA = new CompareRun.Seen(clipA, images.resolve(clipA));
+      var seenA = new CompareRun.ModelImages(clipA, images.resolve(clipA));
       if (sameRun) {
         return new CompareRun(a, a, true, options).run(seenA, null, common.progress());
       }
@@ -164,7 +166,7 @@ final class CompareCommand implements Callable<Integer> {
       Path checkpointB = RunOptions.checkpoint(second, runB, modelB, "--model-b");
       try (ClipModel clipB = load(checkpointB);
           RunSaes b = RunSaes.open(folderB, runB, clipB)) {
-        var seenB = new CompareRun.Seen(clipB, images.resolve(clipB));
+        var seenB = new CompareRun.ModelImages(clipB, images.resolve(clipB));
         return new CompareRun(a, b, false, options).run(seenA, seenB, common.progress());
       }
     }
@@ -182,7 +184,7 @@ final class CompareCommand implements Callable<Integer> {
       RunFolder.Run runB,
       boolean sameRun,
       boolean sameModel,
-      CompareRun.Options options) {
+      CompareSettings options) {
     try (RunSaes a = saes(folderA, runA);
         RunSaes b = sameRun ? a : saes(folderB, runB)) {
       if (sameModel && a.all().getFirst().sae().width() != b.all().getFirst().sae().width()) {

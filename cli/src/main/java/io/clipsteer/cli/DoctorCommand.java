@@ -25,8 +25,7 @@ import picocli.CommandLine.Mixin;
 /** {@code doctor}: what the program runs on. */
 @Command(
     name = "doctor",
-    description =
-        "Check the machine: JDK, libtorch, CPU, matrix throughput, memory, disk, GPU.",
+    description = "Check the machine: JDK, libtorch, CPU, matrix throughput, memory, disk, GPU.",
     footer = {"", "Example: clipsteer doctor --json"})
 final class DoctorCommand implements Callable<Integer> {
   private static final int EXTENT = 2048;
@@ -86,7 +85,8 @@ final class DoctorCommand implements Callable<Integer> {
       FileStore store = Files.getFileStore(here);
       return store.getUsableSpace();
     } catch (IOException e) {
-      throw new InputException(here, "free disk space is unknown: " + Reasons.of(e), "Check the folder", e);
+      throw new InputException(
+          here, "free disk space is unknown: " + Reasons.of(e), "Check the folder", e);
     }
   }
 

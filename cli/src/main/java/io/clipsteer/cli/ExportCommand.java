@@ -89,10 +89,7 @@ final class ExportCommand implements Callable<Integer> {
       description = "The edit's checkpoint, if it has moved.")
   private @Nullable Path model;
 
-  @Option(
-      names = "--sae",
-      paramLabel = "DIR",
-      description = "The edit's SAE, if it has moved.")
+  @Option(names = "--sae", paramLabel = "DIR", description = "The edit's SAE, if it has moved.")
   private @Nullable Path folder;
 
   @Override
@@ -142,7 +139,11 @@ final class ExportCommand implements Callable<Integer> {
     compiled(
         stored,
         (tower, cut) ->
-            OnnxTower.of(tower, stored.point(), cut).write(out, Versions.CLIPSTEER, notes(stored)));
+            OnnxTower.of(
+                    tower,
+                    stored.point(),
+                    (graph, value) -> cut.addTo(graph, value, tower.config().tokens()))
+                .write(out, Versions.CLIPSTEER, notes(stored)));
     common.print(
         json(stored, null),
         String.format(
@@ -189,15 +190,7 @@ final class ExportCommand implements Callable<Integer> {
       SaeFiles.checkHook(from, stored.point().peerName());
       checkFits(sae, clip, from, stored);
       int prefix = clip.vision().config().prefixTokens();
-      try (CompiledEdit cut =
-          CompiledEdit.of(
-              sae,
-              stored.point(),
-              stored.tokens(),
-              prefix,
-              stored.features(),
-              stored.values(),
-              stored.cap())) {
+      try (CompiledEdit cut = CompiledEdit.of(stored.edit(sae, prefix))) {
         writer.accept(clip.vision(), cut);
       }
     }

@@ -44,7 +44,8 @@ final class FeaturesCommand implements Callable<Integer> {
       if (run != null) return IndexFolder.of(RunOptions.folder(run));
       Path folder = index == null ? Path.of("") : index;
       if (!Files.isDirectory(folder)) {
-        throw new InputException(folder, "there is no such folder", "Name the --out of clipsteer index");
+        throw new InputException(
+            folder, "there is no such folder", "Name the --out of clipsteer index");
       }
       return new IndexFolder(folder);
     }
@@ -64,19 +65,19 @@ final class FeaturesCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.applyOnCpu();
-    FeatureQuery.Answer answer = FeatureQuery.run(place.folder(), sql);
-    common.print(answer, csv ? FeatureQuery.csv(answer) : columns(answer));
+    FeatureQuery.QueryRows rows = FeatureQuery.run(place.folder(), sql);
+    common.print(rows, csv ? FeatureQuery.csv(rows) : columns(rows));
     return 0;
   }
 
-  /** In aligned columns; a long cell is cut. */
-  private static String columns(FeatureQuery.Answer answer) {
+  /** Aligned columns; a cell over 60 characters is cut. */
+  private static String columns(FeatureQuery.QueryRows rows) {
     List<List<String>> lines = new ArrayList<>();
-    lines.add(answer.columns());
-    for (List<@Nullable Object> row : answer.rows()) {
+    lines.add(rows.columns());
+    for (List<@Nullable Object> row : rows.rows()) {
       lines.add(row.stream().map(FeaturesCommand::shown).toList());
     }
-    int n = answer.columns().size();
+    int n = rows.columns().size();
     int[] width = new int[n];
     for (List<String> line : lines) {
       for (int c = 0; c < n; c++) width[c] = Math.max(width[c], line.get(c).length());

@@ -153,7 +153,7 @@ final class HarvestCommand implements Callable<Integer> {
     return String.format(Locale.ROOT, "%.1f h", seconds / 3600);
   }
 
-  private String text(Harvest.Result result) {
+  private String text(Harvest.HarvestSummary result) {
     return String.format(
         Locale.ROOT,
         "%s: %s, %s of each hook point, %.1f MB; %.0f tokens/s",

@@ -126,7 +126,7 @@ final class IndexCommand implements Callable<Integer> {
     index.checkWritable(units);
     Labels known = labels == null ? Labels.ofClasses() : Labels.read(labels);
     Progress progress = common.progress();
-    Indexer.Result result;
+    Indexer.IndexSummary result;
     JoinReport joined;
     int vocabulary;
     try (OpenRun open = runs.open(common.device())) {
@@ -184,7 +184,7 @@ final class IndexCommand implements Callable<Integer> {
     return ZeroShot.library(clip, Vocabulary.ownWords(clip), prompts, progress);
   }
 
-  private String text(IndexFolder index, Indexer.Result result, int vocabulary) {
+  private String text(IndexFolder index, Indexer.IndexSummary result, int vocabulary) {
     Double median = result.medianMonosemanticity();
     return String.format(
         Locale.ROOT,

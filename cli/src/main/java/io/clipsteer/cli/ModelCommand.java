@@ -30,7 +30,8 @@ final class ModelCommand {
   /** What a checkpoint holds. */
   @Command(
       name = "inspect",
-      description = "Show a checkpoint's family, shape and preprocessing, and the tensors it ignores.",
+      description =
+          "Show a checkpoint's family, shape and preprocessing, and the tensors it ignores.",
       footer = {"", "Example: clipsteer model inspect models/clip-vit-base-patch32 --json"})
   static final class Inspect implements Callable<Integer> {
     @Mixin private CommonOptions common;

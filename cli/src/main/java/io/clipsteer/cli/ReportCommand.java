@@ -73,7 +73,9 @@ final class ReportCommand implements Callable<Integer> {
   @Option(names = "--no-images", description = "Write the page without images.")
   private boolean blind;
 
-  @Option(names = "--upright", description = "Rotate images by their EXIF orientation, as index --upright.")
+  @Option(
+      names = "--upright",
+      description = "Rotate images by their EXIF orientation, as index --upright.")
   private boolean upright;
 
   @Option(

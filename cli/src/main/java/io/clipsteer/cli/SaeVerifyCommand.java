@@ -97,7 +97,7 @@ final class SaeVerifyCommand implements Callable<Integer> {
       HookPoint point = point(claims);
       try (ClipModel clip = ClipModel.load(model, DType.F32, common.device())) {
         var proof = new SaeProof(clip, stored, point, selection(claims), images.resolve(clip));
-        SaeProof.Result result = proof.run(common.progress());
+        SaeProof.ProofReport result = proof.run(common.progress());
         Boolean same = sameModel(claims, clip);
         String other =
             Boolean.FALSE.equals(same)
@@ -219,7 +219,7 @@ final class SaeVerifyCommand implements Callable<Integer> {
   }
 
   private Json json(
-      SaeProof proof, SaeProof.Result result, Skips.Counts skips, @Nullable Boolean same) {
+      SaeProof proof, SaeProof.ProofReport result, Skips.Counts skips, @Nullable Boolean same) {
     SaeProof.Trial cause = result.cause();
     StoredSae stored = proof.stored();
     StoredSae placed =
@@ -247,7 +247,7 @@ final class SaeVerifyCommand implements Callable<Integer> {
     return Double.isFinite(value) ? (Double) value : null;
   }
 
-  private String text(SaeProof proof, SaeProof.Result result) {
+  private String text(SaeProof proof, SaeProof.ProofReport result) {
     StringBuilder text = new StringBuilder();
     SaeClaims claims = proof.stored().claims();
     text.append(
@@ -282,7 +282,7 @@ final class SaeVerifyCommand implements Callable<Integer> {
         detail);
   }
 
-  private static String conclusion(SaeProof.Result result) {
+  private static String conclusion(SaeProof.ProofReport result) {
     SaeProof.Trial cause = result.cause();
     String named =
         cause == null

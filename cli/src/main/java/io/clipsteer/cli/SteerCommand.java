@@ -13,8 +13,11 @@ import io.clipsteer.cli.option.UnitOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
@@ -23,10 +26,9 @@ import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.steer.Push;
 import io.clipsteer.lab.steer.Steer;
-import io.clipsteer.lab.steer.TokenMask;
-import io.clipsteer.lab.steer.UnitEdit;
+import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.UnitNumbers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -78,10 +80,10 @@ final class SteerCommand implements Callable<Integer> {
     @Option(names = "--ablate", description = "Zero-ablate: set the activation to 0.")
     private boolean ablate;
 
-    Push push() {
-      if (set != null) return Push.set(finite("--set", set));
-      if (scale != null) return Push.scale(finite("--scale", scale));
-      return add != null ? Push.add(finite("--add", add)) : Push.ablate();
+    Rule rule() {
+      if (set != null) return new Rule.Set((float) finite("--set", set));
+      if (scale != null) return new Rule.Scale(finite("--scale", scale));
+      return add != null ? new Rule.Add(finite("--add", add)) : Rule.ablate();
     }
 
     private static double finite(String option, double number) {
@@ -158,18 +160,19 @@ final class SteerCommand implements Callable<Integer> {
     UnitOptions.Places places = units.places(trained);
     RunFolder.Run chosen = new RunFolder.Run(trained.model(), places.entries());
     try (OpenRun run = runs.open(chosen, TowerKind.VISION, common.device())) {
-      Map<HookPoint, UnitEdit> edits = edits(places, run.saes(), run.clip());
+      Map<HookPoint, SteeredSite> sites = sites(places, run.saes(), run.clip());
       TextLibrary library = words.resolve(run.clip(), common.progress());
       double[] strengths = curve.stream().mapToDouble(Double::doubleValue).toArray();
-      Steer steer = new Steer(run.clip(), library, edits, strengths);
-      Steer.Result result = evaluate(steer, run.clip());
+      Rule rule = change != null ? change.rule() : new Rule.Set((float) last());
+      Steer steer = new Steer(run.clip(), library, sites, rule, strengths);
+      Steer.Answers result = evaluate(steer, run.clip());
       Skips.Counts skips = images.report(result.skipped());
-      common.print(json(edits, result, skips), text(edits, result, names(run, result)));
+      common.print(json(sites, result, skips), text(sites, result, names(run, result)));
     }
     return 0;
   }
 
-  private Steer.Result evaluate(Steer steer, ClipModel clip) {
+  private Steer.Answers evaluate(Steer steer, ClipModel clip) {
     if (image == null) return steer.all(images.resolve(clip), TOP, common.progress());
     try (Scope scope = Scope.open()) {
       return steer.one(Images.one(clip, image), TOP);
@@ -208,38 +211,30 @@ final class SteerCommand implements Callable<Integer> {
     return change == null && curve.isEmpty();
   }
 
-  /** The edit where the curve alone names one: its last strength; 0 where there is none. */
-  private Push set() {
-    return curve.isEmpty() ? Push.ablate() : Push.set(curve.getLast());
+  /** The activation of units where only the curve names one: its last; 0 without a curve. */
+  private double last() {
+    return curve.isEmpty() ? 0 : curve.getLast();
   }
 
-  private Map<HookPoint, UnitEdit> edits(UnitOptions.Places places, RunSaes saes, ClipModel clip) {
-    Push push = change != null ? change.push() : set();
+  private Map<HookPoint, SteeredSite> sites(
+      UnitOptions.Places places, RunSaes saes, ClipModel clip) {
     TokenMask tokens = new TokenMask(at);
     int prefix = clip.vision().config().prefixTokens();
     int patch = clip.vision().config().patch();
     var input = clip.preprocessing();
     tokens.mask(prefix, prefix + input.height() / patch * (input.width() / patch));
-    Map<HookPoint, UnitEdit> edits = new LinkedHashMap<>();
+    Map<HookPoint, SteeredSite> sites = new LinkedHashMap<>();
     for (RunSaes.One one : saes.all()) {
       UnitOptions.Units own = places.at(one.entry());
-      UnitEdit edit =
-          new UnitEdit(
-              one.sae(),
-              own.features(),
-              own.neurons(),
-              own.randoms(),
-              push,
-              raw,
-              splice,
-              tokens,
-              prefix);
-      if (edits.put(one.point(), edit) != null) {
+      var numbers = new UnitNumbers(own.features(), own.neurons(), own.randoms());
+      EditSite site = new EditSite(one.point(), tokens, prefix);
+      var steered = new SteeredSite(site, one.sae(), numbers, raw, splice);
+      if (sites.put(one.point(), steered) != null) {
         throw new InputException(
             one.point(), "is edited through two SAEs", "Name units of one SAE for each hook point");
       }
     }
-    return edits;
+    return sites;
   }
 
   /** What {@code --json} prints of the edit at a hook point. */
@@ -263,20 +258,24 @@ final class SteerCommand implements Callable<Integer> {
       List<Steer.Answer> promoted,
       List<Steer.Answer> suppressed,
       List<Steer.Activity> strongestFeatures,
-      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Steer.Point> curve) {}
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Steer.CurvePoint> curve) {}
 
-  private Json json(Map<HookPoint, UnitEdit> edits, Steer.Result result, Skips.Counts skips) {
+  private Json json(Map<HookPoint, SteeredSite> sites, Steer.Answers result, Skips.Counts skips) {
     List<JsonEdit> changed = new ArrayList<>();
-    edits.forEach(
-        (point, edit) ->
+    sites.forEach(
+        (point, site) ->
             changed.add(
-                new JsonEdit(point.peerName(), edit.features(), edit.neurons(), edit.randoms())));
+                new JsonEdit(
+                    point.peerName(),
+                    site.units().features(),
+                    site.units().neurons(),
+                    site.units().randoms())));
     return new Json(
         source(),
         result.images(),
         skips,
         changed,
-        change == null ? Map.of("set", set().offset()) : change.json(),
+        change == null ? Map.of("set", last()) : change.json(),
         at,
         raw,
         splice,
@@ -295,7 +294,7 @@ final class SteerCommand implements Callable<Integer> {
   }
 
   /** Names of the features in a result, where the run is indexed: by hook point and number. */
-  private static Map<String, String> names(OpenRun run, Steer.Result result) {
+  private static Map<String, String> names(OpenRun run, Steer.Answers result) {
     IndexFolder index = IndexFolder.of(run.folder());
     Map<String, String> names = new HashMap<>();
     if (!index.has(IndexedUnits.FEATURES)) return names;
@@ -321,22 +320,22 @@ final class SteerCommand implements Callable<Integer> {
   }
 
   private String text(
-      Map<HookPoint, UnitEdit> edits, Steer.Result result, Map<String, String> names) {
+      Map<HookPoint, SteeredSite> sites, Steer.Answers result, Map<String, String> names) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
             "%s at %s, tokens: %s%n",
             image != null ? image : Counted.of(result.images(), "image") + " of " + source(),
-            edits.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
+            sites.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
             at));
-    String done = change == null ? "set to " + set().offset() : change.words();
+    String done = change == null ? "set to " + last() : change.words();
     if (raw) done += " in units of the residual";
-    for (var one : edits.entrySet()) {
+    for (var one : sites.entrySet()) {
       String place = " at " + one.getKey() + ": " + done + "\n";
-      for (int neuron : one.getValue().neurons()) {
+      for (int neuron : one.getValue().units().neurons()) {
         text.append("neuron ").append(neuron).append(place);
       }
-      for (int k : one.getValue().randoms()) {
+      for (int k : one.getValue().units().randoms()) {
         text.append("random direction ").append(k).append(place);
       }
     }
@@ -362,14 +361,14 @@ final class SteerCommand implements Callable<Integer> {
       text.append("largest fall: ").append(line(result.suppressed())).append('\n');
     }
     if (!result.curve().isEmpty()) text.append("strength  answers\n");
-    for (Steer.Point point : result.curve()) {
+    for (Steer.CurvePoint point : result.curve()) {
       text.append(
           String.format(Locale.ROOT, "%8.1f  %s%n", point.strength(), line(point.followed())));
     }
     return text.append(strongest(result, names)).toString();
   }
 
-  private static String strongest(Steer.Result result, Map<String, String> names) {
+  private static String strongest(Steer.Answers result, Map<String, String> names) {
     StringBuilder text = new StringBuilder();
     String place = "";
     for (var f : result.strongest()) {

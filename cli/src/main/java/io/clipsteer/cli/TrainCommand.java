@@ -22,6 +22,7 @@ import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.train.MlflowTracker;
 import io.clipsteer.lab.train.Pareto;
 import io.clipsteer.lab.train.SaeSpec;
+import io.clipsteer.lab.train.TrainConfig;
 import io.clipsteer.lab.train.TrainRun;
 import io.clipsteer.lab.train.TrainSource;
 import io.clipsteer.lab.train.Training;
@@ -107,7 +108,7 @@ final class TrainCommand implements Callable<Integer> {
   private @Nullable String mlflow;
 
   /** Reports when the SAE to fine-tune is of another kind than the one that is trained. */
-  private static void noteStart(Training.Config config) {
+  private static void noteStart(TrainConfig config) {
     if (config.start() == null) return;
     try (StoredSae start = SaeFiles.open(config.start())) {
       SaeActivation old = start.sae().activation();
@@ -147,7 +148,7 @@ final class TrainCommand implements Callable<Integer> {
       throw common.usage("Which model? Give --model PATH: a checkpoint's folder or file");
     }
     common.apply();
-    Training.Config config =
+    TrainConfig config =
         how.config(texts == null ? TowerKind.VISION : TowerKind.TEXT, common.seed());
     if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
       throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
@@ -182,10 +183,10 @@ final class TrainCommand implements Callable<Integer> {
     return ClipModel.load(model, dtype, common.device());
   }
 
-  private void train(TrainSource source, Training.Config config) {
+  private void train(TrainSource source, TrainConfig config) {
     Duration every = Duration.ofMillis((long) (60_000 * checkpointMinutes));
     long start = System.nanoTime();
-    Training.Result result;
+    Training.Finished result;
     try (MlflowTracker tracker = mlflow == null ? null : MlflowTracker.begin(mlflow)) {
       result =
           new TrainRun(
@@ -230,7 +231,7 @@ final class TrainCommand implements Callable<Integer> {
       double aliveFraction,
       boolean recommended,
       String path) {
-    JsonSae(Pareto.Row row, Path saes) {
+    JsonSae(Pareto.Rated row, Path saes) {
       this(
           row.trained().spec().point().layer(),
           row.trained().spec().point().peerName(),
@@ -256,7 +257,7 @@ final class TrainCommand implements Callable<Integer> {
       double seconds,
       String run) {}
 
-  private Json json(Training.Result result, Skips.Counts skips, double seconds) {
+  private Json json(Training.Finished result, Skips.Counts skips, double seconds) {
     Path saes = folder.out().resolve("saes");
     return new Json(
         Pareto.rows(result.saes()).stream().map(row -> new JsonSae(row, saes)).toList(),
@@ -269,12 +270,12 @@ final class TrainCommand implements Callable<Integer> {
         folder.out().toString());
   }
 
-  private static boolean alone(Pareto.Row row, List<Pareto.Row> rows) {
+  private static boolean alone(Pareto.Rated row, List<Pareto.Rated> rows) {
     HookPoint point = row.trained().spec().point();
     return rows.stream().filter(other -> other.trained().spec().point().equals(point)).count() == 1;
   }
 
-  private String text(Training.Result result, double seconds) {
+  private String text(Training.Finished result, double seconds) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
@@ -294,8 +295,8 @@ final class TrainCommand implements Callable<Integer> {
             "L0",
             "expl. var.",
             "alive"));
-    List<Pareto.Row> rows = Pareto.rows(result.saes());
-    for (Pareto.Row row : rows) {
+    List<Pareto.Rated> rows = Pareto.rows(result.saes());
+    for (Pareto.Rated row : rows) {
       var quality = row.trained().quality();
       text.append(
           String.format(

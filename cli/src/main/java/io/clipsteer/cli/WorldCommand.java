@@ -97,8 +97,9 @@ final class WorldCommand {
       name = "generate",
       description = {
         "Generate a set of images, with their factors and captions in factors.jsonl.",
-        "portraits have CelebA's layout, birds Waterbirds', typographic images label=…_text=… names;"
-            + " objects have class folders; mixed is the distribution the demo CLIP was trained on.",
+        "portraits have CelebA's layout, birds Waterbirds', typographic images label=…_text=…"
+            + " names; objects have class folders; mixed is the distribution the demo CLIP was"
+            + " trained on.",
         "The train split of portraits and birds is biased as the web is, the others are balanced."
       },
       footer = {
@@ -200,11 +201,7 @@ final class WorldCommand {
       }
       var result =
           Pretraining.run(
-              settings,
-              folder.out(),
-              folder.resume(),
-              common.commandLine(),
-              common.progress());
+              settings, folder.out(), folder.resume(), common.commandLine(), common.progress());
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("model", result.model().toString());
       json.put("steps", result.steps());
@@ -220,7 +217,9 @@ final class WorldCommand {
                   result.model(),
                   Counted.of(result.parameters(), "parameter"),
                   Counted.of(result.steps(), "step"),
-                  result.trained() == result.steps() ? "" : " (" + result.trained() + " of them now)",
+                  result.trained() == result.steps()
+                      ? ""
+                      : " (" + result.trained() + " of them now)",
                   result.seconds())
               + table(result.evaluation()));
       return 0;
@@ -287,7 +286,9 @@ final class WorldCommand {
       try (ClipModel clip = ClipModel.load(checkpoint)) {
         if (clip.text() == null) {
           throw new InputException(
-              checkpoint, "has no text tower, which zero-shot needs", "Name a CLIP with both towers");
+              checkpoint,
+              "has no text tower, which zero-shot needs",
+              "Name a CLIP with both towers");
         }
         return Evaluation.run(clip, count, common.seed(), common.progress());
       }
@@ -343,7 +344,8 @@ final class WorldCommand {
       if (Files.exists(out)) throw new InputException(out, "is there already", "Name another");
       int images = ContactSheet.write(out, common.seed(), size);
       common.print(
-          new Json(out.toString(), images), Counted.of(images, "image") + " side by side in " + out);
+          new Json(out.toString(), images),
+          Counted.of(images, "image") + " side by side in " + out);
       return 0;
     }
 

@@ -59,7 +59,8 @@ public final class ScalarSparse implements SparseKernels {
     double sum = 0;
     for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
       int feature = code.indices().get(I32, 4L * e);
-      sum += code.values().get(F32, 4L * e) * at(decoder.weights(), feature, decoder.width(), column);
+      sum +=
+          code.values().get(F32, 4L * e) * at(decoder.weights(), feature, decoder.width(), column);
     }
     return sum;
   }
@@ -93,8 +94,7 @@ public final class ScalarSparse implements SparseKernels {
   }
 
   @Override
-  public void adam(
-      SparseGradient sparse, Moments matrix, Adam settings, boolean unitRows) {
+  public void adam(SparseGradient sparse, Moments matrix, Adam settings, boolean unitRows) {
     int width = sparse.width();
     for (int feature = 0; feature < sparse.features(); feature++) {
       double[] gradient = gradient(feature, sparse);

@@ -7,8 +7,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The sparse half of an SAE's training step, in the caller's memory and without copies. Weights are
  * stored by feature: row j of the encoder reads feature j, row j of the decoder writes it. {@link
- * #best} is the fastest implementation, {@link ScalarSparse} the reference. Work is split by rows or
- * by features, never by entries, so the same input gives the same bytes for any number of threads.
+ * #best} is the fastest implementation, {@link ScalarSparse} the reference. Work is split by rows
+ * or by features, never by entries, so the same input gives the same bytes for any number of
+ * threads.
  */
 public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
   /**
@@ -101,10 +102,10 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
   void decode(SparseRows code, Decoder decoder, MemorySegment out);
 
   /**
-   * Decodes a sparse code and backpropagates the squared error to it, in one pass over the decoder's
-   * rows: {@code error = bias + Σ_j code_j · decoder_j − target}, {@code gradient[i] = scales[i] ·
-   * error[i]}, {@code codeGradient_j = gradient · decoder_j + penalty} where {@code code_j > 0},
-   * else 0.
+   * Decodes a sparse code and backpropagates the squared error to it, in one pass over the
+   * decoder's rows: {@code error = bias + Σ_j code_j · decoder_j − target}, {@code gradient[i] =
+   * scales[i] · error[i]}, {@code codeGradient_j = gradient · decoder_j + penalty} where {@code
+   * code_j > 0}, else 0.
    *
    * @param code [rows,features]
    * @param gradient F32 [rows,width], written

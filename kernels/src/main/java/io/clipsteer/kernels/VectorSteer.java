@@ -13,8 +13,8 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The Vector API's implementation, in float32. Everything is computed in base 2, so that the
- * exponential is a polynomial and an addition to the exponent. PaddedLanes are summed one
- * after the other in float64: {@code reduceLanes} leaves the order open.
+ * exponential is a polynomial and an addition to the exponent. PaddedLanes are summed one after the
+ * other in float64: {@code reduceLanes} leaves the order open.
  */
 final class VectorSteer implements SteerKernels {
   static final VectorSteer INSTANCE = new VectorSteer();
@@ -175,7 +175,9 @@ final class VectorSteer implements SteerKernels {
       double there = w2 * direction[peak];
       double reached = w0 * this.own[own + peak] + w1 * common[peak] + there;
       double bound =
-          w0 * rows.high()[own / stride] + w1 * (w1 < 0 ? rows.commonLow() : rows.commonHigh()) + there;
+          w0 * rows.high()[own / stride]
+              + w1 * (w1 < 0 ? rows.commonLow() : rows.commonHigh())
+              + there;
       // Not "above": NaN must take the slow path as well.
       w[4 * k + 3] = bound - reached <= SLACK ? (float) -bound : -largest(direction, own, k);
     }
@@ -272,8 +274,7 @@ final class VectorSteer implements SteerKernels {
       FloatVector squares = FloatVector.zero(SPECIES);
       int row = k * stride;
       for (int at = from; at < end; at += LANES) {
-        FloatVector d =
-            vector(exponentials, row + at).fma(f, vector(minusBefore, before + at));
+        FloatVector d = vector(exponentials, row + at).fma(f, vector(minusBefore, before + at));
         vector(sums, sum + at).add(d).intoArray(sums, sum + at);
         squares = d.fma(d, squares);
       }
@@ -290,10 +291,8 @@ final class VectorSteer implements SteerKernels {
       int next = row + stride;
       int after = before + stride;
       for (int at = from; at < end; at += LANES) {
-        FloatVector d =
-            vector(exponentials, row + at).fma(f, vector(minusBefore, before + at));
-        FloatVector c =
-            vector(exponentials, next + at).fma(g, vector(minusBefore, after + at));
+        FloatVector d = vector(exponentials, row + at).fma(f, vector(minusBefore, before + at));
+        FloatVector c = vector(exponentials, next + at).fma(g, vector(minusBefore, after + at));
         vector(sums, sum + at).add(d.add(c)).intoArray(sums, sum + at);
         even = d.fma(d, even);
         odd = c.fma(c, odd);

@@ -137,8 +137,7 @@ public enum WorldSet {
   // ---- the sets -------------------------------------------------------------------------------
 
   private List<Item> items(Split split, int count, long seed) {
-    Sampler sampler =
-        new Sampler(Sampler.seedOf(seed, this + " " + split), split.biases());
+    Sampler sampler = new Sampler(Sampler.seedOf(seed, this + " " + split), split.biases());
     List<Item> items = new ArrayList<>(count);
     IntStream.range(0, count).forEach(i -> items.add(item(sampler, split, i)));
     return items;

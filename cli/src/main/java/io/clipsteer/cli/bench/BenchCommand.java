@@ -125,7 +125,7 @@ public final class BenchCommand {
       return Bf16Arithmetic.CPU.inBf16() ? "bf16" : "fp32";
     }
 
-    private static Map<String, Object> parts(TrainBench.Result result) {
+    private static Map<String, Object> parts(TrainBench.StepTimes result) {
       Map<String, Object> parts = new LinkedHashMap<>();
       result
           .parts()
@@ -133,12 +133,13 @@ public final class BenchCommand {
       return parts;
     }
 
-    private String text(String kind, TrainBench.Result result) {
+    private String text(String kind, TrainBench.StepTimes result) {
       StringBuilder text = new StringBuilder();
       text.append(
           String.format(
               Locale.ROOT,
-              "%s: %.1f ms per step (%.0f tokens/s), %.2f times the encoder's %s product of %.1f ms%n",
+              "%s: %.1f ms per step (%.0f tokens/s), %.2f times the encoder's %s product of %.1f"
+                  + " ms%n",
               kind,
               1e3 * result.step(),
               batch / result.step(),
@@ -206,7 +207,7 @@ public final class BenchCommand {
         throw new InputException(
             "--width " + width, "with these features is too large", "Use smaller sizes");
       }
-      IndexBench.Result result =
+      IndexBench.IndexTimes result =
           IndexBench.run(width, features, k, tokens, common.seed(), common.progress());
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("width", width);

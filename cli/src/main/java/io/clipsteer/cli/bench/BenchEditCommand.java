@@ -15,8 +15,7 @@ import picocli.CommandLine.Option;
 /** {@code bench edit}: the cost of an edit. */
 @Command(
     name = "edit",
-    description =
-        "Time a ViT-B/32 tower without an edit, with an edit, and with a whole SAE.",
+    description = "Time a ViT-B/32 tower without an edit, with an edit, and with a whole SAE.",
     footer = {"", "Example: clipsteer bench edit --json"})
 final class BenchEditCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
@@ -56,8 +55,8 @@ final class BenchEditCommand implements Callable<Integer> {
     CommonOptions.within("--chosen", chosen, 1, features);
     CommonOptions.within("--image-batch", images, 1, 256);
     CommonOptions.within("--rounds", rounds, 1, 1000);
-    var shape = new EditBench.Shape(features, chosen, images, rounds);
-    EditBench.Result result = EditBench.run(shape, common.seed(), common.progress());
+    var shape = new EditBench.EditBenchShape(features, chosen, images, rounds);
+    EditBench.EditBenchResult result = EditBench.run(shape, common.seed(), common.progress());
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("features", features);
     json.put("chosen", chosen);
@@ -99,7 +98,7 @@ final class BenchEditCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static String noise(EditBench.Result result) {
+  private static String noise(EditBench.EditBenchResult result) {
     return result.added().low() <= 0 && result.added().high() >= 0
         ? "the interval contains 0: the cost is below this machine's noise"
         : "rounds vary with the machine's noise: compare intervals, not medians";

@@ -83,7 +83,7 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
       throw new InputException(
           "--features " + features, "with these sizes is too large", "Use smaller sizes");
     }
-    var shape = new SteerabilityBench.Shape(features, images, words, width, embedding, tokens);
+    var shape = new SteerabilityBench.BenchShape(features, images, words, width, embedding, tokens);
     var result = SteerabilityBench.run(shape, common.seed(), common.progress());
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("features", features);

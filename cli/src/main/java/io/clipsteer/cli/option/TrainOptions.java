@@ -8,9 +8,10 @@ import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
+import io.clipsteer.lab.train.SaeSettings;
 import io.clipsteer.lab.train.SaeSpec;
 import io.clipsteer.lab.train.Schedule;
-import io.clipsteer.lab.train.Training;
+import io.clipsteer.lab.train.TrainConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -171,24 +172,17 @@ public final class TrainOptions {
    * @param tower whose layers are meant
    * @throws InputException for a value out of range
    */
-  public Training.Config config(TowerKind tower, long seed) {
+  public TrainConfig config(TowerKind tower, long seed) {
     check();
-    return new Training.Config(
-        specs(tower),
-        hook.tokens(),
-        normalise,
-        encoderProduct,
-        expansion,
-        trainTokens,
-        batch,
-        new Schedule(learningRate, schedule, warmUp, sparsityWarmUp),
-        clip,
-        deadTokens,
-        resampleSteps,
-        centre,
-        seed,
-        bufferMb << 20,
-        from == null ? null : RunOptions.sae(from));
+    return TrainConfig.of(
+            specs(tower),
+            hook.tokens(),
+            expansion,
+            new Schedule(trainTokens, batch, learningRate, schedule, warmUp, sparsityWarmUp),
+            seed)
+        .with(new SaeSettings(normalise, encoderProduct, clip, deadTokens, resampleSteps, centre))
+        .withBufferBytes(bufferMb << 20)
+        .withStart(from == null ? null : RunOptions.sae(from));
   }
 
   private void check() {

@@ -20,7 +20,7 @@ import tools.jackson.databind.JsonNode;
  */
 record Commands(
     RunFolder folder,
-    IndexFolder.Manifest index,
+    IndexFolder.IndexManifest index,
     @Nullable JsonNode evaluation,
     @Nullable Steered steered) {
 

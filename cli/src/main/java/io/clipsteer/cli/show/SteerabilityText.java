@@ -95,7 +95,7 @@ public final class SteerabilityText {
           site(one.layer(), one.sae()),
           one.unit(),
           one.meanS(),
-          100 * one.share().value(),
+          100 * one.shareAboveTau(),
           one.coverage(),
           one.whole().value(),
           one.whole().low(),

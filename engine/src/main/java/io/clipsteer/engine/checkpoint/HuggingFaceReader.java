@@ -87,7 +87,8 @@ final class HuggingFaceReader {
    * @param heads default of {@code num_attention_heads}
    * @param eps default of {@code layer_norm_eps}
    */
-  static TowerShape blocks(JsonObject config, int width, int heads, int hidden, Activation activation, double eps) {
+  static TowerShape blocks(
+      JsonObject config, int width, int heads, int hidden, Activation activation, double eps) {
     int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
     int own = config.integer("num_attention_heads", heads, 1, 1 << 12);
     config.refuse("num_attention_heads", width % own != 0, width + " is no multiple of it");

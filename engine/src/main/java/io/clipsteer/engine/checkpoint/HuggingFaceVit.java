@@ -56,7 +56,12 @@ final class HuggingFaceVit {
     int tokens = prefix.size();
     return new Checkpoint.Contents(
         "hf-" + type,
-        tower(weights, prefix, blocks, new VisionConfig(shape, patches, tokens, Pooling.CLS, d), tokens),
+        tower(
+            weights,
+            prefix,
+            blocks,
+            new VisionConfig(shape, patches, tokens, Pooling.CLS, d),
+            tokens),
         null,
         HuggingFaceReader.preprocessing(
             folder, distilled ? "DeiTImageProcessor" : "ViTImageProcessor"),
@@ -83,8 +88,7 @@ final class HuggingFaceVit {
     int hidden = swiglu ? ((int) (d * ratio * 2L / 3) + 7) / 8 * 8 : d * ratio;
     Activation named = HuggingFaceReader.activation(config, "gelu");
     TowerShape shape =
-        HuggingFaceReader.blocks(
-            config, d, 12, hidden, swiglu ? Activation.SWIGLU : named, 1e-6);
+        HuggingFaceReader.blocks(config, d, 12, hidden, swiglu ? Activation.SWIGLU : named, 1e-6);
     boolean halves = weights.has("encoder.layer.0.mlp.gate_proj.weight");
     String gated = halves ? "mlp.gate_proj+mlp.up_proj" : "mlp.weights_in";
     var blocks =

@@ -39,8 +39,8 @@ record BlockStack(TowerKind tower, List<Block> blocks, TowerShape shape, boolean
   }
 
   /**
-   * Continues from {@code from} to a later {@code stop}; hooks at {@code from} are not applied again,
-   * those at {@code stop} are.
+   * Continues from {@code from} to a later {@code stop}; hooks at {@code from} are not applied
+   * again, those at {@code stop} are.
    */
   Paused continueUntil(Paused from, HookPoint stop, Hooks hooks) {
     hooks.check(tower, layers());

@@ -107,7 +107,8 @@ public final class PrefixedTexts {
     Tensor seen = three.get(0).attention(three.get(1), three.get(2), true);
     Tensor added = linear(seen.transpose(1, 2).reshape(b * t, d), block.out());
     Tensor middle = x.add(block.scale1() == null ? added : added.mul(f32(block.scale1())));
-    Tensor inner = config.blocks().activation().apply(linear(norm(middle, block.ln2()), block.fc1()));
+    Tensor inner =
+        config.blocks().activation().apply(linear(norm(middle, block.ln2()), block.fc1()));
     Tensor outer = linear(inner, block.fc2());
     return middle.add(block.scale2() == null ? outer : outer.mul(f32(block.scale2())));
   }

@@ -6,10 +6,6 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.Block.Linear;
-import io.clipsteer.engine.model.Block.Norm;
-import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * CLIP's text transformer: token and position embeddings, pre-norm blocks (usually causal), final
@@ -24,9 +20,7 @@ public final class TextTower {
   public TextTower(TextConfig config, TextWeights weights) {
     this.config = config;
     this.weights = weights;
-    this.stack =
-        new BlockStack(
-            TowerKind.TEXT, weights.blocks(), config.blocks(), config.causal());
+    this.stack = new BlockStack(TowerKind.TEXT, weights.blocks(), config.blocks(), config.causal());
     this.device = weights.tokens().device();
   }
 
@@ -53,9 +47,7 @@ public final class TextTower {
     return finish(stack.run(embed(ids), Integer.MAX_VALUE, hooks), ids);
   }
 
-  /**
-   * The tower up to {@code stop}, applying hooks up to and including those at {@code stop}.
-   */
+  /** The tower up to {@code stop}, applying hooks up to and including those at {@code stop}. */
   public Paused runUntil(long[][] ids, HookPoint stop, Hooks hooks) {
     return stack.runUntil(embed(ids), stop, hooks);
   }

@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
  * A tower's result for a batch.
  *
  * @param pooled the pooled, normed token [b,d], before projection
- * @param embedding unit rows F32 [b,e]: the projection of {@code pooled}, or {@code pooled} itself in
- *     a model without projection
+ * @param embedding unit rows F32 [b,e]: the projection of {@code pooled}, or {@code pooled} itself
+ *     in a model without projection
  */
 public record TowerOutput(Tensor pooled, Tensor embedding) {
   /** Projects and normalises; both tensors outlive {@code scope}. */

@@ -48,7 +48,6 @@ public record VisionConfig(
   }
 
   VisionConfig withActivation(Activation other) {
-    return new VisionConfig(
-        blocks.withActivation(other), patches, prefixTokens, pooling, embedDim);
+    return new VisionConfig(blocks.withActivation(other), patches, prefixTokens, pooling, embedDim);
   }
 }

@@ -12,8 +12,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A vision transformer: patches, prefix tokens, pre-norm blocks, pooling, projection. Immutable; for
- * one thread at a time. Its weights live until the model is closed.
+ * A vision transformer: patches, prefix tokens, pre-norm blocks, pooling, projection. Immutable;
+ * for one thread at a time. Its weights live until the model is closed.
  */
 public final class VisionTower {
   private final VisionConfig config;
@@ -25,9 +25,7 @@ public final class VisionTower {
   public VisionTower(VisionConfig config, VisionWeights weights) {
     this.config = config;
     this.weights = weights;
-    this.stack =
-        new BlockStack(
-            TowerKind.VISION, weights.blocks(), config.blocks(), false);
+    this.stack = new BlockStack(TowerKind.VISION, weights.blocks(), config.blocks(), false);
     this.dtype = weights.prefix().dtype();
     this.device = weights.prefix().device();
   }
@@ -106,16 +104,12 @@ public final class VisionTower {
     return finish(stack.run(embed(pixels), wanted(), hooks));
   }
 
-  /**
-   * The tower up to {@code stop}, applying hooks up to and including those at {@code stop}.
-   */
+  /** The tower up to {@code stop}, applying hooks up to and including those at {@code stop}. */
   public Paused runUntil(Tensor pixels, HookPoint stop, Hooks hooks) {
     return stack.runUntil(embed(pixels), stop, hooks);
   }
 
-  /**
-   * Continues from a pause to a later hook point; hooks at the pause are not applied again.
-   */
+  /** Continues from a pause to a later hook point; hooks at the pause are not applied again. */
   public Paused continueUntil(Paused from, HookPoint stop, Hooks hooks) {
     return stack.continueUntil(from, stop, hooks);
   }

@@ -15,9 +15,13 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.GoldenTest;
 import io.clipsteer.engine.edit.CompiledEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.engine.onnx.OnnxGraph;
 import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
@@ -54,7 +58,7 @@ final class OnnxTowerTest {
       for (int i = 0; i < pixels.length; i++) pixels[i] = (float) random.nextGaussian();
 
       float[] plain = run(tower, pixels, Hooks.NONE);
-      same(plain, onnx(OnnxTower.of(tower, null, null), pixels, size), name);
+      same(plain, onnx(OnnxTower.of(tower), pixels, size), name);
 
       // Behind the last block, only the tokens that are pooled matter.
       boolean goesOn = tower.config().layers() > 1;
@@ -64,20 +68,19 @@ final class OnnxTowerTest {
         for (TokenSelection tokens : TokenSelection.values()) {
           if (tokens == TokenSelection.CLS && tower.config().prefixTokens() == 0) continue;
           norm = !norm;
+          EditSite at = EditSite.of(point, tokens, tower.config().prefixTokens());
+          boolean cap = tokens == TokenSelection.ALL;
+          Rule rule = cap ? new Rule.Cap(0, 9, 4) : new Rule.Set(0, 9, 4);
           try (Sae sae = sae(tower.config().width(), norm);
               CompiledEdit edit =
-                  CompiledEdit.of(
-                      sae,
-                      point,
-                      tokens,
-                      tower.config().prefixTokens(),
-                      new int[] {2, 5, 11},
-                      new float[] {0, 9, 4},
-                      tokens == TokenSelection.ALL)) {
+                  CompiledEdit.of(new Edit(at, new Edit.Features(sae, 2, 5, 11), rule))) {
             float[] edited = run(tower, pixels, Hooks.NONE.edit(point, edit));
             double moved = distance(plain, edited);
             assertTrue(moved > 1e-3 || !goesOn, name + " " + point + " " + tokens + " " + moved);
-            same(edited, onnx(OnnxTower.of(tower, point, edit), pixels, size), name + point);
+            OnnxGraph graph =
+                OnnxTower.of(
+                    tower, point, (g, value) -> edit.addTo(g, value, tower.config().tokens()));
+            same(edited, onnx(graph, pixels, size), name + point);
           }
         }
       }

@@ -16,10 +16,10 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 
 /**
- * An index on disk: Parquet tables, vectors, and for features and neurons each a JSON file that is
- * written last, so that an index with it is complete.
+ * An index on disk: Parquet tables, vectors, and one JSON file each for features and neurons. The
+ * JSON file is written last: an index with it is complete.
  *
- * @param path {@code index} in the run's folder, unless the user named another
+ * @param path {@code index} in the run's folder, or another
  */
 public record IndexFolder(Path path) {
   /** The tables' names after {@code feature_} or {@code neuron_}, in the order of writing. */
@@ -29,35 +29,39 @@ public record IndexFolder(Path path) {
   private static final String LIBRARY = "library.txt";
 
   /**
-   * What the JSON file says.
+   * The JSON file.
    *
    * @param protocol 1
    * @param model checkpoint, absolute
-   * @param source where the images come from
+   * @param source of the images
    * @param images images indexed
+   * @param skipped images skipped
+   * @param notes on what else the image set holds, a sentence each
    * @param labels distinct labels
-   * @param top images kept for each unit and ranking
+   * @param top images kept per unit and ranking
    * @param vocabulary words that names were chosen from; 0 without names
    * @param groups SAEs or hook points, in the run's order
    */
-  public record Manifest(
+  public record IndexManifest(
       int protocol,
       String clipsteer,
       String model,
       String source,
       long images,
+      int skipped,
+      List<String> notes,
       int labels,
       int top,
       int vocabulary,
-      List<Entry> groups) {}
+      List<UnitGroup> groups) {}
 
   /**
    * One SAE, or the neurons of a hook point.
    *
    * @param sae the SAE's folder, or the hook point with its tokens
-   * @param units how many
+   * @param units their number
    */
-  public record Entry(
+  public record UnitGroup(
       String sae, String hookPoint, String tokens, int units, int rows, int columns, int prefix) {}
 
   /** Of a run. */
@@ -94,7 +98,7 @@ public record IndexFolder(Path path) {
   }
 
   /**
-   * Refuses a place that cannot be written into or holds something else; asked early.
+   * Refuses a folder that is not writable or holds something else; called early.
    *
    * @throws InputException with what is in the way
    */
@@ -123,30 +127,31 @@ public record IndexFolder(Path path) {
   }
 
   /**
-   * What there is.
+   * Reads the JSON file.
    *
    * @throws InputException when there is no complete index, or it is not ours
    */
-  public Manifest read(IndexedUnits units) {
+  public IndexManifest read(IndexedUnits units) {
     Path file = json(units);
     if (!Files.isRegularFile(file)) {
       throw new InputException(path, "holds no index of " + units, "Make one with clipsteer index");
     }
     String remedy = "Move it elsewhere, and index again";
     try {
-      Manifest manifest = JsonFile.MAPPER.readValue(Files.readAllBytes(file), Manifest.class);
+      IndexManifest manifest =
+          JsonFile.MAPPER.readValue(Files.readAllBytes(file), IndexManifest.class);
       if (manifest == null || manifest.protocol() != PROTOCOL || manifest.groups() == null) {
-        throw new InputException(file, "is no index of this clipsteer's", remedy);
+        throw new InputException(file, "is no index by this version of clipsteer", remedy);
       }
       return manifest;
     } catch (JacksonException e) {
-      throw new InputException(file, "is no index of clipsteer's", remedy, e);
+      throw new InputException(file, "is no index by clipsteer", remedy, e);
     } catch (IOException e) {
       throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
   }
 
-  /** Takes the JSON file away: from now on the index is unfinished. */
+  /** Deletes the JSON file: from now on the index is unfinished. */
   void open(IndexedUnits units) {
     try {
       Files.deleteIfExists(json(units));
@@ -157,7 +162,7 @@ public record IndexFolder(Path path) {
   }
 
   /** Writes the JSON file, last. */
-  void finish(IndexedUnits units, Manifest manifest) {
+  void finish(IndexedUnits units, IndexManifest manifest) {
     AtomicFiles.writeJson(json(units), manifest);
   }
 }

@@ -96,11 +96,11 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
    * @param count number of images, −1 for an archive, which would have to be read for it
    * @param sha256 of their ids, a line each; empty for an archive
    */
-  public record Listing(long count, String sha256) {}
+  public record ImageIds(long count, String sha256) {}
 
   /** The images of a pass, without reading them. */
-  public Listing listing() {
-    if (!set.isListed()) return new Listing(-1, "");
+  public ImageIds listing() {
+    if (!set.isListed()) return new ImageIds(-1, "");
     StringBuilder ids = new StringBuilder();
     long count = 0;
     try (ImageCursor cursor = set.names()) {
@@ -111,7 +111,7 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
         count++;
       }
     }
-    return new Listing(count, Hashes.sha256(ids.toString().getBytes(StandardCharsets.UTF_8)));
+    return new ImageIds(count, Hashes.sha256(ids.toString().getBytes(StandardCharsets.UTF_8)));
   }
 
   /** A new pass, to be pulled from. */
@@ -123,6 +123,15 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
   public Tensor pixels(ImageBatch batch) {
     return Tensor.wrap(
         batch.pixels(), batch.count(), 3, preprocessing.height(), preprocessing.width());
+  }
+
+  /** Notes for a report on what the image set holds beside its images: one sentence, or none. */
+  public List<String> notes() {
+    long count = set.listing().skippedCount();
+    if (count == 0) return List.of();
+    return List.of(
+        "The image set has %s beside its images: %s"
+            .formatted(Counted.of(count, "file"), set.listing().reasons()));
   }
 
   /** Why a pass gave nothing. */

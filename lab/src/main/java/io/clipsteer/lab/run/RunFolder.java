@@ -16,7 +16,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
@@ -245,9 +244,9 @@ public record RunFolder(Path path) {
     }
 
     /** Adds a line. */
-    public void add(Map<String, Object> line) {
+    public void add(Object line) {
       try {
-        writer.write(JsonMapper.shared().writeValueAsString(line));
+        writer.write(JsonFile.line(line));
         writer.newLine();
         writer.flush();
       } catch (IOException e) {

@@ -22,7 +22,7 @@ import tools.jackson.core.JacksonException;
  * {@code state.json}, which names the step and is written last. A run killed at any instant holds
  * one whole state, or none.
  */
-final class Checkpoints implements Training.Keeper {
+final class Checkpoints {
   /**
    * What {@code state.json} says.
    *
@@ -72,18 +72,18 @@ final class Checkpoints implements Training.Keeper {
     }
   }
 
-  @Override
-  public Training.@Nullable State begun() {
+  /** The state to resume from, or null to start afresh. */
+  Training.@Nullable State begun() {
     return begun == null ? null : new Training.State(begun.step(), begun.factors(), begun.l0());
   }
 
-  @Override
-  public boolean isDue() {
+  /** Whether it is time to keep a state. */
+  boolean isDue() {
     return System.nanoTime() - last >= every.toNanos();
   }
 
-  @Override
-  public void keep(Training.State state, List<SaeTrainer> trainers) {
+  /** Keeps a state; an uninterrupted training does not depend on it. */
+  void keep(Training.State state, List<SaeTrainer> trainers) {
     Path folder = folder(state.step());
     try {
       Files.createDirectories(folder);
@@ -101,8 +101,8 @@ final class Checkpoints implements Training.Keeper {
     last = System.nanoTime();
   }
 
-  @Override
-  public void restore(int sae, SaeTrainer trainer) {
+  /** Reads an SAE's part of the state. */
+  void restore(int sae, SaeTrainer trainer) {
     if (begun == null) throw new IllegalStateException("nothing to restore");
     trainer.resume(part(begun.step(), sae));
   }

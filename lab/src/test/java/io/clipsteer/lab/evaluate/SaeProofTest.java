@@ -137,7 +137,7 @@ final class SaeProofTest {
   }
 
   /** Written to disk, read again and held against the images. */
-  private SaeProof.Result prove(
+  private SaeProof.ProofReport prove(
       ClipModel with, Sae sae, Map<String, Double> claims, HookPoint point) {
     Path folder = temp.resolve("sae" + System.nanoTime());
     SaeFiles.write(folder, sae, new HashMap<>(claims));
@@ -147,14 +147,14 @@ final class SaeProofTest {
     }
   }
 
-  private void named(SaeMistake expected, SaeProof.Verdict verdict, SaeProof.Result result) {
+  private void named(SaeMistake expected, SaeProof.Verdict verdict, SaeProof.ProofReport result) {
     assertEquals(verdict, result.verdict(), result::toString);
     SaeProof.Trial cause = result.cause();
     assertNotNull(cause);
     assertEquals(expected, cause.mistake(), result::toString);
   }
 
-  private void named(SaeMistake expected, SaeProof.Result result) {
+  private void named(SaeMistake expected, SaeProof.ProofReport result) {
     named(expected, SaeProof.Verdict.EXPLAINED, result);
   }
 

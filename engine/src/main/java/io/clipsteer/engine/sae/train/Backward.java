@@ -35,8 +35,7 @@ record Backward(
    * @param penalty loss per unit of activation
    */
   static Backward plain(SparseCode code, SaeWeights weights, StepInput input, double penalty) {
-    return plain(
-        code, weights, weights.decoderBias().value(), input.z(), input.scales(), penalty);
+    return plain(code, weights, weights.decoderBias().value(), input.z(), input.scales(), penalty);
   }
 
   private static Backward plain(

@@ -74,7 +74,8 @@ record DenseRelu(
         for (int f = 0; f < features; f++) active[f] |= sums[f] > 0;
       }
     }
-    return new DenseRelu(loss, toEncoder, toDecoder, toEncoderBias, toBias, errors, entries, active);
+    return new DenseRelu(
+        loss, toEncoder, toDecoder, toEncoderBias, toBias, errors, entries, active);
   }
 
   /**

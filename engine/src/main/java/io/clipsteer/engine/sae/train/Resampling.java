@@ -25,11 +25,7 @@ final class Resampling {
    * @param errors ẑ − z of the same tokens, [n,d]
    */
   static void apply(
-      long[] dead,
-      Tensor centred,
-      Tensor errors,
-      SaeWeights weights,
-      SplittableRandom random) {
+      long[] dead, Tensor centred, Tensor errors, SaeWeights weights, SplittableRandom random) {
     float[] losses = errors.mul(errors).sum(1, false, DType.F32).toFloats();
     double[] cumulated = new double[losses.length];
     double sum = 0;

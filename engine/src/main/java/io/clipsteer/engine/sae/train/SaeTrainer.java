@@ -20,10 +20,10 @@ import java.util.SplittableRandom;
 /**
  * Trains one SAE with hand-written gradients.
  *
- * <p>Only active features are decoded and receive gradients; the encoder's is the one dense product.
- * In bf16 it only proposes features, whose activations are then computed exactly. A ReLU SAE is
- * trained by dense products while more than one feature in ten is active. Decoder rows stay unit
- * vectors ({@link SaeUpdate}).
+ * <p>Only active features are decoded and receive gradients; the encoder's is the one dense
+ * product. In bf16 it only proposes features, whose activations are then computed exactly. A ReLU
+ * SAE is trained by dense products while more than one feature in ten is active. Decoder rows stay
+ * unit vectors ({@link SaeUpdate}).
  */
 public final class SaeTrainer implements AutoCloseable {
   /**

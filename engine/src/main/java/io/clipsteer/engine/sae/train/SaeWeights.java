@@ -59,7 +59,8 @@ record SaeWeights(
   /** Copies of an SAE's weights. */
   static SaeWeights of(SaeTrainer.Config config, Sae start) {
     try (Scope scope = Scope.open()) {
-      AdamWeights encoder = AdamWeights.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
+      AdamWeights encoder =
+          AdamWeights.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
       return new SaeWeights(
           encoder,
           AdamWeights.of(start.encoderBias().copy(), scope),
