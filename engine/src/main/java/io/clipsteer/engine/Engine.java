@@ -100,8 +100,8 @@ public final class Engine {
 
   /**
    * Measures this machine's matrix peak: the best of several products of square matrices, in
-   * floating-point operations per second. The extent doubles from 256 while the next product
-   * can be expected to end in time.
+   * floating-point operations per second. The extent doubles from 256 while the next product can be
+   * expected to end in time.
    *
    * @param dtype F32 or BF16; the latter as {@link Bf16Arithmetic} says
    * @param largest extent of the matrices

@@ -10,8 +10,8 @@ import java.lang.foreign.MemorySegment;
  */
 public sealed interface RowKernels permits ScalarKernels, VectorKernels {
   /**
-   * The {@code k} largest entries of every row, listed by ascending column; of equal entries the one
-   * with the lower column counts as larger. NaN counts as larger than every number.
+   * The {@code k} largest entries of every row, listed by ascending column; of equal entries the
+   * one with the lower column counts as larger. NaN counts as larger than every number.
    *
    * @param matrix F32 [rows,columns], row-major
    * @param columns at least {@code k}

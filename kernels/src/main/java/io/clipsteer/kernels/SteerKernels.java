@@ -82,7 +82,8 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
    * @param directions F32 [units,words]
    * @param weights [units,images,3]; the first of a pair's three, own's, is above 0
    */
-  void sweep(SweepInput answers, MemorySegment directions, double[] weights, int units, UnitSink sink);
+  void sweep(
+      SweepInput answers, MemorySegment directions, double[] weights, int units, UnitSink sink);
 
   /**
    * Scalar products of rows with each other.

@@ -30,7 +30,9 @@ final class VectorSteer implements SteerKernels {
   /** Words worked on at a time, so that what images share stays in the nearest cache. */
   private static final int STRIPE = 64 * LANES;
 
-  /** Units whose sums are held at a time, so that a group's images are read once for all of them. */
+  /**
+   * Units whose sums are held at a time, so that a group's images are read once for all of them.
+   */
   private static final int UNITS = 16;
 
   private static final int SUMS_BYTES = 8 << 20;

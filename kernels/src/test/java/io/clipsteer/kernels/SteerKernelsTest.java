@@ -112,7 +112,8 @@ final class SteerKernelsTest {
   @Test
   void theEquationByHand() {
     // Two words, one image: logits 2·1 + 3·0.5 + 4·(−1) = −0.5 and 2·0 + 3·1 + 4·0.25 = 4.
-    var answers = new SteerKernels.SweepInput(of(1, 0), false, of(0.5f, 1), of(0.25f, 0.75f), 1, 2, 1);
+    var answers =
+        new SteerKernels.SweepInput(of(1, 0), false, of(0.5f, 1), of(0.25f, 0.75f), 1, 2, 1);
     double p = 1 / (1 + Math.exp(4.5));
     double[] expected = {p - 0.25, 0.25 - p, 2 * (p - 0.25) * (p - 0.25)};
     MemorySegment direction = of(-1, 0.25f);

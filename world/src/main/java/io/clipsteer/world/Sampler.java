@@ -155,7 +155,8 @@ public final class Sampler {
     SplittableRandom random = random(index);
     Factors.Things t = things(random, any(random), false);
     return new DrawnImage(
-        t.with(written(random, WrittenWords.WRITTEN.get(word), 0, Lettering.TRAINING)), random.nextLong());
+        t.with(written(random, WrittenWords.WRITTEN.get(word), 0, Lettering.TRAINING)),
+        random.nextLong());
   }
 
   private static ObjectKind any(SplittableRandom random) {
@@ -183,7 +184,8 @@ public final class Sampler {
     if (!worded) return t;
     // Some of what is written on things says what they are, as on the web.
     boolean own = random.nextDouble() < OWN_WORD;
-    String text = own ? kind.word() : WrittenWords.WRITTEN.get(random.nextInt(WrittenWords.WRITTEN.size()));
+    String text =
+        own ? kind.word() : WrittenWords.WRITTEN.get(random.nextInt(WrittenWords.WRITTEN.size()));
     return t.with(written(random, text, 0, Lettering.TRAINING));
   }
 

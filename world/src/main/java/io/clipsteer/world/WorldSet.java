@@ -22,8 +22,8 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Sets of images on disk, in the layouts of the real sets they stand for, so that one loader reads
- * both. Each folder also has {@code factors.jsonl}: one line per image with its file, seed,
- * factors and captions.
+ * both. Each folder also has {@code factors.jsonl}: one line per image with its file, seed, factors
+ * and captions.
  */
 public enum WorldSet {
   /** Things without writing, one folder per kind. */

@@ -69,7 +69,8 @@ final class WorldSetTest {
       assertEquals(
           f.get("background").asString().equals("WATER") ? 1 : 0, set.members().get(i).attribute());
     }
-    assertThrows(InputException.class, () -> GroupedSet.waterbirds(folder, GroupedSet.GroupSplit.TEST));
+    assertThrows(
+        InputException.class, () -> GroupedSet.waterbirds(folder, GroupedSet.GroupSplit.TEST));
   }
 
   @Test

@@ -79,7 +79,8 @@ public final class ImageOptions {
 
   /** The images as a model reads them. */
   public Images resolve(ClipModel model) {
-    var decoding = new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
+    var decoding =
+        new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(batch.size(), threads, 2, 0, limit, decoding);
     // Opened once: what is skipped is reported once, though two models may read the images.
     if (set == null) set = Skips.open(images());

@@ -65,7 +65,8 @@ public record Report(
    *
    * @param preprocessing the model's
    */
-  public record Source(ImageSet set, Preprocessing preprocessing, ImageDecoder.DecodeOptions decoding) {}
+  public record Source(
+      ImageSet set, Preprocessing preprocessing, ImageDecoder.DecodeOptions decoding) {}
 
   /**
    * What was written.

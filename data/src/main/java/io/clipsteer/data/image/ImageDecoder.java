@@ -13,10 +13,11 @@ import java.nio.file.Path;
  * Alpha is dropped, not blended; colour profiles and EXIF orientation are ignored unless requested.
  *
  * <p>Nothing but {@link InputException} is thrown for whatever bytes come. The size in the header
- * is checked before pixels are allocated, against {@link DecodeOptions#maxPixels} and against the most
- * pixels that so many bytes can stand for in that format: 1024 a byte for JPEG and WebP, 8256 for
- * PNG, 4096 for GIF, 256 for BMP. Images of up to 65,536 pixels (WebP: 1,048,576) are let through.
- * So a file of n bytes makes the decoder allocate at most a fixed multiple of n plus a constant.
+ * is checked before pixels are allocated, against {@link DecodeOptions#maxPixels} and against the
+ * most pixels that so many bytes can stand for in that format: 1024 a byte for JPEG and WebP, 8256
+ * for PNG, 4096 for GIF, 256 for BMP. Images of up to 65,536 pixels (WebP: 1,048,576) are let
+ * through. So a file of n bytes makes the decoder allocate at most a fixed multiple of n plus a
+ * constant.
  */
 public final class ImageDecoder {
   /** PIL's own limit, above which it raises {@code DecompressionBombError}. */

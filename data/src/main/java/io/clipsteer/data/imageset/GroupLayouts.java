@@ -55,7 +55,8 @@ final class GroupLayouts {
   }
 
   static GroupedSet typographic(Path dir) {
-    GroupBuilder builder = new GroupBuilder(GroupBuilder.folder(dir), dir, GroupedSet.GroupSplit.ALL);
+    GroupBuilder builder =
+        new GroupBuilder(GroupBuilder.folder(dir), dir, GroupedSet.GroupSplit.ALL);
     TreeSet<String> words = new TreeSet<>();
     ImageSet folder = ImageSet.folder(dir);
     builder.listing(folder.listing());

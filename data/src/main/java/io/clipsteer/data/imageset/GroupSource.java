@@ -69,7 +69,8 @@ public record GroupSource(Layout kind, Path path) {
         throw new InputException(option + " " + text, "holds no path", "Correct it", e);
       }
     }
-    String kinds = Arrays.stream(Layout.values()).map(Layout::word).collect(Collectors.joining(", "));
+    String kinds =
+        Arrays.stream(Layout.values()).map(Layout::word).collect(Collectors.joining(", "));
     throw new InputException(
         option + " " + text, "names no layout", "Write LAYOUT:PATH with one of " + kinds);
   }

@@ -108,8 +108,8 @@ public record GroupedSet(
    *
    * <p>Layout of the authors (mmlab.ie.cuhk.edu.hk/projects/CelebA.html): {@code
    * list_attr_celeba.txt} (number of images; column names; then name and -1 or 1 for each column),
-   * {@code list_eval_partition.txt} (name and 0, 1, 2; not read for {@link GroupSplit#ALL}), images in
-   * {@code img_align_celeba}; or in their subfolders {@code Anno}, {@code Eval}, {@code Img}.
+   * {@code list_eval_partition.txt} (name and 0, 1, 2; not read for {@link GroupSplit#ALL}), images
+   * in {@code img_align_celeba}; or in their subfolders {@code Anno}, {@code Eval}, {@code Img}.
    * Kaggle's copy has {@code .csv} lists with a header and the folder of images once more inside
    * itself.
    */
@@ -143,9 +143,9 @@ public record GroupedSet(
 
   /**
    * A table of one's own: {@code .csv}, or {@code .tsv} with tabs, whose header names {@code file}
-   * (relative to the table's folder), {@code target}, {@code attribute} and, unless all are requested
-   * for, {@code split} (train, validation or val, test, or 0, 1, 2). Names are sorted and are those
-   * of the whole table, so that indices agree between splits.
+   * (relative to the table's folder), {@code target}, {@code attribute} and, unless all are
+   * requested for, {@code split} (train, validation or val, test, or 0, 1, 2). Names are sorted and
+   * are those of the whole table, so that indices agree between splits.
    */
   public static GroupedSet table(Path csv, GroupSplit split) {
     return some(GroupLayouts.table(csv, split), split);

@@ -57,7 +57,8 @@ public final class ImageLoader implements AutoCloseable {
     /** All processors, two batches ahead, the whole set. */
     public static Options of(int batchSize) {
       int processors = Runtime.getRuntime().availableProcessors();
-      return new Options(batchSize, processors, 2, 0, Long.MAX_VALUE, ImageDecoder.DecodeOptions.DEFAULT);
+      return new Options(
+          batchSize, processors, 2, 0, Long.MAX_VALUE, ImageDecoder.DecodeOptions.DEFAULT);
     }
 
     /** As this, with so many decoding threads. */

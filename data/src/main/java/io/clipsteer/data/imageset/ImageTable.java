@@ -24,7 +24,11 @@ import org.jspecify.annotations.Nullable;
  * @param repeated the rows that were skipped
  */
 public record ImageTable(
-    Path file, Columns columns, Map<String, TableRow> rows, long count, List<Listing.Skip> repeated) {
+    Path file,
+    Columns columns,
+    Map<String, TableRow> rows,
+    long count,
+    List<Listing.Skip> repeated) {
   /** Names of the column that has the file, the first that is there is taken. */
   public static final List<String> FILE =
       List.of("file", "path", "filename", "file_name", "filepath", "image", "image_path");

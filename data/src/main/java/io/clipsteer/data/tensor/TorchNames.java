@@ -65,7 +65,8 @@ final class TorchNames {
   }
 
   /** Every tensor below {@code top} with its name, made by {@code convert}. */
-  SafeTensors.Contents read(Pickled top, BiFunction<String, Pickled.TensorView, StoredTensor> convert) {
+  SafeTensors.Contents read(
+      Pickled top, BiFunction<String, Pickled.TensorView, StoredTensor> convert) {
     Pickled chosen = choose(top);
     if (chosen instanceof Pickled.TensorView tensor) {
       found.put("tensor", tensor);

@@ -110,7 +110,10 @@ final class ZipDirectory {
     readEntries(count, size, offset, end);
   }
 
-  /** The larger record directly precedes its locator; its claimed position gives the archive's start. */
+  /**
+   * The larger record directly precedes its locator; its claimed position gives the archive's
+   * start.
+   */
   private void readEnd64(long locator) {
     long end = locator - 56;
     if (bytes.get(U32, end) != END64) throw bad("has a damaged ZIP64 record at its end");

@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.imageset.GroupedSet.Member;
 import io.clipsteer.data.imageset.GroupedSet.GroupSplit;
+import io.clipsteer.data.imageset.GroupedSet.Member;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -92,7 +92,10 @@ final class GroupedSetTest {
     celeba(dir, ATTRIBUTES, PARTS);
     Files.delete(dir.resolve("img_align_celeba/000004.png"));
     assertEquals(3, GroupedSet.celeba(dir, GroupSplit.TEST).members().size());
-    fails(() -> GroupedSet.celeba(dir, GroupSplit.TRAIN), "list_attr_celeba.txt, line 6", "000004.png");
+    fails(
+        () -> GroupedSet.celeba(dir, GroupSplit.TRAIN),
+        "list_attr_celeba.txt, line 6",
+        "000004.png");
   }
 
   @Test
@@ -178,7 +181,8 @@ final class GroupedSetTest {
     assertEquals(List.of("grass", "grass, dry", "snow"), train.attributes());
     assertEquals(List.of(new Member("a.png", 1, 2)), train.members());
     assertEquals(
-        List.of(new Member("p/b.png", 1, 0)), GroupedSet.table(csv, GroupSplit.VALIDATION).members());
+        List.of(new Member("p/b.png", 1, 0)),
+        GroupedSet.table(csv, GroupSplit.VALIDATION).members());
     assertEquals(
         List.of("a.png dog", "p/b.png dog", "c d.png cat"),
         ImageSetTest.list(GroupedSet.table(csv, GroupSplit.ALL).images()));

@@ -11,8 +11,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.clipsteer.data.imageset.GroupedSet.Member;
 import io.clipsteer.data.imageset.GroupedSet.GroupSplit;
+import io.clipsteer.data.imageset.GroupedSet.Member;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -75,7 +75,8 @@ final class HostileGroupsTest {
 
   @Test
   void refusesIncompleteCeleba() throws IOException {
-    fails(() -> GroupedSet.celeba(dir.resolve("absent"), GroupSplit.ALL), "absent", "no such folder");
+    fails(
+        () -> GroupedSet.celeba(dir.resolve("absent"), GroupSplit.ALL), "absent", "no such folder");
     fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "list_attr_celeba.csv");
     write(dir, "list_attr_celeba.txt", ATTRIBUTES);
     fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "no folder img_align_celeba");
@@ -86,7 +87,8 @@ final class HostileGroupsTest {
 
   @Test
   void refusesBadWaterbirds() throws IOException {
-    fails(() -> GroupedSet.waterbirds(dir, GroupSplit.ALL), "metadata.csv", "there is no such file");
+    fails(
+        () -> GroupedSet.waterbirds(dir, GroupSplit.ALL), "metadata.csv", "there is no such file");
     writeImages(dir, "a.png", "b.png");
     String good = WATERBIRDS + "1,a.png,0,0,1,x\n";
     badWaterbirds("", "metadata.csv", "the table is empty");

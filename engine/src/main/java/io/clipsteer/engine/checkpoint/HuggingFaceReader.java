@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Hugging Face folders: CLIP, CLIP's vision side alone, ViT and DeiT, DINOv2 with and without
- * registers. Absent fields have the defaults of transformers 5.24; a field
- * that is neither read nor known to be harmless ({@link HuggingFaceFields}) is refused.
+ * registers. Absent fields have the defaults of transformers 5.24; a field that is neither read nor
+ * known to be harmless ({@link HuggingFaceFields}) is refused.
  */
 final class HuggingFaceReader {
   static final int MAX_WIDTH = 1 << 16;

@@ -24,7 +24,8 @@ final class HuggingFaceVit {
 
   private HuggingFaceVit() {}
 
-  static Checkpoint.Contents vit(Path folder, JsonObject config, WeightSource weights, String type) {
+  static Checkpoint.Contents vit(
+      Path folder, JsonObject config, WeightSource weights, String type) {
     weights.rename(
         names(
             type,
@@ -71,7 +72,8 @@ final class HuggingFaceVit {
                 + "|embeddings\\.(mask_token|position_ids)"));
   }
 
-  static Checkpoint.Contents dino(Path folder, JsonObject config, WeightSource weights, String type) {
+  static Checkpoint.Contents dino(
+      Path folder, JsonObject config, WeightSource weights, String type) {
     weights.rename(names(type, List.of(new Rename("\\.mlp\\.down_proj\\.", ".mlp.weights_out."))));
     boolean withRegisters = !type.equals("dinov2");
     int registers = withRegisters ? config.integer("num_register_tokens", 4, 1, 1 << 10) : 0;

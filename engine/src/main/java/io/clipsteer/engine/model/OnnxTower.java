@@ -63,10 +63,7 @@ public final class OnnxTower {
   }
 
   private String edited(
-      String value,
-      HookPoint here,
-      HookPoint point,
-      BiFunction<OnnxGraph, String, String> edit) {
+      String value, HookPoint here, HookPoint point, BiFunction<OnnxGraph, String, String> edit) {
     return here.equals(point) ? edit.apply(graph, value) : value;
   }
 

@@ -100,8 +100,7 @@ final class Parameters implements AutoCloseable {
           (name, entry) ->
               leaves.put(
                   name,
-                  scope.release(
-                      view(weights.value(), entry).trainable(view(gradients, entry)))));
+                  scope.release(view(weights.value(), entry).trainable(view(gradients, entry)))));
     }
   }
 
@@ -152,8 +151,8 @@ final class Parameters implements AutoCloseable {
   }
 
   /**
-   * One step of AdamW (Loshchilov and Hutter 2019, algorithm 2) on gradients clipped to norm
-   * {@code clip}.
+   * One step of AdamW (Loshchilov and Hutter 2019, algorithm 2) on gradients clipped to norm {@code
+   * clip}.
    *
    * @param step 1 for the first update
    */
@@ -183,8 +182,7 @@ final class Parameters implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       Tensor tensor = view.to(dtype).contiguous();
       byte[] bytes = tensor.segment().toArray(ValueLayout.JAVA_BYTE);
-      return new StoredTensor(
-          file, dtype, view.shape(), MemorySegment.ofArray(bytes));
+      return new StoredTensor(file, dtype, view.shape(), MemorySegment.ofArray(bytes));
     }
   }
 

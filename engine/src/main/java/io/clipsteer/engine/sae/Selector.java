@@ -103,8 +103,8 @@ public record Selector(
   /**
    * The {@code count} largest positive entries of the whole batch.
    *
-   * @param guess a number, at least 0, expected to be below the smallest of them; a wrong guess only
-   *     costs time
+   * @param guess a number, at least 0, expected to be below the smallest of them; a wrong guess
+   *     only costs time
    */
   public Cut largest(Tensor centred, int count, float guess) {
     Tensor bounds = Tensor.zeros(DType.F32, features()).addInPlace(guess);

@@ -23,7 +23,11 @@ public record AnswerShift(float[] sums, int stride, int groups, int words, doubl
    * @param first index of the block's first edit
    */
   static void sweep(
-      SteerKernels.SweepInput input, Tensor directions, double[] weights, int first, Sweep.Sink sink) {
+      SteerKernels.SweepInput input,
+      Tensor directions,
+      double[] weights,
+      int first,
+      Sweep.Sink sink) {
     SteerKernels.best()
         .sweep(
             input,

@@ -113,7 +113,8 @@ public final class Continued implements Sweep {
         Tensor some = directions.narrow(0, at, count);
         Tensor logits = logits(some, shifts, at, part(paused, from, to));
         Tensor unedited = before.narrow(0, from, n);
-        var input = AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
+        var input =
+            AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
         double[] weights = new double[count * n * SteerKernels.WEIGHTS];
         for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = scale;
         AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, sink);
@@ -141,11 +142,7 @@ public final class Continued implements Sweep {
       @Nullable Tensor middle = part.middle();
       if (middle != null) {
         middle =
-            middle
-                .reshape(1, n, t, d)
-                .expand(count, n, t, d)
-                .reshape(count * n, t, d)
-                .contiguous();
+            middle.reshape(1, n, t, d).expand(count, n, t, d).reshape(count * n, t, d).contiguous();
       }
       Tensor embedding =
           tower.continueFrom(new Paused(part.at(), edited, middle), Hooks.NONE).embedding();

@@ -13,11 +13,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Edits after the last block in closed form. Only the class token's norm and the projection follow,
- * so with x centred, r² = var(x') + eps and {@code e' = W(gain·x'/r + shift) + bias}:
- * {@code r·e' = u_x + s·u_d + r·c}, three vectors, one per image, per
- * direction and for the model, each projected once. The logits are {@code scale/‖r·e'‖ · (T·u_x + r·T·c + s·T·u_d)}, and r
- * and ‖r·e'‖ follow from scalar products. A (direction, image) pair then costs a few operations per
- * word. The directions' logits and the sweep over words are float32, the rest is float64.
+ * so with x centred, r² = var(x') + eps and {@code e' = W(gain·x'/r + shift) + bias}: {@code r·e' =
+ * u_x + s·u_d + r·c}, three vectors, one per image, per direction and for the model, each projected
+ * once. The logits are {@code scale/‖r·e'‖ · (T·u_x + r·T·c + s·T·u_d)}, and r and ‖r·e'‖ follow
+ * from scalar products. A (direction, image) pair then costs a few operations per word. The
+ * directions' logits and the sweep over words are float32, the rest is float64.
  */
 public final class LastLayer implements Sweep {
   /** Size of the logits of a block of directions. */
@@ -139,7 +139,9 @@ public final class LastLayer implements Sweep {
         double[] weights = weights(d, u, shifts, at, from, to);
         Tensor logits = u.to(DType.F32).linear(floatTexts, null).contiguous();
         Tensor unedited = before.narrow(0, from, evaluated);
-        var input = AnswerShift.input(own.narrow(0, from, evaluated), false, commonLogits, unedited, groups);
+        var input =
+            AnswerShift.input(
+                own.narrow(0, from, evaluated), false, commonLogits, unedited, groups);
         AnswerShift.sweep(input, logits, weights, at, sink);
       }
     }

@@ -168,7 +168,9 @@ public final class Evaluation {
     return (Factors.Things) image.factors();
   }
 
-  /** The written word's place in {@link WrittenWords#WRITTEN}, and among the objects if it is one. */
+  /**
+   * The written word's place in {@link WrittenWords#WRITTEN}, and among the objects if it is one.
+   */
   private static int word(DrawnImage image) {
     Factors.Written written = thing(image).written();
     return written == null ? -1 : WrittenWords.WRITTEN.indexOf(written.text());

@@ -259,7 +259,8 @@ final class SaeTensors {
   static void agree(JsonObject config, String name, long size) {
     Integer claimed = config.integerOrNull(name, 1, MAX_SIZE);
     if (claimed != null && claimed != size) {
-      throw config.bad(name + " is " + claimed + ", but the weights have " + size, "Restore the file");
+      throw config.bad(
+          name + " is " + claimed + ", but the weights have " + size, "Restore the file");
     }
   }
 
