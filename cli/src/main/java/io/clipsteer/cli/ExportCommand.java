@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
@@ -8,6 +9,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
 import io.clipsteer.engine.model.OnnxTower;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
@@ -19,7 +21,6 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BiConsumer;
@@ -107,15 +108,11 @@ final class ExportCommand implements Callable<Integer> {
     Path hook = out.resolveSibling(module + ".py");
     for (Path file : new Path[] {out, hook}) checkNew(file);
     StoredEdit stored = StoredEdit.read(edit);
-    compiled(stored, (tower, cut) -> cut.write(out, notes(stored)));
+    compiled(stored, (tower, compiled) -> compiled.write(out, notes(stored)));
     AtomicFiles.writeText(
         hook, template().replace("@NAME@", module).replace("@FILE@", bare + SUFFIX));
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("file", out.toString());
-    json.put("hook", hook.toString());
-    describe(json, stored);
     common.print(
-        json,
+        exported(stored, hook),
         String.format(
             "%s: %s at %s, %,d bytes%n%s: from %s import attach",
             out,
@@ -135,13 +132,10 @@ final class ExportCommand implements Callable<Integer> {
     StoredEdit stored = StoredEdit.read(edit);
     compiled(
         stored,
-        (tower, cut) ->
-            OnnxTower.of(tower, stored.point(), cut).write(out, Versions.CLIPSTEER, notes(stored)));
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("file", out.toString());
-    describe(json, stored);
+        (tower, compiled) ->
+            OnnxTower.of(tower, stored.point(), compiled).write(out, Versions.CLIPSTEER, notes(stored)));
     common.print(
-        json,
+        exported(stored, null),
         String.format(
             "%s: the image encoder with %s changed at %s, %,d bytes%n"
                 + "pixel_values [batch,3,h,w] -> image_embeds [batch,e] of unit length",
@@ -150,21 +144,33 @@ final class ExportCommand implements Callable<Integer> {
   }
 
   private static void checkNew(Path file) {
-    if (Files.exists(file)) throw new InputException(file, "is there already", "Name another");
+    if (Files.exists(file)) throw new InputException(file, "exists already", "Name another");
   }
 
   private static Map<String, String> notes(StoredEdit stored) {
     return Map.of("clipsteer", Versions.CLIPSTEER, "model_sha256", stored.modelHash());
   }
 
-  private void describe(Map<String, Object> json, StoredEdit stored) {
-    json.put("bytes", size(out));
-    json.put("hook_point", stored.point().peerName());
-    json.put("tokens", stored.tokens().name().toLowerCase(java.util.Locale.ROOT));
-    json.put("features", stored.features());
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  private record Exported(
+      String file,
+      @Nullable String hook,
+      long bytes,
+      String hookPoint,
+      String tokens,
+      int[] features) {}
+
+  private Exported exported(StoredEdit stored, @Nullable Path hook) {
+    return new Exported(
+        out.toString(),
+        hook == null ? null : hook.toString(),
+        size(out),
+        stored.point().peerName(),
+        TokenMask.of(stored.tokens()).text(),
+        stored.features());
   }
 
-  /** Hands the edit over, cut out of its SAE, checked against model and SAE. */
+  /** Compiles the edit, checked against model and SAE, for a writer. */
   private void compiled(StoredEdit stored, BiConsumer<VisionTower, CompiledEdit> writer) {
     Path from = folder != null ? folder : stored.sae();
     stored.checkSae(from);
@@ -175,8 +181,8 @@ final class ExportCommand implements Callable<Integer> {
       SaeFiles.checkHook(from, stored.point().peerName());
       checkFits(sae, clip, from, stored);
       int prefix = clip.vision().config().prefixTokens();
-      try (CompiledEdit cut = CompiledEdit.of(stored.edit(sae, prefix))) {
-        writer.accept(clip.vision(), cut);
+      try (CompiledEdit compiled = CompiledEdit.of(stored.edit(sae, prefix))) {
+        writer.accept(clip.vision(), compiled);
       }
     }
   }

@@ -159,14 +159,14 @@ final class SteerCommand implements Callable<Integer> {
       double[] strengths = curve.stream().mapToDouble(Double::doubleValue).toArray();
       Rule rule = change != null ? change.rule() : new Rule.Set((float) last());
       Steer steer = new Steer(clip, library, sites, rule, strengths);
-      Steer.Answers result = answers(steer, clip);
+      Steer.SteeredAnswers result = answers(steer, clip);
       images.printSkipped(result.skipped());
       common.print(json(sites, result), text(sites, result));
     }
     return 0;
   }
 
-  private Steer.Answers answers(Steer steer, ClipModel clip) {
+  private Steer.SteeredAnswers answers(Steer steer, ClipModel clip) {
     if (image == null) return steer.all(images.resolve(clip), TOP, common.progress());
     try (Scope scope = Scope.open()) {
       return steer.one(Images.one(clip, image), TOP);
@@ -235,7 +235,7 @@ final class SteerCommand implements Callable<Integer> {
 
   // ---- what is printed --------------------------------------------------------------------------
 
-  private Map<String, Object> json(Map<HookPoint, SteeredSite> sites, Steer.Answers result) {
+  private Map<String, Object> json(Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result) {
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("source", image != null ? image.toString() : images.images().toString());
     json.put("images", result.images());
@@ -266,7 +266,7 @@ final class SteerCommand implements Callable<Integer> {
     return json;
   }
 
-  private String text(Map<HookPoint, SteeredSite> sites, Steer.Answers result) {
+  private String text(Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
@@ -308,7 +308,7 @@ final class SteerCommand implements Callable<Integer> {
     return text.append(strongest(result)).toString();
   }
 
-  private static String strongest(Steer.Answers result) {
+  private static String strongest(Steer.SteeredAnswers result) {
     StringBuilder text = new StringBuilder();
     String place = "";
     for (var f : result.strongest()) {
@@ -322,7 +322,7 @@ final class SteerCommand implements Callable<Integer> {
     return text.toString();
   }
 
-  static String line(List<Steer.Answer> answers) {
+  static String line(List<Steer.WordProbability> answers) {
     return answers.stream()
         .map(
             a ->

@@ -189,11 +189,11 @@ final class SteerabilityCommand implements Callable<Integer> {
     return 0;
   }
 
-  private List<SteeredUnits.Kind> kinds() {
-    List<SteeredUnits.Kind> kinds = new ArrayList<>();
+  private List<SteeredUnits.UnitKind> kinds() {
+    List<SteeredUnits.UnitKind> kinds = new ArrayList<>();
     for (String word : units.split(",", -1)) {
-      SteeredUnits.Kind found = null;
-      for (SteeredUnits.Kind kind : SteeredUnits.Kind.values()) {
+      SteeredUnits.UnitKind found = null;
+      for (SteeredUnits.UnitKind kind : SteeredUnits.UnitKind.values()) {
         if (kind.word().equals(word.strip().toLowerCase(Locale.ROOT))) found = kind;
       }
       if (found == null) {
@@ -226,7 +226,7 @@ final class SteerabilityCommand implements Callable<Integer> {
     config.put("index", index);
     config.put("strength", settings.strength());
     config.put("tau", settings.tau());
-    config.put("units", settings.kinds().stream().map(SteeredUnits.Kind::word).toList());
+    config.put("units", settings.kinds().stream().map(SteeredUnits.UnitKind::word).toList());
     config.put("at", settings.at().text());
     config.put("screen", settings.screen());
     config.put("sample", settings.sample());

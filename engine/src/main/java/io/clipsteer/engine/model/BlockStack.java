@@ -26,7 +26,7 @@ record BlockStack(
    * The residual stream after the last block, from the stream before the first one.
    *
    * @param wanted how many leading tokens the caller will read; the last block computes no others
-   *     unless a hook looks at them
+   *     unless a hook reads them
    */
   Tensor run(Tensor embedded, int wanted, Hooks hooks) {
     hooks.check(tower, layers());
@@ -41,8 +41,8 @@ record BlockStack(
   }
 
   /**
-   * Goes on behind {@code from} to a later {@code stop}; hooks at {@code from} are over, those at
-   * {@code stop} are applied.
+   * Continues after {@code from} to a later {@code stop}; hooks at {@code from} are not applied
+   * again, those at {@code stop} are.
    */
   Paused continueUntil(Paused from, HookPoint stop, Hooks hooks) {
     hooks.check(tower, layers());
@@ -79,7 +79,7 @@ record BlockStack(
     return x;
   }
 
-  /** Goes on behind {@code from} to the stream after the last block; hooks there are over. */
+  /** Continues after {@code from} to the end; hooks at {@code from} are not applied again. */
   Tensor continueFrom(Paused from, int wanted, Hooks hooks) {
     hooks.check(tower, layers());
     Hooks.checkPoint(from.at(), tower, layers());
@@ -106,7 +106,7 @@ record BlockStack(
               && !hooks.touches(point(layer, Site.RESID_POST));
       boolean few = unseen && layer == layers() - 1 && wanted < x.size(1) && !causal;
       Tensor next = few ? lastStep(x, wanted) : step(layer, x, hooks);
-      // A deep tower's residuals add up: one that nobody has seen goes at once.
+      // A deep tower's residuals would fill the memory: one that no hook has read is freed at once.
       boolean ours = x != start && !hooks.touches(point(layer - 1, Site.RESID_POST));
       if (ours) x.close();
       x = next;
@@ -118,7 +118,7 @@ record BlockStack(
     Block block = blocks.get(layer);
     Tensor middle = attend(block, x, (int) x.size(1));
     Tensor added = mlp(layer, block, middle, hooks);
-    // middle is this step's own and nobody saw it; added may have been tapped.
+    // No hook has read middle, which belongs to this step; added may have been tapped.
     middle.addInPlace(added);
     if (!hooks.touches(point(layer, Site.MLP_OUT))) added.close();
     return hooks.apply(point(layer, Site.RESID_POST), middle);

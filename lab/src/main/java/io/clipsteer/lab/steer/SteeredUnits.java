@@ -18,8 +18,8 @@ import java.util.SplittableRandom;
  * {@link io.clipsteer.engine.steer.Sweep} evaluates for many units at once.
  */
 public sealed interface SteeredUnits {
-  /** The three kinds. */
-  enum Kind {
+  /** The kinds. */
+  enum UnitKind {
     /** {@link FeatureUnits}. */
     FEATURES,
     /** {@link NeuronUnits}. */
@@ -33,9 +33,6 @@ public sealed interface SteeredUnits {
       return name().toLowerCase(Locale.ROOT);
     }
   }
-
-  /** Which kind. */
-  Kind kind();
 
   /** How many. */
   int count();
@@ -80,7 +77,7 @@ public sealed interface SteeredUnits {
   }
 
   /**
-   * FeatureUnits set to an activation: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
+   * Features set to an activation: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
    *
    * @param ids which of the SAE's, rising
    * @param strength in units of the normalised activation
@@ -91,11 +88,6 @@ public sealed interface SteeredUnits {
       int[] ids = new int[sae.features()];
       Arrays.setAll(ids, i -> i);
       return new FeatureUnits(sae, ids, strength);
-    }
-
-    @Override
-    public Kind kind() {
-      return Kind.FEATURES;
     }
 
     @Override
@@ -176,11 +168,6 @@ public sealed interface SteeredUnits {
    */
   record NeuronUnits(int width, double strength) implements SteeredUnits {
     @Override
-    public Kind kind() {
-      return Kind.NEURONS;
-    }
-
-    @Override
     public int count() {
       return width;
     }
@@ -231,11 +218,6 @@ public sealed interface SteeredUnits {
       float[] floats = new float[width];
       for (int j = 0; j < width; j++) floats[j] = (float) (row[j] * factor);
       return floats;
-    }
-
-    @Override
-    public Kind kind() {
-      return Kind.RANDOM;
     }
 
     @Override

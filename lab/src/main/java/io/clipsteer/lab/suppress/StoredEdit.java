@@ -19,7 +19,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * An {@code edit.json}: features of one SAE that become fixed values, or no more than these.
+ * An {@code edit.json}: features of one SAE that become fixed values or are capped at them.
  *
  * @param model the checkpoint it was found on
  * @param modelHash SHA-256 of its weights
@@ -28,7 +28,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param point where the SAE reads
  * @param tokens which tokens are changed
  * @param features numbers
- * @param values what each becomes, in units of the normalised activation
+ * @param values of the features, in units of the normalised activation
  * @param cap whether activations below their values stay
  */
 public record StoredEdit(
@@ -42,7 +42,7 @@ public record StoredEdit(
     float[] values,
     boolean cap) {
   /**
-   * {@code protocol} of fixed values, and of caps, which what knows the first alone must refuse.
+   * {@code protocol} of fixed values, and of caps, which a reader of fixed values must refuse.
    */
   static final int FIXED = 1;
 
@@ -59,7 +59,7 @@ public record StoredEdit(
     Path file = Files.isDirectory(path) ? path.resolve(EditFolder.EDIT) : path;
     if (!Files.isRegularFile(file)) {
       throw new InputException(
-          file, "is not there", "Name what clipsteer suppress --out wrote, where an edit helped");
+          file, "does not exist", "Name a folder that clipsteer suppress --out wrote with an edit");
     }
     try {
       if (Files.size(file) > LARGEST) throw damaged(file);
@@ -76,7 +76,7 @@ public record StoredEdit(
         features[k] = chosen.get(k).path("id").asInt(-1);
         values[k] = (float) chosen.get(k).path("value").asDouble(Double.NaN);
         if (features[k] < 0 || !Float.isFinite(values[k])) throw damaged(file);
-        // An activation is never below 0, so that no cap is.
+        // An activation is never below 0, and neither is a cap.
         if (cap && values[k] < 0) throw damaged(file);
       }
       if (Arrays.stream(features).distinct().count() < features.length) throw damaged(file);
