@@ -133,7 +133,8 @@ final class ExportCommand implements Callable<Integer> {
     compiled(
         stored,
         (tower, compiled) ->
-            OnnxTower.of(tower, stored.point(), compiled).write(out, Versions.CLIPSTEER, notes(stored)));
+            OnnxTower.of(tower, stored.point(), compiled)
+                .write(out, Versions.CLIPSTEER, notes(stored)));
     common.print(
         exported(stored, null),
         String.format(

@@ -280,7 +280,8 @@ final class SteerCommand implements Callable<Integer> {
       String place = " at " + one.getKey() + ": " + done + "\n";
       for (int neuron : one.getValue().units().neurons())
         text.append("neuron ").append(neuron).append(place);
-      for (int k : one.getValue().units().randoms()) text.append("direction ").append(k).append(place);
+      for (int k : one.getValue().units().randoms())
+        text.append("direction ").append(k).append(place);
     }
     for (var f : result.edited()) {
       text.append(

@@ -93,10 +93,7 @@ public final class CommonOptions {
 
   /** Prints the result, a record or map: as JSON, or as the given text. */
   public void print(Object result, String text) {
-    command
-        .commandLine()
-        .getOut()
-        .println(json ? JsonFile.indented(result) : text.stripTrailing());
+    command.commandLine().getOut().println(json ? JsonFile.indented(result) : text.stripTrailing());
     command.commandLine().getOut().flush();
   }
 

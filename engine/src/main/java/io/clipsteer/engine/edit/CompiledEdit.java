@@ -27,11 +27,11 @@ import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 
 /**
- * Features that become fixed values, with only their own rows of the SAE: {@code x' = x +
- * Σ_j (v_j − f_j(x))·σ·d_j}, where {@code f_j = p where p > θ_j, else 0} and {@code p = w_j·z +
- * b_j}; or, with a cap, {@code min(v_j − f_j(x), 0)} instead of the difference. That is exact
- * for SAEs whose features do not compete: ReLU, JumpReLU, and BatchTopK and Matryoshka after
- * training. The SAE's error stays in x.
+ * Features that become fixed values, with only their own rows of the SAE: {@code x' = x + Σ_j (v_j
+ * − f_j(x))·σ·d_j}, where {@code f_j = p where p > θ_j, else 0} and {@code p = w_j·z + b_j}; or,
+ * with a cap, {@code min(v_j − f_j(x), 0)} instead of the difference. That is exact for SAEs whose
+ * features do not compete: ReLU, JumpReLU, and BatchTopK and Matryoshka after training. The SAE's
+ * error stays in x.
  *
  * @param site where it applies; its tokens are a selection
  * @param layerNorm whether {@code z} is x less its mean, divided by σ; otherwise z is x and σ is 1
@@ -193,7 +193,8 @@ public record CompiledEdit(
       z = graph.op("Div", centred, graph.op("Add", scale, eps));
     }
     String p =
-        graph.op("Add", graph.op("MatMul", z, graph.constant(rows.encoder)), graph.constant(rows.bias));
+        graph.op(
+            "Add", graph.op("MatMul", z, graph.constant(rows.encoder)), graph.constant(rows.bias));
     String fires = graph.op("Greater", p, graph.constant(rows.thresholds));
     String active = graph.op("Where", fires, p, graph.number(0));
     String moved = graph.op("Sub", graph.constant(rows.values), active);
@@ -253,7 +254,9 @@ public record CompiledEdit(
       boolean cap = CAPPED.equals(notes.get("version"));
       if (!FORMAT.equals(notes.get("format")) || !cap && !"1".equals(notes.get("version"))) {
         throw new InputException(
-            file, "is no edit of this version", "Name a file that clipsteer export --to sidecar wrote");
+            file,
+            "is no edit of this version",
+            "Name a file that clipsteer export --to sidecar wrote");
       }
       StoredTensor weights = stored.get("encoder");
       if (weights.shape().length != 2) throw damaged(file, "encoder");

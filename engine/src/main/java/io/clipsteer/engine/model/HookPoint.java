@@ -42,8 +42,8 @@ public record HookPoint(TowerKind tower, int layer, Site site) implements Compar
    * Reads {@code blocks.7.hook_resid_post}; the text tower's names begin with {@code text.}. {@code
    * blocks.7.hook_resid_pre} is {@code blocks.6.hook_resid_post}.
    *
-   * @throws InputException when the name is no hook point, or is the input of block 0, which is none
-   *     here
+   * @throws InputException when the name is no hook point, or is the input of block 0, which is
+   *     none here
    */
   public static HookPoint parse(String name) {
     HookPoint point = find(name);

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * The taps and edits of one pass, in the order in which they were added: a tap added after an edit of
- * the same point sees the edited value. Immutable.
+ * The taps and edits of one pass, in the order in which they were added: a tap added after an edit
+ * of the same point sees the edited value. Immutable.
  */
 public final class Hooks {
   /** No taps and no edits. */

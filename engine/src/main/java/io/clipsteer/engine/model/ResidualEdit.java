@@ -4,8 +4,8 @@ package io.clipsteer.engine.model;
 import io.clipsteer.engine.Tensor;
 
 /**
- * Changes the value at a hook point. Features, neurons, random directions, splices and ablations are
- * all this one interface, so every baseline runs the path of the method.
+ * Changes the value at a hook point. Features, neurons, random directions, splices and ablations
+ * are all this one interface, so every baseline runs the path of the method.
  */
 @FunctionalInterface
 public interface ResidualEdit {

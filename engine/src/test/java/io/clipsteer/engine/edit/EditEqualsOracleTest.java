@@ -98,8 +98,7 @@ final class EditEqualsOracleTest {
             new Edit.Direction(u, centre, null),
             Rule.ablate(),
             rows -> projection(rows, u, centre)),
-        new Case(
-            new Edit.Noise(like, 5), new Rule.Add(1), rows -> noise(features.apply(rows), 5)));
+        new Case(new Edit.Noise(like, 5), new Rule.Add(1), rows -> noise(features.apply(rows), 5)));
   }
 
   private static EditSite site(String tokens) {
@@ -119,8 +118,7 @@ final class EditEqualsOracleTest {
               Edit edit = new Edit(site(tokens), one.target, one.rule);
               Tensor mine = edit.edit(POINT, residual);
               String name = edit.described() + " at " + tokens;
-              assertArrayEquals(
-                  whole(residual, mask, one.added).toFloats(), mine.toFloats(), name);
+              assertArrayEquals(whole(residual, mask, one.added).toFloats(), mine.toFloats(), name);
               compared++;
             }
           }
@@ -153,9 +151,7 @@ final class EditEqualsOracleTest {
     Tensor wanted = Tensor.of(values, 1, values.length);
     Tensor above = active.sub(wanted);
     Tensor changed =
-        cap
-            ? active.sub(above.whereAboveZero(above))
-            : active.mul(0).addInPlace(wanted);
+        cap ? active.sub(above.whereAboveZero(above)) : active.mul(0).addInPlace(wanted);
     return changed
         .sub(active)
         .matmul(sae.decoder().indexSelect(0, ids()))
@@ -221,8 +217,7 @@ final class EditEqualsOracleTest {
                   .toFloats();
           Edit edit = new Edit(site("all"), new Edit.Features(sae, IDS), pair.rule);
           Tensor residual = rows.reshape(1, 48, D);
-          float[] is =
-              edit.added(new EncodedTokens(residual, edit.site(), edit.saes())).toFloats();
+          float[] is = edit.added(new EncodedTokens(residual, edit.site(), edit.saes())).toFloats();
           assertArrayEquals(was, is, 2e-5f, pair.rule.described());
         }
       }
@@ -258,8 +253,7 @@ final class EditEqualsOracleTest {
                 };
             boolean[] mask = edit.site().tokens().mask(PREFIX, T);
             assertArrayEquals(
-                whole(residual, mask, added).toFloats(),
-                compiled.edit(POINT, residual).toFloats());
+                whole(residual, mask, added).toFloats(), compiled.edit(POINT, residual).toFloats());
           }
         }
       }

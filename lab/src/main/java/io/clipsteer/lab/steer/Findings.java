@@ -74,7 +74,8 @@ public record Findings(
    * @param known by SAE, then feature
    * @param layers the measurement
    */
-  static Findings of(Map<String, Map<Integer, IndexedFeature>> known, List<LayerResult> layers, double tau) {
+  static Findings of(
+      Map<String, Map<Integer, IndexedFeature>> known, List<LayerResult> layers, double tau) {
     List<Named> names = new ArrayList<>();
     List<Local> locality = new ArrayList<>();
     Map<Integer, List<Best>> best = new HashMap<>();
@@ -165,7 +166,8 @@ public record Findings(
   }
 
   /** An index's features, by SAE; empty without an index of features. */
-  public static Map<String, Map<Integer, IndexedFeature>> known(IndexFolder index, TextLibrary library) {
+  public static Map<String, Map<Integer, IndexedFeature>> known(
+      IndexFolder index, TextLibrary library) {
     if (!index.has(io.clipsteer.lab.index.IndexedUnits.FEATURES)) return Map.of();
     Map<String, Integer> rows = new HashMap<>();
     for (int w = 0; w < library.words().size(); w++) {
@@ -183,7 +185,9 @@ public record Findings(
       double cover = ((Number) Objects.requireNonNull(row.get(3))).doubleValue();
       known
           .computeIfAbsent(sae, s -> new HashMap<>())
-          .put(id, new IndexedFeature(rows.getOrDefault(plain(String.valueOf(row.get(2))), -1), cover));
+          .put(
+              id,
+              new IndexedFeature(rows.getOrDefault(plain(String.valueOf(row.get(2))), -1), cover));
     }
     return known;
   }

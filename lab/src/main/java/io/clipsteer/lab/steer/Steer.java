@@ -63,7 +63,8 @@ public record Steer(
    *     the value
    * @param high upper end
    */
-  public record WordProbability(int index, String word, double probability, double low, double high) {}
+  public record WordProbability(
+      int index, String word, double probability, double low, double high) {}
 
   /**
    * A feature on these images, before the edit.
@@ -82,7 +83,8 @@ public record Steer(
    * @param top the most probable words
    * @param followed the words that are among the first three at some strength, by row
    */
-  public record CurvePoint(double strength, List<WordProbability> top, List<WordProbability> followed) {}
+  public record CurvePoint(
+      double strength, List<WordProbability> top, List<WordProbability> followed) {}
 
   /**
    * The answers before and after.

@@ -197,7 +197,8 @@ public final class SteerabilityBench {
     }
 
     private Tensor texts() {
-      return Tensor.of(of.library.embeddings(), of.shape.words(), of.shape.embedding()).transpose(0, 1);
+      return Tensor.of(of.library.embeddings(), of.shape.words(), of.shape.embedding())
+          .transpose(0, 1);
     }
 
     private float[] lengths(int unit) {

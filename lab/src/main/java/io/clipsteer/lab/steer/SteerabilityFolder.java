@@ -20,9 +20,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A measurement on disk: {@code config.json} (the settings; a stopped measurement resumes only
- * with the same), {@code parts/} (the units measured so far), a table of every hook point and kind, and {@code
- * steerability.json}, which comes last.
+ * A measurement on disk: {@code config.json} (the settings; a stopped measurement resumes only with
+ * the same), {@code parts/} (the units measured so far), a table of every hook point and kind, and
+ * {@code steerability.json}, which comes last.
  */
 public final class SteerabilityFolder {
   static final String REPORT = "steerability.json";
@@ -39,8 +39,7 @@ public final class SteerabilityFolder {
    * @param seconds for these units
    */
   record Part(List<UnitScore> scores, int[] above, long evaluated, Raised raised, double seconds) {
-    static final Part NONE =
-        new Part(List.of(), new int[Measuring.Plan.DRAWS], 0, Raised.NONE, 0);
+    static final Part NONE = new Part(List.of(), new int[Measuring.Plan.DRAWS], 0, Raised.NONE, 0);
 
     /** This part, then another. */
     Part plus(Part other) {
@@ -49,7 +48,11 @@ public final class SteerabilityFolder {
       int[] sums = new int[above.length];
       Arrays.setAll(sums, b -> above[b] + other.above[b]);
       return new Part(
-          all, sums, evaluated + other.evaluated, raised.plus(other.raised), seconds + other.seconds);
+          all,
+          sums,
+          evaluated + other.evaluated,
+          raised.plus(other.raised),
+          seconds + other.seconds);
     }
   }
 

@@ -54,9 +54,7 @@ public record SteerabilityRun(
   private static final int CLOSED_UNITS = 4096;
   private static final int CONTINUED_UNITS = 64;
 
-  /**
-   * Refuses a vocabulary or tokens that do not fit the model, before anything is written.
-   */
+  /** Refuses a vocabulary or tokens that do not fit the model, before anything is written. */
   public void check() {
     ZeroShot.checkFits(model, library);
     if (library.words().size() < 2) {
@@ -315,8 +313,7 @@ public record SteerabilityRun(
   /** A copy of what a hook point's sweep needs, released from the batch's scope. */
   private Paused copy(Paused paused, Scope scope) {
     boolean closed = readOut(paused.at()) != null;
-    return paused.map(
-        tensor -> scope.release((closed ? tensor.narrow(1, 0, 1) : tensor).copy()));
+    return paused.map(tensor -> scope.release((closed ? tensor.narrow(1, 0, 1) : tensor).copy()));
   }
 
   /** All images of a hook point, shuffled, so that the first few are a random sample. */

@@ -44,7 +44,8 @@ public final class SteeredSite {
     }
     if (!units.neurons().isEmpty()) targets.add(new Edit.Neurons(d, ints(units.neurons())));
     for (int seed : units.randoms()) {
-      float[] direction = SteeredUnits.RandomUnits.direction(seed, 0, d, SteeredUnits.decoderLength(sae));
+      float[] direction =
+          SteeredUnits.RandomUnits.direction(seed, 0, d, SteeredUnits.decoderLength(sae));
       targets.add(new Edit.Direction(direction, new float[d], raw ? null : sae));
     }
   }

@@ -13,9 +13,9 @@ import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
- * Units that are steered: each has a direction d, and on a token with residual x a length s, so that
- * {@code x' = x + s·d}. This is {@link io.clipsteer.engine.edit.Edit} with d and s apart, which a
- * {@link io.clipsteer.engine.steer.Sweep} evaluates for many units at once.
+ * Units that are steered: each has a direction d, and on a token with residual x a length s, so
+ * that {@code x' = x + s·d}. This is {@link io.clipsteer.engine.edit.Edit} with d and s apart,
+ * which a {@link io.clipsteer.engine.steer.Sweep} evaluates for many units at once.
  */
 public sealed interface SteeredUnits {
   /** The kinds. */

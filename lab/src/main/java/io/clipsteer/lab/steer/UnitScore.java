@@ -19,8 +19,8 @@ import java.util.List;
  *     single image
  * @param low lower end of the 95 % interval of what {@code unbiased} estimates
  * @param high upper end
- * @param semantic S that does not split synonyms: {@link Similarity#semantic} of m, of the
- *     images that were evaluated
+ * @param semantic S that does not split synonyms: {@link Similarity#semantic} of m, of the images
+ *     that were evaluated
  * @param power {@code max_v m(v)}
  * @param promoted the words with the largest m above 0, largest first
  * @param suppressed the words with the smallest m below 0, smallest first

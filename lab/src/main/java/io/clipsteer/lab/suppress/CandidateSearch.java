@@ -122,7 +122,8 @@ final class CandidateSearch implements AutoCloseable {
     List<Candidate> all = new ArrayList<>();
     Set<EditSite> done = new HashSet<>();
     for (Spot spot : spots) {
-      int[] ranked = new Ranking(settings, groups, spot.place, spot.seen, spot.probe).features(progress);
+      int[] ranked =
+          new Ranking(settings, groups, spot.place, spot.seen, spot.probe).features(progress);
       int before = 0;
       for (int size : settings.sizes()) {
         int[] ids = Arrays.copyOf(ranked, Math.min(size, ranked.length));

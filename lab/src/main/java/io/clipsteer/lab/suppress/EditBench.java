@@ -108,12 +108,14 @@ public final class EditBench {
     try (Scope scope = Scope.open();
         CompiledEdit compiled = CompiledEdit.of(whole)) {
       int side = VIT_B_32.imageSize();
-      Tensor pixels = Tensor.normal(new SplittableRandom(seed + 1), 1, shape.images(), 3, side, side);
+      Tensor pixels =
+          Tensor.normal(new SplittableRandom(seed + 1), 1, shape.images(), 3, side, side);
       List<Hooks> variants =
           List.of(Hooks.NONE, Hooks.NONE.edit(point, compiled), Hooks.NONE.edit(point, whole));
       float[][] embeddings = new float[variants.size()][];
       double[][] seconds = new double[variants.size()][shape.rounds()];
-      try (var task = progress.start("timing passes", variants.size() * (shape.rounds() + 1L), "passes")) {
+      try (var task =
+          progress.start("timing passes", variants.size() * (shape.rounds() + 1L), "passes")) {
         // The first round warms up and is not counted.
         for (int round = -1; round < shape.rounds(); round++) {
           for (int v = 0; v < variants.size(); v++) {

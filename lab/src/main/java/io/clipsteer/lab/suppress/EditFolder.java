@@ -14,9 +14,9 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A suppression on disk: {@code edit.json} (the edit, written last), {@code report.json}
- * (its effect), the manifest and, where Defense-Prefix was learnt, its texts as a {@link
- * TextLibrary}. Where no edit helped there is no {@code edit.json}.
+ * A suppression on disk: {@code edit.json} (the edit, written last), {@code report.json} (its
+ * effect), the manifest and, where Defense-Prefix was learnt, its texts as a {@link TextLibrary}.
+ * Where no edit helped there is no {@code edit.json}.
  */
 public final class EditFolder {
   /** The edit. */

@@ -41,9 +41,7 @@ public record StoredEdit(
     int[] features,
     float[] values,
     boolean cap) {
-  /**
-   * {@code protocol} of fixed values, and of caps, which a reader of fixed values must refuse.
-   */
+  /** {@code protocol} of fixed values, and of caps, which a reader of fixed values must refuse. */
   static final int FIXED = 1;
 
   static final int CAPPED = 2;

@@ -181,8 +181,7 @@ public record SuppressionRun(
     }
     for (int draw = 0; draw < settings.draws(); draw++) {
       Edit noise = Edit.noise(method.edit(), settings.seed() * 1_000_003 + draw);
-      rivals.add(
-          new Candidate(Candidate.Family.RANDOM_DIRECTIONS, method.sae(), 1, noise));
+      rivals.add(new Candidate(Candidate.Family.RANDOM_DIRECTIONS, method.sae(), 1, noise));
     }
     return rivals;
   }

@@ -152,8 +152,7 @@ final class TrialImages implements AutoCloseable {
     for (Part part : parts) {
       try (Scope scope = Scope.open()) {
         Paused paused = part.paused;
-        Paused from =
-            edit == null ? paused : paused.with(moment(part, edit.saes()).edited(edit));
+        Paused from = edit == null ? paused : paused.with(moment(part, edit.saes()).edited(edit));
         double[] margins = margins(from, part);
         System.arraycopy(margins, 0, margin, at, margins.length);
         Arrays.fill(group, at, at + margins.length, part.group);

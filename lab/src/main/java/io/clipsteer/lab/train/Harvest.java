@@ -104,7 +104,9 @@ public final class Harvest {
       long begin = System.nanoTime();
       try (Scope scope = Scope.open()) {
         Tensor grey = Tensor.zeros(DType.F32, batch, 3, height, width);
-        model.vision().runUntil(grey.to(model.vision().device()), Collections.max(points), Hooks.NONE);
+        model
+            .vision()
+            .runUntil(grey.to(model.vision().device()), Collections.max(points), Hooks.NONE);
       } catch (NotFiniteException e) {
         throw e.named(Collections.nCopies(batch, "a grey image"));
       }
@@ -208,8 +210,7 @@ public final class Harvest {
               pixels,
               paused -> {
                 Tensor chosen = SelectedTokens.of(paused.value(), tokens, prefix).values();
-                values.put(
-                    paused.at(), scope.release(chosen.to(DType.F32).contiguous().copy()));
+                values.put(paused.at(), scope.release(chosen.to(DType.F32).contiguous().copy()));
               });
     }
     return points.stream().map(point -> Objects.requireNonNull(values.get(point))).toList();

@@ -78,8 +78,7 @@ final class SteeredClipTest {
 
   private static Path sidecar(Sae sae, int layer, int[] ids, String name) {
     Path file = temp.resolve(name + ".safetensors");
-    try (CompiledEdit edit =
-        CompiledEdit.of(ablated(sae, layer, ids))) {
+    try (CompiledEdit edit = CompiledEdit.of(ablated(sae, layer, ids))) {
       edit.write(file, Map.of());
     }
     return file;

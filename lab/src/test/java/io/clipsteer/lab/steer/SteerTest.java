@@ -169,10 +169,8 @@ final class SteerTest {
 
   @Test
   void unitsThatAreNotThereAreNamed() {
-    assertThrows(
-        InputException.class, () -> site(List.of(40), List.of(), List.of(), "all"));
-    assertThrows(
-        InputException.class, () -> site(List.of(), List.of(-1), List.of(), "all"));
+    assertThrows(InputException.class, () -> site(List.of(40), List.of(), List.of(), "all"));
+    assertThrows(InputException.class, () -> site(List.of(), List.of(-1), List.of(), "all"));
   }
 
   /** Two places, three strengths, all images in uneven batches: as one by one, whole passes. */
