@@ -3,6 +3,7 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.Rule;
@@ -10,13 +11,10 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * An {@code edit.json}: features of one SAE that become fixed values or are capped at them.
@@ -46,8 +44,6 @@ public record StoredEdit(
 
   static final int CAPPED = 2;
 
-  private static final long LARGEST = 1 << 20;
-
   /**
    * Reads an edit folder, or its {@code edit.json}.
    *
@@ -55,42 +51,32 @@ public record StoredEdit(
    */
   public static StoredEdit read(Path path) {
     Path file = Files.isDirectory(path) ? path.resolve(EditFolder.EDIT) : path;
-    if (!Files.isRegularFile(file)) {
-      throw new InputException(
-          file, "does not exist", "Name a folder that clipsteer suppress --out wrote with an edit");
+    JsonNode json =
+        JsonFile.tree(file, "Name a folder that clipsteer suppress --out wrote with an edit");
+    JsonNode chosen = json.path("features");
+    int protocol = json.path("protocol").asInt(0);
+    boolean cap = protocol == CAPPED;
+    if (!cap && protocol != FIXED || !chosen.isArray() || chosen.isEmpty()) throw damaged(file);
+    int[] features = new int[chosen.size()];
+    float[] values = new float[chosen.size()];
+    for (int k = 0; k < features.length; k++) {
+      features[k] = chosen.get(k).path("id").asInt(-1);
+      values[k] = (float) chosen.get(k).path("value").asDouble(Double.NaN);
+      if (features[k] < 0 || !Float.isFinite(values[k])) throw damaged(file);
+      // An activation is never below 0, and neither is a cap.
+      if (cap && values[k] < 0) throw damaged(file);
     }
-    try {
-      if (Files.size(file) > LARGEST) throw damaged(file);
-      JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
-      JsonNode chosen = json.path("features");
-      int protocol = json.path("protocol").asInt(0);
-      boolean cap = protocol == CAPPED;
-      if (!cap && protocol != FIXED || !chosen.isArray() || chosen.isEmpty()) {
-        throw damaged(file);
-      }
-      int[] features = new int[chosen.size()];
-      float[] values = new float[chosen.size()];
-      for (int k = 0; k < features.length; k++) {
-        features[k] = chosen.get(k).path("id").asInt(-1);
-        values[k] = (float) chosen.get(k).path("value").asDouble(Double.NaN);
-        if (features[k] < 0 || !Float.isFinite(values[k])) throw damaged(file);
-        // An activation is never below 0, and neither is a cap.
-        if (cap && values[k] < 0) throw damaged(file);
-      }
-      if (Arrays.stream(features).distinct().count() < features.length) throw damaged(file);
-      return new StoredEdit(
-          Path.of(json.path("model").asString("")),
-          json.path("model_sha256").asString(""),
-          Path.of(json.path("sae").asString("")),
-          json.path("sae_sha256").asString(""),
-          HookPoint.parse(json.path("hook_point").asString("")),
-          TokenSelection.parse(json.path("tokens").asString("")),
-          features,
-          values,
-          cap);
-    } catch (IOException | JacksonException e) {
-      throw new InputException(file, "cannot be read as JSON", "Suppress again", e);
-    }
+    if (Arrays.stream(features).distinct().count() < features.length) throw damaged(file);
+    return new StoredEdit(
+        Path.of(json.path("model").asString("")),
+        json.path("model_sha256").asString(""),
+        Path.of(json.path("sae").asString("")),
+        json.path("sae_sha256").asString(""),
+        HookPoint.parse(json.path("hook_point").asString("")),
+        TokenSelection.parse(json.path("tokens").asString("")),
+        features,
+        values,
+        cap);
   }
 
   /**
