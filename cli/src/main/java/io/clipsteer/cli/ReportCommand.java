@@ -120,7 +120,8 @@ final class ReportCommand implements Callable<Integer> {
       result = report.write(out, null, common.progress());
     } else {
       ImageSet set = Skips.open(source(index.read(IndexedUnits.FEATURES).source()));
-      var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
+      var decoding =
+          new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
       try (ClipModel clip = runs.load(trained, common.device())) {
         var source = new Report.ReportImages(set, clip.preprocessing(), decoding);
         result = report.write(out, source, common.progress());

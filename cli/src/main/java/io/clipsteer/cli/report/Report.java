@@ -71,7 +71,7 @@ public record Report(
    * @param preprocessing the model's
    */
   public record ReportImages(
-      ImageSet set, Preprocessing preprocessing, ImageDecoder.Options decoding) {}
+      ImageSet set, Preprocessing preprocessing, ImageDecoder.DecodeOptions decoding) {}
 
   /**
    * The page that was written.
