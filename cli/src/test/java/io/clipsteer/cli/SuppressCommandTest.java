@@ -105,7 +105,7 @@ final class SuppressCommandTest {
       assertEquals(json.get("features").size(), edit.get("features").size());
     }
     suppress(out, "--data", "celeba:" + portraits).refused("is not empty");
-    assertFalse(Files.exists(out.resolve("begun.json")) || Files.exists(out.resolve("asked")));
+    assertFalse(Files.exists(out.resolve("begun.json")) || Files.exists(out.resolve("trials")));
     suppress(out, "--data", "celeba:" + portraits, "--resume").refused("is finished");
     suppress(temp.resolve("none"), "--data", "celeba:" + portraits, "--resume")
         .refused("nothing to go on with");
