@@ -127,8 +127,8 @@ final class ImageTokenSource implements TokenSource {
   }
 
   @Override
-  public Feed.Counts counts() {
-    return new Feed.Counts(
+  public Feed.FeedCounts counts() {
+    return new Feed.FeedCounts(
         train, heldOut, firstPass ? loader.skipped() : skipped, harvested / (nanos * 1e-9));
   }
 
