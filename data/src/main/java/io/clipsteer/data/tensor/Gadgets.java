@@ -5,7 +5,7 @@ import java.util.Set;
 
 /**
  * Python names that only an attack puts into a checkpoint. This reader runs nothing, so they would
- * do no harm here; but the file is meant to harm whoever loads it in Python, and is refused.
+ * do no harm here; but the file is meant to harm a user who loads it in Python, and is refused.
  */
 final class Gadgets {
   /** Modules with whose functions a pickle can run code, start programs, or touch files and net. */
