@@ -77,7 +77,8 @@ final class StudyCommand {
 
     @Mixin
     private EditChoiceOptions choice =
-        new EditChoiceOptions("greedy", 2, SuppressionSettings.Goal.INDEPENDENCE);
+        new EditChoiceOptions(
+            SuppressionSettings.Select.GREEDY, 2, SuppressionSettings.Goal.INDEPENDENCE);
 
     @Spec private CommandSpec spec;
 

@@ -40,7 +40,7 @@ public final class SuppressionText {
         chosen.layer(),
         chosen.sae(),
         Counted.of(chosen.features().length, "feature"),
-        report.settings().change().word(),
+        report.settings().change(),
         chosen.tokens(),
         Arrays.toString(chosen.features()));
   }

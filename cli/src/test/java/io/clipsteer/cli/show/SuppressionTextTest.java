@@ -27,7 +27,7 @@ final class SuppressionTextTest {
             new Study(groups, List.of(), List.of(), List.of(), false, "made up"),
             new SuppressionSettings(
                 SuppressionSettings.Select.ENERGY,
-                new SuppressionSettings.Change.Ablate(),
+                SuppressionSettings.Change.ABLATE,
                 null,
                 List.of(1),
                 1,

@@ -166,7 +166,7 @@ final class CandidateSearch implements AutoCloseable {
       if (size > ranked.length) break;
       int[] ids = Arrays.copyOf(ranked, size);
       float[] values = new float[size];
-      if (!(settings.change() instanceof SuppressionSettings.Change.Ablate)) {
+      if (settings.change().rule() != SuppressionSettings.ChangeRule.ABLATE) {
         for (int i = 0; i < size; i++) values[i] = (float) means[ids[i]];
       }
       Edit.Target neurons = new Edit.Neurons(difference.length, ids);

@@ -56,7 +56,7 @@ public final class EditFolder {
     json.put("sae_sha256", Files.isRegularFile(weights) ? Hashes.sha256(weights) : null);
     json.put("hook_point", chosen.hookPoint());
     json.put("tokens", chosen.tokens());
-    json.put("edit", report.settings().change().word());
+    json.put("edit", report.settings().change().toString());
     List<Map<String, Object>> features = new ArrayList<>();
     for (int i = 0; i < chosen.features().length; i++) {
       Map<String, Object> feature = new LinkedHashMap<>();
@@ -65,7 +65,7 @@ public final class EditFolder {
       features.add(feature);
     }
     json.put("features", features);
-    json.put("select", report.settings().select().word());
+    json.put("select", report.settings().select().toString());
     json.put("data", report.study().source());
     AtomicFiles.writeJson(folder.resolve(EDIT), json);
   }

@@ -140,7 +140,7 @@ public record SuppressionReport(
       @JsonIgnore List<GroupScore> scores) {
     static Baseline of(Candidate candidate, List<GroupScore> scores, int worst) {
       return new Baseline(
-          candidate.family().word(),
+          candidate.family().toString(),
           scores.stream().mapToDouble(GroupScore::worstAfter).average().orElseThrow(),
           p(scores, worst),
           candidate.site().point().layer(),

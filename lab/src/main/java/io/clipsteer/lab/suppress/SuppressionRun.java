@@ -187,7 +187,7 @@ public record SuppressionRun(
                   : choices.stream().anyMatch(c -> c.candidate().family() == family)
                       ? "no setting within --max-clean-loss improves validation"
                       : "there is no candidate";
-      all.add(new SuppressionReport.SkippedBaseline(family.word(), reason));
+      all.add(new SuppressionReport.SkippedBaseline(family.toString(), reason));
     }
     return List.copyOf(all);
   }

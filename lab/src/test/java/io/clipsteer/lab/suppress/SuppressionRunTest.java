@@ -215,7 +215,7 @@ final class SuppressionRunTest {
   private static SuppressionSettings settings(SuppressionSettings.Select select, double maxLoss) {
     return new SuppressionSettings(
         select,
-        new SuppressionSettings.Change.Ablate(),
+        SuppressionSettings.Change.ABLATE,
         TokenSelection.CLS,
         List.of(1, 2, 4),
         maxLoss,
