@@ -56,7 +56,7 @@ final class WordsTest {
   private static final List<List<String>> MEANT =
       List.of(
           List.of("CHANGELOG.md", "that said *picture*"),
-          List.of("CHANGELOG.md", "in the same way"));
+          List.of("Captions.java", "a picture of"));
 
   /** A string, a text block, a character, or a comment of a Java file. */
   private static final Pattern TOKEN =

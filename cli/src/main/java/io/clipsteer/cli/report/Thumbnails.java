@@ -75,7 +75,7 @@ record Thumbnails(
         throw new InputException(
             set.origin(),
             "none of the " + ids.size() + " images that the index shows is here",
-            "Say with --images where they are, or leave them out with --no-images");
+            "Say with --images where they are, or show none with --no-images");
       }
       if (all.jpegs.stream().mapToLong(String::length).sum() <= budget) return all;
     }

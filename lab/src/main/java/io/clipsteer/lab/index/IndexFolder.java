@@ -78,9 +78,9 @@ public record IndexFolder(Path path) {
   /** The text library that names came from; null where a text tower read the words. */
   public @Nullable Path library() {
     Path file = path.resolve(LIBRARY);
-    if (!Files.isRegularFile(file)) return null;
-    List<String> lines = TextFile.lines(file);
-    return lines.isEmpty() ? null : Path.of(lines.getFirst());
+    // Empty where a text tower read the words.
+    if (!Files.isRegularFile(file) || file.toFile().length() == 0) return null;
+    return Path.of(TextFile.lines(file).getFirst());
   }
 
   private Path json(IndexedUnits units) {
