@@ -82,7 +82,8 @@ final class ReportCommand implements Callable<Integer> {
       names = "--features",
       defaultValue = "500",
       paramLabel = "N",
-      description = "Most features on the page, besides those that an edit changes (default:"
+      description =
+          "Most features on the page, besides those that an edit changes (default:"
               + " ${DEFAULT-VALUE}).")
   private int features;
 

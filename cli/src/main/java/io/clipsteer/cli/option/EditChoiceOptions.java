@@ -20,8 +20,9 @@ public final class EditChoiceOptions {
       defaultValue = "ablate",
       paramLabel = "EDIT",
       description = {
-        "Edit of features: ablate, mean, cap:F (at most F times the largest activation without the attribute) or"
-            + " scale:F (F times the largest activation, as saev) (default: ${DEFAULT-VALUE})."
+        "Edit of features: ablate, mean, cap:F (at most F times the largest activation without the"
+            + " attribute) or scale:F (F times the largest activation, as saev) (default:"
+            + " ${DEFAULT-VALUE})."
       })
   private String edit;
 
@@ -58,13 +59,6 @@ public final class EditChoiceOptions {
   public SuppressionSettings settings(
       @Nullable TokenSelection at, List<Integer> sizes, int draws, long seed) {
     return new SuppressionSettings(
-        select,
-        SuppressionSettings.Change.parse(edit),
-        at,
-        sizes,
-        maxLoss,
-        draws,
-        seed,
-        goal);
+        select, SuppressionSettings.Change.parse(edit), at, sizes, maxLoss, draws, seed, goal);
   }
 }

@@ -143,11 +143,7 @@ public final class SuppressOptions {
   }
 
   public SuppressionSettings settings(long seed) {
-    return choice.settings(
-        at,
-        sizes,
-        draws,
-        seed);
+    return choice.settings(at, sizes, draws, seed);
   }
 
   /** How Defense-Prefix is learnt; null where it is not. */

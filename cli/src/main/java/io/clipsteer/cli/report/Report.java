@@ -151,7 +151,8 @@ public record Report(
             measured == null ? null : measured.json(),
             measured == null ? List.of() : measured.points(),
             results);
-    Head head = head(out, manifest, new Commands(folder, manifest, evaluation, measured, index.library()));
+    Head head =
+        head(out, manifest, new Commands(folder, manifest, evaluation, measured, index.library()));
     Thumbnails thumbnails = Thumbnails.none();
     if (images != null) {
       Data bare = new Data(head, findings, cards.all(thumbnails), thumbnails);

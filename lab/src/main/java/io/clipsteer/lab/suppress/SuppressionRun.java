@@ -133,8 +133,7 @@ public record SuppressionRun(
     }
     for (int sample = 0; sample < settings.draws(); sample++) {
       Edit noise = Edit.noise(method.edit(), seed(sample));
-      all.add(
-          new Candidate(Candidate.Family.RANDOM_DIRECTIONS, method.sae(), 1, noise));
+      all.add(new Candidate(Candidate.Family.RANDOM_DIRECTIONS, method.sae(), 1, noise));
     }
     return all;
   }
