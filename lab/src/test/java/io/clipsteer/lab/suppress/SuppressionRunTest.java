@@ -77,7 +77,7 @@ final class SuppressionRunTest {
     WorldSet.PORTRAITS.write(folder, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
     GroupSource source = GroupSource.parse("--data", "celeba:" + folder);
     parts = source.parts(3);
-    TextLibrary library = leaning(source.all());
+    TextLibrary library = relying(source.all());
     List<List<LabelledImages>> cases = new ArrayList<>();
     for (GroupedSet set : List.of(parts.train(), parts.validation(), parts.test())) {
       cases.add(
@@ -153,7 +153,7 @@ final class SuppressionRunTest {
   }
 
   /** A probe that has learnt gender from people among whom blond men are called women. */
-  private static TextLibrary leaning(GroupedSet all) {
+  private static TextLibrary relying(GroupedSet all) {
     int e = model.vision().config().embedDim();
     float[] rows = new float[all.members().size() * e];
     boolean[] man = new boolean[all.members().size()];
