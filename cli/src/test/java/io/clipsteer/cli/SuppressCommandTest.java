@@ -89,9 +89,9 @@ final class SuppressCommandTest {
     keys(json, "features", "clean_before", "clean_after", "baselines", "sweep", "power", "groups");
     assertTrue(json.get("dealt").asBoolean());
     assertEquals(4, json.get("groups").size());
-    int asked = 0;
-    for (JsonNode group : json.get("groups")) asked += group.get("n").asInt();
-    assertEquals(16, asked, "half of the images are reported on");
+    int images = 0;
+    for (JsonNode group : json.get("groups")) images += group.get("n").asInt();
+    assertEquals(16, images, "half of the images are the test set");
     assertEquals(2, json.get("sweep").size());
     for (JsonNode baseline : json.get("baselines")) keys(baseline, "name", "wga", "p");
     JsonNode report = JsonMapper.shared().readTree(Files.readAllBytes(out.resolve("report.json")));
