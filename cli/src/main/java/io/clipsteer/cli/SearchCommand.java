@@ -2,7 +2,6 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.cli.option.Near;
 import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
@@ -213,7 +212,7 @@ final class SearchCommand implements Callable<Integer> {
               hit.score(),
               100 * hit.frequency(),
               String.join(", ", hit.names()),
-              several ? "  (" + LayerOptions.name(hit.sae()) + ")" : ""));
+              several ? "  (" + RunFolder.name(hit.sae()) + ")" : ""));
     }
     return text.toString();
   }

@@ -50,11 +50,11 @@ final class ReportCommandTest {
   private static Path run = Path.of("");
   private static Path images = Path.of("");
 
-  private static CommandsTest.Ran report(Path out, Object... more) {
+  private static CliFixture.Ran report(Path out, Object... more) {
     List<Object> words = new ArrayList<>(List.of("report", "--run", run, "--out", out, "--json"));
     words.addAll(List.of(more));
     if (!words.contains("--features")) words.addAll(List.of("--features", 20));
-    return CommandsTest.run(words.toArray());
+    return CliFixture.run(words.toArray());
   }
 
   @BeforeAll
@@ -122,7 +122,7 @@ final class ReportCommandTest {
       }
     };
     for (Object[] command : commands) {
-      var ran = CommandsTest.run(command);
+      var ran = CliFixture.run(command);
       assertEquals(0, ran.code(), ran.err());
     }
   }
@@ -157,7 +157,7 @@ final class ReportCommandTest {
       String sae = data.get("saes").get(feature.get("s").asInt()).get("sae").asString();
       String where = " WHERE sae = '" + sae + "' AND id = " + feature.get("id");
       JsonNode row =
-          CommandsTest.run(
+          CliFixture.run(
                   "features",
                   "--run",
                   run,
