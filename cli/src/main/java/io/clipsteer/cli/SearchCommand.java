@@ -162,10 +162,7 @@ final class SearchCommand implements Callable<Integer> {
     }
     TextLibrary words = TextLibrary.read(folder);
     ZeroShot.checkFits(clip, words);
-    int row = words.words().indexOf(text);
-    for (int i = 0; row < 0 && i < words.words().size(); i++) {
-      if (words.words().get(i).equalsIgnoreCase(text)) row = i;
-    }
+    int row = words.row(text);
     if (row < 0) {
       String near = Near.question(text, words.words());
       throw new InputException(

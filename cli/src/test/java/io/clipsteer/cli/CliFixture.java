@@ -70,11 +70,7 @@ public final class CliFixture {
 
   /** Runs a command line; an array among the words stands for its elements. */
   public static Ran run(Object... words) {
-    String[] args =
-        Stream.of(words)
-            .flatMap(word -> word instanceof Object[] some ? Stream.of(some) : Stream.of(word))
-            .map(Object::toString)
-            .toArray(String[]::new);
+    String[] args = flat(words).map(Object::toString).toArray(String[]::new);
     PrintStream out = System.out;
     PrintStream err = System.err;
     var outBytes = new ByteArrayOutputStream();
@@ -91,6 +87,11 @@ public final class CliFixture {
       System.setOut(out);
       System.setErr(err);
     }
+  }
+
+  private static Stream<Object> flat(Object... words) {
+    return Stream.of(words)
+        .flatMap(word -> word instanceof Object[] some ? flat(some) : Stream.of(word));
   }
 
   /**

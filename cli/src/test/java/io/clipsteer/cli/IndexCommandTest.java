@@ -237,12 +237,10 @@ final class IndexCommandTest {
     float[] rows = new float[3 * 20];
     for (int i = 0; i < 3; i++) rows[i * 20 + i] = 1;
     new TextLibrary(List.of("Beagle", "night", "day"), rows, 20).write(library);
-    Path other = temp.resolve("named-by-library");
-    run(
-            "index", "--run", run, "--model", BLIND, "--images", images, "--library", library,
-            "--out", other, "--json")
-        .json();
-    Object[] search = {"search", "--run", run, "--model", BLIND, "--index", other, "--json"};
+    Path blind = temp.resolve("blind");
+    CliFixture.train(blind, BLIND, images, "--layers", 1, "--expansion", 2);
+    run("index", "--run", blind, "--images", images, "--library", library, "--json").json();
+    Object[] search = {"search", "--run", blind, "--json"};
     JsonNode exact = run(search, "--text", "Beagle").json();
     assertEquals(exact, run(search, "--text", "beagle", "--library", library).json());
     run(search, "--text", "beagel").refused("--text beagel", "Did you mean Beagle?");

@@ -102,13 +102,11 @@ final class SteerabilityCommandTest {
                 "--json")
             .json();
     for (String key :
-        new String[] {
-          "seconds", "plain_path_seconds", "max_probability_difference", "peak_bytes"
-        }) {
+        new String[] {"seconds", "plain_seconds", "max_difference", "peak_bytes"}) {
       assertTrue(json.get(key).isNumber(), key);
     }
-    assertTrue(json.get("max_probability_difference").asDouble() < 1e-5);
-    assertTrue(json.get("max_s_difference_float64").asDouble() < 1e-6);
+    assertTrue(json.get("max_difference").asDouble() < 1e-5);
+    assertTrue(json.get("max_score_difference").asDouble() < 1e-6);
     CliFixture.run("bench", "steerability", "--words", 1).refused("--words 1");
   }
 }
