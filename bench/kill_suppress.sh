@@ -22,8 +22,8 @@ killed_at() {
 }
 
 ./clipsteer suppress "${options[@]}" --out "$work/whole" >"$work/whole.json" 2>"$work/whole.log"
-killed_at "choosing on validation"
-killed_at "asking the test images" --resume
+killed_at "validation: selecting features"
+killed_at "evaluating on the test set" --resume
 ./clipsteer suppress "${options[@]}" --out "$work/killed" --resume >"$work/killed.json" 2>"$work/killed.log"
 # All but the time it took.
 if diff <(grep -v '"seconds"' "$work/whole.json") <(grep -v '"seconds"' "$work/killed.json"); then

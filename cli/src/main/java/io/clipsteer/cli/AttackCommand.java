@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.AttackOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.WordList;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.lab.attack.Attack;
 import io.clipsteer.lab.attack.ScamFile;
 import io.clipsteer.lab.attack.Writing;
@@ -33,8 +33,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Writes a wrong word on each image, in real fonts, in RTA-100's layout:"
           + " label=<seen>_text=<written>_<number>.png.",
-      "What is seen comes from class folders or a table; the word is another class, or one of"
-          + " --words."
+      "The label is the image's class folder or its row in a table; the word is another class, or"
+          + " one of --words."
     },
     footer = {
       "",
@@ -54,51 +54,31 @@ final class AttackCommand implements Callable<Integer> {
   }
 
   @Mixin private CommonOptions common;
+  @Mixin private AttackOptions target;
   @Spec private CommandSpec spec;
 
   @ArgGroup(exclusive = true, multiplicity = "0..1")
   private @Nullable Wrong wrong;
 
   @Option(
-      names = "--images",
-      paramLabel = "SRC",
-      description = "Class folders, a .tar of them, or a .csv/.tsv of file and label.")
-  private @Nullable Path images;
-
-  @Option(
       names = "--scam",
       split = ",",
       paramLabel = "PARQUET",
       description = {
-        "Instead of writing anything, unpack the SCAM set into handwritten and synthetic (as above)"
-            + " and clean (class folders)."
+        "Write nothing, and unpack the SCAM set into handwritten and synthetic (as above) and"
+            + " clean (class folders)."
       })
   private List<Path> scam = List.of();
-
-  @Option(
-      names = "--labels",
-      paramLabel = "TABLE",
-      description = "A .csv or .tsv of file and label for the images in --images.")
-  private @Nullable Path labels;
 
   @Option(
       names = "--fonts",
       defaultValue = "train",
       paramLabel = "KIND",
       description = {
-        "train: five fonts, in the upper third of the height; held-out: the others, in the lower"
-            + " third, to test on (default: ${DEFAULT-VALUE})."
+        "train: five fonts, in the upper third of the image; held-out: the others, in the lower"
+            + " third, for tests (default: ${DEFAULT-VALUE})."
       })
   private String fonts;
-
-  @Option(
-      names = "--letters",
-      defaultValue = "0.12-0.3",
-      paramLabel = "LOW-HIGH",
-      description = {
-        "Height of the letters, shares of the image's shorter side (default: ${DEFAULT-VALUE})."
-      })
-  private String letters;
 
   @Option(
       names = "--limit",
@@ -111,37 +91,42 @@ final class AttackCommand implements Callable<Integer> {
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
   private Path out;
 
+  /** The result, as {@code --json} prints it. */
+  private record Written(
+      int images,
+      int labels,
+      int words,
+      String fonts,
+      int skipped,
+      double seconds,
+      String folder) {}
+
   @Override
   public Integer call() {
     common.applyOnCpu();
     if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
     if (!scam.isEmpty()) return unpack();
-    if (images == null) {
-      throw new ParameterException(spec.commandLine(), "Give --images=SRC or --scam=PARQUET");
-    }
     long start = System.nanoTime();
-    ImageSet set = Skips.open(images, labels);
     var attack =
         new Attack(
-            set,
+            target.open(" or --scam=PARQUET"),
             words(),
             Writing.Kind.parse(fonts),
-            Writing.Letters.parse(letters),
+            target.letters(),
             limit,
             common.seed());
     Attack.Result result = attack.write(out, common.progress());
     Skips.printReasons(result.skipped());
     double seconds = (System.nanoTime() - start) * 1e-9;
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("images", result.images());
-    json.put("labels", result.labels());
-    json.put("words", result.words());
-    json.put("fonts", fonts);
-    json.put("skipped", result.skipped().size());
-    json.put("seconds", seconds);
-    json.put("folder", out.toString());
     common.print(
-        json,
+        new Written(
+            result.images(),
+            result.labels(),
+            result.words(),
+            fonts,
+            result.skipped().size(),
+            seconds,
+            out.toString()),
         String.format(
             Locale.ROOT,
             "%s of %s with %s in %s, %.1f s",
@@ -154,8 +139,9 @@ final class AttackCommand implements Callable<Integer> {
   }
 
   private int unpack() {
-    if (images != null || wrong != null || labels != null) {
-      throw new ParameterException(spec.commandLine(), "--scam stands alone");
+    if (target.isGiven() || wrong != null) {
+      throw new ParameterException(
+          spec.commandLine(), "--scam cannot be combined with --images, --labels or --words");
     }
     Map<String, Integer> counts = ScamFile.unpack(scam, out);
     Map<String, Object> json = new LinkedHashMap<>(counts);

@@ -217,7 +217,7 @@ final class CompareCommand implements Callable<Integer> {
     StringBuilder text = new StringBuilder();
     add(
         text,
-        "%s: same from %s on%n%n",
+        "%s; features are the same from %s%n%n",
         comparison.images() == 0 ? "no images" : Counted.of(comparison.images(), "image"),
         threshold);
     for (Comparison.Pair pair : comparison.pairs()) {
@@ -226,21 +226,22 @@ final class CompareCommand implements Callable<Integer> {
       add(text, "A %s%nB %s%n", pair.a(), pair.b());
       add(
           text,
-          "  by %s (%s): of A %s, of B %s are the same%n",
+          "  by %s (%s): shared are %s of A, %s of B%n",
           pair.method().equals("decoder") ? "direction" : "activation",
           pair.matching().optimal() ? "assignment" : "mutual nearest",
           share(a),
           share(b));
       add(
           text,
-          "  nearest on the other side: mean %.3f, by chance %.3f; only A has %d, only B has %d%n",
+          "  nearest feature of B: mean %.3f, by chance %.3f; %d features only in A, %d only in"
+              + " B%n",
           pair.matching().a().mean(),
           pair.chance().mean(),
           pair.only(true, threshold),
           pair.only(false, threshold));
     }
     for (Comparison.Drift drift : comparison.drifts()) {
-      add(text, "%nA's features to their nearest of B, mean, by %s%n", drift.method());
+      add(text, "%nmean similarity of A's features to their nearest in B, by %s%n", drift.method());
       for (int i = 0; i < drift.a().size(); i++) {
         for (double value : drift.values()[i]) add(text, "%7.3f", value);
         add(text, "  %s%n", drift.a().get(i));

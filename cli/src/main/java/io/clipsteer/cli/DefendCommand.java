@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.AttackOptions;
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.SuppressOptions;
+import io.clipsteer.cli.show.SuppressionText;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.FolderLock;
 import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.attack.Writing;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.study.Defence;
+import io.clipsteer.lab.study.AttackedSplits;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
-import io.clipsteer.lab.study.Wording;
+import io.clipsteer.lab.study.TargetPrompts;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
@@ -29,58 +29,32 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
-/** Makes a model answer what it sees, not what it reads. */
+/** Ablates the features by which a model reads words written on images. */
 @Command(
     name = "defend",
     description = {
-      "Writes wrong words on your images, finds the features by which the model reads them, takes"
-          + " these away, and tests on other images, fonts, places and words.",
+      "Writes wrong words on your images, finds the features by which the model reads them, ablates"
+          + " them, and tests the edit on other images, fonts, positions and words.",
       "Ship the edit with clipsteer export."
     },
     footer = {"", "Example: clipsteer defend --run runs/all --images photos --out edits/no-words"})
 final class DefendCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
+  @Mixin private AttackOptions target;
   @Mixin private SuppressOptions how;
-  @Spec private CommandSpec spec;
-
-  @Option(
-      names = "--images",
-      required = true,
-      paramLabel = "SRC",
-      description = {
-        "Images without writing: class folders, a .tar of them, or a .csv/.tsv of file and label."
-      })
-  private Path images;
-
-  @Option(
-      names = "--labels",
-      paramLabel = "TABLE",
-      description = "A .csv or .tsv of file and label for the images in --images.")
-  private @Nullable Path labels;
 
   @Option(
       names = "--words",
       split = ",",
       paramLabel = "A,B,C",
-      description = "Words to write (default: the classes); one half to find, the other to test.")
+      description =
+          "Words to write (default: the classes); one half finds the edit, the other tests it.")
   private List<String> words = List.of();
-
-  @Option(
-      names = "--letters",
-      defaultValue = "0.12-0.3",
-      paramLabel = "LOW-HIGH",
-      description = {
-        "Height of the letters, shares of the image's shorter side (default: ${DEFAULT-VALUE})."
-      })
-  private String letters;
 
   @Option(
       names = "--out",
@@ -93,40 +67,40 @@ final class DefendCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     SuppressionSettings settings = how.settings(common.seed());
-    how.rivals(); // Refuses a wrong word before hours of work.
-    Wording wording = how.wording();
-    ImageLoader.Options options = how.options();
-    Writing.Letters height = Writing.Letters.parse(letters);
+    how.withBaselines(); // Refuses an unknown value before hours of work.
+    TargetPrompts prompts = how.prompts();
+    ImageLoader.Options options = how.loading();
+    target.images("");
+    Writing.Letters height = target.letters();
     PrefixSettings prefixed = how.prefixed(true);
     how.check(out);
     RunFolder folder = runs.folder();
-    RunFolder.Run trained = LayerOptions.chosen(folder.read(), how.layers());
+    RunFolder.Run trained = how.layers().chosen(folder.read());
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
       Map<String, Object> config = config(settings);
-      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
+      List<String> command = common.commandLine();
       how.begin(out, settings, config, folder, trained, clip);
       try (FolderLock lock = FolderLock.take(out)) {
-        Study study = source(height, progress).read(clip, wording, options, progress);
+        Study study = source(height, progress).read(clip, prompts, options, progress);
         var run = new SuppressionRun(clip, saes, study, settings, prefixed);
         SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
-        common.print(report.json(), report.text());
+        common.print(report.json(), SuppressionText.of(report));
       }
     }
     return 0;
   }
 
-  /** The attacked images, drawn again where a start was stopped: the same ones. */
+  /** Writes the attacked images; a resumed command writes the same ones again. */
   private StudySource source(Writing.Letters height, Progress progress) {
     Path attacks = out.resolve(SuppressOptions.ATTACKS);
     NewFolder.delete(attacks);
     try {
-      ImageSet set = Skips.open(images, labels);
-      return new Defence(set, attacks, words, height, common.seed())
+      return new AttackedSplits(target.open(""), attacks, words, height, common.seed())
           .write(how.perGroup(), Skips::printReasons, progress);
     } catch (InputException e) {
-      SuppressOptions.forgetUnlessAsked(out, SuppressOptions.ATTACKS);
+      SuppressOptions.deleteUnlessEvaluated(out, SuppressOptions.ATTACKS);
       throw e;
     }
   }
@@ -134,10 +108,10 @@ final class DefendCommand implements Callable<Integer> {
   private Map<String, Object> config(SuppressionSettings settings) {
     Map<String, Object> config = new LinkedHashMap<>();
     config.put("run", runs.path().toAbsolutePath().normalize().toString());
-    config.put("images", images.toString());
-    config.put("labels", String.valueOf(labels));
+    config.put("images", target.images("").toString());
+    config.put("labels", String.valueOf(target.labels()));
     config.put("words", words);
-    config.put("letters", letters);
+    config.put("letters", target.range());
     how.describe(settings, config);
     return config;
   }

@@ -5,7 +5,7 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.RunOptions;
-import io.clipsteer.cli.show.EvaluationPage;
+import io.clipsteer.cli.report.EvaluationPage;
 import io.clipsteer.cli.show.EvaluationText;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;

@@ -139,7 +139,11 @@ final class ExportCommand implements Callable<Integer> {
     compiled(
         stored,
         (tower, cut) ->
-            OnnxTower.of(tower, stored.point(), cut).write(out, Versions.CLIPSTEER, notes(stored)));
+            OnnxTower.of(
+                    tower,
+                    stored.point(),
+                    (graph, value) -> cut.addTo(graph, value, tower.config().tokens()))
+                .write(out, Versions.CLIPSTEER, notes(stored)));
     common.print(
         json(stored, null),
         String.format(

@@ -82,7 +82,9 @@ final class ReportCommand implements Callable<Integer> {
       names = "--features",
       defaultValue = "500",
       paramLabel = "N",
-      description = "Most features on the page (default: ${DEFAULT-VALUE}).")
+      description =
+          "Most features on the page, besides those that an edit changes (default:"
+              + " ${DEFAULT-VALUE}).")
   private int features;
 
   @Option(
@@ -113,14 +115,15 @@ final class ReportCommand implements Callable<Integer> {
     }
     Report.checkWritable(out);
     var report = new Report(folder, index, steered(), edits, features, exemplars, common.seed());
-    Report.Result result;
+    Report.Written result;
     if (blind) {
       result = report.write(out, null, common.progress());
     } else {
       ImageSet set = Skips.open(source(index.read(IndexedUnits.FEATURES).source()));
-      var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
+      var decoding =
+          new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
       try (ClipModel clip = runs.load(trained, common.device())) {
-        var source = new Report.Source(set, clip.preprocessing(), decoding);
+        var source = new Report.ReportImages(set, clip.preprocessing(), decoding);
         result = report.write(out, source, common.progress());
       }
     }
@@ -136,6 +139,7 @@ final class ReportCommand implements Callable<Integer> {
             out.toString(),
             result.bytes(),
             result.features(),
+            result.added(),
             result.images(),
             result.missing().size(),
             result.evaluation(),
@@ -174,20 +178,22 @@ final class ReportCommand implements Callable<Integer> {
       String file,
       long bytes,
       int features,
+      int edited,
       int images,
       int missing,
       boolean evaluation,
       boolean steerability) {}
 
-  private String text(Report.Result result) {
+  private String text(Report.Written result) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
             Locale.ROOT,
-            "%s: %.1f MB, %s, %s%n",
+            "%s: %.1f MB, %s%s, %s%n",
             out,
             result.bytes() * 1e-6,
             Counted.of(result.features(), "feature"),
+            result.added() == 0 ? "" : ", " + result.added() + " of them only changed by an edit",
             Counted.of(result.images(), "image")));
     if (!result.evaluation()) {
       text.append("no section on reconstruction: clipsteer evaluate adds it\n");

@@ -120,7 +120,7 @@ final class SaeCommand {
       Path path = RunOptions.sae(in);
       try (StoredSae read = SaeFiles.open(path)) {
         SaeClaims claims = hook == null ? read.claims() : read.claims().withHook(hook.peerName());
-        Sae sae = fix == null ? read.sae() : fix.mend(read.sae(), claims);
+        Sae sae = fix == null ? read.sae() : fix.fix(read.sae(), claims);
         if (sae == null) {
           throw new InputException(path, "cannot have the mistake " + fix, "Run sae verify");
         }

@@ -291,7 +291,8 @@ final class SteerCommand implements Callable<Integer> {
 
   private String text(OpenRun run, Map<HookPoint, SteeredSite> sites, Steer.Answers result) {
     String points = sites.keySet().stream().map(HookPoint::peerName).collect(joining(", "));
-    String what = image != null ? source() : Counted.of(result.images(), "image") + " of " + source();
+    String what =
+        image != null ? source() : Counted.of(result.images(), "image") + " of " + source();
     String edit = change == null ? "set to " + last() : change.words();
     return new SteerText(run.folder(), run.saes(), result)
         .of(

@@ -1,67 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.Begun;
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.EditChoiceOptions;
 import io.clipsteer.cli.option.HelpOption;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.show.CueText;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.FolderLock;
 import io.clipsteer.data.folder.NewFolder;
-import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.cue.Cue;
+import io.clipsteer.lab.cue.CueReport;
 import io.clipsteer.lab.cue.CueResult;
+import io.clipsteer.lab.cue.CueStudies;
 import io.clipsteer.lab.cue.InjectedCue;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.Versions;
-import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionSettings;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
-import tools.jackson.core.JacksonException;
 
-/** Studies whose right answer is known, since the cause was planted. */
+/** Studies with a known right answer. */
 @Command(
     name = "study",
-    description = "Studies whose right answer is known, since the cause was planted.",
+    description = "Studies with a known right answer, because the cause was planted.",
     footer = {"", "Example: clipsteer study injected-cue --out runs/cue --json"},
     subcommands = StudyCommand.InjectedCueCommand.class)
 final class StudyCommand {
   @Mixin private HelpOption help;
 
-  /** A cue planted so that it goes with the label. */
+  /** A cue planted so that it correlates with the label. */
   @Command(
       name = "injected-cue",
       description = {
-        "Plants a cue (a coloured square, from a patch to the whole image) that goes with a"
-            + " label, fits a linear probe for the label on embeddings, and says how far"
-            + " suppression takes the probe's reliance on the cue away, what it costs the label,"
-            + " and at which layer, for each size of the cue.",
-        "Without --run it is done on the demo world, with SAEs trained first as demo does."
+        "Plants a cue (a coloured square, from a patch to the whole image) that correlates with a"
+            + " label, trains a linear probe for the label on embeddings, and reports for each"
+            + " size of the cue how far suppression reduces the probe's reliance on the cue, what"
+            + " it costs the label, and at which layer.",
+        "Without --run the study uses the demo world, and first trains SAEs as demo does."
       },
       footer = {
         "",
@@ -69,48 +68,21 @@ final class StudyCommand {
       })
   static final class InjectedCueCommand implements Callable<Integer> {
     private static final String BEGUN = "begun.json";
+    private static final List<Integer> SET_SIZES = List.of(1, 2, 4, 8, 16, 32, 64);
+    private static final int DRAWS = 10;
 
     @Mixin private CommonOptions common;
+    @Mixin private LayerOptions layers;
+    @Mixin private ImageOptions images;
+
+    @Mixin
+    private EditChoiceOptions choice =
+        new EditChoiceOptions("greedy", 2, SuppressionSettings.Goal.INDEPENDENCE);
 
     @Spec private CommandSpec spec;
 
-    @Option(
-        names = "--run",
-        paramLabel = "RUN",
-        description = "A training run (default: one made here, on the demo world).")
-    private @Nullable Path run;
-
-    @Option(
-        names = "--model",
-        paramLabel = "PATH",
-        description = "The checkpoint, when it is no longer where the run was trained.")
-    private @Nullable Path model;
-
-    @Option(
-        names = "--images",
-        paramLabel = "SRC",
-        description = "Images of several classes, in class folders or a table (with --run).")
-    private @Nullable Path images;
-
-    private long limit = Long.MAX_VALUE;
-
-    @Option(
-        names = "--limit",
-        paramLabel = "N",
-        description = "Only N images, as many of each class (default: all).")
-    void setLimit(long number) {
-      if (number < 1) {
-        throw new ParameterException(
-            spec.commandLine(), "--limit " + number + ": below 1. Leave it out for all");
-      }
-      limit = number;
-    }
-
-    @Option(
-        names = "--layers",
-        paramLabel = "LIST",
-        description = "Layers, as 2,8 or 0-11 (default: all of the run).")
-    private @Nullable String layers;
+    @ArgGroup(exclusive = false, multiplicity = "0..1")
+    private @Nullable RunOptions run;
 
     @Option(
         names = "--cue-sizes",
@@ -124,7 +96,7 @@ final class StudyCommand {
         names = "--strength",
         defaultValue = "0.5",
         paramLabel = "A",
-        description = "How far the cue covers what is under it, to 1 (default: ${DEFAULT-VALUE}).")
+        description = "Opacity of the cue, above 0 to 1 (default: ${DEFAULT-VALUE}).")
     private double strength;
 
     @Option(
@@ -141,78 +113,50 @@ final class StudyCommand {
         names = "--repeats",
         defaultValue = "3",
         paramLabel = "N",
-        description = "Studies of each size, with labels of their own (default: ${DEFAULT-VALUE}).")
+        description = "Studies of each size, each with other labels (default: ${DEFAULT-VALUE}).")
     private int repeats;
-
-    @Option(
-        names = "--select",
-        defaultValue = "greedy",
-        paramLabel = "WAY",
-        description = "As suppress --select (default: ${DEFAULT-VALUE}).")
-    private String select;
-
-    @Option(
-        names = "--edit",
-        defaultValue = "ablate",
-        paramLabel = "EDIT",
-        description = "As suppress --edit (default: ${DEFAULT-VALUE}).")
-    private String edit;
-
-    @Option(
-        names = "--max-clean-loss",
-        defaultValue = "2",
-        paramLabel = "POINTS",
-        description = "Points the label's accuracy may lose (default: ${DEFAULT-VALUE}).")
-    private double maxLoss;
-
-    @Option(
-        names = "--image-batch",
-        defaultValue = "32",
-        paramLabel = "N",
-        description = "Images the tower takes at once (default: ${DEFAULT-VALUE}).")
-    private int batch;
 
     @Option(
         names = "--out",
         required = true,
         paramLabel = "DIR",
-        description = "New folder, or with --resume a stopped start's.")
+        description = "New folder, or with --resume that of a stopped study.")
     private Path out;
 
     @Option(
         names = "--resume",
         description = {
-          "Go on in --out: studies that are finished there stay; there may be more of --cue-sizes"
-              + " and --repeats than before."
+          "Resume in --out: finished studies are kept; --cue-sizes and --repeats may have grown."
         })
     private boolean resume;
+
+    /**
+     * What every study depends on.
+     *
+     * @param weights hashes of a given run's model and SAEs
+     */
+    private record Started(
+        String clipsteer,
+        @Nullable String run,
+        @Nullable String source,
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Long limit,
+        @Nullable String layers,
+        Map<String, String> weights,
+        @JsonUnwrapped CueReport.Settings settings) {}
 
     @Override
     public Integer call() {
       common.apply();
-      if ((run == null) != (images == null)) {
-        throw new ParameterException(spec.commandLine(), "Give --run and --images, or neither.");
+      boolean limited = spec.commandLine().getParseResult().hasMatchedOption("--limit");
+      if ((run == null) == images.isGiven()) {
+        throw common.usage("Give --run and --images, or neither.");
       }
-      if (run == null && limit != Long.MAX_VALUE) {
-        throw new ParameterException(spec.commandLine(), "--limit has no use without --images.");
+      if (run == null && limited) {
+        throw common.usage("--limit needs --images.");
       }
-      if (repeats < 1 || repeats > 100) {
-        throw new ParameterException(spec.commandLine(), "--repeats " + repeats + ": not 1 to 100");
-      }
+      CommonOptions.within("--repeats", repeats, 1, 100);
       List<Cue> cues = sizes.stream().distinct().map(size -> new Cue(size, strength)).toList();
-      SuppressionSettings settings =
-          new SuppressionSettings(
-              SuppressionSettings.Select.parse(select),
-              SuppressionSettings.Change.parse(edit),
-              null,
-              List.of(1, 2, 4, 8, 16, 32, 64),
-              maxLoss,
-              10,
-              common.seed(),
-              SuppressionSettings.Goal.INDEPENDENCE);
-      if (batch < 1 || batch > 1 << 16) {
-        throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
-      }
+      SuppressionSettings settings = choice.settings(null, SET_SIZES, DRAWS, common.seed());
       if (!resume) NewFolder.require(out);
       else if (!Files.exists(out.resolve(BEGUN))) throw Begun.nothing(out, BEGUN);
       try (FolderLock lock = FolderLock.take(out)) {
@@ -221,39 +165,32 @@ final class StudyCommand {
     }
 
     private int run(List<Cue> cues, SuppressionSettings settings) {
-      boolean given = run != null;
-      if (!given) demoRun();
-      Path trained = Objects.requireNonNull(run);
-      RunFolder folder = RunOptions.folder(trained);
-      RunFolder.Run wanted = LayerOptions.chosen(folder.read(), layers);
-      Path checkpoint = RunOptions.checkpoint(trained, wanted, model, "--model");
-      List<CueResult> results = new ArrayList<>();
-      try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
+      CueReport.Settings shared =
+          new CueReport.Settings(strength, correlation, settings.method(), settings.seed());
+      Path demo = out.resolve("demo");
+      if (run == null) makeDemo(demo, shared);
+      RunFolder folder = run == null ? new RunFolder(demo.resolve("run")) : run.folder();
+      RunFolder.Run wanted = layers.chosen(folder.read());
+      try (ClipModel clip =
+              run == null
+                  ? ClipModel.load(Path.of(wanted.model()), DType.F32, common.device())
+                  : run.load(wanted, common.device());
           RunSaes saes = RunSaes.open(folder, wanted, clip)) {
-        var study =
-            new InjectedCue(
-                clip,
-                saes,
-                Skips.open(Objects.requireNonNull(images)).spread(limit),
-                correlation,
-                new ImageLoader.Options(
-                    batch,
-                    Runtime.getRuntime().availableProcessors(),
-                    2,
-                    0,
-                    limit,
-                    ImageDecoder.Options.DEFAULT),
-                settings);
-        // Noted only now: a start with a run that cannot be read leaves nothing in the way.
-        if (given) Begun.folder(out, BEGUN, begun(hashes(clip, folder, wanted)), resume);
-        for (int repeat = 0; repeat < repeats; repeat++) {
-          for (Cue cue : cues) results.add(one(study, cue, repeat));
+        Images set = images.resolve(clip, run == null ? demo.resolve("images/objects") : null);
+        var study = new InjectedCue(clip, saes, set, correlation, settings);
+        // Only now: a run that cannot be read leaves no folder behind.
+        if (run != null) {
+          start(shared, set.options().limit(), hashes(clip, folder, wanted));
         }
+        List<CueResult> results =
+            new CueStudies(study, out, settings.seed())
+                .run(cues, repeats, s -> Skips.print(null, s), common.progress());
+        CueReport report =
+            CueReport.of(
+                clip.source().path().toString(), set.set().origin().toString(), shared, results);
+        AtomicFiles.writeJson(out.resolve("study.json"), report);
+        common.print(report, CueText.of(report) + "study.json and the images are in " + out);
       }
-      CueResult.Trend trend = CueResult.trend(results, common.seed());
-      Map<String, @Nullable Object> json = json(checkpoint, results, trend);
-      AtomicFiles.writeJson(out.resolve("study.json"), json);
-      common.print(json, text(results, trend));
       return 0;
     }
 
@@ -265,151 +202,30 @@ final class StudyCommand {
       return hashes;
     }
 
-    /** A study, or what came out when it was finished before. */
-    private CueResult one(InjectedCue study, Cue cue, int repeat) {
-      String name = String.format(Locale.ROOT, "%s-%d", cue.size(), repeat);
-      long seed = common.seed() * 1000 + repeat;
-      Path file = out.resolve("studies").resolve(name + ".json");
-      try {
-        if (Files.exists(file)) {
-          CueResult read = JsonFile.MAPPER.readValue(Files.readAllBytes(file), CueResult.class);
-          if (read != null && read.isOf(cue, seed)) return read;
-          throw new InputException(
-              file, "is not what this study left", "Delete it, and its study is done again");
-        }
-      } catch (JacksonException | IOException e) {
-        throw new InputException(
-            file, "cannot be read", "Delete it, and its study is done again", e);
-      }
-      Path imageFolder = out.resolve("images").resolve(name);
-      NewFolder.delete(imageFolder); // Of a study that was stopped.
-      SuppressionReport report = study.run(cue, imageFolder, seed, true, common.progress());
-      Skips.print(null, report.skipped());
-      CueResult result = CueResult.of(cue, seed, report);
-      AtomicFiles.writeJson(out.resolve("suppressions").resolve(name + ".json"), report.json());
-      AtomicFiles.writeJson(file, result);
-      return result;
+    private void start(CueReport.Settings settings, long limit, Map<String, String> weights) {
+      Started started =
+          new Started(
+              Versions.CLIPSTEER,
+              run == null ? null : run.path().toString(),
+              images.isGiven() ? images.images().toString() : null,
+              limit == Long.MAX_VALUE ? null : limit,
+              layers.text(),
+              weights,
+              settings);
+      Begun.folder(out, BEGUN, started, resume);
     }
 
-    /**
-     * What every study depends on.
-     *
-     * @param hashes of a given run's model and SAEs
-     */
-    private Map<String, @Nullable Object> begun(Map<String, String> hashes) {
-      Map<String, @Nullable Object> begun = new LinkedHashMap<>();
-      begun.put("clipsteer", Versions.CLIPSTEER);
-      if (limit != Long.MAX_VALUE) begun.put("limit", limit);
-      begun.put("run", run == null ? null : run.toString());
-      begun.put("source", images == null ? null : images.toString());
-      begun.put("layers", layers);
-      begun.put("weights", hashes);
-      begun.putAll(asked());
-      return begun;
-    }
-
-    private Map<String, @Nullable Object> asked() {
-      Map<String, @Nullable Object> asked = new LinkedHashMap<>();
-      asked.put("strength", strength);
-      asked.put("correlation", correlation);
-      asked.put("select", select);
-      asked.put("edit", edit);
-      asked.put("goal", SuppressionSettings.Goal.INDEPENDENCE.word());
-      asked.put("max_clean_loss", maxLoss);
-      asked.put("seed", common.seed());
-      return asked;
-    }
-
-    /** The demo's model, images and SAEs. */
-    private void demoRun() {
-      Begun.folder(out, BEGUN, begun(Map.of()), resume);
-      Path folder = out.resolve("demo");
+    /** Makes the demo's model, images and SAEs. */
+    private void makeDemo(Path folder, CueReport.Settings settings) {
+      start(settings, Long.MAX_VALUE, Map.of());
       List<String> needed = List.of("model", "draw-1", "draw-3", "train");
       for (DemoStage stage : DemoStage.all(folder, common.seed(), DemoStage.Size.WHOLE)) {
         Path file = stage.file(folder);
         if (!needed.contains(stage.name()) || Files.exists(file)) continue;
         if (stage.run(file) != 0) {
-          throw new InputException(folder, "the demo's SAEs could not be made", "See above");
+          throw new InputException(folder, "the demo's SAEs could not be trained", "See above");
         }
       }
-      run = folder.resolve("run");
-      images = folder.resolve("images/objects");
-    }
-
-    private Map<String, @Nullable Object> json(
-        Path checkpoint, List<CueResult> results, CueResult.@Nullable Trend trend) {
-      Map<String, @Nullable Object> json = new LinkedHashMap<>();
-      json.put("protocol", 1);
-      json.put("clipsteer", Versions.CLIPSTEER);
-      json.put("model", checkpoint.toString());
-      json.put("source", String.valueOf(images));
-      json.putAll(asked());
-      List<Map<String, @Nullable Object>> studies = new ArrayList<>();
-      for (CueResult one : results) {
-        Map<String, @Nullable Object> study = new LinkedHashMap<>();
-        study.put("size", one.cue().size());
-        study.put("seed", one.seed());
-        study.put("reliance_before", one.reliance());
-        study.put("reliance_after", one.after().reliance());
-        study.put("reliance_fall", one.fall());
-        study.put("accuracy_before", one.accuracy());
-        study.put("accuracy_after", one.after().accuracy());
-        study.put("yes_before", one.yes());
-        study.put("yes_without_cue", one.plainYes());
-        study.put("yes_after", one.after().yes());
-        study.put("layer", one.layer());
-        study.put("features", one.features());
-        study.put("best_layer", one.bestLayer());
-        study.put("baselines", one.baselines());
-        studies.add(study);
-      }
-      json.put("studies", studies);
-      json.put("best_layer_against_log2_size", trend);
-      return json;
-    }
-
-    private String text(List<CueResult> results, CueResult.@Nullable Trend trend) {
-      StringBuilder text =
-          new StringBuilder(
-              "cue    reliance  after     fall   label     after  yes, no cue  after  features "
-                  + " layer  mean difference\n");
-      for (CueResult one : results) {
-        Double fall = one.fall();
-        CueResult.After projected = one.baselines().get("mean-difference direction");
-        text.append(
-            String.format(
-                Locale.ROOT,
-                "%5.3f  %8.3f  %5.3f  %7s  %5.3f     %5.3f  %11.3f  %5.3f  %8d  %5s  %s%n",
-                one.cue().size(),
-                one.reliance(),
-                one.after().reliance(),
-                fall == null ? "–" : String.format(Locale.ROOT, "%.0f %%", 100 * fall),
-                one.accuracy(),
-                one.after().accuracy(),
-                one.plainYes(),
-                one.after().yes(),
-                one.features(),
-                one.layer() == null ? "–" : one.layer().toString(),
-                projected == null
-                    ? "–"
-                    : String.format(Locale.ROOT, "%.3f", projected.reliance())));
-      }
-      text.append(
-          "reliance: accuracy where the cue agrees with the label minus where it does not; yes, no"
-              + " cue: share of unedited images without it that the probe says yes to, and after:"
-              + " of all, edited\n");
-      if (trend != null) {
-        text.append(
-            String.format(
-                Locale.ROOT,
-                "best layer: %.2f (%.2f to %.2f) layers later for each doubling of the cue's side,"
-                    + " %d studies%n",
-                trend.slope(),
-                trend.low(),
-                trend.high(),
-                trend.studies()));
-      }
-      return text.append("study.json and the images are in ").append(out).toString();
     }
   }
 }

@@ -2,10 +2,10 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.SuppressOptions;
+import io.clipsteer.cli.show.SuppressionText;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.FolderLock;
 import io.clipsteer.data.imageset.GroupSource;
@@ -15,7 +15,7 @@ import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
-import io.clipsteer.lab.study.Wording;
+import io.clipsteer.lab.study.TargetPrompts;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
@@ -30,19 +30,17 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
-/** Takes away what a model should not rely on. */
+/** Ablates features that a model should not rely on. */
 @Command(
     name = "suppress",
     description = {
-      "Finds the features by which a model leans on what it should not (hair colour, background,"
-          + " written words), takes them away, and proves effect and cost.",
-      "Features are ranked on training images, their number and the layer are chosen on"
-          + " validation images, and the one edit chosen is asked once on test images, beside"
-          + " neurons, random features, random directions and the projected mean difference."
+      "Finds the features of a shortcut (hair colour, background, written words), ablates them,"
+          + " and reports effect and cost.",
+      "Features are ranked on the training set; their number and the layer are selected on the"
+          + " validation set; the selected edit is evaluated once on the test set, beside neurons,"
+          + " random features, random directions and the projected mean difference."
     },
     footer = {
       "",
@@ -53,7 +51,6 @@ final class SuppressCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private SuppressOptions how;
-  @Spec private CommandSpec spec;
 
   @Option(
       names = "--data",
@@ -61,76 +58,77 @@ final class SuppressCommand implements Callable<Integer> {
       paramLabel = "LAYOUT:PATH",
       description = {
         "celeba:DIR, waterbirds:DIR, typographic:DIR, disentangling:DIR or csv:FILE (file below its"
-            + " folder, target, attribute, perhaps split). Without splits of its own the set is"
-            + " dealt out by --seed: a quarter to train, a quarter to choose, half to report."
+            + " folder, target, attribute, optionally split). A set without splits is dealt by"
+            + " --seed: a quarter to training, a quarter to validation, half to test."
       })
   private String data;
 
   @Option(
       names = "--train",
       paramLabel = "LAYOUT:PATH",
-      description = "Rank features on all of these; then all of --data is reported on.")
+      description = "Rank features on all of these; then all of --data is the test set.")
   private @Nullable String train;
 
   @Option(
       names = "--validation",
       paramLabel = "LAYOUT:PATH",
-      description = "Choose number and layer on all of these (with --train).")
+      description = "Select number and layer on all of these (with --train).")
   private @Nullable String validation;
 
   @Option(
       names = "--attribute",
       paramLabel = "NAME",
-      description = "What to suppress, where a table has more than two attributes.")
+      description = "Attribute to suppress, where a table has more than two.")
   private @Nullable String attribute;
 
   @Option(
       names = "--clean",
       paramLabel = "SRC",
       description = {
-        "Images in class folders on which accuracy must hold; for written words, images"
-            + " without writing."
+        "Images in class folders whose accuracy must hold; for written words, images without"
+            + " writing."
       })
   private @Nullable Path clean;
 
   @Option(
       names = "--balanced",
-      description = "Cut every group of each part down to the smallest, by --seed, as the paper.")
+      description =
+          "Cut every group of each split to the size of the smallest, by --seed, as the paper.")
   private boolean balanced;
 
   @Option(
       names = "--out",
       required = true,
       paramLabel = "EDIT",
-      description = "New folder, or with --resume a stopped start's.")
+      description = "New folder, or with --resume that of a stopped command.")
   private Path out;
 
   @Override
   public Integer call() {
     common.apply();
     SuppressionSettings settings = how.settings(common.seed());
-    how.rivals(); // Refuses a wrong word before hours of work.
+    how.withBaselines(); // Refuses an unknown value before hours of work.
     StudySource source = source();
-    Wording wording = how.wording();
+    TargetPrompts prompts = how.prompts();
     PrefixSettings prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
-    ImageLoader.Options options = how.options();
+    ImageLoader.Options options = how.loading();
     how.check(out);
     RunFolder folder = runs.folder();
-    RunFolder.Run trained = LayerOptions.chosen(folder.read(), how.layers());
+    RunFolder.Run trained = how.layers().chosen(folder.read());
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
-      Study study = source.read(clip, wording, options, progress);
+      Study study = source.read(clip, prompts, options, progress);
       Stream.of(source.data(), source.train(), source.validation())
           .filter(Objects::nonNull)
           .forEach(set -> Skips.print(set.listing(), set.path()));
       var run = new SuppressionRun(clip, saes, study, settings, prefixed);
       Map<String, Object> config = config(settings);
-      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
+      List<String> command = common.commandLine();
       how.begin(out, settings, config, folder, trained, clip);
       try (FolderLock lock = FolderLock.take(out)) {
         SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
-        common.print(report.json(), report.text());
+        common.print(report.json(), SuppressionText.of(report));
       }
     }
     return 0;

@@ -41,14 +41,16 @@ final class DemoCommandTest {
     List<String> known = Files.readAllLines(out.resolve("model/words.txt"));
     assertTrue(known.containsAll(List.of("waterbird", "blond", "red", "mug")), known.toString());
     assertTrue(!known.contains("rbird"), "whole words, not the tokenizer's pieces");
-    JsonNode page = data(Path.of(json.get("report").asString()));
-    assertEquals(3, page.get("edits").size());
-    assertEquals("birds", page.get("edits").get(1).get("name").asString());
+    JsonNode page = PageBrowser.data(Path.of(json.get("report").asString()));
+    JsonNode findings = page.get("findings");
+    assertEquals(3, findings.get("edits").size());
+    assertEquals("birds", findings.get("edits").get(1).get("name").asString());
     assertEquals(
         json.get("birds").get("after"),
-        page.get("edits").get(1).get("report").get("edited_wga"),
+        findings.get("edits").get(1).get("report").get("edited_wga"),
         "the page says what the table says");
-    assertTrue(page.get("steer").get("layers").size() == 6 && page.get("evaluation").isObject());
+    assertTrue(
+        findings.get("steer").get("layers").size() == 6 && findings.get("evaluation").isObject());
 
     CliFixture.run("demo", "--quick", "--out", out).refused("is not empty");
     CliFixture.run("demo", "--out", out, "--resume")
@@ -124,11 +126,5 @@ final class DemoCommandTest {
     CliFixture.run(Stream.concat(Stream.of(on), Stream.of("--seed", 5)).toArray())
         .refused("begun.json", "other settings");
     assertArrayEquals(finished, Files.readAllBytes(study.resolve("study.json")));
-  }
-
-  private static JsonNode data(Path page) throws IOException {
-    String html = Files.readString(page);
-    int from = html.indexOf("id=\"data\">") + "id=\"data\">".length();
-    return JsonMapper.shared().readTree(html.substring(from, html.indexOf("</script>", from)));
   }
 }

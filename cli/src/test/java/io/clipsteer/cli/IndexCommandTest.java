@@ -55,8 +55,7 @@ final class IndexCommandTest {
     Files.writeString(temp.resolve("labels.tsv"), labels);
     Files.writeString(temp.resolve("words.txt"), "dark\nlight\nred\ngreen\nblue\ndog\n");
     run = temp.resolve("run");
-    CliFixture.train(
-        run, CLIP, images, "--threads", 1, "--layers", "1,2", "--expansion", 4);
+    CliFixture.train(run, CLIP, images, "--threads", 1, "--layers", "1,2", "--expansion", 4);
     assertFalse(index("--json").err().contains("replaced"));
     Ran again = index("--json");
     assertTrue(again.err().contains("(" + IMAGES + " images) is replaced"), again.err());
@@ -151,8 +150,7 @@ final class IndexCommandTest {
     assertEquals(18, best.get(3).asInt());
     JsonNode neurons = sql("SELECT count(*), max(id) FROM neurons").json().get("rows").get(0);
     assertEquals(2 * neurons.get(1).asInt() + 2, neurons.get(0).asInt());
-    Ran csv =
-        run("features", "--run", run, "SELECT id, sae, 'a,b' FROM features LIMIT 2", "--csv");
+    Ran csv = run("features", "--run", run, "SELECT id, sae, 'a,b' FROM features LIMIT 2", "--csv");
     assertEquals(3, csv.out().lines().count(), csv.out());
     assertTrue(csv.out().contains("\"a,b\""), csv.out());
     try (var files = Files.list(run.resolve("index"))) {
@@ -285,8 +283,7 @@ final class IndexCommandTest {
     run("index", "--run", run, "--images", images, "--labels", bad)
         .refused("two columns are called x");
     Files.writeString(bad, "file\tx\na\n");
-    run("index", "--run", run, "--images", images, "--labels", bad)
-        .refused("line 2", "columns");
+    run("index", "--run", run, "--images", images, "--labels", bad).refused("line 2", "columns");
     Path factors = temp.resolve("bad.jsonl");
     String row = "{\"file\": \"p00.png\", \"factors\": {\"hue\": \"red\"%s}}\n";
     Files.writeString(factors, row.formatted("") + row.formatted(", \"hue\": \"blue\""));

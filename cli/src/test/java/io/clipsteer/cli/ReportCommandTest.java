@@ -5,35 +5,25 @@ import static com.microsoft.playwright.assertions.PlaywrightAssertions.assertTha
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.microsoft.playwright.Browser;
-import com.microsoft.playwright.BrowserContext;
-import com.microsoft.playwright.BrowserType;
 import com.microsoft.playwright.Locator;
 import com.microsoft.playwright.Page;
-import com.microsoft.playwright.Playwright;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
 import java.awt.image.BufferedImage;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import javax.imageio.ImageIO;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** {@code report} as a user types it, and its page as a browser shows it. */
 final class ReportCommandTest {
@@ -136,26 +126,21 @@ final class ReportCommandTest {
     ImageIO.write(image, "png", file.toFile());
   }
 
-  private static JsonNode data(Path page) throws IOException {
-    String html = Files.readString(page);
-    int from = html.indexOf("id=\"data\">") + "id=\"data\">".length();
-    return JsonMapper.shared().readTree(html.substring(from, html.indexOf("</script>", from)));
-  }
-
   @Test
   void thePageHoldsWhatTheTablesSay() throws IOException {
-    Path out = temp.resolve("told.html");
+    Path out = temp.resolve("report.html");
     JsonNode json = report(out, "--exemplars", "2").json();
     assertEquals(20, json.get("features").asInt());
     assertEquals(Files.size(out), json.get("bytes").asLong());
     assertTrue(json.get("evaluation").asBoolean() && json.get("steerability").asBoolean());
-    JsonNode data = data(out);
-    assertEquals(2, data.get("saes").size());
-    String own = data.get("commands").get("report").asString();
+    JsonNode data = PageBrowser.data(out);
+    JsonNode saes = data.get("findings").get("saes");
+    assertEquals(2, saes.size());
+    String own = data.get("head").get("commands").get("report").asString();
     assertTrue(own.contains(" --steerability " + temp.resolve("run-steerability")), own);
     for (JsonNode feature : data.get("features")) {
-      String sae = data.get("saes").get(feature.get("s").asInt()).get("sae").asString();
-      String where = " WHERE sae = '" + sae + "' AND id = " + feature.get("id");
+      String sae = saes.get(feature.get("sae").asInt()).get("group").get("sae").asString();
+      String where = " WHERE sae = '" + sae + "' AND id = " + feature.get("feature").get("id");
       JsonNode row =
           CliFixture.run(
                   "features",
@@ -169,30 +154,32 @@ final class ReportCommandTest {
               .json()
               .get("rows")
               .get(0);
-      assertEquals(row.get(0).asDouble(), feature.get("frequency").asDouble(), 1e-6);
-      assertEquals(row.get(1).asDouble(), feature.get("max").asDouble(), 1e-4);
-      JsonNode top = feature.get("tops").get(0);
+      assertEquals(
+          row.get(0).asDouble(), feature.get("statistics").get("frequency").asDouble(), 1e-6);
+      assertEquals(row.get(1).asDouble(), feature.get("statistics").get("max").asDouble(), 1e-4);
+      JsonNode top = feature.get("exemplars").get(0);
       assertEquals(row.get(2).asString(), top.get("image").asString());
-      assertTrue(feature.get("tops").size() <= 2);
+      assertTrue(feature.get("exemplars").size() <= 2);
       if (!row.get(3).isNull()) {
         byte[] map = Base64.getDecoder().decode(top.get("map").asString());
         int best = 0;
         for (int p = 0; p < map.length; p++) if ((map[p] & 255) > (map[best] & 255)) best = p;
         assertEquals(map[row.get(3).asInt()], map[best], "the strongest patch is the brightest");
       }
-      String jpeg = data.get("thumbs").get(top.get("t").asInt()).asString();
+      String jpeg =
+          data.get("thumbnails").get("jpegs").get(top.get("thumbnail").asInt()).asString();
       RgbImage seen = ImageDecoder.decode(Base64.getDecoder().decode(jpeg), "thumbnail");
       String name = top.get("image").asString();
       boolean dark = name.equals(EVIL_FILE) || Integer.parseInt(name.substring(1, 3)) % 3 == 0;
       assertEquals(dark, (seen.rgb()[0] & 255) < 100, name + " has its own image");
-      assertTrue(feature.get("steer").get("s").asDouble() >= 0);
+      assertTrue(feature.get("steerability").get("s").asDouble() >= 0);
     }
-    assertEquals(data.get("thumbs").size(), json.get("images").asInt());
+    assertEquals(data.get("thumbnails").get("jpegs").size(), json.get("images").asInt());
     Path again = temp.resolve("again.html");
     report(again, "--exemplars", "2").json();
     byte[] expected =
         Files.readString(out)
-            .replace("told.html", "again.html")
+            .replace("report.html", "again.html")
             .getBytes(java.nio.charset.StandardCharsets.UTF_8);
     // The page's own command is in it, whose --out differs.
     assertArrayEquals(expected, Files.readAllBytes(again));
@@ -206,7 +193,9 @@ final class ReportCommandTest {
     assertEquals(4, html.split("</script", -1).length, "three scripts, and no fourth");
     assertFalse(html.contains("<img"));
     assertTrue(html.contains("default-src 'none'") && !html.contains("unsafe"));
-    assertTrue(data(out).toString().contains("window.evil"), "the hostile texts are in the data");
+    assertTrue(
+        PageBrowser.data(out).toString().contains("window.evil"),
+        "the hostile texts are in the data");
   }
 
   @Test
@@ -243,7 +232,8 @@ final class ReportCommandTest {
     Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":1,\"layers\":[3]}");
     report(out, "--steerability", broken).refused("csv");
     Files.writeString(broken.resolve("steerability.json"), "{");
-    report(out, "--steerability", broken).refused("JSON");
+    report(out, "--steerability", broken)
+        .refused("steerability.json: cannot be read: it is cut off");
     // A measurement of another run: the same folder of an SAE, other weights in it.
     Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":1,\"layers\":[]}");
     Files.writeString(broken.resolve("config.json"), "{\"saes\":{\"saes/other\":\"0123456789\"}}");
@@ -253,110 +243,88 @@ final class ReportCommandTest {
 
   // ---- in a browser -----------------------------------------------------------------------------
 
-  private static @Nullable Path chromium() {
-    for (String folder : String.valueOf(System.getenv("PATH")).split(File.pathSeparator)) {
-      for (String name : List.of("chromium", "chromium-browser", "google-chrome")) {
-        Path file = Path.of(folder, name);
-        if (Files.isExecutable(file)) return file;
-      }
-    }
-    return null;
-  }
-
   @Test
   void aBrowserShowsIt() {
-    Path chromium = chromium();
-    if ("required".equals(System.getenv("CLIPSTEER_BROWSER"))) {
-      assertTrue(
-          chromium != null, "no Chromium on the PATH, and ./verify wants the page looked at");
-    }
-    assumeTrue(chromium != null, "no Chromium on the PATH: the page is not looked at");
-    Path out = temp.resolve("seen.html");
-    report(out).json();
-    var options =
-        new Playwright.CreateOptions().setEnv(Map.of("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"));
-    try (Playwright playwright = Playwright.create(options);
-        Browser browser =
-            playwright
-                .chromium()
-                .launch(
-                    new BrowserType.LaunchOptions()
-                        .setExecutablePath(chromium)
-                        .setArgs(List.of("--no-sandbox")))) {
-      for (int width : new int[] {1280, 390}) clickThrough(browser, out, width);
+    try (PageBrowser browser = PageBrowser.start()) {
+      Path out = temp.resolve("seen.html");
+      report(out).json();
+      for (int width : new int[] {1280, 390}) {
+        browser.visit(out, width, page -> clickThrough(page, width));
+        browser.visit(run.resolve("evaluation.html"), width, page -> evaluation(page, width));
+      }
     }
   }
 
-  private static void clickThrough(Browser browser, Path out, int width) {
-    List<String> complaints = new ArrayList<>();
-    try (BrowserContext context =
-        browser.newContext(new Browser.NewContextOptions().setViewportSize(width, 900))) {
-      Page page = context.newPage();
-      page.onConsoleMessage(message -> complaints.add("console: " + message.text()));
-      page.onPageError(error -> complaints.add("error: " + error));
-      page.onRequest(
-          request -> {
-            boolean own = request.url().startsWith("data:") || request.url().startsWith("file:");
-            if (!own) complaints.add("request: " + request.url());
-          });
-      page.navigate(out.toUri().toString());
-      page.locator("h1").waitFor();
-      assertEquals("run", page.locator("h1").textContent());
-      page.locator("canvas[role=img]").first().waitFor();
-      fits(page, width);
-      page.locator("button.def").first().click();
-      assertTrue(page.locator(".pop").textContent().contains("docs/metrics.md"));
-      page.keyboard().press("Escape");
-      assertThat(page.locator(".pop")).hasCount(0);
-
-      page.locator("nav a", new Page.LocatorOptions().setHasText("Features")).click();
-      Locator cards = page.locator("#gallery > a");
-      assertThat(cards).hasCount(20);
-      assertThat(page.locator("#count")).hasText("20 features");
-      fits(page, width);
-      page.locator("#filter-sae").selectOption("1");
-      assertThat(cards).hasCount(10);
-      page.locator("#search").fill("no such thing");
-      assertThat(cards).hasCount(0);
-      page.locator("#search").fill("</script>");
-      assertThat(cards).not().hasCount(0); // Found by the hostile word.
-      page.locator("#search").fill("");
-      page.locator("#filter-sae").selectOption("");
-      page.locator("#heat").click();
-      assertEquals("false", page.locator("#heat").getAttribute("aria-pressed"));
-      assertFalse(page.locator("#gallery canvas").first().isVisible());
-
-      String name = cards.first().locator(".word").textContent();
-      cards.first().click();
-      page.locator(".exemplars figure").first().waitFor();
-      assertThat(page.locator("h1")).hasText(name);
-      assertTrue(page.locator(".exemplars img").count() > 0);
-      for (String head : List.of("Strongest images", "Names", "Labels", "Steering", "Like it")) {
-        assertEquals(1, page.locator("h2", text(head)).count(), head);
-      }
-      fits(page, width);
-      assertTrue(page.locator("footer").textContent().contains("clipsteer index"));
-      page.locator("nav a", text("Steerability")).click();
-      page.locator("h1", text("Steerability")).waitFor();
-      fits(page, width);
-      page.locator("nav a", text("Definitions")).click();
-      page.locator("h1", text("Definitions")).waitFor();
-      fits(page, width);
-      assertNull(page.evaluate("() => window.evil"), "a hostile text ran");
+  private static void evaluation(Page page, int width) {
+    String title = page.locator("h1").textContent();
+    assertTrue(title.startsWith("Sparsity and reconstruction: run ") && title.contains("/run,"));
+    assertThat(page.locator("table")).hasCount(1); // The images have no classes.
+    assertThat(page.locator("canvas[role=img]")).hasCount(6); // Front, layers, 2 maps and bars.
+    assertThat(page.locator("canvas.map")).hasCount(2);
+    String text = page.locator("main").innerText();
+    for (String part : List.of("8 images of", "L0 CLS", "L0 patches", "GPT-2", "never active")) {
+      assertTrue(text.contains(part), part + " is not in\n" + text);
     }
-    assertEquals(List.of(), complaints);
+    PageBrowser.fits(page, width);
+    definitions(page, width);
+  }
+
+  private static void definitions(Page page, int width) {
+    page.locator("nav a", text("Definitions")).click();
+    page.locator("h1", text("Definitions")).waitFor();
+    assertTrue(page.locator("dt").count() > 30);
+    PageBrowser.fits(page, width);
+  }
+
+  private static void clickThrough(Page page, int width) {
+    String title = page.locator("h1").textContent();
+    assertTrue(title.contains("/run, model ") && title.contains("24 images of"), title);
+    page.locator("canvas[role=img]").first().waitFor();
+    PageBrowser.fits(page, width);
+    page.locator("button.def").first().click();
+    assertTrue(page.locator(".pop").textContent().contains("docs/metrics.md"));
+    page.keyboard().press("Escape");
+    assertThat(page.locator(".pop")).hasCount(0);
+
+    page.locator("nav a", new Page.LocatorOptions().setHasText("Features")).click();
+    Locator cards = page.locator("#gallery > a");
+    assertThat(cards).hasCount(20);
+    assertThat(page.locator("#count")).hasText("20 features");
+    assertThat(page.locator(".scale.veil")).hasCount(1);
+    PageBrowser.fits(page, width);
+    page.locator("#filter-sae").selectOption("1");
+    assertThat(cards).hasCount(10);
+    page.locator("#search").fill("no such thing");
+    assertThat(cards).hasCount(0);
+    page.locator("#search").fill("</script>");
+    assertThat(cards).not().hasCount(0); // Found by the hostile word.
+    assertThat(cards.first().locator(".match")).containsText("</script>");
+    String id = cards.last().getAttribute("href").replaceFirst(".*/", "");
+    page.locator("#search").fill(id);
+    assertThat(cards.first()).containsText("#" + id); // The number itself is the best match.
+    page.locator("#search").fill("");
+    page.locator("#filter-sae").selectOption("");
+    page.locator("#heat").click();
+    assertEquals("false", page.locator("#heat").getAttribute("aria-pressed"));
+    assertFalse(page.locator("#gallery canvas").first().isVisible());
+
+    String name = cards.first().locator(".word").textContent();
+    cards.first().click();
+    page.locator(".exemplars figure").first().waitFor();
+    assertThat(page.locator("h1")).hasText(name);
+    assertTrue(page.locator(".exemplars img").count() > 0);
+    for (String head : List.of("Top images", "Names", "Labels", "Steering", "Nearest features")) {
+      assertEquals(1, page.locator("h2", text(head)).count(), head);
+    }
+    PageBrowser.fits(page, width);
+    assertTrue(page.locator("footer").textContent().contains("clipsteer index"));
+    page.locator("nav a", text("Steerability")).click();
+    page.locator("h1", text("Steerability")).waitFor();
+    PageBrowser.fits(page, width);
+    definitions(page, width);
   }
 
   private static Page.LocatorOptions text(String text) {
     return new Page.LocatorOptions().setHasText(text);
-  }
-
-  private static void fits(Page page, int width) {
-    Object wide = page.evaluate("() => document.documentElement.scrollWidth");
-    assertEquals(width, ((Number) wide).intValue(), "nothing sticks out at " + page.url());
-    String text = page.locator("body > div").first().innerText();
-    for (String slip : List.of("[object", "undefined", "NaN")) {
-      assertFalse(text.contains(slip), slip + " at " + page.url());
-    }
   }
 }

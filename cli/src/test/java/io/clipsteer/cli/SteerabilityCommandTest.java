@@ -101,8 +101,7 @@ final class SteerabilityCommandTest {
                 5,
                 "--json")
             .json();
-    for (String key :
-        new String[] {"seconds", "plain_seconds", "max_difference", "peak_bytes"}) {
+    for (String key : new String[] {"seconds", "plain_seconds", "max_difference", "peak_bytes"}) {
       assertTrue(json.get(key).isNumber(), key);
     }
     assertTrue(json.get("max_difference").asDouble() < 1e-5);

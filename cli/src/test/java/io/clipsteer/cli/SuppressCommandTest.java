@@ -105,7 +105,7 @@ final class SuppressCommandTest {
       assertEquals(json.get("features").size(), edit.get("features").size());
     }
     suppress(out, "--data", "celeba:" + portraits).refused("is not empty");
-    assertFalse(Files.exists(out.resolve("begun.json")) || Files.exists(out.resolve("asked")));
+    assertFalse(Files.exists(out.resolve("begun.json")) || Files.exists(out.resolve("trials")));
     suppress(out, "--data", "celeba:" + portraits, "--resume").refused("is finished");
     suppress(temp.resolve("none"), "--data", "celeba:" + portraits, "--resume")
         .refused("nothing to go on with");
@@ -385,16 +385,14 @@ final class SuppressCommandTest {
     suppress(out).wrongUsage("--data");
     assertFalse(Files.exists(out), "nothing is left of a refused command");
     Path none = temp.resolve("none");
-    CliFixture.run("attack", "--images", temp.resolve("absent"), "--out", none)
-        .refused("no such");
+    CliFixture.run("attack", "--images", temp.resolve("absent"), "--out", none).refused("no such");
     CliFixture.run("attack", "--images", things, "--words", "x".repeat(81), "--out", none)
         .refused("xxx", "file's name");
     CliFixture.run("attack", "--images", things, "--fonts", "comic", "--out", none)
         .refused("--fonts comic");
     CliFixture.run("attack", "--images", thing(), "--out", none).refused("label");
     CliFixture.run("attack", "--images", things, "--out", things).refused("is not empty");
-    CliFixture.run("attack", "--scam", things, "--limit", "0", "--out", none)
-        .refused("--limit 0");
+    CliFixture.run("attack", "--scam", things, "--limit", "0", "--out", none).refused("--limit 0");
     CliFixture.run("attack", "--images", things, "--out", "/proc/none")
         .refused("/proc/none: cannot be written: there is no such file or folder");
     assertFalse(Files.exists(none));

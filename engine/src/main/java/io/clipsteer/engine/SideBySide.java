@@ -24,7 +24,7 @@ public final class SideBySide {
   /** How many halves there are. */
   public static final int COUNT = 2;
 
-  /** Fewer tokens than this are done before another thread has begun. */
+  /** Fewer tokens than this are done before another thread has started. */
   private static final int LEAST_TOKENS = 512;
 
   /** With an odd number of cores one is left over: of so many it is not missed. */

@@ -426,7 +426,7 @@ public final class Tensor implements AutoCloseable {
         this);
   }
 
-  /** Mean along {@code dim}; the dimension stays as 1 if asked. */
+  /** Mean along {@code dim}; kept as 1 on request. */
   public Tensor mean(int dim, boolean keep) {
     return op("mean", () -> raw.mean(new long[] {dim}, keep, new ScalarTypeOptional()), this);
   }

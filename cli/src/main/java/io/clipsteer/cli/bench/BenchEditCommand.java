@@ -47,7 +47,8 @@ final class BenchEditCommand implements Callable<Integer> {
       description = "Timed rounds (default: ${DEFAULT-VALUE}).")
   private int rounds;
 
-  private record Json(EditBench.EditBenchShape shape, @JsonUnwrapped EditBench.EditBenchResult result) {}
+  private record Json(
+      EditBench.EditBenchShape shape, @JsonUnwrapped EditBench.EditBenchResult result) {}
 
   @Override
   public Integer call() {

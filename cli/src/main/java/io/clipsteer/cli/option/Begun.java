@@ -4,16 +4,15 @@ package io.clipsteer.cli.option;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.json.JsonFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
-import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** The folder of a command of many steps, which goes on with what it was begun with. */
 public final class Begun {
@@ -30,7 +29,7 @@ public final class Begun {
    * @return the folder
    * @throws InputException when it is not empty, or with {@code resume} not begun so
    */
-  public static Path folder(Path out, String file, Map<String, ?> settings, boolean resume) {
+  public static Path folder(Path out, String file, Object settings, boolean resume) {
     if (!resume) {
       NewFolder.require(out);
       AtomicFiles.writeJson(out.resolve(file), settings);
@@ -39,14 +38,13 @@ public final class Begun {
     if (!Files.exists(out.resolve(file))) throw nothing(out, file);
     JsonNode begun;
     try {
-      begun = JsonMapper.shared().readTree(Files.readAllBytes(out.resolve(file)));
+      begun = JsonFile.MAPPER.readTree(Files.readAllBytes(out.resolve(file)));
     } catch (JacksonException | IOException e) {
       throw new InputException(
           out.resolve(file), "cannot be read", "Begin in a new folder, without --resume", e);
     }
     // Through text: a number that was read is of another class than one that was not.
-    JsonNode wanted =
-        JsonMapper.shared().readTree(JsonMapper.shared().writeValueAsString(settings));
+    JsonNode wanted = JsonFile.MAPPER.readTree(JsonFile.MAPPER.writeValueAsString(settings));
     if (!begun.equals(wanted)) {
       throw new InputException(
           out.resolve(file),

@@ -79,10 +79,16 @@ public final class ImageOptions {
 
   /** The images as a model reads them. */
   public Images resolve(ClipModel model) {
-    var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
+    return resolve(model, null);
+  }
+
+  /** The same with images in the place of {@code --images}, if any. */
+  public Images resolve(ClipModel model, @Nullable Path instead) {
+    var decoding =
+        new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(batch.size(), threads, 2, 0, limit, decoding);
     // Opened once: what is skipped is reported once, though two models may read the images.
-    if (set == null) set = Skips.open(images());
+    if (set == null) set = Skips.open(instead == null ? images() : instead);
     return new Images(set.spread(limit), model.preprocessing(), options);
   }
 

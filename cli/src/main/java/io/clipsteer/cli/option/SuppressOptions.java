@@ -6,14 +6,13 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.folder.RunManifest;
-import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.Versions;
-import io.clipsteer.lab.study.Wording;
+import io.clipsteer.lab.study.TargetPrompts;
 import io.clipsteer.lab.suppress.EditFolder;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.SuppressionReport;
@@ -26,44 +25,28 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** How features are found, chosen and changed: what suppress and defend have in common. */
+/** The options that suppress and defend have in common. */
 public final class SuppressOptions {
   private static final String BEGUN = "begun.json";
-  private static final String ASKED = "asked";
+  private static final String TRIALS = "trials";
 
-  /** Images that {@code defend} draws for itself. */
+  /** Folder of the images that {@code defend} attacks. */
   public static final String ATTACKS = "attacks";
 
-  @Option(
-      names = "--layers",
-      paramLabel = "LIST",
-      description = "Layers, as 2,8 or 0-11 (default: all of the run).")
-  private @Nullable String layers;
+  @Mixin private LayerOptions layers;
+  @Mixin private BatchOptions batch;
 
-  @Option(
-      names = "--select",
-      defaultValue = "mean-difference",
-      paramLabel = "WAY",
-      description = "mean-difference, auroc, energy, causal or greedy (default: ${DEFAULT-VALUE}).")
-  private String select;
-
-  @Option(
-      names = "--edit",
-      defaultValue = "ablate",
-      paramLabel = "EDIT",
-      description = {
-        "ablate, mean, cap:F, no more than F times the largest activation without the attribute, or"
-            + " scale:F, F times the largest activation as saev (default: ${DEFAULT-VALUE})."
-      })
-  private String edit;
+  @Mixin
+  private EditChoiceOptions choice =
+      new EditChoiceOptions("mean-difference", 1, SuppressionSettings.Goal.WORST_GROUP);
 
   @Option(
       names = "--at",
       paramLabel = "TOKENS",
-      description =
-          "all, cls (the class token) or patches (default: the tokens that the SAE reads).")
+      description = "Tokens to edit: all, cls or patches (default: those that the SAE reads).")
   private @Nullable String at;
 
   @Option(
@@ -71,31 +54,22 @@ public final class SuppressOptions {
       split = ",",
       defaultValue = "1,2,4,8,16,32,64",
       paramLabel = "K",
-      description = "Numbers of features to choose from (default: ${DEFAULT-VALUE}).")
+      description = "Numbers of features to select from (default: ${DEFAULT-VALUE}).")
   private List<Integer> sizes;
-
-  @Option(
-      names = "--max-clean-loss",
-      defaultValue = "1.0",
-      paramLabel = "POINTS",
-      description = {
-        "Points of accuracy that validation may lose overall, and on --clean"
-            + " (default: ${DEFAULT-VALUE})."
-      })
-  private double maxLoss;
 
   @Option(
       names = "--baselines",
       defaultValue = "all",
       paramLabel = "all|none",
-      description = "What the method is held against (default: ${DEFAULT-VALUE}).")
+      description = "Baselines to evaluate beside the method (default: ${DEFAULT-VALUE}).")
   private String baselines;
 
   @Option(
       names = "--draws",
       defaultValue = "10",
       paramLabel = "N",
-      description = "Random feature sets and directions, 2 to 20 (default: ${DEFAULT-VALUE}).")
+      description =
+          "Random feature sets and random directions, 2 to 20 (default: ${DEFAULT-VALUE}).")
   private int draws;
 
   @Option(
@@ -104,9 +78,9 @@ public final class SuppressOptions {
       fallbackValue = "" + PrefixSettings.STEPS,
       paramLabel = "STEPS",
       description = {
-        "For written words: also learn a token to stand before class names (Azuma and Matsui 2023)"
-            + " in STEPS steps (default: ${FALLBACK-VALUE}), and tell it alone and together with"
-            + " the edit. Its texts are written to OUT/defense-prefix, for classify --library."
+        "For written words: also learn a Defense-Prefix token before class names (Azuma and Matsui"
+            + " 2023) in STEPS steps (default: ${FALLBACK-VALUE}), and report it alone and with the"
+            + " edit. Its text embeddings go to OUT/defense-prefix, for classify --library."
       })
   private @Nullable Integer prefix;
 
@@ -115,14 +89,14 @@ public final class SuppressOptions {
       defaultValue = "1000",
       paramLabel = "N",
       description = {
-        "Training and validation images of each group, at most (default: ${DEFAULT-VALUE})."
+        "Most training and validation images of each group (default: ${DEFAULT-VALUE})."
       })
   private int perGroup;
 
   @Option(
       names = "--prompts",
       paramLabel = "FILE",
-      description = "Lines of target, tab, text; several texts of a target are averaged.")
+      description = "Lines of target, tab, prompt; several prompts of a target are averaged.")
   private @Nullable Path prompts;
 
   @Option(
@@ -132,21 +106,14 @@ public final class SuppressOptions {
   private @Nullable Path library;
 
   @Option(
-      names = "--image-batch",
-      defaultValue = "32",
-      paramLabel = "N",
-      description = "Images the tower takes at once (default: ${DEFAULT-VALUE}).")
-  private int batch;
-
-  @Option(
       names = "--resume",
       description = {
-        "Go on in --out where a start with the same options was stopped: what was asked of"
-            + " validation and test images is not asked again."
+        "Resume in --out with the options of the stopped command: validation and test images that"
+            + " were evaluated are not evaluated again."
       })
   private boolean resume;
 
-  public @Nullable String layers() {
+  public LayerOptions layers() {
     return layers;
   }
 
@@ -154,42 +121,43 @@ public final class SuppressOptions {
     return perGroup;
   }
 
-  public Wording wording() {
-    return new Wording(prompts, library);
+  /** How images are loaded. */
+  public ImageLoader.Options loading() {
+    return batch.loading(Long.MAX_VALUE);
+  }
+
+  public TargetPrompts prompts() {
+    return new TargetPrompts(prompts, library);
   }
 
   public SuppressionSettings settings(long seed) {
-    return new SuppressionSettings(
-        SuppressionSettings.Select.parse(select),
-        SuppressionSettings.Change.parse(edit),
+    return choice.settings(
         at == null ? null : CommonOptions.value("--at", at, TokenSelection::parse),
         sizes,
-        maxLoss,
         draws,
-        seed,
-        SuppressionSettings.Goal.WORST_GROUP);
+        seed);
   }
 
-  /** How Defense-Prefix is to be learnt; null where it is not. */
+  /** How Defense-Prefix is learnt; null where it is not. */
   public @Nullable PrefixSettings prefixed(boolean written) {
     if (prefix == null) return null;
     if (!written) {
       throw new InputException(
-          "--defense-prefix", "is for written words", "Give --data typographic:DIR and its like");
+          "--defense-prefix", "needs written words", "Give --data typographic:DIR or similar");
     }
     if (prompts != null || library != null) {
       throw new InputException(
           "--defense-prefix",
-          "has no use with --prompts or --library",
-          "It puts a token of its own into the built-in texts");
+          "cannot be combined with --prompts or --library",
+          "It inserts its own token into the built-in prompts");
     }
     if (prefix < 1 || prefix > 1_000_000) {
       throw new InputException("--defense-prefix " + prefix, "not from 1 to 1000000", "Try 2500");
     }
-    return new PrefixSettings(wording(), prefix);
+    return new PrefixSettings(prompts(), prefix);
   }
 
-  public boolean rivals() {
+  public boolean withBaselines() {
     return switch (baselines) {
       case "all" -> true;
       case "none" -> false;
@@ -198,16 +166,7 @@ public final class SuppressOptions {
     };
   }
 
-  public ImageLoader.Options options() {
-    if (batch < 1 || batch > 1 << 16) {
-      throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
-    }
-    int decoders = Runtime.getRuntime().availableProcessors();
-    return new ImageLoader.Options(
-        batch, decoders, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
-  }
-
-  /** Refuses a place for the edit before hours of work. */
+  /** Refuses the folder before hours of work. */
   public void check(Path out) {
     if (!resume) {
       NewFolder.require(out);
@@ -221,7 +180,7 @@ public final class SuppressOptions {
     throw Begun.nothing(out, BEGUN);
   }
 
-  /** Notes what the edit's folder is begun with; gone on with, it must be the same. */
+  /** Writes what the edit's folder was started with; a resumed command must match it. */
   public void begin(
       Path out,
       SuppressionSettings settings,
@@ -239,18 +198,18 @@ public final class SuppressOptions {
     Begun.folder(out, BEGUN, begun, resume);
   }
 
-  /** Of a start that failed before anything was asked, nothing stays in the way of another. */
-  public static void forgetUnlessAsked(Path out, String... others) {
-    if (Files.exists(out.resolve(ASKED))) return;
+  /** Empties the folder of a command that failed before it evaluated anything. */
+  public static void deleteUnlessEvaluated(Path out, String... others) {
+    if (Files.exists(out.resolve(TRIALS))) return;
     for (String other : others) NewFolder.delete(out.resolve(other));
     NewFolder.delete(out.resolve(BEGUN));
   }
 
   /**
-   * Suppresses, and writes the edit's folder, which was begun.
+   * Suppresses, and writes the edit's folder.
    *
    * @param command the command line; its first word is the command
-   * @param config what the manifest tells
+   * @param config for the manifest
    * @param saes folder of the run
    */
   public SuppressionReport report(
@@ -272,13 +231,13 @@ public final class SuppressOptions {
             null);
     SuppressionReport report;
     try {
-      report = run.run(rivals(), out.resolve(ASKED), progress);
+      report = run.run(withBaselines(), out.resolve(TRIALS), progress);
     } catch (InputException e) {
-      forgetUnlessAsked(out, ATTACKS);
+      deleteUnlessEvaluated(out, ATTACKS);
       throw e;
     }
     EditFolder.write(out, report, saes, hash, manifest);
-    NewFolder.delete(out.resolve(ASKED));
+    NewFolder.delete(out.resolve(TRIALS));
     NewFolder.delete(out.resolve(BEGUN));
     Skips.print(null, report.skipped());
     return report;
@@ -286,7 +245,7 @@ public final class SuppressOptions {
 
   /** The options, for a manifest. */
   public void describe(SuppressionSettings settings, Map<String, Object> config) {
-    config.put("layers", String.valueOf(layers));
+    config.put("layers", String.valueOf(layers.text()));
     config.put("select", settings.select().word());
     config.put("edit", settings.change().word());
     config.put("at", String.valueOf(at));

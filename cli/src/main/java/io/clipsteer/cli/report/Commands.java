@@ -15,14 +15,15 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The commands that give a report's numbers again. Training's is in its manifest word by word; the
- * others are put together from what their files record.
+ * The commands that reproduce a report's numbers. That of training is in its manifest; the others
+ * are built from the settings that their files record.
  */
 record Commands(
     RunFolder folder,
     IndexFolder.IndexManifest index,
     @Nullable JsonNode evaluation,
-    @Nullable Steered steered) {
+    @Nullable MeasuredSteerability steering,
+    @Nullable Path library) {
 
   /** By section of the page. */
   Map<String, String> all(Report report, Path out) {
@@ -43,9 +44,10 @@ record Commands(
       words.addAll(List.of("--limit", Long.toString(images)));
       all.put("evaluate", ShellLine.of(words));
     }
-    Steered steering = steered;
     if (steering != null) all.put("steerability", steerability(run, steering) + " --vocabulary …");
     all.put("steer", ShellLine.of(List.of("steer", "--run", run)));
+    List<String> words = List.of("--library", String.valueOf(library));
+    all.put("words", library == null ? "--labels dog,cat,bird" : ShellLine.quoted(words));
     all.put("search", ShellLine.of(List.of("search", "--run", run)));
     all.put("report", ShellLine.of(page(run, report, out)));
     return all;
@@ -62,8 +64,8 @@ record Commands(
     return words;
   }
 
-  /** From both of the folder's files: the result, and what was asked for. */
-  private static String steerability(String run, Steered steering) {
+  /** From both of the folder's files: result and settings. */
+  private static String steerability(String run, MeasuredSteerability steering) {
     JsonNode json = steering.json();
     JsonNode config = steering.config();
     String source = json.path("source").asString("");

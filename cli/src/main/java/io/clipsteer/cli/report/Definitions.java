@@ -5,90 +5,158 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
-/** What each number means, in the very words of docs/metrics.md, which lies in the program. */
-final class Definitions {
-  /** Between a definition and the symbols of its section. */
-  static final String SYMBOLS = " — There: ";
+/**
+ * The definitions of a page's numbers, read from docs/metrics.md, which is part of the program.
+ *
+ * @param terms in the order of the page
+ * @param scopes what all definitions of a section share, by section: its first paragraph
+ */
+record Definitions(List<Term> terms, Map<String, String> scopes) {
+  /**
+   * One definition in plain text.
+   *
+   * @param key by which the page finds it
+   * @param name as the page calls it
+   * @param section of docs/metrics.md; empty for those before the first section
+   * @param text sentences and formulas
+   */
+  record Term(String key, String name, String section, String text) {}
 
   private static final String FILE = "metrics.md";
 
-  /** Key on the page; the section there; what its item has in bold. */
-  private static final List<List<String>> KEYS =
-      List.of(
-          List.of("explained_variance", "", "Explained variance"),
-          List.of("l0", "", "L0"),
-          List.of("cosine", "", "Cosine"),
-          List.of("alive", "", "Alive fraction"),
-          List.of("shares", "", "Intervals"),
-          List.of("l0_grid", "evaluate", "l0`, `explained_variance`, `alive_fraction"),
-          List.of("dense", "evaluate", "dense_fraction"),
-          List.of("zero_shot", "evaluate", "zero_shot"),
-          List.of("ce_recovered", "evaluate", "ce_recovered"),
-          List.of("frequency", "index", "frequency"),
-          List.of("mean", "index", "mean"),
-          List.of("histogram", "index", "histogram"),
-          List.of("positions", "index", "positions"),
-          List.of("monosemanticity", "index", "Monosemanticity"),
-          List.of("auroc", "index", "AUROC"),
-          List.of("names", "index", "Names"),
-          List.of("like", "index", "search"),
-          List.of("units", "steerability", "Units"),
-          List.of("s", "steerability", "S"),
-          List.of("semantic", "steerability", "Semantic S"),
-          List.of("interval", "steerability", "Interval"),
-          List.of("power", "steerability", "Power"),
-          List.of("share", "steerability", "share_above_tau"),
-          List.of("coverage", "steerability", "coverage"),
-          List.of("dose", "steerability", "Dose"),
-          List.of("vocabularies", "steerability", "--vocabulary-sizes"),
-          List.of("names_causal", "steerability", "names"),
-          List.of("locality", "steerability", "locality"),
-          List.of("wga", "suppress", "`baseline_wga`, `edited_wga`"),
-          List.of("mcnemar", "suppress", "`worst_group`"),
-          List.of("overall", "suppress", "`overall_before`, `overall_after`"),
-          List.of("baselines", "suppress", "Baselines"),
-          List.of("sweep", "suppress", "`sweep`"));
+  /** Key, section, bold term there, and name; a line a definition. */
+  private static final String TERMS =
+      """
+      explained_variance||Explained variance|Explained variance
+      l0||L0|L0
+      cosine||Cosine|Cosine
+      alive||Alive fraction|Alive
+      shares||Intervals|Intervals of shares
+      l0_grid|evaluate|l0, explained_variance, alive_fraction|L0 by token
+      dense|evaluate|dense_fraction|Dense
+      zero_shot|evaluate|zero_shot|Zero-shot classification
+      ce_recovered|evaluate|ce_recovered|Cross-entropy (CE) recovered
+      legacy|evaluate|legacy|Legacy forms
+      frequency|index|frequency|Frequency
+      cls_share|index|cls_share|Share of activation on CLS
+      mean|index|mean|Mean activation
+      max|index|max|Max activation
+      histogram|index|histogram|Histogram
+      positions|index|positions|Mean activation by position
+      monosemanticity|index|Monosemanticity|Monosemanticity
+      auroc|index|AUROC|AUROC
+      names|index|Names|Names
+      search|index|search|Search
+      units|steerability|Units|Units
+      s|steerability|S|S, steerability
+      unbiased|steerability|Unbiased|S, unbiased
+      semantic|steerability|Semantic S|S, semantic
+      interval|steerability|Interval|Interval of S
+      power|steerability|Power|Power
+      promoted|steerability|Promoted|Promoted and suppressed words
+      share|steerability|share_above_tau|Share above τ
+      coverage|steerability|coverage|Coverage
+      screen|steerability|--screen|Screening
+      dose|steerability|Dose|Dose–response
+      vocabularies|steerability|--vocabulary-sizes|Parts of the vocabulary
+      names_causal|steerability|names|Features that promote their names
+      locality|steerability|locality|Steerability vs. spatial extent
+      wga|suppress|baseline_wga, edited_wga|Worst-group accuracy
+      worst_group|suppress|worst_group|Worst group
+      mcnemar|suppress|mcnemar_p|p (McNemar)
+      overall|suppress|overall_before, overall_after|Overall accuracy
+      baselines|suppress|Baselines|Baselines
+      sweep|suppress|sweep|Sweep over layers
+      """;
 
-  private Definitions() {}
+  /** A term in bold where an item or a sentence starts, up to the next of these. */
+  private static final Pattern BOLD = Pattern.compile("(?:^|(?<=[.;:,] ))\\*\\*(.+?)\\*\\*");
 
-  /** Definitions by key, in plain text. */
-  static Map<String, String> all() {
-    String markdown = Resources.text(FILE);
-    Map<String, List<String>> items = items(markdown);
-    Map<String, String> all = new LinkedHashMap<>();
-    for (List<String> key : KEYS) {
-      String text = find(items, key.get(1), key.get(2));
-      String symbols = symbols(markdown, key.get(1));
-      all.put(key.get(0), symbols.isEmpty() ? text : text + SYMBOLS + symbols);
+  /** A term's name in files and its other names in bold, up to the colon. */
+  private static final Pattern NAMES =
+      Pattern.compile("^( \\([^)]*\\))?(, \\*\\*[^*]+\\*\\*( \\([^)]*\\))?)*: ");
+
+  /** The classes that compute a number, in parentheses. */
+  private static final Pattern CODE = Pattern.compile(" ?\\(`[a-z]+\\.[A-Za-z.]+`\\)");
+
+  /** A sentence about classes or tests: it is for those who read the code. */
+  private static final Pattern INTERNAL =
+      Pattern.compile("`(?:lab|data|engine)\\.[A-Za-z.]+`|\\btests\\b");
+
+  private static final Pattern SENTENCE = Pattern.compile("(?<=[.;]) +");
+
+  /** Reads all. */
+  static Definitions read() {
+    return of(Resources.text(FILE));
+  }
+
+  private static Definitions of(String markdown) {
+    Map<String, Map<String, String>> texts = texts(markdown);
+    List<Term> terms = new ArrayList<>();
+    Map<String, String> scopes = new LinkedHashMap<>();
+    for (String line : TERMS.lines().toList()) {
+      String[] cells = line.split("\\|");
+      String text = texts.getOrDefault(cells[1], Map.of()).get(cells[2]);
+      if (text == null) throw new IllegalStateException(FILE + " no longer defines " + cells[2]);
+      terms.add(new Term(cells[0], cells[3], cells[1], text));
+      if (!cells[1].isEmpty()) scopes.computeIfAbsent(cells[1], s -> scope(markdown, s));
     }
+    return new Definitions(terms, scopes);
+  }
+
+  /** Definitions by section and term. */
+  static Map<String, Map<String, String>> texts(String markdown) {
+    Map<String, Map<String, String>> all = new LinkedHashMap<>();
+    items(markdown)
+        .forEach(
+            (section, items) -> {
+              Map<String, String> texts = all.computeIfAbsent(section, s -> new LinkedHashMap<>());
+              for (String item : items) {
+                var bold = BOLD.matcher(item).results().toList();
+                for (int i = bold.size() - 1, end = item.length(); i >= 0; i--) {
+                  String text = item.substring(bold.get(i).end(), end);
+                  // Names in a row share what follows the last of them.
+                  boolean shared =
+                      i > 0
+                          && item.substring(0, bold.get(i).start()).endsWith(", ")
+                          && text.startsWith(": ");
+                  if (!shared) end = bold.get(i).start();
+                  texts.putIfAbsent(bold.get(i).group(1).replace("`", ""), definition(text));
+                }
+              }
+            });
     return all;
   }
 
-  private static String find(Map<String, List<String>> items, String section, String word) {
-    for (String item : items.getOrDefault(section, List.of())) {
-      if (item.contains("**" + word + "**") || item.contains("**`" + word + "`**")) {
-        String plain = item.replace("**", "").replace("`", "");
-        return section.isEmpty() ? plain : section + ": " + plain;
-      }
-    }
-    throw new IllegalStateException("docs/metrics.md no longer defines " + word);
+  /** What follows a term, without the term's other names and without the code behind it. */
+  private static String definition(String text) {
+    return plain(NAMES.matcher(text).replaceFirst("")).replaceFirst("^as above\\. (?=.)", "");
   }
 
-  /** What a section says first: its symbols. The classes that compute them are not for readers. */
-  static String symbols(String markdown, String section) {
-    if (section.isEmpty()) return "";
+  private static String scope(String markdown, String section) {
     int heading = markdown.indexOf("## `" + section + "`");
     int from = heading < 0 ? -1 : markdown.indexOf("\n\n", heading);
     if (from < 0) return "";
-    String first = markdown.substring(from + 2, markdown.indexOf("\n\n", from + 2));
-    int code = first.indexOf("`lab.");
-    String text = code < 0 ? first : first.substring(0, code);
-    return text.replace("**", "").replace("`", "").replaceAll("\\s+", " ").strip();
+    return plain(markdown.substring(from + 2, markdown.indexOf("\n\n", from + 2)));
+  }
+
+  private static String plain(String text) {
+    String lines = text.replaceAll("\\s+", " ").strip();
+    return Stream.of(SENTENCE.split(CODE.matcher(lines).replaceAll("")))
+        .filter(sentence -> !INTERNAL.matcher(sentence).find())
+        .collect(Collectors.joining(" "))
+        .replaceAll("[`]|\\*\\*", "")
+        .replaceFirst("^[,;] ", "")
+        .replaceFirst("[,;:]$", ".")
+        .strip();
   }
 
   /** The items of each section, lines joined. */
-  static Map<String, List<String>> items(String markdown) {
+  private static Map<String, List<String>> items(String markdown) {
     Map<String, List<String>> items = new LinkedHashMap<>();
     String section = "";
     StringBuilder item = new StringBuilder();

@@ -13,229 +13,225 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** Everything that the index knows of the features that are shown. */
+/** The pages of the features that are selected, from the index's tables. */
 final class FeatureCards {
+  /**
+   * A feature's page.
+   *
+   * @param sae number of its SAE in the report
+   * @param statistics its row of the table of features
+   * @param exemplars the images of its largest activations
+   * @param names words for it, by method
+   * @param labels those that predict it best
+   * @param neighbours features of the same SAE with similar decoder rows
+   */
+  record Card(
+      int sae,
+      SelectedFeature feature,
+      Map<String, @Nullable Object> statistics,
+      List<Exemplar> exemplars,
+      List<Map<String, @Nullable Object>> names,
+      List<Map<String, @Nullable Object>> labels,
+      List<Neighbour> neighbours,
+      MeasuredSteerability.@Nullable Unit steerability) {}
+
+  /**
+   * An image.
+   *
+   * @param max the feature's largest activation on it
+   * @param map activations of its patches in base 64; null without patches
+   * @param thumbnail its number; −1 where the image is missing
+   */
+  record Exemplar(String image, @Nullable Double max, @Nullable String map, int thumbnail) {}
+
+  /** A feature with its decoder row's cosine. */
+  record Neighbour(int id, @Nullable Double cosine, @Nullable String name) {}
+
   private static final int LABELS = 6;
   private static final int NAMES = 5;
-  private static final int NEAR = 6;
+  private static final int NEIGHBOURS = 6;
 
   private final IndexFolder index;
-  private final IndexFolder.IndexManifest manifest;
-  private final List<Shown> shown;
-  private final Map<String, Map<String, @Nullable Object>> cards = new LinkedHashMap<>();
-  private final Map<String, Integer> places = new LinkedHashMap<>();
-  private final Set<String> images = new LinkedHashSet<>();
+  private final List<IndexFolder.UnitGroup> groups;
+  private final List<SelectedFeature> selected;
+  private final @Nullable MeasuredSteerability steerability;
+  private final Map<String, Map<String, @Nullable Object>> statistics;
+  private final Map<String, List<Map<String, @Nullable Object>>> exemplars;
+  private final Map<String, List<Map<String, @Nullable Object>>> names;
+  private final Map<String, List<Map<String, @Nullable Object>>> labels;
+  private final Map<String, List<Neighbour>> neighbours = new LinkedHashMap<>();
 
-  /** Ids of images by exemplar, to be replaced by thumbnails. */
-  private final List<Map<String, @Nullable Object>> exemplars = new ArrayList<>();
-
-  private FeatureCards(IndexFolder index, IndexFolder.IndexManifest manifest, List<Shown> shown) {
+  /**
+   * Reads the tables.
+   *
+   * @param exemplarCount images of each feature
+   */
+  FeatureCards(
+      IndexFolder index,
+      List<IndexFolder.UnitGroup> groups,
+      List<SelectedFeature> selected,
+      @Nullable MeasuredSteerability steerability,
+      int exemplarCount) {
     this.index = index;
-    this.manifest = manifest;
-    this.shown = shown;
-    for (int g = 0; g < manifest.groups().size(); g++)
-      places.put(manifest.groups().get(g).sae(), g);
-    for (Shown one : shown) {
-      Map<String, @Nullable Object> card = new LinkedHashMap<>();
-      card.put("s", Objects.requireNonNull(places.get(one.sae())));
-      card.put("id", one.id());
-      card.put("why", one.why());
-      for (String list : List.of("tops", "names", "labels", "near")) {
-        card.put(list, new ArrayList<Map<String, @Nullable Object>>());
-      }
-      cards.put(one.sae() + " " + one.id(), card);
-    }
+    this.groups = groups;
+    this.selected = selected;
+    this.steerability = steerability;
+    statistics = new LinkedHashMap<>();
+    query(
+            """
+            SELECT sae, id, name, name_score, frequency, image_frequency, images, cls_share, mean,
+              mean_active, max, monosemanticity, histogram, positions FROM features WHERE %s\
+            """)
+        .forEach((feature, rows) -> statistics.put(feature, positions(rows.getFirst())));
+    exemplars =
+        query(
+            """
+            SELECT sae, id, image, max, patches, activations FROM feature_tops
+              WHERE ranking = 'max' AND %s AND rank <= \
+            """
+                + exemplarCount
+                + " ORDER BY sae, id, rank");
+    names =
+        query(
+            "SELECT sae, id, method, word, score FROM feature_names WHERE %s AND rank <= "
+                + NAMES
+                + " ORDER BY sae, id, method, rank");
+    labels =
+        query(
+            """
+            SELECT sae, id, factor || ': ' || value AS label, auroc, auroc_low, auroc_high,
+              positives FROM feature_labels WHERE score = 'max' AND %s QUALIFY row_number() OVER
+              (PARTITION BY sae, id ORDER BY auroc DESC, factor, value) <= \
+            """
+                + LABELS
+                + " ORDER BY sae, id, auroc DESC");
   }
 
-  /** Reads the tables. */
-  static FeatureCards read(
-      IndexFolder index, IndexFolder.IndexManifest manifest, List<Shown> shown, int exemplars) {
-    var cards = new FeatureCards(index, manifest, shown);
-    if (shown.isEmpty()) return cards;
-    cards.units();
-    if (exemplars > 0) cards.tops(exemplars);
-    cards.names();
-    cards.labels();
-    return cards;
-  }
-
-  List<Map<String, @Nullable Object>> all() {
-    return List.copyOf(cards.values());
-  }
-
-  /** Images that are shown. */
+  /** Names of the images that are shown. */
   Set<String> images() {
+    Set<String> images = new LinkedHashSet<>();
+    exemplars.values().forEach(all -> all.forEach(one -> images.add(Cells.text(one.get("image")))));
     return images;
   }
 
-  /** Says where each exemplar's thumbnail is; −1 for an image that is missing. */
-  void setThumbnails(Thumbnails thumbnails) {
-    for (Map<String, @Nullable Object> top : exemplars) {
-      top.put("t", thumbnails.places().getOrDefault(Cells.text(top.get("image")), -1));
+  /** The pages, with the places of their images among the thumbnails. */
+  List<Card> all(Thumbnails thumbnails) {
+    List<String> saes = groups.stream().map(IndexFolder.UnitGroup::sae).toList();
+    List<Card> cards = new ArrayList<>();
+    for (SelectedFeature one : selected) {
+      String key = key(one.sae(), one.id());
+      int sae = saes.indexOf(one.sae());
+      Map<String, @Nullable Object> row = statistics.getOrDefault(key, Map.of());
+      cards.add(
+          new Card(
+              sae,
+              one,
+              row,
+              exemplars.getOrDefault(key, List.of()).stream()
+                  .map(exemplar -> exemplar(exemplar, groups.get(sae), row, thumbnails))
+                  .toList(),
+              names.getOrDefault(key, List.of()),
+              labels.getOrDefault(key, List.of()),
+              neighbours.getOrDefault(key, List.of()),
+              steerability == null ? null : steerability.of(one.sae(), one.id())));
     }
+    return cards;
   }
 
-  /** The shown ones as a condition. Names of SAEs come from a file: they are quoted. */
-  private String among() {
-    return shown.stream()
-        .map(one -> "('" + one.sae().replace("'", "''") + "'," + one.id() + ")")
-        .collect(Collectors.joining(",", "(sae, id) IN (VALUES ", ")"));
+  private static String key(Object sae, Object id) {
+    return sae + " " + id;
   }
 
-  private List<List<@Nullable Object>> ask(String sql) {
-    return FeatureQuery.run(index, sql.formatted(among())).rows();
-  }
-
-  private Map<String, @Nullable Object> card(List<@Nullable Object> row) {
-    return Objects.requireNonNull(
-        cards.get(Cells.text(row.get(0)) + " " + Cells.whole(row.get(1))));
-  }
-
-  private int patches(List<@Nullable Object> row) {
-    IndexFolder.UnitGroup group =
-        manifest.groups().get(Objects.requireNonNull(places.get(Cells.text(row.get(0)))));
-    return group.rows() * group.columns();
-  }
-
-  private void units() {
-    String sql =
-        """
-        SELECT sae, id, name, name_score, frequency, image_frequency, images, cls_share, mean,
-          mean_active, max, monosemanticity, histogram, positions FROM features WHERE %s\
-        """;
-    String[] numbers = {
-      "nameScore",
-      "frequency",
-      "imageFrequency",
-      "images",
-      "clsShare",
-      "mean",
-      "meanActive",
-      "max",
-      "mono"
-    };
-    for (List<@Nullable Object> row : ask(sql)) {
-      Map<String, @Nullable Object> card = card(row);
-      card.put("name", row.get(2) == null ? null : Cells.text(row.get(2)));
-      for (int i = 0; i < numbers.length; i++) {
-        card.put(numbers[i], Cells.number(row.get(3 + i)));
-      }
-      card.put("hist", row.get(12));
-      List<?> positions = Cells.list(row.get(13));
-      double most = 0;
-      for (Object p : positions) if (p instanceof Number n) most = Math.max(most, n.doubleValue());
-      card.put("pos", most > 0 ? Cells.bytes(null, positions, positions.size(), most) : null);
-      card.put("posMax", Cells.rounded(most));
+  /**
+   * The rows of the selected features, by feature, each with the query's columns after the first
+   * two.
+   *
+   * @param sql selects {@code sae}, {@code id} and more; its {@code %s} becomes the condition
+   */
+  private Map<String, List<Map<String, @Nullable Object>>> query(String sql) {
+    Map<String, List<Map<String, @Nullable Object>>> all = new LinkedHashMap<>();
+    if (selected.isEmpty()) return all;
+    // Names of SAEs come from a file: they are quoted.
+    String among =
+        selected.stream()
+            .map(one -> "('" + one.sae().replace("'", "''") + "'," + one.id() + ")")
+            .collect(Collectors.joining(",", "(sae, id) IN (VALUES ", ")"));
+    FeatureQuery.QueryRows answer = FeatureQuery.run(index, sql.replace("%s", among));
+    for (List<@Nullable Object> row : answer.rows()) {
+      all.computeIfAbsent(
+              key(Cells.text(row.get(0)), Cells.whole(row.get(1))), k -> new ArrayList<>())
+          .add(Cells.object(answer, row, 2));
     }
+    return all;
   }
 
-  private void tops(int count) {
-    String sql =
-        """
-        SELECT sae, id, image, max, patch, patches, activations FROM feature_tops
-          WHERE ranking = 'max' AND rank <= %d AND %%s ORDER BY sae, id, rank\
-        """
-            .formatted(count);
-    for (List<@Nullable Object> row : ask(sql)) {
-      Map<String, @Nullable Object> top = new LinkedHashMap<>();
-      String image = Cells.text(row.get(2));
-      images.add(image);
-      top.put("image", image);
-      top.put("max", Cells.number(row.get(3)));
-      top.put("patch", row.get(4));
-      Object most = card(row).get("max");
-      if (patches(row) > 0 && most instanceof Double max) {
-        top.put(
-            "map", Cells.bytes(Cells.list(row.get(5)), Cells.list(row.get(6)), patches(row), max));
-      }
-      exemplars.add(top);
-      add(row, "tops", top);
-    }
+  /** Mean activations by patch as bytes, and the largest of them. */
+  private static Map<String, @Nullable Object> positions(Map<String, @Nullable Object> row) {
+    List<?> positions = Cells.list(row.get("positions"));
+    double most = 0;
+    for (Object p : positions) if (p instanceof Number n) most = Math.max(most, n.doubleValue());
+    row.put("positions", most > 0 ? Cells.bytes(null, positions, positions.size(), most) : null);
+    row.put("positions_max", Cells.rounded(most));
+    return row;
   }
 
-  private void names() {
-    String sql =
-        "SELECT sae, id, method, word, score, margin FROM feature_names WHERE rank <= "
-            + NAMES
-            + " AND %s ORDER BY sae, id, method, rank";
-    for (List<@Nullable Object> row : ask(sql)) {
-      Map<String, @Nullable Object> name = new LinkedHashMap<>();
-      name.put("method", Cells.text(row.get(2)));
-      name.put("word", Cells.text(row.get(3)));
-      name.put("score", Cells.number(row.get(4)));
-      name.put("margin", Cells.number(row.get(5)));
-      add(row, "names", name);
-    }
+  private static Exemplar exemplar(
+      Map<String, @Nullable Object> row,
+      IndexFolder.UnitGroup group,
+      Map<String, @Nullable Object> statistics,
+      Thumbnails thumbnails) {
+    int patches = group.rows() * group.columns();
+    String map =
+        patches > 0 && statistics.get("max") instanceof Double max
+            ? Cells.bytes(
+                Cells.list(row.get("patches")), Cells.list(row.get("activations")), patches, max)
+            : null;
+    String image = Cells.text(row.get("image"));
+    int thumbnail = thumbnails.places().getOrDefault(image, -1);
+    return new Exemplar(image, Cells.number(row.get("max")), map, thumbnail);
   }
 
-  private void labels() {
-    String sql =
-        """
-        SELECT sae, id, factor, value, auroc, auroc_low, auroc_high, positives FROM feature_labels
-          WHERE score = 'max' AND %s
-          QUALIFY row_number() OVER (PARTITION BY sae, id ORDER BY auroc DESC, factor, value) <= \
-        """
-            + LABELS
-            + " ORDER BY sae, id, auroc DESC";
-    for (List<@Nullable Object> row : ask(sql)) {
-      Map<String, @Nullable Object> label = new LinkedHashMap<>();
-      label.put("label", Cells.text(row.get(2)) + ": " + Cells.text(row.get(3)));
-      label.put("auroc", Cells.number(row.get(4)));
-      label.put("low", Cells.number(row.get(5)));
-      label.put("high", Cells.number(row.get(6)));
-      label.put("positives", Cells.whole(row.get(7)));
-      add(row, "labels", label);
-    }
-  }
-
-  @SuppressWarnings("unchecked") // put there by the constructor
-  private void add(List<@Nullable Object> row, String list, Map<String, @Nullable Object> one) {
-    ((List<Map<String, @Nullable Object>>) Objects.requireNonNull(card(row).get(list))).add(one);
-  }
-
-  /** Adds the features of the same SAE whose decoder rows are most alike. */
-  void neighbours(RunFolder folder, RunFolder.Run run) {
+  /** Finds the features of the same SAE whose decoder rows have the largest cosines. */
+  void findNeighbours(RunFolder folder, RunFolder.Run run) {
     for (RunFolder.SaeEntry entry : run.saes()) {
-      List<Shown> own = shown.stream().filter(one -> one.sae().equals(entry.folder())).toList();
+      List<SelectedFeature> own =
+          selected.stream().filter(one -> one.sae().equals(entry.folder())).toList();
       if (own.isEmpty()) continue;
-      Map<Integer, String> names = new LinkedHashMap<>();
+      Map<Integer, String> named = new LinkedHashMap<>();
       String quoted = entry.folder().replace("'", "''");
       String sql =
           "SELECT id, name FROM features WHERE name IS NOT NULL AND sae = '" + quoted + "'";
       for (List<@Nullable Object> row : FeatureQuery.run(index, sql).rows()) {
-        names.put((int) Cells.whole(row.get(0)), Cells.text(row.get(1)));
+        named.put((int) Cells.whole(row.get(0)), Cells.text(row.get(1)));
       }
       try (Sae sae = SaeFiles.read(folder.sae(entry));
           Scope scope = Scope.open()) {
         Tensor rows = sae.decoder().unit();
         Tensor columns = rows.transpose(0, 1);
-        for (Shown one : own) {
+        for (SelectedFeature one : own) {
           if (one.id() >= sae.features()) continue; // an index of another SAE: nothing to say
           try (Scope inner = Scope.open()) {
             float[] cosines = rows.narrow(0, one.id(), 1).matmul(columns).toFloats();
-            near(one, cosines, names);
+            neighbours.put(key(one.sae(), one.id()), nearest(one.id(), cosines, named));
           }
         }
       }
     }
   }
 
-  private void near(Shown one, float[] cosines, Map<Integer, String> names) {
-    cosines[one.id()] = Float.NEGATIVE_INFINITY;
-    for (int n = 0; n < Math.min(NEAR, cosines.length - 1); n++) {
+  private static List<Neighbour> nearest(int id, float[] cosines, Map<Integer, String> named) {
+    List<Neighbour> nearest = new ArrayList<>();
+    cosines[id] = Float.NEGATIVE_INFINITY;
+    for (int n = 0; n < Math.min(NEIGHBOURS, cosines.length - 1); n++) {
       int best = 0;
       for (int u = 1; u < cosines.length; u++) if (cosines[u] > cosines[best]) best = u;
-      Map<String, @Nullable Object> near = new LinkedHashMap<>();
-      near.put("id", best);
-      near.put("cos", Cells.rounded(cosines[best]));
-      near.put("name", names.get(best));
+      nearest.add(new Neighbour(best, Cells.rounded(cosines[best]), named.get(best)));
       cosines[best] = Float.NEGATIVE_INFINITY;
-      add(List.of(one.sae(), one.id()), "near", near);
     }
+    return nearest;
   }
 }

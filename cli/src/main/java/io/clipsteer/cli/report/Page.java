@@ -4,6 +4,7 @@ package io.clipsteer.cli.report;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.json.JsonFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -14,6 +15,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.List;
 
 /**
  * One HTML file that loads nothing. Only the scripts and the style that are written here can run,
@@ -22,16 +24,17 @@ import java.util.Base64;
  * page as text only.
  */
 final class Page {
-  private static final String MARK = "<!DOCTYPE html><!-- clipsteer report -->";
+  private static final String MARK = "<!DOCTYPE html><!-- clipsteer ";
 
   private Page() {}
 
   /**
-   * Refuses a place where something lies that was not written here.
+   * Refuses a path where something lies that clipsteer did not write as a page.
    *
+   * @param remedy what the user can do about it
    * @throws InputException with what is in the way
    */
-  static void checkWritable(Path file) {
+  static void checkWritable(Path file, String remedy) {
     if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return;
     try {
       if (Files.isRegularFile(file)) {
@@ -43,26 +46,28 @@ final class Page {
     } catch (IOException e) {
       throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
-    throw new InputException(
-        file, "is in the way: it is no report of clipsteer's", "Name another file with --out");
+    throw new InputException(file, "is in the way: clipsteer did not write this page", remedy);
   }
 
   /**
    * The page.
    *
    * @param title in plain text
-   * @param json all that the page shows
+   * @param scripts beside this class, in the order in which they use one another
+   * @param data all that the page shows, written by {@link JsonFile}
    */
-  static String of(String title, String json) {
+  static String of(String title, List<String> scripts, Object data) {
     String charts = script(Resources.charts());
-    String program = script(Resources.text("report.js"));
-    String style = "\n" + Resources.text("report.css");
+    StringBuilder parts = new StringBuilder("\"use strict\";\n(() => {\n");
+    for (String name : scripts) parts.append(Resources.text(name));
+    String program = script(parts.append("})();\n").toString());
+    String style = "\n" + Resources.text("page.css");
     String policy =
         "default-src 'none'; img-src data:; style-src %s; script-src %s %s;"
                 .formatted(checksum(style), checksum(charts), checksum(program))
             + " base-uri 'none'; form-action 'none'";
     return MARK
-        + "\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+        + "page -->\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
         + "<meta http-equiv=\"Content-Security-Policy\" content=\""
         + policy
         + "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -74,7 +79,7 @@ final class Page {
         + "</style></head>\n<body><div id=\"app\"><noscript>This page shows its tables with"
         + " JavaScript, which is off.</noscript></div>\n"
         + "<script type=\"application/json\" id=\"data\">"
-        + json.replace("<", "\\u003c")
+        + JsonFile.line(data).replace("<", "\\u003c")
         + "</script>\n<script>"
         + charts
         + "</script>\n<script>"
@@ -82,10 +87,16 @@ final class Page {
         + "</script>\n</body></html>\n";
   }
 
-  /** Writes the page, whole or not at all, over an earlier one only. */
+  /** Writes the page, whole or not at all. */
   static void write(Path file, String html) {
-    checkWritable(file);
     AtomicFiles.writeText(file, html);
+  }
+
+  /** The last two names of a path, which tell one run or model from another. */
+  static String tail(String path) {
+    String[] names = path.split("[/\\\\]+");
+    int from = Math.max(0, names.length - 2);
+    return String.join("/", Arrays.copyOfRange(names, from, names.length));
   }
 
   private static String script(String text) {

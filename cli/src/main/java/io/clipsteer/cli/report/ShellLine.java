@@ -2,6 +2,7 @@
 package io.clipsteer.cli.report;
 
 import java.util.List;
+import java.util.stream.Collectors;
 
 /** Commands to paste into a shell. */
 public final class ShellLine {
@@ -9,11 +10,17 @@ public final class ShellLine {
 
   /** The program's call with {@code words}, as a shell takes them. */
   public static String of(List<String> words) {
-    StringBuilder line = new StringBuilder("clipsteer");
-    for (String word : words) {
-      boolean plain = word.matches("[A-Za-z0-9_./:=,@%+-]+");
-      line.append(' ').append(plain ? word : "'" + word.replace("'", "'\\''") + "'");
-    }
-    return line.toString();
+    return "clipsteer " + quoted(words);
+  }
+
+  /** Words as a shell takes them. */
+  static String quoted(List<String> words) {
+    return words.stream()
+        .map(
+            word ->
+                word.matches("[A-Za-z0-9_./:=,@%+-]+")
+                    ? word
+                    : "'" + word.replace("'", "'\\''") + "'")
+        .collect(Collectors.joining(" "));
   }
 }

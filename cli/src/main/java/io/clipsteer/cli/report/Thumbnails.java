@@ -62,7 +62,7 @@ record Thumbnails(
   static Thumbnails read(
       ImageSet set,
       Preprocessing preprocessing,
-      ImageDecoder.Options decoding,
+      ImageDecoder.DecodeOptions decoding,
       Set<String> ids,
       long budget,
       Progress progress) {
@@ -75,7 +75,7 @@ record Thumbnails(
         throw new InputException(
             set.origin(),
             "none of the " + ids.size() + " images that the index shows is here",
-            "Say with --images where they are, or leave them out with --no-images");
+            "Say with --images where they are, or show none with --no-images");
       }
       if (all.jpegs.stream().mapToLong(String::length).sum() <= budget) return all;
     }
@@ -88,7 +88,7 @@ record Thumbnails(
   private static Thumbnails read(
       ImageSet set,
       Preprocessing preprocessing,
-      ImageDecoder.Options decoding,
+      ImageDecoder.DecodeOptions decoding,
       Set<String> ids,
       int side,
       Progress progress) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.show;
 
-import io.clipsteer.lab.suppress.SuppressionReport;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -221,7 +220,7 @@ public record DemoResult(
             task,
             percent(from),
             percent(to),
-            SuppressionReport.shown(report.path("mcnemar_p").asDouble(Double.NaN)),
+            SuppressionText.p(report.path("mcnemar_p").asDouble(Double.NaN)),
             cost,
             by,
             baseline(report, "neurons"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.show;
 
+import io.clipsteer.cli.report.EvaluationPage;
 import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.run.Counted;
 import java.nio.file.Path;
@@ -8,12 +9,12 @@ import java.util.Arrays;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** A sparsity report for people. */
+/** A sparsity report as text. */
 public final class EvaluationText {
   private static final int BAR = 40;
 
-  /** Above so many SAEs their maps and histograms are left to the page. */
-  private static final int DRAWN = 4;
+  /** Runs of more SAEs get maps and histograms on the page alone. */
+  private static final int MAPPED = 4;
 
   private final StringBuilder text = new StringBuilder();
 
@@ -22,16 +23,16 @@ public final class EvaluationText {
   /** Tables over the run's SAEs, then a map and a histogram of each. */
   public static String of(Path run, SparsityReport report) {
     var page = new EvaluationText();
-    var words = ReportWords.of(report);
-    page.line("%s on %s: %s", run, report.source(), Counted.of(report.images(), words.unit()));
-    if (!report.skipped().isEmpty()) page.line("%d not decoded", report.skipped().size());
+    String unit = report.texts() ? "text" : "image";
+    page.line("%s on %s: %s", run, report.source(), Counted.of(report.images(), unit));
+    if (!report.skipped().isEmpty()) page.line("%d skipped", report.skipped().size());
     page.sparsity(report);
-    page.line("%s.", ReportWords.PUBLISHED);
+    page.line("%s.", EvaluationPage.PUBLISHED);
     page.answers(report);
     page.legacy(report);
-    if (report.saes().size() <= DRAWN) {
+    if (report.saes().size() <= MAPPED) {
       for (var entry : report.saes()) {
-        page.grid(entry, words);
+        page.grid(entry, report.texts());
         page.histogram(entry);
       }
     }
@@ -43,7 +44,7 @@ public final class EvaluationText {
     return page.text.toString();
   }
 
-  /** What tells an SAE from the run's others. */
+  /** An SAE's name, unique in its run. */
   static String name(SparsityReport.MeasuredSae entry) {
     var sae = entry.sae();
     return sae.hookPoint() + " " + sae.variant() + " (" + sae.tokens() + ")";
@@ -140,16 +141,17 @@ public final class EvaluationText {
     }
   }
 
-  private void grid(SparsityReport.MeasuredSae entry, ReportWords words) {
+  private void grid(SparsityReport.MeasuredSae entry, boolean texts) {
     double[][] grid = entry.sparsity().l0Grid();
     if (grid == null) return;
     line("");
     double[] distinct = Arrays.stream(grid).flatMapToDouble(Arrays::stream).distinct().toArray();
     if (distinct.length == 1) {
-      line("%s: L0 is %.1f on all %s", name(entry), distinct[0], words.others());
+      line(
+          "%s: L0 is %.1f on all %s", name(entry), distinct[0], texts ? "other tokens" : "patches");
       return;
     }
-    line("%s: %s", name(entry), words.map());
+    line("%s: %s", name(entry), texts ? "L0 by position in the text" : "L0 over the patch grid");
     for (double[] row : grid) {
       StringBuilder cells = new StringBuilder();
       for (double cell : row) cells.append(String.format(Locale.ROOT, " %7.1f", cell));

@@ -30,8 +30,7 @@ public final class SteerText {
     names = names(IndexFolder.of(run), saes, result);
   }
 
-  private static Map<String, String> names(
-      IndexFolder index, RunSaes saes, Steer.Answers result) {
+  private static Map<String, String> names(IndexFolder index, RunSaes saes, Steer.Answers result) {
     Map<String, String> names = new HashMap<>();
     if (!index.has(IndexedUnits.FEATURES)) return names;
     String ids =
@@ -84,11 +83,7 @@ public final class SteerText {
       String name = name(f);
       add(
           "feature %d%s: mean activation %.3f, max %.3f; %s%n",
-          f.feature(),
-          name.isEmpty() ? "" : " (" + name + ")",
-          f.mean(),
-          f.max(),
-          edit);
+          f.feature(), name.isEmpty() ? "" : " (" + name + ")", f.mean(), f.max(), edit);
     }
   }
 

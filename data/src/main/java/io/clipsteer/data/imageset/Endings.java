@@ -25,7 +25,7 @@ final class Endings {
   }
 
   /** Counts a file that is not an image of the set; one of another image format is named. */
-  static void skip(Listing.Builder listing, String path) {
+  static void skip(Listing.ListingBuilder listing, String path) {
     String name = path.substring(path.lastIndexOf('/') + 1);
     int dot = name.lastIndexOf('.');
     String ending = dot < 0 ? "" : name.substring(dot + 1).toLowerCase(Locale.ROOT);

@@ -30,7 +30,7 @@ final class GroupLayouts {
 
   private GroupLayouts() {}
 
-  static GroupedSet waterbirds(Path dir, GroupedSet.Split split) {
+  static GroupedSet waterbirds(Path dir, GroupedSet.GroupSplit split) {
     List<String> targets = List.of("landbird", "waterbird");
     List<String> attributes = List.of("land", "water");
     Path list = GroupBuilder.folder(dir).resolve("metadata.csv");
@@ -55,7 +55,8 @@ final class GroupLayouts {
   }
 
   static GroupedSet typographic(Path dir) {
-    GroupBuilder builder = new GroupBuilder(GroupBuilder.folder(dir), dir, GroupedSet.Split.ALL);
+    GroupBuilder builder =
+        new GroupBuilder(GroupBuilder.folder(dir), dir, GroupedSet.GroupSplit.ALL);
     TreeSet<String> words = new TreeSet<>();
     ImageSet folder = ImageSet.folder(dir);
     builder.listing(folder.listing());
@@ -94,7 +95,7 @@ final class GroupLayouts {
       throw new InputException(
           root, "it has " + String.join(", ", missing), "Unpack the set again");
     }
-    GroupBuilder builder = new GroupBuilder(list, root, GroupedSet.Split.ALL);
+    GroupBuilder builder = new GroupBuilder(list, root, GroupedSet.GroupSplit.ALL);
     TreeSet<String> words = new TreeSet<>();
     for (Map.Entry<String, JsonNode> entry : json(list).properties()) {
       String where = list + ", \"" + entry.getKey() + "\"";
@@ -133,7 +134,7 @@ final class GroupLayouts {
     }
   }
 
-  static GroupedSet table(Path table, GroupedSet.Split split) {
+  static GroupedSet table(Path table, GroupedSet.GroupSplit split) {
     Path folder = table.toAbsolutePath().normalize().resolveSibling("");
     GroupBuilder builder = new GroupBuilder(table, folder, split);
     TreeSet<String> targets = new TreeSet<>();
@@ -143,7 +144,7 @@ final class GroupLayouts {
       int target = rows.column("target");
       int attribute = rows.column("attribute");
       boolean parted = rows.find(SPLIT) >= 0;
-      int part = parted || split != GroupedSet.Split.ALL ? rows.column("split") : -1;
+      int part = parted || split != GroupedSet.GroupSplit.ALL ? rows.column("split") : -1;
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
         String t = word(rows, row, target);
         String a = word(rows, row, attribute);

@@ -124,7 +124,7 @@ final class HuggingFacePreprocessing {
     boolean rescale = step(c, "do_rescale", true, "rescale_factor");
     boolean normalise = step(c, "do_normalize", true, "image_mean", "image_std");
     Resizing size = size(c, defaults);
-    Resizing resizing = resize ? size : new Resizing.None();
+    Resizing resizing = resize ? size : new Resizing.Unchanged();
     int[] cropSize = cropSize(c, defaults.cropSize);
     CentreCrop crop;
     if (cropped) {

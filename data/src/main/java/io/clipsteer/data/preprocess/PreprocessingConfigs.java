@@ -49,7 +49,7 @@ final class PreprocessingConfigs {
           "architecture",
           "tag",
           "custom_load",
-          // Used by timm only when it is asked for the size of a test.
+          // Used by timm only for its test size.
           "test_input_size",
           "test_crop_pct",
           "test_pool_size",

@@ -132,7 +132,7 @@ final class HuggingFaceFields {
           "use_mtp",
           "watermarking_config");
 
-  /** Dropout acts in training alone. */
+  /** Dropout acts only in training. */
   private static final Set<String> OF_CLIP_TOWERS = Set.of("attention_dropout", "dropout");
 
   /** CLIP as a whole, whose projection has the size that the outer configuration names. */
@@ -152,7 +152,7 @@ final class HuggingFaceFields {
           "pooler_output_size",
           "eos_token_id");
 
-  /** Among them what only DINOv2's backbone class looks at. */
+  /** Includes fields that only DINOv2's backbone class reads. */
   static final Set<String> DINO =
       with(
           "attention_probs_dropout_prob",
@@ -188,7 +188,7 @@ final class HuggingFaceFields {
 
   private HuggingFaceFields() {}
 
-  /** What a side of CLIP is read by, for a configuration that another one replaces. */
+  /** Fields that are read of a side of CLIP, for a configuration that another one replaces. */
   static final Set<String> READ_OF_CLIP_SIDES =
       Set.of(
           "hidden_size",
@@ -228,7 +228,7 @@ final class HuggingFaceFields {
     return Set.copyOf(all);
   }
 
-  /** Refuses what any configuration may hold and what is harmless with one value alone. */
+  /** Refuses fields of any configuration that are harmless with one value only. */
   static void refuseValues(JsonObject config) {
     JsonNode pruned = config.nullMeansAbsent(NULL_IS_NONE).get("pruned_heads");
     config.refuse("pruned_heads", pruned != null && !pruned.isEmpty(), "heads are missing");

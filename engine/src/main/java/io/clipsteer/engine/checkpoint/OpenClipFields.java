@@ -32,9 +32,19 @@ final class OpenClipFields {
           "timm_drop",
           "timm_drop_path");
 
+  /** Parts of a block that are not computed. */
+  private static final List<String> BLOCK_PARTS =
+      List.of(
+          "qk_norm",
+          "scaled_cosine_attn",
+          "scale_heads",
+          "scale_attn_inner",
+          "scale_attn",
+          "scale_fc");
+
   /** Of {@code vision_cfg} with a trunk of timm's, whose name overrides the own tower's fields. */
   static final Set<String> TRUNK =
-      Set.of(
+      withParts(
           "patch_dropout",
           "timm_model_pretrained",
           "timm_drop",
@@ -55,13 +65,7 @@ final class OpenClipFields {
           "output_tokens",
           "act_kwargs",
           "norm_kwargs",
-          "block_type",
-          "qk_norm",
-          "scaled_cosine_attn",
-          "scale_heads",
-          "scale_attn_inner",
-          "scale_attn",
-          "scale_fc");
+          "block_type");
 
   /**
    * Of {@code text_cfg}: Hugging Face's text towers, which are refused; the padding id, which only
@@ -71,28 +75,12 @@ final class OpenClipFields {
       Set.of(
           "pad_id", "final_ln_after_pool", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type");
 
-  /** Parts of a block that are not computed. */
-  private static final List<String> BLOCK_PARTS =
-      List.of(
-          "qk_norm",
-          "scaled_cosine_attn",
-          "scale_heads",
-          "scale_attn_inner",
-          "scale_attn",
-          "scale_fc");
-
   /** Fields of a tower for which open_clip takes null as it takes false, or for its default. */
   private static final String[] NULLABLE = {
     "ls_init_value",
     "act_kwargs",
     "norm_kwargs",
     "block_type",
-    "qk_norm",
-    "scaled_cosine_attn",
-    "scale_heads",
-    "scale_attn_inner",
-    "scale_attn",
-    "scale_fc",
     "output_tokens",
     "attentional_pool",
     "no_ln_pre",
@@ -107,9 +95,13 @@ final class OpenClipFields {
 
   private OpenClipFields() {}
 
+  private static Set<String> withParts(String... fields) {
+    return HuggingFaceFields.union(Set.of(fields), Set.copyOf(BLOCK_PARTS));
+  }
+
   /** Refuses blocks and results of another kind than the plain one, of either tower. */
   static void refuseBlocks(JsonObject config) {
-    config.nullMeansAbsent(NULLABLE);
+    config.nullMeansAbsent(NULLABLE).nullMeansAbsent(BLOCK_PARTS.toArray(String[]::new));
     for (String part : BLOCK_PARTS) {
       config.refuse(part, config.flag(part, false), "a block of another kind");
     }

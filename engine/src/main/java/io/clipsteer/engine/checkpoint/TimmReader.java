@@ -40,7 +40,7 @@ final class TimmReader {
   private TimmReader() {}
 
   /** A folder of timm's own: {@code config.json} with architecture and pretrained_cfg. */
-  static Checkpoint.Parts read(JsonObject config, WeightSource weights) {
+  static Checkpoint.Contents read(JsonObject config, WeightSource weights) {
     if (!config.has("architecture")) throw config.wrong("architecture", "a model's name");
     TimmNames name = TimmNames.of(config.text("architecture", ""), config.where());
     JsonObject args = config.object("model_args");
@@ -53,7 +53,7 @@ final class TimmReader {
     VisionTower tower = tower("", shape, shape.pool(), weights, null);
     Preprocessing preprocessing = Preprocessing.fromTimm(config);
     config.refuseUnread(HARMLESS);
-    return new Checkpoint.Parts(
+    return new Checkpoint.Contents(
         "timm",
         tower,
         null,

@@ -13,7 +13,6 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.ResidualEdit;
 import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.onnx.OnnxEdit;
 import io.clipsteer.engine.onnx.OnnxGraph;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
@@ -41,7 +40,7 @@ import java.util.function.UnaryOperator;
  */
 public record CompiledEdit(
     EditSite site, boolean layerNorm, List<Integer> features, Rows rows, boolean cap)
-    implements ResidualEdit, OnnxEdit, AutoCloseable {
+    implements ResidualEdit, AutoCloseable {
   private static final String FORMAT = "clipsteer-edit";
   private static final String LAYER_NORM = "layer_norm";
   private static final String CAPPED = "2";
@@ -170,7 +169,13 @@ public record CompiledEdit(
     }
   }
 
-  @Override
+  /**
+   * Adds the edit to an ONNX graph.
+   *
+   * @param residual name of the residual [b,t,d]
+   * @param all number of tokens t
+   * @return name of the edited residual
+   */
   public String addTo(OnnxGraph graph, String residual, int all) {
     TokenSelection tokens = site.tokens().selection();
     int first = tokens.first(site.prefixTokens());

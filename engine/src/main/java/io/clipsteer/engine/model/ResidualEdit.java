@@ -12,7 +12,7 @@ public interface ResidualEdit {
   /**
    * @param point where the tower stands
    * @param residual the value there, [b,t,d]; not to be changed in place
-   * @return what the tower goes on with, of the same shape and element type
+   * @return the residual that the tower continues with, of the same shape and element type
    */
   Tensor edit(HookPoint point, Tensor residual);
 }

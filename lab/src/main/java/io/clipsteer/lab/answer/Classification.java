@@ -16,27 +16,27 @@ import org.jspecify.annotations.Nullable;
 
 /** Zero-shot classification of an image set. */
 public final class Classification {
-  /** How many answers an image gets. */
+  /** Answers kept for each image. */
   private static final int TOP = 5;
 
   /**
    * One image's answers.
    *
-   * @param file its id in the set
-   * @param truth row of the right word, or null when unknown
+   * @param file the image's id in the set
+   * @param truth row of the label, or null when unknown
    * @param answers best first
    */
   public record Prediction(String file, @Nullable Integer truth, List<ZeroShot.Answer> answers) {}
 
   /**
-   * The whole set's result.
+   * The result for the whole set.
    *
    * @param predictions in the set's order
-   * @param skipped images left out
-   * @param judged how many images have a truth
-   * @param top1 share of the judged whose best answer is right; null when none is judged
-   * @param top5 share of the judged with the right word among the best five
-   * @param imagesPerSecond files to answers, without loading the model
+   * @param skipped images that could not be read
+   * @param judged number of images with a label
+   * @param top1 top-1 accuracy over these; null without labels
+   * @param top5 top-5 accuracy over these; null without labels
+   * @param imagesPerSecond throughput from files to answers, without loading the model
    */
   public record Result(
       List<Prediction> predictions,
@@ -51,7 +51,7 @@ public final class Classification {
   /**
    * Classifies every image.
    *
-   * @param truth row of the right word by image id
+   * @param truth row of the label by image id
    */
   public static Result run(
       ClipModel model,

@@ -15,8 +15,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A CLIP whose image tower is edited on every pass: what a program ships. Text embeddings are the
- * model's own.
+ * A CLIP model for use in other programs, whose image tower is edited on every pass. The text tower
+ * is not edited.
  *
  * <pre>{@code
  * try (SteeredClip clip = SteeredClip.load(model, List.of(edit), DType.F32, Device.CPU)) {
@@ -38,10 +38,10 @@ public final class SteeredClip implements AutoCloseable {
   }
 
   /**
-   * Loads a checkpoint and the edits to make, in this order.
+   * Loads a checkpoint and edits, which apply in this order.
    *
    * @param checkpoint any that {@link ClipModel#load} reads
-   * @param sidecars what {@code clipsteer export --to sidecar} wrote
+   * @param sidecars files of {@code clipsteer export --to sidecar}
    * @throws InputException when an edit does not fit the model
    */
   public static SteeredClip load(Path checkpoint, List<Path> sidecars, DType dtype, Device device) {
@@ -80,7 +80,7 @@ public final class SteeredClip implements AutoCloseable {
     }
   }
 
-  /** The model, unedited. */
+  /** The model without edits. */
   public ClipModel model() {
     return model;
   }
@@ -90,7 +90,7 @@ public final class SteeredClip implements AutoCloseable {
     return model.vision().run(pixels, hooks).embedding();
   }
 
-  /** The unit embedding of an image's file. */
+  /** The unit embedding of an image file. */
   public float[] embed(Path image) {
     try (Scope scope = Scope.open()) {
       return embed(Images.one(model, image)).toFloats();

@@ -18,7 +18,7 @@ import java.util.List;
 
 /** Zero-shot answers: softmax of scaled cosines between an image and words. */
 public final class ZeroShot {
-  /** The template used when none is given. */
+  /** The default template. */
   public static final List<String> DEFAULT_TEMPLATES = List.of("a photo of a {}.");
 
   private static final int TEXT_BATCH = 64;
@@ -27,21 +27,21 @@ public final class ZeroShot {
    * One word as an answer.
    *
    * @param index row of the library
-   * @param word its word
+   * @param word of that row
    * @param probability softmax over the whole library, 0 to 1
    */
   public record Answer(int index, String word, double probability) {}
 
-  /** Unit embeddings of texts, row-major [texts,e], from their ids. */
+  /** Computes unit embeddings of texts, row-major [texts,e], from token ids. */
   @FunctionalInterface
   public interface Reader {
-    /** Reads. */
+    /** Computes. */
     float[] read(TextTower tower, long[][] ids);
   }
 
   private ZeroShot() {}
 
-  /** Templates from a file, one a line, each with {@code {}} where the class name goes. */
+  /** Templates from a file, one on each line, with {@code {}} in the place of the class name. */
   public static List<String> readTemplates(Path file) {
     List<String> templates = TextFile.lines(file);
     for (String template : templates) {
@@ -54,8 +54,8 @@ public final class ZeroShot {
   }
 
   /**
-   * Text embeddings of classes: for each the mean over the templates of unit embeddings, brought to
-   * unit length again (as OpenAI's and open_clip's zero-shot classifiers).
+   * Text embeddings of classes: for each the mean of unit embeddings over the templates, rescaled
+   * to unit length (as in OpenAI's and open_clip's zero-shot classifiers).
    */
   public static TextLibrary library(
       ClipModel model, List<String> classes, List<String> templates, Progress progress) {
@@ -67,7 +67,7 @@ public final class ZeroShot {
         progress);
   }
 
-  /** The same, of a tower that something is changed in. */
+  /** The same with another computation of the embeddings, as of an edited tower. */
   public static TextLibrary library(
       ClipModel model,
       List<String> classes,
@@ -94,7 +94,7 @@ public final class ZeroShot {
     for (String name : classes) {
       for (String template : templates) texts.add(template.replace("{}", name));
     }
-    try (var task = progress.start("reading class names", texts.size(), "texts")) {
+    try (var task = progress.start("embedding prompts", texts.size(), "texts")) {
       for (int from = 0; from < texts.size(); from += TEXT_BATCH) {
         List<String> batch = texts.subList(from, Math.min(from + TEXT_BATCH, texts.size()));
         try (Scope scope = Scope.open()) {
@@ -112,8 +112,8 @@ public final class ZeroShot {
   }
 
   /**
-   * Rows as long as the longest text. What stands behind the end token is padding, which a causal
-   * tower's end token does not see: single words then cost a tenth.
+   * Rows as long as the longest text. A causal tower's end token does not attend to the padding
+   * after it, so the padding is cut: single words then cost a tenth.
    */
   private static long[][] shortest(TextTower tower, Tokenizer tokenizer, List<String> texts) {
     long[][] ids = tokenizer.encode(texts);
@@ -155,11 +155,11 @@ public final class ZeroShot {
   }
 
   /**
-   * The most probable words for each image, best first; of equal ones the lower row first.
+   * The most probable words for each image, best first; equal ones by row.
    *
    * @param embeddings unit rows F32 [b,e]
-   * @param scale what cosines are multiplied by
-   * @param top how many
+   * @param scale logit scale, a factor of the cosines
+   * @param top number of words
    */
   public static List<List<Answer>> answers(
       Tensor embeddings, TextLibrary library, double scale, int top) {

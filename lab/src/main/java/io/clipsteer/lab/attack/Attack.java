@@ -11,6 +11,7 @@ import io.clipsteer.data.imageset.ImageCursor;
 import io.clipsteer.data.imageset.ImageItem;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.imageset.WrittenName;
+import io.clipsteer.data.json.JsonFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,18 +21,17 @@ import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Writes wrong words on images: {@code label=<seen>_text=<written>_<number>.png}, RTA-100's layout,
  * with a line of {@code attacks.jsonl} for each.
  *
- * @param images their labels say what is seen
- * @param words words to write, or null for the other images' labels
- * @param kind fonts and places
- * @param letters how tall they are
- * @param limit images at most, as many of each label
- * @param seed of words, fonts, colours, places, sizes and angles
+ * @param images labelled images
+ * @param words words to write, or null for the labels of the other images
+ * @param kind fonts and positions
+ * @param letters height of the letters
+ * @param limit most images, the same number of each label
+ * @param seed of words, fonts, colours, positions, sizes and angles
  */
 public record Attack(
     ImageSet images,
@@ -41,24 +41,27 @@ public record Attack(
     long limit,
     long seed) {
   /**
-   * What was written.
+   * Counts of what was written.
    *
-   * @param images how many
-   * @param labels different things that are seen
+   * @param images attacked images
+   * @param labels different labels of these
    * @param words different words that were written
-   * @param skipped images left out, each with its reason
+   * @param skipped images that were not attacked, each with its reason
    */
   public record Result(int images, int labels, int words, List<String> skipped) {}
 
+  /** A line of {@code attacks.jsonl}. */
+  private record Line(String file, String source, String label, String text, Writing writing) {}
+
   public Attack {
-    if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
+    if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Omit it for all");
     if (words != null) {
       words = words.stream().map(Attack::checked).distinct().toList();
       if (words.isEmpty()) throw new InputException("--words", "holds no word", "Name some");
     }
   }
 
-  /** A label or word that the layout can say. */
+  /** A label or word that the file name can hold. */
   private static String checked(String word) {
     WrittenName.encode(word);
     return word.strip();
@@ -93,7 +96,7 @@ public record Attack(
       for (ImageItem item = cursor.next();
           item != null && items.size() < limit;
           item = cursor.next()) {
-        // Listed, but without a label nothing wrong can be written on it.
+        // Without a label no word is known to be wrong.
         if (item.label() == null) unlabelled.add(item.id() + ": it has no label");
         else items.add(item);
       }
@@ -102,7 +105,7 @@ public record Attack(
       throw new InputException(
           images.origin(),
           unlabelled.isEmpty() ? "it holds no image" : "none of its images has a label",
-          "Put the images into a folder a class, or give --labels");
+          "Put the images into one folder for each class, or give --labels");
     }
     return items;
   }
@@ -125,12 +128,12 @@ public record Attack(
     int number = 0;
     try (var task = progress.start("writing words on images", items.size(), "images")) {
       for (ImageItem item : items) {
-        // An image's own numbers: those before it, left out or not, do not matter.
+        // Random numbers of the image's own: skipped images before it change nothing.
         var random = new SplittableRandom(seed * 0x9e3779b97f4a7c15L + ++number);
         String label = label(item);
         List<String> wrong = choice.stream().filter(w -> !w.equals(label)).toList();
         String word = wrong.get(random.nextInt(wrong.size()));
-        Writing writing = Writing.draw(kind, letters, random);
+        Writing writing = Writing.sample(kind, letters, random);
         RgbImage image;
         try {
           image = ImageDecoder.decode(item.bytes(), item.id());
@@ -148,7 +151,8 @@ public record Attack(
                 number);
         writing.on(image, word).writePng(folder.resolve(name));
         written.add(word);
-        lines.append(line(name, item.id(), label, word, writing)).append('\n');
+        var line = new Line(name, item.id(), label, word, writing);
+        lines.append(JsonFile.line(line)).append('\n');
         task.advance(1, 0);
       }
     }
@@ -160,16 +164,5 @@ public record Attack(
     }
     AtomicFiles.writeText(folder.resolve("attacks.jsonl"), lines.toString());
     return new Result(items.size() - unread, labels, written.size(), skipped);
-  }
-
-  private static String line(
-      String file, String source, String label, String word, Writing writing) {
-    var line = new java.util.LinkedHashMap<String, Object>();
-    line.put("file", file);
-    line.put("source", source);
-    line.put("label", label);
-    line.put("text", word);
-    line.put("writing", writing);
-    return JsonMapper.shared().writeValueAsString(line);
   }
 }

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * SCAM (arXiv 2504.04893) as its authors publish it: Parquet with {@code type} (SCAM, SynthSCAM,
- * NoSCAM), {@code object_label}, {@code attack_word} and {@code image.bytes}. It is unpacked into
- * what {@code suppress} reads.
+ * NoSCAM), {@code object_label}, {@code attack_word} and {@code image.bytes}. Unpacked, {@code
+ * suppress} reads it.
  */
 public final class ScamFile {
   private static final Map<String, String> FOLDERS =
@@ -27,11 +27,11 @@ public final class ScamFile {
 
   /**
    * Unpacks into {@code handwritten} and {@code synthetic} ({@code label=…_text=…} files) and
-   * {@code clean} (class folders), as files whose bytes are the set's own.
+   * {@code clean} (class folders), with the bytes of the set unchanged.
    *
    * @param files Parquet files, in order
    * @param out absent or empty; appears whole or not at all
-   * @return how many images went into each folder
+   * @return number of images in each folder
    */
   public static Map<String, Integer> unpack(List<Path> files, Path out) {
     return NewFolder.write(out, folder -> fill(files, folder));
@@ -55,22 +55,22 @@ public final class ScamFile {
   private static void save(
       List<@Nullable Object> row, Path file, Path folder, Map<String, Integer> counts) {
     String type = String.valueOf(row.get(0));
-    String place = FOLDERS.get(type);
-    if (place == null) {
+    String part = FOLDERS.get(type);
+    if (part == null) {
       throw new InputException(
           file, "its type '" + type + "' is unknown", "Known are SCAM, SynthSCAM and NoSCAM");
     }
-    int number = counts.merge(place, 1, Integer::sum);
+    int number = counts.merge(part, 1, Integer::sum);
     String label = plain(file, row.get(1));
     if (!(row.get(3) instanceof byte[] bytes)) {
       throw new InputException(file, "an image has no bytes", "Fetch it again");
     }
     String end = String.format(Locale.ROOT, "%06d.%s", number, ending(file, bytes));
     Path target =
-        place.equals("clean")
-            ? folder.resolve(place).resolve(label).resolve(end)
+        part.equals("clean")
+            ? folder.resolve(part).resolve(label).resolve(end)
             : folder
-                .resolve(place)
+                .resolve(part)
                 .resolve("label=" + label + "_text=" + plain(file, row.get(2)) + "_" + end);
     try {
       Files.createDirectories(target.getParent());
@@ -81,11 +81,11 @@ public final class ScamFile {
     }
   }
 
-  /** A word as a file's name can say it. */
+  /** A word with characters that a file name can hold. */
   private static String plain(Path file, @Nullable Object word) {
     String text = String.valueOf(word).replaceAll("[_=/\\\\\\p{Cntrl}]", " ").strip();
     if (word == null || text.isEmpty() || text.startsWith(".")) {
-      throw new InputException(file, "'" + word + "' is no word", "Fetch it again");
+      throw new InputException(file, "'" + word + "' is not a word", "Fetch it again");
     }
     return text;
   }

@@ -18,11 +18,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * How a word stands on an image.
+ * The style and position of a word on an image.
  *
  * @param font row of {@link Lettering#FONTS}
- * @param ink its colour, 0xRRGGBB
- * @param edge colour of the stroke around it
+ * @param ink colour of the letters, 0xRRGGBB
+ * @param edge colour of the stroke around the letters
  * @param stroke the stroke's width, share of the letters' height
  * @param size height of the letters, share of the image's shorter side
  * @param x centre, share of the width
@@ -32,17 +32,17 @@ import java.util.regex.Pattern;
 public record Writing(
     int font, int ink, int edge, double stroke, double size, double x, double y, double angle) {
   /**
-   * Fonts and places that are used together, so that others can be kept for testing. The middle is
-   * left free of letters that fit into a third: a word there hides what is seen, and no edit gives
-   * back what cannot be seen.
+   * Fonts and positions that are used together, so that others are held out for testing. Letters
+   * that fit into a third of the image stay off its middle: a word there hides the object, and no
+   * edit restores what is hidden.
    */
   public enum Kind {
-    /** The fonts that generated sets use, in the upper third of the height. */
+    /** The fonts of generated sets, in the upper third of the image. */
     TRAIN,
-    /** Fonts that are held out, in the lower third. */
+    /** Held-out fonts, in the lower third. */
     HELD_OUT;
 
-    /** As the command line says it. */
+    /** Its name on the command line. */
     public String word() {
       return this == TRAIN ? "train" : "held-out";
     }
@@ -54,17 +54,17 @@ public record Writing(
     }
   }
 
-  /** Colours of ink and stroke: dark ones and light ones in turn. */
+  /** Colours of ink and stroke, alternately dark and light. */
   private static final List<Integer> INKS =
       List.of(
           0x101010, 0xfafafa, 0xc01818, 0xffe14d, 0x1238a8, 0xffb3c6, 0x0c6b2b, 0x8ff0ff, 0x5c1a75,
           0xffffff);
 
-  /** Share of the image's width and height that a word may take. */
+  /** Largest share of the image's width and height for a word. */
   private static final double ROOM = 0.94;
 
   /**
-   * How tall letters are, from the lowest to the highest point of any: shares of the image's
+   * Height of the letters, from the lowest to the highest point of any, as shares of the image's
    * shorter side.
    */
   public record Letters(double low, double high) {
@@ -88,8 +88,8 @@ public record Writing(
     }
   }
 
-  /** Draws one; the same random numbers give the same. */
-  static Writing draw(Kind kind, Letters letters, SplittableRandom random) {
+  /** A random one. */
+  static Writing sample(Kind kind, Letters letters, SplittableRandom random) {
     boolean train = kind == Kind.TRAIN;
     int font =
         train
@@ -109,7 +109,7 @@ public record Writing(
         random.nextDouble(-0.35, 0.35));
   }
 
-  /** The image with the word on it; a word too wide is written smaller, and stays inside. */
+  /** The image with the word on it; a word that is too wide is scaled down to fit. */
   RgbImage on(RgbImage canvas, String word) {
     int w = canvas.width();
     int h = canvas.height();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Typographic attacks: wrong words written on images of one's own. */
+/** Typographic attacks: wrong words written on a user's images. */
 @NullMarked
 package io.clipsteer.lab.attack;
 

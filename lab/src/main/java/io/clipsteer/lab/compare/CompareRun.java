@@ -17,8 +17,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Compares the SAEs of two runs: by decoder directions where both read the same model, and by what
- * their features are active on where there are images.
+ * Compares the SAEs of two runs: by decoder directions where both read the same model, and by
+ * activations where there are images.
  *
  * @param a the SAEs of one run
  * @param b the SAEs of the other; the same object for a run against itself
@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param settings thresholds
  */
 public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSettings settings) {
-  /** Rows of A at most in a drift's cell: evenly spread over its features. */
+  /** Most rows of A in a cell of the drift, evenly spread over its features. */
   private static final int DRIFT_ROWS = 2048;
 
   /**
@@ -37,7 +37,7 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSetting
    */
   public record ModelImages(ClipModel model, Images batches) {}
 
-  /** Two SAEs that are compared in full. */
+  /** A pair of SAEs to compare in full. */
   private record Two(RunSaes.One a, RunSaes.One b) {}
 
   /**
@@ -51,7 +51,7 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSetting
       throw new InputException(
           "comparison",
           "the runs read different models, whose directions have nothing in common",
-          "Give images with --images: features are matched by what they are active on");
+          "Give images with --images: features are then matched by their activations");
     }
     if (a == b && a.all().size() < 2) {
       throw new InputException(
@@ -69,7 +69,9 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSetting
         scoresB = ImageScores.read(other.model, other.batches, b.all(), progress);
         if (!scoresA.images().equals(scoresB.images())) {
           throw new InputException(
-              "comparison", "the models did not read the same images", "Leave out unread ones");
+              "comparison",
+              "the models did not read the same images",
+              "Remove the unreadable ones");
         }
       }
     }
@@ -101,7 +103,7 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSetting
     return new Comparison(images, skipped, sameModel, settings, pairs, drifts);
   }
 
-  /** Which SAEs are compared in full. */
+  /** The pairs to compare in full. */
   private List<Two> twos(Comparison.@Nullable Drift activations) {
     List<Two> twos = new ArrayList<>();
     if (a == b) {
@@ -119,7 +121,7 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSetting
         }
       }
     } else if (activations != null) {
-      // Layers of different models have no numbers in common: each SAE meets the likest one.
+      // Layers of different models do not correspond: each SAE is paired with the most similar.
       for (int i = 0; i < a.all().size(); i++) {
         double[] row = activations.values()[i];
         int best = 0;
@@ -133,7 +135,7 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSetting
     return twos;
   }
 
-  /** Which features take part: with images only those that are active on enough of them. */
+  /** The features to compare: with images only those that are active on enough of them. */
   private int[] ids(RunSaes.One one, @Nullable ImageScores scores, boolean activation) {
     if (scores != null) return scores.atLeast(one, activation ? settings.minImages() : 1);
     int[] all = new int[one.sae().features()];

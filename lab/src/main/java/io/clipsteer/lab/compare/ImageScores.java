@@ -21,7 +21,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * A feature's largest activation on each image, of every feature of some SAEs.
+ * The largest activation of every feature of some SAEs on each image.
  *
  * @param images ids, in the order of the scores
  * @param skipped images that could not be read
@@ -29,11 +29,11 @@ import java.util.Objects;
  */
 record ImageScores(
     List<String> images, List<ImageLoader.Skipped> skipped, Map<RunSaes.One, List<float[]>> of) {
-  /** All scores that are held. */
+  /** Most memory for scores. */
   private static final long MOST_BYTES = 4L << 30;
 
   /**
-   * One pass.
+   * Reads the images once.
    *
    * @param saes of this model
    * @throws InputException when no image can be read, or the scores would not fit in memory
@@ -54,7 +54,7 @@ record ImageScores(
                   throw new InputException(
                       "comparison",
                       "the scores of " + features + " features on all images exceed 4 GiB",
-                      "Give fewer with --limit");
+                      "Give fewer images with --limit");
                 }
                 add(walk, batch, pixels, of);
                 ids.addAll(batch.ids());
@@ -92,7 +92,7 @@ record ImageScores(
         });
   }
 
-  /** On how many images each feature is active. */
+  /** Number of images on which each feature is active. */
   int[] active(RunSaes.One one) {
     int[] active = new int[one.sae().features()];
     for (float[] image : Objects.requireNonNull(of.get(one))) {
@@ -101,7 +101,7 @@ record ImageScores(
     return active;
   }
 
-  /** Features active on at least so many images, rising. */
+  /** Features active on at least so many images, ascending. */
   int[] atLeast(RunSaes.One one, int images) {
     int[] active = active(one);
     int[] ids = new int[active.length];
@@ -111,7 +111,7 @@ record ImageScores(
   }
 
   /**
-   * Scores of some features minus their mean, brought to unit length: inner products are
+   * Scores of some features minus their mean, scaled to unit length: inner products are
    * correlations. F32 [ids,images], in the current scope.
    */
   Tensor rows(RunSaes.One one, int[] ids) {

@@ -9,8 +9,8 @@ import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which rows of two sets belong together, by their cosine: decoder rows, or centred scores over
- * images, whose cosine is their correlation.
+ * Pairs of rows of two sets by their cosine: decoder rows, or centred scores over images, whose
+ * cosine is their correlation.
  *
  * @param optimal whether pairs are those of the largest sum; otherwise mutual nearest neighbours
  * @param partner of each row of A in B, or −1
@@ -24,7 +24,7 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
   private static final int BATCH = 512;
 
   /**
-   * The row on the other side that is most alike.
+   * The most similar row on the other side.
    *
    * @param row its number; −1 where the other side is empty
    * @param value cosine
@@ -46,7 +46,7 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
       return value.length == 0 ? 0 : sum / value.length;
     }
 
-    /** Share of rows whose nearest is at least so alike; null without rows. */
+    /** Share of rows whose nearest reaches the threshold; null without rows. */
     @Nullable Share share(double threshold) {
       int hits = 0;
       for (float v : value) if (v >= threshold) hits++;
@@ -59,7 +59,7 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
    *
    * @param a unit rows (or zeros), F32 [n,d]
    * @param b the same of the other side, [m,d]
-   * @param most sides up to which pairs are those of the largest sum
+   * @param most rows of a side up to which the pairs are those of the largest sum
    */
   static Matching of(Tensor a, Tensor b, int most) {
     int n = (int) a.size(0);
@@ -149,8 +149,8 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
   }
 
   /**
-   * What is found by chance: the nearest in B whose columns are shuffled, all rows alike. B keeps
-   * its own shape, and loses what it has in common with A.
+   * Chance level: the nearest in B with shuffled columns, the same order for all rows. B keeps its
+   * own geometry and loses its relation to A.
    */
   static Nearest chance(Tensor a, Tensor b, long seed) {
     int d = (int) b.size(1);
@@ -168,7 +168,7 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
     }
   }
 
-  /** Pairs at least so alike. */
+  /** Number of pairs that reach the threshold. */
   int pairs(double threshold) {
     int count = 0;
     for (int i = 0; i < partner.length; i++) {
@@ -177,7 +177,7 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
     return count;
   }
 
-  /** The same from B's side: the partner of each row of B in A, or −1. */
+  /** The partner of each row of B in A, or −1. */
   int[] partnersOfB() {
     int[] turned = new int[b.row.length];
     Arrays.fill(turned, -1);

@@ -6,14 +6,14 @@ import io.clipsteer.data.image.RgbImage;
 import java.util.SplittableRandom;
 
 /**
- * Something that is planted into images: a square of one colour, at a place drawn for each image.
+ * A planted cue: a square of one colour at a random position in each image.
  *
- * @param size side as a part of the image's shorter side, above 0 to 1; at 1 it covers a square
- *     image whole
- * @param strength how much of the image's own colour it replaces, above 0 to 1
+ * @param size side as a part of the image's shorter side, above 0 to 1; at 1 it covers the whole of
+ *     a square image
+ * @param strength opacity, above 0 to 1
  */
 public record Cue(double size, double strength) {
-  /** Of no everyday thing. */
+  /** A colour that is rare in images. */
   private static final int[] COLOUR = {230, 20, 200};
 
   public Cue {

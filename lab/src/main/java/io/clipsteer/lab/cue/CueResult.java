@@ -3,13 +3,10 @@ package io.clipsteer.lab.cue;
 
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.data.stats.Share;
-import io.clipsteer.lab.study.Groups;
-import io.clipsteer.lab.suppress.Candidate;
-import io.clipsteer.lab.suppress.Choice;
 import io.clipsteer.lab.suppress.GroupScore;
 import io.clipsteer.lab.suppress.SuppressionReport;
-import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,83 +16,97 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What suppression did to the reliance on a planted cue.
+ * The reliance of a probe on a planted cue before and after suppression, as {@code study.json} has
+ * it.
  *
- * @param reliance the probe's on test images, before
- * @param accuracy of the label on balanced test images, before
- * @param yes share of test images answered "yes", before: a probe that always says the same leans
- *     on nothing either
- * @param plainYes the same of those without the cue
- * @param after with the edit; equal to before where nothing was chosen
- * @param bestLayer of the best set of features on validation images, the budget aside; null where
+ * @param size of the cue
+ * @param relianceBefore of the probe, on test images
+ * @param relianceAfter with the selected edit; equal to before where none was selected
+ * @param relianceFall part of the reliance that the edit removes; null where there was next to none
+ * @param accuracyBefore of the label, on balanced test images
+ * @param yesBefore share of test images answered "yes": a probe with one answer for all images
+ *     relies on nothing either
+ * @param yesWithoutCue share of unedited test images without the cue answered "yes"
+ * @param layer of the selected edit, or null
+ * @param features number of edited features
+ * @param bestLayer of the best set of features on validation images, whatever it costs; null where
  *     none helps
  * @param baselines by name
  */
 public record CueResult(
-    Cue cue,
+    double size,
     long seed,
-    double reliance,
-    double accuracy,
-    double yes,
-    double plainYes,
-    After after,
+    double relianceBefore,
+    double relianceAfter,
+    @Nullable Double relianceFall,
+    double accuracyBefore,
+    double accuracyAfter,
+    double yesBefore,
+    double yesWithoutCue,
+    double yesAfter,
     @Nullable Integer layer,
     int features,
     @Nullable Integer bestLayer,
-    Map<String, After> baselines) {
-  private static final int DRAWS = 2000;
+    Map<String, ProbeScore> baselines) {
+  private static final int BOOTSTRAP = 2000;
 
-  /** Reliance, accuracy and share of "yes" with an edit. */
-  public record After(double reliance, double accuracy, double yes) {}
+  /** Reliance, accuracy and share of "yes" of the probe. */
+  public record ProbeScore(double reliance, double accuracy, double yes) {}
 
   /**
    * How the best layer changes with the size of the cue: least squares of layer on log2(size).
    *
    * @param slope layers for each doubling of the side
-   * @param low of a 95 % percentile interval over studies drawn with replacement
+   * @param low of a 95 % percentile interval over studies sampled with replacement
    * @param studies that had a best layer
    */
   public record Trend(double slope, double low, double high, int studies) {}
 
-  /** Of a study's report, groups in its order. */
-  public static CueResult of(Cue cue, long seed, SuppressionReport report) {
+  /** The result of a report with the groups of {@link InjectedCue}. */
+  static CueResult of(Cue cue, long seed, SuppressionReport report) {
     GroupScore test = report.test();
-    Map<String, After> baselines = new LinkedHashMap<>();
-    for (SuppressionReport.Baseline baseline : report.baselines()) {
-      List<After> draws = baseline.scores().stream().map(s -> after(s, Paired::after)).toList();
-      baselines.put(
-          baseline.candidate().family().word(),
-          new After(
-              draws.stream().mapToDouble(After::reliance).average().orElseThrow(),
-              draws.stream().mapToDouble(After::accuracy).average().orElseThrow(),
-              draws.stream().mapToDouble(After::yes).average().orElseThrow()));
+    Map<String, ProbeScore> baselines = new LinkedHashMap<>();
+    for (SuppressionReport.Baseline baseline : report.baselines().evaluated()) {
+      baselines.put(baseline.name(), mean(baseline.scores()));
     }
-    After before = after(test, Paired::before);
+    ProbeScore before = probe(test, Paired::before);
+    ProbeScore after = probe(test, Paired::after);
     SuppressionReport.Chosen chosen = report.chosen();
     return new CueResult(
-        cue,
+        cue.size(),
         seed,
         before.reliance,
+        after.reliance,
+        before.reliance < 0.01 ? null : 1 - after.reliance / before.reliance,
         before.accuracy,
+        after.accuracy,
         before.yes,
         yes(List.of(test.groups().get(0), test.groups().get(2)), Paired::before),
-        after(test, Paired::after),
+        after.yes,
         chosen == null ? null : chosen.layer(),
         chosen == null ? 0 : chosen.features().length,
         bestLayer(report),
         baselines);
   }
 
-  /** Groups are: no without and with the cue, yes without and with it. */
-  private static After after(GroupScore score, Function<Paired, Share> which) {
+  private static ProbeScore mean(List<GroupScore> samples) {
+    List<ProbeScore> all = samples.stream().map(s -> probe(s, Paired::after)).toList();
+    return new ProbeScore(
+        all.stream().mapToDouble(ProbeScore::reliance).average().orElseThrow(),
+        all.stream().mapToDouble(ProbeScore::accuracy).average().orElseThrow(),
+        all.stream().mapToDouble(ProbeScore::yes).average().orElseThrow());
+  }
+
+  /** Groups are: "no" without and with the cue, "yes" without and with it. */
+  private static ProbeScore probe(GroupScore score, Function<Paired, Share> which) {
     double[] a = score.groups().stream().mapToDouble(g -> which.apply(g).value()).toArray();
-    return new After(
+    return new ProbeScore(
         (a[0] + a[3] - a[1] - a[2]) / 2,
         which.apply(score.overall()).value(),
         yes(score.groups(), which));
   }
 
-  /** Of groups of which the first half is of the answer "no". */
+  /** Share of "yes" in groups of which the first half has the right answer "no". */
   static double yes(List<Paired> groups, Function<Paired, Share> which) {
     double yes = 0;
     int n = 0;
@@ -110,61 +121,49 @@ public record CueResult(
 
   private static @Nullable Integer bestLayer(SuppressionReport report) {
     Integer best = null;
-    SuppressionSettings.Goal goal = report.settings().goal();
-    Groups groups = report.study().groups();
-    double most = report.validation().before(goal, groups);
+    double least = -report.validation().before(report.settings().goal(), report.study().groups());
     for (SuppressionReport.Swept swept : report.sweep()) {
-      for (Choice choice : swept.sizes()) {
-        if (choice.candidate().family() != Candidate.Family.FEATURES) continue;
-        double reached = choice.score().after(goal, groups);
-        if (reached <= most) continue;
-        most = reached;
+      for (SuppressionReport.Size size : swept.sizes()) {
+        if (size.dependence() == null || size.dependence() >= least) continue;
+        least = size.dependence();
         best = swept.layer();
       }
     }
     return best;
   }
 
-  /** Whether it is whole, and of this cue and seed. */
-  public boolean isOf(Cue wanted, long wantedSeed) {
-    // Read from a file, what is missing there is null or 0.
-    @Nullable Cue own = cue;
-    @Nullable After then = after;
-    @Nullable Map<String, After> others = baselines;
-    return wanted.equals(own)
+  /** Whether it is the result of a study of this cue and seed, with values in range. */
+  boolean isOf(Cue cue, long wantedSeed) {
+    // In a damaged file it may be null.
+    @Nullable Map<String, ProbeScore> others = baselines;
+    return size == cue.size()
         && seed == wantedSeed
-        && then != null
         && others != null
         && others.values().stream().allMatch(Objects::nonNull)
-        && Math.abs(reliance) <= 1
-        && accuracy > 0
-        && accuracy <= 1;
+        && Math.abs(relianceBefore) <= 1
+        && accuracyBefore > 0
+        && accuracyBefore <= 1;
   }
 
-  /** The part of the reliance that is gone; null where there was next to none. */
-  public @Nullable Double fall() {
-    return reliance < 0.01 ? null : 1 - after.reliance / reliance;
-  }
-
-  /** Over studies with at least two sizes; null where there are none. */
+  /** The trend over studies; null where they have fewer than two sizes. */
   public static @Nullable Trend trend(List<CueResult> studies, long seed) {
     List<CueResult> known = studies.stream().filter(s -> s.bestLayer != null).toList();
     double slope = slope(known);
     if (Double.isNaN(slope)) return null;
     SplittableRandom random = new SplittableRandom(seed);
-    double[] slopes = new double[DRAWS];
-    for (int d = 0; d < DRAWS; d++) {
-      double drawn;
+    double[] slopes = new double[BOOTSTRAP];
+    for (int d = 0; d < BOOTSTRAP; d++) {
+      double resampled;
       do {
-        List<CueResult> draw = new ArrayList<>();
-        for (int i = 0; i < known.size(); i++) draw.add(known.get(random.nextInt(known.size())));
-        drawn = slope(draw);
-      } while (Double.isNaN(drawn)); // all of one size
-      slopes[d] = drawn;
+        List<CueResult> sample = new ArrayList<>();
+        for (int i = 0; i < known.size(); i++) sample.add(known.get(random.nextInt(known.size())));
+        resampled = slope(sample);
+      } while (Double.isNaN(resampled)); // All of one size.
+      slopes[d] = resampled;
     }
-    java.util.Arrays.sort(slopes);
-    int tail = (int) Math.round(0.025 * DRAWS);
-    return new Trend(slope, slopes[tail], slopes[DRAWS - 1 - tail], known.size());
+    Arrays.sort(slopes);
+    int tail = (int) Math.round(0.025 * BOOTSTRAP);
+    return new Trend(slope, slopes[tail], slopes[BOOTSTRAP - 1 - tail], known.size());
   }
 
   private static double slope(List<CueResult> studies) {
@@ -184,7 +183,7 @@ public record CueResult(
   }
 
   private static double log(CueResult study) {
-    return Math.log(study.cue.size()) / Math.log(2);
+    return Math.log(study.size) / Math.log(2);
   }
 
   private static double layer(CueResult study) {

@@ -26,6 +26,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
@@ -34,23 +35,22 @@ import java.util.SplittableRandom;
 import java.util.TreeSet;
 
 /**
- * A causal study: a cue is planted into images so that it goes with their label, a linear probe
- * learns the label from embeddings and with it the cue, and suppression has to take the reliance on
- * the cue away and leave the label. The label is which half of the classes an image's class belongs
- * to; halves are drawn by seed.
+ * A causal study. A cue is planted into images so that it correlates with their label; a linear
+ * probe learns the label from embeddings, and with it the cue; suppression must remove the reliance
+ * on the cue and keep the label. The label is the half of the classes that an image's class belongs
+ * to; the seed chooses the halves. Classes and images are shuffled by {@link Random}, since
+ * published figures depend on it.
  *
- * @param images of two classes or more
+ * @param images of two classes or more; their limit counts labelled images
  * @param correlation probability that the cue agrees with the label where the probe learns
- * @param options how images are loaded; its limit counts labelled images
  */
 public record InjectedCue(
     ClipModel model,
     RunSaes saes,
-    ImageSet images,
+    Images images,
     double correlation,
-    ImageLoader.Options options,
     SuppressionSettings settings) {
-  /** Shares of images to learn the probe, to rank on, to choose on and to report on. */
+  /** Shares of images to train the probe, rank features, select an edit and test it. */
   private static final double[] SHARES = {0.4, 0.15, 0.15, 0.3};
 
   private static final List<String> PARTS = List.of("probe", "train", "validation", "test");
@@ -66,38 +66,39 @@ public record InjectedCue(
   /** An image with its label. */
   private record Labelled(ImageItem item, boolean positive) {}
 
-  /** A part as written: groups of its images in the order of their names. */
+  /** The images of a part, with their groups in the order of their names. */
   private record Part(Path folder, int[] group) {}
 
   /**
-   * One study.
+   * Runs one study.
    *
    * @param folder for the images, absent or empty
-   * @param seed of halves, parts, places and who gets the cue where it only goes with the label
-   * @param baselines whether the baselines are asked too
-   * @return what suppression did; {@link CueResult#of} says what that means for the cue
+   * @param seed of halves, parts, positions, and of which images get the cue in the probe's part
    */
-  public SuppressionReport run(
-      Cue cue, Path folder, long seed, boolean baselines, Progress progress) {
+  SuppressionReport run(Cue cue, Path folder, long seed, Progress progress) {
     List<Labelled> all = labelled(seed);
     List<ImageLoader.Skipped> skipped = new ArrayList<>();
-    List<Part> parts =
-        NewFolder.write(folder, at -> write(at, folder, all, cue, seed, skipped, progress));
+    List<int[]> written =
+        NewFolder.write(folder, at -> write(at, all, cue, seed, skipped, progress));
+    List<Part> parts = new ArrayList<>();
+    for (int p = 0; p < PARTS.size(); p++) {
+      parts.add(new Part(folder.resolve(PARTS.get(p)), written.get(p)));
+    }
     TextLibrary probe = probe(parts.getFirst(), progress);
     Groups groups =
         new Groups(
             List.of("no, no cue", "no, cue", "yes, no cue", "yes, cue"),
             new int[] {0, 0, 1, 1},
             new boolean[] {false, true, false, true});
-    List<List<LabelledImages>> cases = new ArrayList<>();
+    List<List<LabelledImages>> splits = new ArrayList<>();
     for (Part part : parts.subList(1, PARTS.size())) {
-      int[] truth = java.util.Arrays.stream(part.group).map(g -> g / 2).toArray();
-      cases.add(List.of(new LabelledImages(imagesOf(part), probe, truth, part.group)));
+      int[] truth = Arrays.stream(part.group).map(g -> g / 2).toArray();
+      splits.add(List.of(new LabelledImages(imagesOf(part), probe, truth, part.group)));
     }
-    String source = images.origin() + " with a cue";
-    Study study = new Study(groups, cases.get(0), cases.get(1), cases.get(2), true, source);
+    String source = images.set().origin() + " with a cue";
+    Study study = new Study(groups, splits.get(0), splits.get(1), splits.get(2), true, source);
     return new SuppressionRun(model, saes, study, settings)
-        .run(baselines, progress)
+        .run(true, progress)
         .withSkipped(skipped);
   }
 
@@ -105,9 +106,9 @@ public record InjectedCue(
 
   private List<Labelled> labelled(long seed) {
     List<ImageItem> items = new ArrayList<>();
-    try (ImageCursor cursor = images.cursor()) {
+    try (ImageCursor cursor = images.set().cursor()) {
       for (ImageItem item = cursor.next();
-          item != null && items.size() < options.limit();
+          item != null && items.size() < images.options().limit();
           item = cursor.next()) {
         if (item.label() != null) items.add(item);
       }
@@ -116,7 +117,7 @@ public record InjectedCue(
     for (ImageItem item : items) names.add(String.valueOf(item.label()));
     if (names.size() < 2 || items.size() < FEWEST) {
       throw new InputException(
-          images.origin(),
+          images.set().origin(),
           items.size() + " labelled images of " + names.size() + " classes",
           "Give class folders with " + FEWEST + " images of two classes or more");
     }
@@ -130,8 +131,8 @@ public record InjectedCue(
         .toList();
   }
 
-  private List<Part> write(
-      Path at,
+  /** Writes the parts and returns the groups of their images. */
+  private List<int[]> write(
       Path folder,
       List<Labelled> all,
       Cue cue,
@@ -139,14 +140,14 @@ public record InjectedCue(
       List<ImageLoader.Skipped> skipped,
       Progress progress)
       throws IOException {
-    List<Part> parts = new ArrayList<>();
+    List<int[]> parts = new ArrayList<>();
     try (var task = progress.start("planting the cue", all.size(), "images")) {
       double share = 0;
       for (int p = 0; p < PARTS.size(); p++) {
         int from = (int) Math.round(share * all.size());
         share += SHARES[p];
         int to = (int) Math.round(share * all.size());
-        Path own = Files.createDirectories(at.resolve(PARTS.get(p)));
+        Path own = Files.createDirectories(folder.resolve(PARTS.get(p)));
         List<Integer> groups = new ArrayList<>();
         for (int i = from; i < to; i++) {
           SplittableRandom random = new SplittableRandom(seed * 1_000_003 + i);
@@ -156,21 +157,20 @@ public record InjectedCue(
           }
           task.advance(1, 0);
         }
-        int[] group = groups.stream().mapToInt(g -> g).toArray();
-        parts.add(new Part(folder.resolve(PARTS.get(p)), group));
+        parts.add(groups.stream().mapToInt(g -> g).toArray());
       }
     }
     return parts;
   }
 
   /**
-   * Where the probe learns, with or without the cue; elsewhere both.
+   * Writes an image with or without the cue into the probe's part, both into the others.
    *
    * @return why the image was skipped, else empty
    */
   private String one(
       Labelled image,
-      boolean learns,
+      boolean probe,
       Cue cue,
       SplittableRandom random,
       Path folder,
@@ -178,15 +178,15 @@ public record InjectedCue(
       throws IOException {
     RgbImage plain;
     try {
-      plain = ImageDecoder.decode(image.item.bytes(), image.item.id());
+      plain = ImageDecoder.decode(image.item.bytes(), image.item.id(), images.options().decoding());
     } catch (InputException e) {
-      return e.getMessage() + "";
+      return String.valueOf(e.getMessage());
     }
     boolean agrees = random.nextDouble() < correlation;
     RgbImage with = cue.on(plain, random);
     int label = image.positive ? 2 : 0;
     for (int cued = 0; cued < 2; cued++) {
-      if (learns && (cued == 1) != (agrees == image.positive)) continue;
+      if (probe && (cued == 1) != (agrees == image.positive)) continue;
       String name = String.format(Locale.ROOT, "%07d.png", groups.size());
       (cued == 1 ? with : plain).writePng(folder.resolve(name));
       groups.add(label + cued);
@@ -195,16 +195,16 @@ public record InjectedCue(
   }
 
   private Images imagesOf(Part part) {
-    return new Images(ImageSet.folder(part.folder), model.preprocessing(), options);
+    return new Images(ImageSet.folder(part.folder), images.preprocessing(), images.options());
   }
 
   // ---- the probe -------------------------------------------------------------------------------
 
-  /** As two words to choose from, so that the probe's answers are the zero-shot classifier's. */
+  /** The probe as a vocabulary of two, so that the zero-shot classifier gives its answers. */
   private TextLibrary probe(Part part, Progress progress) {
     int width = model.vision().config().embedDim();
     float[] rows = new float[part.group.length * width];
-    try (var task = progress.start("learning the probe", part.group.length, "images")) {
+    try (var task = progress.start("training the probe", part.group.length, "images")) {
       imagesOf(part)
           .forEach(
               (batch, pixels) -> {
@@ -226,10 +226,10 @@ public record InjectedCue(
     boolean[] positive = new boolean[part.group.length];
     for (int i = 0; i < positive.length; i++) positive[i] = part.group[i] >= 2;
     double[] w = LinearProbe.fit(rows, positive, width);
-    double norm = Math.sqrt(java.util.Arrays.stream(w).map(x -> x * x).sum());
+    double norm = Math.sqrt(Arrays.stream(w).map(x -> x * x).sum());
     if (!(norm > 0)) {
       throw new InputException(
-          images.origin(), "a linear probe finds nothing to learn", "Give other images");
+          images.set().origin(), "a linear probe finds no signal", "Give other images");
     }
     float[] two = new float[2 * width];
     for (int j = 0; j < width; j++) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A planted cue, and how much of the reliance on it suppression removes. */
+/** Planted cues: how far suppression reduces a probe's reliance on them. */
 @NullMarked
 package io.clipsteer.lab.cue;
 

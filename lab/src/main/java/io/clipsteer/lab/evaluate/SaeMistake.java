@@ -8,7 +8,7 @@ import io.clipsteer.engine.sae.format.SaeClaims;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** What usually goes wrong between one tool's SAE and another's, each with what it looks like. */
+/** Common mistakes in reading another tool's SAE. */
 public enum SaeMistake {
   /** Trained on layer-normed input, and the file says none. */
   LAYER_NORM_MISSING("it was trained on layer-normed activations, and its files do not say so"),
@@ -26,7 +26,7 @@ public enum SaeMistake {
   GELU_FOR_QUICK_GELU("the model says GELU, and the activations were made with QuickGELU"),
   /** The reverse. */
   QUICK_GELU_FOR_GELU("the model says QuickGELU, and the activations were made with GELU"),
-  /** It belongs to another place in the model. */
+  /** Trained at another hook point. */
   OTHER_HOOK_POINT("it was trained at another hook point");
 
   private final String says;
@@ -41,17 +41,17 @@ public enum SaeMistake {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  /** What it means, without a full stop. */
+  /** Its meaning, without a full stop. */
   public String says() {
     return says;
   }
 
   /**
-   * The SAE as it is without this mistake; the same weights, so that only one of the two is closed.
+   * The SAE with this mistake fixed. It shares the weights: close only one of the two.
    *
-   * @return null where the mistake cannot have been made, or does not lie in the files
+   * @return null where the mistake is impossible, or is not in the SAE's files
    */
-  public @Nullable Sae mend(Sae sae, SaeClaims claims) {
+  public @Nullable Sae fix(Sae sae, SaeClaims claims) {
     boolean plain = sae.normalisation() instanceof InputNormalisation.None;
     return switch (this) {
       case LAYER_NORM_MISSING ->
@@ -73,7 +73,7 @@ public enum SaeMistake {
     };
   }
 
-  /** From the files, or from the L0 that they claim. */
+  /** k by the files, or by the L0 that they claim. */
   private static @Nullable Integer k(SaeClaims claims) {
     if (claims.k() != null) return claims.k();
     Double l0 = claims.quality().get("l0");

@@ -28,68 +28,70 @@ import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Holds an SAE against what its files claim: L0, explained variance and cosine are measured on
- * images, and where they do not fit, the usual mistakes are tried one by one.
+ * Verifies an SAE against the claims of its files. L0, explained variance and cosine are measured
+ * on images; where they differ from the claims, common mistakes are tried one by one.
  *
- * <p>A figure's gap is 1 at the edge of what counts as equal: an L0 a fifth larger or smaller, or a
- * quarter more left over by explained variance (1 − EV) or cosine (1 − cos). A mistake explains a
- * gap when without it every claimed figure is equal, the gap at most half, and less is left over.
- * It is suspected when without it at most three fifths as much variance is left over, unless
- * explained variance or cosine were claimed and found. GELU for QuickGELU changes activations so
- * little that those figures hardly move: it is suspected, where the figures agree, when without it
- * the variance left over is half a per cent less and less on so many more images that a sign test
- * gives 4 σ. Of a small set of images, or of a layer where the two do the same, it cannot be told.
+ * <p>A figure's gap is 1 at the edge of equality: L0 a fifth larger or smaller, or a quarter more
+ * unexplained by variance (1 − EV) or cosine (1 − cos). Fixing a mistake explains a gap when every
+ * claimed figure is then equal, the gap at most half, and less variance unexplained. A mistake is
+ * suspected when fixing it leaves at most three fifths of the unexplained variance, unless
+ * explained variance or cosine were claimed and found. GELU for QuickGELU hardly changes these
+ * figures: where they agree, it is suspected when fixing it leaves 0.2 % less variance unexplained,
+ * and less on so many images that a sign test gives 4 σ. A small set of images, or a layer where
+ * both functions agree, cannot show it.
  *
- * @param point where its activations come from
- * @param tokens those it was made for
+ * @param point of the SAE's activations
+ * @param tokens that the SAE was trained on
  */
 public record SaeProof(
     ClipModel model, StoredSae stored, HookPoint point, TokenSelection tokens, Images batches) {
   private static final double L0_FACTOR = 1.2;
   private static final double REST_FACTOR = 1.25;
 
-  /** Less left over, by a share and by standard deviations of a sign test, to suspect the MLPs. */
+  /**
+   * Less unexplained, as a share and in standard deviations of a sign test, to suspect the MLPs.
+   */
   private static final double ACTIVATION_SHARE = 0.002;
 
   private static final double ACTIVATION_SIGMAS = 4;
 
-  /** Of what is left over, the most that may be left without a mistake that is suspected. */
+  /** Most of the unexplained variance that remains after fixing a suspected mistake. */
   private static final double SUSPICIOUS_SHARE = 0.6;
 
   private static final double LEAST_SCALE = 0.05;
 
-  /** Below this, what is left over is rounding. */
+  /** Less than this unexplained is rounding. */
   private static final double LEAST_REST = 1e-6;
 
-  /** What came of it. */
+  /** The conclusion. */
   public enum Verdict {
     /** Every claimed figure was found. */
     AGREES,
-    /** Nothing was claimed, and no mistake would do much better. */
+    /** Nothing was claimed, and fixing no mistake improves the figures much. */
     NOTHING_CLAIMED,
     /** A claimed figure was not found, and one mistake explains it. */
     EXPLAINED,
-    /** Without one mistake less would be left over than can be chance. */
+    /** Fixing one mistake improves the figures by more than chance. */
     SUSPECTED,
-    /** A claimed figure was not found, and no mistake that was tried explains it. */
+    /** A claimed figure was not found, and no mistake explains it. */
     UNEXPLAINED
   }
 
   /**
-   * The figures without one mistake.
+   * The figures with one mistake fixed.
    *
-   * @param detail the scale, k or hook point that was tried; may be empty
+   * @param detail the scale, k or hook point tried; may be empty
    * @param gap largest gap to a claimed figure; NaN when nothing is claimed
-   * @param better share of the images of which less is left over than with the mistake
+   * @param better share of the images of which less is unexplained than with the mistake
    */
   public record Trial(
       SaeMistake mistake, String detail, Reconstruction figures, double gap, double better) {}
 
   /**
-   * The proof.
+   * The verification.
    *
    * @param measured the SAE as its files describe it
-   * @param claimed {@code l0}, {@code explained_variance}, {@code cosine}, as far as told
+   * @param claimed {@code l0}, {@code explained_variance}, {@code cosine}, as far as claimed
    * @param gap largest gap to a claimed figure; NaN when nothing is claimed
    * @param cause for {@link Verdict#EXPLAINED} and {@link Verdict#SUSPECTED}
    * @param tried when explained variance or cosine agreed at once, the MLPs' non-linearity only
@@ -104,7 +106,7 @@ public record SaeProof(
       List<Trial> tried,
       List<ImageLoader.Skipped> skipped) {}
 
-  /** An SAE at a place of a tower, and what it does there. */
+  /** An SAE at a hook point, with its meter. */
   private record Probe(
       @Nullable SaeMistake mistake,
       String detail,
@@ -114,7 +116,7 @@ public record SaeProof(
       ReconstructionMeter meter) {}
 
   /**
-   * Measures, and tries the mistakes where that is called for.
+   * Measures, and tries mistakes unless the claims agree.
    *
    * @throws InputException when the model has another width or no such hook point
    */
@@ -138,13 +140,13 @@ public record SaeProof(
     List<Probe> first = new ArrayList<>(probes);
     first.add(asIs);
     long[] images = new long[1];
-    List<ImageLoader.Skipped> skipped = pass(first, images, "measuring", progress);
+    List<ImageLoader.Skipped> skipped = pass(first, images, "measuring the SAE", progress);
     Reconstruction measured = asIs.meter().result();
     SortedMap<String, Double> claimed = claimed();
     double gap = gap(measured, claimed);
-    boolean toldHowWell =
+    boolean claimsQuality =
         claimed.containsKey("explained_variance") || claimed.containsKey("cosine");
-    if (!toldHowWell || gap > 1) {
+    if (!claimsQuality || gap > 1) {
       List<Probe> others = otherProbes(asIs.meter());
       pass(others, new long[1], "trying mistakes", progress);
       probes.addAll(others);
@@ -154,12 +156,12 @@ public record SaeProof(
       SaeMistake mistake = probe.mistake();
       if (mistake == null) continue;
       Reconstruction figures = probe.meter().result();
-      double better = better(probe.meter().rests(), asIs.meter().rests());
+      double better = better(probe.meter().unexplained(), asIs.meter().unexplained());
       tried.add(new Trial(mistake, probe.detail(), figures, gap(figures, claimed), better));
     }
-    Trial cause = explaining(tried, measured, gap, toldHowWell);
+    Trial cause = explaining(tried, measured, gap, claimsQuality);
     Verdict verdict = cause == null ? Verdict.SUSPECTED : Verdict.EXPLAINED;
-    if (cause == null && !(toldHowWell && gap <= 1)) cause = suspicious(tried, measured, gap);
+    if (cause == null && !(claimsQuality && gap <= 1)) cause = suspicious(tried, measured, gap);
     if (cause == null && !(gap > 1)) cause = otherActivation(tried, measured, images[0]);
     if (cause == null) {
       if (claimed.isEmpty()) verdict = Verdict.NOTHING_CLAIMED;
@@ -180,13 +182,13 @@ public record SaeProof(
   private static double gap(Reconstruction found, SortedMap<String, Double> claimed) {
     if (claimed.isEmpty()) return Double.NaN;
     double worst = 0;
-    for (var claim : claimed.entrySet()) {
-      double told = claim.getValue();
+    for (var entry : claimed.entrySet()) {
+      double claim = entry.getValue();
       double gap =
-          switch (claim.getKey()) {
-            case "l0" -> apart(found.l0(), told) / Math.log(L0_FACTOR);
-            case "explained_variance" -> rest(found.explainedVariance(), told);
-            default -> rest(found.cosine(), told);
+          switch (entry.getKey()) {
+            case "l0" -> apart(found.l0(), claim) / Math.log(L0_FACTOR);
+            case "explained_variance" -> rest(found.explainedVariance(), claim);
+            default -> rest(found.cosine(), claim);
           };
       worst = Math.max(worst, Double.isNaN(gap) ? Double.POSITIVE_INFINITY : gap);
     }
@@ -194,9 +196,9 @@ public record SaeProof(
   }
 
   /** Better than claimed is no gap: misreading an SAE does not improve it. */
-  private static double rest(double found, double told) {
+  private static double rest(double found, double claim) {
     double left = Math.max(1 - found, LEAST_REST);
-    double claimed = Math.max(1 - told, LEAST_REST);
+    double claimed = Math.max(1 - claim, LEAST_REST);
     return left <= claimed ? 0 : apart(left, claimed) / Math.log(REST_FACTOR);
   }
 
@@ -213,11 +215,11 @@ public record SaeProof(
   }
 
   private static @Nullable Trial explaining(
-      List<Trial> tried, Reconstruction measured, double gap, boolean toldHowWell) {
+      List<Trial> tried, Reconstruction measured, double gap, boolean claimsQuality) {
     if (!(gap > 1)) return null;
     // L0 alone says little about normalisation and biases: among those that fit, the best one.
     ToDoubleFunction<Trial> order =
-        toldHowWell ? Trial::gap : trial -> -trial.figures().explainedVariance();
+        claimsQuality ? Trial::gap : trial -> -trial.figures().explainedVariance();
     return tried.stream()
         .filter(trial -> trial.gap() <= 1 && trial.gap() <= gap / 2)
         .filter(trial -> !(trial.figures().explainedVariance() < measured.explainedVariance()))
@@ -276,7 +278,7 @@ public record SaeProof(
     VisionTower tower = model.vision();
     List<Probe> probes = new ArrayList<>();
     for (SaeMistake mistake : SaeMistake.values()) {
-      Sae other = mistake.mend(sae, stored.claims());
+      Sae other = mistake.fix(sae, stored.claims());
       if (other == null) continue;
       String detail = mistake == SaeMistake.TOPK_AS_RELU ? other.activation().toString() : "";
       probes.add(new Probe(mistake, detail, tower, point, 1, new ReconstructionMeter(other)));

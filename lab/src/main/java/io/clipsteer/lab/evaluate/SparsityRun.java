@@ -44,17 +44,17 @@ public record SparsityRun(
     ClipModel model, Images batches, RunSaes saes, Truth truth, boolean legacy) {
 
   /** The tokens that SAEs read: all SAEs of one site share its mean and its ablations. */
-  private record Site(HookPoint point, TokenSelection tokens) {}
+  private record TokenSite(HookPoint point, TokenSelection tokens) {}
 
   /** The measurements of a site. */
   private static final class SiteTally {
-    private final Site site;
+    private final TokenSite site;
     private final MeanToken mean;
     private final AnswerTally meanAblated;
     private final AnswerTally zeroAblated;
     private final List<Measured> measured = new ArrayList<>();
 
-    SiteTally(Site site, int width, double scale) {
+    SiteTally(TokenSite site, int width, double scale) {
       this.site = site;
       this.mean = new MeanToken(width);
       this.meanAblated = new AnswerTally(scale);
@@ -74,16 +74,17 @@ public record SparsityRun(
   public SparsityReport run(Progress progress) {
     TextLibrary library = truth.library();
     if (library != null) ZeroShot.checkFits(model, library);
-    Map<Site, SiteTally> sites = new LinkedHashMap<>();
+    Map<TokenSite, SiteTally> sites = new LinkedHashMap<>();
     for (RunSaes.One one : saes.all()) {
-      var site = new Site(one.point(), one.selection());
+      var site = new TokenSite(one.point(), one.selection());
       sites.computeIfAbsent(site, s -> new SiteTally(s, one.sae().width(), model.logitScale()));
     }
     boolean meanWanted = library != null || legacy;
     if (meanWanted) findMeans(sites.values(), progress);
     List<Measured> measured = new ArrayList<>();
     for (RunSaes.One one : saes.all()) {
-      SiteTally site = Objects.requireNonNull(sites.get(new Site(one.point(), one.selection())));
+      SiteTally site =
+          Objects.requireNonNull(sites.get(new TokenSite(one.point(), one.selection())));
       double[] mean = meanWanted ? site.mean.mean() : null;
       var tally =
           new SparsityTally(layout(site.site), one.sae().width(), one.sae().features(), mean);
@@ -115,7 +116,7 @@ public record SparsityRun(
     return report(measured, original, images[0], skipped);
   }
 
-  private TokenLayout layout(Site site) {
+  private TokenLayout layout(TokenSite site) {
     return TokenLayout.of(
         model.vision().config(),
         site.tokens,
@@ -209,7 +210,7 @@ public record SparsityRun(
     }
   }
 
-  private Paused spliced(Site site, Paused paused, Tensor values) {
+  private Paused spliced(TokenSite site, Paused paused, Tensor values) {
     int prefix = model.vision().config().prefixTokens();
     Tensor there = values.to(model.vision().device());
     var splice = new Splice(there, site.tokens, prefix);

@@ -193,8 +193,8 @@ final class SparsityTally {
         never++;
         continue;
       }
-      double place = (Math.log10((double) count / tokens) - LOWEST) * BINS_PER_DECADE;
-      counts[(int) Math.clamp(Math.floor(place), 0, bins - 1)]++;
+      double bin = (Math.log10((double) count / tokens) - LOWEST) * BINS_PER_DECADE;
+      counts[(int) Math.clamp(Math.floor(bin), 0, bins - 1)]++;
     }
     return new SparsityReport.Histogram(edges, counts, never);
   }

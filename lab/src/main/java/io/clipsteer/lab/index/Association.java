@@ -12,20 +12,20 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a unit's score goes with a label, over the labelled images.
+ * Association of a unit's score with a label, over the labelled images.
  *
- * @param unit which unit
- * @param label which label
+ * @param unit its number
+ * @param label its number
  * @param byMax whether an image's score is the largest activation of its tokens; else their mean
  * @param positives images with the label
- * @param auroc that one of them scores above one without
- * @param correlation of the score with having the label
+ * @param auroc of the score as a classifier of the label
+ * @param correlation of the score with the label (point-biserial)
  */
 record Association(
     int unit, int label, boolean byMax, long positives, Auroc auroc, Correlation correlation) {
   private static final long BUDGET = 16L << 20;
 
-  /** Beyond so many pairs of units and labels, only the closest labels of each unit are told. */
+  /** Beyond so many pairs of units and labels, only each unit's closest labels are kept. */
   static final long MOST_PAIRS = 10_000_000;
 
   static final int CLOSEST = 20;
@@ -66,10 +66,10 @@ record Association(
   }
 
   /**
-   * Every unit that was active on a labelled image, with every label that some have and some have
-   * not; by unit, label, then score.
+   * Every unit active on a labelled image, with every label that some images have and some do not;
+   * by unit, label, then score.
    *
-   * @param labels how many there are
+   * @param labels their number
    */
   static void all(
       ScoreFile scores,
@@ -120,7 +120,7 @@ record Association(
     return kept;
   }
 
-  /** One unit's scores by rising value, summed up by label. */
+  /** One unit's scores in ascending order, summed by label. */
   private static final class Ranked {
     private final double[] rankSum;
     private final double[] scoreSum;
@@ -145,7 +145,7 @@ record Association(
       for (int i = 0; i < n; ) {
         int end = i + 1;
         while (end < n && order[end] >> 32 == order[i] >> 32) end++;
-        // Ranks from 1; all images on which the unit is silent lie below.
+        // Ranks from 1; all images on which the unit is inactive rank below.
         double rank = zeros + (i + 1 + end) / 2.0;
         for (; i < end; i++) {
           int at = from + (int) order[i];

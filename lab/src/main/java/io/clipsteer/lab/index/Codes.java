@@ -5,10 +5,10 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.sae.SparseCode;
 
 /**
- * Which units are active on which token: row i has the entries from {@code starts[i]} to {@code
- * starts[i + 1]}. Entries that are not above 0 do not count.
+ * Activations by token: row i has the entries from {@code starts[i]} to {@code starts[i + 1]}.
+ * Entries that are not above 0 do not count.
  *
- * @param starts one more than there are rows
+ * @param starts one more than the rows
  * @param units unit numbers
  * @param values activations
  */

@@ -42,7 +42,7 @@ final class DuckTables implements AutoCloseable {
       connection = DriverManager.getConnection("jdbc:duckdb:" + scratch.resolve("t.db"));
       try (Statement statement = connection.createStatement()) {
         statement.execute("SET memory_limit='1GB'");
-        // A row's place is its order; nothing is to depend on the number of threads.
+        // Rows keep their order, whatever the number of threads.
         statement.execute("SET preserve_insertion_order=true");
         statement.execute("SET autoinstall_known_extensions=false");
       }
@@ -87,7 +87,7 @@ final class DuckTables implements AutoCloseable {
       List<Path> paths = all.sorted(Comparator.reverseOrder()).toList();
       for (Path path : paths) Files.deleteIfExists(path);
     } catch (IOException e) {
-      // What went before matters more than the litter.
+      // An earlier failure matters more than files left behind.
       return;
     }
   }

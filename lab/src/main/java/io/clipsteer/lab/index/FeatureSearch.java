@@ -24,12 +24,12 @@ import org.jspecify.annotations.Nullable;
  * Finds features of an indexed run.
  *
  * @param folder the index
- * @param manifest what it says
+ * @param manifest its JSON file
  * @param frequencies by group, then feature: share of the index's tokens
  */
 public record FeatureSearch(
     IndexFolder folder, IndexFolder.IndexManifest manifest, List<double[]> frequencies) {
-  /** Names told of a feature. */
+  /** Names listed per feature. */
   private static final int NAMES = 3;
 
   /**
@@ -37,9 +37,9 @@ public record FeatureSearch(
    *
    * @param sae its SAE's folder
    * @param id its number there
-   * @param layer where that reads
-   * @param score what it was ranked by
-   * @param names its first words by both ways
+   * @param layer that the SAE reads
+   * @param score that ranks the feature
+   * @param names its first words by both methods
    * @param frequency share of the index's tokens on which it is active
    */
   public record Hit(
@@ -56,8 +56,8 @@ public record FeatureSearch(
       groups.put(entry.sae(), frequencies.size());
       frequencies.add(new double[entry.units()]);
     }
-    var answer = FeatureQuery.run(folder, "SELECT sae, id, frequency FROM features");
-    for (List<@Nullable Object> row : answer.rows()) {
+    var found = FeatureQuery.run(folder, "SELECT sae, id, frequency FROM features");
+    for (List<@Nullable Object> row : found.rows()) {
       Integer group = groups.get(String.valueOf(row.get(0)));
       if (group == null
           || !(row.get(1) instanceof Number id)
@@ -72,9 +72,9 @@ public record FeatureSearch(
   }
 
   /**
-   * By a text: how well a feature's images and its effect both point to it, as names are scored,
-   * times how strongly its activation goes with what images show. A feature of three images points
-   * somewhere precisely, yet is seldom the one that stands for the text.
+   * Searches by a text. The score is that of a name (both the feature's images and its effect are
+   * similar to the text), times {@link UnitTally#strength}: a feature of three images has a precise
+   * direction, but seldom represents a text.
    *
    * @param embedding of the text, unit length [e]
    */
@@ -95,7 +95,7 @@ public record FeatureSearch(
         float[] decoder = cosines(file, g + ".decoder", units, query);
         if (!file.tensors().containsKey(g + ".strength")) {
           throw new InputException(
-              folder.path(), "was made by an older clipsteer, for other scores", "Index again");
+              folder.path(), "was made by an older version of clipsteer", "Index again");
         }
         float[] strength = floats(file, g + ".strength", units);
         for (int u = 0; u < units; u++) {
@@ -125,11 +125,11 @@ public record FeatureSearch(
   }
 
   /**
-   * By an image, or some of its patches: activations are summed over the tokens.
+   * Searches by an image, or some of its patches: activations are summed over the tokens.
    *
    * @param pixels F32 [1,3,h,w]
    * @param patches row-major numbers in the grid; empty for every token that an SAE reads
-   * @param below features active on as large a share of tokens, or a larger, are dropped
+   * @param below features active on this share of tokens or more are dropped
    */
   public List<Hit> byImage(
       ClipModel model,
@@ -170,7 +170,7 @@ public record FeatureSearch(
         folder.path(), "does not know the SAE " + one.entry().folder(), "Index again");
   }
 
-  /** The arriving rows that are meant. */
+  /** The rows of the patches among the tokens that an SAE reads. */
   private static List<Integer> rows(
       ClipModel model, TokenSelection selection, int tokens, List<Integer> patches) {
     int prefix = model.vision().config().prefixTokens();
@@ -204,9 +204,9 @@ public record FeatureSearch(
   }
 
   /**
-   * By another feature: cosine of the decoder directions, within the hook point.
+   * Searches by another feature: cosine of the decoder directions, within the hook point.
    *
-   * @param sae the SAE's folder, or null when there is one only
+   * @param sae the SAE's folder, or null for a run of one SAE
    */
   public List<Hit> like(RunSaes saes, @Nullable String sae, int id, int count) {
     RunSaes.One from = null;
@@ -240,7 +240,7 @@ public record FeatureSearch(
     return hits(all, count);
   }
 
-  /** The best; of equal ones the earlier. */
+  /** The best; ties keep the earlier. */
   private List<Hit> hits(List<Scored> all, int count) {
     List<Scored> best =
         all.stream()
@@ -270,7 +270,7 @@ public record FeatureSearch(
     Map<String, List<String>> names = new HashMap<>();
     if (best.isEmpty()) return names;
     String ids = best.stream().map(s -> String.valueOf(s.id)).collect(Collectors.joining(","));
-    var answer =
+    var found =
         FeatureQuery.run(
             folder,
             "SELECT sae, id, word FROM feature_names WHERE method = 'both' AND rank <= "
@@ -278,7 +278,7 @@ public record FeatureSearch(
                 + " AND id IN ("
                 + ids
                 + ") ORDER BY sae, id, rank");
-    for (List<@Nullable Object> row : answer.rows()) {
+    for (List<@Nullable Object> row : found.rows()) {
       names
           .computeIfAbsent(row.get(0) + " " + row.get(1), k -> new ArrayList<>())
           .add(String.valueOf(row.get(2)));

@@ -3,6 +3,7 @@ package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.TextFile;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.run.RunFolder;
@@ -11,7 +12,6 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 
@@ -26,7 +26,7 @@ public record IndexFolder(Path path) {
   static final List<String> PARTS = List.of("tops", "labels", "names", "images");
 
   private static final int PROTOCOL = 1;
-  private static final String LIBRARY = "library.json";
+  private static final String LIBRARY = "library.txt";
 
   /**
    * The JSON file.
@@ -71,16 +71,16 @@ public record IndexFolder(Path path) {
 
   /** Records the text library that names came from, so that a search by text finds its words. */
   public void recordLibrary(@Nullable Path library) {
-    String own = library == null ? "" : library.toAbsolutePath().normalize().toString();
-    AtomicFiles.writeJson(path.resolve(LIBRARY), Map.of("library", own));
+    Path own = library == null ? null : library.toAbsolutePath().normalize();
+    AtomicFiles.writeText(path.resolve(LIBRARY), own == null ? "" : own + "\n");
   }
 
   /** The text library that names came from; null where a text tower read the words. */
   public @Nullable Path library() {
     Path file = path.resolve(LIBRARY);
-    if (!Files.isRegularFile(file)) return null;
-    String own = JsonFile.tree(file, "Index again").path("library").asString("");
-    return own.isEmpty() ? null : Path.of(own);
+    // Empty where a text tower read the words.
+    if (!Files.isRegularFile(file) || file.toFile().length() == 0) return null;
+    return Path.of(TextFile.lines(file).getFirst());
   }
 
   private Path json(IndexedUnits units) {

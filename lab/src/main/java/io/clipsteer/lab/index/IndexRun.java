@@ -127,8 +127,8 @@ public record IndexRun(
     Set<String> seen = new LinkedHashSet<>();
     for (RunSaes.One one : saes.all()) {
       boolean features = units == IndexedUnits.FEATURES;
-      String place = one.entry().hookPoint() + "." + one.entry().tokens();
-      if (!features && !seen.add(place)) continue;
+      String site = one.entry().hookPoint() + "." + one.entry().tokens();
+      if (!features && !seen.add(site)) continue;
       var layout =
           TokenLayout.of(
               model.vision().config(),
@@ -142,7 +142,7 @@ public record IndexRun(
       int count = features ? one.sae().features() : 2 * one.sae().width();
       groups.add(
           new Group(
-              features ? one.entry().folder() : place,
+              features ? one.entry().folder() : site,
               one.point(),
               one.selection(),
               features ? one.sae() : null,

@@ -3,7 +3,7 @@ package io.clipsteer.lab.index;
 
 import java.util.Locale;
 
-/** What is indexed. */
+/** Kinds of units. */
 public enum IndexedUnits {
   /** The SAEs' features. */
   FEATURES,
@@ -19,7 +19,7 @@ public enum IndexedUnits {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  /** What the other tables' names begin with. */
+  /** Prefix of the other tables' names. */
   public String one() {
     return this == FEATURES ? "feature" : "neuron";
   }

@@ -36,7 +36,7 @@ final class MeanResidual {
     for (int i = 0; i < rows.length; i++) to[i % to.length] += rows[i];
   }
 
-  /** As a batch of one image that stands at the hook point, F32 on the CPU. */
+  /** A batch of one image, paused at the hook point, F32 on the CPU. */
   Paused paused() {
     return new Paused(at, tensor(value), middle == null ? null : tensor(middle));
   }

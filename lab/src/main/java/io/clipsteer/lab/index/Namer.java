@@ -9,16 +9,16 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Words for units: cosines between a unit's vectors and the words' text embeddings minus the mean
- * of all words, since what all words share (a prompt, the language) names nothing.
+ * Names units by words: cosines between a unit's vectors and the words' text embeddings minus their
+ * mean, since the part common to all words (the prompt, the language) names nothing.
  *
- * @param words candidates
+ * @param words vocabulary
  * @param centre mean of their embeddings
  * @param rows unit rows of the embeddings minus the centre
  */
 record Namer(TextLibrary words, double[] centre, float[] rows) {
-  /** Words told of each unit and way. */
-  static final int TOLD = 5;
+  /** Words kept per unit and method. */
+  static final int KEPT = 5;
 
   static final String DECODER = "decoder";
   static final String IMAGES = "images";
@@ -47,14 +47,14 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
   }
 
   /**
-   * One score of two cosines: their geometric mean, 0 unless both are above 0. It does not hang on
-   * which of the two spreads more.
+   * One score of two cosines: their geometric mean, 0 unless both are above 0. It does not depend
+   * on which of the two spreads more.
    */
   static float both(float decoder, float images) {
     return decoder > 0 && images > 0 ? (float) Math.sqrt((double) decoder * images) : 0;
   }
 
-  /** The first words of every unit by each way; by unit, way, rank. */
+  /** The first words of every unit by each method; by unit, method, rank. */
   List<UnitName> names(UnitVectors vectors, Progress progress) {
     int e = words.width();
     int units = vectors.images().length / e;
@@ -102,9 +102,9 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
     return false;
   }
 
-  /** The largest; of equal ones the earlier word. */
+  /** The words of largest score; ties keep the earlier word. */
   private void best(List<UnitName> all, int unit, String method, float[] scores) {
-    int count = Math.min(TOLD + 1, scores.length);
+    int count = Math.min(KEPT + 1, scores.length);
     int[] best = new int[count];
     int size = 0;
     for (int w = 0; w < scores.length; w++) {
@@ -116,10 +116,10 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
       }
       best[at] = w;
     }
-    for (int rank = 0; rank < Math.min(TOLD, size); rank++) {
+    for (int rank = 0; rank < Math.min(KEPT, size); rank++) {
       double score = scores[best[rank]];
       double next = rank + 1 < size ? scores[best[rank + 1]] : 0;
-      // Where the two ways share no word there is no name.
+      // Without a word of positive cosine by both methods there is no name.
       if (method.equals(BOTH) && score <= 0) break;
       String word = words.words().get(best[rank]);
       all.add(new UnitName(unit, method, rank + 1, word, score, Math.max(0, score - next)));

@@ -12,16 +12,16 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * Scores of labelled images on disk while a pass runs: all of them would not fit into memory, and a
- * rank needs all. Removed when closed.
+ * Scores of labelled images on disk during a pass: all of them do not fit into memory, and ranks
+ * need all. Deleted when closed.
  */
 final class ScoreFile implements UnitTally.Scores, AutoCloseable {
   private static final int BUFFER = 1 << 20;
   private static final int ENTRY = 12;
 
   /**
-   * Scores of a few units, unit by unit: entries of unit u of the range lie from {@code starts[u −
-   * low]} to {@code starts[u − low + 1]}, by rising image.
+   * Scores of a range of units: unit u has the entries from {@code starts[u − low]} to {@code
+   * starts[u − low + 1]}, by ascending image.
    */
   record Slice(int low, int[] starts, int[] images, float[] max, float[] mean) {}
 
@@ -76,7 +76,7 @@ final class ScoreFile implements UnitTally.Scores, AutoCloseable {
     return counts[unit];
   }
 
-  /** The end of a range of units from {@code low} on that has at most {@code budget} entries. */
+  /** The end of the range of units from {@code low} with at most {@code budget} entries. */
   int end(int low, long budget) {
     long total = 0;
     int high = low;
@@ -86,7 +86,7 @@ final class ScoreFile implements UnitTally.Scores, AutoCloseable {
     return high;
   }
 
-  /** Reads the units from {@code low} to {@code high}, the end left out. Nothing is added after. */
+  /** Reads the units from {@code low} to before {@code high}; nothing may be added afterwards. */
   Slice read(int low, int high) {
     int[] starts = new int[high - low + 1];
     for (int u = low; u < high; u++) {
@@ -111,10 +111,10 @@ final class ScoreFile implements UnitTally.Scores, AutoCloseable {
           float largest = buffer.getFloat();
           float average = buffer.getFloat();
           if (unit < low || unit >= high) continue;
-          int place = at[unit - low]++;
-          images[place] = image;
-          max[place] = largest;
-          mean[place] = average;
+          int entry = at[unit - low]++;
+          images[entry] = image;
+          max[entry] = largest;
+          mean[entry] = average;
         }
       }
       channel.position(channel.size());

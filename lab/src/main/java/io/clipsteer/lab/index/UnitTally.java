@@ -6,9 +6,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Everything about many units (features of an SAE, or neurons) in one pass over images. Sums are in
- * double. Memory hangs on the units that were ever active, the grid and the width of the
- * embeddings; of images only the strongest of each unit are kept.
+ * Statistics of many units (features of an SAE, or neurons) from one pass over images. Sums are in
+ * double. Memory depends on the units that were ever active, the grid and the width of the
+ * embeddings; only each unit's top images are kept.
  */
 final class UnitTally {
   /** Half octaves from 2^−10 to 2^10. */
@@ -16,7 +16,7 @@ final class UnitTally {
 
   private static final int LOWEST_OCTAVE = -10;
 
-  /** Is told of an image's active units. */
+  /** Takes an image's active units. */
   interface Scores {
     /**
      * Arrays are valid up to {@code count} and during the call.
@@ -49,7 +49,7 @@ final class UnitTally {
   private final double[] embeddingSum;
   private long imageCount;
 
-  // Of the image at hand: its entries as one list for each unit, the last first.
+  // The current image's entries as one list per unit, the last first.
   private final int[] head;
   private int[] next = new int[0];
   private int[] token = new int[0];
@@ -88,12 +88,12 @@ final class UnitTally {
   }
 
   /**
-   * One more image.
+   * Adds an image.
    *
-   * @param image its number, rising from call to call
+   * @param image its number, ascending from call to call
    * @param unit its embedding, of unit length
    * @param row its first token in {@code codes}
-   * @param scores is told of its active units, or null
+   * @param scores takes its active units, or null
    */
   void add(int image, double[] unit, Codes codes, int row, @Nullable Scores scores) {
     imageCount++;
@@ -117,7 +117,7 @@ final class UnitTally {
     touchedMean = new float[most];
   }
 
-  /** Counts by token, and links each unit's entries; gives the number of units met. */
+  /** Counts by token, and links each unit's entries; returns the number of active units. */
   private int chain(Codes codes, int row, int from) {
     int count = 0;
     for (int t = 0; t < layout.count(); t++) {
@@ -201,7 +201,7 @@ final class UnitTally {
     }
     TopImage lastMax = strongest[top - 1];
     TopImage lastMean = broadest[top - 1];
-    // Of equal ones the earlier image stays.
+    // Ties keep the earlier image.
     boolean forMax = lastMax == null || largest > lastMax.max();
     boolean forMean = lastMean == null || mean > lastMean.mean();
     if (!forMax && !forMean) return;
@@ -241,7 +241,7 @@ final class UnitTally {
     return new TopImage(image, largest, mean, best < 0 ? -1 : patches[best], patches, activations);
   }
 
-  // ---- what came out ----------------------------------------------------------------------------
+  // ---- results ----------------------------------------------------------------------------------
 
   int units() {
     return units;
@@ -255,7 +255,7 @@ final class UnitTally {
     return imageCount;
   }
 
-  /** Tokens seen. */
+  /** Number of tokens. */
   long tokens() {
     return imageCount * layout.count();
   }
@@ -265,23 +265,23 @@ final class UnitTally {
     return images[unit];
   }
 
-  /** Share of tokens. */
+  /** Share of tokens on which the unit is active. */
   double frequency(int unit) {
     return (double) active[unit] / tokens();
   }
 
-  /** Share of class tokens; null where none arrive. */
+  /** Share of class tokens; null where none are read. */
   @Nullable Double frequencyCls(int unit) {
     return layout.hasCls() ? (Double) ((double) activeCls[unit] / imageCount) : null;
   }
 
-  /** Share of patches; null where none arrive. */
+  /** Share of patches; null where none are read. */
   @Nullable Double frequencyPatches(int unit) {
     long patches = imageCount * layout.patches();
     return patches > 0 ? (Double) ((double) activePatches[unit] / patches) : null;
   }
 
-  /** Class tokens' share of the sum of all activations; null where none arrive or it is 0. */
+  /** Class tokens' share of the sum of all activations; null where none are read or it is 0. */
   @Nullable Double clsShare(int unit) {
     return layout.hasCls() && sum[unit] > 0 ? (Double) (sumCls[unit] / sum[unit]) : null;
   }
@@ -300,12 +300,12 @@ final class UnitTally {
     return max[unit];
   }
 
-  /** Tokens by half octave of the activation; null when it never was active. */
+  /** Tokens by half octave of the activation; null for a unit that is never active. */
   int @Nullable [] histogram(int unit) {
     return histogram[unit];
   }
 
-  /** Mean activation by patch, row-major; null when it never was active. */
+  /** Mean activation by patch, row-major; null for a unit that is never active. */
   float @Nullable [] position(int unit) {
     double[] grid = position[unit];
     if (grid == null) return null;
@@ -314,7 +314,7 @@ final class UnitTally {
     return mean;
   }
 
-  /** The strongest images by largest activation, then by mean; fewer than asked for at the end. */
+  /** The top images by largest activation, or by mean; fewer where the unit is active on fewer. */
   TopImage[] top(int unit, boolean byMaximum) {
     TopImage[] all = (byMaximum ? byMax : byMean)[unit];
     if (all == null) return new TopImage[0];
@@ -338,7 +338,7 @@ final class UnitTally {
     return Double.isFinite(value) ? (Double) value : null;
   }
 
-  /** Activation-weighted mean of the embeddings; null when it never was active. */
+  /** Activation-weighted mean of the embeddings; null for a unit that is never active. */
   double @Nullable [] meanEmbedding(int unit) {
     double[] total = embedding[unit];
     if (total == null || maxSum[unit] == 0) return null;
@@ -348,11 +348,11 @@ final class UnitTally {
   }
 
   /**
-   * How strongly the activation goes with what the images show: {@code ‖cov(a, e)‖ / σ_a} over all
+   * Correlation of the activation with the images' content: {@code ‖cov(a, e)‖ / σ_a} over all
    * images, with a the largest activation of an image and e its unit embedding. Its product with
    * the cosine between a text and {@code E[ae]/E[a] − E[e]} is the covariance of the standardised
-   * activation with the images' similarity to that text. From 0 to 1; 0 for a unit that never was
-   * active, or always alike.
+   * activation with the images' similarity to that text. From 0 to 1; 0 for a unit that is never
+   * active, or always equally.
    */
   double strength(int unit) {
     double[] own = meanEmbedding(unit);

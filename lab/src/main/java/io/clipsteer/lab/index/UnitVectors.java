@@ -13,13 +13,12 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where units point in embedding space, by the images they are active on and by what they do. A row
- * is of unit length, or 0 where there is nothing to tell (a unit that never was active).
+ * Directions of units in embedding space: by the images they are active on, and by their effect. A
+ * row has unit length, or is 0 for a unit that is never active.
  *
  * @param images activation-weighted mean of the image embeddings minus the mean of all, [units,e]
- * @param decoder how the embedding of the mean image moves when the unit's direction is added to
- *     every token, as far as its largest activation, and carried through the rest of the tower,
- *     [units,e]
+ * @param decoder change of the mean image's embedding when the unit's direction, times its largest
+ *     activation, is added to every token, [units,e]
  * @param strength {@link UnitTally#strength}, [units]
  * @param width e
  */
@@ -44,7 +43,9 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
     int[] alive = alive(tally);
     double flops = model.vision().flopsAfter(group.point().layer());
     try (Scope scope = Scope.open();
-        var task = progress.start("carrying directions on", alive.length, "units")) {
+        var task =
+            progress.start(
+                "propagating decoder directions to the embedding", alive.length, "units")) {
       Paused base = to(model.vision().device(), mean.paused());
       Tensor before = model.vision().continueFrom(base, Hooks.NONE).embedding();
       Tensor scale = scale(group.sae(), base).to(base.value().device());
@@ -77,7 +78,7 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
         paused.at(), paused.value().to(device), middle == null ? null : middle.to(device));
   }
 
-  /** What an activation of 1 adds to each token, as a multiple of the direction, [1,t,1]. */
+  /** Multiple of the direction that an activation of 1 adds to each token, [1,t,1]. */
   private static Tensor scale(@Nullable Sae sae, Paused base) {
     long t = base.value().size(1);
     Tensor rows = base.value().to(Device.CPU).reshape(t, base.value().size(2)).contiguous();
@@ -118,7 +119,7 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
     return Tensor.of(rows, some.length, d);
   }
 
-  /** Rows to unit length; a row of zeros, or of what is no number, becomes zeros. */
+  /** Scales rows to unit length; a row of zeros, or with NaN, becomes zeros. */
   static void normalise(float[] rows, int width) {
     for (int at = 0; at < rows.length; at += width) {
       double square = 0;

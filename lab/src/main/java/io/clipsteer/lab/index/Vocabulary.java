@@ -6,7 +6,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.Tokenizer;
 import java.util.List;
 
-/** Words that features are named with. */
+/** The words that name features. */
 public final class Vocabulary {
   /** The bare word, as in arXiv 2504.08729. */
   public static final List<String> TEMPLATES = List.of("{}");
@@ -25,7 +25,7 @@ public final class Vocabulary {
     return checked(model.source().path(), tokenizer.words());
   }
 
-  /** The words, which must be from 2 to 200,000. */
+  /** The words, of which there must be 2 to 200,000. */
   public static List<String> checked(Object where, List<String> words) {
     if (words.size() < 2 || words.size() > MOST) {
       throw new InputException(

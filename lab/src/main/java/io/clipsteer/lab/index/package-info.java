@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What is known of every feature of a run: one pass over images, tables, names, search. */
+/** The index of a run's features: one pass over images, tables, names, search. */
 @NullMarked
 package io.clipsteer.lab.index;
 

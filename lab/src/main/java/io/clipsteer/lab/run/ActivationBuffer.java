@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 
-/** Activations in memory, F32 [tokens,d], read back in a shuffled order. */
+/** Activations in memory, F32 [tokens,d], read in shuffled order. */
 public final class ActivationBuffer implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment rows;
@@ -17,7 +17,7 @@ public final class ActivationBuffer implements AutoCloseable {
   private long size;
 
   /**
-   * Room for activations.
+   * An empty buffer.
    *
    * @param capacity tokens it can hold
    * @param width d
@@ -28,7 +28,7 @@ public final class ActivationBuffer implements AutoCloseable {
     this.rows = arena.allocate(4L * capacity * width, 64);
   }
 
-  /** Tokens in it. */
+  /** Number of tokens. */
   public long size() {
     return size;
   }
@@ -41,7 +41,7 @@ public final class ActivationBuffer implements AutoCloseable {
     size = 0;
   }
 
-  /** Adds rows [n,d] of any element type, as many as there is room for. */
+  /** Adds rows [n,d] of any element type, as many as fit. */
   public void add(Tensor tokens) {
     long n = Math.min(tokens.size(0), capacity - size);
     if (n == 0) return;

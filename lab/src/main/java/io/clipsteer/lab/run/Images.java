@@ -22,8 +22,8 @@ import java.util.function.BiConsumer;
 /**
  * An image set as a model reads it: decoded and preprocessed ahead, batch by batch.
  *
- * @param set where the images come from
- * @param preprocessing how they become the model's input
+ * @param set of images
+ * @param preprocessing to the model's input
  * @param options batch size, decoding threads, limit
  */
 public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Options options) {
@@ -42,7 +42,7 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
      * Takes a batch.
      *
      * @param pixels F32 [b,3,h,w], valid during the call
-     * @param skipped images left out so far, those before the batch's last one
+     * @param skipped images skipped so far, before the batch's last one
      */
     void take(ImageBatch batch, Tensor pixels, List<ImageLoader.Skipped> skipped);
   }
@@ -51,16 +51,16 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
    * One pass over the set, each batch inside a scope of its own.
    *
    * @param consumer takes a batch and its pixels F32 [b,3,h,w], valid during the call
-   * @return the images left out, each with its reason
+   * @return the images skipped, each with its reason
    */
   public List<ImageLoader.Skipped> forEach(BiConsumer<ImageBatch, Tensor> consumer) {
     return forEach(0, (batch, pixels, skipped) -> consumer.accept(batch, pixels));
   }
 
   /**
-   * The same from an image on.
+   * One pass from an image on.
    *
-   * @param start images of the set that are passed over, unread
+   * @param start number of images at the beginning of the set that are not read
    */
   public List<ImageLoader.Skipped> forEach(long start, Taker taker) {
     // The limit counts from the start on.
@@ -70,7 +70,7 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
       for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
         seen += batch.count();
         long last = batch.positions().getLast();
-        // The loader reads ahead: what it left out behind the batch is none of it.
+        // The loader reads ahead: it may have skipped images behind the batch.
         List<ImageLoader.Skipped> before =
             loader.skipped().stream().filter(one -> one.position() < last).toList();
         try (Scope scope = Scope.open()) {
@@ -91,7 +91,7 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
   }
 
   /**
-   * What a pass meets.
+   * The images of a pass.
    *
    * @param count number of images, −1 for an archive, which would have to be read for it
    * @param sha256 of their ids, a line each; empty for an archive
@@ -134,7 +134,7 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
             .formatted(Counted.of(count, "file"), set.listing().reasons()));
   }
 
-  /** Why a pass gave nothing. */
+  /** The error for a pass without any image. */
   public InputException nothing(List<ImageLoader.Skipped> skipped) {
     String first = skipped.isEmpty() ? "" : "; the first: " + skipped.getFirst().reason();
     return new InputException(

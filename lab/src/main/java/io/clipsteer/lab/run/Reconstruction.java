@@ -5,11 +5,11 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.sae.Sae;
 
 /**
- * How well an SAE gives back activations.
+ * How well an SAE reconstructs activations.
  *
- * @param tokens how many were measured
+ * @param tokens number of tokens
  * @param explainedVariance {@code 1 − Σ‖x−x̂‖²/Σ‖x−x̄‖²}, x̄ the tokens' mean, sums in float64
- * @param l0 mean number of active features a token
+ * @param l0 mean number of active features per token
  * @param aliveFraction share of features active on at least one token
  * @param cosine mean cosine of x and x̂
  */
@@ -17,6 +17,7 @@ public record Reconstruction(
     long tokens, double explainedVariance, double l0, double aliveFraction, double cosine) {
   private static final int ROWS = 4096;
 
+  /** Measures an SAE on all rows of a buffer. */
   public static Reconstruction measure(Sae sae, ActivationBuffer rows) {
     ReconstructionMeter meter = new ReconstructionMeter(sae);
     for (long from = 0; from < rows.size(); from += ROWS) {

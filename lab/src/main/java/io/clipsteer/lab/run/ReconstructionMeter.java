@@ -9,7 +9,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 
-/** Measures a {@link Reconstruction} rows by rows; sums are float64. */
+/** Measures a {@link Reconstruction}, a batch of rows at a time; sums are float64. */
 public final class ReconstructionMeter {
   /** Keeps the cosine of a row of zeros at 0. */
   private static final double TINY = 1e-30;
@@ -17,7 +17,7 @@ public final class ReconstructionMeter {
   private final Sae sae;
   private final double[] sums;
   private final BitSet alive;
-  private final List<Float> rests = new ArrayList<>();
+  private final List<Float> unexplained = new ArrayList<>();
   private long rows;
   private long active;
   private double error;
@@ -32,7 +32,7 @@ public final class ReconstructionMeter {
   }
 
   /**
-   * Takes rows in.
+   * Adds rows.
    *
    * @param x F32 [n,d]
    */
@@ -41,10 +41,10 @@ public final class ReconstructionMeter {
   }
 
   /**
-   * Takes the rows of images in.
+   * Adds the rows of images.
    *
    * @param x F32 [n,d]
-   * @param tokens rows of each image; 0 when images do not matter
+   * @param tokens rows per image; 0 when figures by image are not needed
    */
   public void add(Tensor x, int tokens) {
     try (Scope scope = Scope.open()) {
@@ -62,7 +62,7 @@ public final class ReconstructionMeter {
       if (tokens > 0) {
         float[] over = perImage(wrong, tokens);
         float[] all = perImage(square, tokens);
-        for (int i = 0; i < over.length; i++) rests.add(over[i] / all[i]);
+        for (int i = 0; i < over.length; i++) unexplained.add(over[i] / all[i]);
       }
       float[] columns = x.sum(0, false, DType.F64).toFloats();
       for (int j = 0; j < sums.length; j++) sums[j] += columns[j];
@@ -82,9 +82,9 @@ public final class ReconstructionMeter {
     return squares.reshape(images, tokens * squares.size(1)).sum(1, false, DType.F64).toFloats();
   }
 
-  /** Of each image, what is left over of its rows' squares: Σ‖x−x̂‖²/Σ‖x‖². */
-  public List<Float> rests() {
-    return rests;
+  /** Unexplained share of each image's squares: Σ‖x−x̂‖²/Σ‖x‖² over its rows. */
+  public List<Float> unexplained() {
+    return unexplained;
   }
 
   /** Mean length of the rows. */
@@ -97,7 +97,7 @@ public final class ReconstructionMeter {
     return Math.sqrt(squares / rows);
   }
 
-  /** What was measured so far. */
+  /** The figures so far. */
   public Reconstruction result() {
     double meanSquare = 0;
     for (double sum : sums) meanSquare += sum / rows * sum / rows;

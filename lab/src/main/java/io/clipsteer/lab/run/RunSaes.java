@@ -15,23 +15,23 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Every SAE of a run, loaded and known to fit a model.
+ * Every SAE of a run, loaded, and checked to fit a model.
  *
  * @param all in the run's order
  */
 public record RunSaes(List<One> all) implements AutoCloseable {
   /**
-   * One SAE with its place.
+   * One SAE with its entry in the run.
    *
    * @param entry as {@code run.json} names it
    */
   public record One(RunFolder.SaeEntry entry, Sae sae) {
-    /** Where it reads. */
+    /** The hook point that it reads. */
     public HookPoint point() {
       return entry.point();
     }
 
-    /** Which tokens it reads. */
+    /** The tokens that it reads. */
     public TokenSelection selection() {
       return entry.selection();
     }
@@ -62,7 +62,7 @@ public record RunSaes(List<One> all) implements AutoCloseable {
     try {
       for (RunFolder.SaeEntry entry : run.saes()) {
         Path path = folder.sae(entry);
-        checkPlace(entry, path, model, tower, shape);
+        check(entry, path, model, tower, shape);
         Sae sae = SaeFiles.read(path);
         all.add(new One(entry, sae));
         if (sae.width() != shape.width) {
@@ -76,7 +76,7 @@ public record RunSaes(List<One> all) implements AutoCloseable {
     }
   }
 
-  /** What an SAE must fit. */
+  /** The tower that an SAE must fit. */
   private record Shape(int width, int layers, boolean cls, boolean patches) {
     static Shape of(ClipModel model, TowerKind tower) {
       if (tower == TowerKind.VISION) {
@@ -89,7 +89,7 @@ public record RunSaes(List<One> all) implements AutoCloseable {
     }
   }
 
-  private static void checkPlace(
+  private static void check(
       RunFolder.SaeEntry entry, Path path, ClipModel model, TowerKind tower, Shape shape) {
     HookPoint point = entry.point();
     SaeFiles.checkHook(path, entry.hookPoint());

@@ -8,10 +8,9 @@ import io.clipsteer.engine.checkpoint.Tokenizer;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.NotFiniteException;
-import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.TokenSelection;
-import java.util.Comparator;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -68,12 +67,6 @@ public record TextTokens(Tokenizer tokenizer, TokenSelection selection) {
   public static Map<HookPoint, Tensor> residuals(
       TextTower tower, long[][] ids, List<HookPoint> points) {
     Map<HookPoint, Tensor> seen = new HashMap<>();
-    HookPoint last =
-        points.stream()
-            .max(
-                Comparator.comparingInt(HookPoint::layer)
-                    .thenComparing(point -> point.site() == Site.RESID_POST))
-            .orElseThrow();
     Scope outer = Scope.open();
     try (outer) {
       Hooks hooks = Hooks.NONE;
@@ -86,7 +79,7 @@ public record TextTokens(Tokenizer tokenizer, TokenSelection selection) {
                   seen.put(point, outer.keep(value.to(DType.F32).contiguous()));
                 });
       }
-      tower.runUntil(ids, last, hooks);
+      tower.runUntil(ids, Collections.max(points), hooks);
     }
     Map<HookPoint, Tensor> all = new LinkedHashMap<>();
     for (HookPoint point : points) {

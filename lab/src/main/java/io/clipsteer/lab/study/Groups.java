@@ -5,19 +5,20 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The groups that accuracy is told for, and which of them have the attribute.
+ * Groups of images by target and attribute. Accuracy is reported by group.
  *
  * @param names of the groups
- * @param strata of each group, what is asked for: with and without are compared inside a stratum,
- *     so that what is asked for does not look like the attribute
- * @param with of each group, whether its images have the attribute
- * @param clean the group that is the clean set as well, on which little may be lost; −1 for none
+ * @param strata target of each group: images with and without the attribute are compared within a
+ *     target, so that the target is not taken for the attribute
+ * @param with whether the images of each group have the attribute
+ * @param clean the group that is also the clean set, on which loss of accuracy is bounded; −1 for
+ *     none
  */
 public record Groups(List<String> names, int[] strata, boolean[] with, int clean) {
   /** The group of an image that belongs to the clean set. */
   public static final int CLEAN = -1;
 
-  /** Without a group that must not lose. */
+  /** Without a clean group. */
   public Groups(List<String> names, int[] strata, boolean[] with) {
     this(names, strata, with, CLEAN);
   }
@@ -29,16 +30,16 @@ public record Groups(List<String> names, int[] strata, boolean[] with, int clean
     }
   }
 
-  /** How many. */
+  /** Number of groups. */
   public int count() {
     return names.size();
   }
 
-  /** One stratum's groups. */
+  /** The groups of one stratum. */
   public record Stratum(List<Integer> with, List<Integer> without) {}
 
   /**
-   * Strata that have images with and without the attribute; of such groups those with images.
+   * Strata with images both with and without the attribute. Groups without images are dropped.
    *
    * @param images of each group
    */
@@ -58,8 +59,8 @@ public record Groups(List<String> names, int[] strata, boolean[] with, int clean
   }
 
   /**
-   * How much larger a mean is with the attribute than so many times the mean without: the mean over
-   * strata of the difference between the means of their groups' means.
+   * Mean with the attribute minus {@code times} × mean without. Averages groups within a stratum,
+   * then strata, so that strata of different size weigh the same.
    *
    * @param sums over each group's images, [groups][width]
    * @param images of each group

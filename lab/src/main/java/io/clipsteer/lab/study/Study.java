@@ -4,14 +4,14 @@ package io.clipsteer.lab.study;
 import java.util.List;
 
 /**
- * What is asked of a model, in three parts without overlap.
+ * A data set in three disjoint splits.
  *
- * @param groups what accuracy is told for
- * @param train features are ranked on these
- * @param validation their number and the layer are chosen on these
- * @param test the one chosen is reported on these
- * @param dealt whether chance dealt the images out, the files naming no splits
- * @param source what the images are, for the report
+ * @param groups by which accuracy is reported
+ * @param train to rank features
+ * @param validation to select their number and the layer
+ * @param test to report the selected edit
+ * @param dealt whether the seed made the splits, because the files name none
+ * @param source of the images, for the report
  */
 public record Study(
     Groups groups,

@@ -11,21 +11,23 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.run.Images;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a {@link Study} comes from.
+ * The images of a {@link Study}.
  *
- * @param data the images; its test part is reported on
- * @param train all of these to rank features on, or null for the data's own part
- * @param validation all of these to choose on, or null for the data's own part
- * @param clean labelled images on which little may be lost, or null. Of written attacks they are
- *     the images without writing
+ * @param data the images; results are reported on their test split
+ * @param train images that features are ranked on, or null for the data's own split
+ * @param validation images that edits are selected on, or null for the data's own split
+ * @param clean labelled images on which loss of accuracy is bounded, or null. For written attacks
+ *     they are the images without writing
  * @param attribute which attribute is suppressed, where there are more than two
- * @param perGroup images of each group at most, for training and validation
- * @param balanced whether each part's groups are cut down to the smallest
+ * @param perGroup most training and validation images of each group
+ * @param balanced whether each split's groups are cut to the size of the smallest
  */
 public record StudySource(
     GroupSource data,
@@ -40,10 +42,10 @@ public record StudySource(
 
   public StudySource {
     if (perGroup < 1) {
-      throw new InputException("--per-group " + perGroup, "below 1", "Leave it out for 1000");
+      throw new InputException("--per-group " + perGroup, "below 1", "Omit it for 1000");
     }
     if (data.kind().isWritten() && clean == null) {
-      data.all(); // a folder of something else says so itself
+      data.all(); // Names the fault of a folder of another kind.
       throw new InputException(
           "--data " + data.kind().word(),
           "all its images have writing",
@@ -51,7 +53,7 @@ public record StudySource(
     }
     if (data.kind().isWritten() && balanced) {
       throw new InputException(
-          "--balanced", "has no use with written words", "They have two groups only; leave it out");
+          "--balanced", "does not apply to written words", "They have only two groups; omit it");
     }
     boolean alone = train == null && validation == null;
     if (!alone && (train == null || validation == null)) {
@@ -74,16 +76,16 @@ public record StudySource(
   }
 
   /**
-   * Reads the tables and puts the targets into words; no image is decoded.
+   * Reads the tables and embeds the targets' prompts; no image is decoded.
    *
    * @param options how images are loaded
    */
   public Study read(
-      ClipModel model, Wording wording, ImageLoader.Options options, Progress progress) {
+      ClipModel model, TargetPrompts prompts, ImageLoader.Options options, Progress progress) {
     GroupSource.Parts parts = parts();
     return data.kind().isWritten()
-        ? written(parts, model, wording, options, progress)
-        : grouped(parts, model, wording, options, progress);
+        ? written(parts, model, prompts, options, progress)
+        : grouped(parts, model, prompts, options, progress);
   }
 
   private GroupedSet whole(GroupedSet set) {
@@ -94,7 +96,7 @@ public record StudySource(
     return whole(set).atMost(perGroup, seed);
   }
 
-  /** At most so many images of all groups together. */
+  /** At most {@code perGroup} images of all groups together. */
   private GroupedSet some(GroupedSet set) {
     int n = set.members().size();
     return n <= perGroup ? set : set.dealt(seed, perGroup, n - perGroup).getFirst();
@@ -105,7 +107,7 @@ public record StudySource(
   private Study grouped(
       GroupSource.Parts dealt,
       ClipModel model,
-      Wording wording,
+      TargetPrompts prompts,
       ImageLoader.Options options,
       Progress progress) {
     List<GroupedSet> sets =
@@ -121,19 +123,19 @@ public record StudySource(
     }
     if (test.targets().size() < 2) {
       throw new InputException(
-          test.images().origin(), "it has one target", "There must be something to choose from");
+          test.images().origin(), "it has one target", "Give images of two targets or more");
     }
     Groups groups = groups(test, suppressed(test.attributes()));
-    boolean portraits = Wording.portraits(data.kind());
-    TextLibrary library = wording.library(model, test.targets(), portraits, progress);
+    boolean portraits = TargetPrompts.portraits(data.kind());
+    TextLibrary library = prompts.library(model, test.targets(), portraits, progress);
     List<List<LabelledImages>> parts = new ArrayList<>();
     for (GroupedSet set : sets) {
       int[] group = set.members().stream().mapToInt(set::group).toArray();
-      List<LabelledImages> cases = new ArrayList<>();
-      cases.add(cases(set, library, group, model, options));
-      parts.add(cases);
+      List<LabelledImages> part = new ArrayList<>();
+      part.add(labelled(set, library, group, model, options));
+      parts.add(part);
     }
-    if (clean != null) addClean(clean, parts, model, wording, options, progress);
+    if (clean != null) addClean(clean, parts, model, prompts, options, progress);
     return new Study(groups, parts.get(0), parts.get(1), parts.get(2), dealt.dealt(), source());
   }
 
@@ -141,12 +143,12 @@ public record StudySource(
     return data.kind().word() + ":" + data.path();
   }
 
-  /** Half of the clean set to choose on, half to report on. */
+  /** Adds half of the clean set to validation and half to test. */
   private void addClean(
       ImageSet clean,
       List<List<LabelledImages>> parts,
       ClipModel model,
-      Wording wording,
+      TargetPrompts prompts,
       ImageLoader.Options options,
       Progress progress) {
     GroupedSet all = GroupedSet.labelled(clean, "clean");
@@ -156,13 +158,13 @@ public record StudySource(
           "all its images are of one class, " + all.targets().getFirst(),
           "Give --clean images of several classes");
     }
-    TextLibrary words = wording.library(model, all.targets(), false, progress);
+    TextLibrary words = prompts.library(model, all.targets(), false, progress);
     List<GroupedSet> halves = all.dealt(seed, 1, 1);
     for (int half = 0; half < 2; half++) {
       GroupedSet set = halves.get(half);
       int[] group = new int[set.members().size()];
-      java.util.Arrays.fill(group, Groups.CLEAN);
-      if (group.length > 0) parts.get(1 + half).add(cases(set, words, group, model, options));
+      Arrays.fill(group, Groups.CLEAN);
+      if (group.length > 0) parts.get(1 + half).add(labelled(set, words, group, model, options));
     }
   }
 
@@ -177,7 +179,7 @@ public record StudySource(
     throw new InputException(
         data.path(),
         "it has " + attributes.size() + " attributes",
-        "Say which to suppress: --attribute, one of " + attributes);
+        "Name the one to suppress: --attribute, one of " + attributes);
   }
 
   private static Groups groups(GroupedSet set, int suppressed) {
@@ -186,7 +188,7 @@ public record StudySource(
       throw new InputException(
           set.images().origin(),
           "it has " + count + " groups of target and attribute",
-          "Up to " + MAX_GROUPS + " are told apart; name classes, not single images");
+          "At most " + MAX_GROUPS + " are supported; name classes, not single images");
     }
     List<String> names = new ArrayList<>();
     int[] strata = new int[count];
@@ -201,27 +203,26 @@ public record StudySource(
     return new Groups(names, strata, with);
   }
 
-  // ---- words written on things -----------------------------------------------------------------
+  // ---- words written on objects -----------------------------------------------------------------
 
-  /**
-   * Group 0 has nothing written, group 1 a word; answers are all words that are seen or written.
-   */
+  /** Group 0 has nothing written, group 1 a word; the targets are all classes and written words. */
   private Study written(
       GroupSource.Parts dealt,
       ClipModel model,
-      Wording wording,
+      TargetPrompts prompts,
       ImageLoader.Options options,
       Progress progress) {
     List<GroupedSet> sets = List.of(some(dealt.train()), some(dealt.validation()), dealt.test());
-    GroupedSet plain = GroupedSet.labelled(java.util.Objects.requireNonNull(clean), "nothing");
+    GroupedSet plain = GroupedSet.labelled(Objects.requireNonNull(clean), "nothing");
     List<GroupedSet> plains = plain.dealt(seed, 1, 1, 2);
     TreeSet<String> words = new TreeSet<>(plain.targets());
     for (GroupedSet set : sets) words.addAll(set.targets());
     List<String> answers = List.copyOf(words);
     if (answers.size() < 2) {
-      throw new InputException(data.path(), "there is one word only", "Give images of others");
+      throw new InputException(
+          data.path(), "there is only one word", "Give images with other words");
     }
-    TextLibrary library = wording.library(model, answers, false, progress);
+    TextLibrary library = prompts.library(model, answers, false, progress);
     Groups groups =
         new Groups(
             List.of("nothing written", "a word written"),
@@ -230,19 +231,19 @@ public record StudySource(
             0);
     List<List<LabelledImages>> parts = new ArrayList<>();
     for (int p = 0; p < sets.size(); p++) {
-      List<LabelledImages> cases = new ArrayList<>();
+      List<LabelledImages> part = new ArrayList<>();
       GroupedSet without = p < 2 ? some(plains.get(p)) : plains.get(p);
       for (GroupedSet set : List.of(without, sets.get(p))) {
         int[] group = new int[set.members().size()];
-        java.util.Arrays.fill(group, set == without ? 0 : 1);
-        if (group.length > 0) cases.add(cases(set, library, group, model, options));
+        Arrays.fill(group, set == without ? 0 : 1);
+        if (group.length > 0) part.add(labelled(set, library, group, model, options));
       }
-      parts.add(cases);
+      parts.add(part);
     }
     return new Study(groups, parts.get(0), parts.get(1), parts.get(2), dealt.dealt(), source());
   }
 
-  private static LabelledImages cases(
+  private static LabelledImages labelled(
       GroupedSet set,
       TextLibrary library,
       int[] group,

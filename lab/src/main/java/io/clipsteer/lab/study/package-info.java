@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a suppression is asked about: groups, prompts, splits, attacks. */
+/** Data sets for suppression: groups, prompts, splits, attacks. */
 @NullMarked
 package io.clipsteer.lab.study;
 

@@ -5,15 +5,15 @@ import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSite;
 
 /**
- * An edit that might be chosen.
+ * An edit to select from.
  *
- * @param family what it belongs to: the method, or one of its baselines
- * @param sae folder of the SAE whose features it changes, else empty
- * @param size how many features, neurons or directions it takes
+ * @param family the method, or one of its baselines
+ * @param sae folder of the SAE whose features are edited, else empty
+ * @param size number of features, neurons or directions
  */
 public record Candidate(Family family, String sae, int size, Edit edit) {
-  /** Where the edit happens. */
-  EditSite place() {
+  /** Where the edit applies. */
+  EditSite site() {
     return edit.site();
   }
 
@@ -25,9 +25,9 @@ public record Candidate(Family family, String sae, int size, Edit edit) {
     NEURONS("neurons"),
     /** The difference of the residual's means, projected out. */
     DIRECTION("mean-difference direction"),
-    /** As many features drawn at random. */
+    /** The same number of random features. */
     RANDOM_FEATURES("random features"),
-    /** A random direction, as far as the method moves each token. */
+    /** A random direction of the same norm as the method's edit on each token. */
     RANDOM_DIRECTIONS("random directions");
 
     private final String word;
@@ -36,7 +36,7 @@ public record Candidate(Family family, String sae, int size, Edit edit) {
       this.word = word;
     }
 
-    /** As the report says it. */
+    /** Its name in the report. */
     public String word() {
       return word;
     }

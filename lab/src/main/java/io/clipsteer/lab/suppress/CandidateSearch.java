@@ -3,6 +3,7 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -21,18 +22,24 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The training images go through the tower once; out come the edits that might be chosen. */
+/** Ranks features on the training images, in one pass of the tower, and proposes edits. */
 final class CandidateSearch implements AutoCloseable {
-  /** An SAE with what it saw. */
-  record Spot(RunSaes.One one, EditSite place, GroupStatistics seen, @Nullable TrialImages probe) {}
+  /**
+   * What one SAE shows on the training images.
+   *
+   * @param trials images for trial edits, where the ranking makes them, else null
+   */
+  record Scan(
+      RunSaes.One sae, EditSite site, GroupStatistics statistics, @Nullable TrialImages trials) {}
 
   private final ClipModel model;
   private final SuppressionSettings settings;
   private final Groups groups;
-  private final List<Spot> spots = new ArrayList<>();
+  private final List<Scan> scans = new ArrayList<>();
   private List<ImageLoader.Skipped> skipped = List.of();
 
   CandidateSearch(ClipModel model, RunSaes saes, SuppressionSettings settings, Groups groups) {
@@ -40,55 +47,54 @@ final class CandidateSearch implements AutoCloseable {
     this.settings = settings;
     this.groups = groups;
     boolean keep = settings.select() == SuppressionSettings.Select.AUROC;
-    boolean probes = Ranking.probes(settings.select());
-    for (RunSaes.One one : saes.all()) {
-      EditSite place =
-          EditSite.of(one.point(), tokens(one), model.vision().config().prefixTokens());
-      spots.add(
-          new Spot(
-              one,
-              place,
-              new GroupStatistics(one.sae(), groups.count(), keep, saes.all().size()),
-              probes ? new TrialImages(model, place, groups.count()) : null));
+    boolean trials = Ranking.makesTrials(settings.select());
+    for (RunSaes.One sae : saes.all()) {
+      EditSite site = EditSite.of(sae.point(), tokens(sae), model.vision().config().prefixTokens());
+      ImageActivations kept = keep ? new ImageActivations(saes.all().size()) : null;
+      scans.add(
+          new Scan(
+              sae,
+              site,
+              new GroupStatistics(sae.sae(), groups.count(), kept),
+              trials ? new TrialImages(model, site, groups.count()) : null));
     }
   }
 
-  private TokenSelection tokens(RunSaes.One one) {
+  /** The tokens to edit: those of {@code --at}, which the SAE must read. */
+  private TokenSelection tokens(RunSaes.One sae) {
     TokenSelection at = settings.at();
-    TokenSelection reads = one.selection();
-    if (at == null || at == reads) return at == null ? reads : at;
+    TokenSelection reads = sae.selection();
+    if (at == null || at == reads) return reads;
     if (reads != TokenSelection.ALL) {
-      String word = reads.name().toLowerCase(java.util.Locale.ROOT);
+      String word = reads.name().toLowerCase(Locale.ROOT);
       throw new InputException(
-          "--at " + at.name().toLowerCase(java.util.Locale.ROOT),
-          "the SAE " + one.entry().folder() + " reads " + word + " only",
+          "--at " + at.name().toLowerCase(Locale.ROOT),
+          "the SAE " + sae.entry().folder() + " reads " + word + " only",
           "Use --at " + word);
     }
     return at;
   }
 
-  /** Looks at the images. */
-  void look(List<LabelledImages> parts, Progress progress) {
-    List<ImageLoader.Skipped> left = new ArrayList<>();
-    long total = 0;
-    for (LabelledImages cases : parts) total += cases.truth().length;
-    List<HookPoint> points = spots.stream().map(s -> s.place.point()).toList();
+  /** Runs the training images through the tower and collects statistics of every SAE. */
+  void scan(List<LabelledImages> parts, Progress progress) {
+    List<ImageLoader.Skipped> unreadable = new ArrayList<>();
+    long total = LabelledImages.count(parts);
+    List<HookPoint> points = scans.stream().map(s -> s.site.point()).toList();
     TowerWalk walk = TowerWalk.past(model.vision(), points);
     double flops = walk.flopsPerImage();
-    try (var task = progress.start("looking at training images", total, "images")) {
-      for (LabelledImages cases : parts) {
-        left.addAll(
-            cases
-                .images()
+    try (var task = progress.start("ranking features on the training set", total, "images")) {
+      for (LabelledImages part : parts) {
+        unreadable.addAll(
+            part.images()
                 .forEach(
                     (batch, pixels) -> {
-                      walk.walk(pixels, paused -> see(paused, cases, batch));
+                      walk.walk(pixels, paused -> record(paused, part, batch));
                       task.advance(batch.count(), flops * batch.count());
                     }));
       }
     }
-    skipped = List.copyOf(left);
-    if (groups.comparable(spots.getFirst().seen.images()).isEmpty()) {
+    skipped = List.copyOf(unreadable);
+    if (groups.comparable(scans.getFirst().statistics.images()).isEmpty()) {
       throw new InputException(
           "the training images",
           "for no target are there images both with and without the attribute",
@@ -96,16 +102,15 @@ final class CandidateSearch implements AutoCloseable {
     }
   }
 
-  private void see(
-      Paused paused, LabelledImages cases, io.clipsteer.data.imageset.ImageBatch batch) {
-    for (Spot spot : spots) {
-      if (!spot.place.point().equals(paused.at())) continue;
+  private void record(Paused paused, LabelledImages part, ImageBatch batch) {
+    for (Scan scan : scans) {
+      if (!scan.site.point().equals(paused.at())) continue;
       try (Scope scope = Scope.open()) {
-        var saes = List.of(spot.one.sae());
-        var moment = new EncodedTokens(paused.value(), spot.place, saes);
-        spot.seen.add(moment, cases.group(batch));
+        var saes = List.of(scan.sae.sae());
+        var tokens = new EncodedTokens(paused.value(), scan.site, saes);
+        scan.statistics.add(tokens, part.group(batch));
       }
-      if (spot.probe != null) spot.probe.add(paused, cases, batch);
+      if (scan.trials != null) scan.trials.add(paused, part, batch);
     }
   }
 
@@ -113,42 +118,47 @@ final class CandidateSearch implements AutoCloseable {
     return skipped;
   }
 
-  List<Spot> spots() {
-    return spots;
+  List<Scan> scans() {
+    return scans;
   }
 
-  /** Every edit that validation chooses from: of each place, features, neurons and direction. */
+  /** The scan of an SAE, named by its folder. */
+  Scan of(String sae) {
+    return scans.stream().filter(s -> s.sae.entry().folder().equals(sae)).findFirst().orElseThrow();
+  }
+
+  /** The edits to select from on validation: at each site features, neurons and a direction. */
   List<Candidate> candidates(boolean baselines, Progress progress) {
     List<Candidate> all = new ArrayList<>();
     Set<EditSite> done = new HashSet<>();
-    for (Spot spot : spots) {
+    for (Scan scan : scans) {
       int[] ranked =
-          new Ranking(settings, groups, spot.place, spot.seen, spot.probe).features(progress);
+          new Ranking(settings, groups, scan.site, scan.statistics, scan.trials).features(progress);
       int before = 0;
       for (int size : settings.sizes()) {
         int[] ids = Arrays.copyOf(ranked, Math.min(size, ranked.length));
-        if (ids.length == before) break; // there are no more
+        if (ids.length == before) break; // No feature is left.
         before = ids.length;
-        all.add(features(Candidate.Family.FEATURES, spot, ids));
+        all.add(features(Candidate.Family.FEATURES, scan, ids));
       }
-      // Neurons and the direction belong to the place, not to one of its SAEs.
-      if (!baselines || !done.add(spot.place)) continue;
-      all.addAll(neurons(spot));
-      Candidate direction = direction(spot);
+      // Neurons and the direction belong to the site, not to one of its SAEs.
+      if (!baselines || !done.add(scan.site)) continue;
+      all.addAll(neurons(scan));
+      Candidate direction = direction(scan);
       if (direction != null) all.add(direction);
     }
     return all;
   }
 
-  Candidate features(Candidate.Family family, Spot spot, int[] ids) {
-    Edit edit = Ranking.edit(spot.place, spot.seen, groups, settings, ids);
-    return new Candidate(family, spot.one.entry().folder(), ids.length, edit);
+  Candidate features(Candidate.Family family, Scan scan, int[] ids) {
+    Edit edit = Ranking.edit(scan.site, scan.statistics, groups, settings, ids);
+    return new Candidate(family, scan.sae.entry().folder(), ids.length, edit);
   }
 
-  /** By how far apart their means are, either way: a coordinate has no sign of its own. */
-  private List<Candidate> neurons(Spot spot) {
-    double[] difference = spot.seen.residualDifference(groups);
-    double[] means = spot.seen.residualMeans();
+  /** Ranked by the size of their mean difference: a coordinate has no sign of its own. */
+  private List<Candidate> neurons(Scan scan) {
+    double[] difference = scan.statistics.residualDifference(groups);
+    double[] means = scan.statistics.residualMeans();
     for (int j = 0; j < difference.length; j++) difference[j] = Math.abs(difference[j]);
     int[] ranked = Ranking.best(difference, 0, difference.length);
     List<Candidate> all = new ArrayList<>();
@@ -160,25 +170,25 @@ final class CandidateSearch implements AutoCloseable {
         for (int i = 0; i < size; i++) values[i] = (float) means[ids[i]];
       }
       Edit.Target neurons = new Edit.Neurons(difference.length, ids);
-      Edit edit = new Edit(spot.place, neurons, new Rule.Set(values));
+      Edit edit = new Edit(scan.site, neurons, new Rule.Set(values));
       all.add(new Candidate(Candidate.Family.NEURONS, "", size, edit));
     }
     return all;
   }
 
-  private @Nullable Candidate direction(Spot spot) {
-    double[] difference = spot.seen.residualDifference(groups);
+  private @Nullable Candidate direction(Scan scan) {
+    double[] difference = scan.statistics.residualDifference(groups);
     double norm = Math.sqrt(Arrays.stream(difference).map(x -> x * x).sum());
     if (norm == 0) return null;
     float[] unit = new float[difference.length];
     for (int j = 0; j < unit.length; j++) unit[j] = (float) (difference[j] / norm);
-    Edit.Target along = new Edit.Direction(unit, spot.seen.centre(groups), null);
-    Edit edit = new Edit(spot.place, along, Rule.ablate());
+    Edit.Target along = new Edit.Direction(unit, scan.statistics.centre(groups), null);
+    Edit edit = new Edit(scan.site, along, Rule.ablate());
     return new Candidate(Candidate.Family.DIRECTION, "", 1, edit);
   }
 
   @Override
   public void close() {
-    for (Spot spot : spots) if (spot.probe != null) spot.probe.close();
+    for (Scan scan : scans) if (scan.trials != null) scan.trials.close();
   }
 }

@@ -7,7 +7,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Choosing among candidates by what they do on validation images.
+ * A candidate with its score on validation images.
  *
  * @param score on validation images
  */
@@ -16,17 +16,14 @@ public record Choice(Candidate candidate, GroupScore score) {
   static List<Choice> all(List<Candidate> candidates, Groups groups, EditTrial.Result result) {
     List<Choice> all = new ArrayList<>();
     for (int c = 0; c < candidates.size(); c++) {
-      GroupScore score =
-          GroupScore.of(groups, result.groups(), result.before(), result.after().get(c));
-      all.add(new Choice(candidates.get(c), score));
+      all.add(new Choice(candidates.get(c), result.score(groups, result.after().get(c))));
     }
     return all;
   }
 
   /**
-   * The one that reaches most of the settings' goal and costs no more than is allowed; of equal
-   * ones the one that changes less, then the earlier one. Null where none is better than doing
-   * nothing.
+   * The candidate of a family with the highest goal among those within the allowed loss; of equal
+   * ones the smaller, then the earlier one. Null where none is better than no edit.
    */
   static @Nullable Choice best(
       List<Choice> all, Candidate.Family family, Groups groups, SuppressionSettings settings) {
@@ -42,8 +39,8 @@ public record Choice(Candidate candidate, GroupScore score) {
     return best;
   }
 
-  /** Whether it costs no more than is allowed; rounding aside. */
-  boolean isWithin(double maxLoss) {
+  /** Whether the loss is at most {@code maxLoss} points, up to rounding. */
+  private boolean isWithin(double maxLoss) {
     return score.loss() <= maxLoss + 1e-9;
   }
 }

@@ -12,21 +12,21 @@ import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.PrefixedTexts;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.study.LabelledImages;
-import io.clipsteer.lab.study.SplitTexts;
+import io.clipsteer.lab.study.SplitPrompts;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * The defence that changes the question instead of the image: one learnt vector stands as a token
- * before the class name (Azuma and Matsui 2023, "Defense-Prefix for preventing typographic attacks
- * on CLIP"). Losses and rates are those of its authors' code: the cross-entropy of attacked images
- * plus the divergence of what clean images are answered with the vector from what they are answered
- * without, one template a step, SGD from 2e-3 along a cosine to 5e-5, vector drawn with deviation
- * 0.02. Its ten epochs of 128,000 images become {@link PrefixSettings#STEPS} steps, and the cosine
- * falls at every step instead of every epoch. Attacked and clean images of a step are drawn each by
- * itself, the templates are the study's own, and answers are means over them.
+ * Defense-Prefix (Azuma and Matsui 2023, "Defense-Prefix for preventing typographic attacks on
+ * CLIP"): a learnt vector stands as a token before the class name of every prompt; images are not
+ * edited. Losses and rates are those of the authors' code: the cross-entropy of attacked images
+ * plus the divergence of clean images' answers with the vector from their answers without; one
+ * template a step; SGD from 2e-3 along a cosine to 5e-5; the vector starts at random with deviation
+ * 0.02. The authors' ten epochs of 128,000 images become {@link PrefixSettings#STEPS} steps, and
+ * the cosine falls at every step instead of every epoch. A step samples attacked and clean images
+ * independently; the templates are the study's own, and answers are means over them.
  */
 final class DefensePrefix {
   private static final int BATCH = 512;
@@ -35,72 +35,72 @@ final class DefensePrefix {
   private static final double SPREAD = 0.02;
 
   /** Embeddings of training images and their right answers. */
-  private static final class Part {
+  private static final class Embedded {
     private final List<float[]> rows = new ArrayList<>();
     private final List<Integer> truth = new ArrayList<>();
 
-    /** Rows of {@code drawn} as F32 [n,e]. */
-    Tensor embeddings(int[] drawn) {
+    /** The sampled rows as F32 [n,e]. */
+    Tensor embeddings(int[] sample) {
       int e = rows.getFirst().length;
-      float[] all = new float[drawn.length * e];
-      for (int i = 0; i < drawn.length; i++) {
-        System.arraycopy(rows.get(drawn[i]), 0, all, i * e, e);
+      float[] all = new float[sample.length * e];
+      for (int i = 0; i < sample.length; i++) {
+        System.arraycopy(rows.get(sample[i]), 0, all, i * e, e);
       }
-      return Tensor.of(all, drawn.length, e);
+      return Tensor.of(all, sample.length, e);
     }
   }
 
   private final ClipModel model;
   private final PrefixedTexts texts;
-  private final SplitTexts wording;
+  private final SplitPrompts prompts;
   private final int steps;
-  private final Part clean = new Part();
-  private final Part attacked = new Part();
+  private final Embedded clean = new Embedded();
+  private final Embedded attacked = new Embedded();
 
   /**
-   * For a model and the texts of its answers.
+   * For a model and the prompts of its targets.
    *
-   * @throws InputException when the model's texts have no place or no room for a token more
+   * @throws InputException when the text tower has no room for one more token
    */
-  DefensePrefix(ClipModel model, SplitTexts wording, int steps) {
+  DefensePrefix(ClipModel model, SplitPrompts prompts, int steps) {
     this.model = model;
     this.steps = steps;
-    this.wording = wording;
-    if (wording.targets().size() < 2) {
+    this.prompts = prompts;
+    if (prompts.targets().size() < 2) {
       throw new InputException(
-          "--defense-prefix", "there is one answer", "There must be something to choose from");
+          "--defense-prefix", "there is one target", "Give images of two targets or more");
     }
-    this.texts = new PrefixedTexts(wording.tower());
+    this.texts = new PrefixedTexts(prompts.tower());
     library(new float[texts.width()]);
   }
 
   /**
-   * Learns it.
+   * Learns the prefix.
    *
    * @param train group 0 without writing, group 1 with
-   * @return the answers' embeddings with the vector before each name
+   * @return the targets' embeddings with the vector before each name
    */
   TextLibrary learn(List<LabelledImages> train, long seed, Progress progress) {
-    look(train, progress);
+    embed(train, progress);
     return library(learn(seed, progress));
   }
 
-  private void look(List<LabelledImages> train, Progress progress) {
-    long total = 0;
-    for (LabelledImages cases : train) total += cases.truth().length;
-    try (var task = progress.start("embedding training images", total, "images")) {
-      for (LabelledImages cases : train) {
-        cases
+  private void embed(List<LabelledImages> train, Progress progress) {
+    long total = LabelledImages.count(train);
+    try (var task = progress.start("embedding the training set", total, "images")) {
+      for (LabelledImages images : train) {
+        images
             .images()
             .forEach(
                 (batch, pixels) -> {
-                  Tensor seen = model.vision().run(pixels, Hooks.NONE).embedding().to(Device.CPU);
-                  float[] all = seen.toFloats();
-                  int e = (int) seen.size(1);
-                  int[] truth = cases.truth(batch);
-                  int[] group = cases.group(batch);
+                  Tensor embeddings =
+                      model.vision().run(pixels, Hooks.NONE).embedding().to(Device.CPU);
+                  float[] all = embeddings.toFloats();
+                  int e = (int) embeddings.size(1);
+                  int[] truth = images.truth(batch);
+                  int[] group = images.group(batch);
                   for (int i = 0; i < truth.length; i++) {
-                    Part part = group[i] == 0 ? clean : attacked;
+                    Embedded part = group[i] == 0 ? clean : attacked;
                     part.rows.add(Arrays.copyOfRange(all, i * e, (i + 1) * e));
                     part.truth.add(truth[i]);
                   }
@@ -116,13 +116,13 @@ final class DefensePrefix {
     float[] start = new float[d];
     for (int j = 0; j < d; j++) start[j] = (float) (SPREAD * random.nextGaussian());
     try (Scope all = Scope.open();
-        var task = progress.start("learning a defense prefix", steps, "steps")) {
+        var task = progress.start("learning Defense-Prefix", steps, "steps")) {
       Tensor vector = Tensor.of(start, 1, d);
       Tensor gradient = Tensor.of(new float[d], 1, d);
       for (int step = 0; step < steps; step++) {
         double along = 0.5 * (1 + Math.cos(Math.PI * step / steps));
         double rate = LAST_RATE + (RATE - LAST_RATE) * along;
-        int template = random.nextInt(wording.templates());
+        int template = random.nextInt(prompts.templates());
         gradient.fillInPlace(0);
         try (Scope scope = Scope.openRecording()) {
           Tensor leaf = vector.trainable(gradient);
@@ -137,26 +137,26 @@ final class DefensePrefix {
     }
   }
 
-  /** Embeddings of half of the answers. */
+  /** Embeddings of half of the targets. */
   private Tensor half(int half, int template, Tensor vector) {
-    long[][] ids = wording.ids(template);
+    long[][] ids = prompts.ids(template);
     int from = half * ids.length / SideBySide.COUNT;
     int to = (half + 1) * ids.length / SideBySide.COUNT;
-    int[] places = Arrays.copyOfRange(wording.places(template), from, to);
-    return texts.embed(Arrays.copyOfRange(ids, from, to), places, vector).to(Device.CPU);
+    int[] positions = Arrays.copyOfRange(prompts.positions(template), from, to);
+    return texts.embed(Arrays.copyOfRange(ids, from, to), positions, vector).to(Device.CPU);
   }
 
   private Tensor loss(int template, List<Tensor> halves, SplittableRandom random) {
     double scale = model.logitScale();
     Tensor with = Tensor.concat(halves, 0);
-    int[] wrong = drawn(attacked, random);
+    int[] wrong = sample(attacked, random);
     Tensor right = onTruth(attacked, wrong, with.size(0));
     Tensor attack = logits(attacked.embeddings(wrong), with, scale).logSoftmax(1).mul(right);
-    int[] plain = drawn(clean, random);
+    int[] plain = sample(clean, random);
     Tensor images = clean.embeddings(plain);
-    Tensor wanted = logits(images, wording.embeddings(template), scale).softmax();
+    Tensor wanted = logits(images, prompts.embeddings(template), scale).softmax();
     Tensor kept = logits(images, with, scale).logSoftmax(1).mul(wanted);
-    // The wanted answers' own entropy is constant: it has no part in the gradient.
+    // The entropy of the wanted answers is constant and has no gradient.
     return sum(attack).mul(-1.0 / wrong.length).add(sum(kept).mul(-1.0 / plain.length));
   }
 
@@ -169,7 +169,7 @@ final class DefensePrefix {
     return images.matmul(texts.transpose(0, 1)).mul(scale);
   }
 
-  private static int[] drawn(Part part, SplittableRandom random) {
+  private static int[] sample(Embedded part, SplittableRandom random) {
     int all = part.rows.size();
     if (all <= BATCH) {
       int[] every = new int[all];
@@ -180,25 +180,25 @@ final class DefensePrefix {
   }
 
   /** 1 at each image's right answer, else 0. */
-  private static Tensor onTruth(Part part, int[] drawn, long answers) {
+  private static Tensor onTruth(Embedded part, int[] sample, long answers) {
     int n = Math.toIntExact(answers);
-    float[] ones = new float[drawn.length * n];
-    for (int i = 0; i < drawn.length; i++) ones[i * n + part.truth.get(drawn[i])] = 1;
-    return Tensor.of(ones, drawn.length, n);
+    float[] ones = new float[sample.length * n];
+    for (int i = 0; i < sample.length; i++) ones[i * n + part.truth.get(sample[i])] = 1;
+    return Tensor.of(ones, sample.length, n);
   }
 
-  /** Mean over the templates of unit embeddings, brought to unit length again. */
+  /** Mean over the templates of unit embeddings, rescaled to unit length. */
   private TextLibrary library(float[] vector) {
     try (Scope scope = Scope.open()) {
       Tensor mean = null;
       Tensor learnt = Tensor.of(vector, 1, vector.length);
-      for (int t = 0; t < wording.templates(); t++) {
-        Tensor one = texts.embed(wording.ids(t), wording.places(t), learnt);
+      for (int t = 0; t < prompts.templates(); t++) {
+        Tensor one = texts.embed(prompts.ids(t), prompts.positions(t), learnt);
         mean = mean == null ? one : mean.add(one);
       }
       if (mean == null) throw new IllegalStateException("no template");
       float[] unit = mean.unit().toFloats();
-      return new TextLibrary(wording.targets(), unit, unit.length / wording.targets().size());
+      return new TextLibrary(prompts.targets(), unit, unit.length / prompts.targets().size());
     }
   }
 }

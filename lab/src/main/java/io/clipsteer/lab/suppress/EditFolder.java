@@ -41,8 +41,8 @@ public final class EditFolder {
       Path folder, SuppressionReport report, Path run, String modelHash, RunManifest manifest) {
     AtomicFiles.writeJson(folder.resolve(REPORT), report.json());
     manifest.finish().writeTo(folder);
-    TextLibrary texts = report.prefixedTexts();
-    if (texts != null) texts.write(folder.resolve(PREFIXED));
+    SuppressionReport.PrefixDefence prefix = report.prefix();
+    if (prefix != null) prefix.texts().write(folder.resolve(PREFIXED));
     SuppressionReport.Chosen chosen = report.chosen();
     if (chosen == null) return;
     Path sae = run.resolve(chosen.sae()).toAbsolutePath().normalize();

@@ -4,6 +4,7 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -15,6 +16,7 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.TowerWalk;
+import io.clipsteer.lab.study.Groups;
 import io.clipsteer.lab.study.LabelledImages;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,12 +29,12 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Answers without and with each of many edits: every image goes through the tower once, and from
- * each hook point on once more an edit. Nothing is kept but whether the answers are right.
+ * Evaluates many edits: every image passes the tower once, and once more from the hook point on for
+ * each edit. Only whether an answer is right is kept.
  */
 final class EditTrial {
-  /** A stopped pass asks again what came after its last note. */
-  private static final long NOTED_NANOS = 30_000_000_000L;
+  /** Time between two saves: what a stopped trial evaluates again. */
+  private static final long SAVED_NANOS = 30_000_000_000L;
 
   private final ClipModel model;
   private final List<Candidate> candidates;
@@ -46,94 +48,103 @@ final class EditTrial {
     this.model = model;
     this.candidates = candidates;
     for (int c = 0; c < candidates.size(); c++) {
-      EditSite place = candidates.get(c).place();
+      EditSite site = candidates.get(c).site();
       byPoint
-          .computeIfAbsent(place.point(), p -> new LinkedHashMap<>())
-          .computeIfAbsent(place, p -> new ArrayList<>())
+          .computeIfAbsent(site.point(), p -> new LinkedHashMap<>())
+          .computeIfAbsent(site, p -> new ArrayList<>())
           .add(c);
       after.add(new BitSet());
     }
   }
 
   /**
-   * What came out.
+   * The right answers.
    *
    * @param groups of each image
-   * @param before whether it was answered right without an edit
+   * @param before images answered right without an edit
    * @param after the same with each of the candidates
    */
   record Result(
-      List<Integer> groups, BitSet before, List<BitSet> after, List<ImageLoader.Skipped> skipped) {}
+      List<Integer> groups, BitSet before, List<BitSet> after, List<ImageLoader.Skipped> skipped) {
+    /**
+     * Scores by group.
+     *
+     * @param right images answered right with the edit
+     */
+    GroupScore score(Groups of, BitSet right) {
+      return GroupScore.of(of, groups, before, right);
+    }
+  }
 
   /**
-   * Asks.
+   * Evaluates.
    *
    * @param candidates perhaps none
-   * @param notes file to note in how far it has come, and to go on from; null for none
+   * @param file in which progress is saved, and from which it is resumed; null for none
    * @param name of the work, for progress
    */
   static Result run(
       ClipModel model,
       List<LabelledImages> parts,
       List<Candidate> candidates,
-      @Nullable Path notes,
+      @Nullable Path file,
       String name,
       Progress progress) {
-    EditTrial pass = new EditTrial(model, List.copyOf(candidates));
-    String asked = notes == null ? "" : PassNotes.fingerprint(parts, candidates);
+    EditTrial trial = new EditTrial(model, List.copyOf(candidates));
+    String fingerprint = file == null ? "" : TrialState.fingerprint(parts, candidates);
     long[] next = new long[parts.size()];
-    if (notes != null)
-      pass.goOn(PassNotes.read(notes, asked, next.length, candidates.size()), next);
-    long total = 0;
-    for (LabelledImages cases : parts) total += cases.truth().length;
-    try (var task = progress.start(name, total, "images")) {
-      if (!pass.groups.isEmpty()) task.resumed(pass.groups.size());
-      for (int p = 0; p < next.length; p++) pass.part(parts.get(p), p, next, asked, notes, task);
+    if (file != null) {
+      trial.resume(TrialState.read(file, fingerprint, next.length, candidates.size()), next);
+    }
+    try (var task = progress.start(name, LabelledImages.count(parts), "images")) {
+      if (!trial.groups.isEmpty()) task.resumed(trial.groups.size());
+      for (int p = 0; p < next.length; p++) {
+        trial.part(parts.get(p), p, next, fingerprint, file, task);
+      }
     }
     return new Result(
-        List.copyOf(pass.groups), pass.before, List.copyOf(pass.after), List.copyOf(pass.skipped));
+        List.copyOf(trial.groups), trial.before, List.copyOf(trial.after), trial.skipped);
   }
 
   private void part(
-      LabelledImages cases,
+      LabelledImages part,
       int p,
       long[] next,
-      String asked,
-      @Nullable Path notes,
+      String fingerprint,
+      @Nullable Path file,
       Progress.Task task) {
-    if (next[p] > 0 && next[p] >= cases.truth().length) return;
-    List<ImageLoader.Skipped> earlier = List.copyOf(skipped);
-    long[] noted = {System.nanoTime()};
+    if (next[p] > 0 && next[p] >= part.truth().length) return;
+    List<ImageLoader.Skipped> earlier = skipped;
+    long[] saved = {System.nanoTime()};
     try {
-      List<ImageLoader.Skipped> left =
-          cases
-              .images()
+      List<ImageLoader.Skipped> all =
+          part.images()
               .forEach(
                   next[p],
-                  (batch, pixels, leftOut) -> {
-                    take(cases, cases.truth(batch), cases.group(batch), pixels);
-                    skipped = joined(earlier, leftOut);
+                  (batch, pixels, soFar) -> {
+                    evaluate(part, part.truth(batch), part.group(batch), pixels);
+                    skipped = joined(earlier, soFar);
                     next[p] = batch.positions().getLast() + 1;
                     task.advance(batch.count(), flops() * batch.count());
-                    if (notes == null || System.nanoTime() - noted[0] < NOTED_NANOS) return;
-                    note(asked, next).write(notes);
-                    noted[0] = System.nanoTime();
+                    if (file == null || System.nanoTime() - saved[0] < SAVED_NANOS) return;
+                    state(fingerprint, next).write(file);
+                    saved[0] = System.nanoTime();
                   });
-      skipped = joined(earlier, left);
-      next[p] = cases.truth().length;
+      skipped = joined(earlier, all);
+      next[p] = part.truth().length;
     } catch (RuntimeException e) {
-      noteAtTheEnd(asked, next, notes, e);
+      saveAfterFailure(fingerprint, next, file, e);
       throw e;
     }
-    if (notes != null) note(asked, next).write(notes);
+    if (file != null) state(fingerprint, next).write(file);
   }
 
-  /** What was answered before a failure; the failure says more than one of noting it. */
-  private void noteAtTheEnd(
-      String asked, long[] next, @Nullable Path notes, RuntimeException failure) {
-    if (notes == null || groups.isEmpty()) return;
+  /** Saves what was evaluated before a failure, which is reported rather than one of saving. */
+  private void saveAfterFailure(
+      String fingerprint, long[] next, @Nullable Path file, RuntimeException failure) {
+    if (file == null || groups.isEmpty()) return;
     try {
-      note(asked, next).write(notes);
+      state(fingerprint, next).write(file);
     } catch (InputException e) {
       failure.addSuppressed(e);
     }
@@ -144,40 +155,40 @@ final class EditTrial {
     return Stream.concat(earlier.stream(), later.stream()).toList();
   }
 
-  private PassNotes note(String asked, long[] next) {
-    return new PassNotes(
-        asked,
+  private TrialState state(String fingerprint, long[] next) {
+    return new TrialState(
+        fingerprint,
         List.copyOf(groups),
-        answered(before),
-        after.stream().map(this::answered).toList(),
+        bytes(before),
+        after.stream().map(this::bytes).toList(),
         LongStream.of(next).boxed().toList(),
         skipped);
   }
 
-  private byte[] answered(BitSet right) {
+  private byte[] bytes(BitSet right) {
     return right.get(0, groups.size()).toByteArray();
   }
 
-  private void goOn(@Nullable PassNotes notes, long[] next) {
-    if (notes == null) return;
-    groups.addAll(notes.groups());
-    before.or(BitSet.valueOf(notes.before()));
-    for (int c = 0; c < after.size(); c++) after.get(c).or(BitSet.valueOf(notes.after().get(c)));
-    for (int p = 0; p < next.length; p++) next[p] = notes.next().get(p);
-    skipped = List.copyOf(notes.skipped());
+  private void resume(@Nullable TrialState state, long[] next) {
+    if (state == null) return;
+    groups.addAll(state.groups());
+    before.or(BitSet.valueOf(state.before()));
+    for (int c = 0; c < after.size(); c++) after.get(c).or(BitSet.valueOf(state.after().get(c)));
+    for (int p = 0; p < next.length; p++) next[p] = state.next().get(p);
+    skipped = List.copyOf(state.skipped());
   }
 
-  /** Of an image: the tower, and what follows each edit. */
+  /** Of an image: the tower, and the rest of the tower for each edit. */
   private double flops() {
     double flops = model.vision().flopsPerImage();
     for (Candidate candidate : candidates) {
-      flops += model.vision().flopsAfter(candidate.place().point().layer());
+      flops += model.vision().flopsAfter(candidate.site().point().layer());
     }
     return flops;
   }
 
-  /** A batch, which counts only when all of it is answered. */
-  private void take(LabelledImages cases, int[] truth, int[] group, Tensor pixels) {
+  /** A batch counts only once all its answers are known. */
+  private void evaluate(LabelledImages part, int[] truth, int[] group, Tensor pixels) {
     int start = groups.size();
     Tensor embedding;
     if (byPoint.isEmpty()) {
@@ -185,40 +196,38 @@ final class EditTrial {
     } else {
       Paused last =
           TowerWalk.past(model.vision(), byPoint.keySet())
-              .walk(pixels, paused -> edit(paused, cases, truth, start));
+              .walk(pixels, paused -> edit(paused, part, truth, start));
       embedding = model.vision().continueFrom(last, Hooks.NONE).embedding();
     }
-    mark(embedding, cases, truth, before, start);
+    mark(embedding, part, truth, before, start);
     for (int g : group) groups.add(g);
   }
 
-  private void edit(Paused paused, LabelledImages cases, int[] truth, int start) {
+  private void edit(Paused paused, LabelledImages part, int[] truth, int start) {
     byPoint
         .getOrDefault(paused.at(), Map.of())
         .forEach(
-            (place, numbers) -> {
+            (site, numbers) -> {
               try (Scope scope = Scope.open()) {
-                var tokens = new EncodedTokens(paused.value(), place, saes(numbers));
+                var tokens = new EncodedTokens(paused.value(), site, saes(numbers));
                 for (int c : numbers) {
                   try (Scope step = Scope.open()) {
                     Paused edited = paused.with(tokens.edited(candidates.get(c).edit()));
                     Tensor embedding = model.vision().continueFrom(edited, Hooks.NONE).embedding();
-                    mark(embedding, cases, truth, after.get(c), start);
+                    mark(embedding, part, truth, after.get(c), start);
                   }
                 }
               }
             });
   }
 
-  /** Those that the candidates ask for. */
+  /** The SAEs that candidates edit. */
   private List<Sae> saes(List<Integer> numbers) {
     return numbers.stream().flatMap(c -> candidates.get(c).edit().saes().stream()).toList();
   }
 
-  private void mark(Tensor embedding, LabelledImages cases, int[] truth, BitSet right, int start) {
-    var answers =
-        ZeroShot.answers(
-            embedding.to(io.clipsteer.engine.Device.CPU), cases.library(), model.logitScale(), 1);
+  private void mark(Tensor embedding, LabelledImages part, int[] truth, BitSet right, int start) {
+    var answers = ZeroShot.answers(embedding.to(Device.CPU), part.library(), model.logitScale(), 1);
     for (int i = 0; i < truth.length; i++) {
       if (answers.get(i).getFirst().index() == truth[i]) right.set(start + i);
     }

@@ -12,10 +12,10 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How answers change, by group.
+ * Right answers before and after an edit, by group.
  *
- * @param groups of each group the images; one without images counts nothing
- * @param clean of the clean set, which is in no group or is one of them; without images where there
+ * @param groups counts of each group; all 0 for a group without images
+ * @param clean counts of the clean set, which is in no group or is one of them; all 0 where there
  *     is none
  */
 public record GroupScore(List<Paired> groups, Paired clean) {
@@ -45,22 +45,22 @@ public record GroupScore(List<Paired> groups, Paired clean) {
     return new GroupScore(all.subList(0, count), all.get(clean));
   }
 
-  /** The groups that have images. */
+  /** Groups with images. */
   List<Paired> filled() {
     return groups.stream().filter(g -> g.n() > 0).toList();
   }
 
-  /** All groups together: every image counts alike. */
+  /** All images of all groups. */
   public Paired overall() {
     return groups.stream().reduce(NONE, Paired::plus);
   }
 
-  /** How much of a goal is reached without the edit. */
+  /** The goal's value without the edit. */
   public double before(SuppressionSettings.Goal goal, Groups of) {
     return goal.value(of, accuracies(Paired::before));
   }
 
-  /** How much of a goal is reached with the edit. */
+  /** The goal's value with the edit. */
   public double after(SuppressionSettings.Goal goal, Groups of) {
     return goal.value(of, accuracies(Paired::after));
   }
@@ -71,11 +71,13 @@ public record GroupScore(List<Paired> groups, Paired clean) {
         .toArray();
   }
 
-  double worstBefore() {
+  /** Worst-group accuracy without the edit. */
+  public double worstBefore() {
     return filled().stream().mapToDouble(g -> g.before().value()).min().orElseThrow();
   }
 
-  double worstAfter() {
+  /** Worst-group accuracy with the edit. */
+  public double worstAfter() {
     return filled().stream().mapToDouble(g -> g.after().value()).min().orElseThrow();
   }
 
@@ -106,7 +108,7 @@ public record GroupScore(List<Paired> groups, Paired clean) {
     return groups.get(group).test();
   }
 
-  /** How many points of accuracy are lost, overall or on the clean set, where that is more. */
+  /** Points of accuracy lost, overall or on the clean set, whichever is more. */
   double loss() {
     double overall = loss(overall());
     return clean.n() == 0 ? overall : Math.max(overall, loss(clean));

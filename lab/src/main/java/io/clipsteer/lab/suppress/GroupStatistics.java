@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
-import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.edit.EncodedTokens;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SparseCode;
 import io.clipsteer.lab.study.Groups;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an SAE and the residual it reads were on the training images: sums by group and, where they
- * are asked for, every image's mean activations.
+ * Statistics of an SAE's features and of the residual that the SAE reads, by group of training
+ * images.
  */
 final class GroupStatistics {
-  /** Of kept activations, all SAEs together. */
-  static final long KEPT_ENTRIES = 200_000_000;
-
   private final Sae sae;
   private final double[][] codes;
   private final double[][] squares;
@@ -27,52 +23,15 @@ final class GroupStatistics {
   private final int[] images;
   private final float[][] largest;
   private final double[] total;
-  private final @Nullable Kept kept;
+  private final @Nullable ImageActivations kept;
   private long tokens;
 
-  /** Every image's mean activations that are above 0, image by image. */
-  static final class Kept {
-    int[] features = new int[1 << 12];
-    float[] values = new float[1 << 12];
-    int[] starts = new int[65];
-    int[] groups = new int[64];
-    int images;
-
-    private void add(int group, int[] touched, int count, double[] sums, int tokens, long most) {
-      int from = starts[images];
-      if ((long) from + count > most) {
-        throw new InputException(
-            "--select auroc",
-            "the training images' activations do not fit in memory",
-            "Use fewer (--per-group), or fewer layers");
-      }
-      if (from + count > features.length) {
-        int room = (int) Math.min(Integer.MAX_VALUE - 8L, 2L * (from + count));
-        features = Arrays.copyOf(features, room);
-        values = Arrays.copyOf(values, room);
-      }
-      if (images == groups.length) {
-        groups = Arrays.copyOf(groups, 2 * groups.length);
-        starts = Arrays.copyOf(starts, groups.length + 1);
-      }
-      for (int i = 0; i < count; i++) {
-        features[from + i] = touched[i];
-        values[from + i] = (float) (sums[touched[i]] / tokens);
-      }
-      groups[images++] = group;
-      starts[images] = from + count;
-    }
-  }
-
-  private final long most;
-
   /**
-   * Nothing yet.
+   * Holds nothing yet.
    *
-   * @param keep whether every image's activations are kept
-   * @param places how many SAEs share the memory
+   * @param kept takes every image's activations, or null
    */
-  GroupStatistics(Sae sae, int groups, boolean keep, int places) {
+  GroupStatistics(Sae sae, int groups, @Nullable ImageActivations kept) {
     this.sae = sae;
     codes = new double[groups][sae.features()];
     squares = new double[groups][sae.features()];
@@ -80,28 +39,27 @@ final class GroupStatistics {
     images = new int[groups];
     largest = new float[groups][sae.features()];
     total = new double[sae.features()];
-    kept = keep ? new Kept() : null;
-    most = KEPT_ENTRIES / places;
+    this.kept = kept;
   }
 
-  /** Adds a batch, the i-th image of group {@code group[i]}. */
-  void add(EncodedTokens moment, int[] group) {
-    int t = moment.tokens();
+  /** Adds a batch whose i-th image belongs to group {@code group[i]}. */
+  void add(EncodedTokens batch, int[] group) {
+    int t = batch.tokens();
     int d = sae.width();
     float[] rows =
-        moment.rows().reshape(moment.images(), t, d).mean(1, false).contiguous().toFloats();
-    SparseCode code = moment.encoded(sae).code();
+        batch.rows().reshape(batch.images(), t, d).mean(1, false).contiguous().toFloats();
+    SparseCode code = batch.encoded(sae).code();
     var numbers = code.indices().segment();
     var values = code.values().segment();
     double[] sums = new double[sae.features()];
-    int[] touched = new int[sae.features()];
+    int[] active = new int[sae.features()];
     for (int i = 0; i < group.length; i++) {
       int count = 0;
       for (int e = code.starts()[i * t]; e < code.starts()[(i + 1) * t]; e++) {
         float value = values.getAtIndex(ValueLayout.JAVA_FLOAT, e);
         if (value == 0) continue;
         int feature = numbers.getAtIndex(ValueLayout.JAVA_INT, e);
-        if (sums[feature] == 0) touched[count++] = feature;
+        if (sums[feature] == 0) active[count++] = feature;
         sums[feature] += value;
         squares[group[i]][feature] += (double) value * value / t;
         largest[group[i]][feature] = Math.max(largest[group[i]][feature], value);
@@ -109,9 +67,9 @@ final class GroupStatistics {
       int g = group[i];
       images[g]++;
       for (int j = 0; j < d; j++) residuals[g][j] += rows[i * d + j];
-      if (kept != null) kept.add(g, touched, count, sums, t, most);
+      if (kept != null) kept.add(g, active, count, sums, t);
       for (int c = 0; c < count; c++) {
-        int feature = touched[c];
+        int feature = active[c];
         codes[g][feature] += sums[feature] / t;
         total[feature] += sums[feature];
         sums[feature] = 0;
@@ -129,23 +87,23 @@ final class GroupStatistics {
     return images;
   }
 
-  /** How much more active each feature is with the attribute. */
+  /** Each feature's mean activation with the attribute minus without. */
   double[] featureDifference(Groups groups) {
     return groups.difference(codes, images, 1);
   }
 
-  /** How much larger each coordinate of the residual is with the attribute. */
+  /** Each residual coordinate's mean with the attribute minus without. */
   double[] residualDifference(Groups groups) {
     return groups.difference(residuals, images, 1);
   }
 
   /**
-   * How far ablating each feature is expected to bring images with the attribute towards themselves
-   * without it, less how far it moves those without: {@code |d|²(E₊[a²] − 3·E₋[a²])}, means over
-   * tokens. Ablation takes {@code a·d} from a token x and {@code b·d} from the same token y without
-   * the attribute; the squared distances to y fall by {@code 2a·d·(x − y) − a²|d|²} and by {@code
-   * −b²|d|²}. With {@code d·(x − y) ≈ (a − b)|d|²}, and {@code E[ab] ≈ E[b²]}, since what has
-   * nothing to do with the attribute is in both, their sum is the above.
+   * How far ablating each feature is expected to move images with the attribute towards the same
+   * images without it, less how far it moves images without: {@code |d|²(E₊[a²] − 3·E₋[a²])}, means
+   * over tokens. Ablation removes {@code a·d} from a token x and {@code b·d} from the same token y
+   * without the attribute; the squared distances to y fall by {@code 2a·d·(x − y) − a²|d|²} and by
+   * {@code −b²|d|²}. Their sum is the above where {@code d·(x − y) ≈ (a − b)|d|²} and {@code E[ab]
+   * ≈ E[b²]}, since whatever is unrelated to the attribute is in both.
    */
   double[] featureEnergy(Groups groups) {
     double[] energy = groups.difference(squares, images, 3);
@@ -161,7 +119,7 @@ final class GroupStatistics {
     double[] centre = new double[sae.width()];
     var strata = groups.comparable(images);
     for (Groups.Stratum stratum : strata) {
-      for (var side : java.util.List.of(stratum.with(), stratum.without())) {
+      for (var side : List.of(stratum.with(), stratum.without())) {
         for (int g : side) {
           double weight = 0.5 / strata.size() / side.size() / images[g];
           for (int j = 0; j < centre.length; j++) centre[j] += weight * residuals[g][j];
@@ -183,7 +141,7 @@ final class GroupStatistics {
     return means;
   }
 
-  /** What features become. */
+  /** The activations that an edit sets the features to. */
   float[] values(int[] features, Groups groups, SuppressionSettings.Change change) {
     float[] values = new float[features.length];
     for (int i = 0; i < values.length; i++) {
@@ -210,14 +168,14 @@ final class GroupStatistics {
     return most;
   }
 
-  /** Features that were ever active. */
+  /** Features that were active at least once. */
   int[] alive() {
     return IntStream.range(0, total.length).filter(f -> total[f] > 0).toArray();
   }
 
-  /** Every image's activations; they must have been asked for. */
-  Kept kept() {
+  /** Each feature's AUROC; the images' activations must have been kept. */
+  double[] auroc(Groups groups) {
     if (kept == null) throw new IllegalStateException("activations were not kept");
-    return kept;
+    return kept.auroc(sae.features(), groups, images);
   }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
-import io.clipsteer.lab.study.Wording;
+import io.clipsteer.lab.study.TargetPrompts;
 
 /**
  * How Defense-Prefix is learnt.
  *
- * @param wording how names become texts
- * @param steps at least 1; {@link #STEPS}, or fewer for a look
+ * @param prompts of the targets
+ * @param steps at least 1
  */
-public record PrefixSettings(Wording wording, int steps) {
-  /** As many as its authors' ten epochs come to, roughly, on this program's batches. */
+public record PrefixSettings(TargetPrompts prompts, int steps) {
+  /** About the number of steps of the authors' ten epochs at this program's batch size. */
   public static final int STEPS = 2500;
 }

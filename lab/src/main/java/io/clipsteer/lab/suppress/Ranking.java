@@ -19,43 +19,43 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Features in the order in which they are taken, on training images alone.
+ * Ranks features on training images alone.
  *
- * @param place where their edits happen
- * @param seen what they were on the images
- * @param probe images to try edits on, where the way of ranking needs them
+ * @param site that edits apply to
+ * @param statistics of the SAE on the training images
+ * @param trials images for trial edits, where the ranking makes them
  */
 record Ranking(
     SuppressionSettings settings,
     Groups groups,
-    EditSite place,
-    GroupStatistics seen,
-    @Nullable TrialImages probe) {
-  /** Features that are tried one by one, by the size of the mean difference. */
+    EditSite site,
+    GroupStatistics statistics,
+    @Nullable TrialImages trials) {
+  /** Features of causal ranking that are ablated one by one, by the size of the mean difference. */
   static final int TRIED = 128;
 
-  /** Features that greedy selection draws on, by mean difference, and how many it takes. */
+  /** Features that greedy selection chooses from, by mean difference, and how many it takes. */
   static final int POOL = 32;
 
   static final int TAKEN = 16;
 
-  /** Whether a way of ranking tries edits. */
-  static boolean probes(SuppressionSettings.Select select) {
+  /** Whether a ranking makes trial edits. */
+  static boolean makesTrials(SuppressionSettings.Select select) {
     return select == SuppressionSettings.Select.CAUSAL
         || select == SuppressionSettings.Select.GREEDY;
   }
 
-  /** The features, first the one to take first; perhaps none. */
+  /** Feature numbers, best first; perhaps none. */
   int[] features(Progress progress) {
-    double[] difference = seen.featureDifference(groups);
+    double[] difference = statistics.featureDifference(groups);
     int[] byDifference = best(difference, 0, difference.length);
     return switch (settings.select()) {
       case MEAN_DIFFERENCE -> byDifference;
       case AUROC -> {
-        double[] auroc = Separation.auroc(seen, groups);
+        double[] auroc = statistics.auroc(groups);
         yield best(auroc, 0.5, auroc.length);
       }
-      case ENERGY -> best(seen.featureEnergy(groups), 0, difference.length);
+      case ENERGY -> best(statistics.featureEnergy(groups), 0, difference.length);
       case CAUSAL -> {
         double[] size = Arrays.stream(difference).map(Math::abs).toArray();
         yield causal(best(size, 0, TRIED), size, progress);
@@ -68,7 +68,7 @@ record Ranking(
     return Arrays.copyOf(ids, Math.min(most, ids.length));
   }
 
-  /** Those above a bound, largest first; of equal ones the lower number first. */
+  /** Indices of scores above a bound, largest first; of equal ones the lower index first. */
   static int[] best(double[] scores, double bound, int most) {
     return IntStream.range(0, scores.length)
         .filter(i -> scores[i] > bound)
@@ -79,39 +79,39 @@ record Ranking(
         .toArray();
   }
 
-  private TrialImages tried() {
-    if (probe == null) throw new IllegalStateException("no images were kept");
-    return probe;
+  private TrialImages kept() {
+    if (trials == null) throw new IllegalStateException("no images were kept");
+    return trials;
   }
 
   private Edit edit(int... ids) {
-    return edit(place, seen, groups, settings, ids);
+    return edit(site, statistics, groups, settings, ids);
   }
 
-  /** What the settings make of features. */
+  /** The settings' edit of features. */
   static Edit edit(
-      EditSite place,
-      GroupStatistics seen,
+      EditSite site,
+      GroupStatistics statistics,
       Groups groups,
       SuppressionSettings settings,
       int... ids) {
     boolean cap = settings.change() instanceof SuppressionSettings.Change.Cap;
-    float[] values = seen.values(ids, groups, settings.change());
+    float[] values = statistics.values(ids, groups, settings.change());
     return new Edit(
-        place,
-        new Edit.Features(seen.sae(), ids),
+        site,
+        new Edit.Features(statistics.sae(), ids),
         cap ? new Rule.Cap(values) : new Rule.Set(values));
   }
 
   /**
-   * Size of the mean difference times effect, where the effect is above 0: how far the edit of the
-   * feature alone raises the margin of the right answer over the wrong one, on the images of the
-   * groups that are answered worse than the mean group. Those lean on the attribute's absence as on
-   * its presence (a woman who is not blond, a man who is), so features of both count.
+   * Size of the mean difference times effect, for effects above 0. The effect is the rise of the
+   * margin of the right answer over the wrong ones when the feature alone is edited, on images of
+   * the groups with less than mean accuracy. Those groups rely on the attribute's absence as well
+   * as on its presence (a woman who is not blond, a man who is), so features of both count.
    */
   private int[] causal(int[] ids, double[] size, Progress progress) {
     List<Edit> alone = IntStream.of(ids).mapToObj(id -> edit(id)).toList();
-    double[] effect = tried().effects(misjudged(), alone, "trying features one by one", progress);
+    double[] effect = kept().effects(weakGroups(), alone, "single-feature ablations", progress);
     double[] score = new double[size.length];
     for (int i = 0; i < ids.length; i++) {
       score[ids[i]] = size[ids[i]] * Math.max(0, effect[i]);
@@ -119,9 +119,9 @@ record Ranking(
     return best(score, 0, ids.length);
   }
 
-  /** Groups that are answered worse than the mean group, or, where all are answered alike, all. */
-  private Set<Integer> misjudged() {
-    TrialImages.Answers before = tried().ask(null);
+  /** Groups with less than mean accuracy, or all groups where all accuracies are equal. */
+  private Set<Integer> weakGroups() {
+    TrialImages.Answers before = kept().answers(null);
     Map<Integer, Double> accuracies = new TreeMap<>();
     for (int g = 0; g < groups.count(); g++) {
       double accuracy = before.accuracy(g);
@@ -134,34 +134,34 @@ record Ranking(
   }
 
   /**
-   * Takes what brings smooth accuracies nearest to the goal, as long as anything does. After the
-   * first round a feature is asked again only while what it gave last could beat the best of the
-   * round (lazy greedy, Minoux 1978): what it gives seldom grows as others are taken.
+   * Adds the feature that raises the goal of the smooth accuracies most, while any does. After the
+   * first round a feature is tried again only while its last gain could beat the best of the round
+   * (lazy greedy, Minoux 1978): gains seldom grow as other features are added.
    */
   private int[] greedy(int[] pool, Progress progress) {
-    Map<Integer, Double> gave = new LinkedHashMap<>();
-    for (int id : pool) gave.put(id, Double.POSITIVE_INFINITY);
+    Map<Integer, Double> gains = new LinkedHashMap<>();
+    for (int id : pool) gains.put(id, Double.POSITIVE_INFINITY);
     List<Integer> taken = new ArrayList<>();
-    double reached = reached(tried().ask(null));
-    try (var task = progress.start("taking features one by one", TAKEN, "features")) {
+    double reached = reached(kept().answers(null));
+    try (var task = progress.start("greedy feature selection", TAKEN, "features")) {
       while (taken.size() < TAKEN) {
         int best = -1;
         double most = 0;
-        for (int id : promising(gave)) {
-          if (gave.getOrDefault(id, 0.0) <= most) break;
+        for (int id : promising(gains)) {
+          if (gains.getOrDefault(id, 0.0) <= most) break;
           int[] with =
               IntStream.concat(taken.stream().mapToInt(i -> i), IntStream.of(id)).toArray();
-          double gives = reached(tried().ask(edit(with))) - reached;
-          gave.put(id, gives);
-          if (gives > most) {
-            most = gives;
+          double gain = reached(kept().answers(edit(with))) - reached;
+          gains.put(id, gain);
+          if (gain > most) {
+            most = gain;
             best = id;
           }
         }
         if (best < 0) break;
         reached += most;
         taken.add(best);
-        gave.remove(best);
+        gains.remove(best);
         task.advance(1, 0);
       }
     }
@@ -172,9 +172,9 @@ record Ranking(
     return settings.goal().value(groups, answers.smooth(groups.count()));
   }
 
-  /** What gave most first; of equal ones the one earlier in the pool. */
-  private static List<Integer> promising(Map<Integer, Double> gave) {
-    return gave.entrySet().stream()
+  /** Largest last gain first; of equal ones the one earlier in the pool. */
+  private static List<Integer> promising(Map<Integer, Double> gains) {
+    return gains.entrySet().stream()
         .sorted(Map.Entry.<Integer, Double>comparingByValue().reversed())
         .map(Map.Entry::getKey)
         .toList();

@@ -166,6 +166,14 @@ public record SuppressionSettings(
     }
   }
 
+  /** The method as reports name it. */
+  public record Method(String select, String edit, String goal, double maxCleanLoss) {}
+
+  /** How features are ranked, edited and selected. */
+  public Method method() {
+    return new Method(select.word(), change.word(), goal.word(), maxLoss);
+  }
+
   public SuppressionSettings {
     sizes = sizes.stream().distinct().sorted().toList();
     if (sizes.isEmpty() || sizes.getFirst() < 1 || sizes.getLast() > LARGEST) {

@@ -3,6 +3,7 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageBatch;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -22,23 +23,25 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A few training images of each group at one place, kept so that edits can be tried on them: the
- * tower goes on from there and never starts again.
+ * A few training images of each group, paused at one site for trial edits: the tower continues from
+ * there and never starts again.
  */
 final class TrialImages implements AutoCloseable {
-  /** Images kept at a place, all groups together. */
+  /** Images kept at a site, all groups together. */
   static final int IMAGES = 256;
 
-  /** Images that go on together: large enough for the matrix products, small enough for caches. */
+  /**
+   * Images that continue together: large enough for the matrix products, small enough for caches.
+   */
   private static final int TOGETHER = 64;
 
   private final ClipModel model;
-  private final EditSite place;
+  private final EditSite site;
   private final int most;
   private final List<Part> parts = new ArrayList<>();
   private final int[] taken;
 
-  /** Kept images of one group that share an answer sheet. */
+  /** Kept images of one group with the same vocabulary. */
   private record Part(Paused paused, TextLibrary library, int[] truth, int group) {
     /** Both, in the current scope. */
     Part and(Part other) {
@@ -61,18 +64,18 @@ final class TrialImages implements AutoCloseable {
     }
   }
 
-  /** For a place, with room for the same number of images of each group. */
-  TrialImages(ClipModel model, EditSite place, int groups) {
+  /** With room for the same number of images of each group. */
+  TrialImages(ClipModel model, EditSite site, int groups) {
     this.model = model;
-    this.place = place;
+    this.site = site;
     most = Math.max(1, IMAGES / groups);
     taken = new int[groups];
   }
 
-  /** Keeps those of a batch for whose groups there is room. */
-  void add(Paused paused, LabelledImages cases, ImageBatch batch) {
-    int[] group = cases.group(batch);
-    int[] truth = cases.truth(batch);
+  /** Keeps the images of a batch whose groups have room. */
+  void add(Paused paused, LabelledImages part, ImageBatch batch) {
+    int[] group = part.group(batch);
+    int[] truth = part.truth(batch);
     for (int g : IntStream.of(group).distinct().toArray()) {
       int[] rows =
           IntStream.range(0, group.length)
@@ -83,8 +86,8 @@ final class TrialImages implements AutoCloseable {
       long[] index = IntStream.of(rows).asLongStream().toArray();
       try (Scope scope = Scope.open()) {
         Tensor which = Tensor.of(index, index.length).to(paused.value().device());
-        Paused mine = paused.map(tensor -> tensor.indexSelect(0, which));
-        keep(new Part(mine, cases.library(), right, g), scope);
+        Paused kept = paused.map(tensor -> tensor.indexSelect(0, which));
+        keep(new Part(kept, part.library(), right, g), scope);
       }
     }
   }
@@ -104,7 +107,7 @@ final class TrialImages implements AutoCloseable {
   }
 
   /**
-   * How sure the kept images' answers are.
+   * Margins of the kept images' answers.
    *
    * @param group of each image
    * @param margin of each: logit of the right answer minus the largest of the others
@@ -140,11 +143,11 @@ final class TrialImages implements AutoCloseable {
   }
 
   /**
-   * Asks all kept images.
+   * Answers of all kept images.
    *
    * @param edit null for none
    */
-  Answers ask(@Nullable Edit edit) {
+  Answers answers(@Nullable Edit edit) {
     int n = parts.stream().mapToInt(part -> part.truth.length).sum();
     int[] group = new int[n];
     double[] margin = new double[n];
@@ -152,7 +155,7 @@ final class TrialImages implements AutoCloseable {
     for (Part part : parts) {
       try (Scope scope = Scope.open()) {
         Paused paused = part.paused;
-        Paused from = edit == null ? paused : paused.with(moment(part, edit.saes()).edited(edit));
+        Paused from = edit == null ? paused : paused.with(encoded(part, edit.saes()).edited(edit));
         double[] margins = margins(from, part);
         System.arraycopy(margins, 0, margin, at, margins.length);
         Arrays.fill(group, at, at + margins.length, part.group);
@@ -163,10 +166,10 @@ final class TrialImages implements AutoCloseable {
   }
 
   /**
-   * Asks some groups' images without and with each of many edits.
+   * Evaluates some groups' images without and with each of many edits.
    *
-   * @return of each edit, how far it raises the mean margin, each group counting alike; exactly 0
-   *     where it changes nothing
+   * @return of each edit, the rise of the mean margin, mean over groups; exactly 0 where the edit
+   *     changes nothing
    */
   double[] effects(Set<Integer> groups, List<Edit> edits, String name, Progress progress) {
     List<Part> mine = parts.stream().filter(part -> groups.contains(part.group)).toList();
@@ -174,17 +177,17 @@ final class TrialImages implements AutoCloseable {
     for (Part part : mine) images[part.group] += part.truth.length;
     long n = IntStream.of(images).sum();
     List<Sae> saes = edits.stream().flatMap(edit -> edit.saes().stream()).toList();
-    double flops = model.vision().flopsAfter(place.point().layer());
+    double flops = model.vision().flopsAfter(site.point().layer());
     double[] effects = new double[edits.size()];
     try (var task = progress.start(name, n * edits.size(), "answers")) {
       for (Part part : mine) {
         try (Scope scope = Scope.open()) {
-          EncodedTokens moment = moment(part, saes);
+          EncodedTokens encoded = encoded(part, saes);
           double[] without = margins(part.paused, part);
           double share = 1.0 / groups.size() / images[part.group];
           for (int e = 0; e < effects.length; e++) {
             try (Scope step = Scope.open()) {
-              Paused edited = part.paused.with(moment.edited(edits.get(e)));
+              Paused edited = part.paused.with(encoded.edited(edits.get(e)));
               double[] with = margins(edited, part);
               for (int i = 0; i < with.length; i++) effects[e] += share * (with[i] - without[i]);
             }
@@ -196,18 +199,17 @@ final class TrialImages implements AutoCloseable {
     return effects;
   }
 
-  private EncodedTokens moment(Part part, List<Sae> saes) {
-    return new EncodedTokens(part.paused.value(), place, saes);
+  private EncodedTokens encoded(Part part, List<Sae> saes) {
+    return new EncodedTokens(part.paused.value(), site, saes);
   }
 
-  /** How far each right answer is above the others, from a place on. */
+  /** Margin of each right answer, with the tower continued from {@code from}. */
   private double[] margins(Paused from, Part part) {
     Tensor embedding = model.vision().continueFrom(from, Hooks.NONE).embedding();
     TextLibrary library = part.library;
     int words = library.words().size();
     Tensor texts = Tensor.of(library.embeddings(), words, library.width());
-    float[] cosines =
-        embedding.to(io.clipsteer.engine.Device.CPU).matmul(texts.transpose(0, 1)).toFloats();
+    float[] cosines = embedding.to(Device.CPU).matmul(texts.transpose(0, 1)).toFloats();
     double[] margins = new double[part.truth.length];
     for (int i = 0; i < margins.length; i++) {
       double other = Double.NEGATIVE_INFINITY;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Suppression: features that a model wrongly relies on, found, taken away, and the effect proved.
+ * Suppression: finds features that a model wrongly relies on, ablates them, measures the effect.
  */
 @NullMarked
 package io.clipsteer.lab.suppress;

@@ -33,14 +33,14 @@ final class Checkpoints {
   private final Path run;
   private final String config;
   private final Duration every;
-  private final @Nullable Saved begun;
+  private final @Nullable Saved saved;
   private long last = System.nanoTime();
 
-  private Checkpoints(Path run, String config, Duration every, @Nullable Saved begun) {
+  private Checkpoints(Path run, String config, Duration every, @Nullable Saved saved) {
     this.run = run;
     this.config = config;
     this.every = every;
-    this.begun = begun;
+    this.saved = saved;
   }
 
   /**
@@ -73,8 +73,8 @@ final class Checkpoints {
   }
 
   /** The state to resume from, or null to start afresh. */
-  Training.@Nullable State begun() {
-    return begun == null ? null : new Training.State(begun.step(), begun.factors(), begun.l0());
+  Training.@Nullable State saved() {
+    return saved == null ? null : new Training.State(saved.step(), saved.factors(), saved.l0());
   }
 
   /** Whether it is time to keep a state. */
@@ -103,8 +103,8 @@ final class Checkpoints {
 
   /** Reads an SAE's part of the state. */
   void restore(int sae, SaeTrainer trainer) {
-    if (begun == null) throw new IllegalStateException("nothing to restore");
-    trainer.resume(part(begun.step(), sae));
+    if (saved == null) throw new IllegalStateException("nothing to restore");
+    trainer.resume(part(saved.step(), sae));
   }
 
   private Path folder(long step) {

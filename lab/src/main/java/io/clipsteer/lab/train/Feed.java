@@ -12,7 +12,7 @@ import java.util.List;
  * an order that depends on the seed alone. Every tenth image (or text) is held out for evaluation.
  */
 sealed interface Feed extends AutoCloseable permits BufferedFeed, StoreFeed {
-  /** An image or text in so many is held out. */
+  /** One image, or text, of this many is held out. */
   int HELD_OUT_EVERY = 10;
 
   /** Most tokens of images that an SAE is evaluated on. */

@@ -38,7 +38,7 @@ public final class Harvest {
   private static final int MAX_SHARD_BATCHES = 128;
 
   /**
-   * What came of it.
+   * A finished harvest.
    *
    * @param images images in the store
    * @param tokens of each hook point
@@ -57,7 +57,7 @@ public final class Harvest {
   private Harvest() {}
 
   /**
-   * What the store will say of itself.
+   * The store's format.
    *
    * @param points of the vision tower
    */
@@ -92,8 +92,8 @@ public final class Harvest {
   }
 
   /**
-   * What the tower takes for an image, by the second of two batches of grey: decoding goes on
-   * beside it, and usually takes less.
+   * Seconds that the tower takes per image, by the second of two grey batches. Decoding runs in
+   * parallel and usually takes less.
    */
   public static double secondsPerImage(ClipModel model, Images batches, List<HookPoint> points) {
     int batch = (int) Math.min(batches.options().batchSize(), Math.max(1, batches.count()));
@@ -118,7 +118,7 @@ public final class Harvest {
   /**
    * Fills a store.
    *
-   * @param resume whether to continue one that was begun
+   * @param resume whether to resume a stopped harvest
    */
   public static HarvestSummary run(
       ClipModel model,

@@ -14,8 +14,8 @@ import io.clipsteer.lab.run.TowerWalk;
 import java.util.List;
 
 /**
- * Runs the vision tower over images up to the last hook point, pass after pass as long as tokens
- * are wanted. Images are held out in the first pass alone.
+ * Runs the vision tower over images up to the last hook point, pass after pass until training has
+ * enough tokens. Images are held out in the first pass alone.
  */
 final class ImageTokenSource implements TokenSource {
   private final ClipModel model;
@@ -60,9 +60,9 @@ final class ImageTokenSource implements TokenSource {
   }
 
   @Override
-  public boolean fill(List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
+  public boolean fill(List<ActivationBuffer> buffers, List<ActivationBuffer> heldOutBuffers) {
     buffers.forEach(ActivationBuffer::clear);
-    boolean everything = fillUp(buffers, aside);
+    boolean everything = fillUp(buffers, heldOutBuffers);
     if (++fills == 1 && (buffers.getFirst().size() == 0 || heldOut == 0)) {
       throw new InputException(
           images.set().origin(),
@@ -72,7 +72,7 @@ final class ImageTokenSource implements TokenSource {
     return everything;
   }
 
-  private boolean fillUp(List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
+  private boolean fillUp(List<ActivationBuffer> buffers, List<ActivationBuffer> heldOutBuffers) {
     double flops = TowerWalk.past(model.vision(), config.points()).flopsPerImage();
     long begin = System.nanoTime();
     long total = firstPass ? images.count() : -1;
@@ -85,7 +85,7 @@ final class ImageTokenSource implements TokenSource {
           continue;
         }
         try (Scope scope = Scope.open()) {
-          take(batch, buffers, aside);
+          take(batch, buffers, heldOutBuffers);
         }
         task.advance(batch.count(), flops * batch.count());
       }
@@ -108,14 +108,14 @@ final class ImageTokenSource implements TokenSource {
   }
 
   private void take(
-      ImageBatch batch, List<ActivationBuffer> buffers, List<ActivationBuffer> aside) {
+      ImageBatch batch, List<ActivationBuffer> buffers, List<ActivationBuffer> heldOutBuffers) {
     List<Tensor> values =
         Harvest.activations(model, images, batch, config.points(), config.tokens());
     for (int i = 0; i < batch.count(); i++) {
       boolean isHeldOut = Feed.isHeldOut(position++);
       if (isHeldOut ? !firstPass : buffers.getFirst().isFull()) continue;
       for (int p = 0; p < values.size(); p++) {
-        (isHeldOut ? aside : buffers).get(p).add(values.get(p).select(0, i));
+        (isHeldOut ? heldOutBuffers : buffers).get(p).add(values.get(p).select(0, i));
       }
       if (isHeldOut) heldOut++;
       else if (firstPass) train++;

@@ -14,12 +14,12 @@ import org.mlflow.tracking.MlflowClient;
 import org.mlflow.tracking.MlflowClientException;
 
 /**
- * A training's settings and curve on an MLflow server, beside the files that are always written. A
- * server that cannot be reached at the beginning is an error; one that is lost later costs the
- * values meant for it and never the training.
+ * Sends a training's settings and curve to an MLflow server, beside the files that are always
+ * written. A server that cannot be reached at the start is an error; one that is lost later loses
+ * values and never stops the training.
  */
 public final class MlflowTracker implements AutoCloseable {
-  /** What all runs are filed under. */
+  /** Experiment of all runs. */
   public static final String EXPERIMENT = "clipsteer";
 
   private static final int TOGETHER = 200;
@@ -32,7 +32,7 @@ public final class MlflowTracker implements AutoCloseable {
   private boolean finished;
 
   /**
-   * Begins a run.
+   * Starts a run.
    *
    * @param uri the server's, http or https
    * @throws InputException when there is no such server, or it refuses
@@ -57,11 +57,11 @@ public final class MlflowTracker implements AutoCloseable {
       throw new InputException(
           "--mlflow " + uri,
           "the server cannot be used: " + reason(e),
-          "Start it, or leave --mlflow out");
+          "Start it, or omit --mlflow");
     }
   }
 
-  /** The first line of what went wrong in the first place. */
+  /** The first line of the root cause. */
   private static String reason(Throwable thrown) {
     Throwable first = thrown;
     while (first.getCause() != null) first = first.getCause();
@@ -84,7 +84,7 @@ public final class MlflowTracker implements AutoCloseable {
     this.run = run;
   }
 
-  /** The run's parameters. */
+  /** Sends the run's parameters. */
   void add(Map<String, Object> settings) {
     List<Param> params = new ArrayList<>();
     settings.forEach((key, value) -> params.add(param(key, String.valueOf(value))));
@@ -95,14 +95,14 @@ public final class MlflowTracker implements AutoCloseable {
     }
   }
 
-  /** A point of the curve of an SAE called {@code name}. */
+  /** Adds a point of the curve of an SAE called {@code name}. */
   void add(Training.CurvePoint point, String name) {
     add(name + "/loss", point.loss(), point.step());
     add(name + "/l0", point.l0(), point.step());
     if (waiting.size() >= TOGETHER) send();
   }
 
-  /** What came out for an SAE, at the last step. */
+  /** Adds a finished SAE's quality, at the last step. */
   void add(Training.Trained trained, long step) {
     String name = trained.spec().name();
     add(name + "/explained_variance", trained.quality().explainedVariance(), step);
@@ -129,7 +129,7 @@ public final class MlflowTracker implements AutoCloseable {
     waiting.clear();
   }
 
-  /** Sends what waits; the run is complete. */
+  /** Sends the remaining values; the run is complete. */
   void finish() {
     send();
     finished = true;

@@ -17,13 +17,13 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 
-/** How long a training step of an SAE takes on this machine, and what in it. */
+/** Time of an SAE's training step on this machine, in all and by part. */
 public final class TrainBench {
   /**
    * Medians over the steps, in seconds.
    *
    * @param step a whole step
-   * @param l0 active features a token in the last step
+   * @param l0 active features per token in the last step
    * @param encoderProduct the encoder's product alone, in one piece, measured by itself: in bf16
    *     where {@link Bf16Arithmetic} has such products, else in fp32
    * @param parts of the step, means
@@ -37,10 +37,10 @@ public final class TrainBench {
   private TrainBench() {}
 
   /**
-   * Measures a TopK SAE's step as {@code --encoder-product bf16} takes it on this machine: a bf16
-   * product proposes where the CPU has such products, else the product is exact.
+   * Measures a TopK SAE's step with {@code --encoder-product bf16}: a bf16 product proposes
+   * features where the CPU has such products, else the product is exact.
    *
-   * @param steps timed, after three that are not
+   * @param steps timed, after three warm-up steps
    */
   public static StepTimes topK(
       int width, int features, int batch, int k, int steps, long seed, Progress progress) {
@@ -56,7 +56,7 @@ public final class TrainBench {
   /**
    * Measures a ReLU SAE's step, b_enc being set so that about {@code l0} features are active.
    *
-   * @param steps timed, after three that are not
+   * @param steps timed, after three warm-up steps
    */
   public static StepTimes relu(
       int width, int features, int batch, double l0, int steps, long seed, Progress progress) {
@@ -92,7 +92,7 @@ public final class TrainBench {
         variant, width, features, InputNormalisation.Kind.LAYER_NORM, product, seed);
   }
 
-  /** What {@code l0} of a token's pre-activations exceed, on average over a few tokens. */
+  /** The value that {@code l0} of a token's pre-activations exceed, averaged over a few tokens. */
   private static double bound(Sae start, Tensor x, double l0) {
     try (Scope scope = Scope.open()) {
       Tensor few = x.narrow(0, 0, Math.min(x.size(0), 64));
@@ -127,7 +127,7 @@ public final class TrainBench {
     }
   }
 
-  /** Sums of few directions and noise: rows that differ as real activations do. */
+  /** Sums of few directions and noise: rows that vary like real activations. */
   private static Tensor activations(SplittableRandom random, int batch, int width) {
     int directions = 512;
     float[] basis = new float[directions * width];

@@ -22,8 +22,6 @@ import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.type.TypeReference;
-import tools.jackson.databind.cfg.EnumFeature;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A training and the folder it writes: curve, SAEs, Pareto table, manifest, and last {@code
@@ -44,10 +42,7 @@ public record TrainRun(
     @Nullable MlflowTracker mlflow) {
   private static final Duration EVERY = Duration.ofMinutes(5);
 
-  private static final JsonMapper SETTINGS =
-      JsonFile.MAPPER.rebuild().enable(EnumFeature.WRITE_ENUMS_TO_LOWERCASE).build();
-
-  /** A fresh run. */
+  /** A new run. */
   public TrainRun(TrainSource source, TrainConfig config, List<String> command, Path out) {
     this(source, config, command, out, false, EVERY, null);
   }
@@ -78,8 +73,8 @@ public record TrainRun(
             Engine.torchVersion(),
             null);
     Checkpoints keeper = Checkpoints.of(out, JsonFile.line(settings()), checkpoints);
-    Training.State begun = keeper.begun();
-    long start = begun == null ? 0 : begun.step();
+    Training.State saved = keeper.saved();
+    long start = saved == null ? 0 : saved.step();
     List<RunFolder.SaeEntry> entries = new ArrayList<>();
     if (mlflow != null) mlflow.add(settings());
     try (RunFolder.MetricsWriter metrics = folder.metrics(start);
@@ -130,7 +125,7 @@ public record TrainRun(
         @JsonUnwrapped Object source,
         @JsonUnwrapped TrainConfig config,
         int threads) {}
-    return SETTINGS.convertValue(
+    return JsonFile.MAPPER.convertValue(
         new Settings(source.model(), source.settings(), config, Engine.threads()),
         new TypeReference<>() {});
   }
@@ -155,7 +150,7 @@ public record TrainRun(
       double l0,
       @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double penalty) {}
 
-  /** What SAELens keeps beside an SAE. */
+  /** Metadata that SAELens keeps beside an SAE. */
   private Map<String, Object> metadata(SaeSpec spec, String variant, Reconstruction quality) {
     Map<String, Object> metadata = new LinkedHashMap<>();
     boolean placed = !source.model().startsWith(RunFolder.HASH);

@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Where a training's activations come from. */
 public sealed interface TrainSource {
+  /** The model; null only where a store's is unknown. */
+  @Nullable ClipModel clip();
+
   /** Dimensions of a token. */
   int width();
 
@@ -28,10 +31,18 @@ public sealed interface TrainSource {
    * The checkpoint's absolute path; {@code sha256:} and the hash of its weights when the path is
    * not known.
    */
-  String model();
+  default String model() {
+    return path(Objects.requireNonNull(clip()));
+  }
 
   /** SHA-256 of the checkpoint's weights. */
-  String modelHash();
+  default String modelHash() {
+    return Hashes.sha256(Objects.requireNonNull(clip()).source().weights());
+  }
+
+  private static String path(ClipModel clip) {
+    return clip.source().path().toAbsolutePath().normalize().toString();
+  }
 
   /** The source's part of the manifest: a record. */
   Object settings();
@@ -64,16 +75,6 @@ public sealed interface TrainSource {
     @Override
     public int width() {
       return clip.vision().config().width();
-    }
-
-    @Override
-    public String model() {
-      return clip.source().path().toAbsolutePath().normalize().toString();
-    }
-
-    @Override
-    public String modelHash() {
-      return Hashes.sha256(clip.source().weights());
     }
 
     @Override
@@ -136,16 +137,6 @@ public sealed interface TrainSource {
     }
 
     @Override
-    public String model() {
-      return clip.source().path().toAbsolutePath().normalize().toString();
-    }
-
-    @Override
-    public String modelHash() {
-      return Hashes.sha256(clip.source().weights());
-    }
-
-    @Override
     public Object settings() {
       record Settings(String texts, int textCount, DType towerDtype) {}
       return new Settings(texts.file().toString(), texts.lines().size(), tower().dtype());
@@ -202,9 +193,7 @@ public sealed interface TrainSource {
 
     @Override
     public String model() {
-      return clip == null
-          ? RunFolder.HASH + store.format().model()
-          : clip.source().path().toAbsolutePath().normalize().toString();
+      return clip == null ? RunFolder.HASH + store.format().model() : TrainSource.path(clip);
     }
 
     @Override

@@ -117,8 +117,8 @@ public final class Training {
 
   /**
    * The seed of an SAE's weights: by its name, so that an SAE does not depend on the others. SAEs
-   * with the same initial weights stay alike in good part: two layers seemed to share features
-   * which only their initial weights had in common.
+   * with the same initial weights stay similar: two layers seemed to share features that came from
+   * their initial weights alone.
    */
   private long seed(SaeSpec spec) {
     return new SplittableRandom(config.seed() ^ (long) spec.name().hashCode() << 32).nextLong();
@@ -133,7 +133,7 @@ public final class Training {
         trainers.add(config.start() == null ? fresh(own, spec) : tuned(own, spec, config.start()));
       }
     }
-    State saved = checkpoints.begun();
+    State saved = checkpoints.saved();
     if (saved == null) return;
     for (int i = 0; i < trainers.size(); i++) checkpoints.restore(i, trainers.get(i));
     System.arraycopy(saved.factors(), 0, factors, 0, factors.length);

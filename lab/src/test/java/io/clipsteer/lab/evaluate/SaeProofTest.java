@@ -329,10 +329,10 @@ final class SaeProofTest {
   @Test
   void onlyMistakesOfFilesCanBeMended() {
     try (StoredSae none = stored(plain)) {
-      assertNull(SaeMistake.OTHER_HOOK_POINT.mend(none.sae(), none.claims()));
-      assertNull(SaeMistake.GELU_FOR_QUICK_GELU.mend(none.sae(), none.claims()));
-      assertNull(SaeMistake.TOPK_AS_RELU.mend(none.sae(), none.claims()));
-      assertNull(SaeMistake.LAYER_NORM_EXTRA.mend(none.sae(), none.claims()));
+      assertNull(SaeMistake.OTHER_HOOK_POINT.fix(none.sae(), none.claims()));
+      assertNull(SaeMistake.GELU_FOR_QUICK_GELU.fix(none.sae(), none.claims()));
+      assertNull(SaeMistake.TOPK_AS_RELU.fix(none.sae(), none.claims()));
+      assertNull(SaeMistake.LAYER_NORM_EXTRA.fix(none.sae(), none.claims()));
     }
   }
 

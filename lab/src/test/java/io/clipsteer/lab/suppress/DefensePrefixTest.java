@@ -18,10 +18,10 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.demo.DemoClip;
 import io.clipsteer.lab.study.LabelledImages;
-import io.clipsteer.lab.study.SplitTexts;
+import io.clipsteer.lab.study.SplitPrompts;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
-import io.clipsteer.lab.study.Wording;
+import io.clipsteer.lab.study.TargetPrompts;
 import io.clipsteer.world.WorldSet;
 import java.nio.file.Path;
 import java.util.BitSet;
@@ -34,7 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** On the demo CLIP, which reads instead of looking: a learnt prefix makes it look. */
 final class DefensePrefixTest {
-  private static final Wording WORDING = new Wording(null, null);
+  private static final TargetPrompts PROMPTS = new TargetPrompts(null, null);
 
   @TempDir private static Path temp;
 
@@ -62,7 +62,7 @@ final class DefensePrefixTest {
     Path things = temp.resolve("things");
     WorldSet.OBJECTS.write(things, WorldSet.Split.TEST, 208, 5, 64, Progress.SILENT);
     var options =
-        new ImageLoader.Options(32, 2, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
+        new ImageLoader.Options(32, 2, 2, 0, Long.MAX_VALUE, ImageDecoder.DecodeOptions.DEFAULT);
     Study study =
         new StudySource(
                 draw(WorldSet.Split.TEST, 80),
@@ -73,9 +73,9 @@ final class DefensePrefixTest {
                 1000,
                 false,
                 1)
-            .read(model, WORDING, options, Progress.SILENT);
+            .read(model, PROMPTS, options, Progress.SILENT);
     List<String> words = study.test().getFirst().library().words();
-    DefensePrefix prefix = new DefensePrefix(model, WORDING.split(model, words), 250);
+    DefensePrefix prefix = new DefensePrefix(model, PROMPTS.split(model, words), 250);
     TextLibrary learnt = prefix.learn(study.train(), 3, Progress.SILENT);
     assertEquals(words, learnt.words());
     double[] before = accuracy(study, null);
@@ -85,7 +85,7 @@ final class DefensePrefixTest {
     assertTrue(after[0] > 0.8, "clean " + before[0] + " to " + after[0]);
     // The same seed, the same vector: images are embedded anew, and nothing else is kept.
     TextLibrary again =
-        new DefensePrefix(model, WORDING.split(model, words), 250)
+        new DefensePrefix(model, PROMPTS.split(model, words), 250)
             .learn(study.train(), 3, Progress.SILENT);
     assertArrayEquals(learnt.embeddings(), again.embeddings());
   }
@@ -108,7 +108,7 @@ final class DefensePrefixTest {
   @Test
   void theVectorStandsBeforeTheName() {
     List<String> words = List.of("apple", "dog", "the moon");
-    SplitTexts texts = WORDING.split(model, words);
+    SplitPrompts texts = PROMPTS.split(model, words);
     var tokenizer = model.tokenizer();
     if (tokenizer == null) throw new AssertionError("no tokenizer");
     List<String> templates = io.clipsteer.lab.demo.Evaluation.TEMPLATES;
@@ -117,7 +117,7 @@ final class DefensePrefixTest {
     for (int t = 0; t < texts.templates(); t++) {
       for (int i = 0; i < words.size(); i++) {
         long[] name = tokenizer.encode(List.of(names.get(i)))[0];
-        int place = texts.places(t)[i];
+        int place = texts.positions(t)[i];
         for (int j = 1; name[j - 1] != tokenizer.endId(); j++) {
           assertEquals(name[j], texts.ids(t)[i][place + j - 1], templates.get(t) + words.get(i));
         }
@@ -131,10 +131,10 @@ final class DefensePrefixTest {
   }
 
   @Test
-  void ownTextsAreRefused() {
-    Wording own = new Wording(temp.resolve("prompts"), null);
+  void ownPromptsAreRefused() {
+    TargetPrompts own = new TargetPrompts(temp.resolve("prompts"), null);
     InputException e =
         assertThrows(InputException.class, () -> own.split(model, List.of("dog", "cat")));
-    assertTrue(String.valueOf(e.getMessage()).contains("no use with --prompts"), e.getMessage());
+    assertTrue(String.valueOf(e.getMessage()).contains("combined with --prompts"), e.getMessage());
   }
 }

@@ -246,7 +246,7 @@ final class EditTest {
             List.of("a", "b", "c", "d"),
             new int[] {0, 0, 1, 1},
             new boolean[] {false, true, false, true});
-    GroupStatistics seen = new GroupStatistics(sae, 4, true, 1);
+    GroupStatistics seen = new GroupStatistics(sae, 4, new ImageActivations(1));
     double[][] mean = new double[n][FEATURES];
     double[][] square = new double[n][FEATURES];
     float[] token = new float[0];
@@ -266,7 +266,7 @@ final class EditTest {
       }
     }
     double[] difference = seen.featureDifference(groups);
-    double[] auroc = Separation.auroc(seen, groups);
+    double[] auroc = seen.auroc(groups);
     double[] energy = seen.featureEnergy(groups);
     float[] decoder = sae.decoder().toFloats();
     for (int f = 0; f < FEATURES; f++) {
@@ -333,7 +333,7 @@ final class EditTest {
               same,
               zero,
               true);
-      GroupStatistics seen = new GroupStatistics(plain, 2, false, 1);
+      GroupStatistics seen = new GroupStatistics(plain, 2, null);
       for (int g = 0; g < 2; g++) {
         Tensor rows = Tensor.of(g == 0 ? without : with, 4, 3, d);
         seen.add(new EncodedTokens(rows, THREE, List.of(plain)), new int[] {g, g, g, g});

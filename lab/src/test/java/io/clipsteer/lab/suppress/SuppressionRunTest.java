@@ -13,6 +13,7 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.data.imageset.GroupedSet;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
@@ -44,20 +45,18 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The whole of it on images whose answers lean on the attribute by construction, with an SAE that
+ * The whole of it on images whose answers rely on the attribute by construction, with an SAE that
  * has a feature for it.
  */
 final class SuppressionRunTest {
@@ -299,17 +298,17 @@ final class SuppressionRunTest {
         assertEquals(counts[g][2], paired.right() + paired.gained(), "after");
         worst = Math.min(worst, (double) counts[g][2] / counts[g][0]);
       }
-      assertEquals(worst, report.json().get("edited_wga"));
+      assertEquals(worst, report.json().accuracy().editedWga());
       assertTrue(report.validation().worstAfter() > report.validation().worstBefore());
       assertEquals("M", study.groups().names().get(report.worst()));
       List<String> names =
-          report.baselines().stream().map(b -> b.candidate().family().word()).toList();
+          report.baselines().evaluated().stream().map(SuppressionReport.Baseline::name).toList();
       assertTrue(names.containsAll(List.of("random features", "random directions")), names + "");
       assertEquals(2, report.sweep().size());
     }
   }
 
-  /** SAEs without an active feature: what is left out, and why, is said. */
+  /** SAEs without an active feature: the report says what was skipped, and why. */
   @Test
   void saysWhyNothingIsChosen() {
     List<RunSaes.One> all = new ArrayList<>();
@@ -333,14 +332,18 @@ final class SuppressionRunTest {
       SuppressionReport report =
           new SuppressionRun(model, none, study, settings).run(true, Progress.SILENT);
       assertNull(report.chosen());
-      assertTrue(report.text().startsWith("Nothing is chosen: "), report.text());
-      List<String> left = report.leftOut().stream().map(SuppressionReport.LeftOut::name).toList();
-      assertTrue(left.containsAll(List.of("random features", "random directions")), left + "");
-      assertTrue(report.text().contains("random features              not asked: "));
+      String why = String.valueOf(report.json().nothingChosen());
+      assertTrue(why.startsWith("Nothing was selected: "), why);
+      List<String> skipped =
+          report.baselines().skipped().stream()
+              .map(SuppressionReport.SkippedBaseline::name)
+              .toList();
+      assertTrue(
+          skipped.containsAll(List.of("random features", "random directions")), skipped + "");
       SuppressionReport alone =
           new SuppressionRun(model, none, study, settings).run(false, Progress.SILENT);
-      assertEquals(4, alone.leftOut().size());
-      assertEquals("--baselines none", alone.leftOut().getFirst().why());
+      assertEquals(4, alone.baselines().skipped().size());
+      assertEquals("--baselines none", alone.baselines().skipped().getFirst().reason());
     }
   }
 
@@ -366,38 +369,40 @@ final class SuppressionRunTest {
     }
   }
 
-  /** Stopped twice, it asks the rest, no image twice, and says what an undisturbed run says. */
+  /**
+   * Stopped twice, it evaluates the rest, no image twice, and reports the same as an unstopped run.
+   */
   @Test
-  void goesOnWhereItWasStopped() throws IOException {
+  void resumesWhereItWasStopped() throws IOException {
     var run =
         new SuppressionRun(
             model, saes, study, settings(SuppressionSettings.Select.MEAN_DIFFERENCE, 100));
-    Path notes = temp.resolve("notes");
-    String validation = "choosing on validation";
-    String test = "asking the test images";
+    Path trials = temp.resolve("trials");
+    String validation = "validation: selecting features";
+    String test = "evaluating on the test set";
     Map<String, Long> done = new HashMap<>();
     for (String at : List.of(validation, test)) {
       Progress stopping = new Stopping(at, done);
-      assertThrows(IllegalStateException.class, () -> run.run(true, notes, stopping));
+      assertThrows(IllegalStateException.class, () -> run.run(true, trials, stopping));
     }
-    var gone = run.run(true, notes, new Stopping("", done));
-    assertEquals(told(run.run(true, Progress.SILENT)), told(gone));
+    var resumed = run.run(true, trials, new Stopping("", done));
+    assertEquals(reported(run.run(true, Progress.SILENT)), reported(resumed));
     assertEquals(images(study.validation()), done.get(validation));
     assertEquals(images(study.test()), done.get(test));
-    // Of another run's they are no notes.
+    // Another run does not resume them.
     var other =
         new SuppressionRun(model, saes, study, settings(SuppressionSettings.Select.AUROC, 100));
-    var after = other.run(true, notes, Progress.SILENT);
-    assertEquals(told(other.run(true, Progress.SILENT)), told(after));
-    Files.writeString(notes.resolve("test.json"), "{");
-    var e = assertThrows(InputException.class, () -> other.run(true, notes, Progress.SILENT));
+    var after = other.run(true, trials, Progress.SILENT);
+    assertEquals(reported(other.run(true, Progress.SILENT)), reported(after));
+    Files.writeString(trials.resolve("test.json"), "{");
+    var e = assertThrows(InputException.class, () -> other.run(true, trials, Progress.SILENT));
     assertTrue(String.valueOf(e.getMessage()).contains("test.json"), e + "");
   }
 
-  private static String told(SuppressionReport report) {
-    Map<String, @Nullable Object> json = new LinkedHashMap<>(report.json());
+  private static String reported(SuppressionReport report) {
+    ObjectNode json = JsonFile.MAPPER.valueToTree(report.json());
     json.remove("seconds");
-    return JsonMapper.shared().writeValueAsString(json);
+    return json.toString();
   }
 
   private static long images(List<LabelledImages> parts) {
@@ -405,29 +410,23 @@ final class SuppressionRunTest {
   }
 
   @Test
-  void saysTheSameAgain() {
+  void repeatsItsReport() {
     var run =
         new SuppressionRun(
             model, saes, study, settings(SuppressionSettings.Select.MEAN_DIFFERENCE, 100));
     var first = run.run(true, Progress.SILENT);
     var second = run.run(true, Progress.SILENT);
-    var once = new LinkedHashMap<>(first.json());
-    var again = new LinkedHashMap<>(second.json());
     var chosen = first.chosen();
     var other = second.chosen();
     assertNotNull(chosen);
     assertNotNull(other);
     assertArrayEquals(chosen.features(), other.features());
-    for (String key : List.of("seconds", "features")) {
-      once.remove(key);
-      again.remove(key);
-    }
-    assertEquals(once, again);
+    assertEquals(reported(first), reported(second));
   }
 
   @Test
   void independenceIsTheMeanGapBetweenWithAndWithout() {
-    // Asked "no" without and twice with the attribute, "yes" without and with; one group is empty.
+    // "No" without and twice with the attribute, "yes" without and with; one group is empty.
     Groups groups =
         new Groups(
             List.of("a", "b", "c", "d", "e", "f"),
@@ -441,7 +440,7 @@ final class SuppressionRunTest {
 
   @Test
   void independenceIsChosenWhereTheWorstGroupCannotRise() {
-    // "yes" is asked without and with the attribute: 50 of 100 right either way with the larger
+    // "Yes" without and with the attribute: 50 of 100 right either way with the larger
     // edit, whose worst group is no better than the smaller one's.
     EditSite site = EditSite.of(HookPoint.residPost(1), TokenSelection.ALL, 1);
     Edit edit = new Edit(site, new Edit.Neurons(2, 1), Rule.ablate());

@@ -74,7 +74,7 @@ final class HarvestTest {
   }
 
   private Images source(ClipModel model, long limit) {
-    var options = new ImageLoader.Options(4, 2, 2, 0, limit, ImageDecoder.Options.DEFAULT);
+    var options = new ImageLoader.Options(4, 2, 2, 0, limit, ImageDecoder.DecodeOptions.DEFAULT);
     return new Images(ImageSet.open(images), model.preprocessing(), options);
   }
 

@@ -205,7 +205,6 @@ final class TrainingTest {
               "manifest.json",
               "metrics.jsonl",
               "pareto.csv",
-              "pareto.svg",
               "run.json",
               SAE + "/cfg.json",
               SAE + "/sae_weights.safetensors"),

@@ -257,9 +257,10 @@ final class SaeTensors {
 
   /** Throws when a configuration says another size than the weights have. */
   static void agree(JsonObject config, String name, long size) {
-    Integer told = config.integerOrNull(name, 1, MAX_SIZE);
-    if (told != null && told != size) {
-      throw config.bad(name + " is " + told + ", but the weights have " + size, "Restore the file");
+    Integer claimed = config.integerOrNull(name, 1, MAX_SIZE);
+    if (claimed != null && claimed != size) {
+      throw config.bad(
+          name + " is " + claimed + ", but the weights have " + size, "Restore the file");
     }
   }
 

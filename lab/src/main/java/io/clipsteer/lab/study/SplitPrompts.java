@@ -13,30 +13,31 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The texts of all answers, a set a template, and where in each the name begins: "a photo of a |
- * dog".
+ * The prompts of all targets, one set for each template, split where the name begins: "a photo of a
+ * | dog".
  */
-public final class SplitTexts {
-  private record Set(long[][] ids, int[] places, float[] embeddings) {}
+public final class SplitPrompts {
+  private record Set(long[][] ids, int[] positions, float[] embeddings) {}
 
   private final TextTower tower;
   private final List<String> targets;
   private final List<Set> sets = new ArrayList<>();
 
   /**
-   * Of targets.
+   * Encodes the prompts.
    *
    * @param phrases each target with its article
    * @param templates with {@code {}} where the phrase goes
    */
-  SplitTexts(ClipModel model, List<String> targets, List<String> phrases, List<String> templates) {
+  SplitPrompts(
+      ClipModel model, List<String> targets, List<String> phrases, List<String> templates) {
     TextTower texts = model.text();
     Tokenizer tokenizer = model.tokenizer();
     if (texts == null || tokenizer == null) {
       throw new InputException(
           model.source().path(),
           "has no text tower, or no tokenizer",
-          "Leave --defense-prefix out: it is learnt through the text tower");
+          "Omit --defense-prefix, which needs the text tower");
     }
     this.tower = texts;
     this.targets = List.copyOf(targets);
@@ -58,17 +59,17 @@ public final class SplitTexts {
     if (tower.config().causal()) {
       for (int i = 0; i < ids.length; i++) ids[i] = Arrays.copyOf(ids[i], longest);
     }
-    int[] places =
+    int[] positions =
         Arrays.stream(tokenizer.encode(before)).mapToInt(row -> end(tokenizer, row)).toArray();
     try (Scope scope = Scope.open()) {
-      return new Set(ids, places, tower.run(ids, Hooks.NONE).embedding().toFloats());
+      return new Set(ids, positions, tower.run(ids, Hooks.NONE).embedding().toFloats());
     }
   }
 
   private static int end(Tokenizer tokenizer, long[] row) {
     for (int i = 0; i < row.length; i++) if (row[i] == tokenizer.endId()) return i;
     throw new InputException(
-        "a text", "is longer than the text tower's context", "Use shorter names");
+        "a prompt", "is longer than the text tower's context", "Use shorter names");
   }
 
   public TextTower tower() {
@@ -79,22 +80,22 @@ public final class SplitTexts {
     return targets;
   }
 
-  /** How many. */
+  /** Number of templates. */
   public int templates() {
     return sets.size();
   }
 
-  /** Token ids of a template's texts. */
+  /** Token ids of a template's prompts. */
   public long[][] ids(int template) {
     return sets.get(template).ids;
   }
 
-  /** Of each text, the place of the name's first token. */
-  public int[] places(int template) {
-    return sets.get(template).places;
+  /** Position of the name's first token in each prompt. */
+  public int[] positions(int template) {
+    return sets.get(template).positions;
   }
 
-  /** Unit embeddings of a template's texts as they are, F32 [targets,e] on the CPU. */
+  /** Unit embeddings of a template's prompts, F32 [targets,e] on the CPU. */
   public Tensor embeddings(int template) {
     float[] all = sets.get(template).embeddings;
     return Tensor.of(all, targets.size(), all.length / targets.size());

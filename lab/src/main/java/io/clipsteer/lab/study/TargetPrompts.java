@@ -11,46 +11,47 @@ import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.demo.Evaluation;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a target is put into words.
+ * The prompts of each target.
  *
- * @param prompts a file with lines of target, tab, text; several texts of a target are averaged;
- *     null for the built-in ones
- * @param library finished embeddings instead, or null
+ * @param file lines of target, tab, prompt, or null for the built-in prompts; several prompts of a
+ *     target are averaged
+ * @param library folder of finished embeddings instead of prompts, or null
  */
-public record Wording(@Nullable Path prompts, @Nullable Path library) {
-  public Wording {
-    if (prompts != null && library != null) {
+public record TargetPrompts(@Nullable Path file, @Nullable Path library) {
+  public TargetPrompts {
+    if (file != null && library != null) {
       throw new InputException(
-          "--prompts", "has no use with --library", "A library holds finished embeddings");
+          "--prompts", "cannot be combined with --library", "A library holds finished embeddings");
     }
   }
 
   /**
    * The targets' embeddings, in their order.
    *
-   * @param portraits whether the images are portraits, for the built-in texts
+   * @param portraits whether the images are portraits, for the built-in prompts
    */
   TextLibrary library(ClipModel model, List<String> targets, boolean portraits, Progress progress) {
     if (library != null) return chosen(TextLibrary.read(library), targets, model);
-    if (prompts == null) {
-      List<String> phrases = targets.stream().map(Wording::withArticle).toList();
+    if (file == null) {
+      List<String> phrases = targets.stream().map(TargetPrompts::withArticle).toList();
       List<String> templates = portraits ? Evaluation.PORTRAIT_TEMPLATES : Evaluation.TEMPLATES;
       TextLibrary read = ZeroShot.library(model, phrases, templates, progress);
       return new TextLibrary(targets, read.embeddings(), read.width());
     }
-    Map<String, List<String>> texts = texts(prompts);
+    Map<String, List<String>> texts = texts(file);
     List<String> absent = targets.stream().filter(t -> !texts.containsKey(t)).toList();
     if (!absent.isEmpty()) {
       throw new InputException(
-          prompts,
-          "it says nothing of \"" + String.join("\", \"", absent) + "\"",
-          "Add a line each: target, tab, text");
+          file,
+          "it has no prompt for \"" + String.join("\", \"", absent) + "\"",
+          "Add a line for each: target, tab, prompt");
     }
     List<float[]> rows = new ArrayList<>();
     for (String target : targets) {
@@ -61,24 +62,24 @@ public record Wording(@Nullable Path prompts, @Nullable Path library) {
   }
 
   /**
-   * The built-in texts of things, split before each name.
+   * The built-in prompts of objects, split before each name.
    *
-   * @throws InputException where the texts or embeddings are the user's own
+   * @throws InputException where the prompts or embeddings are the user's own
    */
-  public SplitTexts split(ClipModel model, List<String> targets) {
-    if (library != null || prompts != null) {
+  public SplitPrompts split(ClipModel model, List<String> targets) {
+    if (library != null || file != null) {
       throw new InputException(
           "--defense-prefix",
-          "has no use with --prompts or --library",
-          "It puts a token of its own into the built-in texts");
+          "cannot be combined with --prompts or --library",
+          "It inserts its own token into the built-in prompts");
     }
-    List<String> phrases = targets.stream().map(Wording::withArticle).toList();
-    return new SplitTexts(model, targets, phrases, Evaluation.TEMPLATES);
+    List<String> phrases = targets.stream().map(TargetPrompts::withArticle).toList();
+    return new SplitPrompts(model, targets, phrases, Evaluation.TEMPLATES);
   }
 
-  /** Whether the built-in texts suit portraits. */
-  static boolean portraits(GroupSource.Kind kind) {
-    return kind == GroupSource.Kind.CELEBA;
+  /** Whether the built-in prompts are those for portraits. */
+  static boolean portraits(GroupSource.Layout kind) {
+    return kind == GroupSource.Layout.CELEBA;
   }
 
   private static String withArticle(String word) {
@@ -93,7 +94,9 @@ public record Wording(@Nullable Path prompts, @Nullable Path library) {
       int tab = line.indexOf('\t');
       if (tab < 1 || line.substring(tab + 1).isBlank()) {
         throw new InputException(
-            file, "\"" + line + "\" is no target, tab and text", "Write man<TAB>a photo of a man");
+            file,
+            "\"" + line + "\" is not target, tab and prompt",
+            "Write man<TAB>a photo of a man");
       }
       texts
           .computeIfAbsent(line.substring(0, tab).strip(), t -> new ArrayList<>())
@@ -111,9 +114,7 @@ public record Wording(@Nullable Path prompts, @Nullable Path library) {
         throw new InputException(
             "--library", "it has no \"" + target + "\"", "Add it to words.txt and the embeddings");
       }
-      rows.add(
-          java.util.Arrays.copyOfRange(
-              all.embeddings(), row * all.width(), (row + 1) * all.width()));
+      rows.add(Arrays.copyOfRange(all.embeddings(), row * all.width(), (row + 1) * all.width()));
     }
     return joined(targets, rows);
   }

@@ -16,24 +16,25 @@ import java.util.Random;
 import java.util.function.Consumer;
 
 /**
- * Attacks to defend against, made from images without writing. The images are dealt to training,
- * validation and test; what is written on test images has other fonts, other places and other words
- * than what the edit is found with.
+ * The data of {@code defend}: images without writing are dealt to training, validation and test,
+ * and words are written on them. Test images get other fonts, positions and words than the images
+ * that the edit is found on.
  *
  * @param images labelled images without writing
- * @param folder where the attacked images go: {@code train}, {@code validation}, {@code test}
- * @param words what may be written; empty for the classes
- * @param letters how tall they are
+ * @param folder of the attacked images: {@code train}, {@code validation}, {@code test}
+ * @param words that may be written; empty for the classes
+ * @param letters their height
+ * @param seed of the deal and of {@link Random}, whose shuffle published figures depend on
  */
-public record Defence(
+public record AttackedSplits(
     ImageSet images, Path folder, List<String> words, Writing.Letters letters, long seed) {
   private static final List<String> PARTS = List.of("train", "validation", "test");
 
   /**
-   * Writes the attacks.
+   * Writes the attacked images.
    *
-   * @param perGroup training and validation images at most
-   * @param skipped takes images that could not be read, each with its reason
+   * @param perGroup most training and validation images
+   * @param skipped takes the images that could not be read, each with its reason
    * @return the study's source
    * @throws InputException when there are too few images, classes or words
    */
@@ -44,13 +45,13 @@ public record Defence(
       throw new InputException(
           images.origin(),
           "there are " + choice.size() + " words to write",
-          "Give images of four classes or more, or --words: tests use words of their own");
+          "Give images of at least four classes, or --words: the test set has other words");
     }
     Collections.shuffle(choice, new Random(seed));
     int half = choice.size() / 2;
     List<List<String>> written =
         List.of(choice.subList(0, half), choice.subList(half, choice.size()));
-    // As StudySource deals the images without writing: an attacked image stays in its part.
+    // Dealt as StudySource deals the images without writing, so that an image stays in its part.
     List<GroupedSet> dealt = all.dealt(seed, 1, 1, 2);
     for (int part = 0; part < PARTS.size(); part++) {
       boolean test = part == 2;

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-final class SteeredTest {
+final class MeasuredSteerabilityTest {
   private static final String HEAD =
       "unit,images,s,s_unbiased,low,high,s_semantic,power,promoted,suppressed\n";
 
@@ -31,12 +31,14 @@ final class SteeredTest {
   @Test
   void wordsHoldCommasAndQuotes() throws IOException {
     write("7,3,0.5,0.4,0.3,0.6,0.2,1.5,\"a\"\",\"\"b +0.1; x\",\"c, d -0.2\"\n");
-    Steered.Score score = Objects.requireNonNull(Steered.read(dir).of("saes/x", 7));
+    MeasuredSteerability.Unit score =
+        Objects.requireNonNull(MeasuredSteerability.read(dir).of("saes/x", 7));
     assertEquals("a\",\"b +0.1; x", score.promoted());
     assertEquals("c, d -0.2", score.suppressed());
     assertEquals(0.2, score.semantic());
     write("");
-    assertEquals(1, Steered.read(dir).scores().size(), "an SAE without a measured feature");
+    assertEquals(
+        1, MeasuredSteerability.read(dir).features().size(), "an SAE without a measured feature");
   }
 
   @Test
@@ -52,7 +54,7 @@ final class SteeredTest {
   }
 
   private void refused(String... parts) {
-    InputException e = assertThrows(InputException.class, () -> Steered.read(dir));
+    InputException e = assertThrows(InputException.class, () -> MeasuredSteerability.read(dir));
     for (String part : parts) {
       assertTrue(String.valueOf(e.getMessage()).contains(part), part + " | " + e.getMessage());
     }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.option;
+
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.suppress.SuppressionSettings;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** How features are ranked, edited and selected. */
+public final class EditChoiceOptions {
+  @Option(
+      names = "--select",
+      paramLabel = "RANKING",
+      description = "mean-difference, auroc, energy, causal or greedy (default: ${DEFAULT-VALUE}).")
+  private String select;
+
+  @Option(
+      names = "--edit",
+      defaultValue = "ablate",
+      paramLabel = "EDIT",
+      description = {
+        "ablate, mean, cap:F (at most F times the largest activation without the attribute) or"
+            + " scale:F (F times the largest activation, as saev) (default: ${DEFAULT-VALUE})."
+      })
+  private String edit;
+
+  @Option(
+      names = "--max-clean-loss",
+      paramLabel = "POINTS",
+      description = {
+        "Most points of accuracy that an edit may cost on validation, overall and on the clean set"
+            + " (default: ${DEFAULT-VALUE})."
+      })
+  private double maxLoss;
+
+  private final SuppressionSettings.Goal goal;
+
+  /**
+   * With a command's own defaults.
+   *
+   * @param goal that edits are selected for
+   */
+  public EditChoiceOptions(String select, double maxLoss, SuppressionSettings.Goal goal) {
+    this.select = select;
+    this.maxLoss = maxLoss;
+    this.goal = goal;
+  }
+
+  /**
+   * The settings.
+   *
+   * @param at tokens to edit, or null for those that the SAE reads
+   * @param sizes numbers of features to select from
+   * @param draws random edits of each kind
+   */
+  public SuppressionSettings settings(
+      @Nullable TokenSelection at, List<Integer> sizes, int draws, long seed) {
+    return new SuppressionSettings(
+        SuppressionSettings.Select.parse(select),
+        SuppressionSettings.Change.parse(edit),
+        at,
+        sizes,
+        maxLoss,
+        draws,
+        seed,
+        goal);
+  }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.report;
+
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.json.JsonFile;
+import io.clipsteer.data.table.TableRows;
+import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.lab.run.RunFolder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * The result of {@code steerability}, read from its folder.
+ *
+ * @param folder of the measurement
+ * @param json steerability.json
+ * @param config config.json; an empty object where it is missing
+ * @param features by SAE, then by id, most steerable first
+ * @param points some units of every layer and kind
+ */
+record MeasuredSteerability(
+    Path folder,
+    JsonNode json,
+    JsonNode config,
+    Map<String, Map<Integer, Unit>> features,
+    List<Points> points) {
+  private static final String AGAIN = "Measure again with clipsteer steerability";
+
+  /** Points of a layer and kind in a chart, at most. */
+  private static final int MOST_POINTS = 400;
+
+  /**
+   * One unit; docs/protocol.md has the columns.
+   *
+   * @param images on which it was evaluated
+   * @param semantic null in measurements made before there was one
+   */
+  record Unit(
+      int unit,
+      int images,
+      double s,
+      double unbiased,
+      double low,
+      double high,
+      @Nullable Double semantic,
+      double power,
+      String promoted,
+      String suppressed) {}
+
+  /**
+   * Units for a scatter plot.
+   *
+   * @param unit kind: features, neurons, random
+   * @param sae of features; else empty
+   * @param values S, power and number of each
+   */
+  record Points(int layer, String unit, String sae, List<List<@Nullable Object>> values) {}
+
+  /** Reads a measurement. */
+  static MeasuredSteerability read(Path folder) {
+    Path file = folder.resolve("steerability.json");
+    JsonNode json = ResultFile.read(file, "layers", AGAIN);
+    Map<String, Map<Integer, Unit>> features = new LinkedHashMap<>();
+    List<Points> points = new ArrayList<>();
+    for (JsonNode layer : json.get("layers")) {
+      String sae = layer.path("sae").asString("");
+      List<Unit> units = units(table(folder, layer, sae));
+      points.add(points(layer, sae, units));
+      if (sae.isEmpty()) continue;
+      Map<Integer, Unit> byId = new LinkedHashMap<>();
+      units.stream()
+          .sorted(Comparator.comparingDouble(Unit::s).reversed())
+          .forEach(unit -> byId.put(unit.unit, unit));
+      features.put(sae, byId);
+    }
+    Path config = folder.resolve("config.json");
+    JsonNode settings =
+        Files.isRegularFile(config)
+            ? JsonFile.tree(config, AGAIN)
+            : JsonFile.MAPPER.createObjectNode();
+    return new MeasuredSteerability(folder, json, settings, features, points);
+  }
+
+  /** Refuses another run's measurement: its SAEs must be those of this run. */
+  void checkOf(RunFolder run) {
+    for (Map.Entry<String, JsonNode> sae : config.path("saes").properties()) {
+      Path weights = run.path().resolve(sae.getKey()).resolve(SaeFiles.WEIGHTS);
+      String hash = sae.getValue().asString("");
+      if (hash.isEmpty()) continue;
+      if (!Files.isRegularFile(weights) || !Hashes.sha256(weights).equals(hash)) {
+        throw new InputException(
+            folder, "is of other SAEs than " + run.path() + "'s", "Name this run's measurement");
+      }
+    }
+  }
+
+  private static Path table(Path folder, JsonNode layer, String sae) {
+    String source = sae.isEmpty() ? layer.path("hook_point").asString("") : sae;
+    String kind = layer.path("unit").asString("");
+    String name = source.substring(source.lastIndexOf('/') + 1) + "." + kind + ".csv";
+    Path table = folder.resolve(name).normalize();
+    if (!table.startsWith(folder.normalize()) || name.indexOf('\\') >= 0) {
+      throw new InputException(folder, "names a table outside itself: " + name, AGAIN);
+    }
+    if (!Files.isRegularFile(table)) throw new InputException(table, "is missing", AGAIN);
+    return table;
+  }
+
+  private static List<Unit> units(Path table) {
+    List<Unit> units = new ArrayList<>();
+    try (TableRows rows = TableRows.list(table)) {
+      rows.names(rows.first());
+      for (List<String> row = rows.next(); row != null; row = rows.next()) {
+        units.add(unit(rows, row));
+      }
+    }
+    return units;
+  }
+
+  private static Points points(JsonNode layer, String sae, List<Unit> units) {
+    List<List<@Nullable Object>> values = new ArrayList<>();
+    int step = Math.max(1, (units.size() + MOST_POINTS - 1) / MOST_POINTS);
+    for (int i = 0; i < units.size(); i += step) {
+      List<@Nullable Object> value = new ArrayList<>();
+      value.add(Cells.rounded(units.get(i).s));
+      value.add(Cells.rounded(units.get(i).power));
+      value.add(units.get(i).unit);
+      values.add(value);
+    }
+    return new Points(layer.path("layer").asInt(0), layer.path("unit").asString(""), sae, values);
+  }
+
+  private static Unit unit(TableRows rows, List<String> row) {
+    boolean semantic = rows.find(List.of("s_semantic")) >= 0;
+    return new Unit(
+        (int) number(rows, row, "unit"),
+        (int) number(rows, row, "images"),
+        number(rows, row, "s"),
+        number(rows, row, "s_unbiased"),
+        number(rows, row, "low"),
+        number(rows, row, "high"),
+        semantic ? (Double) number(rows, row, "s_semantic") : null,
+        number(rows, row, "power"),
+        row.get(rows.column("promoted")),
+        row.get(rows.column("suppressed")));
+  }
+
+  private static double number(TableRows rows, List<String> row, String column) {
+    String text = row.get(rows.column(column));
+    try {
+      return Double.parseDouble(text);
+    } catch (NumberFormatException e) {
+      throw new InputException(rows, column + " is '" + text + "'", "Measure again", e);
+    }
+  }
+
+  /** A feature's measurement, or null. */
+  @Nullable Unit of(String sae, int id) {
+    return features.getOrDefault(sae, Map.of()).get(id);
+  }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.report;
+
+import io.clipsteer.lab.index.FeatureQuery;
+import io.clipsteer.lab.index.IndexFolder;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A feature that a report shows. Every SAE has the same number of them: a third are the most
+ * monosemantic (on at least ten images), a third the most steerable, the rest a random sample, to
+ * avoid cherry-picking. Without steerability these are halves. A feature selected twice is shown
+ * once, with both reasons. The features that an edit changes come first and do not count.
+ *
+ * @param sae its folder
+ * @param id of the feature
+ * @param reasons {@code edit}, {@code monosemantic}, {@code steerable}, {@code sample}
+ */
+record SelectedFeature(String sae, int id, Set<String> reasons) {
+  private static final String EDIT = "edit";
+  private static final String MONOSEMANTIC = "monosemantic";
+  private static final String STEERABLE = "steerable";
+  private static final String SAMPLE = "sample";
+
+  private static final int FEW_IMAGES = 10;
+
+  /** Whether it is shown for an edit alone, beyond the number that was selected. */
+  boolean onlyEdited() {
+    return reasons.equals(Set.of(EDIT));
+  }
+
+  /** A feature with its ranks by monosemanticity and in a random order. */
+  private record Candidate(int id, long clarity, long random) {}
+
+  /**
+   * Selects the features of a report.
+   *
+   * @param saes in the order of the report
+   * @param edited the features that edits change, by SAE
+   * @param count features selected in all, at most
+   */
+  static List<SelectedFeature> select(
+      IndexFolder index,
+      List<String> saes,
+      @Nullable MeasuredSteerability steerability,
+      Map<String, Set<Integer>> edited,
+      int count,
+      long seed) {
+    Map<String, List<Candidate>> candidates = candidates(index, edited, count, seed);
+    List<SelectedFeature> all = new ArrayList<>();
+    for (int s = 0; s < saes.size(); s++) {
+      String sae = saes.get(s);
+      List<Candidate> own = candidates.getOrDefault(sae, List.of());
+      Set<Integer> steerable =
+          steerability == null
+              ? Set.of()
+              : steerability.features().getOrDefault(sae, Map.of()).keySet();
+      int quota = count / saes.size() + (s < count % saes.size() ? 1 : 0);
+      Map<Integer, Set<String>> reasons = new LinkedHashMap<>();
+      List<Integer> ids = own.stream().map(Candidate::id).toList();
+      for (int id : edited.getOrDefault(sae, Set.of())) {
+        if (ids.contains(id)) add(reasons, id, EDIT);
+      }
+      List<Integer> best = steerable.stream().filter(ids::contains).toList();
+      selected(own, best, quota)
+          .forEach((id, why) -> why.forEach(reason -> add(reasons, id, reason)));
+      reasons.forEach((id, why) -> all.add(new SelectedFeature(sae, id, why)));
+    }
+    return all;
+  }
+
+  private static Map<String, List<Candidate>> candidates(
+      IndexFolder index, Map<String, Set<Integer>> edited, int count, long seed) {
+    // A random order that is the same everywhere: multiplication by an odd number modulo 2^32.
+    String sql =
+        """
+        WITH ranked AS (SELECT sae, id,
+          row_number() OVER (PARTITION BY sae
+            ORDER BY images >= %d DESC, monosemanticity DESC NULLS LAST, id) AS clarity,
+          row_number() OVER (PARTITION BY sae
+            ORDER BY (id::BIGINT * 2654435761 + %d) %% 4294967296, id) AS random
+          FROM features WHERE images > 0)
+        SELECT sae, id, clarity, random FROM ranked
+          WHERE clarity <= %d OR random <= %d OR id IN (%s)\
+        """
+            .formatted(
+                FEW_IMAGES, Math.floorMod(seed * 40503, 1L << 32), count, 3L * count, ids(edited));
+    Map<String, List<Candidate>> candidates = new LinkedHashMap<>();
+    for (List<@Nullable Object> row : FeatureQuery.run(index, sql).rows()) {
+      int id = (int) Cells.whole(row.get(1));
+      candidates
+          .computeIfAbsent(Cells.text(row.get(0)), sae -> new ArrayList<>())
+          .add(new Candidate(id, Cells.whole(row.get(2)), Cells.whole(row.get(3))));
+    }
+    return candidates;
+  }
+
+  /** The reasons of one SAE's features, edits aside. */
+  private static Map<Integer, Set<String>> selected(
+      List<Candidate> candidates, List<Integer> steerable, int quota) {
+    Map<Integer, Set<String>> reasons = new LinkedHashMap<>();
+    int part = steerable.isEmpty() ? quota / 2 : quota / 3;
+    for (int id : steerable.subList(0, Math.min(part, steerable.size()))) {
+      add(reasons, id, STEERABLE);
+    }
+    List<Integer> clear = ids(candidates, Comparator.comparingLong(Candidate::clarity));
+    for (int id : clear.subList(0, Math.min(part, clear.size()))) add(reasons, id, MONOSEMANTIC);
+    for (int id : ids(candidates, Comparator.comparingLong(Candidate::random))) {
+      if (reasons.size() >= quota && !reasons.containsKey(id)) break;
+      add(reasons, id, SAMPLE);
+    }
+    return reasons;
+  }
+
+  private static void add(Map<Integer, Set<String>> reasons, int id, String reason) {
+    reasons.computeIfAbsent(id, i -> new LinkedHashSet<>()).add(reason);
+  }
+
+  /** As SQL lists them, of all SAEs together: a few candidates too many do no harm. */
+  private static String ids(Map<String, Set<Integer>> edited) {
+    List<String> all = new ArrayList<>(List.of("-1"));
+    edited.values().forEach(ids -> ids.forEach(id -> all.add(Integer.toString(id))));
+    return String.join(", ", all);
+  }
+
+  private static List<Integer> ids(List<Candidate> candidates, Comparator<Candidate> order) {
+    return candidates.stream().sorted(order).map(Candidate::id).toList();
+  }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.show;
+
+import io.clipsteer.data.stats.Paired;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.suppress.SuppressionJson;
+import io.clipsteer.lab.suppress.SuppressionReport;
+import java.util.Arrays;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** A suppression's result as {@code suppress} and {@code defend} print it. */
+public final class SuppressionText {
+  private final StringBuilder text = new StringBuilder();
+
+  private SuppressionText() {}
+
+  /** The whole result. */
+  public static String of(SuppressionReport report) {
+    SuppressionText lines = new SuppressionText();
+    lines.edit(report);
+    lines.groups(report);
+    SuppressionJson json = report.json();
+    lines.worstGroup(json.accuracy());
+    lines.baselines(json);
+    if (!json.combined().isEmpty()) lines.defences(json);
+    SuppressionJson.Defence defence = json.defence();
+    if (defence != null) lines.wonBack(defence.wonBack());
+    return lines.text.toString();
+  }
+
+  private void edit(SuppressionReport report) {
+    SuppressionReport.Chosen chosen = report.chosen();
+    if (chosen == null) {
+      text.append(report.whyNothing()).append('\n');
+      return;
+    }
+    add(
+        "layer %d, %s: %s, %s on %s tokens: %s%n",
+        chosen.layer(),
+        chosen.sae(),
+        Counted.of(chosen.features().length, "feature"),
+        report.settings().change().word(),
+        chosen.tokens(),
+        Arrays.toString(chosen.features()));
+  }
+
+  private void groups(SuppressionReport report) {
+    add("%n%-34s %6s %8s %8s  %s%n", "group", "n", "before", "after", "p");
+    for (int g = 0; g < report.study().groups().count(); g++) {
+      Paired paired = report.test().groups().get(g);
+      if (paired.n() > 0) row(report.study().groups().names().get(g), paired);
+    }
+    row("all", report.test().overall());
+    if (report.test().clean().n() > 0) row("clean set", report.test().clean());
+  }
+
+  private void row(String name, Paired paired) {
+    add(
+        "%-34s %6d %6.1f %% %6.1f %%  %s%n",
+        name,
+        paired.n(),
+        100 * paired.before().value(),
+        100 * paired.after().value(),
+        p(paired.test().p()));
+  }
+
+  private void worstGroup(SuppressionJson.Accuracy accuracy) {
+    add(
+        "%nworst group %.1f %% -> %.1f %% (%.1f to %.1f); gain %.1f to %.1f points; p %s of"
+            + " \"%s\"%n",
+        100 * accuracy.baselineWga(),
+        100 * accuracy.editedWga(),
+        100 * accuracy.wgaLow(),
+        100 * accuracy.wgaHigh(),
+        100 * accuracy.gainLow(),
+        100 * accuracy.gainHigh(),
+        p(accuracy.mcnemarP()),
+        accuracy.worstGroup());
+  }
+
+  private void baselines(SuppressionJson json) {
+    for (SuppressionReport.Baseline one : json.baselines()) {
+      add(
+          "  %-28s %.1f %%   p %s   (layer %d, %d)%n",
+          one.name(), 100 * one.wga(), p(one.p()), one.layer(), one.size());
+    }
+    for (SuppressionReport.SkippedBaseline one : json.baselinesSkipped()) {
+      add("  %-28s skipped: %s%n", one.name(), one.reason());
+    }
+  }
+
+  private void defences(SuppressionJson json) {
+    add("%n%-34s %9s %9s  %s%n", "defence", "clean", "attacked", "p");
+    for (SuppressionReport.Defended one : json.combined()) {
+      add(
+          "%-34s %7.1f %% %7.1f %%  %s%n",
+          one.name(), 100 * one.clean().value(), 100 * one.attacked().value(), p(one.p()));
+    }
+  }
+
+  private void wonBack(@Nullable Double part) {
+    if (part == null) add("%nthe writing costs no accuracy: there is nothing to restore%n");
+    else add("%nthe edit restores %.0f %% of the accuracy that the writing costs%n", 100 * part);
+  }
+
+  /** A p-value; {@code < 1e-300} where it is too small for a double. */
+  static String p(double p) {
+    return p == 0 ? "< 1e-300" : String.format(Locale.ROOT, "%.2g", p);
+  }
+
+  private void add(String format, Object... values) {
+    text.append(String.format(Locale.ROOT, format, values));
+  }
+}
