@@ -135,7 +135,7 @@ public record Report(
     if (measured != null) measured.checkOf(folder);
     JsonNode evaluation = evaluation();
     List<SuppressionResult> results = edits.stream().map(SuppressionResult::read).toList();
-    List<String> saes = manifest.groups().stream().map(IndexFolder.UnitGroup::sae).toList();
+    List<String> saes = manifest.groups().stream().map(IndexFolder.IndexGroup::sae).toList();
     Map<String, Set<Integer>> edited = SuppressionResult.features(results);
     List<SelectedFeature> selected =
         SelectedFeature.select(index, saes, measured, edited, features, seed);

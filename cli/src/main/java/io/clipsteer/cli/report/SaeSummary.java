@@ -22,7 +22,7 @@ import tools.jackson.databind.JsonNode;
  * @param evaluation its entry in evaluation.json, or null
  */
 record SaeSummary(
-    IndexFolder.UnitGroup group,
+    IndexFolder.IndexGroup group,
     @Nullable String variant,
     Map<String, @Nullable Object> statistics,
     SparsityReport.Histogram frequencyHistogram,
@@ -39,7 +39,7 @@ record SaeSummary(
     Map<String, Map<String, @Nullable Object>> statistics = statistics(index);
     Map<String, long[]> counts = counts(index);
     List<SaeSummary> all = new ArrayList<>();
-    for (IndexFolder.UnitGroup group : manifest.groups()) {
+    for (IndexFolder.IndexGroup group : manifest.groups()) {
       String folder = group.sae();
       String variant = null;
       for (RunFolder.SaeEntry entry : run.saes()) {

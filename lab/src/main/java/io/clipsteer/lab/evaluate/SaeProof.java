@@ -28,17 +28,17 @@ import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Verifies an SAE against the claims of its files. L0, explained variance and cosine are measured on
- * images; where they differ from the claims, common mistakes are tried one by one.
+ * Verifies an SAE against the claims of its files. L0, explained variance and cosine are measured
+ * on images; where they differ from the claims, common mistakes are tried one by one.
  *
  * <p>A figure's gap is 1 at the edge of equality: L0 a fifth larger or smaller, or a quarter more
  * unexplained by variance (1 − EV) or cosine (1 − cos). Fixing a mistake explains a gap when every
  * claimed figure is then equal, the gap at most half, and less variance unexplained. A mistake is
- * suspected when fixing it leaves at most three fifths of the unexplained variance, unless explained
- * variance or cosine were claimed and found. GELU for QuickGELU hardly changes these figures: where
- * they agree, it is suspected when fixing it leaves 0.2 % less variance unexplained, and less on so
- * many images that a sign test gives 4 σ. A small set of images, or a layer where both functions
- * agree, cannot show it.
+ * suspected when fixing it leaves at most three fifths of the unexplained variance, unless
+ * explained variance or cosine were claimed and found. GELU for QuickGELU hardly changes these
+ * figures: where they agree, it is suspected when fixing it leaves 0.2 % less variance unexplained,
+ * and less on so many images that a sign test gives 4 σ. A small set of images, or a layer where
+ * both functions agree, cannot show it.
  *
  * @param point of the SAE's activations
  * @param tokens that the SAE was trained on
@@ -48,7 +48,9 @@ public record SaeProof(
   private static final double L0_FACTOR = 1.2;
   private static final double REST_FACTOR = 1.25;
 
-  /** Less unexplained, as a share and in standard deviations of a sign test, to suspect the MLPs. */
+  /**
+   * Less unexplained, as a share and in standard deviations of a sign test, to suspect the MLPs.
+   */
   private static final double ACTIVATION_SHARE = 0.002;
 
   private static final double ACTIVATION_SIGMAS = 4;
@@ -62,7 +64,7 @@ public record SaeProof(
   private static final double LEAST_REST = 1e-6;
 
   /** The conclusion. */
-  public enum Verdict {
+  public enum Conclusion {
     /** Every claimed figure was found. */
     AGREES,
     /** Nothing was claimed, and fixing no mistake improves the figures much. */
@@ -91,7 +93,7 @@ public record SaeProof(
    * @param measured the SAE as its files describe it
    * @param claimed {@code l0}, {@code explained_variance}, {@code cosine}, as far as claimed
    * @param gap largest gap to a claimed figure; NaN when nothing is claimed
-   * @param cause for {@link Verdict#EXPLAINED} and {@link Verdict#SUSPECTED}
+   * @param cause for {@link Conclusion#EXPLAINED} and {@link Conclusion#SUSPECTED}
    * @param tried when explained variance or cosine agreed at once, the MLPs' non-linearity only
    */
   public record ProofReport(
@@ -99,7 +101,7 @@ public record SaeProof(
       Reconstruction measured,
       SortedMap<String, Double> claimed,
       double gap,
-      Verdict verdict,
+      Conclusion verdict,
       @Nullable Trial cause,
       List<Trial> tried,
       List<ImageLoader.Skipped> skipped) {}
@@ -158,12 +160,12 @@ public record SaeProof(
       tried.add(new Trial(mistake, probe.detail(), figures, gap(figures, claimed), better));
     }
     Trial cause = explaining(tried, measured, gap, claimsQuality);
-    Verdict verdict = cause == null ? Verdict.SUSPECTED : Verdict.EXPLAINED;
+    Conclusion verdict = cause == null ? Conclusion.SUSPECTED : Conclusion.EXPLAINED;
     if (cause == null && !(claimsQuality && gap <= 1)) cause = suspicious(tried, measured, gap);
     if (cause == null && !(gap > 1)) cause = otherActivation(tried, measured, images[0]);
     if (cause == null) {
-      if (claimed.isEmpty()) verdict = Verdict.NOTHING_CLAIMED;
-      else verdict = gap <= 1 ? Verdict.AGREES : Verdict.UNEXPLAINED;
+      if (claimed.isEmpty()) verdict = Conclusion.NOTHING_CLAIMED;
+      else verdict = gap <= 1 ? Conclusion.AGREES : Conclusion.UNEXPLAINED;
     }
     return new ProofReport(images[0], measured, claimed, gap, verdict, cause, tried, skipped);
   }
