@@ -36,7 +36,11 @@ import javax.imageio.ImageWriter;
  * @param missing images that are not in the set any more, or cannot be read
  */
 record Thumbnails(
-    Map<String, Integer> positions, List<String> jpegs, int width, int height, List<String> missing) {
+    Map<String, Integer> positions,
+    List<String> jpegs,
+    int width,
+    int height,
+    List<String> missing) {
   /** Sides from large to small; the first at which everything fits is taken. */
   private static final int[] SIDES = {128, 112, 96, 80, 64, 48, 32};
 
