@@ -79,11 +79,11 @@ record Commands(
         List.of("--layers", String.join(",", layers.stream().map(String::valueOf).toList())));
     for (String key : List.of("limit", "sample", "random_count", "seed")) {
       String value = config.path(key).asString("");
-      boolean all =
+      boolean unset =
           value.isEmpty()
               || value.equals(Long.toString(Long.MAX_VALUE))
               || key.equals("sample") && value.equals("0");
-      if (!all) words.addAll(List.of("--" + key.replace('_', '-'), value));
+      if (!unset) words.addAll(List.of("--" + key.replace('_', '-'), value));
     }
     List<String> units = new ArrayList<>();
     for (JsonNode unit : config.path("units")) units.add(unit.asString(""));

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -115,21 +116,22 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
         .forEach(
             (section, items) -> {
               Map<String, String> texts = all.computeIfAbsent(section, s -> new LinkedHashMap<>());
-              for (String item : items) {
-                var bold = BOLD.matcher(item).results().toList();
-                for (int i = bold.size() - 1, end = item.length(); i >= 0; i--) {
-                  String text = item.substring(bold.get(i).end(), end);
-                  // Names in a row share what follows the last of them.
-                  boolean shared =
-                      i > 0
-                          && item.substring(0, bold.get(i).start()).endsWith(", ")
-                          && text.startsWith(": ");
-                  if (!shared) end = bold.get(i).start();
-                  texts.putIfAbsent(bold.get(i).group(1).replace("`", ""), definition(text));
-                }
-              }
+              for (String item : items) addTerms(item, texts);
             });
     return all;
+  }
+
+  /** Adds the terms of an item; several in a row share the text behind the last of them. */
+  private static void addTerms(String item, Map<String, String> texts) {
+    List<MatchResult> bold = BOLD.matcher(item).results().toList();
+    int end = item.length();
+    for (int i = bold.size() - 1; i >= 0; i--) {
+      MatchResult term = bold.get(i);
+      String text = item.substring(term.end(), end);
+      boolean inRow = item.startsWith(", ", Math.max(0, term.start() - 2)) && text.startsWith(": ");
+      if (!inRow) end = term.start();
+      texts.putIfAbsent(term.group(1).replace("`", ""), definition(text));
+    }
   }
 
   /** What follows a term, without the term's other names and without the code behind it. */

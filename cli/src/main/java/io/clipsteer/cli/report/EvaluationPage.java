@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The page of {@code evaluate}: what evaluation.json says, with charts. */
+/** The page of {@code evaluate}: evaluation.json with charts and definitions. */
 public final class EvaluationPage {
   /** The page's name in a run folder. */
   public static final String FILE = "evaluation.html";

@@ -118,7 +118,7 @@ final class FeatureCards {
     return images;
   }
 
-  /** The pages, with the places of their images among the thumbnails. */
+  /** The pages, with the positions of their images among the thumbnails. */
   List<Card> all(Thumbnails thumbnails) {
     List<String> saes = groups.stream().map(IndexFolder.IndexGroup::sae).toList();
     List<Card> cards = new ArrayList<>();
@@ -191,7 +191,7 @@ final class FeatureCards {
                 Cells.list(row.get("patches")), Cells.list(row.get("activations")), patches, max)
             : null;
     String image = Cells.text(row.get("image"));
-    int thumbnail = thumbnails.places().getOrDefault(image, -1);
+    int thumbnail = thumbnails.positions().getOrDefault(image, -1);
     return new Exemplar(image, Cells.number(row.get("max")), map, thumbnail);
   }
 

@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
 
 /** Text files in the program. */
 final class Resources {
-  /** Chart.js with what it needs, as its WebJar holds it. */
+  /** Chart.js with its dependencies, from its WebJar. */
   private static final String CHARTS =
       "/META-INF/resources/webjars/chart.js/4.5.1/dist/chart.umd.min.js";
 

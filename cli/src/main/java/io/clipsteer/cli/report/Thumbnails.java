@@ -29,20 +29,24 @@ import javax.imageio.ImageWriter;
  * Small JPEGs of images, cropped as the model sees them, so that its patches lie where they lay.
  * Each image is there once, however many features show it.
  *
- * @param places of an image's id in {@code jpegs}
+ * @param positions of the images in {@code jpegs}, by id
  * @param jpegs in base 64
  * @param width of each, in pixels
  * @param height of each, in pixels
  * @param missing images that are not in the set any more, or cannot be read
  */
 record Thumbnails(
-    Map<String, Integer> places, List<String> jpegs, int width, int height, List<String> missing) {
+    Map<String, Integer> positions,
+    List<String> jpegs,
+    int width,
+    int height,
+    List<String> missing) {
   /** Sides from large to small; the first at which everything fits is taken. */
   private static final int[] SIDES = {128, 112, 96, 80, 64, 48, 32};
 
   private static final float QUALITY = 0.72f;
 
-  /** What photos take in base 64 at this quality, in characters: the first guess. */
+  /** A photo's characters in base 64 at this quality: the first guess. */
   private static double guess(int side) {
     return 850 + 0.36 * side * side;
   }
@@ -55,7 +59,7 @@ record Thumbnails(
   /**
    * Reads the images, twice if the first size is too large.
    *
-   * @param ids wanted
+   * @param ids of the images
    * @param budget characters that all of them may take
    * @throws InputException when none of them is in the set, or they cannot be made small enough
    */
@@ -96,29 +100,29 @@ record Thumbnails(
         Math.min(1, (double) side / Math.max(preprocessing.width(), preprocessing.height()));
     int width = Math.max(1, (int) Math.round(preprocessing.width() * scale));
     int height = Math.max(1, (int) Math.round(preprocessing.height() * scale));
-    Map<String, Integer> places = new LinkedHashMap<>();
+    Map<String, Integer> positions = new LinkedHashMap<>();
     List<String> jpegs = new ArrayList<>();
     List<String> missing = new ArrayList<>();
     try (ImageCursor cursor = set.cursor();
         var task = progress.start("reading images", ids.size(), "images")) {
       for (ImageItem item = cursor.next();
-          item != null && places.size() + missing.size() < ids.size();
+          item != null && positions.size() + missing.size() < ids.size();
           item = cursor.next()) {
-        if (!ids.contains(item.id()) || places.containsKey(item.id())) continue;
+        if (!ids.contains(item.id()) || positions.containsKey(item.id())) continue;
         try {
           RgbImage image = ImageDecoder.decode(item.bytes(), item.id(), decoding);
           RgbImage seen = preprocessing.resizedAndCropped(image);
           RgbImage small = PilResize.resize(seen, width, height, PilResize.Filter.LANCZOS);
           jpegs.add(Base64.getEncoder().encodeToString(jpeg(small)));
-          places.put(item.id(), jpegs.size() - 1);
+          positions.put(item.id(), jpegs.size() - 1);
         } catch (InputException e) {
           missing.add(item.id());
         }
         task.advance(1, 0);
       }
     }
-    for (String id : ids) if (!places.containsKey(id) && !missing.contains(id)) missing.add(id);
-    return new Thumbnails(places, jpegs, width, height, missing);
+    for (String id : ids) if (!positions.containsKey(id) && !missing.contains(id)) missing.add(id);
+    return new Thumbnails(positions, jpegs, width, height, missing);
   }
 
   /** An image as JPEG. */

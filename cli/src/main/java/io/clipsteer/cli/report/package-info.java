@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A run as one HTML file: what its tables say, with images and charts, and nothing loaded. */
+/** HTML pages that load nothing: the report of a run, and its evaluation. */
 @NullMarked
 package io.clipsteer.cli.report;
 

@@ -16,9 +16,11 @@ const whiskers = {
       chart.getDatasetMeta(i).data.forEach((point, j) => {
         const range = set.ranges[j];
         if (!range) return;
-        const low = chart.scales.y.getPixelForValue(range[0]), high = chart.scales.y.getPixelForValue(range[1]);
-        c.beginPath(); c.moveTo(point.x, low); c.lineTo(point.x, high);
-        c.moveTo(point.x - 3, low); c.lineTo(point.x + 3, low); c.moveTo(point.x - 3, high); c.lineTo(point.x + 3, high); c.stroke();
+        // Along the axis of values: y, or x where bars lie.
+        const lies = chart.options.indexAxis === "y", scale = lies ? chart.scales.x : chart.scales.y;
+        const [low, high] = range.map((v) => scale.getPixelForValue(v)), mid = lies ? point.y : point.x;
+        const line = (a, b, x, y) => { c.moveTo(...(lies ? [a, b] : [b, a])); c.lineTo(...(lies ? [x, y] : [y, x])); };
+        c.beginPath(); line(low, mid, high, mid); line(low, mid - 3, low, mid + 3); line(high, mid - 3, high, mid + 3); c.stroke();
       });
       c.restore();
     });
@@ -108,7 +110,7 @@ function lines(sets, x, y, caption, more = {}) {
 }
 /** Few values with long names: bars that lie, the names beside them. */
 function lying(labels, values, x, caption, more = {}) {
-  return chart(() => ({ type: "bar", data: { labels, datasets: [{ data: values, backgroundColor: values.map((_, i) => colour((more.colours || [])[i] || "--three")), barPercentage: 0.8 }] },
+  return chart(() => ({ type: "bar", data: { labels, datasets: [{ data: values, backgroundColor: values.map((_, i) => colour((more.colours || [])[i] || "--three")), barPercentage: 0.8, borderColor: colour("--muted"), ranges: more.ranges }] }, plugins: [whiskers],
     options: { indexAxis: "y", plugins: { legend: { display: false } }, scales: { x: axis(x, { beginAtZero: true, ...more.x }), y: { grid: { display: false } } } } }), caption, { ...more, low: labels.length < 4 });
 }
 /**
@@ -118,7 +120,7 @@ function lying(labels, values, x, caption, more = {}) {
  */
 function overLayers(layers, kinds, y, caption, more = {}) {
   if (layers.length === 1) {
-    return lying(kinds.map((k) => k.label), kinds.map((k) => k.values[0]), y + ", layer " + layers[0], caption, { ...more, x: more.y, colours: kinds.map((k) => k.colour) });
+    return lying(kinds.map((k) => k.label), kinds.map((k) => k.values[0]), y + ", layer " + layers[0], caption, { ...more, x: more.y, colours: kinds.map((k) => k.colour), ranges: kinds.map((k) => k.ranges && k.ranges[0]) });
   }
   return lines(() => kinds.map((k, i) => series(k.label, i, layers.map((l, j) => ({ x: l, y: k.values[j] })).filter((p) => isNumber(p.y)),
     { ...(k.dash ? { borderDash: k.dash } : {}), ...(k.point ? { pointStyle: k.point, order: k.order } : {}), colour: k.colour, borderColor: colour(k.colour), backgroundColor: colour(k.colour), ranges: k.ranges })),

@@ -12,11 +12,11 @@ const filters = { text: "", sae: "", reason: "", rate: "", sort: "order", shown:
 const title = (f) => f.name || "feature " + f.id;
 const link = (f) => "#/feature/" + f.s + "/" + f.id;
 /** A layer, with the SAE's folder where the layer has several. */
-const placeName = (s) => layerName(s) + (SAES.filter((x) => x.layer === s.layer).length > 1 ? ", " + s.folder.split("/").pop() : "");
+const layerTitle = (s) => layerName(s) + (SAES.filter((x) => x.layer === s.layer).length > 1 ? ", " + s.folder.split("/").pop() : "");
 /** The same by the SAE's folder, as the results of other commands name it. */
-function placeOf(layer, folder) {
+function layerOf(layer, folder) {
   const sae = SAES.find((s) => s.folder === folder);
-  return sae ? placeName(sae) : "layer " + layer;
+  return sae ? layerTitle(sae) : "layer " + layer;
 }
 function commands(...keys) {
   const texts = { train: "trained by", index: "features measured by", evaluate: "reconstruction measured by", steerability: "steerability measured by", report: "this page made by" };
@@ -86,7 +86,7 @@ function matching() {
 
 // ---- gallery -----------------------------------------------------------------------------------
 function card(f, why) {
-  const small = [placeName(SAES[f.s]) + " · #" + f.id, "active on " + percent(f.frequency) + " of tokens", "monosemanticity " + fixed(f.monosemanticity, 2)];
+  const small = [layerTitle(SAES[f.s]) + " · #" + f.id, "active on " + percent(f.frequency) + " of tokens", "monosemanticity " + fixed(f.monosemanticity, 2)];
   if (f.steer) small.push("S " + fixed(f.steer.s, 2) + " → " + (f.steer.promoted.split("; ")[0] || "–").replace(/\d+\.\d+$/, (v) => fixed(Number(v), 2)));
   return h("a", { class: "card feature", href: link(f) }, f.exemplars.length ? h("span", { class: "strip" }, f.exemplars.slice(0, 4).map((t) => image(f, t))) : null,
     h("span", { class: "word" }, title(f)), why ? h("small", { class: "match" }, "match: " + why) : null, small.map((s) => h("small", {}, s)), f.reasons.map((r) => h("span", { class: "tag" }, REASONS[r] || r)));
@@ -128,7 +128,7 @@ function feature(s, id) {
   const sae = SAES[s], all = matching().map((x) => x[0]), at = all.indexOf(f), main = h("main", {}), images = h("div", { class: "exemplars" });
   const step = (n, text) => (at >= 0 && all[at + n] ? h("a", { class: "button", href: link(all[at + n]) }, text) : null);
   main.append(h("div", { class: "bar" }, h("a", { class: "button", href: "#/features" }, "Gallery"), step(-1, "‹ Previous"), step(1, "Next ›"), heatButton(images)));
-  main.append(h("h1", {}, title(f)), h("p", { class: "muted path" }, "Feature " + f.id + " of " + placeName(sae) + " (" + sae.folder + ") ", f.reasons.map((w) => h("span", { class: "tag" }, REASONS[w] || w))));
+  main.append(h("h1", {}, title(f)), h("p", { class: "muted path" }, "Feature " + f.id + " of " + layerTitle(sae) + " (" + sae.folder + ") ", f.reasons.map((w) => h("span", { class: "tag" }, REASONS[w] || w))));
   main.append(h("div", { class: "tiles" }, tile("active on", "frequency", percent(f.frequency), "of tokens"), tile("images", "frequency", percent(f.image_frequency), whole(f.images) + " of " + whole(D.index.images)), tile("monosemanticity", "monosemanticity", fixed(f.monosemanticity, 3)),
     tile("max activation", "max", short(f.max), "mean when active " + short(f.mean_active)), isNumber(f.cls_share) ? tile("share of activation on CLS", "cls_share", percent(f.cls_share)) : null, f.steer ? tile("S", "s", fixed(f.steer.s, 3), "95 %: " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3)) : null));
   if (f.exemplars.length) {

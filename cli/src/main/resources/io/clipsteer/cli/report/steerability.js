@@ -17,7 +17,7 @@ function steerability() {
   box.append(overLayers(layers, curves("share_above_tau", true), "share with S above τ", "Share of units with S above τ, with 95 % intervals." + first, { key: "share", y: { min: 0, max: 1 } }),
     overLayers(layers, curves("coverage"), "words", "Coverage: distinct words that some steerable unit promotes most. It grows with the number of units." + first, { key: "coverage" }),
     overLayers(layers, curves("mean_s"), "mean S", "Mean steerability." + first, { key: "s" }), scatter());
-  main.append(box, table(["layer", h("th", { scope: "col", class: "left" }, def("units", "units")), "n", def("mean S", "s"), def("unbiased", "unbiased"), def("above τ", "share"), def("95 %", "share"), def("coverage", "coverage")], S.layers.map((l) => [l.sae ? placeOf(l.layer, l.sae) : "layer " + l.layer, h("td", { class: "left" }, KIND_NAMES[l.unit] || l.unit), whole(l.n), fixed(l.mean_s, 4), fixed(l.mean_s_unbiased, 4), percent(l.share_above_tau), percent(l.share_low) + " to " + percent(l.share_high), whole(l.coverage)])));
+  main.append(box, table(["layer", h("th", { scope: "col", class: "left" }, def("units", "units")), "n", def("mean S", "s"), def("unbiased", "unbiased"), def("above τ", "share"), def("95 %", "share"), def("coverage", "coverage")], S.layers.map((l) => [l.sae ? layerOf(l.layer, l.sae) : "layer " + l.layer, h("td", { class: "left" }, KIND_NAMES[l.unit] || l.unit), whole(l.n), fixed(l.mean_s, 4), fixed(l.mean_s_unbiased, 4), percent(l.share_above_tau), percent(l.share_low) + " to " + percent(l.share_high), whole(l.coverage)])));
   doses(main, S);
   vocabularies(main, S);
   findings(main, S);
@@ -31,21 +31,21 @@ function doses(main, S) {
   // Zero has no place on a logarithmic axis.
   const medians = (l) => l.dose.medians.filter((m) => m.strength > 0), strengths = some.flatMap((l) => medians(l).map((m) => m.strength));
   main.append(h("h2", {}, def("Dose–response", "dose")), h("div", { class: "pair" },
-    lines(() => some.map((l, i) => series(placeOf(l.layer, l.sae), i, medians(l).map((m) => ({ x: m.strength, y: m.change })))), logAxis("strength", strengths), axis("median change of P"), "Median change of the promoted word's probability, over the most steerable features of each SAE. Strength 0 is not shown.", { key: "dose" }),
-    table(["layer", "features", "strength of half the effect", "95 %"], some.map((l) => [placeOf(l.layer, l.sae), whole(l.dose.features), fixed(l.dose.half_strength, 1), fixed(l.dose.half_strength_low, 1) + " to " + fixed(l.dose.half_strength_high, 1)]))));
+    lines(() => some.map((l, i) => series(layerOf(l.layer, l.sae), i, medians(l).map((m) => ({ x: m.strength, y: m.change })))), logAxis("strength", strengths), axis("median change of P"), "Median change of the promoted word's probability, over the most steerable features of each SAE. Strength 0 is not shown.", { key: "dose" }),
+    table(["layer", "features", "strength of half the effect", "95 %"], some.map((l) => [layerOf(l.layer, l.sae), whole(l.dose.features), fixed(l.dose.half_strength, 1), fixed(l.dose.half_strength_low, 1) + " to " + fixed(l.dose.half_strength_high, 1)]))));
 }
 function vocabularies(main, S) {
   if (!S.vocabularies || !S.vocabularies.length) return;
   main.append(h("h2", {}, def("Parts of the vocabulary", "vocabularies")), table(["layer", "units", "words", "sample", "mean S", "above τ", "coverage", "rank correlation with all words"],
-    S.vocabularies.map((v) => [placeOf(v.layer, v.sae), KIND_NAMES[v.unit] || v.unit, whole(v.words), v.draw, fixed(v.mean_s, 4), percent(v.share_above_tau), whole(v.coverage), between(v.rank_correlation_with_whole, 2)])));
+    S.vocabularies.map((v) => [layerOf(v.layer, v.sae), KIND_NAMES[v.unit] || v.unit, whole(v.words), v.draw, fixed(v.mean_s, 4), percent(v.share_above_tau), whole(v.coverage), between(v.rank_correlation_with_whole, 2)])));
 }
 function findings(main, S) {
   const named = (S.names || []).filter((n) => n.first && n.among);
   if (named.length) main.append(h("h2", {}, def("Do features promote their names", "names_causal")), table(["layer", "steerable", "named", "top-1", "top-5", "increased", "chance"],
-    named.map((n) => [placeOf(n.layer, n.sae), whole(n.steerable), whole(n.first.n), range(n.first), range(n.among), n.raised ? range(n.raised) : "–", n.raised ? percent(n.chance) : "–"])),
+    named.map((n) => [layerOf(n.layer, n.sae), whole(n.steerable), whole(n.first.n), range(n.first), range(n.among), n.raised ? range(n.raised) : "–", n.raised ? percent(n.chance) : "–"])),
     h("p", { class: "muted" }, "Share of the named features whose name is the word promoted most, among the five promoted most, or made more probable; chance: the share of all words that these features make more probable."));
   if (S.locality && S.locality.length) main.append(h("h2", {}, def("Steerability vs. spatial extent", "locality")), table(["layer", "features", "rank correlation of S with the share of the grid that is active"],
-    S.locality.map((l) => [placeOf(l.layer, l.sae), whole(l.features), between(l.correlation, 2)])));
+    S.locality.map((l) => [layerOf(l.layer, l.sae), whole(l.features), between(l.correlation, 2)])));
 }
 function scatter() {
   const kinds = KINDS.filter(([k]) => D.points.some((p) => p.unit === k));

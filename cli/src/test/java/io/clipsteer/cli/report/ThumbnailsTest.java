@@ -60,9 +60,9 @@ final class ThumbnailsTest {
     assertEquals(Set.of("p9.png", "gone.png"), Set.copyOf(all.missing()));
     assertEquals(List.of(128, 128), List.of(all.width(), all.height()));
     for (int i : new int[] {0, 2}) {
-      int place = all.places().getOrDefault("p" + i + ".png", -1);
+      int position = all.positions().getOrDefault("p" + i + ".png", -1);
       RgbImage image =
-          ImageDecoder.decode(Base64.getDecoder().decode(all.jpegs().get(place)), "thumbnail");
+          ImageDecoder.decode(Base64.getDecoder().decode(all.jpegs().get(position)), "thumbnail");
       assertEquals(128, image.width());
       double red = 0;
       for (int p = 0; p < 128 * 128; p++) red += image.rgb()[3 * p] & 255;
