@@ -78,7 +78,7 @@ final class AttackCommand implements Callable<Integer> {
         "train: five fonts, in the upper third of the image; held-out: the others, in the lower"
             + " third, for tests (default: ${DEFAULT-VALUE})."
       })
-  private String fonts;
+  private Writing.Kind fonts;
 
   @Option(
       names = "--limit",
@@ -111,7 +111,7 @@ final class AttackCommand implements Callable<Integer> {
         new Attack(
             target.open(" or --scam=PARQUET"),
             words(),
-            Writing.Kind.parse(fonts),
+            fonts,
             target.letters(),
             limit,
             common.seed());
@@ -123,7 +123,7 @@ final class AttackCommand implements Callable<Integer> {
             result.images(),
             result.labels(),
             result.words(),
-            fonts,
+            fonts.toString(),
             result.skipped().size(),
             seconds,
             out.toString()),

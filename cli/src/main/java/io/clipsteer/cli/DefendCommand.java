@@ -67,7 +67,6 @@ final class DefendCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     SuppressionSettings settings = how.settings(common.seed());
-    how.withBaselines(); // Refuses an unknown value before hours of work.
     TargetPrompts prompts = how.prompts();
     ImageLoader.Options options = how.loading();
     target.images("");

@@ -82,7 +82,8 @@ final class ReportCommand implements Callable<Integer> {
       names = "--features",
       defaultValue = "500",
       paramLabel = "N",
-      description = "Most features on the page, besides those that an edit changes (default:"
+      description =
+          "Most features on the page, besides those that an edit changes (default:"
               + " ${DEFAULT-VALUE}).")
   private int features;
 
@@ -114,7 +115,7 @@ final class ReportCommand implements Callable<Integer> {
     }
     Report.checkWritable(out);
     var report = new Report(folder, index, steered(), edits, features, exemplars, common.seed());
-    Report.Written result;
+    Report.WrittenReport result;
     if (blind) {
       result = report.write(out, null, common.progress());
     } else {
@@ -183,7 +184,7 @@ final class ReportCommand implements Callable<Integer> {
       boolean evaluation,
       boolean steerability) {}
 
-  private String text(Report.Written result) {
+  private String text(Report.WrittenReport result) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(

@@ -22,7 +22,6 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.cue.Cue;
 import io.clipsteer.lab.cue.CueReport;
 import io.clipsteer.lab.cue.CueResult;
-import io.clipsteer.lab.cue.CueStudies;
 import io.clipsteer.lab.cue.InjectedCue;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
@@ -77,7 +76,8 @@ final class StudyCommand {
 
     @Mixin
     private EditChoiceOptions choice =
-        new EditChoiceOptions("greedy", 2, SuppressionSettings.Goal.INDEPENDENCE);
+        new EditChoiceOptions(
+            SuppressionSettings.Select.GREEDY, 2, SuppressionSettings.Goal.INDEPENDENCE);
 
     @Spec private CommandSpec spec;
 
@@ -183,8 +183,7 @@ final class StudyCommand {
           start(shared, set.options().limit(), hashes(clip, folder, wanted));
         }
         List<CueResult> results =
-            new CueStudies(study, out, settings.seed())
-                .run(cues, repeats, s -> Skips.print(null, s), common.progress());
+            study.run(cues, repeats, out, s -> Skips.print(null, s), common.progress());
         CueReport report =
             CueReport.of(
                 clip.source().path().toString(), set.set().origin().toString(), shared, results);

@@ -107,7 +107,6 @@ final class SuppressCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     SuppressionSettings settings = how.settings(common.seed());
-    how.withBaselines(); // Refuses an unknown value before hours of work.
     StudySource source = source();
     TargetPrompts prompts = how.prompts();
     PrefixSettings prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());

@@ -3,7 +3,7 @@ package io.clipsteer.data;
 
 /** Reports the progress of long work. */
 public interface Progress {
-  /** Tells nobody. */
+  /** Reports nothing. */
   Progress SILENT =
       new Progress() {
         @Override

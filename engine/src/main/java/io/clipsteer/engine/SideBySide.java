@@ -153,7 +153,7 @@ public final class SideBySide {
         .toList();
   }
 
-  /** Its tensors belong to nobody. */
+  /** Its tensors have no owner. */
   private static List<Tensor> half(boolean recording, IntFunction<List<Tensor>> work, int half) {
     try (Scope scope = recording ? Scope.openRecording() : Scope.open()) {
       List<Tensor> tensors = work.apply(half);

@@ -40,7 +40,7 @@ final class VectorSteer implements SteerKernels {
   /** 1.5 · 2²³: adding it leaves the nearest whole number in a float's last bits. */
   private static final float ROUNDER = 0x1.8p23f;
 
-  /** Below, 2^t would leave the normal floats; it counts for nothing beside the largest. */
+  /** Below, 2^t would leave the normal floats; it is negligible beside the largest. */
   private static final float LOWEST = -125;
 
   /** How far a bound may lie above the largest logit, in base 2; see {@link #LOWEST}. */

@@ -12,16 +12,17 @@ public final class EditChoiceOptions {
   @Option(
       names = "--select",
       paramLabel = "RANKING",
-      description = "mean-difference, auroc, energy, causal or greedy (default: ${DEFAULT-VALUE}).")
-  private String select;
+      description = "Ranking of features: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+  private SuppressionSettings.Select select;
 
   @Option(
       names = "--edit",
       defaultValue = "ablate",
       paramLabel = "EDIT",
       description = {
-        "ablate, mean, cap:F (at most F times the largest activation without the attribute) or"
-            + " scale:F (F times the largest activation, as saev) (default: ${DEFAULT-VALUE})."
+        "Edit of features: ablate, mean, cap:F (at most F times the largest activation without the"
+            + " attribute) or scale:F (F times the largest activation, as saev) (default:"
+            + " ${DEFAULT-VALUE})."
       })
   private String edit;
 
@@ -41,7 +42,8 @@ public final class EditChoiceOptions {
    *
    * @param goal that edits are selected for
    */
-  public EditChoiceOptions(String select, double maxLoss, SuppressionSettings.Goal goal) {
+  public EditChoiceOptions(
+      SuppressionSettings.Select select, double maxLoss, SuppressionSettings.Goal goal) {
     this.select = select;
     this.maxLoss = maxLoss;
     this.goal = goal;
@@ -57,13 +59,6 @@ public final class EditChoiceOptions {
   public SuppressionSettings settings(
       @Nullable TokenSelection at, List<Integer> sizes, int draws, long seed) {
     return new SuppressionSettings(
-        SuppressionSettings.Select.parse(select),
-        SuppressionSettings.Change.parse(edit),
-        at,
-        sizes,
-        maxLoss,
-        draws,
-        seed,
-        goal);
+        select, SuppressionSettings.Change.parse(edit), at, sizes, maxLoss, draws, seed, goal);
   }
 }

@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
@@ -41,13 +42,14 @@ public final class SuppressOptions {
 
   @Mixin
   private EditChoiceOptions choice =
-      new EditChoiceOptions("mean-difference", 1, SuppressionSettings.Goal.WORST_GROUP);
+      new EditChoiceOptions(
+          SuppressionSettings.Select.MEAN_DIFFERENCE, 1, SuppressionSettings.Goal.WORST_GROUP);
 
   @Option(
       names = "--at",
       paramLabel = "TOKENS",
-      description = "Tokens to edit: all, cls or patches (default: those that the SAE reads).")
-  private @Nullable String at;
+      description = "Tokens to edit: ${COMPLETION-CANDIDATES} (default: those that the SAE reads).")
+  private @Nullable TokenSelection at;
 
   @Option(
       names = "--sizes",
@@ -60,9 +62,19 @@ public final class SuppressOptions {
   @Option(
       names = "--baselines",
       defaultValue = "all",
-      paramLabel = "all|none",
-      description = "Baselines to evaluate beside the method (default: ${DEFAULT-VALUE}).")
-  private String baselines;
+      paramLabel = "WHICH",
+      description = "Baselines to evaluate: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+  private Baselines baselines;
+
+  private enum Baselines {
+    ALL,
+    NONE;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
 
   @Option(
       names = "--draws",
@@ -131,11 +143,7 @@ public final class SuppressOptions {
   }
 
   public SuppressionSettings settings(long seed) {
-    return choice.settings(
-        at == null ? null : CommonOptions.value("--at", at, TokenSelection::parse),
-        sizes,
-        draws,
-        seed);
+    return choice.settings(at, sizes, draws, seed);
   }
 
   /** How Defense-Prefix is learnt; null where it is not. */
@@ -155,15 +163,6 @@ public final class SuppressOptions {
       throw new InputException("--defense-prefix " + prefix, "not from 1 to 1000000", "Try 2500");
     }
     return new PrefixSettings(prompts(), prefix);
-  }
-
-  public boolean withBaselines() {
-    return switch (baselines) {
-      case "all" -> true;
-      case "none" -> false;
-      default ->
-          throw new InputException("--baselines " + baselines, "not known", "Use all or none");
-    };
   }
 
   /** Refuses the folder before hours of work. */
@@ -190,7 +189,7 @@ public final class SuppressOptions {
       ClipModel model) {
     Map<String, Object> begun = new LinkedHashMap<>(config);
     begun.put("clipsteer", Versions.CLIPSTEER);
-    begun.put("baselines", baselines);
+    begun.put("baselines", baselines.toString());
     begun.put("seed", settings.seed());
     begun.put("model", Hashes.sha256(model.source().weights()));
     begun.put("dtype", model.vision().dtype().toString());
@@ -231,7 +230,7 @@ public final class SuppressOptions {
             null);
     SuppressionReport report;
     try {
-      report = run.run(withBaselines(), out.resolve(TRIALS), progress);
+      report = run.run(baselines == Baselines.ALL, out.resolve(TRIALS), progress);
     } catch (InputException e) {
       deleteUnlessEvaluated(out, ATTACKS);
       throw e;
@@ -246,8 +245,8 @@ public final class SuppressOptions {
   /** The options, for a manifest. */
   public void describe(SuppressionSettings settings, Map<String, Object> config) {
     config.put("layers", String.valueOf(layers.text()));
-    config.put("select", settings.select().word());
-    config.put("edit", settings.change().word());
+    config.put("select", settings.select().toString());
+    config.put("edit", settings.change().toString());
     config.put("at", String.valueOf(at));
     config.put("sizes", new ArrayList<>(settings.sizes()));
     config.put("max_clean_loss", settings.maxLoss());

@@ -81,7 +81,7 @@ public record Report(
    * @param images shown, each once
    * @param missing images that are no longer where the index found them
    */
-  public record Written(
+  public record WrittenReport(
       long bytes,
       int features,
       int added,
@@ -126,7 +126,7 @@ public record Report(
    *
    * @param images to show; null for none
    */
-  public Written write(Path out, @Nullable ReportImages images, Progress progress) {
+  public WrittenReport write(Path out, @Nullable ReportImages images, Progress progress) {
     checkWritable(out);
     RunFolder.Run run = folder.read();
     IndexFolder.IndexManifest manifest = index.read(IndexedUnits.FEATURES);
@@ -151,7 +151,8 @@ public record Report(
             measured == null ? null : measured.json(),
             measured == null ? List.of() : measured.points(),
             results);
-    Head head = head(out, manifest, new Commands(folder, manifest, evaluation, measured, index.library()));
+    Head head =
+        head(out, manifest, new Commands(folder, manifest, evaluation, measured, index.library()));
     Thumbnails thumbnails = Thumbnails.none();
     if (images != null) {
       Data bare = new Data(head, findings, cards.all(thumbnails), thumbnails);
@@ -168,7 +169,7 @@ public record Report(
     }
     String html = new Data(head, findings, cards.all(thumbnails), thumbnails).html();
     Page.write(out, html);
-    return new Written(
+    return new WrittenReport(
         html.getBytes(StandardCharsets.UTF_8).length,
         selected.size(),
         (int) selected.stream().filter(SelectedFeature::onlyEdited).count(),

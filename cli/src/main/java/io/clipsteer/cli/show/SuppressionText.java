@@ -40,7 +40,7 @@ public final class SuppressionText {
         chosen.layer(),
         chosen.sae(),
         Counted.of(chosen.features().length, "feature"),
-        report.settings().change().word(),
+        report.settings().change(),
         chosen.tokens(),
         Arrays.toString(chosen.features()));
   }
@@ -85,9 +85,7 @@ public final class SuppressionText {
           "  %-28s %.1f %%   p %s   (layer %d, %d)%n",
           one.name(), 100 * one.wga(), p(one.p()), one.layer(), one.size());
     }
-    for (SuppressionReport.SkippedBaseline one : json.baselinesSkipped()) {
-      add("  %-28s skipped: %s%n", one.name(), one.reason());
-    }
+    json.baselinesSkipped().forEach((name, why) -> add("  %-28s skipped: %s%n", name, why));
   }
 
   private void defences(SuppressionJson json) {

@@ -11,6 +11,7 @@ import io.clipsteer.lab.suppress.GroupScore;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** The printed result of a suppression. */
@@ -27,7 +28,7 @@ final class SuppressionTextTest {
             new Study(groups, List.of(), List.of(), List.of(), false, "made up"),
             new SuppressionSettings(
                 SuppressionSettings.Select.ENERGY,
-                new SuppressionSettings.Change.Ablate(),
+                SuppressionSettings.Change.ABLATE,
                 null,
                 List.of(1),
                 1,
@@ -38,10 +39,10 @@ final class SuppressionTextTest {
             score,
             score,
             List.of(),
-            new SuppressionReport.Baselines(
-                List.of(),
-                List.of(new SuppressionReport.SkippedBaseline("random features", "no edit"))),
+            List.of(),
+            Map.of("random features", "no edit"),
             null,
+            List.of(),
             List.of(),
             1);
     String text = SuppressionText.of(report);

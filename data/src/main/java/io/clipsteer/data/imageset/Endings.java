@@ -6,7 +6,7 @@ import java.util.Set;
 
 /** What a file's name says about it. */
 final class Endings {
-  /** Image formats that are not read; whoever has one wants to know. */
+  /** Image formats that are not read, and reported as such. */
   private static final Set<String> OTHER_IMAGES =
       Set.of(
           "tif", "tiff", "heic", "heif", "hif", "avif", "jp2", "j2k", "jpx", "jpf", "jxl", "jxr",

@@ -82,7 +82,7 @@ final class GroupBuilder {
     }
   }
 
-  /** All images that are not there in one message: whoever repairs a set wants to do it once. */
+  /** Reports all missing images in one message, so that a set is repaired once. */
   private void requireComplete() {
     if (missing.isEmpty()) return;
     int named = Math.min(NAMED, missing.size());

@@ -2,9 +2,8 @@
 package io.clipsteer.data.imageset;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.table.TableRows;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,9 +13,7 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** Waterbirds, typographic folders and plain tables as {@link GroupedSet}s. */
 final class GroupLayouts {
@@ -109,15 +106,9 @@ final class GroupLayouts {
   }
 
   private static JsonNode json(Path file) {
-    try {
-      JsonNode node = JsonMapper.shared().readTree(Files.readAllBytes(file));
-      if (node.isObject()) return node;
-      throw new InputException(file, "it is no JSON object", "Its keys are the images' names");
-    } catch (JacksonException e) {
-      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Restore it", e);
-    } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
-    }
+    JsonNode node = JsonFile.tree(file, "Restore it");
+    if (node.isObject()) return node;
+    throw new InputException(file, "it is no JSON object", "Its keys are the images' names");
   }
 
   private static String words(String where, JsonNode annotation, String key) {

@@ -179,7 +179,7 @@ public final class ImageLoader implements AutoCloseable {
     try (ImageCursor cursor = set.cursor()) {
       fill(cursor);
     } catch (InterruptedException e) {
-      return; // closed early: nobody waits
+      return; // closed early: no caller waits
     } catch (RuntimeException | Error e) {
       failure = e;
     }

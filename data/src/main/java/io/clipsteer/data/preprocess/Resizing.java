@@ -17,7 +17,7 @@ public sealed interface Resizing {
   /** Keeps the ratio, so that the image fits into the frame; open_clip says "longest". */
   record Fit(int width, int height) implements Resizing {}
 
-  /** Leaves it as it is. */
+  /** No resizing. */
   record Unchanged() implements Resizing {}
 
   /** Two lengths in pixels. */

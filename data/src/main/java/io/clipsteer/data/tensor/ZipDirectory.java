@@ -14,7 +14,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The entries of a ZIP archive as slices of its mapping. Torch stores its entries as they are, so
+ * The entries of a ZIP archive as slices of its mapping. Torch stores its entries uncompressed, so
  * nothing is unpacked here and a small file cannot grow. Text before the archive is allowed, since
  * saev writes a line of JSON there. Check sums are not verified: torch may leave them out.
  */

@@ -26,16 +26,11 @@ final class TimmReader {
 
   /** Arguments that act in training, or on the classifier, which is not computed. */
   private static final Set<String> HARMLESS_ARGS =
-      Set.of(
-          "num_classes",
-          "drop_rate",
-          "pos_drop_rate",
-          "patch_drop_rate",
-          "proj_drop_rate",
-          "attn_drop_rate",
-          "drop_path_rate",
-          "weight_init",
-          "fix_init");
+      JsonObject.fields(
+          """
+          num_classes drop_rate pos_drop_rate patch_drop_rate proj_drop_rate attn_drop_rate
+          drop_path_rate weight_init fix_init
+          """);
 
   private TimmReader() {}
 

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * SCAM (arXiv 2504.04893) as its authors publish it: Parquet with {@code type} (SCAM, SynthSCAM,
- * NoSCAM), {@code object_label}, {@code attack_word} and {@code image.bytes}. Unpacked,
- * {@code suppress} reads it.
+ * NoSCAM), {@code object_label}, {@code attack_word} and {@code image.bytes}. Unpacked, {@code
+ * suppress} reads it.
  */
 public final class ScamFile {
   private static final Map<String, String> FOLDERS =

@@ -42,15 +42,9 @@ public record Writing(
     /** Held-out fonts, in the lower third. */
     HELD_OUT;
 
-    /** Its name on the command line. */
-    public String word() {
+    @Override
+    public String toString() {
       return this == TRAIN ? "train" : "held-out";
-    }
-
-    /** Reads {@link #word}. */
-    public static Kind parse(String text) {
-      for (Kind kind : values()) if (kind.word().equals(text)) return kind;
-      throw new InputException("--fonts " + text, "not known", "Use train or held-out");
     }
   }
 

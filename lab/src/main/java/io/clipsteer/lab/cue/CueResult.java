@@ -66,7 +66,7 @@ public record CueResult(
   static CueResult of(Cue cue, long seed, SuppressionReport report) {
     GroupScore test = report.test();
     Map<String, ProbeScore> baselines = new LinkedHashMap<>();
-    for (SuppressionReport.Baseline baseline : report.baselines().evaluated()) {
+    for (SuppressionReport.Baseline baseline : report.baselines()) {
       baselines.put(baseline.name(), mean(baseline.scores()));
     }
     ProbeScore before = probe(test, Paired::before);

@@ -3,6 +3,7 @@ package io.clipsteer.lab.cue;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
@@ -10,6 +11,7 @@ import io.clipsteer.data.imageset.ImageCursor;
 import io.clipsteer.data.imageset.ImageItem;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
@@ -33,6 +35,7 @@ import java.util.Locale;
 import java.util.Random;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 
 /**
  * A causal study. A cue is planted into images so that it correlates with their label; a linear
@@ -70,12 +73,58 @@ public record InjectedCue(
   private record Part(Path folder, int[] group) {}
 
   /**
+   * Runs studies of several cue sizes, each repeated with other labels. A finished study is saved,
+   * and read when the studies are resumed.
+   *
+   * @param folder of the results: {@code studies}, {@code suppressions} and {@code images}
+   * @param skipped takes each study's images that could not be read
+   * @return all results, repeat by repeat
+   * @throws InputException when a saved result is damaged or belongs to another study
+   */
+  public List<CueResult> run(
+      List<Cue> cues,
+      int repeats,
+      Path folder,
+      Consumer<List<ImageLoader.Skipped>> skipped,
+      Progress progress) {
+    List<CueResult> results = new ArrayList<>();
+    for (int repeat = 0; repeat < repeats; repeat++) {
+      for (Cue cue : cues) {
+        long seed = settings.seed() * 1000 + repeat;
+        String name = String.format(Locale.ROOT, "%s-%d", cue.size(), repeat);
+        Path file = folder.resolve("studies").resolve(name + ".json");
+        if (Files.exists(file)) {
+          results.add(saved(file, cue, seed));
+          continue;
+        }
+        Path images = folder.resolve("images").resolve(name);
+        NewFolder.delete(images); // Of a study that was stopped.
+        SuppressionReport report = run(cue, images, seed, progress);
+        skipped.accept(report.skipped());
+        CueResult result = CueResult.of(cue, seed, report);
+        Path whole = folder.resolve("suppressions").resolve(name + ".json");
+        AtomicFiles.writeJson(whole, report.json());
+        AtomicFiles.writeJson(file, result);
+        results.add(result);
+      }
+    }
+    return results;
+  }
+
+  private static CueResult saved(Path file, Cue cue, long seed) {
+    String remedy = "Delete it, and its study is repeated";
+    CueResult saved = JsonFile.read(file, CueResult.class, remedy);
+    if (saved.isOf(cue, seed)) return saved;
+    throw new InputException(file, "is not the result of this study", remedy);
+  }
+
+  /**
    * Runs one study.
    *
    * @param folder for the images, absent or empty
    * @param seed of halves, parts, positions, and of which images get the cue in the probe's part
    */
-  SuppressionReport run(Cue cue, Path folder, long seed, Progress progress) {
+  private SuppressionReport run(Cue cue, Path folder, long seed, Progress progress) {
     List<Labelled> all = labelled(seed);
     List<ImageLoader.Skipped> skipped = new ArrayList<>();
     List<int[]> written =

@@ -28,17 +28,17 @@ import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Verifies an SAE against the claims of its files. L0, explained variance and cosine are measured on
- * images; where they differ from the claims, common mistakes are tried one by one.
+ * Verifies an SAE against the claims of its files. L0, explained variance and cosine are measured
+ * on images; where they differ from the claims, common mistakes are tried one by one.
  *
  * <p>A figure's gap is 1 at the edge of equality: L0 a fifth larger or smaller, or a quarter more
  * unexplained by variance (1 − EV) or cosine (1 − cos). Fixing a mistake explains a gap when every
  * claimed figure is then equal, the gap at most half, and less variance unexplained. A mistake is
- * suspected when fixing it leaves at most three fifths of the unexplained variance, unless explained
- * variance or cosine were claimed and found. GELU for QuickGELU hardly changes these figures: where
- * they agree, it is suspected when fixing it leaves 0.2 % less variance unexplained, and less on so
- * many images that a sign test gives 4 σ. A small set of images, or a layer where both functions
- * agree, cannot show it.
+ * suspected when fixing it leaves at most three fifths of the unexplained variance, unless
+ * explained variance or cosine were claimed and found. GELU for QuickGELU hardly changes these
+ * figures: where they agree, it is suspected when fixing it leaves 0.2 % less variance unexplained,
+ * and less on so many images that a sign test gives 4 σ. A small set of images, or a layer where
+ * both functions agree, cannot show it.
  *
  * @param point of the SAE's activations
  * @param tokens that the SAE was trained on
@@ -48,7 +48,9 @@ public record SaeProof(
   private static final double L0_FACTOR = 1.2;
   private static final double REST_FACTOR = 1.25;
 
-  /** Less unexplained, as a share and in standard deviations of a sign test, to suspect the MLPs. */
+  /**
+   * Less unexplained, as a share and in standard deviations of a sign test, to suspect the MLPs.
+   */
   private static final double ACTIVATION_SHARE = 0.002;
 
   private static final double ACTIVATION_SIGMAS = 4;

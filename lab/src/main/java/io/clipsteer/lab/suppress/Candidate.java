@@ -36,8 +36,8 @@ public record Candidate(Family family, String sae, int size, Edit edit) {
       this.word = word;
     }
 
-    /** Its name in the report. */
-    public String word() {
+    @Override
+    public String toString() {
       return word;
     }
   }

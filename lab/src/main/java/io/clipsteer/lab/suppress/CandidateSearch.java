@@ -49,8 +49,7 @@ final class CandidateSearch implements AutoCloseable {
     boolean keep = settings.select() == SuppressionSettings.Select.AUROC;
     boolean trials = Ranking.makesTrials(settings.select());
     for (RunSaes.One sae : saes.all()) {
-      EditSite site =
-          EditSite.of(sae.point(), tokens(sae), model.vision().config().prefixTokens());
+      EditSite site = EditSite.of(sae.point(), tokens(sae), model.vision().config().prefixTokens());
       ImageActivations kept = keep ? new ImageActivations(saes.all().size()) : null;
       scans.add(
           new Scan(
@@ -133,7 +132,8 @@ final class CandidateSearch implements AutoCloseable {
     List<Candidate> all = new ArrayList<>();
     Set<EditSite> done = new HashSet<>();
     for (Scan scan : scans) {
-      int[] ranked = new Ranking(settings, groups, scan.site, scan.statistics, scan.trials).features(progress);
+      int[] ranked =
+          new Ranking(settings, groups, scan.site, scan.statistics, scan.trials).features(progress);
       int before = 0;
       for (int size : settings.sizes()) {
         int[] ids = Arrays.copyOf(ranked, Math.min(size, ranked.length));
@@ -166,7 +166,7 @@ final class CandidateSearch implements AutoCloseable {
       if (size > ranked.length) break;
       int[] ids = Arrays.copyOf(ranked, size);
       float[] values = new float[size];
-      if (!(settings.change() instanceof SuppressionSettings.Change.Ablate)) {
+      if (settings.change().rule() != SuppressionSettings.ChangeRule.ABLATE) {
         for (int i = 0; i < size; i++) values[i] = (float) means[ids[i]];
       }
       Edit.Target neurons = new Edit.Neurons(difference.length, ids);

@@ -56,8 +56,8 @@ public final class EditFolder {
       Path folder, SuppressionReport report, Path run, String modelHash, RunManifest manifest) {
     AtomicFiles.writeJson(folder.resolve(REPORT), report.json());
     manifest.finish().writeTo(folder);
-    SuppressionReport.PrefixDefence prefix = report.prefix();
-    if (prefix != null) prefix.texts().write(folder.resolve(PREFIXED));
+    TextLibrary texts = report.prefixedTexts();
+    if (texts != null) texts.write(folder.resolve(PREFIXED));
     SuppressionReport.Chosen chosen = report.chosen();
     if (chosen == null) return;
     Path sae = run.resolve(chosen.sae()).toAbsolutePath().normalize();
@@ -72,11 +72,11 @@ public final class EditFolder {
             Files.isRegularFile(weights) ? Hashes.sha256(weights) : null,
             chosen.hookPoint(),
             chosen.tokens(),
-            report.settings().change().word(),
+            report.settings().change().toString(),
             IntStream.range(0, chosen.features().length)
                 .mapToObj(i -> new FeatureValue(chosen.features()[i], chosen.values()[i]))
                 .toList(),
-            report.settings().select().word(),
+            report.settings().select().toString(),
             report.study().source());
     AtomicFiles.writeJson(folder.resolve(EDIT), json);
   }

@@ -146,13 +146,11 @@ final class GroupStatistics {
     float[] values = new float[features.length];
     for (int i = 0; i < values.length; i++) {
       values[i] =
-          switch (change) {
-            case SuppressionSettings.Change.Ablate ablate -> 0;
-            case SuppressionSettings.Change.Mean mean -> (float) (total[features[i]] / tokens);
-            case SuppressionSettings.Change.Scale scale ->
-                (float) (scale.factor() * largest(features[i], groups, false));
-            case SuppressionSettings.Change.Cap cap ->
-                (float) (cap.factor() * largest(features[i], groups, true));
+          switch (change.rule()) {
+            case ABLATE -> 0;
+            case MEAN -> (float) (total[features[i]] / tokens);
+            case SCALE -> (float) (change.factor() * largest(features[i], groups, false));
+            case CAP -> (float) (change.factor() * largest(features[i], groups, true));
           };
     }
     return values;

@@ -95,7 +95,7 @@ record Ranking(
       Groups groups,
       SuppressionSettings settings,
       int... ids) {
-    boolean cap = settings.change() instanceof SuppressionSettings.Change.Cap;
+    boolean cap = settings.change().rule() == SuppressionSettings.ChangeRule.CAP;
     float[] values = statistics.values(ids, groups, settings.change());
     return new Edit(
         site,

@@ -10,6 +10,7 @@ import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.run.Versions;
 import io.clipsteer.lab.study.Groups;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -35,7 +36,7 @@ public record SuppressionJson(
     List<Group> groups,
     Power power,
     List<SuppressionReport.Baseline> baselines,
-    List<SuppressionReport.SkippedBaseline> baselinesSkipped,
+    Map<String, String> baselinesSkipped,
     List<SuppressionReport.Swept> sweep,
     @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Defence defence,
     @JsonInclude(JsonInclude.Include.NON_EMPTY) List<SuppressionReport.Defended> combined,
@@ -174,7 +175,6 @@ public record SuppressionJson(
   static SuppressionJson of(SuppressionReport report) {
     Groups groups = report.study().groups();
     GroupScore test = report.test();
-    SuppressionReport.PrefixDefence prefix = report.prefix();
     return new SuppressionJson(
         1,
         Versions.CLIPSTEER,
@@ -190,11 +190,11 @@ public record SuppressionJson(
             .mapToObj(g -> Group.of(groups.names().get(g), test.groups().get(g)))
             .toList(),
         Power.of(report),
-        report.baselines().evaluated(),
-        report.baselines().skipped(),
+        report.baselines(),
+        report.skippedBaselines(),
         report.sweep(),
         groups.clean() >= 0 ? Defence.of(test) : null,
-        prefix == null ? List.of() : prefix.defences(),
+        report.defences(),
         report.skipped().size(),
         report.seconds());
   }

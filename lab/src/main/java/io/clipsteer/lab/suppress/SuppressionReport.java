@@ -16,6 +16,7 @@ import io.clipsteer.lab.study.Study;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +27,10 @@ import org.jspecify.annotations.Nullable;
  * @param validation scores of the selected edit, or without an edit, on validation images
  * @param test scores of the same on test images
  * @param sweep by SAE, on validation images
- * @param prefix Defense-Prefix, or null where it was not learnt
+ * @param baselines on test images
+ * @param skippedBaselines baselines that were not evaluated, each with its reason
+ * @param prefixedTexts the targets' embeddings with the learnt Defense-Prefix, or null
+ * @param defences Defense-Prefix alone and with the edit, beside neither, on test images
  * @param skipped images that could not be read
  */
 public record SuppressionReport(
@@ -37,8 +41,10 @@ public record SuppressionReport(
     GroupScore validation,
     GroupScore test,
     List<Swept> sweep,
-    Baselines baselines,
-    @Nullable PrefixDefence prefix,
+    List<Baseline> baselines,
+    Map<String, String> skippedBaselines,
+    @Nullable TextLibrary prefixedTexts,
+    List<Defended> defences,
     List<ImageLoader.Skipped> skipped,
     double seconds) {
   private static final int BOOTSTRAP = 2000;
@@ -116,9 +122,6 @@ public record SuppressionReport(
     }
   }
 
-  /** Baselines on test images, and those that were not evaluated. */
-  public record Baselines(List<Baseline> evaluated, List<SkippedBaseline> skipped) {}
-
   /**
    * A baseline on test images.
    *
@@ -140,7 +143,7 @@ public record SuppressionReport(
       @JsonIgnore List<GroupScore> scores) {
     static Baseline of(Candidate candidate, List<GroupScore> scores, int worst) {
       return new Baseline(
-          candidate.family().word(),
+          candidate.family().toString(),
           scores.stream().mapToDouble(GroupScore::worstAfter).average().orElseThrow(),
           p(scores, worst),
           candidate.site().point().layer(),
@@ -161,17 +164,6 @@ public record SuppressionReport(
               .toArray());
     }
   }
-
-  /** A baseline that was not evaluated. */
-  public record SkippedBaseline(String name, String reason) {}
-
-  /**
-   * Defense-Prefix.
-   *
-   * @param texts the targets' embeddings with the learnt prefix
-   * @param defences Defense-Prefix alone and with the edit, beside neither, on test images
-   */
-  public record PrefixDefence(TextLibrary texts, List<Defended> defences) {}
 
   /**
    * A defence against written words, on test images.
@@ -196,7 +188,9 @@ public record SuppressionReport(
         test,
         sweep,
         baselines,
-        prefix,
+        skippedBaselines,
+        prefixedTexts,
+        defences,
         List.copyOf(all),
         seconds);
   }

@@ -15,7 +15,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -88,8 +90,8 @@ public record SuppressionRun(
               file(trials, "test"),
               "evaluating on the test set",
               progress);
-      SuppressionReport.PrefixDefence prefixDefence =
-          prefix == null ? null : defence(prefix, chosen, test, trials, progress);
+      TextLibrary prefixedTexts =
+          prefix == null ? null : prefix.learn(study.train(), settings.seed(), progress);
       GroupScore unedited = validation.score(study.groups(), validation.before());
       int worst = unedited.worstGroup();
       return new SuppressionReport(
@@ -100,9 +102,12 @@ public record SuppressionRun(
           chosen == null ? unedited : chosen.score(),
           test.score(study.groups(), chosen == null ? test.before() : test.after().getFirst()),
           sweep(search, choices, worst),
-          new SuppressionReport.Baselines(
-              evaluated(finalists, test, worst), skipped(finalists, choices, baselines)),
-          prefixDefence,
+          evaluated(finalists, test, worst),
+          skipped(finalists, choices, baselines),
+          prefixedTexts,
+          prefixedTexts == null
+              ? List.of()
+              : defences(prefixedTexts, chosen, test, trials, progress),
           Stream.of(search.skipped(), validation.skipped(), test.skipped())
               .flatMap(List::stream)
               .toList(),
@@ -133,8 +138,7 @@ public record SuppressionRun(
     }
     for (int sample = 0; sample < settings.draws(); sample++) {
       Edit noise = Edit.noise(method.edit(), seed(sample));
-      all.add(
-          new Candidate(Candidate.Family.RANDOM_DIRECTIONS, method.sae(), 1, noise));
+      all.add(new Candidate(Candidate.Family.RANDOM_DIRECTIONS, method.sae(), 1, noise));
     }
     return all;
   }
@@ -173,9 +177,9 @@ public record SuppressionRun(
   }
 
   /** Why baselines were not evaluated. */
-  private static List<SuppressionReport.SkippedBaseline> skipped(
+  private static Map<String, String> skipped(
       List<Candidate> finalists, List<Choice> choices, boolean baselines) {
-    List<SuppressionReport.SkippedBaseline> all = new ArrayList<>();
+    Map<String, String> reasons = new LinkedHashMap<>();
     for (Candidate.Family family : Candidate.Family.values()) {
       boolean evaluated = finalists.stream().anyMatch(one -> one.family() == family);
       if (family == Candidate.Family.FEATURES || evaluated) continue;
@@ -187,9 +191,9 @@ public record SuppressionRun(
                   : choices.stream().anyMatch(c -> c.candidate().family() == family)
                       ? "no setting within --max-clean-loss improves validation"
                       : "there is no candidate";
-      all.add(new SuppressionReport.SkippedBaseline(family.word(), reason));
+      reasons.put(family.toString(), reason);
     }
-    return List.copyOf(all);
+    return reasons;
   }
 
   // ---- Defense-Prefix --------------------------------------------------------------------------
@@ -201,13 +205,12 @@ public record SuppressionRun(
   }
 
   /** No defence, Defense-Prefix, the edit, and both, on the same test images. */
-  private SuppressionReport.PrefixDefence defence(
-      DefensePrefix prefix,
+  private List<SuppressionReport.Defended> defences(
+      TextLibrary texts,
       @Nullable Choice chosen,
       EditTrial.Result test,
       @Nullable Path trials,
       Progress progress) {
-    TextLibrary texts = prefix.learn(study.train(), settings.seed(), progress);
     EditTrial.Result with =
         EditTrial.run(
             model,
@@ -225,7 +228,7 @@ public record SuppressionRun(
       all.add(defended("edit", test, test.after().getFirst()));
       all.add(defended("Defense-Prefix and edit", test, with.after().getFirst()));
     }
-    return new SuppressionReport.PrefixDefence(texts, List.copyOf(all));
+    return List.copyOf(all);
   }
 
   private SuppressionReport.Defended defended(String name, EditTrial.Result test, BitSet right) {

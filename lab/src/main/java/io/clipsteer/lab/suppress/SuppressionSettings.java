@@ -8,19 +8,20 @@ import io.clipsteer.lab.study.Groups;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How features are found and what becomes of them.
+ * How features are ranked, edited and selected.
  *
- * @param select what ranks the features
- * @param change what becomes of them
+ * @param select the ranking
+ * @param change the activation that a selected feature becomes
  * @param at tokens that are edited; null for those that the SAE reads
- * @param sizes numbers of features to choose from, rising
- * @param maxLoss points of accuracy that may be lost, overall and on the clean set
- * @param draws how many random edits of each kind
+ * @param sizes numbers of features to select from, ascending
+ * @param maxLoss points of accuracy that an edit may cost, overall and on the clean set
+ * @param draws number of random edits of each kind
  * @param seed of everything random
- * @param goal what a set of features is chosen for
+ * @param goal that an edit is selected for
  */
 public record SuppressionSettings(
     Select select,
@@ -33,21 +34,21 @@ public record SuppressionSettings(
     Goal goal) {
   private static final int LARGEST = 4096;
 
-  /** What is to rise. */
+  /** A value to maximise. */
   public enum Goal {
     /** The lowest of the groups' accuracies. */
     WORST_GROUP,
     /**
-     * How little answers lean on the attribute: minus the mean over strata of how far accuracy with
-     * the attribute is from accuracy without. A classifier that has learnt to see the attribute's
-     * absence as well stays wrong there whatever is taken away, so that the worst group stops
-     * rising while this goes on.
+     * Independence of the answers from the attribute: minus the mean over strata of the gap between
+     * accuracy with the attribute and without. A classifier that has learnt the attribute's absence
+     * as well stays wrong there under every edit, so that the worst group stops rising while the
+     * independence still does.
      */
     INDEPENDENCE;
 
-    /** As reports say it. */
-    public String word() {
-      return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    @Override
+    public String toString() {
+      return word(this);
     }
 
     /**
@@ -74,95 +75,72 @@ public record SuppressionSettings(
     }
   }
 
-  /** What ranks features. */
+  /** A ranking of features. */
   public enum Select {
-    /** Mean activation with the attribute minus without: the paper's. */
+    /** Mean activation with the attribute minus without, as in the paper. */
     MEAN_DIFFERENCE,
-    /** How well the mean activation tells images with the attribute from those without. */
+    /** AUROC of the mean activation between images with the attribute and without. */
     AUROC,
-    /** What its ablation is expected to take of the way to an image without the attribute. */
+    /** Expected effect of ablation on the distance to an image without the attribute. */
     ENERGY,
-    /**
-     * The mean difference, either way, times what the edit of it alone takes from wrong answers.
-     */
+    /** Size of the mean difference times the effect of the single-feature edit on wrong answers. */
     CAUSAL,
-    /** One by one, what helps most together with those already taken. */
+    /** Greedy: the feature that helps most together with those already taken. */
     GREEDY;
 
-    /** As the command line says it. */
-    public String word() {
-      return name().toLowerCase(Locale.ROOT).replace('_', '-');
-    }
-
-    /** Reads {@link #word}. */
-    public static Select parse(String text) {
-      for (Select one : values()) if (one.word().equals(text.toLowerCase(Locale.ROOT))) return one;
-      throw new InputException(
-          "--select " + text,
-          "ranks nothing",
-          "Use mean-difference, auroc, energy, causal or greedy");
+    @Override
+    public String toString() {
+      return word(this);
     }
   }
 
-  /** What becomes of a feature. */
-  public sealed interface Change {
-    /** As the command line says it. */
-    String word();
+  private static String word(Enum<?> constant) {
+    return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
 
-    /** 0, everywhere: the paper's. */
-    record Ablate() implements Change {
-      @Override
-      public String word() {
-        return "ablate";
-      }
-    }
-
-    /** Its mean over all training tokens. */
-    record Mean() implements Change {
-      @Override
-      public String word() {
-        return "mean";
-      }
-    }
-
+  /** The rule of a {@link Change}. */
+  public enum ChangeRule {
+    /** 0 on every token, as in the paper. */
+    ABLATE,
+    /** The mean over all training tokens. */
+    MEAN,
+    /** A multiple of the largest activation on training tokens, on every token; saev has −2. */
+    SCALE,
     /**
-     * A multiple of its largest activation on training tokens, everywhere: saev's way.
-     *
-     * @param factor saev's protocol has −2
+     * At most a multiple of the largest activation on training tokens without the attribute. From a
+     * multiple of 1 on, activations without the attribute stay; 0 ablates.
      */
-    record Scale(double factor) implements Change {
-      @Override
-      public String word() {
-        return "scale:" + factor;
-      }
-    }
+    CAP
+  }
 
-    /**
-     * No more than a multiple of its largest activation on training tokens without the attribute:
-     * what is seen there stays as it is, from a multiple of 1 on.
-     *
-     * @param factor 0 ablates
-     */
-    record Cap(double factor) implements Change {
-      @Override
-      public String word() {
-        return "cap:" + factor;
-      }
-    }
+  /**
+   * The activation that a feature becomes.
+   *
+   * @param factor of SCALE and CAP, else 0
+   */
+  public record Change(ChangeRule rule, double factor) {
+    /** Sets features to 0. */
+    public static final Change ABLATE = new Change(ChangeRule.ABLATE, 0);
 
-    /** Reads {@link #word}. */
-    static Change parse(String text) {
+    private static final Pattern SCALED = Pattern.compile("(scale:-?|cap:)\\d{1,4}(\\.\\d{1,6})?");
+
+    /** Reads {@code ablate}, {@code mean}, {@code scale:F} or {@code cap:F}. */
+    public static Change parse(String text) {
       String word = text.toLowerCase(Locale.ROOT);
-      if (word.equals("ablate")) return new Ablate();
-      if (word.equals("mean")) return new Mean();
-      if (word.matches("scale:-?\\d{1,4}(\\.\\d{1,6})?")) {
-        return new Scale(Double.parseDouble(word.substring(word.indexOf(':') + 1)));
+      if (word.equals("ablate")) return ABLATE;
+      if (word.equals("mean")) return new Change(ChangeRule.MEAN, 0);
+      if (!SCALED.matcher(word).matches()) {
+        throw new InputException(
+            "--edit " + text, "is no edit", "Use ablate, mean, cap:0.5 or, as saev, scale:-2");
       }
-      if (word.matches("cap:\\d{1,4}(\\.\\d{1,6})?")) {
-        return new Cap(Double.parseDouble(word.substring(word.indexOf(':') + 1)));
-      }
-      throw new InputException(
-          "--edit " + text, "is no edit", "Use ablate, mean, cap:0.5 or, as saev, scale:-2");
+      double factor = Double.parseDouble(word.substring(word.indexOf(':') + 1));
+      return new Change(word.startsWith("cap") ? ChangeRule.CAP : ChangeRule.SCALE, factor);
+    }
+
+    @Override
+    public String toString() {
+      boolean scaled = rule == ChangeRule.SCALE || rule == ChangeRule.CAP;
+      return rule.name().toLowerCase(Locale.ROOT) + (scaled ? ":" + factor : "");
     }
   }
 
@@ -171,7 +149,7 @@ public record SuppressionSettings(
 
   /** How features are ranked, edited and selected. */
   public Method method() {
-    return new Method(select.word(), change.word(), goal.word(), maxLoss);
+    return new Method(select.toString(), change.toString(), goal.toString(), maxLoss);
   }
 
   public SuppressionSettings {
@@ -181,10 +159,10 @@ public record SuppressionSettings(
     }
     if (!(maxLoss >= 0 && maxLoss <= 100)) {
       throw new InputException(
-          "--max-clean-loss " + maxLoss, "not 0 to 100 points", "Leave it out for 1");
+          "--max-clean-loss " + maxLoss, "not 0 to 100 points", "Omit it for 1");
     }
     if (draws < 2 || draws > SignFlip.MOST) {
-      throw new InputException("--draws " + draws, "not 2 to 20", "Leave it out for 10");
+      throw new InputException("--draws " + draws, "not 2 to 20", "Omit it for 10");
     }
   }
 }

@@ -92,14 +92,14 @@ final class DefensePrefixTest {
 
   /** Without writing, and with. */
   private static double[] accuracy(Study study, @Nullable TextLibrary other) {
-    List<LabelledImages> asked =
+    List<LabelledImages> evaluated =
         study.test().stream()
             .map(
                 c ->
                     new LabelledImages(
                         c.images(), other == null ? c.library() : other, c.truth(), c.group()))
             .toList();
-    EditTrial.Result result = EditTrial.run(model, asked, List.of(), null, "test", Progress.SILENT);
+    EditTrial.Result result = EditTrial.run(model, evaluated, List.of(), null, "test", Progress.SILENT);
     BitSet right = result.before();
     GroupScore score = GroupScore.of(study.groups(), result.groups(), right, right);
     return score.groups().stream().mapToDouble(g -> g.before().value()).toArray();

@@ -289,9 +289,9 @@ final class EditTest {
       assertTrue(difference[order[i - 1]] >= difference[order[i]] && difference[order[i]] > 0);
     }
     float[] largest =
-        seen.values(new int[] {order[0]}, groups, new SuppressionSettings.Change.Scale(-2));
+        seen.values(new int[] {order[0]}, groups, SuppressionSettings.Change.parse("scale:-2"));
     float[] means =
-        seen.values(new int[] {order[0]}, groups, new SuppressionSettings.Change.Mean());
+        seen.values(new int[] {order[0]}, groups, SuppressionSettings.Change.parse("mean"));
     double sum = 0;
     for (double[] image : mean) sum += image[order[0]];
     assertEquals(sum / n, means[0], 1e-5);
@@ -302,7 +302,7 @@ final class EditTest {
       without = Math.max(without, token[i * FEATURES + order[0]]);
     }
     float[] caps =
-        seen.values(new int[] {order[0]}, groups, new SuppressionSettings.Change.Cap(0.25));
+        seen.values(new int[] {order[0]}, groups, SuppressionSettings.Change.parse("cap:0.25"));
     assertEquals(0.25 * without, caps[0], 1e-5);
     assertTrue(without * 2 < -largest[0], "less than with the attribute");
   }

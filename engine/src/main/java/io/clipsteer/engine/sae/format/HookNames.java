@@ -23,7 +23,7 @@ final class HookNames {
   private HookNames() {}
 
   /**
-   * Reads a name; one of another place stays as it is.
+   * Reads a name; the name of another site is unchanged.
    *
    * @param notes gets a sentence when the name is read as another one
    */

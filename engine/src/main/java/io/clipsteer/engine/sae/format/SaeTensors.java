@@ -201,7 +201,7 @@ final class SaeTensors {
     return value;
   }
 
-  /** Whether a tensor that takes part in nothing is there, all of its numbers this one. */
+  /** Whether an unused tensor is present and all of its numbers equal this one. */
   boolean isAll(String name, double number) {
     StoredTensor stored = floating(name);
     for (long i = 0; i < stored.elements(); i++) {
