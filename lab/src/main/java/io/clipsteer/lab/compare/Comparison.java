@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param images images read; 0 without
  * @param skipped images that could not be read
  * @param sameModel whether directions can be compared
- * @param options what counted
+ * @param settings thresholds
  * @param pairs of SAEs, each by one or two methods
  * @param drifts all SAEs against all, where there are several
  */
@@ -50,7 +50,7 @@ public record Comparison(
    * @param b the other's
    * @param idsA features compared; the matching's rows
    * @param idsB the same of B
-   * @param activeAn images on which each feature of A is active; null without images
+   * @param activeA images on which each feature of A is active; null without images
    * @param activeB the same of B
    * @param chance nearest of A's features in B with shuffled columns
    */
