@@ -17,7 +17,7 @@ import re
 import sys
 
 MODEL = pathlib.Path("engine/src/main/java/io/clipsteer/engine/checkpoint")
-IMAGE = pathlib.Path("data/src/main/java/io/clipsteer/data/image")
+IMAGE = pathlib.Path("data/src/main/java/io/clipsteer/data/preprocess")
 MODELS = [MODEL / f"HuggingFace{part}.java" for part in ("Reader", "Clip", "Vit", "Fields")]
 PROCESSORS = [IMAGE / "HuggingFacePreprocessing.java"]
 
@@ -26,6 +26,7 @@ def written(sources):
     """Every text in the sources that may be a field's name; `_dict` is put behind a side's name."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     names = set(re.findall(r'"([A-Za-z_][A-Za-z0-9_]*)"', text))
+    names |= {name for block in re.findall(r'"""(.*?)"""', text, re.S) for name in block.split()}
     return names | {name + "_dict" for name in names if name.endswith("_config")}
 
 

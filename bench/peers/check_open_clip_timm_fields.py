@@ -34,8 +34,9 @@ def source(*names):
 
 
 def listed(name, text):
-    body = re.search(rf"\b{name} =\s*(?:Set|List)\.of\((.*?)\);", text, re.S).group(1)
-    return re.findall(r'"([^"]+)"', body)
+    call, body = re.search(rf"\b{name} =\s*([\w.]+)\((.*?)\);", text, re.S).groups()
+    names = " ".join(re.findall(r'"+([^"]+)"+', body)).split()
+    return names + (listed("BLOCK_PARTS", text) if call == "withParts" else [])
 
 
 def read(text):

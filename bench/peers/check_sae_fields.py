@@ -17,7 +17,7 @@ import pathlib
 import re
 import sys
 
-SAE = pathlib.Path(__file__).resolve().parents[2] / "engine/src/main/java/io/clipsteer/engine/sae"
+SAE = pathlib.Path(__file__).resolve().parents[2] / "engine/src/main/java/io/clipsteer/engine/sae/format"
 
 # Kinds that are refused by their architecture, with all their fields.
 REFUSED = ("Gated", "MatchingPursuit", "Temporal", "BatchTopKTraining", "AbsTopK", "Transcoder")
@@ -25,8 +25,8 @@ REFUSED = ("Gated", "MatchingPursuit", "Temporal", "BatchTopKTraining", "AbsTopK
 
 def harmless(name):
     source = (SAE / "HarmlessFields.java").read_text()
-    body = re.search(rf"{name} =\s*Set\.of\((.*?)\);", source, re.S).group(1)
-    return set(re.findall(r'"([^"]+)"', body))
+    body = re.search(rf"{name} =\s*[\w.]+\((.*?)\);", source, re.S).group(1)
+    return set(" ".join(re.findall(r'"+([^"]+)"+', body)).split())
 
 
 def named(*readers):

@@ -160,7 +160,7 @@ final class ClassifyCommand implements Callable<Integer> {
   }
 
   private static InputException unknown(
-      Path file, String column, ImageTable.Row row, TextLibrary library, boolean number) {
+      Path file, String column, ImageTable.TableRow row, TextLibrary library, boolean number) {
     int words = library.words().size();
     return new InputException(
         file + ", line " + row.line(),

@@ -114,7 +114,7 @@ final class ExportCommand implements Callable<Integer> {
     Path hook = out.resolveSibling(module + ".py");
     for (Path file : new Path[] {out, hook}) checkNew(file);
     StoredEdit stored = StoredEdit.read(edit);
-    compiled(stored, (tower, cut) -> cut.write(out, notes(stored)));
+    compiled(stored, (tower, compiled) -> compiled.write(out, notes(stored)));
     AtomicFiles.writeText(
         hook, template().replace("@NAME@", module).replace("@FILE@", bare + SUFFIX));
     common.print(
@@ -139,7 +139,11 @@ final class ExportCommand implements Callable<Integer> {
     compiled(
         stored,
         (tower, cut) ->
-            OnnxTower.of(tower, stored.point(), cut).write(out, Versions.CLIPSTEER, notes(stored)));
+            OnnxTower.of(
+                    tower,
+                    stored.point(),
+                    (graph, value) -> cut.addTo(graph, value, tower.config().tokens()))
+                .write(out, Versions.CLIPSTEER, notes(stored)));
     common.print(
         json(stored, null),
         String.format(
@@ -150,7 +154,7 @@ final class ExportCommand implements Callable<Integer> {
   }
 
   private static void checkNew(Path file) {
-    if (Files.exists(file)) throw new InputException(file, "is there already", "Name another");
+    if (Files.exists(file)) throw new InputException(file, "exists already", "Name another");
   }
 
   private static Map<String, String> notes(StoredEdit stored) {
@@ -186,8 +190,8 @@ final class ExportCommand implements Callable<Integer> {
       SaeFiles.checkHook(from, stored.point().peerName());
       checkFits(sae, clip, from, stored);
       int prefix = clip.vision().config().prefixTokens();
-      try (CompiledEdit cut = CompiledEdit.of(stored.edit(sae, prefix))) {
-        writer.accept(clip.vision(), cut);
+      try (CompiledEdit compiled = CompiledEdit.of(stored.edit(sae, prefix))) {
+        writer.accept(clip.vision(), compiled);
       }
     }
   }

@@ -16,7 +16,6 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.run.Counted;
-import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.train.Harvest;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -86,19 +85,10 @@ final class HarvestCommand implements Callable<Integer> {
     List<HookPoint> points = hook.points(TowerKind.VISION);
     try (ClipModel clip = ClipModel.load(model, towerDtype, common.device())) {
       for (HookPoint point : points) clip.vision().check(point);
-      Images source = images.resolve(clip);
-      StoreFormat format = Harvest.format(clip, source, points, hook.tokens(), codec);
-      forecast(format, source, clip, points);
-      var result =
-          Harvest.run(
-              clip,
-              source,
-              points,
-              hook.tokens(),
-              format,
-              folder.out(),
-              folder.resume(),
-              common.progress());
+      Harvest harvest = new Harvest(clip, images.resolve(clip), points, hook.tokens());
+      StoreFormat format = harvest.format(codec);
+      forecast(format, harvest);
+      var result = harvest.run(format, folder.out(), folder.resume(), common.progress());
       common.print(
           new Json(
               result.images(),
@@ -114,8 +104,8 @@ final class HarvestCommand implements Callable<Integer> {
   }
 
   /** Prints the size of the store, and refuses one that the disk cannot hold. */
-  private void forecast(StoreFormat format, Images source, ClipModel clip, List<HookPoint> points) {
-    long count = source.count();
+  private void forecast(StoreFormat format, Harvest harvest) {
+    long count = harvest.images().count();
     Path out = folder.out();
     // A folder that exists will be refused: no forecast is needed.
     if (count < 0 || (Files.exists(out) && !folder.resume())) return;
@@ -126,7 +116,7 @@ final class HarvestCommand implements Callable<Integer> {
         Counted.of(count, "image"),
         bytes * 1e-6,
         out,
-        time(count * Harvest.secondsPerImage(clip, source, points)));
+        time(count * harvest.secondsPerImage()));
     Path there = out.toAbsolutePath();
     while (there != null && !Files.exists(there)) there = there.getParent();
     if (there == null || folder.resume()) return;

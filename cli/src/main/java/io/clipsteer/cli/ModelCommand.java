@@ -135,7 +135,7 @@ final class ModelCommand {
     public Integer call() {
       common.apply();
       try (ClipModel model = ClipModel.load(path, dtype, common.device())) {
-        GoldenCheck.Result found = GoldenCheck.run(model, golden, library());
+        GoldenCheck.GoldenErrors found = GoldenCheck.run(model, golden, library());
         boolean passed = dtype != DType.F32 || found.maxRelError() <= tolerance;
         Map<String, Object> result = new LinkedHashMap<>();
         result.put("max_rel_error", found.maxRelError());

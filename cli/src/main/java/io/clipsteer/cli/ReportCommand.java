@@ -115,12 +115,13 @@ final class ReportCommand implements Callable<Integer> {
     }
     Report.checkWritable(out);
     var report = new Report(folder, index, steered(), edits, features, exemplars, common.seed());
-    Report.Written result;
+    Report.WrittenReport result;
     if (blind) {
       result = report.write(out, null, common.progress());
     } else {
       ImageSet set = Skips.open(source(index.read(IndexedUnits.FEATURES).source()));
-      var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
+      var decoding =
+          new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
       try (ClipModel clip = runs.load(trained, common.device())) {
         var source = new Report.ReportImages(set, clip.preprocessing(), decoding);
         result = report.write(out, source, common.progress());
@@ -183,7 +184,7 @@ final class ReportCommand implements Callable<Integer> {
       boolean evaluation,
       boolean steerability) {}
 
-  private String text(Report.Written result) {
+  private String text(Report.WrittenReport result) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(

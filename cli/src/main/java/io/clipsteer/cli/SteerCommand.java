@@ -165,14 +165,14 @@ final class SteerCommand implements Callable<Integer> {
       double[] strengths = curve.stream().mapToDouble(Double::doubleValue).toArray();
       Rule rule = change != null ? change.rule() : new Rule.Set((float) last());
       Steer steer = new Steer(run.clip(), library, sites, rule, strengths);
-      Steer.Answers result = evaluate(steer, run.clip());
+      Steer.SteeredAnswers result = evaluate(steer, run.clip());
       Skips.Counts skips = images.report(result.skipped());
       common.print(json(sites, result, skips), text(sites, result, names(run, result)));
     }
     return 0;
   }
 
-  private Steer.Answers evaluate(Steer steer, ClipModel clip) {
+  private Steer.SteeredAnswers evaluate(Steer steer, ClipModel clip) {
     if (image == null) return steer.all(images.resolve(clip), TOP, common.progress());
     try (Scope scope = Scope.open()) {
       return steer.one(Images.one(clip, image), TOP);
@@ -252,15 +252,15 @@ final class SteerCommand implements Callable<Integer> {
       boolean raw,
       boolean splice,
       List<Steer.Activity> features,
-      List<Steer.Answer> before,
-      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable List<Steer.Answer> spliced,
-      List<Steer.Answer> after,
-      List<Steer.Answer> promoted,
-      List<Steer.Answer> suppressed,
+      List<Steer.WordProbability> before,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable List<Steer.WordProbability> spliced,
+      List<Steer.WordProbability> after,
+      List<Steer.WordProbability> promoted,
+      List<Steer.WordProbability> suppressed,
       List<Steer.Activity> strongestFeatures,
       @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Steer.CurvePoint> curve) {}
 
-  private Json json(Map<HookPoint, SteeredSite> sites, Steer.Answers result, Skips.Counts skips) {
+  private Json json(Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result, Skips.Counts skips) {
     List<JsonEdit> changed = new ArrayList<>();
     sites.forEach(
         (point, site) ->
@@ -294,7 +294,7 @@ final class SteerCommand implements Callable<Integer> {
   }
 
   /** Names of the features in a result, where the run is indexed: by hook point and number. */
-  private static Map<String, String> names(OpenRun run, Steer.Answers result) {
+  private static Map<String, String> names(OpenRun run, Steer.SteeredAnswers result) {
     IndexFolder index = IndexFolder.of(run.folder());
     Map<String, String> names = new HashMap<>();
     if (!index.has(IndexedUnits.FEATURES)) return names;
@@ -320,7 +320,7 @@ final class SteerCommand implements Callable<Integer> {
   }
 
   private String text(
-      Map<HookPoint, SteeredSite> sites, Steer.Answers result, Map<String, String> names) {
+      Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result, Map<String, String> names) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
@@ -368,7 +368,7 @@ final class SteerCommand implements Callable<Integer> {
     return text.append(strongest(result, names)).toString();
   }
 
-  private static String strongest(Steer.Answers result, Map<String, String> names) {
+  private static String strongest(Steer.SteeredAnswers result, Map<String, String> names) {
     StringBuilder text = new StringBuilder();
     String place = "";
     for (var f : result.strongest()) {
@@ -391,7 +391,7 @@ final class SteerCommand implements Callable<Integer> {
     return text.toString();
   }
 
-  static String line(List<Steer.Answer> answers) {
+  static String line(List<Steer.WordProbability> answers) {
     return answers.stream()
         .map(
             a ->

@@ -58,7 +58,7 @@ final class SteerabilityCommand implements Callable<Integer> {
       split = ",",
       paramLabel = "LIST",
       description = "Units to steer, of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private List<SteeredUnits.Kind> units;
+  private List<SteeredUnits.UnitKind> units;
 
   @Option(
       names = "--strength",
@@ -176,7 +176,7 @@ final class SteerabilityCommand implements Callable<Integer> {
     config.put("index", index);
     config.put("strength", settings.strength());
     config.put("tau", settings.tau());
-    config.put("units", settings.kinds().stream().map(SteeredUnits.Kind::word).toList());
+    config.put("units", settings.kinds().stream().map(SteeredUnits.UnitKind::word).toList());
     config.put("at", settings.at().text());
     config.put("screen", settings.screen());
     config.put("sample", settings.sample());

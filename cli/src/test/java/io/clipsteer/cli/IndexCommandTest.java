@@ -118,9 +118,10 @@ final class IndexCommandTest {
             run,
             "--json");
     assertEquals(0, trained.code(), trained.err());
-    assertFalse(index("--json").err().contains("replaced"));
+    assertFalse(index("--json").err().contains("replacing"));
     Ran again = index("--json");
-    assertTrue(again.err().contains("(" + IMAGES + " images) is replaced"), again.err());
+    assertTrue(again.err().contains("replacing the index of features"), again.err());
+    assertTrue(again.err().contains("(" + IMAGES + " images)"), again.err());
     JsonNode json = again.json();
     assertEquals(IMAGES, json.get("images").asInt());
     assertEquals(2, json.get("labels").asInt());

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data;
 
-/** Is told how long work gets on. */
+/** Reports the progress of long work. */
 public interface Progress {
-  /** Tells nobody. */
+  /** Reports nothing. */
   Progress SILENT =
       new Progress() {
         @Override
@@ -43,7 +43,7 @@ public interface Progress {
   }
 
   /**
-   * Work begins.
+   * Starts a piece of work.
    *
    * @param name what is done
    * @param total how many units, −1 when unknown

@@ -127,7 +127,7 @@ public final class TextFile {
     }
   }
 
-  /** Whether there is such a file and it begins with a byte order mark. */
+  /** Whether the file exists and starts with a byte order mark. */
   public static boolean hasMark(Path file) {
     try (InputStream in = Files.newInputStream(file)) {
       return isMark(in.readNBytes(UTF8_MARK.length));

@@ -100,8 +100,8 @@ public final class Engine {
 
   /**
    * Measures this machine's matrix peak: the best of several products of square matrices, in
-   * floating-point operations a second. The extent doubles from 256 on as long as the next product
-   * can be expected to end in time.
+   * floating-point operations per second. The extent doubles from 256 while the next product can be
+   * expected to end in time.
    *
    * @param dtype F32 or BF16; the latter as {@link Bf16Arithmetic} says
    * @param largest extent of the matrices
@@ -118,7 +118,7 @@ public final class Engine {
         long least = Math.min(time(a, b), time(a, b));
         while (n == largest && System.nanoTime() + least < end) least = Math.min(least, time(a, b));
         best = Math.max(best, 2.0 * n * n * n / (least * 1e-9));
-        // Of twice the extent, two products take sixteen times as long as one.
+        // Two products of twice the extent take sixteen times the time of one.
         if (n == largest || System.nanoTime() + 16 * least > end) return best;
       }
       n = Math.min(2 * n, largest);

@@ -40,9 +40,7 @@ public final class Scope implements AutoCloseable {
     return new Scope(true);
   }
 
-  /**
-   * Throws unless a scope is open on this thread: whoever runs a tower owns what comes out of it.
-   */
+  /** Throws unless a scope is open on this thread: the caller of a tower owns its results. */
   public static void require() {
     if (INNERMOST.get() == null) {
       throw new IllegalStateException(
@@ -69,7 +67,7 @@ public final class Scope implements AutoCloseable {
     return tensor;
   }
 
-  /** Gives a tensor that belongs to nobody to this thread's scope. */
+  /** Adds a tensor without an owner to this thread's scope. */
   static void adopt(Tensor tensor) {
     Scope scope = INNERMOST.get();
     if (scope == null) throw new IllegalStateException("there is no scope");

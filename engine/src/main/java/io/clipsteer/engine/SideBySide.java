@@ -24,7 +24,7 @@ public final class SideBySide {
   /** How many halves there are. */
   public static final int COUNT = 2;
 
-  /** Fewer tokens than this are done before another thread has begun. */
+  /** Fewer tokens than this are done before another thread has started. */
   private static final int LEAST_TOKENS = 512;
 
   /** With an odd number of cores one is left over: of so many it is not missed. */
@@ -153,7 +153,7 @@ public final class SideBySide {
         .toList();
   }
 
-  /** Its tensors belong to nobody. */
+  /** Its tensors have no owner. */
   private static List<Tensor> half(boolean recording, IntFunction<List<Tensor>> work, int half) {
     try (Scope scope = recording ? Scope.openRecording() : Scope.open()) {
       List<Tensor> tensors = work.apply(half);

@@ -8,6 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.MemoryFormatOptional;
@@ -56,6 +57,16 @@ public final class Tensor implements AutoCloseable {
     Tensor tensor = empty(DType.F32, shape);
     MemorySegment.copy(
         values, 0, tensor.segment(), ValueLayout.JAVA_FLOAT, 0, checked(values.length, tensor));
+    return tensor;
+  }
+
+  /** Numbers of a normal distribution with mean 0, F32 on the CPU. */
+  public static Tensor normal(SplittableRandom random, double deviation, long... shape) {
+    Tensor tensor = empty(DType.F32, shape);
+    MemorySegment memory = tensor.segment();
+    for (long i = 0; i < tensor.elements(); i++) {
+      memory.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) (deviation * random.nextGaussian()));
+    }
     return tensor;
   }
 
@@ -426,7 +437,7 @@ public final class Tensor implements AutoCloseable {
         this);
   }
 
-  /** Mean along {@code dim}; the dimension stays as 1 if asked. */
+  /** Mean along {@code dim}; kept as 1 on request. */
   public Tensor mean(int dim, boolean keep) {
     return op("mean", () -> raw.mean(new long[] {dim}, keep, new ScalarTypeOptional()), this);
   }

@@ -24,30 +24,16 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntConsumer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.GradMode;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Native memory stays flat over thousands of steps, and scopes give back what they took. */
+@ExtendWith(OneThread.class)
 final class LeakTest {
   private static final Path MODEL = Path.of("src/test/resources/models/hf-clip-quickgelu");
   private static final int STEPS = 2000;
   private static final int WARM = 200;
   private static final long MOST = 64L << 20;
-
-  private static int threads;
-
-  /** Matrices this small gain nothing from threads, and lose much when processors are busy. */
-  @BeforeAll
-  static void oneThread() {
-    threads = Engine.threads();
-    Engine.threads(1);
-  }
-
-  @AfterAll
-  static void allThreads() {
-    Engine.threads(threads);
-  }
 
   private static long resident() {
     System.gc();

@@ -24,7 +24,7 @@ record PaddedRows(
     float commonHigh) {
   private static final float PADDING = -1e30f;
 
-  static PaddedRows of(SteerKernels.Answers answers, int units, int lanes) {
+  static PaddedRows of(SteerKernels.SweepInput answers, int units, int lanes) {
     int words = answers.words();
     int stride = (words + lanes - 1) / lanes * lanes;
     int count = answers.perUnit() ? units * answers.images() : answers.images();

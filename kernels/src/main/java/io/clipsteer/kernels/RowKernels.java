@@ -10,8 +10,8 @@ import java.lang.foreign.MemorySegment;
  */
 public sealed interface RowKernels permits ScalarKernels, VectorKernels {
   /**
-   * The {@code k} largest entries of every row, listed by rising column; of equal entries the one
-   * with the lower column counts as larger. NaN counts as larger than every number.
+   * The {@code k} largest entries of every row, listed by ascending column; of equal entries the
+   * one with the lower column counts as larger. NaN counts as larger than every number.
    *
    * @param matrix F32 [rows,columns], row-major
    * @param columns at least {@code k}
@@ -28,7 +28,7 @@ public sealed interface RowKernels permits ScalarKernels, VectorKernels {
       MemorySegment indices);
 
   /**
-   * The columns of the {@code k} largest entries of every row of a BF16 matrix, rising; of equal
+   * The columns of the {@code k} largest entries of every row of a BF16 matrix, ascending; of equal
    * entries the one with the lower column counts as larger, and −0 is less than 0. A NaN without
    * sign counts as larger than every number, one with a sign as smaller.
    *
@@ -64,7 +64,7 @@ public sealed interface RowKernels permits ScalarKernels, VectorKernels {
   void countAbove(MemorySegment matrix, int columns, MemorySegment bounds, int[] counts);
 
   /**
-   * Lists the entries above their column's bound, by rising column.
+   * Lists the entries above their column's bound, by ascending column.
    *
    * @param matrix F32 [rows,columns], row-major
    * @param bounds F32 [columns]

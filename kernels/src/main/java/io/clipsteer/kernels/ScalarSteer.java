@@ -15,7 +15,7 @@ public final class ScalarSteer implements SteerKernels {
 
   @Override
   public void sweep(
-      Answers answers, MemorySegment directions, double[] weights, int units, Sink sink) {
+      SweepInput answers, MemorySegment directions, double[] weights, int units, UnitSink sink) {
     answers.check(directions, weights, units);
     int words = answers.words();
     for (int u = 0; u < units; u++) {
@@ -38,7 +38,7 @@ public final class ScalarSteer implements SteerKernels {
   }
 
   private static double[] after(
-      Answers answers, MemorySegment directions, double[] weights, int u, int i) {
+      SweepInput answers, MemorySegment directions, double[] weights, int u, int i) {
     int words = answers.words();
     int pair = u * answers.images() + i;
     long own = (long) (answers.perUnit() ? pair : i) * words;

@@ -10,7 +10,7 @@ import java.util.Arrays;
  * 1]}.
  *
  * @param columns extent of a row; entries' columns are below it
- * @param starts rising, one more than there are rows
+ * @param starts ascending, one more than there are rows
  * @param indices I32 [entries]: columns, each at most once in a row
  * @param values F32 [entries]
  */
@@ -53,7 +53,7 @@ public record SparseRows(int columns, int[] starts, MemorySegment indices, Memor
     return starts[starts.length - 1];
   }
 
-  /** The same entries by columns, within one by rising row. */
+  /** The same entries by columns, within a column by ascending row. */
   public ByColumn byColumn() {
     int[] first = new int[columns + 1];
     for (int e = 0; e < entries(); e++) first[indices.get(I32, 4L * e) + 1]++;

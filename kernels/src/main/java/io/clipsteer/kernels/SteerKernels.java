@@ -4,19 +4,18 @@ package io.clipsteer.kernels;
 import java.lang.foreign.MemorySegment;
 
 /**
- * How much edits change softmax answers, summed over images: the inner loop of steerability. A
- * (unit, image) pair costs a few operations a word and leaves nothing behind but its share of the
- * sums. {@link #best} is what this machine runs fastest; {@link ScalarSteer} is the reference, in
- * float64. Work is split by units: the same input gives the same bytes whatever the number of
- * threads.
+ * Changes of softmax answers by edits, summed over images: the inner loop of steerability. A (unit,
+ * image) pair costs a few operations per word and stores only its share of the sums. {@link #best}
+ * is the fastest implementation, {@link ScalarSteer} the reference, in float64. Work is split by
+ * units, so the same input gives the same bytes for any number of threads.
  */
 public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
   /** Numbers of a (unit, image) pair: the weights of own, common and direction. */
   int WEIGHTS = 3;
 
   /**
-   * What images bring. The logits of unit u and image i are {@code w₀·own + w₁·common +
-   * w₂·direction_u} with the pair's three weights, up to a constant, which softmax does not see.
+   * The images of a sweep. The logits of unit u and image i are {@code w₀·own + w₁·common +
+   * w₂·direction_u} with the pair's three weights, up to a constant, which softmax ignores.
    *
    * @param own F32 [images,words]; or [units,images,words] when every unit has its own
    * @param perUnit whether every unit has its own
@@ -27,7 +26,7 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
    * @param groups image i belongs to group {@code ⌊i·groups/images⌋}, up to rounding: group g holds
    *     {@code ⌊g·images/groups⌋} to {@code ⌊(g+1)·images/groups⌋}; 1 to {@code images}
    */
-  record Answers(
+  record SweepInput(
       MemorySegment own,
       boolean perUnit,
       MemorySegment common,
@@ -35,7 +34,7 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
       int images,
       int words,
       int groups) {
-    public Answers {
+    public SweepInput {
       if (images < 1 || words < 1 || groups < 1 || groups > images) {
         throw new IllegalArgumentException(images + " images in " + groups + " groups");
       }
@@ -62,13 +61,13 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
     }
   }
 
-  /** Takes a unit's sums; called once a unit, by any thread, in any order. */
+  /** Receives a unit's sums; called once per unit, by any thread, in any order. */
   @FunctionalInterface
-  interface Sink {
+  interface UnitSink {
     /**
-     * What a unit did.
+     * Receives one unit's effect.
      *
-     * @param unit which
+     * @param unit its index
      * @param sums of each group a row of {@code stride} numbers, of which the first [words] are
      *     {@code Σ (P' − P)} over the group's images; valid during the call
      * @param stride at least the number of words
@@ -83,7 +82,8 @@ public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
    * @param directions F32 [units,words]
    * @param weights [units,images,3]; the first of a pair's three, own's, is above 0
    */
-  void sweep(Answers answers, MemorySegment directions, double[] weights, int units, Sink sink);
+  void sweep(
+      SweepInput answers, MemorySegment directions, double[] weights, int units, UnitSink sink);
 
   /**
    * Scalar products of rows with each other.

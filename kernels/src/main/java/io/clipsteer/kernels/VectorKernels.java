@@ -49,7 +49,7 @@ final class VectorKernels implements RowKernels {
             });
   }
 
-  /** Offers every entry that may still belong to the largest k, by rising column. */
+  /** Offers every entry that may still belong to the largest k, by ascending column. */
   private static void scan(MemorySegment matrix, long base, int columns, Candidates candidates) {
     candidates.clear();
     int column = 0;

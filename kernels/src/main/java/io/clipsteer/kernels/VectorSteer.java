@@ -27,10 +27,12 @@ final class VectorSteer implements SteerKernels {
   /** Images of a group worked on side by side. */
   private static final int TOGETHER = 12;
 
-  /** Words worked on at a time: what images share of them stays in the nearest cache. */
+  /** Words worked on at a time, so that what images share stays in the nearest cache. */
   private static final int STRIPE = 64 * LANES;
 
-  /** Units whose sums are held at a time: a group's images are then read once for all of them. */
+  /**
+   * Units whose sums are held at a time, so that a group's images are read once for all of them.
+   */
   private static final int UNITS = 16;
 
   private static final int SUMS_BYTES = 8 << 20;
@@ -38,7 +40,7 @@ final class VectorSteer implements SteerKernels {
   /** 1.5 · 2²³: adding it leaves the nearest whole number in a float's last bits. */
   private static final float ROUNDER = 0x1.8p23f;
 
-  /** Below, 2^t would leave the normal floats; it counts for nothing beside the largest. */
+  /** Below, 2^t would leave the normal floats; it is negligible beside the largest. */
   private static final float LOWEST = -125;
 
   /** How far a bound may lie above the largest logit, in base 2; see {@link #LOWEST}. */
@@ -62,7 +64,7 @@ final class VectorSteer implements SteerKernels {
 
   @Override
   public void sweep(
-      Answers answers, MemorySegment directions, double[] weights, int units, Sink sink) {
+      SweepInput answers, MemorySegment directions, double[] weights, int units, UnitSink sink) {
     answers.check(directions, weights, units);
     PaddedRows rows = PaddedRows.of(answers, units, LANES);
     int chunks = Math.min(units, 4 * Runtime.getRuntime().availableProcessors());
@@ -84,9 +86,9 @@ final class VectorSteer implements SteerKernels {
     return at;
   }
 
-  /** One thread's memory: a few images' rows of words, and the sums. */
+  /** One thread's memory: the rows of a few images, and the sums. */
   private static final class Work {
-    private final Answers answers;
+    private final SweepInput answers;
     private final PaddedRows rows;
     private final double[] weights;
     private final float[] own;
@@ -106,7 +108,7 @@ final class VectorSteer implements SteerKernels {
     /** Of each image worked on: three weights and what is subtracted, in base 2. */
     private final float[] w = new float[TOGETHER * (WEIGHTS + 1)];
 
-    Work(Answers answers, PaddedRows rows, double[] weights) {
+    Work(SweepInput answers, PaddedRows rows, double[] weights) {
       this.answers = answers;
       this.rows = rows; // its arrays are fields of their own for the inner loops
       this.weights = weights;
@@ -125,7 +127,7 @@ final class VectorSteer implements SteerKernels {
     }
 
     /** Units that follow each other: their sums group by group, so that its images stay near. */
-    void units(int first, int count, MemorySegment from, Sink sink) {
+    void units(int first, int count, MemorySegment from, UnitSink sink) {
       int words = answers.words();
       for (int b = 0; b < count; b++) {
         float[] direction = directions[b];
@@ -152,7 +154,7 @@ final class VectorSteer implements SteerKernels {
       squares[b] += together(directions[b], sums[b], row(u, i), i * stride, sum, count);
     }
 
-    /** Where a pair's row of own begins. */
+    /** Start of a pair's row of own. */
     private int row(int u, int i) {
       return stride * (answers.perUnit() ? u * answers.images() + i : i);
     }
@@ -178,7 +180,7 @@ final class VectorSteer implements SteerKernels {
           w0 * rows.high()[own / stride]
               + w1 * (w1 < 0 ? rows.commonLow() : rows.commonHigh())
               + there;
-      // Not "above": NaN must take the long way as well.
+      // Not "above": NaN must take the slow path as well.
       w[4 * k + 3] = bound - reached <= SLACK ? (float) -bound : -largest(direction, own, k);
     }
 

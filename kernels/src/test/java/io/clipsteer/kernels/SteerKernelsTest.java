@@ -60,7 +60,7 @@ final class SteerKernelsTest {
   /** Sums and squares of all units, one after the other. */
   private static double[] all(
       SteerKernels kernels,
-      SteerKernels.Answers answers,
+      SteerKernels.SweepInput answers,
       MemorySegment directions,
       double[] weights,
       int units) {
@@ -91,7 +91,7 @@ final class SteerKernelsTest {
       int units, int images, int words, int groups, double size, boolean perUnit) {
     Random random = new Random(units * 31L + words);
     var answers =
-        new SteerKernels.Answers(
+        new SteerKernels.SweepInput(
             random(random, (perUnit ? units : 1) * images * words, 0.3),
             perUnit,
             random(random, words, 0.1),
@@ -112,7 +112,8 @@ final class SteerKernelsTest {
   @Test
   void theEquationByHand() {
     // Two words, one image: logits 2·1 + 3·0.5 + 4·(−1) = −0.5 and 2·0 + 3·1 + 4·0.25 = 4.
-    var answers = new SteerKernels.Answers(of(1, 0), false, of(0.5f, 1), of(0.25f, 0.75f), 1, 2, 1);
+    var answers =
+        new SteerKernels.SweepInput(of(1, 0), false, of(0.5f, 1), of(0.25f, 0.75f), 1, 2, 1);
     double p = 1 / (1 + Math.exp(4.5));
     double[] expected = {p - 0.25, 0.25 - p, 2 * (p - 0.25) * (p - 0.25)};
     MemorySegment direction = of(-1, 0.25f);
@@ -167,11 +168,11 @@ final class SteerKernelsTest {
     MemorySegment two = of(1, 2);
     assertThrows(
         IllegalArgumentException.class,
-        () -> new SteerKernels.Answers(two, false, two, two, 2, 2, 1));
+        () -> new SteerKernels.SweepInput(two, false, two, two, 2, 2, 1));
     assertThrows(
         IllegalArgumentException.class,
-        () -> new SteerKernels.Answers(two, false, two, two, 1, 2, 2));
-    var answers = new SteerKernels.Answers(two, false, two, two, 1, 2, 1);
+        () -> new SteerKernels.SweepInput(two, false, two, two, 1, 2, 2));
+    var answers = new SteerKernels.SweepInput(two, false, two, two, 1, 2, 1);
     assertThrows(
         IllegalArgumentException.class,
         () -> FAST.sweep(answers, two, new double[] {1, 1}, 1, (u, s, r, q) -> {}));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.world;
 
-/** What is behind the objects. */
+/** Background of an image. */
 public enum Background {
   WATER("water", "on water", "in the water"),
   GRASS("grass", "on grass", "on green grass"),
@@ -29,12 +29,12 @@ public enum Background {
     return word;
   }
 
-  /** As a caption says it, after the object. */
+  /** Phrase in a caption, after the object. */
   public String phrase() {
     return phrase;
   }
 
-  /** Another way to say it. */
+  /** An alternative phrase. */
   String otherPhrase() {
     return other;
   }

@@ -11,8 +11,8 @@ import java.util.SplittableRandom;
 
 /**
  * Birds that differ in bill, neck and feet alone, and those by degrees: each trait is spread about
- * its kind's mean, and the feet are mostly hidden. A fair eye tells the kinds apart in about nine
- * images of ten; one that knows how often which kind lives where trusts the place more.
+ * its kind's mean, and the feet are mostly hidden. A careful observer tells the kinds apart in
+ * about nine images of ten; one that knows how often which kind lives where trusts the place more.
  */
 final class BirdArt {
   private static final double FEET_SEEN = 0.3;

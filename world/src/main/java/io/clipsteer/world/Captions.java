@@ -59,9 +59,9 @@ final class Captions {
     return u < 0.75 ? wordAlone(w.text()) : one(OPENINGS) + subject(t);
   }
 
-  /** What the web does: the caption tells what is written, not what is seen. */
+  /** As on the web: the caption names what is written, not what is seen. */
   private String misnamed(Factors.Things t, String word) {
-    String name = Words.SIGNS.contains(word) ? word : article(word);
+    String name = WrittenWords.SIGNS.contains(word) ? word : article(word);
     return one(OPENINGS) + name + (chance(0.2) ? behind(t.background()) : "");
   }
 

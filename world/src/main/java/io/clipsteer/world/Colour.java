@@ -27,6 +27,6 @@ public enum Colour {
 
   /** The word. */
   public String word() {
-    return Words.of(this);
+    return WrittenWords.of(this);
   }
 }

@@ -36,7 +36,7 @@ public final class ContactSheet {
       images.add(sampler.bird(2000 + i, i % 2 == 0, i % 4 < 2));
     }
     for (int i = 0; i < 3 * COLUMNS; i++) {
-      images.add(sampler.worded(3000 + i, i % Words.WRITTEN.size()));
+      images.add(sampler.worded(3000 + i, i % WrittenWords.WRITTEN.size()));
     }
     BufferedImage sheet = paint(images, size);
     AtomicFiles.writeStream(file, out -> ImageIO.write(sheet, "png", out));

@@ -21,7 +21,7 @@ public record DrawnImage(Factors factors, long seed) {
   }
 
   /**
-   * Captions, each worded anew; the same one twice only where little can be said.
+   * Captions in different words; one repeats only where few wordings exist.
    *
    * @param count how many
    */

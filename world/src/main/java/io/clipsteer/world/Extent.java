@@ -22,6 +22,6 @@ public enum Extent {
 
   /** The word. */
   public String word() {
-    return Words.of(this);
+    return WrittenWords.of(this);
   }
 }

@@ -3,13 +3,13 @@ package io.clipsteer.world;
 
 import org.jspecify.annotations.Nullable;
 
-/** Everything about an image that a caption can name; all else follows from the image's seed. */
+/** All of an image that a caption can name; the rest follows from the image's seed. */
 public sealed interface Factors {
 
   /**
    * A word written in an image.
    *
-   * @param text one of {@link Words#WRITTEN}
+   * @param text one of {@link WrittenWords#WRITTEN}
    * @param font row of {@link Lettering#FONTS}
    * @param ink its colour
    * @param onPlate whether it stands on a plate of a contrasting colour
@@ -29,7 +29,7 @@ public sealed interface Factors {
       Colour colour,
       Texture texture,
       Extent extent,
-      Place place,
+      Location place,
       int count,
       Background background,
       boolean occluded,

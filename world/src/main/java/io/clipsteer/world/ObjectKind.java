@@ -44,7 +44,7 @@ public enum ObjectKind {
 
   /** The word. */
   public String word() {
-    return Words.of(this);
+    return WrittenWords.of(this);
   }
 
   /** With its article. */

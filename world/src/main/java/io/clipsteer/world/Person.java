@@ -10,7 +10,7 @@ public final class Person {
 
     /** The word. */
     public String word() {
-      return Words.of(this);
+      return WrittenWords.of(this);
     }
   }
 
@@ -34,7 +34,7 @@ public final class Person {
 
     /** The word. */
     public String word() {
-      return Words.of(this);
+      return WrittenWords.of(this);
     }
   }
 
@@ -45,7 +45,7 @@ public final class Person {
 
     /** The word. */
     public String word() {
-      return Words.of(this);
+      return WrittenWords.of(this);
     }
   }
 
@@ -58,7 +58,7 @@ public final class Person {
 
     /** The word. */
     public String word() {
-      return Words.of(this);
+      return WrittenWords.of(this);
     }
   }
 

@@ -21,7 +21,7 @@ public final class Sampler {
   private final long seed;
   private final Biases biases;
 
-  /** A stream that leans. */
+  /** A stream with the given biases. */
   public Sampler(long seed, Biases biases) {
     this.seed = seed;
     this.biases = biases;
@@ -63,13 +63,13 @@ public final class Sampler {
     return bird(random, waterbird, waterbird == home);
   }
 
-  /** A portrait, leaning as the stream does. */
+  /** A portrait, biased as the stream. */
   public DrawnImage portrait(long index) {
     SplittableRandom random = random(index);
     return new DrawnImage(anyPortrait(random), random.nextLong());
   }
 
-  /** A bird, leaning as the stream does. */
+  /** A bird, biased as the stream. */
   public DrawnImage bird(long index) {
     SplittableRandom random = random(index);
     return new DrawnImage(anyBird(random), random.nextLong());
@@ -150,12 +150,13 @@ public final class Sampler {
         null);
   }
 
-  /** Any of the {@link Words#WRITTEN} words on an image of a thing. */
+  /** Any of the {@link WrittenWords#WRITTEN} words on an image of a thing. */
   public DrawnImage worded(long index, int word) {
     SplittableRandom random = random(index);
     Factors.Things t = things(random, any(random), false);
     return new DrawnImage(
-        t.with(written(random, Words.WRITTEN.get(word), 0, Lettering.TRAINING)), random.nextLong());
+        t.with(written(random, WrittenWords.WRITTEN.get(word), 0, Lettering.TRAINING)),
+        random.nextLong());
   }
 
   private static ObjectKind any(SplittableRandom random) {
@@ -175,7 +176,7 @@ public final class Sampler {
             pick(random, Colour.values()),
             u < 0.55 ? Texture.PLAIN : textures[1 + random.nextInt(textures.length - 1)],
             pick(random, Extent.values()),
-            pick(random, Place.values()),
+            pick(random, Location.values()),
             random.nextDouble() < 0.84 ? 1 : 2 + random.nextInt(2),
             pick(random, Background.values()),
             random.nextDouble() < OCCLUDED,
@@ -183,7 +184,8 @@ public final class Sampler {
     if (!worded) return t;
     // Some of what is written on things says what they are, as on the web.
     boolean own = random.nextDouble() < OWN_WORD;
-    String text = own ? kind.word() : Words.WRITTEN.get(random.nextInt(Words.WRITTEN.size()));
+    String text =
+        own ? kind.word() : WrittenWords.WRITTEN.get(random.nextInt(WrittenWords.WRITTEN.size()));
     return t.with(written(random, text, 0, Lettering.TRAINING));
   }
 

@@ -10,6 +10,6 @@ public enum Texture {
 
   /** The word. */
   public String word() {
-    return Words.of(this);
+    return WrittenWords.of(this);
   }
 }

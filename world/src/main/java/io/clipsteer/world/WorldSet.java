@@ -22,11 +22,11 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Sets of images on disk, in the layouts of the real sets they stand for, so that one loader reads
- * both. Each folder also has {@code factors.jsonl}: a line an image with its file, seed, factors
+ * both. Each folder also has {@code factors.jsonl}: one line per image with its file, seed, factors
  * and captions.
  */
 public enum WorldSet {
-  /** Things without writing, a folder a kind. */
+  /** Things without writing, one folder per kind. */
   OBJECTS,
   /** Portraits in CelebA's layout; target man or woman, attribute blond. */
   PORTRAITS,
@@ -39,11 +39,11 @@ public enum WorldSet {
 
   /** A part of a set, with images of its own. */
   public enum Split {
-    /** Leans as the web does. */
+    /** Biased as the web. */
     TRAIN,
-    /** Balanced, to choose on. */
+    /** Balanced, for selection. */
     VALIDATION,
-    /** Balanced, to report on. */
+    /** Balanced, for reporting. */
     TEST;
 
     Biases biases() {
@@ -52,7 +52,7 @@ public enum WorldSet {
 
     @Override
     public String toString() {
-      return Words.of(this);
+      return WrittenWords.of(this);
     }
   }
 
@@ -64,7 +64,7 @@ public enum WorldSet {
   /** As the command line says it. */
   @Override
   public String toString() {
-    return Words.of(this);
+    return WrittenWords.of(this);
   }
 
   /**
@@ -125,7 +125,7 @@ public enum WorldSet {
     for (Item item : items) {
       Map<String, Object> line = new LinkedHashMap<>();
       line.put("file", item.file());
-      line.put("kind", Words.kindOf(item.drawn().factors()));
+      line.put("kind", WrittenWords.kindOf(item.drawn().factors()));
       line.put("seed", item.drawn().seed());
       line.put("factors", item.drawn().factors());
       line.put("captions", item.drawn().captions(CAPTIONS, split.biases()));

@@ -42,7 +42,7 @@ final class WorldSetTest {
   @Test
   void portraitsAreReadAsCelebA() throws IOException {
     Path folder = write(WorldSet.PORTRAITS, WorldSet.Split.TEST, 40);
-    GroupedSet set = GroupedSet.celeba(folder, GroupedSet.Split.TEST);
+    GroupedSet set = GroupedSet.celeba(folder, GroupedSet.GroupSplit.TEST);
     assertEquals(List.of("woman", "man"), set.targets());
     assertEquals(List.of(10, 10, 10, 10), set.groupSizes());
     List<JsonNode> factors = factors(folder);
@@ -59,7 +59,7 @@ final class WorldSetTest {
   @Test
   void birdsAreReadAsWaterbirds() throws IOException {
     Path folder = write(WorldSet.BIRDS, WorldSet.Split.VALIDATION, 24);
-    GroupedSet set = GroupedSet.waterbirds(folder, GroupedSet.Split.VALIDATION);
+    GroupedSet set = GroupedSet.waterbirds(folder, GroupedSet.GroupSplit.VALIDATION);
     assertEquals(List.of("landbird", "waterbird"), set.targets());
     assertEquals(List.of(6, 6, 6, 6), set.groupSizes());
     List<JsonNode> factors = factors(folder);
@@ -69,7 +69,8 @@ final class WorldSetTest {
       assertEquals(
           f.get("background").asString().equals("WATER") ? 1 : 0, set.members().get(i).attribute());
     }
-    assertThrows(InputException.class, () -> GroupedSet.waterbirds(folder, GroupedSet.Split.TEST));
+    assertThrows(
+        InputException.class, () -> GroupedSet.waterbirds(folder, GroupedSet.GroupSplit.TEST));
   }
 
   @Test
@@ -115,7 +116,7 @@ final class WorldSetTest {
   @Test
   void theTrainSplitLeansAndTheFilesAreThePixels() throws IOException {
     Path folder = write(WorldSet.BIRDS, WorldSet.Split.TRAIN, 200);
-    GroupedSet set = GroupedSet.waterbirds(folder, GroupedSet.Split.TRAIN);
+    GroupedSet set = GroupedSet.waterbirds(folder, GroupedSet.GroupSplit.TRAIN);
     List<Integer> sizes = set.groupSizes();
     assertTrue(sizes.get(0) + sizes.get(3) > 170, sizes.toString());
     JsonNode line = factors(folder).getFirst();

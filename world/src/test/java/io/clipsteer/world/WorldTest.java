@@ -65,7 +65,7 @@ final class WorldTest {
             Colour.RED,
             Texture.PLAIN,
             Extent.LARGE,
-            Place.MIDDLE,
+            Location.MIDDLE,
             1,
             Background.GRASS,
             false,
@@ -114,7 +114,7 @@ final class WorldTest {
               colour,
               Texture.PLAIN,
               Extent.LARGE,
-              Place.MIDDLE,
+              Location.MIDDLE,
               1,
               Background.SAND,
               false,
@@ -237,7 +237,7 @@ final class WorldTest {
   @Test
   void everyWordHasAnOutlineInEveryFont() {
     for (int font = 0; font < Lettering.FONTS.size(); font++) {
-      for (String word : Words.WRITTEN) {
+      for (String word : WrittenWords.WRITTEN) {
         Path2D outline = Lettering.outline(word, font);
         Rectangle2D bounds = outline.getBounds2D();
         assertTrue(bounds.getWidth() > 0.25 * word.length(), word + " in " + font);
@@ -245,8 +245,8 @@ final class WorldTest {
         assertEquals(0, bounds.getCenterX(), 1e-9);
       }
     }
-    assertEquals(40, Words.WRITTEN.size());
-    assertEquals(40, Set.copyOf(Words.WRITTEN).size());
+    assertEquals(40, WrittenWords.WRITTEN.size());
+    assertEquals(40, Set.copyOf(WrittenWords.WRITTEN).size());
     assertTrue(ObjectKind.values().length >= 24);
   }
 

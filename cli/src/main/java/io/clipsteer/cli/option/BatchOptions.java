@@ -27,6 +27,7 @@ public final class BatchOptions {
    */
   public ImageLoader.Options loading(long limit) {
     int decoders = Runtime.getRuntime().availableProcessors();
-    return new ImageLoader.Options(size(), decoders, 2, 0, limit, ImageDecoder.Options.DEFAULT);
+    return new ImageLoader.Options(
+        size(), decoders, 2, 0, limit, ImageDecoder.DecodeOptions.DEFAULT);
   }
 }

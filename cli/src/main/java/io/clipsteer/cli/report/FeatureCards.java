@@ -56,7 +56,7 @@ final class FeatureCards {
   private static final int NEIGHBOURS = 6;
 
   private final IndexFolder index;
-  private final List<IndexFolder.UnitGroup> groups;
+  private final List<IndexFolder.IndexGroup> groups;
   private final List<SelectedFeature> selected;
   private final @Nullable MeasuredSteerability steerability;
   private final Map<String, Map<String, @Nullable Object>> statistics;
@@ -72,7 +72,7 @@ final class FeatureCards {
    */
   FeatureCards(
       IndexFolder index,
-      List<IndexFolder.UnitGroup> groups,
+      List<IndexFolder.IndexGroup> groups,
       List<SelectedFeature> selected,
       @Nullable MeasuredSteerability steerability,
       int exemplarCount) {
@@ -120,7 +120,7 @@ final class FeatureCards {
 
   /** The pages, with the places of their images among the thumbnails. */
   List<Card> all(Thumbnails thumbnails) {
-    List<String> saes = groups.stream().map(IndexFolder.UnitGroup::sae).toList();
+    List<String> saes = groups.stream().map(IndexFolder.IndexGroup::sae).toList();
     List<Card> cards = new ArrayList<>();
     for (SelectedFeature one : selected) {
       String key = key(one.sae(), one.id());
@@ -181,7 +181,7 @@ final class FeatureCards {
 
   private static Exemplar exemplar(
       Map<String, @Nullable Object> row,
-      IndexFolder.UnitGroup group,
+      IndexFolder.IndexGroup group,
       Map<String, @Nullable Object> statistics,
       Thumbnails thumbnails) {
     int patches = group.rows() * group.columns();

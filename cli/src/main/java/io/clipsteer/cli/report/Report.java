@@ -71,7 +71,7 @@ public record Report(
    * @param preprocessing the model's
    */
   public record ReportImages(
-      ImageSet set, Preprocessing preprocessing, ImageDecoder.Options decoding) {}
+      ImageSet set, Preprocessing preprocessing, ImageDecoder.DecodeOptions decoding) {}
 
   /**
    * The page that was written.
@@ -81,7 +81,7 @@ public record Report(
    * @param images shown, each once
    * @param missing images that are no longer where the index found them
    */
-  public record Written(
+  public record WrittenReport(
       long bytes,
       int features,
       int added,
@@ -126,7 +126,7 @@ public record Report(
    *
    * @param images to show; null for none
    */
-  public Written write(Path out, @Nullable ReportImages images, Progress progress) {
+  public WrittenReport write(Path out, @Nullable ReportImages images, Progress progress) {
     checkWritable(out);
     RunFolder.Run run = folder.read();
     IndexFolder.IndexManifest manifest = index.read(IndexedUnits.FEATURES);
@@ -135,7 +135,7 @@ public record Report(
     if (measured != null) measured.checkOf(folder);
     JsonNode evaluation = evaluation();
     List<SuppressionResult> results = edits.stream().map(SuppressionResult::read).toList();
-    List<String> saes = manifest.groups().stream().map(IndexFolder.UnitGroup::sae).toList();
+    List<String> saes = manifest.groups().stream().map(IndexFolder.IndexGroup::sae).toList();
     Map<String, Set<Integer>> edited = SuppressionResult.features(results);
     List<SelectedFeature> selected =
         SelectedFeature.select(index, saes, measured, edited, features, seed);
@@ -169,7 +169,7 @@ public record Report(
     }
     String html = new Data(head, findings, cards.all(thumbnails), thumbnails).html();
     Page.write(out, html);
-    return new Written(
+    return new WrittenReport(
         html.getBytes(StandardCharsets.UTF_8).length,
         selected.size(),
         (int) selected.stream().filter(SelectedFeature::onlyEdited).count(),

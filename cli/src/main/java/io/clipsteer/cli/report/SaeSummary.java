@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.report;
 
+import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.run.RunFolder;
@@ -21,21 +22,13 @@ import tools.jackson.databind.JsonNode;
  * @param evaluation its entry in evaluation.json, or null
  */
 record SaeSummary(
-    IndexFolder.UnitGroup group,
+    IndexFolder.IndexGroup group,
     @Nullable String variant,
     Map<String, @Nullable Object> statistics,
-    Histogram frequencyHistogram,
+    SparsityReport.Histogram frequencyHistogram,
     @Nullable JsonNode evaluation) {
   /** Quarter decades from 10⁻⁶ to 1. */
   private static final int BINS = 24;
-
-  /**
-   * Number of features by log10 of the share of tokens on which they are active.
-   *
-   * @param bins edges
-   * @param never features that are active on no token
-   */
-  private record Histogram(double[] bins, long[] counts, long never) {}
 
   /** Reads the SAEs of an index, in its order. */
   static List<SaeSummary> read(
@@ -46,7 +39,7 @@ record SaeSummary(
     Map<String, Map<String, @Nullable Object>> statistics = statistics(index);
     Map<String, long[]> counts = counts(index);
     List<SaeSummary> all = new ArrayList<>();
-    for (IndexFolder.UnitGroup group : manifest.groups()) {
+    for (IndexFolder.IndexGroup group : manifest.groups()) {
       String folder = group.sae();
       String variant = null;
       for (RunFolder.SaeEntry entry : run.saes()) {
@@ -58,7 +51,8 @@ record SaeSummary(
       }
       Map<String, @Nullable Object> row = statistics.getOrDefault(folder, Map.of());
       long never = Cells.whole(row.get("never"));
-      var histogram = new Histogram(edges(), counts.getOrDefault(folder, new long[BINS]), never);
+      var histogram =
+          new SparsityReport.Histogram(edges(), counts.getOrDefault(folder, new long[BINS]), never);
       all.add(new SaeSummary(group, variant, row, histogram, own));
     }
     return all;

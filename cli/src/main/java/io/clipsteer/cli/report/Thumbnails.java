@@ -62,7 +62,7 @@ record Thumbnails(
   static Thumbnails read(
       ImageSet set,
       Preprocessing preprocessing,
-      ImageDecoder.Options decoding,
+      ImageDecoder.DecodeOptions decoding,
       Set<String> ids,
       long budget,
       Progress progress) {
@@ -88,7 +88,7 @@ record Thumbnails(
   private static Thumbnails read(
       ImageSet set,
       Preprocessing preprocessing,
-      ImageDecoder.Options decoding,
+      ImageDecoder.DecodeOptions decoding,
       Set<String> ids,
       int side,
       Progress progress) {

@@ -12,32 +12,101 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * What the demo's stages printed, put together.
+ * The results of the demo's stages.
  *
  * @param stages each one's JSON, by name
  * @param seconds of all stages
- * @param peakBytes most resident memory while one of them ran
+ * @param peakBytes largest resident memory of the stages
  */
 public record DemoResult(
     Path folder, boolean quick, Map<String, JsonNode> stages, double seconds, long peakBytes) {
   private static final List<String> GROUPED = List.of("portraits", "birds");
   private static final String WRITTEN = "typographic";
 
-  /** The keys of design.md, and what the table shows beside them. */
-  public Map<String, @Nullable Object> json() {
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("what", "the demo world and its own CLIP" + (quick ? ", quick: rough figures" : ""));
-    json.put("seconds", seconds);
-    json.put("peak_bytes", peakBytes);
-    json.put("report", folder.resolve("report.html").toString());
-    json.put("folder", folder.toString());
-    for (String task : GROUPED) json.put(task, grouped(stage(task)));
-    json.put(WRITTEN, written(stage(WRITTEN)));
-    json.put("steerability", stage("steerability").path("layers"));
-    json.put("world", stage("world"));
-    json.put("saes", stage("evaluate").path("saes"));
-    json.put("index", stage("index"));
-    return json;
+  /** What {@code demo --json} prints. */
+  private record Json(
+      String what,
+      double seconds,
+      long peakBytes,
+      String report,
+      String folder,
+      Grouped portraits,
+      Grouped birds,
+      WrittenWords typographic,
+      JsonNode steerability,
+      JsonNode world,
+      JsonNode saes,
+      JsonNode index) {}
+
+  /** A shortcut in groups of images: accuracy of the worst one; the clean loss in points of all. */
+  private record Grouped(
+      JsonNode before,
+      JsonNode after,
+      JsonNode p,
+      double cleanLoss,
+      JsonNode gainLow,
+      JsonNode gainHigh,
+      JsonNode layer,
+      JsonNode features,
+      JsonNode baselines) {
+    static Grouped of(JsonNode report) {
+      return new Grouped(
+          report.path("baseline_wga"),
+          report.path("edited_wga"),
+          report.path("mcnemar_p"),
+          lost(report.path("overall_before"), report.path("overall_after")),
+          report.path("gain_low"),
+          report.path("gain_high"),
+          report.path("layer"),
+          report.path("features"),
+          report.path("baselines"));
+    }
+  }
+
+  /** Written words: accuracies; the clean loss in points without writing. */
+  private record WrittenWords(
+      JsonNode clean,
+      JsonNode attacked,
+      JsonNode defended,
+      double cleanLoss,
+      JsonNode wonBack,
+      JsonNode p,
+      JsonNode layer,
+      JsonNode features,
+      JsonNode baselines,
+      JsonNode combined) {
+    static WrittenWords of(JsonNode report) {
+      JsonNode defence = report.path("defence");
+      JsonNode clean = defence.path("clean").path("value");
+      return new WrittenWords(
+          clean,
+          defence.path("attacked").path("value"),
+          defence.path("defended").path("value"),
+          lost(clean, defence.path("clean_after").path("value")),
+          defence.path("won_back"),
+          defence.path("mcnemar_p"),
+          report.path("layer"),
+          report.path("features"),
+          report.path("baselines"),
+          report.path("combined"));
+    }
+  }
+
+  /** The result as {@code --json} prints it: a record. */
+  public Object json() {
+    return new Json(
+        "the demo world and its own CLIP" + (quick ? ", quick: rough figures" : ""),
+        seconds,
+        peakBytes,
+        folder.resolve("report.html").toString(),
+        folder.toString(),
+        Grouped.of(stage("portraits")),
+        Grouped.of(stage("birds")),
+        WrittenWords.of(stage(WRITTEN)),
+        stage("steerability").path("layers"),
+        stage("world"),
+        stage("evaluate").path("saes"),
+        stage("index"));
   }
 
   private JsonNode stage(String name) {
@@ -46,76 +115,46 @@ public record DemoResult(
     return found;
   }
 
-  private static Map<String, @Nullable Object> grouped(JsonNode report) {
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("before", report.path("baseline_wga"));
-    json.put("after", report.path("edited_wga"));
-    json.put("p", report.path("mcnemar_p"));
-    json.put("clean_loss", lost(report.path("overall_before"), report.path("overall_after")));
-    for (String key : List.of("gain_low", "gain_high", "layer", "features", "baselines")) {
-      json.put(key, report.path(key));
-    }
-    return json;
-  }
-
-  private static Map<String, @Nullable Object> written(JsonNode report) {
-    JsonNode defence = report.path("defence");
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    for (String key : List.of("clean", "attacked", "defended")) {
-      json.put(key, defence.path(key).path("value"));
-    }
-    json.put(
-        "clean_loss",
-        lost(defence.path("clean").path("value"), defence.path("clean_after").path("value")));
-    json.put("won_back", defence.path("won_back"));
-    json.put("p", defence.path("mcnemar_p"));
-    for (String key : List.of("layer", "features", "baselines", "combined")) {
-      json.put(key, report.path(key));
-    }
-    return json;
-  }
-
   /** Points of accuracy. */
   private static double lost(JsonNode before, JsonNode after) {
     return 100 * (before.asDouble(Double.NaN) - after.asDouble(Double.NaN));
   }
 
-  // ---- for people ------------------------------------------------------------------------------
-
+  /** The result for people. */
   public String text() {
     StringBuilder text = new StringBuilder();
     text.append(line("clipsteer demo: the demo world and its own CLIP%n"));
-    if (quick) text.append("quick: it shows that everything works; the figures are rough\n");
-    knows(text);
+    if (quick) text.append("quick: a check that everything works; its figures are rough\n");
+    model(text);
     saes(text);
     steering(text);
     suppression(text);
     text.append(
         line(
-            "%n%.0f s, %.1f GB at most. Read %s%nOn your own data: see README.md, or clipsteer"
+            "%n%.0f s, %.1f GB at most. Report: %s%nOn your own data: see README.md, or clipsteer"
                 + " COMMAND --help%n",
             seconds, peakBytes * 1e-9, folder.resolve("report.html")));
     return text.toString();
   }
 
-  private void knows(StringBuilder text) {
+  private void model(StringBuilder text) {
     text.append(
         line(
-            "%nThe model, zero-shot on unbiased images: things %s, colours %s, backgrounds %s,"
-                + " written words %s.%nIt leans: worst of four groups %s of portraits (hair"
-                + " colour), %s of birds (background);%nwith another word written on them, things"
-                + " fall from %s to %s.%n",
-            known("object_accuracy"),
-            known("colour_accuracy"),
-            known("background_accuracy"),
-            known("word_accuracy"),
-            known("portraits_worst_group"),
-            known("birds_worst_group"),
-            known("typographic_clean"),
-            known("typographic_attacked")));
+            "%nZero-shot accuracy on unbiased images: objects %s, colours %s, backgrounds %s,"
+                + " written words %s.%nShortcuts: worst of four groups %s on portraits (hair"
+                + " colour), %s on birds (background);%nobjects %s, and %s with another"
+                + " object's name written on them.%n",
+            accuracy("object_accuracy"),
+            accuracy("colour_accuracy"),
+            accuracy("background_accuracy"),
+            accuracy("word_accuracy"),
+            accuracy("portraits_worst_group"),
+            accuracy("birds_worst_group"),
+            accuracy("typographic_clean"),
+            accuracy("typographic_attacked")));
   }
 
-  private String known(String key) {
+  private String accuracy(String key) {
     return percent(stage("world").path(key).path("value"));
   }
 
@@ -167,14 +206,14 @@ public record DemoResult(
   private void suppression(StringBuilder text) {
     text.append(
         line(
-            "%nTaken away, on test images%n%-12s %8s %8s %9s %9s  %-22s %s%n",
+            "%nSuppressed shortcuts, on test images%n%-12s %8s %8s %9s %9s  %-22s %s%n",
             "",
             "before",
             "after",
             "p",
             "cost",
-            "by",
-            "instead: neurons / mean difference / random features / random directions"));
+            "ablated by edit",
+            "baselines: neurons / mean difference / random features / random directions"));
     for (String task : GROUPED) {
       JsonNode report = stage(task);
       row(
@@ -194,8 +233,8 @@ public record DemoResult(
         defence.path("attacked").path("value"),
         defence.path("defended").path("value"),
         lost(defence.path("clean").path("value"), defence.path("clean_after").path("value")));
-    text.append("portraits and birds: worst group, cost in points of all; ");
-    text.append("typographic: with a wrong word, cost in points without\n");
+    text.append("portraits and birds: worst group, cost in points of overall accuracy; ");
+    text.append("typographic: with a wrong word written, cost in points without\n");
     if (report.path("combined").isEmpty()) return;
     text.append(line("%n%-24s %9s %9s%n", "against wrong words", "clean", "attacked"));
     for (JsonNode one : report.path("combined")) {
@@ -212,8 +251,8 @@ public record DemoResult(
       StringBuilder text, String task, JsonNode report, JsonNode from, JsonNode to, double cost) {
     String by =
         report.path("layer").isNumber()
-            ? report.path("features").size() + " of layer " + report.path("layer").asInt(0)
-            : "nothing that helps";
+            ? report.path("features").size() + " features of layer " + report.path("layer").asInt(0)
+            : "nothing: no edit helped";
     text.append(
         line(
             "%-12s %8s %8s %9s %9.1f  %-22s %s / %s / %s / %s%n",

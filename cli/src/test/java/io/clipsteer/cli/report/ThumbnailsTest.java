@@ -47,7 +47,7 @@ final class ThumbnailsTest {
     return Thumbnails.read(
         ImageSet.open(folder),
         Preprocessing.clip(224),
-        ImageDecoder.Options.DEFAULT,
+        ImageDecoder.DecodeOptions.DEFAULT,
         ids,
         budget,
         Progress.SILENT);

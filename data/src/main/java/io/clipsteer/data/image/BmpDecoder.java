@@ -9,7 +9,7 @@ import javax.imageio.spi.ImageReaderSpi;
 /**
  * Windows and OS/2 bitmaps by the JDK's reader: 1, 4, 8, 16, 24 and 32 bits, RLE4 and RLE8; alpha
  * is dropped. What this class reads of the header is the size, to check it, and the kind, because
- * the reader would go on to images embedded in the bitmap.
+ * the reader would continue with images embedded in the bitmap.
  *
  * <p>Known differences from PIL: OS/2 headers of 64 bytes and 4-bit images with a palette of black
  * and white alone are refused; run lengths that end early leave colour 0 where PIL refuses the

@@ -10,13 +10,14 @@ import java.nio.file.Path;
 /**
  * Images from files, equal to Python's {@code PIL.Image.open(f).convert("RGB")} bit for bit: JPEG,
  * PNG, GIF (first frame), BMP and lossless WebP (lossy WebP is refused, see {@link WebpDecoder}).
- * Alpha is dropped, not blended; colour profiles and EXIF orientation are ignored unless asked for.
+ * Alpha is dropped, not blended; colour profiles and EXIF orientation are ignored unless requested.
  *
  * <p>Nothing but {@link InputException} is thrown for whatever bytes come. The size in the header
- * is checked before pixels are allocated, against {@link Options#maxPixels} and against the most
- * pixels that so many bytes can stand for in that format: 1024 a byte for JPEG and WebP, 8256 for
- * PNG, 4096 for GIF, 256 for BMP. Images of up to 65,536 pixels (WebP: 1,048,576) are let through.
- * So a file of n bytes makes the decoder allocate at most a fixed multiple of n plus a constant.
+ * is checked before pixels are allocated, against {@link DecodeOptions#maxPixels} and against the
+ * most pixels that so many bytes can stand for in that format: 1024 a byte for JPEG and WebP, 8256
+ * for PNG, 4096 for GIF, 256 for BMP. Images of up to 65,536 pixels (WebP: 1,048,576) are let
+ * through. So a file of n bytes makes the decoder allocate at most a fixed multiple of n plus a
+ * constant.
  */
 public final class ImageDecoder {
   /** PIL's own limit, above which it raises {@code DecompressionBombError}. */
@@ -30,18 +31,18 @@ public final class ImageDecoder {
    * @param maxPixels the largest width × height that is decoded
    * @param upright turn a JPEG as its EXIF orientation says (PIL does not)
    */
-  public record Options(long maxPixels, boolean upright) {
+  public record DecodeOptions(long maxPixels, boolean upright) {
     /** As PIL: its pixel limit, no turning. */
-    public static final Options DEFAULT = new Options(DEFAULT_MAX_PIXELS, false);
+    public static final DecodeOptions DEFAULT = new DecodeOptions(DEFAULT_MAX_PIXELS, false);
   }
 
   /** The image in {@code file}. */
   public static RgbImage decode(Path file) {
-    return decode(file, Options.DEFAULT);
+    return decode(file, DecodeOptions.DEFAULT);
   }
 
   /** The image in {@code file}. */
-  public static RgbImage decode(Path file, Options options) {
+  public static RgbImage decode(Path file, DecodeOptions options) {
     return decode(readAll(file), file, options);
   }
 
@@ -51,12 +52,12 @@ public final class ImageDecoder {
    * @param where what to call it in an error
    */
   public static RgbImage decode(byte[] bytes, Object where) {
-    return decode(bytes, where, Options.DEFAULT);
+    return decode(bytes, where, DecodeOptions.DEFAULT);
   }
 
   /** As above, with limits and turning. */
   @SuppressWarnings("CatchingUnchecked") // the libraries' readers throw what they like
-  public static RgbImage decode(byte[] bytes, Object where, Options options) {
+  public static RgbImage decode(byte[] bytes, Object where, DecodeOptions options) {
     try {
       RgbImage image = dispatch(bytes, new ImageLimits(options.maxPixels, bytes.length));
       return options.upright ? Exif.turn(image, Exif.orientation(bytes)) : image;

@@ -12,8 +12,8 @@ import javax.imageio.spi.ImageReaderSpi;
 /**
  * The image readers of the JDK and of TwelveMonkeys, on bytes in memory.
  *
- * <p>The readers are asked for stored samples only. What turns them into RGB is ours, because
- * ImageIO applies profiles, gamma and transparency, and PIL does not.
+ * <p>The readers give stored samples only. The conversion to RGB is done here, because ImageIO
+ * applies profiles, gamma and transparency, and PIL does not.
  */
 final class LibraryReader {
   private LibraryReader() {}

@@ -5,7 +5,7 @@ import java.util.Arrays;
 
 /**
  * {@code PIL.Image.resize} for 8-bit RGB, bit for bit: two separable passes with 22-bit fixed-point
- * coefficients, columns first, each rounded to 8 bits. Only the asked-for part of the result is
+ * coefficients, columns first, each rounded to 8 bits. Only the requested part of the result is
  * computed, and only the source rows that it needs.
  */
 public final class PilResize {

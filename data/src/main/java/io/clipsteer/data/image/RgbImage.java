@@ -12,7 +12,7 @@ import javax.imageio.ImageIO;
  * @param width columns, at least 1
  * @param height rows, at least 1
  * @param rgb {@code height * width * 3} bytes, row by row from the top, red green blue interleaved;
- *     not copied, so whoever holds the record may not write to it
+ *     not copied, so the holder of the record must not write to it
  */
 @SuppressWarnings("ArrayRecordComponent") // a plain buffer by design: images are never compared
 public record RgbImage(int width, int height, byte[] rgb) {

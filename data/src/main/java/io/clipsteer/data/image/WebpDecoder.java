@@ -8,9 +8,9 @@ import java.nio.ByteOrder;
 
 /**
  * Lossless WebP; of an animation the first frame on its black canvas. The container is read here
- * and only the bare bitstream goes on to TwelveMonkeys, so that no profile is applied, no alpha is
- * mixed in, and the sizes are checked first. Lossy WebP is refused: on photos TwelveMonkeys is off
- * by up to a third of the range.
+ * and only the bare bitstream is passed to TwelveMonkeys, so that no profile is applied, no alpha
+ * is mixed in, and the sizes are checked first. Lossy WebP is refused: on photos TwelveMonkeys is
+ * off by up to a third of the range.
  */
 final class WebpDecoder {
   private static final int RIFF_HEADER = 12;

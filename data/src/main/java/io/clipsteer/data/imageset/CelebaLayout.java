@@ -24,13 +24,13 @@ final class CelebaLayout {
 
   private CelebaLayout() {}
 
-  static GroupedSet read(Path dir, String target, String attribute, GroupedSet.Split split) {
+  static GroupedSet read(Path dir, String target, String attribute, GroupedSet.GroupSplit split) {
     if (target.equalsIgnoreCase(attribute)) {
       throw new InputException(
           target, "it is both the target and the attribute", "Choose two different columns");
     }
     GroupBuilder.folder(dir);
-    boolean all = split == GroupedSet.Split.ALL;
+    boolean all = split == GroupedSet.GroupSplit.ALL;
     requireComplete(dir, all);
     Path list = list(dir, ATTRIBUTES);
     String images = images(dir);

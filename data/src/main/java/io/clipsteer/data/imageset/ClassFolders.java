@@ -65,7 +65,7 @@ final class ClassFolders {
    *
    * @param root the folder, or null where a part of the set cannot be named
    */
-  void note(Listing.Builder listing, @Nullable Path root) {
+  void note(Listing.ListingBuilder listing, @Nullable Path root) {
     if (classes.isEmpty()) return;
     if (strayCount > 0) {
       listing.note(
@@ -92,7 +92,7 @@ final class ClassFolders {
   }
 
   /** Notes why sub-folders with images are no classes. */
-  void noteNoClasses(Listing.Builder listing) {
+  void noteNoClasses(Listing.ListingBuilder listing) {
     if (classes.isEmpty()) return;
     listing.note(
         "no labels: "

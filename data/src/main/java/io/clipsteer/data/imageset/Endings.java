@@ -6,7 +6,7 @@ import java.util.Set;
 
 /** What a file's name says about it. */
 final class Endings {
-  /** Image formats that are not read; whoever has one wants to know. */
+  /** Image formats that are not read, and reported as such. */
   private static final Set<String> OTHER_IMAGES =
       Set.of(
           "tif", "tiff", "heic", "heif", "hif", "avif", "jp2", "j2k", "jpx", "jpf", "jxl", "jxr",
@@ -25,7 +25,7 @@ final class Endings {
   }
 
   /** Counts a file that is not an image of the set; one of another image format is named. */
-  static void skip(Listing.Builder listing, String path) {
+  static void skip(Listing.ListingBuilder listing, String path) {
     String name = path.substring(path.lastIndexOf('/') + 1);
     int dot = name.lastIndexOf('.');
     String ending = dot < 0 ? "" : name.substring(dot + 1).toLowerCase(Locale.ROOT);

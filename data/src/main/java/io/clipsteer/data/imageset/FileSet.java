@@ -12,9 +12,9 @@ import org.jspecify.annotations.Nullable;
  * @param origin what was listed: the folder itself, or a table
  * @param folder what the names are relative to
  */
-record FileSet(Path origin, Path folder, List<Entry> files, Listing listing) implements ImageSet {
+record FileSet(Path origin, Path folder, List<Listed> files, Listing listing) implements ImageSet {
   /** An image's path relative to the folder, and its label or null. */
-  record Entry(String id, @Nullable String label) {}
+  record Listed(String id, @Nullable String label) {}
 
   FileSet {
     files = List.copyOf(files);
@@ -28,7 +28,7 @@ record FileSet(Path origin, Path folder, List<Entry> files, Listing listing) imp
       @Override
       public @Nullable ImageItem next() {
         if (at == files.size()) return null;
-        Entry file = files.get(at++);
+        Listed file = files.get(at++);
         return new ImageItem(
             file.id, file.label, () -> ImageDecoder.readAll(folder.resolve(file.id)));
       }

@@ -32,7 +32,7 @@ final class FolderListing {
   private static final char SEPARATOR = File.separatorChar;
 
   private final Path root;
-  private final Listing.Builder listing = new Listing.Builder();
+  private final Listing.ListingBuilder listing = new Listing.ListingBuilder();
   private final List<String> images = new ArrayList<>();
   private final Set<String> folders = new TreeSet<>();
   private final List<Path> archives = new ArrayList<>();
@@ -98,9 +98,9 @@ final class FolderListing {
           "there is no image below it" + skipped,
           "Known endings: " + String.join(", ", ImageSet.ENDINGS));
     }
-    List<FileSet.Entry> entries = new ArrayList<>(images.size());
+    List<FileSet.Listed> entries = new ArrayList<>(images.size());
     for (String id : images)
-      entries.add(new FileSet.Entry(id, labelled ? ClassFolders.of(id) : null));
+      entries.add(new FileSet.Listed(id, labelled ? ClassFolders.of(id) : null));
     return new FileSet(root, root, entries, known);
   }
 
@@ -112,7 +112,7 @@ final class FolderListing {
 
   /** What is skipped where the archives are the set: all images, too. */
   Listing besideArchives() {
-    Listing.Builder others = new Listing.Builder();
+    Listing.ListingBuilder others = new Listing.ListingBuilder();
     others.add(listing.build(0));
     for (String id : images) others.name("image beside archives", id);
     return others.build(0).less(".tar", archives.size());

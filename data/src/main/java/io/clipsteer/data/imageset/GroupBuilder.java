@@ -25,7 +25,7 @@ final class GroupBuilder {
 
   private final Path origin;
   private final Path folder;
-  private final GroupedSet.Split split;
+  private final GroupedSet.GroupSplit split;
   private final Set<String> seen = new HashSet<>();
   private final List<Row> kept = new ArrayList<>();
   private final List<String> missing = new ArrayList<>();
@@ -36,7 +36,7 @@ final class GroupBuilder {
    * @param origin the table or folder that lists the images
    * @param folder what their names are relative to
    */
-  GroupBuilder(Path origin, Path folder, GroupedSet.Split split) {
+  GroupBuilder(Path origin, Path folder, GroupedSet.GroupSplit split) {
     this.origin = origin;
     this.folder = folder;
     this.split = split;
@@ -82,7 +82,7 @@ final class GroupBuilder {
     }
   }
 
-  /** All images that are not there in one message: whoever repairs a set wants to do it once. */
+  /** Reports all missing images in one message, so that a set is repaired once. */
   private void requireComplete() {
     if (missing.isEmpty()) return;
     int named = Math.min(NAMED, missing.size());
@@ -115,12 +115,12 @@ final class GroupBuilder {
     Map<String, Integer> target = indices(targets);
     Map<String, Integer> attribute = indices(attributes);
     List<GroupedSet.Member> members = new ArrayList<>(kept.size());
-    List<FileSet.Entry> files = new ArrayList<>(kept.size());
+    List<FileSet.Listed> files = new ArrayList<>(kept.size());
     for (Row row : kept) {
       int t = target.getOrDefault(row.target, -1);
       int a = attribute.getOrDefault(row.attribute, -1);
       members.add(new GroupedSet.Member(row.id, t, a));
-      files.add(new FileSet.Entry(row.id, row.target));
+      files.add(new FileSet.Listed(row.id, row.target));
     }
     return new GroupedSet(
         new FileSet(origin, folder, files, listing.of(files.size())), targets, attributes, members);

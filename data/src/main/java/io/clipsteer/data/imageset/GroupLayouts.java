@@ -2,9 +2,8 @@
 package io.clipsteer.data.imageset;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.table.TableRows;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,9 +13,7 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** Waterbirds, typographic folders and plain tables as {@link GroupedSet}s. */
 final class GroupLayouts {
@@ -30,7 +27,7 @@ final class GroupLayouts {
 
   private GroupLayouts() {}
 
-  static GroupedSet waterbirds(Path dir, GroupedSet.Split split) {
+  static GroupedSet waterbirds(Path dir, GroupedSet.GroupSplit split) {
     List<String> targets = List.of("landbird", "waterbird");
     List<String> attributes = List.of("land", "water");
     Path list = GroupBuilder.folder(dir).resolve("metadata.csv");
@@ -55,7 +52,8 @@ final class GroupLayouts {
   }
 
   static GroupedSet typographic(Path dir) {
-    GroupBuilder builder = new GroupBuilder(GroupBuilder.folder(dir), dir, GroupedSet.Split.ALL);
+    GroupBuilder builder =
+        new GroupBuilder(GroupBuilder.folder(dir), dir, GroupedSet.GroupSplit.ALL);
     TreeSet<String> words = new TreeSet<>();
     ImageSet folder = ImageSet.folder(dir);
     builder.listing(folder.listing());
@@ -94,7 +92,7 @@ final class GroupLayouts {
       throw new InputException(
           root, "it has " + String.join(", ", missing), "Unpack the set again");
     }
-    GroupBuilder builder = new GroupBuilder(list, root, GroupedSet.Split.ALL);
+    GroupBuilder builder = new GroupBuilder(list, root, GroupedSet.GroupSplit.ALL);
     TreeSet<String> words = new TreeSet<>();
     for (Map.Entry<String, JsonNode> entry : json(list).properties()) {
       String where = list + ", \"" + entry.getKey() + "\"";
@@ -108,15 +106,9 @@ final class GroupLayouts {
   }
 
   private static JsonNode json(Path file) {
-    try {
-      JsonNode node = JsonMapper.shared().readTree(Files.readAllBytes(file));
-      if (node.isObject()) return node;
-      throw new InputException(file, "it is no JSON object", "Its keys are the images' names");
-    } catch (JacksonException e) {
-      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Restore it", e);
-    } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
-    }
+    JsonNode node = JsonFile.tree(file, "Restore it");
+    if (node.isObject()) return node;
+    throw new InputException(file, "it is no JSON object", "Its keys are the images' names");
   }
 
   private static String words(String where, JsonNode annotation, String key) {
@@ -133,7 +125,7 @@ final class GroupLayouts {
     }
   }
 
-  static GroupedSet table(Path table, GroupedSet.Split split) {
+  static GroupedSet table(Path table, GroupedSet.GroupSplit split) {
     Path folder = table.toAbsolutePath().normalize().resolveSibling("");
     GroupBuilder builder = new GroupBuilder(table, folder, split);
     TreeSet<String> targets = new TreeSet<>();
@@ -143,7 +135,7 @@ final class GroupLayouts {
       int target = rows.column("target");
       int attribute = rows.column("attribute");
       boolean parted = rows.find(SPLIT) >= 0;
-      int part = parted || split != GroupedSet.Split.ALL ? rows.column("split") : -1;
+      int part = parted || split != GroupedSet.GroupSplit.ALL ? rows.column("split") : -1;
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
         String t = word(rows, row, target);
         String a = word(rows, row, attribute);

@@ -15,10 +15,10 @@ import java.util.stream.Collectors;
  * @param kind its layout
  * @param path folder or table
  */
-public record GroupSource(Kind kind, Path path) {
+public record GroupSource(Layout kind, Path path) {
   /** Layouts that can be read. */
-  public enum Kind {
-    /** {@link GroupedSet#celeba(Path, GroupedSet.Split)}. */
+  public enum Layout {
+    /** {@link GroupedSet#celeba(Path, GroupedSet.GroupSplit)}. */
     CELEBA,
     /** {@link GroupedSet#waterbirds}. */
     WATERBIRDS,
@@ -61,7 +61,7 @@ public record GroupSource(Kind kind, Path path) {
   public static GroupSource parse(String option, String text) {
     int colon = text.indexOf(':');
     String word = colon < 0 ? text : text.substring(0, colon).strip().toLowerCase(Locale.ROOT);
-    for (Kind kind : Kind.values()) {
+    for (Layout kind : Layout.values()) {
       if (colon < 0 || colon == text.length() - 1 || !kind.word().equals(word)) continue;
       try {
         return new GroupSource(kind, Path.of(text.substring(colon + 1)));
@@ -69,19 +69,20 @@ public record GroupSource(Kind kind, Path path) {
         throw new InputException(option + " " + text, "holds no path", "Correct it", e);
       }
     }
-    String kinds = Arrays.stream(Kind.values()).map(Kind::word).collect(Collectors.joining(", "));
+    String kinds =
+        Arrays.stream(Layout.values()).map(Layout::word).collect(Collectors.joining(", "));
     throw new InputException(
         option + " " + text, "names no layout", "Write LAYOUT:PATH with one of " + kinds);
   }
 
   /** All images, whatever their split. */
   public GroupedSet all() {
-    return read(GroupedSet.Split.ALL);
+    return read(GroupedSet.GroupSplit.ALL);
   }
 
   /** What listing a folder of files that name their group skips; nothing of what a list names. */
   public Listing listing() {
-    return kind == Kind.TYPOGRAPHIC ? ImageSet.folder(path).listing() : Listing.NONE;
+    return kind == Layout.TYPOGRAPHIC ? ImageSet.folder(path).listing() : Listing.NONE;
   }
 
   /**
@@ -89,11 +90,11 @@ public record GroupSource(Kind kind, Path path) {
    * seed, a quarter, a quarter and half of each group.
    */
   public Parts parts(long seed) {
-    boolean named = !kind.isWritten() && (kind != Kind.CSV || GroupLayouts.hasSplits(path));
+    boolean named = !kind.isWritten() && (kind != Layout.CSV || GroupLayouts.hasSplits(path));
     if (named) {
-      GroupedSet train = read(GroupedSet.Split.TRAIN);
-      GroupedSet validation = read(GroupedSet.Split.VALIDATION);
-      GroupedSet test = read(GroupedSet.Split.TEST);
+      GroupedSet train = read(GroupedSet.GroupSplit.TRAIN);
+      GroupedSet validation = read(GroupedSet.GroupSplit.VALIDATION);
+      GroupedSet test = read(GroupedSet.GroupSplit.TEST);
       if (!train.members().isEmpty()
           && !validation.members().isEmpty()
           && !test.members().isEmpty()) {
@@ -105,7 +106,7 @@ public record GroupSource(Kind kind, Path path) {
   }
 
   /** Perhaps without members. */
-  private GroupedSet read(GroupedSet.Split split) {
+  private GroupedSet read(GroupedSet.GroupSplit split) {
     return switch (kind) {
       case CELEBA -> CelebaLayout.read(path, "Male", "Blond_Hair", split);
       case WATERBIRDS -> GroupLayouts.waterbirds(path, split);

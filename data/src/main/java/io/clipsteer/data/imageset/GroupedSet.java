@@ -16,7 +16,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * An image set whose every image has a target (what is asked) and an attribute (what must not
+ * An image set whose every image has a target (to be predicted) and an attribute (which must not
  * matter). Each pair of both is a group; the accuracy on the worst group shows what a model relies
  * on.
  *
@@ -42,7 +42,7 @@ public record GroupedSet(
   public record Member(String id, int target, int attribute) {}
 
   /** Which part of a set. */
-  public enum Split {
+  public enum GroupSplit {
     /** To choose features on; 0 in the files. */
     TRAIN(0),
     /** To choose their number on; 1 in the files. */
@@ -54,7 +54,7 @@ public record GroupedSet(
 
     private final int code;
 
-    Split(int code) {
+    GroupSplit(int code) {
       this.code = code;
     }
 
@@ -95,9 +95,9 @@ public record GroupedSet(
    * CelebA with the target woman or man (column {@code Male}) and the attribute not blond or blond
    * (column {@code Blond_Hair}).
    *
-   * @see #celeba(Path, String, String, Split)
+   * @see #celeba(Path, String, String, GroupSplit)
    */
-  public static GroupedSet celeba(Path dir, Split split) {
+  public static GroupedSet celeba(Path dir, GroupSplit split) {
     return celeba(dir, "Male", "Blond_Hair", split);
   }
 
@@ -108,12 +108,12 @@ public record GroupedSet(
    *
    * <p>Layout of the authors (mmlab.ie.cuhk.edu.hk/projects/CelebA.html): {@code
    * list_attr_celeba.txt} (number of images; column names; then name and -1 or 1 for each column),
-   * {@code list_eval_partition.txt} (name and 0, 1, 2; not read for {@link Split#ALL}), images in
-   * {@code img_align_celeba}; or in their subfolders {@code Anno}, {@code Eval}, {@code Img}.
+   * {@code list_eval_partition.txt} (name and 0, 1, 2; not read for {@link GroupSplit#ALL}), images
+   * in {@code img_align_celeba}; or in their subfolders {@code Anno}, {@code Eval}, {@code Img}.
    * Kaggle's copy has {@code .csv} lists with a header and the folder of images once more inside
    * itself.
    */
-  public static GroupedSet celeba(Path dir, String target, String attribute, Split split) {
+  public static GroupedSet celeba(Path dir, String target, String attribute, GroupSplit split) {
     return some(CelebaLayout.read(dir, target, attribute, split), split);
   }
 
@@ -124,7 +124,7 @@ public record GroupedSet(
    * img_filename} relative to the folder, {@code y} and {@code place} 0 or 1, {@code split} 0, 1,
    * 2; other columns are passed over.
    */
-  public static GroupedSet waterbirds(Path dir, Split split) {
+  public static GroupedSet waterbirds(Path dir, GroupSplit split) {
     return some(GroupLayouts.waterbirds(dir, split), split);
   }
 
@@ -143,11 +143,11 @@ public record GroupedSet(
 
   /**
    * A table of one's own: {@code .csv}, or {@code .tsv} with tabs, whose header names {@code file}
-   * (relative to the table's folder), {@code target}, {@code attribute} and, unless all is asked
-   * for, {@code split} (train, validation or val, test, or 0, 1, 2). Names are sorted and are those
-   * of the whole table, so that indices agree between splits.
+   * (relative to the table's folder), {@code target}, {@code attribute} and, unless all are
+   * requested for, {@code split} (train, validation or val, test, or 0, 1, 2). Names are sorted and
+   * are those of the whole table, so that indices agree between splits.
    */
-  public static GroupedSet table(Path csv, Split split) {
+  public static GroupedSet table(Path csv, GroupSplit split) {
     return some(GroupLayouts.table(csv, split), split);
   }
 
@@ -198,7 +198,7 @@ public record GroupedSet(
     return new GroupedSet(labelled, targets, List.of(attribute), members);
   }
 
-  private static GroupedSet some(GroupedSet set, Split split) {
+  private static GroupedSet some(GroupedSet set, GroupSplit split) {
     if (!set.members.isEmpty()) return set;
     String part = split.name().toLowerCase(Locale.ROOT);
     throw new InputException(

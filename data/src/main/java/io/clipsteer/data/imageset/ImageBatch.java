@@ -10,9 +10,9 @@ import org.jspecify.annotations.Nullable;
  *
  * @param ids one for each image, in the set's order
  * @param labels one for each image, null where it has none
- * @param positions place of each image in the set, from 0, those left out counted
+ * @param positions index of each image in the set, from 0, skipped images counted
  * @param pixels native memory, float32 {@code [count, 3, height, width]}; reused: valid until the
- *     loader's next batch is asked for, or the loader is closed
+ *     loader's next batch is requested, or the loader is closed
  */
 public record ImageBatch(
     List<String> ids, List<@Nullable String> labels, List<Long> positions, MemorySegment pixels) {

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * Decodes and preprocesses an image set ahead of its consumer, in parallel, and hands it out in
  * batches in the set's order: the same batches whatever the number of threads.
  *
- * <p>Images that cannot be read are left out and listed in {@link #skipped}. A set that is itself
+ * <p>Images that cannot be read are skipped and listed in {@link #skipped}. A set that is itself
  * damaged ends the iteration with its {@link InputException}. Memory: {@code ahead + 2} batches of
  * floats, and a few decoded images per thread.
  */
@@ -43,7 +43,7 @@ public final class ImageLoader implements AutoCloseable {
       int ahead,
       long start,
       long limit,
-      ImageDecoder.Options decoding) {
+      ImageDecoder.DecodeOptions decoding) {
     /** Checks the ranges. */
     public Options {
       if (batchSize < 1 || threads < 1 || ahead < 1 || start < 0 || limit < 0) {
@@ -57,7 +57,8 @@ public final class ImageLoader implements AutoCloseable {
     /** All processors, two batches ahead, the whole set. */
     public static Options of(int batchSize) {
       int processors = Runtime.getRuntime().availableProcessors();
-      return new Options(batchSize, processors, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
+      return new Options(
+          batchSize, processors, 2, 0, Long.MAX_VALUE, ImageDecoder.DecodeOptions.DEFAULT);
     }
 
     /** As this, with so many decoding threads. */
@@ -77,7 +78,7 @@ public final class ImageLoader implements AutoCloseable {
   }
 
   /**
-   * An image that was left out.
+   * A skipped image.
    *
    * @param id its path relative to the set
    * @param reason why
@@ -166,7 +167,7 @@ public final class ImageLoader implements AutoCloseable {
         batch.ids(), batch.labels(), batch.positions(), batch.pixels().asSlice(0, bytes));
   }
 
-  /** The images left out so far, in the set's order; complete once {@link #next} gave null. */
+  /** The images skipped so far, in the set's order; complete once {@link #next} returned null. */
   public List<Skipped> skipped() {
     synchronized (skipped) {
       return List.copyOf(skipped);
@@ -178,7 +179,7 @@ public final class ImageLoader implements AutoCloseable {
     try (ImageCursor cursor = set.cursor()) {
       fill(cursor);
     } catch (InterruptedException e) {
-      return; // closed early: nobody waits
+      return; // closed early: no caller waits
     } catch (RuntimeException | Error e) {
       failure = e;
     }

@@ -24,7 +24,11 @@ import org.jspecify.annotations.Nullable;
  * @param repeated the rows that were skipped
  */
 public record ImageTable(
-    Path file, Columns columns, Map<String, Row> rows, long count, List<Listing.Skip> repeated) {
+    Path file,
+    Columns columns,
+    Map<String, TableRow> rows,
+    long count,
+    List<Listing.Skip> repeated) {
   /** Names of the column that has the file, the first that is there is taken. */
   public static final List<String> FILE =
       List.of("file", "path", "filename", "file_name", "filepath", "image", "image_path");
@@ -56,9 +60,9 @@ public record ImageTable(
    *
    * @param name the file as {@code /}-separated path
    * @param label null where the cell is empty or there is no such column
-   * @param line where it begins, from 1
+   * @param line its first line, from 1
    */
-  public record Row(String name, @Nullable String label, int line) {}
+  public record TableRow(String name, @Nullable String label, int line) {}
 
   /**
    * Reads a table.
@@ -68,7 +72,7 @@ public record ImageTable(
    *     file two labels
    */
   public static ImageTable read(Path table, List<String> labels) {
-    Map<String, Row> rows = new LinkedHashMap<>();
+    Map<String, TableRow> rows = new LinkedHashMap<>();
     List<Listing.Skip> repeated = new ArrayList<>();
     try (TableRows cells = TableRows.open(table)) {
       int file = cells.column(FILE.toArray(String[]::new));
@@ -76,15 +80,15 @@ public record ImageTable(
       for (List<String> row = cells.next(); row != null; row = cells.next()) {
         String name = name(cells, row.get(file));
         String text = label < 0 ? "" : row.get(label).intern();
-        Row one = new Row(name, text.isEmpty() ? null : text, cells.line());
-        Row before = rows.putIfAbsent(key(name), one);
+        TableRow one = new TableRow(name, text.isEmpty() ? null : text, cells.line());
+        TableRow before = rows.putIfAbsent(key(name), one);
         if (before == null) continue;
         repeated.add(
             new Listing.Skip(
                 "line " + one.line + " (" + name + ")",
                 "it repeats the file of line " + before.line));
         if (before.label == null) {
-          rows.put(key(name), new Row(before.name, one.label, before.line));
+          rows.put(key(name), new TableRow(before.name, one.label, before.line));
         } else if (one.label != null && !one.label.equals(before.label)) {
           throw cells.wrong(
               "it labels '%s' \"%s\", but line %d labels it \"%s\""
@@ -153,11 +157,11 @@ public record ImageTable(
     }
     Map<String, String> ids = new HashMap<>();
     JoinReport report = JoinReport.of(this, all, id -> ids.put(key(id), id));
-    List<FileSet.Entry> files = new ArrayList<>(ids.size());
+    List<FileSet.Listed> files = new ArrayList<>(ids.size());
     rows.forEach(
         (key, row) -> {
           String id = ids.get(key);
-          if (id != null) files.add(new FileSet.Entry(id, row.label));
+          if (id != null) files.add(new FileSet.Listed(id, row.label));
         });
     return new Joined(
         new FileSet(file, all.folder(), files, all.listing().of(files.size())), report);
@@ -165,7 +169,7 @@ public record ImageTable(
 
   /** The files as a set, below {@code folder}. */
   FileSet set(Path folder) {
-    Listing.Builder listing = new Listing.Builder();
+    Listing.ListingBuilder listing = new Listing.ListingBuilder();
     for (Listing.Skip skip : repeated) {
       listing.name("repeated row", skip.name() + ", " + skip.reason());
     }
@@ -174,8 +178,8 @@ public record ImageTable(
     if (columns.label != null && empty > 0) {
       listing.note(empty + (empty == 1 ? " image has" : " images have") + " an empty label cell");
     }
-    List<FileSet.Entry> files = new ArrayList<>(rows.size());
-    for (Row row : rows.values()) files.add(new FileSet.Entry(row.name, row.label));
+    List<FileSet.Listed> files = new ArrayList<>(rows.size());
+    for (TableRow row : rows.values()) files.add(new FileSet.Listed(row.name, row.label));
     return new FileSet(file, folder, files, listing.build(files.size()));
   }
 }

@@ -69,7 +69,7 @@ public record Listing(
   }
 
   /** Gathers a listing. */
-  static final class Builder {
+  static final class ListingBuilder {
     private final Map<String, Long> skipped = new TreeMap<>();
     private final List<Skip> named = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();

@@ -67,7 +67,7 @@ final class TarSet implements ImageSet {
   private final class Cursor implements ImageCursor {
     private final boolean reading;
     private final Set<String> seen = new HashSet<>();
-    private final Listing.Builder met = new Listing.Builder();
+    private final Listing.ListingBuilder met = new Listing.ListingBuilder();
     private final ClassFolders folders = new ClassFolders();
     private long images;
     private boolean noted;

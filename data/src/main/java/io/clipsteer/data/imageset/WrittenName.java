@@ -38,9 +38,7 @@ public final class WrittenName {
             found -> "%" + Integer.toHexString(found.group().charAt(0)).toUpperCase(Locale.ROOT));
   }
 
-  /**
-   * The label or word that a name's part says; parts that other programs wrote stay as they are.
-   */
+  /** The label or word of a name's part; parts written by other programs are unchanged. */
   static String decode(String part) {
     return CODE.matcher(part).replaceAll(WrittenName::character);
   }

@@ -91,6 +91,11 @@ public final class JsonObject {
         where, "its JSON cannot be read: " + Reasons.of(e), "Fetch the file again", e);
   }
 
+  /** Names of fields, separated by white space; each at most once. */
+  public static Set<String> fields(String... names) {
+    return Set.of(String.join(" ", names).strip().split("\\s+"));
+  }
+
   /**
    * A node that is at hand.
    *

@@ -62,46 +62,22 @@ final class HuggingFacePreprocessing {
    * Fields that may be null. A step that is null is not done; what only such a step needs may be
    * null with it.
    */
-  private static final String[] NULLABLE = {
-    "do_resize",
-    "size",
-    "default_to_square",
-    "crop_size",
-    "resample",
-    "do_rescale",
-    "rescale_factor",
-    "do_normalize",
-    "image_mean",
-    "image_std",
-    "do_pad",
-    "pad_size",
-    "do_center_crop",
-    "data_format",
-    "input_data_format",
-    "image_processor_type",
-    "feature_extractor_type",
-    "use_square_size",
-    "auto_map"
-  };
+  private static final String[] NULLABLE =
+      """
+      do_resize size default_to_square crop_size resample do_rescale rescale_factor do_normalize
+      image_mean image_std do_pad pad_size do_center_crop data_format input_data_format
+      image_processor_type feature_extractor_type use_square_size auto_map
+      """
+          .split("\\s+");
 
-  /** Fields that cannot change what becomes of an RGB image. */
+  /** Fields that cannot change the result for an image that is RGB already. */
   private static final Set<String> HARMLESS =
-      Set.of(
-          "do_convert_rgb", // images are RGB when they come here
-          "device",
-          "disable_grouping",
-          "return_tensors",
-          "image_seq_length",
-          "processor_class",
-          "image_processor_class",
-          "model_input_names",
-          "transformers_version",
-          "_valid_processor_keys",
-          "_valid_kwargs_names",
-          "_processor_class",
-          "_commit_hash",
-          "name_or_path",
-          "_name_or_path");
+      JsonObject.fields(
+          """
+          do_convert_rgb device disable_grouping return_tensors image_seq_length processor_class
+          image_processor_class model_input_names transformers_version _valid_processor_keys
+          _valid_kwargs_names _processor_class _commit_hash name_or_path _name_or_path
+          """);
 
   private HuggingFacePreprocessing() {}
 
@@ -124,7 +100,7 @@ final class HuggingFacePreprocessing {
     boolean rescale = step(c, "do_rescale", true, "rescale_factor");
     boolean normalise = step(c, "do_normalize", true, "image_mean", "image_std");
     Resizing size = size(c, defaults);
-    Resizing resizing = resize ? size : new Resizing.None();
+    Resizing resizing = resize ? size : new Resizing.Unchanged();
     int[] cropSize = cropSize(c, defaults.cropSize);
     CentreCrop crop;
     if (cropped) {

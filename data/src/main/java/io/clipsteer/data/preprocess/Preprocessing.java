@@ -102,7 +102,7 @@ public record Preprocessing(
 
   /** The image as the model sees it, in 8 bits: {@link #width} by {@link #height}. */
   public RgbImage resizedAndCropped(RgbImage in) {
-    Resizing.Size size = resizing.target(in.width(), in.height());
+    Resizing.PixelSize size = resizing.target(in.width(), in.height());
     int left = crop.offset(size.width(), crop.width());
     int top = crop.offset(size.height(), crop.height());
     int x = Math.max(left, 0);

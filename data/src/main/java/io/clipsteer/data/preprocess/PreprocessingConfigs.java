@@ -40,34 +40,16 @@ final class PreprocessingConfigs {
 
   /** Fields of a {@code pretrained_cfg} that say nothing about how an image is prepared. */
   private static final Set<String> TIMM_HARMLESS =
-      Set.of(
-          "url",
-          "file",
-          "hf_hub_id",
-          "hf_hub_filename",
-          "source",
-          "architecture",
-          "tag",
-          "custom_load",
-          // Used by timm only when it is asked for the size of a test.
-          "test_input_size",
-          "test_crop_pct",
-          "test_pool_size",
-          "min_input_size",
-          "fixed_input_size",
-          "num_classes",
-          "label_offset",
-          "label_names",
-          "label_descriptions",
-          "pool_size",
-          "first_conv",
-          "classifier",
-          "license",
-          "description",
-          "origin_url",
-          "paper_name",
-          "paper_ids",
-          "notes");
+      JsonObject.fields(
+          """
+          url file hf_hub_id hf_hub_filename source architecture tag custom_load
+          """,
+          // Used by timm only for its test size.
+          """
+          test_input_size test_crop_pct test_pool_size min_input_size fixed_input_size
+          num_classes label_offset label_names label_descriptions pool_size first_conv
+          classifier license description origin_url paper_name paper_ids notes
+          """);
 
   private PreprocessingConfigs() {}
 

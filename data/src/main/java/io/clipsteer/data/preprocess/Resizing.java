@@ -8,7 +8,7 @@ public sealed interface Resizing {
   /** The shorter edge gets this length, the longer one keeps the ratio, rounded down. */
   record Shortest(int size) implements Resizing {}
 
-  /** Both edges as told, whatever the ratio; open_clip says "squash". */
+  /** Both edges as given, whatever the ratio; open_clip's "squash". */
   record Exact(int width, int height) implements Resizing {}
 
   /** Keeps the ratio, so that the image covers the frame; edges rounded half to even. */
@@ -17,21 +17,21 @@ public sealed interface Resizing {
   /** Keeps the ratio, so that the image fits into the frame; open_clip says "longest". */
   record Fit(int width, int height) implements Resizing {}
 
-  /** Leaves it as it is. */
-  record None() implements Resizing {}
+  /** No resizing. */
+  record Unchanged() implements Resizing {}
 
   /** Two lengths in pixels. */
-  record Size(int width, int height) {}
+  record PixelSize(int width, int height) {}
 
   /** The size that an image of {@code w} by {@code h} is resized to. */
-  default Size target(int w, int h) {
+  default PixelSize target(int w, int h) {
     return switch (this) {
-      case None() -> new Size(w, h);
-      case Exact(int width, int height) -> new Size(width, height);
+      case Unchanged() -> new PixelSize(w, h);
+      case Exact(int width, int height) -> new PixelSize(width, height);
       case Shortest(int size) -> {
         double longer = (double) ((long) size * Math.max(w, h)) / Math.min(w, h);
         int other = toInt(Math.floor(longer), w, h);
-        yield w <= h ? new Size(size, other) : new Size(other, size);
+        yield w <= h ? new PixelSize(size, other) : new PixelSize(other, size);
       }
       case Cover(int width, int height) ->
           scaled(w, h, Math.min((double) w / width, (double) h / height));
@@ -40,8 +40,8 @@ public sealed interface Resizing {
     };
   }
 
-  private static Size scaled(int w, int h, double ratio) {
-    return new Size(toInt(Math.rint(w / ratio), w, h), toInt(Math.rint(h / ratio), w, h));
+  private static PixelSize scaled(int w, int h, double ratio) {
+    return new PixelSize(toInt(Math.rint(w / ratio), w, h), toInt(Math.rint(h / ratio), w, h));
   }
 
   private static int toInt(double length, int w, int h) {

@@ -4,7 +4,7 @@ package io.clipsteer.data.stats;
 import java.util.Comparator;
 import java.util.stream.IntStream;
 
-/** Tests asked together (Holm 1979). */
+/** Correction for several tests at once (Holm 1979). */
 public final class Holm {
   private Holm() {}
 

@@ -11,7 +11,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rows of separated cells, quoted as in RFC 4180: a cell that begins with {@code "} ends with one,
+ * Rows of separated cells, quoted as in RFC 4180: a cell that starts with {@code "} ends with one,
  * {@code ""} inside it stands for one, and it may hold separators and line ends. A quote elsewhere
  * in a cell is a character like any other. LF, CRLF and CR end a row. Blanks around a cell and
  * around its quotes are not part of it. Rows that have no character in any cell are passed over.

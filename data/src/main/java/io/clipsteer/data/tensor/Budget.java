@@ -19,7 +19,7 @@ final class Budget {
     this.left = Math.addExact(Math.multiplyExact(4L, fileSize), FIXED);
   }
 
-  /** Charges {@code bytes}; refuses the file when it asks for too much. */
+  /** Charges {@code bytes}; refuses the file when the budget is exceeded. */
   void spend(long bytes) {
     left -= bytes;
     if (left < 0) {

@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Locale;
 
-/** What a file of weights is, told by its bytes. */
+/** The kind of a weights file, recognised by its bytes. */
 enum FileKind {
   SAFETENSORS,
   TORCH_ZIP,

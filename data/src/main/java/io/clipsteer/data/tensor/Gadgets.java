@@ -5,118 +5,40 @@ import java.util.Set;
 
 /**
  * Python names that only an attack puts into a checkpoint. This reader runs nothing, so they would
- * do no harm here; but the file is meant to harm whoever loads it in Python, and is refused.
+ * do no harm here; but the file is meant to harm a user who loads it in Python, and is refused.
  */
 final class Gadgets {
   /** Modules with whose functions a pickle can run code, start programs, or touch files and net. */
   private static final Set<String> MODULES =
       Set.of(
-          "os",
-          "posix",
-          "nt",
-          "posixpath",
-          "ntpath",
-          "subprocess",
-          "_posixsubprocess",
-          "sys",
-          "socket",
-          "_socket",
-          "shutil",
-          "runpy",
-          "pty",
-          "commands",
-          "importlib",
-          "imp",
-          "ctypes",
-          "_ctypes",
-          "code",
-          "codeop",
-          "pdb",
-          "bdb",
-          "timeit",
-          "doctest",
-          "pydoc",
-          "webbrowser",
-          "pickle",
-          "_pickle",
-          "cPickle",
-          "marshal",
-          "types",
-          "operator",
-          "_operator",
-          "pip",
-          "ensurepip",
-          "venv",
-          "idlelib",
-          "urllib",
-          "urllib2",
-          "http",
-          "httplib",
-          "requests",
-          "smtplib",
-          "ftplib",
-          "telnetlib",
-          "xmlrpc",
-          "zipimport",
-          "pkgutil",
-          "distutils",
-          "setuptools",
-          "multiprocessing",
-          "asyncio",
-          "_thread",
-          "inspect",
-          "linecache",
-          "dill",
-          "cloudpickle",
-          "joblib",
-          "tempfile");
+          """
+          os posix nt posixpath ntpath subprocess _posixsubprocess sys socket _socket shutil
+          runpy pty commands importlib imp ctypes _ctypes code codeop pdb bdb timeit doctest
+          pydoc webbrowser pickle _pickle cPickle marshal types operator _operator pip ensurepip
+          venv idlelib urllib urllib2 http httplib requests smtplib ftplib telnetlib xmlrpc
+          zipimport pkgutil distutils setuptools multiprocessing asyncio _thread inspect
+          linecache dill cloudpickle joblib tempfile
+          """
+              .split("\\s+"));
 
   /** Names of {@code builtins} that are types of plain values. */
   private static final Set<String> PLAIN_BUILTINS =
       Set.of(
-          "list",
-          "dict",
-          "set",
-          "frozenset",
-          "tuple",
-          "int",
-          "float",
-          "bool",
-          "str",
-          "bytes",
-          "bytearray",
-          "complex",
-          "slice",
-          "range",
-          "object",
-          "long",
-          "unicode");
+          """
+          list dict set frozenset tuple int float bool str bytes bytearray complex slice range
+          object long unicode
+          """
+              .split("\\s+"));
 
   /** Parts of a dotted name that lead out of the module it starts in. */
   private static final Set<String> PARTS =
       Set.of(
-          "os",
-          "sys",
-          "subprocess",
-          "builtins",
-          "__builtins__",
-          "__builtin__",
-          "__globals__",
-          "__dict__",
-          "__getattribute__",
-          "__import__",
-          "__subclasses__",
-          "eval",
-          "exec",
-          "execfile",
-          "compile",
-          "system",
-          "popen",
-          "Popen",
-          "getattr",
-          "setattr",
-          "importlib",
-          "import_module");
+          """
+          os sys subprocess builtins __builtins__ __builtin__ __globals__ __dict__
+          __getattribute__ __import__ __subclasses__ eval exec execfile compile system popen
+          Popen getattr setattr importlib import_module
+          """
+              .split("\\s+"));
 
   private Gadgets() {}
 

@@ -47,7 +47,7 @@ final class PickleInput {
     return i32() & 0xffff_ffffL;
   }
 
-  /** Eight bytes; a value that looks negative is refused by whoever takes that many bytes. */
+  /** Eight bytes; a negative value is refused where that many bytes are read. */
   long i64() {
     return bytes.get(I64, take(8));
   }

@@ -245,7 +245,7 @@ final class PickleMachine {
         }
       }
       case Pickled.Dict ignored -> {}
-      case Pickled.Tensor ignored -> {}
+      case Pickled.TensorView ignored -> {}
       default -> throw in.bad("gives a state to something that has none");
     }
   }

@@ -69,6 +69,7 @@ sealed interface Pickled {
       implements Pickled {}
 
   /** A view of a storage, in units of its elements; {@code dtype} null when not read here. */
-  record Tensor(Storage storage, @Nullable DType dtype, long offset, long[] shape, long[] stride)
+  record TensorView(
+      Storage storage, @Nullable DType dtype, long offset, long[] shape, long[] stride)
       implements Pickled {}
 }

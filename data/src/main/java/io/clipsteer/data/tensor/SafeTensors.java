@@ -12,7 +12,7 @@ import java.util.Map;
 /**
  * Files in the safetensors format: an eight-byte length, a JSON header of that length, then the
  * tensors' bytes. Files are mapped, so those larger than memory open at once; a file must not be
- * shortened by somebody else while it is open.
+ * truncated by another program while it is open.
  */
 public final class SafeTensors {
   private SafeTensors() {}

@@ -21,14 +21,14 @@ final class ShardIndex {
   private static final int MAX_SHARDS = 512;
 
   /** Reads one mapped shard; what it allocates belongs to the arena. */
-  interface Reader {
+  interface ShardReader {
     SafeTensors.Contents read(Path file, MemorySegment bytes, Arena arena);
   }
 
   private ShardIndex() {}
 
   /** Opens every shard with {@code reader}; the result closes them all. */
-  static TensorFile open(Path index, Reader reader) {
+  static TensorFile open(Path index, ShardReader reader) {
     Map<String, String> weightMap = readWeightMap(index);
     Path folder = index.toAbsolutePath().resolveSibling("");
     List<String> names = weightMap.values().stream().distinct().toList();

@@ -16,7 +16,7 @@ import java.util.TreeMap;
 import java.util.zip.CRC32C;
 
 /**
- * What a stopped training goes on from: a safetensors file with a checksum of everything in it. A
+ * State that a stopped training resumes from: a safetensors file with a checksum of its content. A
  * bit that flipped in a moment or a weight would otherwise go unseen into the finished model.
  */
 public final class StateFile {

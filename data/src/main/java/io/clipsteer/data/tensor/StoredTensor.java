@@ -12,7 +12,7 @@ import java.util.Arrays;
  * @param name the tensor's name in the file
  * @param dtype element type
  * @param shape extents, outermost first; empty for a scalar
- * @param bytes the elements; valid as long as the {@link TensorFile} it came from is open
+ * @param bytes the elements; valid while the {@link TensorFile} it came from is open
  */
 public record StoredTensor(String name, DType dtype, long[] shape, MemorySegment bytes) {
 

@@ -11,8 +11,8 @@ public final class TensorFiles {
   private TensorFiles() {}
 
   /**
-   * Opens a safetensors file, a torch checkpoint, or the index of either in shards; told by the
-   * content, whatever the file is called.
+   * Opens a safetensors file, a torch checkpoint, or the index of either in shards; recognised by
+   * the content, whatever the file is called.
    *
    * @throws InputException when it is none of them, or as {@link SafeTensors} and {@link TorchZip}
    */

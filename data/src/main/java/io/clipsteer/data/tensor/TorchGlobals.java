@@ -207,7 +207,7 @@ final class TorchGlobals {
     if (shape.length != stride.length) throw in.bad("has a tensor whose strides miss its shape");
     DType dtype = given == null ? storage.dtype() : given.dtype();
     budget.spend(48);
-    return new Pickled.Tensor(storage, dtype, offset.value(), shape, stride);
+    return new Pickled.TensorView(storage, dtype, offset.value(), shape, stride);
   }
 
   private long[] sizes(Pickled value) {

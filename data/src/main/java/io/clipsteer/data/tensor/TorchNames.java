@@ -55,7 +55,7 @@ final class TorchNames {
 
   private final Path file;
   private final Budget budget;
-  private final LinkedHashMap<String, Pickled.Tensor> found = new LinkedHashMap<>();
+  private final LinkedHashMap<String, Pickled.TensorView> found = new LinkedHashMap<>();
   private final Map<String, String> metadata = new HashMap<>();
   private final Deque<Level> open = new ArrayDeque<>();
 
@@ -65,9 +65,10 @@ final class TorchNames {
   }
 
   /** Every tensor below {@code top} with its name, made by {@code convert}. */
-  SafeTensors.Contents read(Pickled top, BiFunction<String, Pickled.Tensor, StoredTensor> convert) {
+  SafeTensors.Contents read(
+      Pickled top, BiFunction<String, Pickled.TensorView, StoredTensor> convert) {
     Pickled chosen = choose(top);
-    if (chosen instanceof Pickled.Tensor tensor) {
+    if (chosen instanceof Pickled.TensorView tensor) {
       found.put("tensor", tensor);
     } else {
       walk(chosen);
@@ -93,7 +94,7 @@ final class TorchNames {
     if (!(top instanceof Pickled.Dict dict)) return top;
     for (String key : STATES) {
       if (dict.find(key) instanceof Pickled.Dict state
-          && state.pairs().stream().anyMatch(v -> v instanceof Pickled.Tensor)) {
+          && state.pairs().stream().anyMatch(v -> v instanceof Pickled.TensorView)) {
         for (int i = 0; i < dict.pairs().size(); i += 2) {
           if (dict.pairs().get(i) instanceof Pickled.Text name) {
             note(name.value(), dict.pairs().get(i + 1));
@@ -126,7 +127,7 @@ final class TorchNames {
   private void visit(Level level, @Nullable String key, Pickled value) {
     boolean script = level.container instanceof Pickled.Instance;
     switch (value) {
-      case Pickled.Tensor tensor -> {
+      case Pickled.TensorView tensor -> {
         if (key == null) {
           throw new InputException(
               file, "has a tensor under a key that is no name", "Save a state dict");
@@ -200,7 +201,7 @@ final class TorchNames {
       }
       case Pickled.Opaque o -> make.objectNode().put(CLASS, o.what());
       case Pickled.Global g -> make.objectNode().put(CLASS, g.full());
-      case Pickled.Tensor t -> make.objectNode().put(CLASS, "a tensor");
+      case Pickled.TensorView t -> make.objectNode().put(CLASS, "a tensor");
       case Pickled.Storage t -> make.objectNode().put(CLASS, "a tensor");
       case Pickled.Instance t -> make.objectNode().put(CLASS, "an object");
     };

@@ -28,7 +28,7 @@ final class TorchTensors {
     this.copiesLeft = Math.multiplyExact(4L, fileSize);
   }
 
-  StoredTensor convert(String name, Pickled.Tensor tensor) {
+  StoredTensor convert(String name, Pickled.TensorView tensor) {
     DType dtype = tensor.dtype();
     if (dtype == null) {
       throw new InputException(
@@ -94,7 +94,7 @@ final class TorchTensors {
   }
 
   /** The largest index into the storage; -1 when that is out of all bounds. */
-  private static long last(Pickled.Tensor tensor) {
+  private static long last(Pickled.TensorView tensor) {
     try {
       long last = tensor.offset();
       if (last < 0) return -1;

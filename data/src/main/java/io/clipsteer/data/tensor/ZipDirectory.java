@@ -14,7 +14,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The entries of a ZIP archive as slices of its mapping. Torch stores its entries as they are, so
+ * The entries of a ZIP archive as slices of its mapping. Torch stores its entries uncompressed, so
  * nothing is unpacked here and a small file cannot grow. Text before the archive is allowed, since
  * saev writes a line of JSON there. Check sums are not verified: torch may leave them out.
  */
@@ -54,7 +54,7 @@ final class ZipDirectory {
     else readEnd(end);
   }
 
-  /** Where the record that ends an archive begins; -1 when there is none. */
+  /** Start of the record that ends an archive; -1 when there is none. */
   static long findEnd(MemorySegment bytes) {
     long last = bytes.byteSize() - END_SIZE;
     for (long at = last; at >= 0 && at >= last - 0xffff; at--) {
@@ -110,7 +110,10 @@ final class ZipDirectory {
     readEntries(count, size, offset, end);
   }
 
-  /** The larger record lies right before its locator; where it claims to be tells the start. */
+  /**
+   * The larger record directly precedes its locator; its claimed position gives the archive's
+   * start.
+   */
   private void readEnd64(long locator) {
     long end = locator - 56;
     if (bytes.get(U32, end) != END64) throw bad("has a damaged ZIP64 record at its end");

@@ -180,7 +180,7 @@ final class HostileImagesTest {
 
   @Test
   void theUsersOwnLimitHolds() {
-    var options = new ImageDecoder.Options(1000, false);
+    var options = new ImageDecoder.DecodeOptions(1000, false);
     byte[] bytes = Golden.bytes("files/s420.jpg");
     assertThrows(InputException.class, () -> ImageDecoder.decode(bytes, "s420", options));
   }

@@ -72,7 +72,8 @@ final class ImagesTest {
   void turnsByOrientationOnlyWhenAsked() {
     byte[] bytes = Golden.bytes("files/orientation6.jpg");
     RgbImage stored = ImageDecoder.decode(bytes, "o");
-    RgbImage upright = ImageDecoder.decode(bytes, "o", new ImageDecoder.Options(1 << 20, true));
+    RgbImage upright =
+        ImageDecoder.decode(bytes, "o", new ImageDecoder.DecodeOptions(1 << 20, true));
     assertEquals(stored.width(), upright.height());
     // Orientation 6: the stored image's lower left corner is the upper left one.
     int from = 3 * (stored.height() - 1) * stored.width();

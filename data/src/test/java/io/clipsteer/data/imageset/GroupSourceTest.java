@@ -65,7 +65,7 @@ final class GroupSourceTest {
   void namesAllThatIsMissingAtOnce() throws IOException {
     Path none = Files.createDirectory(dir.resolve("none"));
     fails(
-        () -> GroupedSet.celeba(none, GroupedSet.Split.TEST),
+        () -> GroupedSet.celeba(none, GroupedSet.GroupSplit.TEST),
         "list_attr_celeba.csv",
         "list_eval_partition.csv",
         "no folder img_align_celeba");
@@ -74,7 +74,7 @@ final class GroupSourceTest {
     write(dir, "t.csv", rows.toString());
     writeImages(dir, "p00.png", "p02.png");
     fails(
-        () -> GroupedSet.table(dir.resolve("t.csv"), GroupedSet.Split.ALL),
+        () -> GroupedSet.table(dir.resolve("t.csv"), GroupedSet.GroupSplit.ALL),
         "t.csv, line 3",
         "'p01.png', 'p03.png', 'p04.png'",
         "'p21.png' and 8 more");

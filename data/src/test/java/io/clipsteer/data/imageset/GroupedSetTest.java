@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.imageset.GroupedSet.GroupSplit;
 import io.clipsteer.data.imageset.GroupedSet.Member;
-import io.clipsteer.data.imageset.GroupedSet.Split;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,7 +38,7 @@ final class GroupedSetTest {
   @Test
   void readsCelebaOfTheAuthors() throws IOException {
     celeba(dir, ATTRIBUTES, PARTS);
-    GroupedSet test = GroupedSet.celeba(dir, Split.TEST);
+    GroupedSet test = GroupedSet.celeba(dir, GroupSplit.TEST);
     assertEquals(List.of("woman", "man"), test.targets());
     assertEquals(List.of("not blond", "blond"), test.attributes());
     assertEquals(
@@ -57,13 +57,13 @@ final class GroupedSetTest {
         ImageSetTest.list(test.images()));
     assertEquals(
         List.of(new Member("img_align_celeba/000004.png", 0, 1)),
-        GroupedSet.celeba(dir, Split.TRAIN).members());
+        GroupedSet.celeba(dir, GroupSplit.TRAIN).members());
     assertEquals(
         List.of(new Member("img_align_celeba/000003.png", 0, 0)),
-        GroupedSet.celeba(dir, Split.VALIDATION).members());
+        GroupedSet.celeba(dir, GroupSplit.VALIDATION).members());
     Files.delete(dir.resolve("list_eval_partition.txt"));
-    assertEquals(List.of(1, 2, 1, 1), GroupedSet.celeba(dir, Split.ALL).groupSizes());
-    GroupedSet young = GroupedSet.celeba(dir, "blond_hair", "Young", Split.ALL);
+    assertEquals(List.of(1, 2, 1, 1), GroupedSet.celeba(dir, GroupSplit.ALL).groupSizes());
+    GroupedSet young = GroupedSet.celeba(dir, "blond_hair", "Young", GroupSplit.ALL);
     assertEquals(List.of("not Young", "Young"), young.attributes());
     assertEquals(List.of(1, 1, 2, 1), young.groupSizes());
   }
@@ -77,22 +77,25 @@ final class GroupedSetTest {
         dir, "img_align_celeba/img_align_celeba/1.png", "img_align_celeba/img_align_celeba/2.png");
     assertEquals(
         List.of(new Member("img_align_celeba/img_align_celeba/2.png", 0, 1)),
-        GroupedSet.celeba(dir, Split.TEST).members());
+        GroupedSet.celeba(dir, GroupSplit.TEST).members());
     Path archive = dir.resolve("archive");
     write(dir, "archive/Anno/list_attr_celeba.txt", "1\nMale\tBlond_Hair\n1.png\t1\t-1\n");
     write(dir, "archive/Eval/list_eval_partition.txt", "1.png 2\n");
     writeImages(dir, "archive/Img/img_align_celeba/1.png");
     assertEquals(
         List.of(new Member("Img/img_align_celeba/1.png", 1, 0)),
-        GroupedSet.celeba(archive, Split.TEST).members());
+        GroupedSet.celeba(archive, GroupSplit.TEST).members());
   }
 
   @Test
   void looksOnlyForImagesOfTheChosenSplit() throws IOException {
     celeba(dir, ATTRIBUTES, PARTS);
     Files.delete(dir.resolve("img_align_celeba/000004.png"));
-    assertEquals(3, GroupedSet.celeba(dir, Split.TEST).members().size());
-    fails(() -> GroupedSet.celeba(dir, Split.TRAIN), "list_attr_celeba.txt, line 6", "000004.png");
+    assertEquals(3, GroupedSet.celeba(dir, GroupSplit.TEST).members().size());
+    fails(
+        () -> GroupedSet.celeba(dir, GroupSplit.TRAIN),
+        "list_attr_celeba.txt, line 6",
+        "000004.png");
   }
 
   @Test
@@ -111,7 +114,7 @@ final class GroupedSetTest {
     for (String name : List.of("1.Albatross/a", "1.Albatross/b", "2.Wren/c", "2.Wren/d")) {
       writeImages(dir, "00" + name + ".jpg");
     }
-    GroupedSet test = GroupedSet.waterbirds(dir, Split.TEST);
+    GroupedSet test = GroupedSet.waterbirds(dir, GroupSplit.TEST);
     assertEquals(List.of("landbird", "waterbird"), test.targets());
     assertEquals(List.of("land", "water"), test.attributes());
     assertEquals(
@@ -126,8 +129,8 @@ final class GroupedSetTest {
             "001.Albatross/b.jpg waterbird",
             "002.Wren/c.jpg landbird"),
         ImageSetTest.list(test.images()));
-    assertEquals(List.of(1, 0, 0, 0), GroupedSet.waterbirds(dir, Split.TRAIN).groupSizes());
-    fails(() -> GroupedSet.waterbirds(dir, Split.VALIDATION), "line 6", "002.Wren/e.jpg");
+    assertEquals(List.of(1, 0, 0, 0), GroupedSet.waterbirds(dir, GroupSplit.TRAIN).groupSizes());
+    fails(() -> GroupedSet.waterbirds(dir, GroupSplit.VALIDATION), "line 6", "002.Wren/e.jpg");
   }
 
   @Test
@@ -173,17 +176,18 @@ final class GroupedSetTest {
         Val,p//b.png,dog,grass
         2,c d.png,cat,"grass, dry"
         """);
-    GroupedSet train = GroupedSet.table(csv, Split.TRAIN);
+    GroupedSet train = GroupedSet.table(csv, GroupSplit.TRAIN);
     assertEquals(List.of("cat", "dog"), train.targets());
     assertEquals(List.of("grass", "grass, dry", "snow"), train.attributes());
     assertEquals(List.of(new Member("a.png", 1, 2)), train.members());
     assertEquals(
-        List.of(new Member("p/b.png", 1, 0)), GroupedSet.table(csv, Split.VALIDATION).members());
+        List.of(new Member("p/b.png", 1, 0)),
+        GroupedSet.table(csv, GroupSplit.VALIDATION).members());
     assertEquals(
         List.of("a.png dog", "p/b.png dog", "c d.png cat"),
-        ImageSetTest.list(GroupedSet.table(csv, Split.ALL).images()));
+        ImageSetTest.list(GroupedSet.table(csv, GroupSplit.ALL).images()));
     write(dir, "t.tsv", "file\ttarget\tattribute\na.png\tx\ty\n");
-    assertEquals(List.of(1), GroupedSet.table(dir.resolve("t.tsv"), Split.ALL).groupSizes());
+    assertEquals(List.of(1), GroupedSet.table(dir.resolve("t.tsv"), GroupSplit.ALL).groupSizes());
   }
 
   @Test
@@ -196,7 +200,7 @@ final class GroupedSetTest {
       rows.append(name).append(',').append(group).append('\n');
     }
     write(dir, "t.csv", rows.toString());
-    GroupedSet all = GroupedSet.table(dir.resolve("t.csv"), Split.ALL);
+    GroupedSet all = GroupedSet.table(dir.resolve("t.csv"), GroupSplit.ALL);
     assertEquals(List.of(36, 0, 18, 6), all.groupSizes());
     GroupedSet balanced = all.balanced(7);
     assertEquals(List.of(6, 0, 6, 6), balanced.groupSizes());

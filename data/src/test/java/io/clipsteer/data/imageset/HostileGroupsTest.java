@@ -11,8 +11,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.imageset.GroupedSet.GroupSplit;
 import io.clipsteer.data.imageset.GroupedSet.Member;
-import io.clipsteer.data.imageset.GroupedSet.Split;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -69,24 +69,26 @@ final class HostileGroupsTest {
         "again");
     celeba(dir, ATTRIBUTES, PARTS);
     Files.write(dir.resolve("list_attr_celeba.txt"), latin("1\nMale Blond_Hair\n\u00e4.png 1 1\n"));
-    fails(() -> GroupedSet.celeba(dir, Split.ALL), "line 3", "not UTF-8");
-    fails(() -> GroupedSet.celeba(dir, "Male", "male", Split.ALL), "both");
+    fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "line 3", "not UTF-8");
+    fails(() -> GroupedSet.celeba(dir, "Male", "male", GroupSplit.ALL), "both");
   }
 
   @Test
   void refusesIncompleteCeleba() throws IOException {
-    fails(() -> GroupedSet.celeba(dir.resolve("absent"), Split.ALL), "absent", "no such folder");
-    fails(() -> GroupedSet.celeba(dir, Split.ALL), "list_attr_celeba.csv");
+    fails(
+        () -> GroupedSet.celeba(dir.resolve("absent"), GroupSplit.ALL), "absent", "no such folder");
+    fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "list_attr_celeba.csv");
     write(dir, "list_attr_celeba.txt", ATTRIBUTES);
-    fails(() -> GroupedSet.celeba(dir, Split.ALL), "no folder img_align_celeba");
+    fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "no folder img_align_celeba");
     Files.createDirectory(dir.resolve("img_align_celeba"));
-    fails(() -> GroupedSet.celeba(dir, Split.TEST), "list_eval_partition.csv");
-    fails(() -> GroupedSet.celeba(dir, Split.ALL), "line 3", "no image", "000001.jpg");
+    fails(() -> GroupedSet.celeba(dir, GroupSplit.TEST), "list_eval_partition.csv");
+    fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "line 3", "no image", "000001.jpg");
   }
 
   @Test
   void refusesBadWaterbirds() throws IOException {
-    fails(() -> GroupedSet.waterbirds(dir, Split.ALL), "metadata.csv", "there is no such file");
+    fails(
+        () -> GroupedSet.waterbirds(dir, GroupSplit.ALL), "metadata.csv", "there is no such file");
     writeImages(dir, "a.png", "b.png");
     String good = WATERBIRDS + "1,a.png,0,0,1,x\n";
     badWaterbirds("", "metadata.csv", "the table is empty");
@@ -108,10 +110,10 @@ final class HostileGroupsTest {
     badWaterbirds(
         good + "2,b.png,0,0,1," + "x".repeat(3 << 20), "line 3", "over 1048576 characters");
     Files.write(dir.resolve("metadata.csv"), latin(good + "2,b.png,1,1,1,caf\u00e9\n"));
-    fails(() -> GroupedSet.waterbirds(dir, Split.ALL), "line 3", "not UTF-8");
+    fails(() -> GroupedSet.waterbirds(dir, GroupSplit.ALL), "line 3", "not UTF-8");
     write(dir, "metadata.csv", good);
-    assertEquals(1, GroupedSet.waterbirds(dir, Split.TRAIN).members().size());
-    fails(() -> GroupedSet.waterbirds(dir, Split.TEST), "metadata.csv", "test split");
+    assertEquals(1, GroupedSet.waterbirds(dir, GroupSplit.TRAIN).members().size());
+    fails(() -> GroupedSet.waterbirds(dir, GroupSplit.TEST), "metadata.csv", "test split");
   }
 
   @Test
@@ -142,10 +144,10 @@ final class HostileGroupsTest {
     writeImages(dir, "a.png");
     String head = "file,target,attribute,split\n";
     Path csv = dir.resolve("t.csv");
-    fails(() -> GroupedSet.table(csv, Split.ALL), "t.csv", "there is no such file");
-    fails(() -> GroupedSet.table(dir, Split.ALL), "is a folder, not a text file");
+    fails(() -> GroupedSet.table(csv, GroupSplit.ALL), "t.csv", "there is no such file");
+    fails(() -> GroupedSet.table(dir, GroupSplit.ALL), "is a folder, not a text file");
     write(dir, "t.csv", "file,target,attribute\na.png,dog,snow\n");
-    fails(() -> GroupedSet.table(csv, Split.TEST), "line 1", "called split");
+    fails(() -> GroupedSet.table(csv, GroupSplit.TEST), "line 1", "called split");
     for (List<String> bad :
         List.of(
             List.of(head, "a header and no row"),
@@ -162,7 +164,7 @@ final class HostileGroupsTest {
                 "line 1",
                 "two columns are called file"))) {
       write(dir, "t.csv", bad.getFirst());
-      fails(() -> GroupedSet.table(csv, Split.ALL), bad.get(1), bad.getLast());
+      fails(() -> GroupedSet.table(csv, GroupSplit.ALL), bad.get(1), bad.getLast());
     }
   }
 
@@ -172,7 +174,7 @@ final class HostileGroupsTest {
     for (int i = 0; i < 4097; i++) rows.append("%d.png,t%d,a%d,test\n".formatted(i, i, i));
     writeImages(dir, "a.png");
     write(dir, "t.csv", rows.toString());
-    fails(() -> GroupedSet.table(dir.resolve("t.csv"), Split.TRAIN), "4098 targets");
+    fails(() -> GroupedSet.table(dir.resolve("t.csv"), GroupSplit.TRAIN), "4098 targets");
   }
 
   @Test
@@ -201,12 +203,12 @@ final class HostileGroupsTest {
 
   private void badCeleba(String attributes, String parts, String... words) throws IOException {
     celeba(dir, attributes, parts);
-    fails(() -> GroupedSet.celeba(dir, Split.TEST), words);
+    fails(() -> GroupedSet.celeba(dir, GroupSplit.TEST), words);
   }
 
   private void badWaterbirds(String metadata, String... words) throws IOException {
     write(dir, "metadata.csv", metadata);
-    fails(() -> GroupedSet.waterbirds(dir, Split.ALL), words);
+    fails(() -> GroupedSet.waterbirds(dir, GroupSplit.ALL), words);
   }
 
   private static byte[] latin(String text) {

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 /** Finds out what a checkpoint is and has the reader of its family build the towers. */
 final class Checkpoint {
   /** What a family's reader hands back. */
-  record Parts(
+  record Contents(
       String family,
       VisionTower vision,
       @Nullable TextTower text,
@@ -31,8 +31,8 @@ final class Checkpoint {
       double logScale,
       Pattern harmless,
       Tokenizer.Rules tokenizing) {
-    /** Parts whose texts Hugging Face's tokenizer splits. */
-    Parts(
+    /** Contents whose texts Hugging Face's tokenizer splits. */
+    Contents(
         String family,
         VisionTower vision,
         @Nullable TextTower text,
@@ -44,8 +44,8 @@ final class Checkpoint {
   }
 
   /** A family's reader. */
-  interface Reader {
-    Parts read(WeightSource weights);
+  private interface Reader {
+    Contents read(WeightSource weights);
   }
 
   /** Where weights lie and who reads them. */
@@ -74,11 +74,11 @@ final class Checkpoint {
         Scope scope = Scope.open()) {
       WeightSource weights = new WeightSource(file, dtype, device);
       try {
-        Parts parts = plan.reader().read(weights);
+        Contents parts = plan.reader().read(weights);
         List<String> ignored = weights.ignored(parts.harmless());
         check(path, parts);
         var source =
-            new ClipModel.Source(
+            new ClipModel.Origin(
                 path, parts.family(), plan.weights(), weights.parameters(), ignored);
         Tokenizer tokenizer =
             parts.text() == null ? null : tokenizer(path, parts.text(), parts.tokenizing());
@@ -103,7 +103,7 @@ final class Checkpoint {
   }
 
   /** What each file says right, and the two contradict. */
-  private static void check(Path path, Parts parts) {
+  private static void check(Path path, Contents parts) {
     if (!Double.isFinite(Math.exp(parts.logScale()))) {
       throw new InputException(
           path,

@@ -25,10 +25,10 @@ public final class ClipModel implements AutoCloseable {
    * @param parameters number of weights in use
    * @param ignored tensors of the file that take no part
    */
-  public record Source(
+  public record Origin(
       Path path, String family, Path weights, long parameters, List<String> ignored) {}
 
-  private final Source source;
+  private final Origin source;
   private final VisionTower vision;
   private final @Nullable TextTower text;
   private final @Nullable Tokenizer tokenizer;
@@ -37,7 +37,7 @@ public final class ClipModel implements AutoCloseable {
   private final List<Tensor> weights;
 
   ClipModel(
-      Source source,
+      Origin source,
       VisionTower vision,
       @Nullable TextTower text,
       @Nullable Tokenizer tokenizer,
@@ -68,7 +68,7 @@ public final class ClipModel implements AutoCloseable {
   }
 
   /** What the checkpoint turned out to be. */
-  public Source source() {
+  public Origin source() {
     return source;
   }
 

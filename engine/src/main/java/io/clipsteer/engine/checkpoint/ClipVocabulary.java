@@ -22,6 +22,7 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * CLIP's byte-pair vocabulary in its older files, turned into the one form the tokenizer reads.
@@ -32,6 +33,32 @@ import tools.jackson.databind.json.JsonMapper;
 record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
   static final String START = "<|startoftext|>";
   static final String END = "<|endoftext|>";
+
+  /** All of {@code tokenizer.json} but the ids and the model's vocabulary and merges. */
+  private static final String TOKENIZER_JSON =
+      """
+      {"version": "1.0",
+       "added_tokens": [
+         {"id": START_ID, "content": "<|startoftext|>", "single_word": false, "lstrip": false,
+          "rstrip": false, "normalized": false, "special": true},
+         {"id": END_ID, "content": "<|endoftext|>", "single_word": false, "lstrip": false,
+          "rstrip": false, "normalized": false, "special": true}],
+       "normalizer": {"type": "Sequence", "normalizers": [
+         {"type": "NFC"},
+         {"type": "Replace", "pattern": {"Regex": "\\\\s+"}, "content": " "},
+         {"type": "Lowercase"}]},
+       "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+         {"type": "Split", "pattern": {"Regex": "<\\\\|startoftext\\\\|>|<\\\\|endoftext\\\\|>|'s|'t|'re|\
+      've|'m|'ll|'d|[\\\\p{L}]+|[\\\\p{N}]|[^\\\\s\\\\p{L}\\\\p{N}]+"},
+          "behavior": "Removed", "invert": true},
+         {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true}]},
+       "post_processor": {"type": "RobertaProcessing", "sep": ["<|endoftext|>", END_ID],
+         "cls": ["<|startoftext|>", START_ID], "trim_offsets": false, "add_prefix_space": false},
+       "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true},
+       "model": {"type": "BPE", "unk_token": "<|endoftext|>", "continuing_subword_prefix": "",
+         "end_of_word_suffix": "</w>", "fuse_unk": false}}
+      """;
+
   private static final int OPENAI_MERGES = 49152 - 256 - 2;
   private static final int MAX_UNPACKED = 64 << 20;
 
@@ -222,70 +249,15 @@ record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
     return letters;
   }
 
-  /** The same tokenizer as Hugging Face's {@code tokenizer.json} of CLIP describes it. */
+  /** The {@code tokenizer.json} of Hugging Face's CLIP with this vocabulary. */
   byte[] toTokenizerJson() {
-    Map<String, Object> model =
-        ordered(
-            "type",
-            "BPE",
-            "unk_token",
-            END,
-            "continuing_subword_prefix",
-            "",
-            "end_of_word_suffix",
-            "</w>",
-            "fuse_unk",
-            false,
-            "vocab",
-            ids,
-            "merges",
-            merges);
-    String words =
-        "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
-    Map<String, Object> split =
-        ordered(
-            "type",
-            "Split",
-            "pattern",
-            Map.of("Regex", words),
-            "behavior",
-            "Removed",
-            "invert",
-            true);
-    Map<String, Object> bytes =
-        ordered("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", true);
-    Map<String, Object> spaces =
-        ordered("type", "Replace", "pattern", Map.of("Regex", "\\s+"), "content", " ");
-    Map<String, Object> json =
-        ordered(
-            "version",
-            "1.0",
-            "added_tokens",
-            List.of(special(START), special(END)),
-            "normalizer",
-            ordered(
-                "type",
-                "Sequence",
-                "normalizers",
-                List.of(Map.of("type", "NFC"), spaces, Map.of("type", "Lowercase"))),
-            "pre_tokenizer",
-            ordered("type", "Sequence", "pretokenizers", List.of(split, bytes)),
-            "post_processor",
-            ordered(
-                "type",
-                "RobertaProcessing",
-                "sep",
-                List.of(END, id(END)),
-                "cls",
-                List.of(START, id(START)),
-                "trim_offsets",
-                false,
-                "add_prefix_space",
-                false),
-            "decoder",
-            bytes,
-            "model",
-            model);
+    String start = ids.getOrDefault(START, -1).toString();
+    String end = ids.getOrDefault(END, -1).toString();
+    String filled = TOKENIZER_JSON.replace("START_ID", start).replace("END_ID", end);
+    JsonNode json = JsonMapper.shared().readTree(filled);
+    ObjectNode model = (ObjectNode) json.get("model");
+    model.set("vocab", JsonMapper.shared().valueToTree(ids));
+    model.set("merges", JsonMapper.shared().valueToTree(merges));
     return JsonMapper.shared().writeValueAsBytes(json);
   }
 
@@ -296,40 +268,13 @@ record ClipVocabulary(Map<String, Integer> ids, List<String> merges) {
 
   /** The {@code tokenizer_config.json} that Hugging Face's library reads beside it. */
   static Map<String, Object> config(int context) {
-    return ordered(
-        "tokenizer_class",
-        "CLIPTokenizer",
-        "bos_token",
-        START,
-        "eos_token",
-        END,
-        "pad_token",
-        END,
-        "unk_token",
-        END,
-        "model_max_length",
-        context);
-  }
-
-  private int id(String token) {
-    Integer id = ids.get(token);
-    return id == null ? -1 : id;
-  }
-
-  private Map<String, Object> special(String token) {
-    return ordered(
-        "id", id(token),
-        "content", token,
-        "single_word", false,
-        "lstrip", false,
-        "rstrip", false,
-        "normalized", false,
-        "special", true);
-  }
-
-  private static Map<String, Object> ordered(Object... pairs) {
-    Map<String, Object> map = new LinkedHashMap<>();
-    for (int i = 0; i < pairs.length; i += 2) map.put((String) pairs[i], pairs[i + 1]);
-    return map;
+    Map<String, Object> config = new LinkedHashMap<>();
+    config.put("tokenizer_class", "CLIPTokenizer");
+    config.put("bos_token", START);
+    config.put("eos_token", END);
+    config.put("pad_token", END);
+    config.put("unk_token", END);
+    config.put("model_max_length", context);
+    return config;
   }
 }

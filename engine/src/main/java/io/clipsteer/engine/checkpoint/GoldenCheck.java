@@ -45,7 +45,7 @@ public final class GoldenCheck {
    * @param maxRelError the largest of {@code errors}
    * @param maxLogitDiff largest difference of a logit, or null without golden logits
    */
-  public record Result(
+  public record GoldenErrors(
       Map<String, Double> errors,
       Map<String, Double> cosines,
       double maxRelError,
@@ -69,7 +69,7 @@ public final class GoldenCheck {
    * @param folder holds {@code golden.safetensors}
    * @param library text embeddings for the logits of a model without text tower, or null
    */
-  public static Result run(ClipModel model, Path folder, @Nullable TextLibrary library) {
+  public static GoldenErrors run(ClipModel model, Path folder, @Nullable TextLibrary library) {
     Path file = folder.resolve("golden.safetensors");
     if (!Files.isRegularFile(file)) {
       throw new InputException(
@@ -81,7 +81,7 @@ public final class GoldenCheck {
     }
   }
 
-  private Result compare(@Nullable TextLibrary library) {
+  private GoldenErrors compare(@Nullable TextLibrary library) {
     Tensor image = vision();
     Tensor text = text(library);
     Double logitDiff = null;
@@ -99,7 +99,7 @@ public final class GoldenCheck {
     }
     double worst = 0;
     for (double error : errors.values()) if (!(error <= worst)) worst = error;
-    return new Result(errors, cosines, worst, logitDiff);
+    return new GoldenErrors(errors, cosines, worst, logitDiff);
   }
 
   private Tensor vision() {

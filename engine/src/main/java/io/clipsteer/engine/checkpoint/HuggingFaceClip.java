@@ -43,7 +43,7 @@ final class HuggingFaceClip {
   private HuggingFaceClip() {}
 
   /** {@code CLIPModel}; of {@code CLIPForImageClassification} the vision side. */
-  static Checkpoint.Parts clip(Path folder, JsonObject config, WeightSource weights) {
+  static Checkpoint.Contents clip(Path folder, JsonObject config, WeightSource weights) {
     weights.rename(NAMES);
     HuggingFaceFields.refuseValues(config);
     JsonObject visionConfig = side(config, "vision_config", HuggingFaceFields.CLIP_VISION);
@@ -62,7 +62,7 @@ final class HuggingFaceClip {
   }
 
   /** {@code CLIPVisionModel} and {@code CLIPVisionModelWithProjection}. */
-  static Checkpoint.Parts vision(Path folder, JsonObject config, WeightSource weights) {
+  static Checkpoint.Contents vision(Path folder, JsonObject config, WeightSource weights) {
     weights.rename(NAMES);
     HuggingFaceFields.refuseValues(config);
     int embed = config.integer("projection_dim", 512, 1, MAX_WIDTH);
@@ -73,9 +73,9 @@ final class HuggingFaceClip {
     return parts(folder, vision, null, weights);
   }
 
-  private static Checkpoint.Parts parts(
+  private static Checkpoint.Contents parts(
       Path folder, VisionTower vision, @Nullable TextTower text, WeightSource weights) {
-    return new Checkpoint.Parts(
+    return new Checkpoint.Contents(
         text == null ? "hf-clip-vision" : "hf-clip",
         vision,
         text,
@@ -89,7 +89,7 @@ final class HuggingFaceClip {
 
   /**
    * A side's configuration. The files of 2022 have it twice: {@code …_config_dict}, with defaults
-   * for what it leaves out, wins over {@code …_config}.
+   * for absent fields, takes precedence over {@code …_config}.
    */
   private static JsonObject side(JsonObject config, String name, Set<String> harmless) {
     JsonObject plain = config.object(name);

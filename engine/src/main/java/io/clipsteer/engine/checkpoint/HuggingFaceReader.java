@@ -14,14 +14,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Hugging Face folders: CLIP, CLIP's vision side alone, ViT and DeiT, DINOv2 with and without
- * registers. Fields that a configuration leaves out have the defaults of transformers 5.24; a field
- * that is neither read nor known to be harmless ({@link HuggingFaceFields}) is refused.
+ * registers. Absent fields have the defaults of transformers 5.24; a field that is neither read nor
+ * known to be harmless ({@link HuggingFaceFields}) is refused.
  */
 final class HuggingFaceReader {
   static final int MAX_WIDTH = 1 << 16;
   static final int MAX_LAYERS = 1000;
 
-  /** Vision models that people have in such folders, and why they are none of ours. */
+  /** Vision models in such folders that are not supported, with the reason. */
   private static final Map<String, String> OTHERS =
       Map.ofEntries(
           Map.entry("siglip", "its image side answers by an attention head"),
@@ -56,7 +56,7 @@ final class HuggingFaceReader {
 
   private HuggingFaceReader() {}
 
-  static Checkpoint.Parts read(Path folder, JsonObject config, WeightSource weights) {
+  static Checkpoint.Contents read(Path folder, JsonObject config, WeightSource weights) {
     String type = config.text("model_type", "");
     return switch (type) {
       case "clip" -> HuggingFaceClip.clip(folder, config, weights);

@@ -24,7 +24,8 @@ final class HuggingFaceVit {
 
   private HuggingFaceVit() {}
 
-  static Checkpoint.Parts vit(Path folder, JsonObject config, WeightSource weights, String type) {
+  static Checkpoint.Contents vit(
+      Path folder, JsonObject config, WeightSource weights, String type) {
     weights.rename(
         names(
             type,
@@ -54,7 +55,7 @@ final class HuggingFaceVit {
     List<String> prefix = new ArrayList<>(List.of("embeddings.cls_token"));
     if (distilled) prefix.add("embeddings.distillation_token");
     int tokens = prefix.size();
-    return new Checkpoint.Parts(
+    return new Checkpoint.Contents(
         "hf-" + type,
         tower(
             weights,
@@ -71,7 +72,8 @@ final class HuggingFaceVit {
                 + "|embeddings\\.(mask_token|position_ids)"));
   }
 
-  static Checkpoint.Parts dino(Path folder, JsonObject config, WeightSource weights, String type) {
+  static Checkpoint.Contents dino(
+      Path folder, JsonObject config, WeightSource weights, String type) {
     weights.rename(names(type, List.of(new Rename("\\.mlp\\.down_proj\\.", ".mlp.weights_out."))));
     boolean withRegisters = !type.equals("dinov2");
     int registers = withRegisters ? config.integer("num_register_tokens", 4, 1, 1 << 10) : 0;
@@ -107,7 +109,7 @@ final class HuggingFaceVit {
     weights.shape("encoder.layer.0.layer_scale2.lambda1");
     List<String> prefix = new ArrayList<>(List.of("embeddings.cls_token"));
     if (withRegisters) prefix.add("embeddings.register_tokens");
-    return new Checkpoint.Parts(
+    return new Checkpoint.Contents(
         "hf-" + type.replace('_', '-'),
         tower(
             weights,

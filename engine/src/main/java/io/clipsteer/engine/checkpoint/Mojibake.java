@@ -28,7 +28,7 @@ final class Mojibake {
 
   private Mojibake() {}
 
-  /** The text, its mojibake mended as long as a step changes it. */
+  /** The text with its mojibake fixed, repeated until no step changes it. */
   static String fix(String text) {
     String before = text;
     while (true) {
@@ -53,12 +53,12 @@ final class Mojibake {
       if (decoded != null) return decoded;
     }
     if (TABLES.utf8().matcher(text).find()) {
-      String mended = inPlaces(text);
-      if (!mended.equals(text)) return mended;
+      String fixed = inPlaces(text);
+      if (!fixed.equals(text)) return fixed;
     }
     if (latin1 && text.chars().noneMatch(c -> UNASSIGNED.indexOf(c) >= 0)) {
-      String mended = c1(text);
-      if (!mended.equals(text)) return mended;
+      String fixed = c1(text);
+      if (!fixed.equals(text)) return fixed;
     }
     return c1(text);
   }

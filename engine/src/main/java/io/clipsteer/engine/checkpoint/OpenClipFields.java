@@ -20,56 +20,11 @@ final class OpenClipFields {
 
   /** Of {@code vision_cfg} with open_clip's own tower: training, and other towers' settings. */
   static final Set<String> VISION =
-      Set.of(
-          "patch_dropout",
-          "attn_pooler_queries",
-          "attn_pooler_heads",
-          "timm_model_name",
-          "timm_model_pretrained",
-          "timm_pool",
-          "timm_proj",
-          "timm_proj_bias",
-          "timm_drop",
-          "timm_drop_path");
-
-  /** Of {@code vision_cfg} with a trunk of timm's, whose name overrides the own tower's fields. */
-  static final Set<String> TRUNK =
-      Set.of(
-          "patch_dropout",
-          "timm_model_pretrained",
-          "timm_drop",
-          "timm_drop_path",
-          "layers",
-          "width",
-          "head_width",
-          "mlp_ratio",
-          "patch_size",
-          "ls_init_value",
-          "attentional_pool",
-          "attn_pooler_queries",
-          "attn_pooler_heads",
-          "no_ln_pre",
-          "pos_embed_type",
-          "final_ln_after_pool",
-          "pool_type",
-          "output_tokens",
-          "act_kwargs",
-          "norm_kwargs",
-          "block_type",
-          "qk_norm",
-          "scaled_cosine_attn",
-          "scale_heads",
-          "scale_attn_inner",
-          "scale_attn",
-          "scale_fc");
-
-  /**
-   * Of {@code text_cfg}: Hugging Face's text towers, which are refused; the padding id, which only
-   * masks of such towers read; {@code final_ln_after_pool}, which open_clip does not pass on.
-   */
-  static final Set<String> TEXT =
-      Set.of(
-          "pad_id", "final_ln_after_pool", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type");
+      JsonObject.fields(
+          """
+          patch_dropout attn_pooler_queries attn_pooler_heads timm_model_name
+          timm_model_pretrained timm_pool timm_proj timm_proj_bias timm_drop timm_drop_path
+          """);
 
   /** Parts of a block that are not computed. */
   private static final List<String> BLOCK_PARTS =
@@ -81,35 +36,42 @@ final class OpenClipFields {
           "scale_attn",
           "scale_fc");
 
+  /** Of {@code vision_cfg} with a trunk of timm's, whose name overrides the own tower's fields. */
+  static final Set<String> TRUNK =
+      withParts(
+          """
+          patch_dropout timm_model_pretrained timm_drop timm_drop_path layers width head_width
+          mlp_ratio patch_size ls_init_value attentional_pool attn_pooler_queries
+          attn_pooler_heads no_ln_pre pos_embed_type final_ln_after_pool pool_type output_tokens
+          act_kwargs norm_kwargs block_type
+          """);
+
+  /**
+   * Of {@code text_cfg}: Hugging Face's text towers, which are refused; the padding id, which only
+   * masks of such towers read; {@code final_ln_after_pool}, which open_clip does not pass on.
+   */
+  static final Set<String> TEXT =
+      Set.of(
+          "pad_id", "final_ln_after_pool", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type");
+
   /** Fields of a tower for which open_clip takes null as it takes false, or for its default. */
-  private static final String[] NULLABLE = {
-    "ls_init_value",
-    "act_kwargs",
-    "norm_kwargs",
-    "block_type",
-    "qk_norm",
-    "scaled_cosine_attn",
-    "scale_heads",
-    "scale_attn_inner",
-    "scale_attn",
-    "scale_fc",
-    "output_tokens",
-    "attentional_pool",
-    "no_ln_pre",
-    "final_ln_after_pool",
-    "embed_cls",
-    "no_causal_mask",
-    "proj_bias",
-    "hf_model_name",
-    "hf_tokenizer_name",
-    "tokenizer_mode"
-  };
+  private static final String[] NULLABLE =
+      """
+      ls_init_value act_kwargs norm_kwargs block_type output_tokens attentional_pool no_ln_pre
+      final_ln_after_pool embed_cls no_causal_mask proj_bias hf_model_name hf_tokenizer_name
+      tokenizer_mode
+      """
+          .split("\\s+");
 
   private OpenClipFields() {}
 
+  private static Set<String> withParts(String fields) {
+    return HuggingFaceFields.union(JsonObject.fields(fields), Set.copyOf(BLOCK_PARTS));
+  }
+
   /** Refuses blocks and results of another kind than the plain one, of either tower. */
   static void refuseBlocks(JsonObject config) {
-    config.nullMeansAbsent(NULLABLE);
+    config.nullMeansAbsent(NULLABLE).nullMeansAbsent(BLOCK_PARTS.toArray(String[]::new));
     for (String part : BLOCK_PARTS) {
       config.refuse(part, config.flag(part, false), "a block of another kind");
     }

@@ -32,7 +32,7 @@ final class OpenClipReader {
 
   private OpenClipReader() {}
 
-  static Checkpoint.Parts read(JsonObject file, WeightSource weights) {
+  static Checkpoint.Contents read(JsonObject file, WeightSource weights) {
     JsonObject config = part(file, "model_cfg");
     config.nullMeansAbsent("quick_gelu", "custom_text");
     JsonObject visionConfig = part(config, "vision_cfg");
@@ -58,7 +58,7 @@ final class OpenClipReader {
     Preprocessing preprocessing =
         Preprocessing.fromOpenClip(file.object("preprocess_cfg"), vision.config().imageSize());
     file.refuseUnread(Set.of());
-    return new Checkpoint.Parts(
+    return new Checkpoint.Contents(
         timm ? "open-clip-timm" : "open-clip",
         vision,
         text,
@@ -162,7 +162,7 @@ final class OpenClipReader {
    * An OpenAI {@code .pt}: its tensors' shapes give the towers', heads are 64 wide, and the
    * activation is known to be QuickGELU.
    */
-  static Checkpoint.Parts readOpenAi(WeightSource weights) {
+  static Checkpoint.Contents readOpenAi(WeightSource weights) {
     if (!weights.has("visual.conv1.weight") || !weights.has("visual.proj")) {
       throw new InputException(
           weights.where(),
@@ -192,7 +192,7 @@ final class OpenClipReader {
             weights,
             new VisionConfig(openAi(weights, "visual.", d), patches, 1, Pooling.CLS, embed),
             true);
-    return new Checkpoint.Parts(
+    return new Checkpoint.Contents(
         "openai",
         vision,
         openAiText(weights, embed),

@@ -99,7 +99,7 @@ enum TextCleaning {
     return one.strip();
   }
 
-  /** ftfy's {@code fix_text}: line by line, each as long as a step changes it. */
+  /** ftfy's {@code fix_text}: line by line, each until no step changes it. */
   static String fix(String text) {
     StringBuilder out = new StringBuilder();
     boolean entities = true;

@@ -26,21 +26,16 @@ final class TimmReader {
 
   /** Arguments that act in training, or on the classifier, which is not computed. */
   private static final Set<String> HARMLESS_ARGS =
-      Set.of(
-          "num_classes",
-          "drop_rate",
-          "pos_drop_rate",
-          "patch_drop_rate",
-          "proj_drop_rate",
-          "attn_drop_rate",
-          "drop_path_rate",
-          "weight_init",
-          "fix_init");
+      JsonObject.fields(
+          """
+          num_classes drop_rate pos_drop_rate patch_drop_rate proj_drop_rate attn_drop_rate
+          drop_path_rate weight_init fix_init
+          """);
 
   private TimmReader() {}
 
   /** A folder of timm's own: {@code config.json} with architecture and pretrained_cfg. */
-  static Checkpoint.Parts read(JsonObject config, WeightSource weights) {
+  static Checkpoint.Contents read(JsonObject config, WeightSource weights) {
     if (!config.has("architecture")) throw config.wrong("architecture", "a model's name");
     TimmNames name = TimmNames.of(config.text("architecture", ""), config.where());
     JsonObject args = config.object("model_args");
@@ -53,7 +48,7 @@ final class TimmReader {
     VisionTower tower = tower("", shape, shape.pool(), weights, null);
     Preprocessing preprocessing = Preprocessing.fromTimm(config);
     config.refuseUnread(HARMLESS);
-    return new Checkpoint.Parts(
+    return new Checkpoint.Contents(
         "timm",
         tower,
         null,

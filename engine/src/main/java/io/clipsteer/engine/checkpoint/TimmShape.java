@@ -130,7 +130,7 @@ record TimmShape(
 
   private static boolean layerScale(TimmNames name, JsonObject args) {
     if (!args.names("init_values")) return name.numberOrNull("init_values") != null;
-    // timm asks whether the value is true: zero is none.
+    // timm tests the value for truth: zero means none.
     return args.get("init_values") != null && args.number("init_values", 0, -1e6, 1e6) != 0;
   }
 
@@ -181,7 +181,7 @@ record TimmShape(
     throw TimmReader.unsupported(where, what + (distilled ? " of a distilled model" : ""));
   }
 
-  /** Refuses weights that have a part the arguments leave out, or lack one that they name. */
+  /** Refuses weights with a part that the arguments exclude, or without one that they name. */
   void requireFit(WeightSource weights, String p) {
     requirePresence(weights, p + "patch_embed.proj.bias", !preNorm, "pre_norm is " + preNorm);
     requirePresence(weights, p + "norm_pre.weight", preNorm, "pre_norm is " + preNorm);
@@ -196,7 +196,7 @@ record TimmShape(
     }
   }
 
-  /** Refuses a tensor that is there although a setting leaves it out, or the other way round. */
+  /** Refuses a tensor that a setting excludes, or the lack of one that it requires. */
   static void requirePresence(WeightSource weights, String tensor, boolean wanted, String setting) {
     if (weights.has(tensor) == wanted) return;
     throw new InputException(

@@ -24,7 +24,7 @@ import tools.jackson.databind.json.JsonMapper;
  */
 public final class Tokenizer implements AutoCloseable {
   /** By whose rules a cleaned text becomes ids. */
-  enum Split {
+  enum Splitting {
     /** Hugging Face's tokenizer, by its own description. */
     HUGGING_FACE,
     /** open_clip's SimpleTokenizer, whose special tokens are called otherwise in texts. */
@@ -34,12 +34,12 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /** How a checkpoint's own library makes ids of a text. */
-  record Rules(Split split, TextCleaning cleaning) {
-    static final Rules HUGGING_FACE = new Rules(Split.HUGGING_FACE, TextCleaning.NONE);
-    static final Rules OPENAI = new Rules(Split.OPENAI, TextCleaning.LOWER);
-    static final Rules OPEN_CLIP = new Rules(Split.OPEN_CLIP, TextCleaning.LOWER);
+  record Rules(Splitting split, TextCleaning cleaning) {
+    static final Rules HUGGING_FACE = new Rules(Splitting.HUGGING_FACE, TextCleaning.NONE);
+    static final Rules OPENAI = new Rules(Splitting.OPENAI, TextCleaning.LOWER);
+    static final Rules OPEN_CLIP = new Rules(Splitting.OPEN_CLIP, TextCleaning.LOWER);
     static final Rules OPEN_CLIP_BY_HUGGING_FACE =
-        new Rules(Split.HUGGING_FACE, TextCleaning.WHITESPACE);
+        new Rules(Splitting.HUGGING_FACE, TextCleaning.WHITESPACE);
   }
 
   private static final String WORD_END = "</w>";
@@ -97,7 +97,7 @@ public final class Tokenizer implements AutoCloseable {
     Path openAi = folder.resolve("bpe_simple_vocab_16e6.txt.gz");
     if (Files.isRegularFile(ready)) {
       byte[] json = read(ready);
-      return rules.split() == Split.HUGGING_FACE
+      return rules.split() == Splitting.HUGGING_FACE
           ? of(json, ready, context, rules.cleaning())
           : simple(ClipVocabulary.readTokenizerJson(json, ready), ready, context, rules);
     }
@@ -111,13 +111,13 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   private static Tokenizer of(ClipVocabulary vocabulary, Path where, int context, Rules rules) {
-    return rules.split() == Split.HUGGING_FACE
+    return rules.split() == Splitting.HUGGING_FACE
         ? of(vocabulary.toTokenizerJson(), where, context, rules.cleaning())
         : simple(vocabulary, where, context, rules);
   }
 
   private static Tokenizer simple(ClipVocabulary vocabulary, Path where, int context, Rules rules) {
-    SimpleBpe simple = new SimpleBpe(vocabulary, rules.split() == Split.OPENAI, where);
+    SimpleBpe simple = new SimpleBpe(vocabulary, rules.split() == Splitting.OPENAI, where);
     Row row = new Row(context, simple.endId(), OPEN_CLIP_PAD);
     return new Tokenizer(simple, rules.cleaning(), vocabulary.toTokenizerJson(), row);
   }

@@ -26,12 +26,12 @@ import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 
 /**
- * Hands out a checkpoint's tensors, checks their shapes and values, and keeps account: in the end
- * every tensor of the file was used or is named as ignored, and one that nobody knows is an error,
- * since the model would silently be computed without it.
+ * A checkpoint's tensors, checked for shape and finite values, with an account of their use: in the
+ * end every tensor was used or is known to be harmless. An unknown tensor is an error, since the
+ * model would silently be computed without it.
  *
- * <p>Names are those of the architecture: what wrappers of PyTorch put between the modules' names
- * is taken out, and {@link #rename} brings the names of a library's versions together.
+ * <p>Names are those of the architecture: the names of PyTorch's wrapper modules are removed, and
+ * {@link #rename} maps the names of a library's versions to one.
  */
 final class WeightSource {
   /** Modules that hold another module and do not change it: compiled, DDP, FSDP, checkpointed. */
@@ -70,9 +70,9 @@ final class WeightSource {
   }
 
   /**
-   * Brings the names that versions of a library give to the same weights together.
+   * Maps the names that versions of a library give to the same weights to one name.
    *
-   * @param rules what to replace by what, in this order
+   * @param rules replacements, applied in this order
    */
   void rename(List<Rename> rules) {
     tensors =
@@ -87,7 +87,7 @@ final class WeightSource {
             });
   }
 
-  /** A part of a name, and what stands for it. */
+  /** A pattern in names and its replacement. */
   record Rename(Pattern from, String to) {
     Rename(String from, String to) {
       this(Pattern.compile(from), to);
@@ -173,7 +173,7 @@ final class WeightSource {
         "Weights and configuration do not belong together");
   }
 
-  /** Makes a weight in the wanted element type and place, free of any scope. */
+  /** Makes a weight in the model's element type and on its device, outside any scope. */
   Tensor ready(Supplier<Tensor> recipe) {
     try (Scope scope = Scope.open()) {
       Tensor weight = recipe.get().to(dtype).to(device).contiguous();
@@ -182,7 +182,7 @@ final class WeightSource {
     }
   }
 
-  /** A weight as it stands in the file. */
+  /** A weight as stored. */
   Tensor ready(String name, long... shape) {
     return ready(() -> take(name, shape));
   }
@@ -228,7 +228,7 @@ final class WeightSource {
   }
 
   /**
-   * Where a block's parts lie; {@code %d} in the prefix is the layer. {@code fc1} may name the two
+   * Names of a block's tensors; {@code %d} in the prefix is the layer. {@code fc1} may name the two
    * halves of a gated product, joined by {@code +}.
    */
   record BlockNames(
@@ -308,9 +308,9 @@ final class WeightSource {
   }
 
   /**
-   * Closes the account.
+   * Accounts for the tensors that were not used.
    *
-   * @param harmless names that do not take part in what this program computes
+   * @param harmless names of tensors that do not affect the results
    * @return the tensors left unused, all of them harmless, in the file's order
    */
   List<String> ignored(Pattern harmless) {
@@ -329,7 +329,7 @@ final class WeightSource {
     return List.copyOf(left);
   }
 
-  /** Number of weights handed out. */
+  /** Number of weights used. */
   long parameters() {
     return parameters;
   }

@@ -13,7 +13,6 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.ResidualEdit;
 import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.onnx.OnnxEdit;
 import io.clipsteer.engine.onnx.OnnxGraph;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
@@ -27,13 +26,13 @@ import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 
 /**
- * Features that become fixed values, with no more of the SAE than their own rows: {@code x' = x +
- * Σ_j (v_j − f_j(x))·σ·d_j}, where {@code f_j = p where p > θ_j, else 0} and {@code p = w_j·z +
- * b_j}; or, with a cap, {@code min(v_j − f_j(x), 0)} in the place of the difference. That is exact
- * for SAEs whose features do not compete: ReLU, JumpReLU, and BatchTopK and Matryoshka after
- * training. The SAE's error stays in x.
+ * Features that become fixed values, with only their own rows of the SAE: {@code x' = x + Σ_j (v_j
+ * − f_j(x))·σ·d_j}, where {@code f_j = p where p > θ_j, else 0} and {@code p = w_j·z + b_j}; or,
+ * with a cap, {@code min(v_j − f_j(x), 0)} instead of the difference. That is exact for SAEs whose
+ * features do not compete: ReLU, JumpReLU, and BatchTopK and Matryoshka after training. The SAE's
+ * error stays in x.
  *
- * @param site where it belongs; its tokens are a selection
+ * @param site where it applies; its tokens are a selection
  * @param layerNorm whether {@code z} is x less its mean, divided by σ; otherwise z is x and σ is 1
  * @param features the features' numbers in their SAE, for people
  * @param rows the features' part of the SAE, and their values
@@ -41,13 +40,13 @@ import java.util.function.UnaryOperator;
  */
 public record CompiledEdit(
     EditSite site, boolean layerNorm, List<Integer> features, Rows rows, boolean cap)
-    implements ResidualEdit, OnnxEdit, AutoCloseable {
+    implements ResidualEdit, AutoCloseable {
   private static final String FORMAT = "clipsteer-edit";
   private static final String LAYER_NORM = "layer_norm";
   private static final String CAPPED = "2";
 
   /**
-   * What a compiled edit computes with.
+   * The tensors of a compiled edit.
    *
    * @param encoder w F32 [d,k]
    * @param bias b F32 [k], less {@code w·b_dec} where the SAE subtracts it
@@ -170,7 +169,13 @@ public record CompiledEdit(
     }
   }
 
-  @Override
+  /**
+   * Adds the edit to an ONNX graph.
+   *
+   * @param residual name of the residual [b,t,d]
+   * @param all number of tokens t
+   * @return name of the edited residual
+   */
   public String addTo(OnnxGraph graph, String residual, int all) {
     TokenSelection tokens = site.tokens().selection();
     int first = tokens.first(site.prefixTokens());
@@ -243,9 +248,9 @@ public record CompiledEdit(
   }
 
   /**
-   * Reads what {@link #write} wrote; the caller closes it.
+   * Reads an edit that {@link #write} wrote; the caller closes it.
    *
-   * @throws InputException when the file is something else, or damaged
+   * @throws InputException when the file is no edit, or damaged
    */
   public static CompiledEdit read(Path file) {
     try (TensorFile stored = SafeTensors.open(file);
@@ -254,7 +259,9 @@ public record CompiledEdit(
       boolean cap = CAPPED.equals(notes.get("version"));
       if (!FORMAT.equals(notes.get("format")) || !cap && !"1".equals(notes.get("version"))) {
         throw new InputException(
-            file, "is no edit of this version", "Name what clipsteer export --to sidecar wrote");
+            file,
+            "is no edit of this version",
+            "Name a file that clipsteer export --to sidecar wrote");
       }
       StoredTensor weights = stored.get("encoder");
       if (weights.shape().length != 2) throw damaged(file, "encoder");

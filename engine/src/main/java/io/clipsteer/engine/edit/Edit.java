@@ -26,14 +26,6 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
   public sealed interface Target {
     /** The units on tokens, in the current scope. */
     Reading read(EncodedTokens tokens);
-
-    /** The SAEs by which the tokens must be encoded. */
-    default List<Sae> saes() {
-      return List.of();
-    }
-
-    /** The units in words, with every number that they depend on but an SAE's weights. */
-    String described();
   }
 
   /**
@@ -72,16 +64,6 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
           ? new Reading(active.mulInPlace(scale), directions, null)
           : new Reading(active, directions, scale);
     }
-
-    @Override
-    public List<Sae> saes() {
-      return List.of(sae);
-    }
-
-    @Override
-    public String described() {
-      return (raw ? "raw features" : "features") + Arrays.toString(ids);
-    }
   }
 
   /**
@@ -104,11 +86,6 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
           Tensor.of(directions, ids.length, width),
           null);
     }
-
-    @Override
-    public String described() {
-      return "neurons" + Arrays.toString(ids);
-    }
   }
 
   /**
@@ -127,16 +104,6 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
       Tensor active = apart.matmul(u.reshape(direction.length, 1));
       return new Reading(active, u, sae == null ? null : tokens.encoded(sae).input().scale());
     }
-
-    @Override
-    public List<Sae> saes() {
-      return sae == null ? List.of() : List.of(sae);
-    }
-
-    @Override
-    public String described() {
-      return "direction" + Arrays.toString(direction) + Arrays.toString(centre);
-    }
   }
 
   /**
@@ -149,21 +116,9 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
     @Override
     public Reading read(EncodedTokens tokens) {
       int width = Math.toIntExact(tokens.rows().size(1));
-      SplittableRandom random = new SplittableRandom(seed);
-      float[] values = new float[width];
-      for (int j = 0; j < width; j++) values[j] = (float) random.nextGaussian();
+      Tensor direction = Tensor.normal(new SplittableRandom(seed), 1, 1, width).unit();
       Tensor far = like.added(tokens).norm(1);
-      return new Reading(far.mul(0), Tensor.of(values, 1, width).unit(), far);
-    }
-
-    @Override
-    public List<Sae> saes() {
-      return like.saes();
-    }
-
-    @Override
-    public String described() {
-      return "noise " + seed + " like " + like.described();
+      return new Reading(far.mul(0), direction, far);
     }
   }
 
@@ -174,12 +129,25 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
 
   /** The SAEs by which the tokens must be encoded. */
   public List<Sae> saes() {
-    return target.saes();
+    return switch (target) {
+      case Features features -> List.of(features.sae);
+      case Neurons neurons -> List.of();
+      case Direction one -> one.sae == null ? List.of() : List.of(one.sae);
+      case Noise noise -> noise.like.saes();
+    };
   }
 
   /** Units and rule in words, with every number that they depend on but an SAE's weights. */
   public String described() {
-    return target.described() + ' ' + rule.described();
+    String units =
+        switch (target) {
+          case Features one -> (one.raw ? "raw features " : "features ") + Arrays.toString(one.ids);
+          case Neurons one -> "neurons " + Arrays.toString(one.ids);
+          case Direction one ->
+              "direction " + Arrays.toString(one.direction) + Arrays.toString(one.centre);
+          case Noise one -> "noise " + one.seed + " like " + one.like.described();
+        };
+    return units + ' ' + rule.described();
   }
 
   /** The rows that are added to tokens, F32 [n,d] in the current scope. */
@@ -199,7 +167,7 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
   }
 
   /**
-   * What each unit becomes, or is capped to.
+   * The value of each unit, or its cap.
    *
    * @throws IllegalArgumentException when the rule sets no values
    */

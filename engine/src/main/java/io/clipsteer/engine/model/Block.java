@@ -52,7 +52,7 @@ public record Block(
    * The residual between attention and MLP.
    *
    * @param x residual [b,t,d]
-   * @param queries how many leading tokens are wanted; keys and values are always all of them
+   * @param queries number of leading tokens to compute; keys and values are of all tokens
    * @return [b,queries,d]
    */
   Tensor attend(Tensor x, int heads, boolean causal, int queries) {

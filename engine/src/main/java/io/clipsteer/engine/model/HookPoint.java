@@ -25,7 +25,7 @@ public record HookPoint(TowerKind tower, int layer, Site site) implements Compar
       Pattern.compile(
           "(text\\.)?blocks\\.(\\d{1,4})\\.(hook_resid_post|hook_mlp_out|hook_resid_pre)");
 
-  /** What comes before a block is what comes after the one before it. */
+  /** The value before a block is the value after the block before it. */
   private static final String BEFORE = "hook_resid_pre";
 
   /** The vision tower's residual stream after block {@code layer}. */
@@ -33,16 +33,17 @@ public record HookPoint(TowerKind tower, int layer, Site site) implements Compar
     return new HookPoint(TowerKind.VISION, layer, Site.RESID_POST);
   }
 
-  /** What the vision tower's MLP of block {@code layer} adds. */
+  /** The output of the vision tower's MLP in block {@code layer}. */
   public static HookPoint mlpOut(int layer) {
     return new HookPoint(TowerKind.VISION, layer, Site.MLP_OUT);
   }
 
   /**
-   * Reads {@code blocks.7.hook_resid_post}; the text tower's names begin with {@code text.}. What
-   * {@code blocks.7.hook_resid_pre} names is {@code blocks.6.hook_resid_post}.
+   * Reads {@code blocks.7.hook_resid_post}; the text tower's names begin with {@code text.}. {@code
+   * blocks.7.hook_resid_pre} is {@code blocks.6.hook_resid_post}.
    *
-   * @throws InputException when it is none, or the input of block 0, which is no hook point here
+   * @throws InputException when the name is no hook point, or is the input of block 0, which is
+   *     none here
    */
   public static HookPoint parse(String name) {
     HookPoint point = find(name);
@@ -57,7 +58,7 @@ public record HookPoint(TowerKind tower, int layer, Site site) implements Compar
         name, "not a hook point", "Write blocks.7.hook_resid_post or blocks.7.hook_mlp_out");
   }
 
-  /** The same; null when it is none of this program's. */
+  /** Reads a name; null when it is no hook point of this program. */
   public static @Nullable HookPoint find(String name) {
     Matcher m = NAME.matcher(name);
     if (!m.matches()) return null;

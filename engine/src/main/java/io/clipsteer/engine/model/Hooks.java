@@ -9,11 +9,11 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * What is read and changed during one pass, in the order it was added: a tap that comes after an
- * edit of the same point sees the edited value. Immutable.
+ * The taps and edits of one pass, in the order in which they were added: a tap added after an edit
+ * of the same point sees the edited value. Immutable.
  */
 public final class Hooks {
-  /** Nothing read, nothing changed. */
+  /** No taps and no edits. */
   public static final Hooks NONE = new Hooks(List.of());
 
   private record Entry(HookPoint point, ResidualEdit edit) {}

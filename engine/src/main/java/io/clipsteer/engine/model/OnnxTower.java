@@ -5,9 +5,9 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Block.Norm;
-import io.clipsteer.engine.onnx.OnnxEdit;
 import io.clipsteer.engine.onnx.OnnxGraph;
 import java.util.Map;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,21 +25,26 @@ public final class OnnxTower {
     weights = tower.weights();
   }
 
+  /** The graph of the unedited tower. */
+  public static OnnxGraph of(VisionTower tower) {
+    return of(tower, HookPoint.residPost(0), (graph, value) -> value);
+  }
+
   /**
-   * The graph.
+   * The graph of an edited tower.
    *
-   * @param point where the edit belongs; null with {@code edit}
-   * @param edit null for the tower as it is
+   * @param edit adds the edit to a graph: from the name of the residual [b,t,d] at {@code point} to
+   *     the name of the edited one
    */
   public static OnnxGraph of(
-      VisionTower tower, @Nullable HookPoint point, @Nullable OnnxEdit edit) {
-    if (point != null) tower.check(point);
+      VisionTower tower, HookPoint point, BiFunction<OnnxGraph, String, String> edit) {
+    tower.check(point);
     OnnxTower written = new OnnxTower(tower);
     written.build(point, edit);
     return written.graph;
   }
 
-  private void build(@Nullable HookPoint point, @Nullable OnnxEdit edit) {
+  private void build(HookPoint point, BiFunction<OnnxGraph, String, String> edit) {
     String x = embed();
     for (int layer = 0; layer < config.layers(); layer++) {
       Block block = weights.blocks().get(layer);
@@ -58,8 +63,8 @@ public final class OnnxTower {
   }
 
   private String edited(
-      String value, HookPoint here, @Nullable HookPoint point, @Nullable OnnxEdit edit) {
-    return edit == null || !here.equals(point) ? value : edit.addTo(graph, value, config.tokens());
+      String value, HookPoint here, HookPoint point, BiFunction<OnnxGraph, String, String> edit) {
+    return here.equals(point) ? edit.apply(graph, value) : value;
   }
 
   private String linear(String x, Linear linear) {

@@ -6,7 +6,7 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A tower stopped at a hook point, from which it can be continued any number of times.
+ * A tower paused at a hook point, from where it can be continued any number of times.
  *
  * @param at the hook point
  * @param value the value there [b,t,d]

@@ -19,7 +19,7 @@ final class Positions {
    * Bicubic interpolation, pixel centres at halves: what {@code
    * torch.nn.functional.interpolate(mode="bicubic", align_corners=False)} does. Without
    * antialiasing four neighbours count, edges repeated; with it the kernel widens as the grid
-   * shrinks, and what lies outside is left out.
+   * shrinks, and positions outside are omitted.
    *
    * @param positions [g·g,d]
    * @return [height·width,d], of the same element type and device

@@ -10,8 +10,8 @@ import io.clipsteer.engine.model.Block.Norm;
 import java.util.List;
 
 /**
- * A text tower that reads one vector as if it were a token more: the vector can be learnt, the
- * tower stays as it is. In float32, and of operations that can be differentiated.
+ * A text tower with one additional token, whose vector can be trained while the tower is fixed. In
+ * float32, with differentiable operations only.
  */
 public final class PrefixedTexts {
   private final TextTower tower;
@@ -20,10 +20,9 @@ public final class PrefixedTexts {
   private final Device device;
 
   /**
-   * Of a tower.
+   * Prepares a tower.
    *
-   * @throws InputException when its tokens see those behind them, so that there is no one place for
-   *     a token more
+   * @throws InputException when the tower is not causal or does not end at an end token
    */
   public PrefixedTexts(TextTower tower) {
     this.tower = tower;
@@ -49,8 +48,9 @@ public final class PrefixedTexts {
   /**
    * Unit embeddings of texts, in a scope of the caller's; recorded where the vector is trainable.
    *
-   * @param ids a row a text, all rows of the same length &lt; context, each with its end token
-   * @param places of each row, before which token the vector stands; up to the end token's place
+   * @param ids one row per text, all rows of the same length &lt; context, each with its end token
+   * @param places per row, the token before which the vector is inserted; at most the end token's
+   *     index
    * @param vector F32 [1,d]
    * @return F32 [texts,e]
    */

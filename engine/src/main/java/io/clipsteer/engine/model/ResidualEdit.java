@@ -5,14 +5,14 @@ import io.clipsteer.engine.Tensor;
 
 /**
  * Changes the value at a hook point. Features, neurons, random directions, splices and ablations
- * are all this one interface, so every baseline runs the very path of the method.
+ * are all this one interface, so every baseline runs the path of the method.
  */
 @FunctionalInterface
 public interface ResidualEdit {
   /**
-   * @param point where the tower stands
+   * @param point where the tower is
    * @param residual the value there, [b,t,d]; not to be changed in place
-   * @return what the tower goes on with, of the same shape and element type
+   * @return the residual that the tower continues with, of the same shape and element type
    */
   Tensor edit(HookPoint point, Tensor residual);
 }

@@ -17,7 +17,7 @@ public final class SelectedTokens {
   private final List<Run> runs;
   private final int count;
 
-  /** Tokens that lie side by side. */
+  /** Contiguous tokens. */
   private record Run(int first, int count) {}
 
   private SelectedTokens(Tensor residual, List<Run> runs) {
@@ -60,7 +60,7 @@ public final class SelectedTokens {
     return count;
   }
 
-  /** The tokens [b,n,d], a view where they lie side by side. */
+  /** The tokens [b,n,d], a view where they are contiguous. */
   public Tensor values() {
     List<Tensor> parts =
         runs.stream().map(run -> residual.narrow(1, run.first, run.count)).toList();
@@ -98,7 +98,7 @@ public final class SelectedTokens {
    * A copy of the residual with the tokens replaced, in the current scope.
    *
    * @param values of any shape that broadcasts to a run of the tokens, as F32 [d] for one vector
-   *     everywhere; [b,n,d] only where the tokens lie side by side
+   *     everywhere; [b,n,d] only where the tokens are contiguous
    */
   public Tensor replacedBy(Tensor values) {
     try (Scope scope = Scope.open()) {

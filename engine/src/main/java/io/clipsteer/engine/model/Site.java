@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.model;
 
-/** Where in a block a value is read or changed. */
+/** Site within a block at which a value is read or changed. */
 public enum Site {
   /** The residual stream after the block. */
   RESID_POST("hook_resid_post"),
-  /** What the block's MLP adds to the residual stream. */
+  /** The output of the block's MLP, which is added to the residual stream. */
   MLP_OUT("hook_mlp_out");
 
   private final String peerName;

@@ -66,7 +66,7 @@ public record TextLibrary(List<String> words, float[] embeddings, int width) {
         throw new InputException(
             where, "row " + at / width + " has length " + norm, "Compute the embeddings again");
       }
-      // A row that is of unit length to float precision stays as it is, bit for bit.
+      // A row of unit length to float precision is unchanged, bit for bit.
       if (Math.abs(norm - 1) < 1e-5) continue;
       for (int j = 0; j < width; j++) rows[at + j] = (float) (rows[at + j] / norm);
     }

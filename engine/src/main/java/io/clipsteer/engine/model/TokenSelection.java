@@ -4,7 +4,7 @@ package io.clipsteer.engine.model;
 import io.clipsteer.data.InputException;
 import java.util.Locale;
 
-/** Which tokens of an image are meant. */
+/** A selection of an image's tokens. */
 public enum TokenSelection {
   /** Every token: CLS, other prefix tokens, patches. */
   ALL,
@@ -32,7 +32,7 @@ public enum TokenSelection {
     return this == PATCHES ? prefixTokens : 0;
   }
 
-  /** How many tokens of {@code tokens} are selected; they lie side by side. */
+  /** How many tokens of {@code tokens} are selected; they are contiguous. */
   public int count(int prefixTokens, int tokens) {
     return switch (this) {
       case ALL -> tokens;

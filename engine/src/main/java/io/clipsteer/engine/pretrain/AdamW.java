@@ -4,11 +4,11 @@ package io.clipsteer.engine.pretrain;
 /**
  * Settings of the optimiser.
  *
- * @param beta1 decay of the gradients' mean
- * @param beta2 decay of their squares' mean
+ * @param beta1 decay of the running mean of gradients
+ * @param beta2 decay of the running mean of squared gradients
  * @param eps added to the divisor
- * @param weightDecay share of a matrix that a step of rate 1 takes away
- * @param clip largest norm of the gradients
+ * @param weightDecay weight decay: share of a matrix that an update at rate 1 removes
+ * @param clip largest gradient norm
  */
 public record AdamW(double beta1, double beta2, double eps, double weightDecay, double clip) {
   /** CLIP's own settings for vision transformers, with a gradient norm of at most 1. */

@@ -18,7 +18,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Trains a CLIP from nothing by its symmetric contrastive loss (Radford et al. 2021, figure 3):
+ * Trains a CLIP from scratch by its symmetric contrastive loss (Radford et al. 2021, figure 3):
  * each image is to find its caption among the batch's, and each caption its image. On the CPU; the
  * same seed, data and number of threads give the same weights.
  */
@@ -31,13 +31,13 @@ public final class ClipPretrainer implements AutoCloseable {
   private static final double MAX_LOG_SCALE = Math.log(100);
 
   /**
-   * What one update saw.
+   * The result of one update.
    *
    * @param loss mean of both directions' cross-entropies, in nats
    * @param gradientNorm before clipping
    * @param logitScale factor of the cosines
    */
-  public record Step(double loss, double gradientNorm, double logitScale) {}
+  public record PretrainStep(double loss, double gradientNorm, double logitScale) {}
 
   private final ClipShape shape;
   private final AdamW settings;
@@ -142,11 +142,11 @@ public final class ClipPretrainer implements AutoCloseable {
    * One update.
    *
    * @param pixels F32 [b,3,h,w], normalised
-   * @param ids token ids, a row a caption, each with its end token: b first captions, then b second
-   *     ones, and so on; the loss is the mean over the sets
+   * @param ids token ids, one row per caption, each with its end token: b first captions, then b
+   *     second ones, and so on; the loss is the mean over the sets
    * @param rate AdamW's step
    */
-  public Step step(Tensor pixels, long[][] ids, double rate) {
+  public PretrainStep step(Tensor pixels, long[][] ids, double rate) {
     Engine.WORK.lock();
     try {
       return update(pixels, ids, rate);
@@ -155,7 +155,7 @@ public final class ClipPretrainer implements AutoCloseable {
     }
   }
 
-  private Step update(Tensor pixels, long[][] ids, double rate) {
+  private PretrainStep update(Tensor pixels, long[][] ids, double rate) {
     double loss = lossWithGradients(pixels, ids);
     double norm = parameters.gradientNorm();
     if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
@@ -167,7 +167,7 @@ public final class ClipPretrainer implements AutoCloseable {
     parameters.update(settings, rate, ++steps);
     parameters.clamp(SCALE, 0, MAX_LOG_SCALE);
     try (Scope scope = Scope.open()) {
-      return new Step(loss, norm, Math.exp(parameters.get(SCALE).item()));
+      return new PretrainStep(loss, norm, Math.exp(parameters.get(SCALE).item()));
     }
   }
 
@@ -293,7 +293,7 @@ public final class ClipPretrainer implements AutoCloseable {
     parameters.save(file, metadata);
   }
 
-  /** Continues from a saved state; gives the caller's notes back. */
+  /** Continues from a saved state; returns the caller's notes. */
   public Map<String, String> resume(Path file) {
     Map<String, String> metadata = parameters.load(file);
     String text = metadata.getOrDefault("steps", "");

@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The extents of a CLIP with QuickGELU and MLPs four times as wide as the stream.
+ * The sizes of a CLIP with QuickGELU and MLPs four times as wide as the residual stream.
  *
  * @param imageSize pixels on a side, a multiple of {@code patch}
  * @param patch pixels on a patch's side
@@ -29,7 +29,7 @@ public record ClipShape(
     int vocabulary,
     int embedDim) {
 
-  /** Refuses extents that do not fit each other. */
+  /** Throws IllegalArgumentException for sizes that do not fit each other. */
   public ClipShape {
     if (imageSize % patch != 0) throw new IllegalArgumentException("patches do not fill the image");
     if (visionWidth % visionHeads != 0 || textWidth % textHeads != 0) {

@@ -6,10 +6,13 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.StateFile;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
+import io.clipsteer.engine.AdamWeights;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.kernels.SparseKernels;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,61 +20,59 @@ import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * All weights of a model in one vector, with their gradients and AdamW's moments in three more of
- * the same layout. One update is a handful of passes over memory, and the whole state is four
- * tensors.
+ * All weights of a model in one vector, with their gradients and AdamW's moments in vectors of the
+ * same layout. One update is a handful of passes over memory, and the state is four tensors.
  */
 final class Parameters implements AutoCloseable {
-  private record Entry(long offset, float[] start, boolean decays, long[] shape) {}
+  private record Weight(long offset, float[] start, boolean decays, long[] shape) {}
 
-  private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>();
-  private final LinkedHashMap<String, Tensor> leaves = new LinkedHashMap<>();
-  private final List<Tensor> owned = new ArrayList<>();
-  private long size;
+  private final Map<String, Weight> entries;
+  private final Map<String, Tensor> leaves = new LinkedHashMap<>();
+  private final long size;
+  private final AdamWeights weights;
+  private final Tensor gradients;
+  private final Tensor decay;
 
-  private Tensor values;
-  private Tensor gradients;
-  private Tensor first;
-  private Tensor second;
-  private Tensor decay;
-
-  /** Collects the weights of a model: names, extents and first values, in the order of calls. */
+  /** Collects the weights of a model: names, shapes and initial values, in the order of calls. */
   static final class Builder {
-    private final Parameters made = new Parameters();
+    private final Map<String, Weight> entries = new LinkedHashMap<>();
     private final SplittableRandom random;
+    private long size;
 
     Builder(long seed) {
       random = new SplittableRandom(seed);
     }
 
-    /** Gaussian numbers; matrices decay. */
+    /** Gaussian numbers. */
     void gaussian(String name, double std, boolean decays, long... shape) {
-      made.add(name, gaussian(std, count(shape)), decays, shape);
+      values(name, gaussian(std, count(shape)), decays, shape);
     }
 
-    /** Given numbers. */
+    /** The given numbers. */
     void values(String name, float[] start, boolean decays, long... shape) {
       if (start.length != count(shape)) throw new IllegalArgumentException(name);
-      made.add(name, start, decays, shape);
+      if (entries.putIfAbsent(name, new Weight(size, start, decays, shape)) != null) {
+        throw new IllegalArgumentException("twice: " + name);
+      }
+      size += start.length;
     }
 
-    /** Gaussian numbers by themselves. */
+    /** A sample of Gaussian numbers, without declaring a weight. */
     float[] gaussian(double std, int count) {
       float[] start = new float[count];
       for (int i = 0; i < count; i++) start[i] = (float) (std * random.nextGaussian());
       return start;
     }
 
-    /** One number everywhere; never decays. */
+    /** One number everywhere; without weight decay. */
     void constant(String name, double value, long... shape) {
       float[] start = new float[count(shape)];
       Arrays.fill(start, (float) value);
-      made.add(name, start, false, shape);
+      values(name, start, false, shape);
     }
 
     Parameters build() {
-      made.allocate();
-      return made;
+      return new Parameters(entries, size);
     }
 
     private static int count(long[] shape) {
@@ -81,55 +82,33 @@ final class Parameters implements AutoCloseable {
     }
   }
 
-  private Parameters() {
-    try (Scope scope = Scope.open()) {
-      Tensor none = scope.release(Tensor.zeros(DType.F32, 0));
-      values = none;
-      gradients = none;
-      first = none;
-      second = none;
-      decay = none;
-    }
-  }
-
-  private void add(String name, float[] start, boolean decays, long... shape) {
-    if (entries.putIfAbsent(name, new Entry(size, start, decays, shape)) != null) {
-      throw new IllegalArgumentException("twice: " + name);
-    }
-    size += start.length;
-  }
-
-  private void allocate() {
+  private Parameters(Map<String, Weight> entries, long size) {
+    this.entries = entries;
+    this.size = size;
     float[] start = new float[Math.toIntExact(size)];
     float[] decaying = new float[start.length];
-    for (Entry entry : entries.values()) {
+    for (Weight entry : entries.values()) {
       int at = (int) entry.offset();
       System.arraycopy(entry.start(), 0, start, at, entry.start().length);
       if (entry.decays()) Arrays.fill(decaying, at, at + entry.start().length, 1f);
     }
     try (Scope scope = Scope.open()) {
-      values.close();
-      values = own(scope, Tensor.of(start, size));
-      gradients = own(scope, Tensor.zeros(DType.F32, size));
-      first = own(scope, Tensor.zeros(DType.F32, size));
-      second = own(scope, Tensor.zeros(DType.F32, size));
-      decay = own(scope, Tensor.of(decaying, size));
+      weights = AdamWeights.of(Tensor.of(start, size), scope);
+      gradients = scope.release(Tensor.zeros(DType.F32, size));
+      decay = scope.release(Tensor.of(decaying, size));
       entries.forEach(
           (name, entry) ->
-              leaves.put(name, own(scope, view(values, entry).trainable(view(gradients, entry)))));
+              leaves.put(
+                  name,
+                  scope.release(view(weights.value(), entry).trainable(view(gradients, entry)))));
     }
   }
 
-  private Tensor own(Scope scope, Tensor tensor) {
-    owned.add(scope.release(tensor));
-    return tensor;
-  }
-
-  private static Tensor view(Tensor all, Entry entry) {
+  private static Tensor view(Tensor all, Weight entry) {
     return all.narrow(0, entry.offset(), entry.start().length).reshape(entry.shape());
   }
 
-  /** A weight, as the graph uses it. */
+  /** A weight as a leaf of the graph. */
   Tensor get(String name) {
     Tensor leaf = leaves.get(name);
     if (leaf == null) throw new IllegalArgumentException("no weight " + name);
@@ -146,7 +125,7 @@ final class Parameters implements AutoCloseable {
     return size;
   }
 
-  /** Forgets the gradients. */
+  /** Sets the gradients to zero. */
   void zeroGradients() {
     gradients.fillInPlace(0);
   }
@@ -165,15 +144,15 @@ final class Parameters implements AutoCloseable {
     }
   }
 
-  private Entry entry(String name) {
-    Entry entry = entries.get(name);
+  private Weight entry(String name) {
+    Weight entry = entries.get(name);
     if (entry == null) throw new IllegalArgumentException("no weight " + name);
     return entry;
   }
 
   /**
-   * One step of AdamW (Loshchilov and Hutter 2019, algorithm 2) on gradients that are scaled down
-   * to {@code clip} where their norm is larger.
+   * One step of AdamW (Loshchilov and Hutter 2019, algorithm 2) on gradients clipped to norm {@code
+   * clip}.
    *
    * @param step 1 for the first update
    */
@@ -181,21 +160,19 @@ final class Parameters implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       double norm = gradientNorm();
       if (norm > settings.clip()) gradients.mulInPlace(settings.clip() / norm);
-      first.mulInPlace(settings.beta1()).addInPlace(gradients, 1 - settings.beta1());
-      second
-          .mulInPlace(settings.beta2())
-          .addProductInPlace(gradients, gradients, 1 - settings.beta2());
+      Tensor values = weights.value();
       values.addProductInPlace(values, decay, -rate * settings.weightDecay());
-      double correction = Math.sqrt(1 - Math.pow(settings.beta2(), step));
-      Tensor divisor = second.sqrt().mulInPlace(1 / correction).addInPlace(settings.eps());
-      values.addQuotientInPlace(first, divisor, -rate / (1 - Math.pow(settings.beta1(), step)));
+      weights.update(
+          gradients,
+          new SparseKernels.Adam(
+              rate, settings.beta1(), settings.beta2(), settings.eps(), step, 1));
     }
   }
 
-  /** Keeps a weight that is one number between two bounds. */
+  /** Clamps a weight that is one number. */
   void clamp(String name, double low, double high) {
     try (Scope scope = Scope.open()) {
-      Tensor leaf = view(values, entry(name));
+      Tensor leaf = view(weights.value(), entry(name));
       leaf.fillInPlace(Math.min(high, Math.max(low, leaf.item())));
     }
   }
@@ -204,9 +181,8 @@ final class Parameters implements AutoCloseable {
   StoredTensor stored(String file, Tensor view, DType dtype) {
     try (Scope scope = Scope.open()) {
       Tensor tensor = view.to(dtype).contiguous();
-      byte[] bytes = tensor.segment().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
-      return new StoredTensor(
-          file, dtype, view.shape(), java.lang.foreign.MemorySegment.ofArray(bytes));
+      byte[] bytes = tensor.segment().toArray(ValueLayout.JAVA_BYTE);
+      return new StoredTensor(file, dtype, view.shape(), MemorySegment.ofArray(bytes));
     }
   }
 
@@ -215,17 +191,19 @@ final class Parameters implements AutoCloseable {
     StateFile.write(
         file,
         List.of(
-            stored("values", values, DType.F32),
-            stored("first", first, DType.F32),
-            stored("second", second, DType.F32)),
+            stored("values", weights.value(), DType.F32),
+            stored("first", weights.first(), DType.F32),
+            stored("second", weights.second(), DType.F32)),
         metadata);
   }
 
-  /** Reads what {@link #save} wrote, and gives its metadata. */
+  /** Reads what {@link #save} wrote; returns its metadata. */
   Map<String, String> load(Path file) {
     try (TensorFile stored = StateFile.open(file);
         Scope scope = Scope.open()) {
-      for (var pair : Map.of("values", values, "first", first, "second", second).entrySet()) {
+      var own =
+          Map.of("values", weights.value(), "first", weights.first(), "second", weights.second());
+      for (var pair : own.entrySet()) {
         StoredTensor tensor = stored.tensors().get(pair.getKey());
         if (tensor == null || tensor.dtype() != DType.F32 || tensor.elements() != size) {
           throw new InputException(
@@ -241,8 +219,10 @@ final class Parameters implements AutoCloseable {
 
   @Override
   public void close() {
+    leaves.values().forEach(Tensor::close);
     leaves.clear();
-    owned.forEach(Tensor::close);
-    owned.clear();
+    weights.close();
+    gradients.close();
+    decay.close();
   }
 }

@@ -9,10 +9,10 @@ import java.util.List;
 /**
  * The blocks of one tower, recorded for gradients: the residual stream, norms and softmax in fp32,
  * products with weights in {@code dtype}. QuickGELU, x·σ(1.702x), is silu(1.702x)/1.702: the
- * weights trained here carry the 1.702, and {@link #fileScale} takes it out again.
+ * weights trained here contain the 1.702, and {@link #fileScale} removes it.
  *
  * @param prefix of its weights, as {@code vision_model.}
- * @param causal whether a token sees only those before it
+ * @param causal whether a token attends only to itself and to those before it
  */
 record TowerParameters(
     Parameters parameters,
@@ -25,7 +25,7 @@ record TowerParameters(
   static final double EPS = 1e-5;
   private static final double QUICK = 1.702;
 
-  /** What a weight is multiplied by on its way into a file. */
+  /** Factor of a weight when it is written to a file. */
   static double fileScale(String name) {
     if (name.contains("mlp.fc1.")) return 1 / QUICK;
     return name.endsWith("mlp.fc2.weight") ? QUICK : 1;
@@ -66,10 +66,10 @@ record TowerParameters(
   }
 
   /**
-   * All blocks, the last of them for one token of each row alone: nothing looks at the others'.
+   * All blocks; the last computes only one token of each row, since nothing reads the others.
    *
    * @param x [b,t,d] F32
-   * @param picked of each row, the token that is wanted
+   * @param picked index of the token to compute, per row
    * @return [b,d] F32
    */
   Tensor run(Tensor x, int[] picked) {

@@ -7,12 +7,12 @@ import io.clipsteer.engine.Tensor;
 import java.util.Locale;
 
 /**
- * What is done to an activation before the SAE sees it, and undone on what the SAE gives back:
- * {@code x̂ = ẑ · scale + shift}.
+ * Normalisation of activations before the SAE, undone on its reconstruction: {@code x̂ = ẑ · scale
+ * + shift}.
  */
 public sealed interface InputNormalisation {
   /**
-   * Rows after normalisation with what it took to get there.
+   * Normalised rows, with shift and scale to undo it.
    *
    * @param z [n,d]
    * @param shift [n,1] or [1,d]
@@ -37,7 +37,7 @@ public sealed interface InputNormalisation {
   /** The name in SAELens's {@code normalize_activations}. */
   String peerName();
 
-  /** Which one, before there are activations to fit it to. */
+  /** The kind of normalisation, before it is fitted to activations. */
   enum Kind {
     /** {@link None}. */
     NONE,
@@ -52,7 +52,7 @@ public sealed interface InputNormalisation {
     }
 
     /**
-     * The normalisation for activations like these.
+     * The normalisation fitted to activations.
      *
      * @param sample F32 [n,d]
      */
@@ -65,7 +65,7 @@ public sealed interface InputNormalisation {
     }
   }
 
-  /** The activation as it is. */
+  /** No normalisation. */
   record None() implements InputNormalisation {
     @Override
     public Normalised apply(Tensor x) {
@@ -80,7 +80,7 @@ public sealed interface InputNormalisation {
 
   /**
    * Minus a fixed mean, divided by one fixed number: activations of mean 0 and, averaged over the
-   * coordinates, variance 1. Training alone uses it; a trained SAE carries it in its weights.
+   * coordinates, variance 1. Used in training only; a trained SAE has it folded into its weights.
    *
    * @param mean [d]
    * @param scale above 0
@@ -114,7 +114,7 @@ public sealed interface InputNormalisation {
    * with the standard deviation alone, as SAELens, ViT-Prisma and OpenAI's sparse_autoencoder do.
    */
   record LayerNorm() implements InputNormalisation {
-    /** What is added to the standard deviation before it divides. */
+    /** Added to the standard deviation that divides. */
     public static final double EPS = 1e-5;
 
     @Override

@@ -5,9 +5,6 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.kernels.SparseKernels;
-import java.util.ArrayList;
-import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A trained sparse autoencoder, for inference: {@code f = φ(W_encᵀ(z − b_dec) + b_enc)}, {@code x̂
@@ -28,9 +25,6 @@ public record Sae(
     Tensor decoderBias,
     boolean subtractsDecoderBias)
     implements AutoCloseable {
-  /** Of the encoder's dense product, held at a time. */
-  private static final long PRODUCT_BYTES = 256L << 20;
-
   /** Width d of the activations it was made for. */
   public int width() {
     return (int) decoder.size(1);
@@ -41,7 +35,7 @@ public record Sae(
     return (int) decoder.size(0);
   }
 
-  /** An activation's code with what its normalisation took. */
+  /** Rows' codes, with the normalisation of their input. */
   public record Encoded(SparseCode code, InputNormalisation.Normalised input) {}
 
   /**
@@ -61,31 +55,23 @@ public record Sae(
     }
   }
 
-  /** A piece of rows at a time, so that the dense product stays small. */
   private SparseCode encoded(Tensor centred) {
-    long n = centred.size(0);
-    long piece = Math.max(1, PRODUCT_BYTES / (4L * features()));
-    List<SparseCode> pieces = new ArrayList<>();
-    @Nullable Tensor bounds =
+    Tensor bounds =
         switch (activation) {
           case SaeActivation.TopK top -> null;
           case SaeActivation.Relu relu -> Tensor.zeros(DType.F32, features());
           case SaeActivation.JumpRelu jump -> Tensor.of(jump.thresholds(), features());
         };
-    for (long at = 0; at < n || at == 0; at += piece) {
-      try (Scope scope = Scope.open()) {
-        Tensor pre =
-            centred.narrow(0, at, Math.min(piece, n - at)).matmul(encoder).addInPlace(encoderBias);
-        SparseCode code =
-            bounds != null
-                ? SparseCode.above(pre, bounds)
-                : SparseCode.topK(pre, ((SaeActivation.TopK) activation).k());
-        scope.keep(code.indices());
-        scope.keep(code.values());
-        pieces.add(code);
-      }
-    }
-    SparseCode code = SparseCode.concat(pieces);
+    SparseCode code =
+        SparseCode.inPieces(
+            centred,
+            SparseCode.piece(features(), 4),
+            rows -> {
+              Tensor pre = rows.matmul(encoder).addInPlace(encoderBias);
+              return bounds != null
+                  ? SparseCode.above(pre, bounds)
+                  : SparseCode.topK(pre, ((SaeActivation.TopK) activation).k());
+            });
     if (bounds == null) code.values().reluInPlace();
     return code;
   }

@@ -8,20 +8,20 @@ import io.clipsteer.engine.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Encodes many tokens with one SAE. For a wide TopK SAE a bf16 product proposes half as many again
- * as are wanted, and their activations are computed in F32: what is given is exact, and a feature
- * is missed only where bf16 misjudges it by more than a third of the candidates. Other SAEs, and
- * all SAEs where {@link Bf16Arithmetic} has no bf16 products, encode as {@link Sae#encode} does.
+ * Encodes many tokens with one SAE. For a wide TopK SAE a bf16 product proposes 1.5 k candidates,
+ * whose activations are computed in F32. Activations are exact; a feature is missed only where bf16
+ * ranks it beyond the candidates. Other SAEs, and all SAEs where {@link Bf16Arithmetic} has no bf16
+ * products, encode as {@link Sae#encode} does.
  */
 public final class SaeEncoder implements AutoCloseable {
-  /** Below this the copies are not worth it. */
+  /** Number of features below which the copies do not pay. */
   private static final int WIDE = 4096;
 
   private final Sae sae;
   private final @Nullable Tensor rows;
   private final @Nullable Tensor shorts;
 
-  /** For {@code sae}, which must live as long. */
+  /** Encodes with {@code sae}, which must outlive this. */
   public SaeEncoder(Sae sae) {
     this.sae = sae;
     boolean wide = sae.activation() instanceof SaeActivation.TopK && sae.features() >= WIDE;

@@ -2,53 +2,32 @@
 package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.kernels.RowKernels;
 import io.clipsteer.kernels.SparseKernels;
 import io.clipsteer.kernels.SparseRows;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * From centred activations to the sparse code that is trained on: the dense product in pieces that
- * bound the memory, and what of it counts.
+ * Encodes centred activations for training: the dense product in pieces that bound the memory, and
+ * the entries of it that are active.
  *
  * @param encoder by features, F32 [f,d]
  * @param bias F32 [f]
- * @param shortEncoder its BF16 copy, where products only propose
+ * @param shortEncoder its BF16 copy, whose product only proposes candidates; null for none
  * @param mark receives each part of the work when it is done
  */
 public record Selector(
     Tensor encoder, Tensor bias, @Nullable Tensor shortEncoder, Consumer<StepPart> mark) {
-  /** Of the encoder's dense product, held at a time. */
-  private static final long PRODUCT_BYTES = 256L << 20;
-
   private int features() {
     return (int) encoder.size(0);
   }
 
-  /** Rows at a time. */
+  /** Rows per piece. */
   public long piece() {
-    return Math.max(1, PRODUCT_BYTES / ((shortEncoder == null ? 4L : 2L) * features()));
-  }
-
-  private SparseCode inPieces(Tensor centred, Function<Tensor, SparseCode> select) {
-    List<SparseCode> pieces = new ArrayList<>();
-    long n = centred.size(0);
-    for (long at = 0; at < n; at += piece()) {
-      try (Scope scope = Scope.open()) {
-        SparseCode code = select.apply(centred.narrow(0, at, Math.min(piece(), n - at)));
-        scope.keep(code.indices());
-        scope.keep(code.values());
-        pieces.add(code);
-      }
-    }
-    return SparseCode.concat(pieces);
+    return SparseCode.piece(features(), shortEncoder == null ? 4 : 2);
   }
 
   private Tensor product(Tensor input) {
@@ -57,12 +36,13 @@ public record Selector(
     return pre;
   }
 
-  /** The k largest of every token, negative ones as 0. */
+  /** The k largest of each token; negative ones become 0. */
   public SparseCode topK(Tensor centred, int k) {
     @Nullable Tensor shorts = shortEncoder;
     SparseCode code =
-        inPieces(
+        SparseCode.inPieces(
             centred,
+            piece(),
             input -> {
               if (shorts != null) return topKOfShort(input, shorts, k);
               SparseCode piece = SparseCode.topK(product(input), k);
@@ -91,7 +71,7 @@ public record Selector(
             encoder.segment(),
             bias.segment());
     mark.accept(StepPart.RESCORE);
-    // Candidates lie by rising column, so the best among them do as well.
+    // Candidates are in ascending order of column, and so are the best among them.
     Tensor places = Tensor.empty(DType.I32, rows, k);
     Tensor values = Tensor.empty(DType.F32, rows, k);
     RowKernels.best()
@@ -107,8 +87,9 @@ public record Selector(
    * @param bounds F32 [f]
    */
   public SparseCode above(Tensor centred, Tensor bounds) {
-    return inPieces(
+    return SparseCode.inPieces(
         centred,
+        piece(),
         input -> {
           SparseCode piece = SparseCode.above(product(input), bounds);
           mark.accept(StepPart.SELECT);
@@ -122,8 +103,8 @@ public record Selector(
   /**
    * The {@code count} largest positive entries of the whole batch.
    *
-   * @param guess a number expected to be below the smallest of them, at least 0; a wrong one costs
-   *     time alone
+   * @param guess a number, at least 0, expected to be below the smallest of them; a wrong guess
+   *     only costs time
    */
   public Cut largest(Tensor centred, int count, float guess) {
     Tensor bounds = Tensor.zeros(DType.F32, features()).addInPlace(guess);
@@ -140,7 +121,7 @@ public record Selector(
     float least = sorted[sorted.length - count];
     int ties = count;
     for (float value : values) if (value > least) ties--;
-    // Of equal entries the first ones stay.
+    // Among equal entries the first ones stay.
     long[] indices = all.indices().to(DType.I64).toLongs();
     long[] keptIndices = new long[count];
     float[] kept = new float[count];
@@ -160,7 +141,7 @@ public record Selector(
         least);
   }
 
-  /** The strongest of few features (for reviving them), negative ones as 0. */
+  /** The k largest among a few features, for AuxK; negative ones become 0. */
   public SparseCode topKOf(Tensor centred, long[] few, int k) {
     Tensor numbers = Tensor.of(few, few.length);
     Tensor pre = centred.linear(encoder.indexSelect(0, numbers), bias.indexSelect(0, numbers));

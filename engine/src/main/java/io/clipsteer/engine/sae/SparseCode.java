@@ -2,6 +2,7 @@
 package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.kernels.RowKernels;
 import io.clipsteer.kernels.SparseRows;
@@ -11,10 +12,11 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Which features are active on which token, and how strongly: row i has the entries from {@code
- * starts[i]} to {@code starts[i + 1]}, by rising feature.
+ * starts[i]} to {@code starts[i + 1]}, by ascending feature.
  *
  * @param starts one more than there are rows
  * @param indices feature numbers, I32 [entries]
@@ -97,6 +99,29 @@ public record SparseCode(int[] starts, Tensor indices, Tensor values) {
       values.add(part.values);
     }
     return new SparseCode(starts, Tensor.concat(indices, 0), Tensor.concat(values, 0));
+  }
+
+  /** Bytes of a dense product [rows,features] held at a time. */
+  private static final long PRODUCT_BYTES = 256L << 20;
+
+  /** Rows of a dense product, {@code bytes} per number, that are computed at a time. */
+  static long piece(long features, long bytes) {
+    return Math.max(1, PRODUCT_BYTES / (bytes * features));
+  }
+
+  /** Encodes {@code piece} rows at a time, which bounds the memory of the dense product. */
+  static SparseCode inPieces(Tensor rows, long piece, Function<Tensor, SparseCode> encode) {
+    List<SparseCode> pieces = new ArrayList<>();
+    long n = rows.size(0);
+    for (long at = 0; at < n || at == 0; at += piece) {
+      try (Scope scope = Scope.open()) {
+        SparseCode code = encode.apply(rows.narrow(0, at, Math.min(piece, n - at)));
+        scope.keep(code.indices());
+        scope.keep(code.values());
+        pieces.add(code);
+      }
+    }
+    return concat(pieces);
   }
 
   /** As the kernels take it. */

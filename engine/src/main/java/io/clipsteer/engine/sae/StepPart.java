@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae;
 
-/** What a step's time goes into. */
+/** Parts of a training step, for timing. */
 public enum StepPart {
   /** Normalising and centring the activations. */
   INPUT,
   /** The encoder's dense product. */
   PRODUCT,
-  /** The entries that count. */
+  /** Selecting the active entries. */
   SELECT,
-  /** Exact activations of what a bf16 product proposed. */
+  /** Exact activations of the candidates of a bf16 product. */
   RESCORE,
-  /** Decoding, and the error followed back to the code. */
+  /** Decoding, and the gradient of the code. */
   RECONSTRUCT,
-  /** The code by features. */
+  /** Sorting the code by feature. */
   SORT,
-  /** Gradients of encoder and decoder, with Adam. */
+  /** Gradients of encoder and decoder, and Adam. */
   ADAM,
   /** Biases, and the encoder's bf16 copy. */
   REST

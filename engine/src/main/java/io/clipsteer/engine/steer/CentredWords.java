@@ -7,8 +7,8 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.TextLibrary;
 
 /**
- * The words' embeddings minus their mean. Softmax does not see what is added to all logits, and
- * what is left is small, so float32 holds it more exactly: text embeddings have much in common.
+ * The words' embeddings minus their mean. Softmax ignores a constant added to all logits. Text
+ * embeddings are similar, so the differences are small and float32 holds them more exactly.
  */
 final class CentredWords {
   private CentredWords() {}

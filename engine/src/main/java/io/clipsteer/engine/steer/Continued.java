@@ -10,15 +10,16 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.kernels.SteerKernels;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Edits at any layer: the images' residuals at the hook point are kept, and the tower goes on from
+ * Edits at any layer: keeps the images' residuals at the hook point and continues the tower from
  * there with many edited copies at once.
  */
 public final class Continued implements Sweep {
-  /** Numbers of edited residuals that go through a block at once: more do not make it faster. */
+  /** Numbers of edited residuals per batch; larger batches are not faster. */
   private static final long BATCH = 4L << 20;
 
   private final VisionTower tower;
@@ -33,7 +34,7 @@ public final class Continued implements Sweep {
    * Prepares images.
    *
    * @param paused the tower at the hook point [images,t,d]
-   * @param scale what cosines are multiplied by
+   * @param scale factor of the cosines
    */
   public Continued(VisionTower tower, Paused paused, TextLibrary library, double scale) {
     this.tower = tower;
@@ -60,9 +61,9 @@ public final class Continued implements Sweep {
     }
   }
 
-  /** Embeddings of all images, a piece at a time, F32 [images,e] on the CPU. */
+  /** Embeddings of all images, {@code piece} at a time, F32 [images,e] on the CPU. */
   private Tensor embeddings(Paused all, int piece) {
-    List<Tensor> parts = new java.util.ArrayList<>();
+    List<Tensor> parts = new ArrayList<>();
     for (int at = 0; at < images(); at += piece) {
       try (Scope scope = Scope.open()) {
         Paused part = part(all, at, Math.min(at + piece, images()));
@@ -102,64 +103,46 @@ public final class Continued implements Sweep {
 
   @Override
   public void run(Tensor directions, float[] shifts, int from, int to, int groups, Sink sink) {
-    int n = Math.toIntExact(directions.size(0));
-    int asked = to - from;
-    long each = (long) asked * tokens() * directions.size(1);
-    int block = (int) Math.max(1, Math.min(n, BATCH / each));
-    for (int at = 0; at < n; at += block) {
-      int count = Math.min(block, n - at);
-      int first = at;
+    int all = Math.toIntExact(directions.size(0));
+    int n = to - from;
+    long each = (long) n * tokens() * directions.size(1);
+    int block = (int) Math.max(1, Math.min(all, BATCH / each));
+    for (int at = 0; at < all; at += block) {
+      int count = Math.min(block, all - at);
       try (Scope scope = Scope.open()) {
         Tensor some = directions.narrow(0, at, count);
         Tensor logits = logits(some, shifts, at, part(paused, from, to));
-        var answers =
-            new SteerKernels.Answers(
-                logits.segment(),
-                true,
-                Tensor.zeros(DType.F32, words).segment(),
-                before.narrow(0, from, asked).segment(),
-                asked,
-                words,
-                groups);
-        double[] weights = new double[count * asked * SteerKernels.WEIGHTS];
+        Tensor unedited = before.narrow(0, from, n);
+        var input =
+            AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
+        double[] weights = new double[count * n * SteerKernels.WEIGHTS];
         for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = scale;
-        SteerKernels.best()
-            .sweep(
-                answers,
-                Tensor.zeros(DType.F32, count, words).segment(),
-                weights,
-                count,
-                (unit, sums, stride, moved) ->
-                    sink.accept(first + unit, new AnswerShift(sums, stride, groups, words, moved)));
+        AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, sink);
       }
     }
   }
 
-  /** Cosines with the centred words, F32 [count·asked,words], of edited copies of a part. */
+  /** Cosines with the centred words, F32 [count·n,words], of edited copies of n images. */
   private Tensor logits(Tensor directions, float[] shifts, int first, Paused part) {
     long count = directions.size(0);
-    long asked = part.value().size(0);
+    long n = part.value().size(0);
     long t = part.value().size(1);
     long d = part.value().size(2);
     try (Scope scope = Scope.open()) {
-      float[] mine = new float[Math.toIntExact(count * asked * t)];
-      System.arraycopy(shifts, Math.toIntExact(first * asked * t), mine, 0, mine.length);
-      Tensor along = Tensor.of(mine, count, asked * t, 1);
+      float[] mine = new float[Math.toIntExact(count * n * t)];
+      System.arraycopy(shifts, Math.toIntExact(first * n * t), mine, 0, mine.length);
+      Tensor along = Tensor.of(mine, count, n * t, 1);
       Tensor edited =
           along
               .matmul(directions.reshape(count, 1, d))
               .to(tower.device())
-              .addInPlace(part.value().to(DType.F32).reshape(1, asked * t, d))
-              .reshape(count * asked, t, d)
+              .addInPlace(part.value().to(DType.F32).reshape(1, n * t, d))
+              .reshape(count * n, t, d)
               .to(tower.dtype());
       @Nullable Tensor middle = part.middle();
       if (middle != null) {
         middle =
-            middle
-                .reshape(1, asked, t, d)
-                .expand(count, asked, t, d)
-                .reshape(count * asked, t, d)
-                .contiguous();
+            middle.reshape(1, n, t, d).expand(count, n, t, d).reshape(count * n, t, d).contiguous();
       }
       Tensor embedding =
           tower.continueFrom(new Paused(part.at(), edited, middle), Hooks.NONE).embedding();

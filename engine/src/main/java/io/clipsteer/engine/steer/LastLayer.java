@@ -12,15 +12,15 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Edits behind the last block in closed form. Only the class token's norm and the projection
- * follow, so with x centred, r² = var(x') + eps and {@code e' = W(gain·x'/r + shift) + bias}:
- * {@code r·e' = u_x + s·u_d + r·c}, three vectors that are projected once, for an image, a
- * direction and the model. The logits are {@code scale/‖r·e'‖ · (T·u_x + r·T·c + s·T·u_d)}, and r
- * and ‖r·e'‖ follow from scalar products. A (direction, image) pair then costs a few operations a
- * word. The directions' logits and the sweep over words are float32, all else is float64.
+ * Edits after the last block in closed form. Only the class token's norm and the projection follow,
+ * so with x centred, r² = var(x') + eps and {@code e' = W(gain·x'/r + shift) + bias}: {@code r·e' =
+ * u_x + s·u_d + r·c}, three vectors, one per image, per direction and for the model, each projected
+ * once. The logits are {@code scale/‖r·e'‖ · (T·u_x + r·T·c + s·T·u_d)}, and r and ‖r·e'‖ follow
+ * from scalar products. A (direction, image) pair then costs a few operations per word. The
+ * directions' logits and the sweep over words are float32, the rest is float64.
  */
 public final class LastLayer implements Sweep {
-  /** Of a block of directions' logits held at a time. */
+  /** Size of the logits of a block of directions. */
   private static final long BLOCK_BYTES = 32L << 20;
 
   private final ReadOut readOut;
@@ -44,8 +44,8 @@ public final class LastLayer implements Sweep {
   /**
    * Prepares images.
    *
-   * @param residuals class tokens behind the last block, F32 [images,d]
-   * @param scale what cosines are multiplied by
+   * @param residuals class tokens after the last block, F32 [images,d]
+   * @param scale factor of the cosines
    */
   public LastLayer(ReadOut readOut, Tensor residuals, TextLibrary library, double scale) {
     this.scale = scale;
@@ -128,34 +128,21 @@ public final class LastLayer implements Sweep {
   @Override
   public void run(Tensor directions, float[] shifts, int from, int to, int groups, Sink sink) {
     int n = Math.toIntExact(directions.size(0));
-    int asked = to - from;
+    int evaluated = to - from;
     int block = (int) Math.max(1, Math.min(n, BLOCK_BYTES / (4L * words)));
     for (int at = 0; at < n; at += block) {
       int count = Math.min(block, n - at);
-      int first = at;
       try (Scope scope = Scope.open()) {
         Tensor d = directions.narrow(0, at, count).to(DType.F64);
         d = d.sub(d.mean(1, true));
         Tensor u = project(d);
-        double[] weights = weights(d, u, shifts, first, from, to);
+        double[] weights = weights(d, u, shifts, at, from, to);
         Tensor logits = u.to(DType.F32).linear(floatTexts, null).contiguous();
-        var answers =
-            new SteerKernels.Answers(
-                own.narrow(0, from, asked).segment(),
-                false,
-                commonLogits.segment(),
-                before.narrow(0, from, asked).segment(),
-                asked,
-                words,
-                groups);
-        SteerKernels.best()
-            .sweep(
-                answers,
-                logits.segment(),
-                weights,
-                count,
-                (unit, sums, stride, moved) ->
-                    sink.accept(first + unit, new AnswerShift(sums, stride, groups, words, moved)));
+        Tensor unedited = before.narrow(0, from, evaluated);
+        var input =
+            AnswerShift.input(
+                own.narrow(0, from, evaluated), false, commonLogits, unedited, groups);
+        AnswerShift.sweep(input, logits, weights, at, sink);
       }
     }
   }
@@ -165,22 +152,22 @@ public final class LastLayer implements Sweep {
    *
    * @param d centred directions F64 [count,d]
    * @param u the same projected [count,e]
-   * @param first of all directions, the block's first
+   * @param index of the block's first direction
    */
   private double[] weights(Tensor d, Tensor u, float[] shifts, int first, int from, int to) {
     int count = Math.toIntExact(d.size(0));
-    int asked = to - from;
+    int evaluated = to - from;
     double width = d.size(1);
     double[] dd = doubles(d.mul(d).sum(1, false, DType.F64));
     double[] uu = doubles(u.mul(u).sum(1, false, DType.F64));
     double[] uc = doubles(u.mul(common).sum(1, false, DType.F64));
-    double[] xd = doubles(d.matmul(centred.narrow(0, from, asked).transpose(0, 1)));
-    double[] xu = doubles(u.matmul(projected.narrow(0, from, asked).transpose(0, 1)));
-    double[] weights = new double[Math.multiplyExact(count, asked * SteerKernels.WEIGHTS)];
+    double[] xd = doubles(d.matmul(centred.narrow(0, from, evaluated).transpose(0, 1)));
+    double[] xu = doubles(u.matmul(projected.narrow(0, from, evaluated).transpose(0, 1)));
+    double[] weights = new double[Math.multiplyExact(count, evaluated * SteerKernels.WEIGHTS)];
     for (int k = 0; k < count; k++) {
-      for (int i = 0; i < asked; i++) {
-        int pair = k * asked + i;
-        double s = shifts[first * asked + pair];
+      for (int i = 0; i < evaluated; i++) {
+        int pair = k * evaluated + i;
+        double s = shifts[first * evaluated + pair];
         double x2 = squares[from + i];
         double r = Math.sqrt((x2 + 2 * s * xd[pair] + s * s * dd[k]) / width + readOut.eps());
         double norm2 =

@@ -4,19 +4,19 @@ package io.clipsteer.engine.steer;
 import io.clipsteer.engine.Tensor;
 
 /**
- * What many edits of one place do to zero-shot answers: each edit moves tokens along one direction,
- * {@code x' = x + s·d}, and is asked on the same images. {@link LastLayer} knows the answer in
- * closed form, {@link Continued} runs the rest of the tower.
+ * The effect of many edits at one site on zero-shot answers. Each edit moves tokens along one
+ * direction, {@code x' = x + s·d}, and is evaluated on the same images. {@link LastLayer} computes
+ * the answers in closed form, {@link Continued} runs the rest of the tower.
  */
 public sealed interface Sweep extends AutoCloseable permits LastLayer, Continued {
-  /** Takes an edit's sums; called once an edit, by any thread, in any order. */
+  /** Receives an edit's sums; called once per edit, by any thread, in any order. */
   @FunctionalInterface
   interface Sink {
     /**
-     * What an edit did.
+     * Receives one edit's effect.
      *
-     * @param edit which
-     * @param change what it did; valid during the call
+     * @param edit index of its direction
+     * @param change its effect; valid during the call
      */
     void accept(int edit, AnswerShift change);
   }
@@ -24,23 +24,20 @@ public sealed interface Sweep extends AutoCloseable permits LastLayer, Continued
   /** Number of images. */
   int images();
 
-  /** Tokens of an image that an edit moves; the closed form needs the class token alone. */
+  /** Number of tokens of an image that an edit moves; in closed form the class token alone. */
   int tokens();
 
-  /**
-   * The tokens' residuals F32 [images·tokens,d], image by image: what an edit's shifts are computed
-   * from.
-   */
+  /** The tokens' residuals F32 [images·tokens,d], image by image; shifts are computed from them. */
   Tensor residuals();
 
   /**
-   * Edits, and asks.
+   * Evaluates edits on some of the images.
    *
    * @param directions d, F32 [n,d]
    * @param shifts s, row-major [n,to − from,tokens]
-   * @param from first image asked
-   * @param to behind the last image asked
-   * @param groups the images asked are split into so many runs of about the same length
+   * @param from first image
+   * @param to one past the last image
+   * @param groups number of runs of nearly equal length that the images are split into
    */
   void run(Tensor directions, float[] shifts, int from, int to, int groups, Sink sink);
 

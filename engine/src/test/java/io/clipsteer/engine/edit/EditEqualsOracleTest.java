@@ -115,8 +115,9 @@ final class EditEqualsOracleTest {
           boolean[] mask = new TokenMask(tokens).mask(PREFIX, T);
           for (Sae sae : saes()) {
             for (Case one : cases(sae)) {
-              Tensor mine = new Edit(site(tokens), one.target, one.rule).edit(POINT, residual);
-              String name = one.target.described() + one.rule.described() + tokens;
+              Edit edit = new Edit(site(tokens), one.target, one.rule);
+              Tensor mine = edit.edit(POINT, residual);
+              String name = edit.described() + " at " + tokens;
               assertArrayEquals(whole(residual, mask, one.added).toFloats(), mine.toFloats(), name);
               compared++;
             }

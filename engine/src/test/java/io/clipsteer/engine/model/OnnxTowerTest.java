@@ -18,6 +18,7 @@ import io.clipsteer.engine.edit.CompiledEdit;
 import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.Rule;
+import io.clipsteer.engine.onnx.OnnxGraph;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
@@ -57,7 +58,7 @@ final class OnnxTowerTest {
       for (int i = 0; i < pixels.length; i++) pixels[i] = (float) random.nextGaussian();
 
       float[] plain = run(tower, pixels, Hooks.NONE);
-      same(plain, onnx(OnnxTower.of(tower, null, null), pixels, size), name);
+      same(plain, onnx(OnnxTower.of(tower), pixels, size), name);
 
       // Behind the last block, only the tokens that are pooled matter.
       boolean goesOn = tower.config().layers() > 1;
@@ -76,7 +77,10 @@ final class OnnxTowerTest {
             float[] edited = run(tower, pixels, Hooks.NONE.edit(point, edit));
             double moved = distance(plain, edited);
             assertTrue(moved > 1e-3 || !goesOn, name + " " + point + " " + tokens + " " + moved);
-            same(edited, onnx(OnnxTower.of(tower, point, edit), pixels, size), name + point);
+            OnnxGraph graph =
+                OnnxTower.of(
+                    tower, point, (g, value) -> edit.addTo(g, value, tower.config().tokens()));
+            same(edited, onnx(graph, pixels, size), name + point);
           }
         }
       }

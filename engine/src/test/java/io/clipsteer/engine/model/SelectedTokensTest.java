@@ -4,6 +4,7 @@ package io.clipsteer.engine.model;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import java.util.List;
@@ -79,5 +80,27 @@ final class SelectedTokensTest {
             HookPoint.residPost(7),
             new HookPoint(TowerKind.TEXT, 0, Site.RESID_POST)),
         sorted);
+  }
+
+  /** The selected tokens and no others. */
+  @Test
+  void aSpliceReplacesTheSelectedTokens() {
+    try (Scope scope = Scope.open()) {
+      Tensor residual = Tensor.zeros(DType.F32, 2, 5, 3).addInPlace(7);
+      Tensor vector = Tensor.of(new float[] {1, 2, 3}, 3);
+      for (TokenSelection tokens : TokenSelection.values()) {
+        int prefix = 2;
+        int first = tokens.first(prefix);
+        int end = first + tokens.count(prefix, 5);
+        Tensor edited = SelectedTokens.of(residual, tokens, prefix).replacedBy(vector);
+        float[] values = edited.toFloats();
+        for (int i = 0; i < values.length; i++) {
+          int token = i / 3 % 5;
+          boolean selected = token >= first && token < end;
+          assertEquals(selected ? i % 3 + 1 : 7, values[i], tokens + " " + i);
+        }
+      }
+      assertEquals(7 * 30, residual.sum(DType.F64).item(), "the residual itself stays");
+    }
   }
 }

@@ -10,7 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
-import io.clipsteer.engine.Engine;
+import io.clipsteer.engine.OneThread;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -25,29 +25,15 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Taps, edits, pauses: every hook point of every family's towers, against the plain pass. */
+@ExtendWith(OneThread.class)
 final class TowersTest {
   private static final Path MODELS = Path.of("src/test/resources/models");
-
-  private static int threads;
-
-  /** Matrices this small gain nothing from threads, and lose much when processors are busy. */
-  @BeforeAll
-  static void oneThread() {
-    threads = Engine.threads();
-    Engine.threads(1);
-  }
-
-  @AfterAll
-  static void allThreads() {
-    Engine.threads(threads);
-  }
 
   static Stream<String> models() throws IOException {
     return GoldenTest.models();

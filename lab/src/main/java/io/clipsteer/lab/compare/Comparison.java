@@ -2,6 +2,7 @@
 package io.clipsteer.lab.compare;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
@@ -141,8 +142,8 @@ public record Comparison(
       int onlyB,
       double chanceMeanNearest,
       @Nullable Share chanceNearestShare,
-      List<Example> onlyAExamples,
-      List<Example> onlyBExamples) {}
+      @JsonProperty("only_a_examples") List<Example> onlyAExamples,
+      @JsonProperty("only_b_examples") List<Example> onlyBExamples) {}
 
   private record Example(int id, float nearest, @Nullable Integer images) {}
 

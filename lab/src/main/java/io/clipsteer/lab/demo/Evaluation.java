@@ -18,7 +18,7 @@ import io.clipsteer.world.Factors;
 import io.clipsteer.world.ObjectKind;
 import io.clipsteer.world.Person;
 import io.clipsteer.world.Sampler;
-import io.clipsteer.world.Words;
+import io.clipsteer.world.WrittenWords;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -106,14 +106,14 @@ public final class Evaluation {
   }
 
   private void words() {
-    int words = Words.WRITTEN.size();
+    int words = WrittenWords.WRITTEN.size();
     List<DrawnImage> images = images(i -> sampler.worded(i, i % words), 1);
     Tensor embeddings = embed(images);
     put(
         "word_accuracy",
         images,
         embeddings,
-        library(Words.WRITTEN, WORD_TEMPLATES),
+        library(WrittenWords.WRITTEN, WORD_TEMPLATES),
         Evaluation::word);
     embeddings.close();
   }
@@ -168,10 +168,12 @@ public final class Evaluation {
     return (Factors.Things) image.factors();
   }
 
-  /** The written word's place in {@link Words#WRITTEN}, and among the objects if it is one. */
+  /**
+   * The written word's place in {@link WrittenWords#WRITTEN}, and among the objects if it is one.
+   */
   private static int word(DrawnImage image) {
     Factors.Written written = thing(image).written();
-    return written == null ? -1 : Words.WRITTEN.indexOf(written.text());
+    return written == null ? -1 : WrittenWords.WRITTEN.indexOf(written.text());
   }
 
   private static String article(String word) {

@@ -187,7 +187,7 @@ public final class Pretraining {
       while (trainer.steps() < config.steps()) {
         double rate = config.rate(trainer.steps());
         PairStream.Pairs pairs = stream.next();
-        ClipPretrainer.Step step;
+        ClipPretrainer.PretrainStep step;
         try (Scope scope = Scope.open()) {
           int size = config.imageSize();
           Tensor pixels = Tensor.of(pairs.pixels(), config.batch(), 3, size, size);

@@ -64,7 +64,7 @@ public record SaeProof(
   private static final double LEAST_REST = 1e-6;
 
   /** The conclusion. */
-  public enum Verdict {
+  public enum Conclusion {
     /** Every claimed figure was found. */
     AGREES,
     /** Nothing was claimed, and fixing no mistake improves the figures much. */
@@ -93,7 +93,7 @@ public record SaeProof(
    * @param measured the SAE as its files describe it
    * @param claimed {@code l0}, {@code explained_variance}, {@code cosine}, as far as claimed
    * @param gap largest gap to a claimed figure; NaN when nothing is claimed
-   * @param cause for {@link Verdict#EXPLAINED} and {@link Verdict#SUSPECTED}
+   * @param cause for {@link Conclusion#EXPLAINED} and {@link Conclusion#SUSPECTED}
    * @param tried when explained variance or cosine agreed at once, the MLPs' non-linearity only
    */
   public record ProofReport(
@@ -101,7 +101,7 @@ public record SaeProof(
       Reconstruction measured,
       SortedMap<String, Double> claimed,
       double gap,
-      Verdict verdict,
+      Conclusion verdict,
       @Nullable Trial cause,
       List<Trial> tried,
       List<ImageLoader.Skipped> skipped) {}
@@ -160,12 +160,12 @@ public record SaeProof(
       tried.add(new Trial(mistake, probe.detail(), figures, gap(figures, claimed), better));
     }
     Trial cause = explaining(tried, measured, gap, claimsQuality);
-    Verdict verdict = cause == null ? Verdict.SUSPECTED : Verdict.EXPLAINED;
+    Conclusion verdict = cause == null ? Conclusion.SUSPECTED : Conclusion.EXPLAINED;
     if (cause == null && !(claimsQuality && gap <= 1)) cause = suspicious(tried, measured, gap);
     if (cause == null && !(gap > 1)) cause = otherActivation(tried, measured, images[0]);
     if (cause == null) {
-      if (claimed.isEmpty()) verdict = Verdict.NOTHING_CLAIMED;
-      else verdict = gap <= 1 ? Verdict.AGREES : Verdict.UNEXPLAINED;
+      if (claimed.isEmpty()) verdict = Conclusion.NOTHING_CLAIMED;
+      else verdict = gap <= 1 ? Conclusion.AGREES : Conclusion.UNEXPLAINED;
     }
     return new ProofReport(images[0], measured, claimed, gap, verdict, cause, tried, skipped);
   }

@@ -221,14 +221,13 @@ public record SparsityReport(
 
   /** What {@code evaluation.json} holds: a record. */
   public Object json() {
-    record OfImages(long images) {}
-    record OfTexts(long texts) {}
     record Json(
         int protocol,
         String clipsteer,
         String model,
         String source,
-        @JsonUnwrapped Object count,
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Long images,
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Long texts,
         int skipped,
         List<String> notes,
         List<Object> saes) {}
@@ -237,7 +236,8 @@ public record SparsityReport(
         Versions.CLIPSTEER,
         model,
         source,
-        texts ? new OfTexts(images) : new OfImages(images),
+        texts ? null : (Long) images,
+        texts ? (Long) images : null,
         skipped.size(),
         notes,
         saes.stream().map(this::json).toList());

@@ -9,10 +9,10 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.Splice;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
+import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
@@ -213,8 +213,7 @@ public record SparsityRun(
   private Paused spliced(TokenSite site, Paused paused, Tensor values) {
     int prefix = model.vision().config().prefixTokens();
     Tensor there = values.to(model.vision().device());
-    var splice = new Splice(there, site.tokens, prefix);
-    return paused.with(splice.edit(paused.at(), paused.value()));
+    return paused.with(SelectedTokens.of(paused.value(), site.tokens, prefix).replacedBy(there));
   }
 
   /** Cosines of the embeddings with the words, row-major [b,words]. */

@@ -31,7 +31,7 @@ record Association(
   static final int CLOSEST = 20;
 
   /** The labelled images. */
-  static final class LabelledImages {
+  static final class ImageLabels {
     private int[] @Nullable [] labels = new int[64][];
     private long[] positives = new long[16];
     private long images;
@@ -74,7 +74,7 @@ record Association(
   static void all(
       ScoreFile scores,
       int units,
-      LabelledImages known,
+      ImageLabels known,
       int labels,
       Consumer<Association> consumer) {
     for (int low = 0; low < units; ) {
@@ -92,7 +92,7 @@ record Association(
   }
 
   private static List<Association> of(
-      ScoreFile.Slice slice, int unit, int low, LabelledImages known, int labels) {
+      ScoreFile.Slice slice, int unit, int low, ImageLabels known, int labels) {
     int from = slice.starts()[unit - low];
     int to = slice.starts()[unit - low + 1];
     if (from == to) return List.of();
@@ -130,7 +130,7 @@ record Association(
     private double squares;
 
     Ranked(
-        ScoreFile.Slice slice, float[] scores, int from, int to, LabelledImages known, int labels) {
+        ScoreFile.Slice slice, float[] scores, int from, int to, ImageLabels known, int labels) {
       int n = to - from;
       rankSum = new double[labels];
       scoreSum = new double[labels];
@@ -161,7 +161,7 @@ record Association(
       }
     }
 
-    Association with(int unit, int label, boolean byMax, LabelledImages known) {
+    Association with(int unit, int label, boolean byMax, ImageLabels known) {
       long positives = known.positives(label);
       long negatives = known.images() - positives;
       double ranks = rankSum[label] + (positives - count[label]) * (zeros + 1) / 2.0;

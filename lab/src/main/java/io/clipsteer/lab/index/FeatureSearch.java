@@ -52,7 +52,7 @@ public record FeatureSearch(
     IndexFolder.IndexManifest manifest = folder.read(IndexedUnits.FEATURES);
     Map<String, Integer> groups = new HashMap<>();
     List<double[]> frequencies = new ArrayList<>();
-    for (IndexFolder.UnitGroup entry : manifest.groups()) {
+    for (IndexFolder.IndexGroup entry : manifest.groups()) {
       groups.put(entry.sae(), frequencies.size());
       frequencies.add(new double[entry.units()]);
     }
@@ -161,7 +161,7 @@ public record FeatureSearch(
 
   private int group(RunSaes.One one) {
     for (int g = 0; g < manifest.groups().size(); g++) {
-      IndexFolder.UnitGroup entry = manifest.groups().get(g);
+      IndexFolder.IndexGroup entry = manifest.groups().get(g);
       if (entry.sae().equals(one.entry().folder()) && entry.units() == one.sae().features()) {
         return g;
       }
@@ -253,7 +253,7 @@ public record FeatureSearch(
     Map<String, List<String>> names = names(best);
     List<Hit> hits = new ArrayList<>();
     for (Scored s : best) {
-      IndexFolder.UnitGroup entry = manifest.groups().get(s.group);
+      IndexFolder.IndexGroup entry = manifest.groups().get(s.group);
       hits.add(
           new Hit(
               entry.sae(),

@@ -87,7 +87,7 @@ public final class IndexBench {
       var tally = new UnitTally(layout, sae.features(), EMBEDDING, 16);
       var point = HookPoint.residPost(0);
       var group =
-          new IndexRun.Group(
+          new IndexRun.IndexedGroup(
               "saes/random", point, TokenSelection.PATCHES, sae, encoder, tally, scores);
       var pass = new IndexRun.Pass(List.of(group), Labels.ofClasses());
       for (int from = 0; from < images; from += BATCH) {
@@ -123,7 +123,7 @@ public final class IndexBench {
     if (labels != null) pass.known().add(image, labels);
     pass.images().add(id);
     pass.classes().add(null);
-    IndexRun.Group group = pass.groups().getFirst();
+    IndexRun.IndexedGroup group = pass.groups().getFirst();
     double[] unit = IndexRun.unit(embeddings, i * EMBEDDING, EMBEDDING, id);
     group.tally().add(image, unit, codes, i * PATCHES, group.scores());
   }

@@ -53,7 +53,7 @@ public record IndexFolder(Path path) {
       int labels,
       int top,
       int vocabulary,
-      List<UnitGroup> groups) {}
+      List<IndexGroup> groups) {}
 
   /**
    * One SAE, or the neurons of a hook point.
@@ -61,7 +61,7 @@ public record IndexFolder(Path path) {
    * @param sae the SAE's folder, or the hook point with its tokens
    * @param units their number
    */
-  public record UnitGroup(
+  public record IndexGroup(
       String sae, String hookPoint, String tokens, int units, int rows, int columns, int prefix) {}
 
   /** Of a run. */

@@ -55,7 +55,7 @@ public record IndexRun(
    * @param sae null for neurons
    * @param encoder the SAE's; null for neurons
    */
-  record Group(
+  record IndexedGroup(
       String name,
       HookPoint point,
       TokenSelection selection,
@@ -80,21 +80,21 @@ public record IndexRun(
    * @param means by hook point
    */
   record Pass(
-      List<Group> groups,
+      List<IndexedGroup> groups,
       List<String> images,
       List<@Nullable String> classes,
-      Association.LabelledImages known,
+      Association.ImageLabels known,
       Labels labels,
       Map<HookPoint, MeanResidual> means,
       List<ImageLoader.Skipped> skipped)
       implements AutoCloseable {
     /** No image yet. */
-    Pass(List<Group> groups, Labels labels) {
+    Pass(List<IndexedGroup> groups, Labels labels) {
       this(
           groups,
           new ArrayList<>(),
           new ArrayList<>(),
-          new Association.LabelledImages(),
+          new Association.ImageLabels(),
           labels,
           new LinkedHashMap<>(),
           new ArrayList<>());
@@ -102,7 +102,7 @@ public record IndexRun(
 
     @Override
     public void close() {
-      for (Group group : groups) group.close();
+      for (IndexedGroup group : groups) group.close();
     }
   }
 
@@ -113,17 +113,17 @@ public record IndexRun(
    * @throws InputException when no image can be read
    */
   Pass pass(Path scratch, Progress progress) {
-    List<Group> groups = new ArrayList<>();
+    List<IndexedGroup> groups = new ArrayList<>();
     try {
       groups(scratch, groups);
       return pass(groups, progress);
     } catch (RuntimeException e) {
-      for (Group group : groups) group.close();
+      for (IndexedGroup group : groups) group.close();
       throw e;
     }
   }
 
-  private void groups(Path scratch, List<Group> groups) {
+  private void groups(Path scratch, List<IndexedGroup> groups) {
     Set<String> seen = new LinkedHashSet<>();
     for (RunSaes.One one : saes.all()) {
       boolean features = units == IndexedUnits.FEATURES;
@@ -141,7 +141,7 @@ public record IndexRun(
       }
       int count = features ? one.sae().features() : 2 * one.sae().width();
       groups.add(
-          new Group(
+          new IndexedGroup(
               features ? one.entry().folder() : site,
               one.point(),
               one.selection(),
@@ -152,10 +152,10 @@ public record IndexRun(
     }
   }
 
-  private Pass pass(List<Group> groups, Progress progress) {
+  private Pass pass(List<IndexedGroup> groups, Progress progress) {
     Pass pass = new Pass(groups, labels);
     double flops = model.vision().flopsPerImage();
-    for (Group g : groups) {
+    for (IndexedGroup g : groups) {
       pass.means.putIfAbsent(g.point, new MeanResidual(g.point));
       if (g.sae != null) flops += 2.0 * g.sae.width() * g.sae.features() * g.tally.layout().count();
     }
@@ -175,13 +175,13 @@ public record IndexRun(
   }
 
   private void add(Pass pass, TowerWalk walk, ImageBatch batch, Tensor pixels) {
-    Map<Group, Codes> codes = new LinkedHashMap<>();
+    Map<IndexedGroup, Codes> codes = new LinkedHashMap<>();
     Paused last =
         walk.walk(
             pixels,
             paused -> {
               Objects.requireNonNull(pass.means.get(paused.at())).add(paused);
-              for (Group group : pass.groups) {
+              for (IndexedGroup group : pass.groups) {
                 if (group.point.equals(paused.at())) codes.put(group, codes(group, walk, paused));
               }
             });
@@ -200,7 +200,7 @@ public record IndexRun(
     }
   }
 
-  private static Codes codes(Group group, TowerWalk walk, Paused paused) {
+  private static Codes codes(IndexedGroup group, TowerWalk walk, Paused paused) {
     try (Scope scope = Scope.open()) {
       Tensor x = walk.selected(group.selection, paused);
       return group.encoder == null

@@ -23,7 +23,7 @@ final class IndexTables {
    *
    * @param names by group; a unit's name is its first word by both methods, else by its images
    */
-  void units(IndexRun.Pass pass, Map<IndexRun.Group, List<UnitName>> names) {
+  void units(IndexRun.Pass pass, Map<IndexRun.IndexedGroup, List<UnitName>> names) {
     tables.write(
         units.toString(),
         """
@@ -34,7 +34,7 @@ final class IndexTables {
         histogram INTEGER[], positions FLOAT[]\
         """,
         row -> {
-          for (IndexRun.Group group : pass.groups()) {
+          for (IndexRun.IndexedGroup group : pass.groups()) {
             @Nullable UnitName[] best = new UnitName[group.tally().units()];
             for (UnitName name : names.getOrDefault(group, List.of())) {
               if (name.rank() == 1 && !name.method().equals(Namer.DECODER))
@@ -45,7 +45,7 @@ final class IndexTables {
         });
   }
 
-  private static void unit(DuckDBAppender row, IndexRun.Group group, int u, @Nullable UnitName name)
+  private static void unit(DuckDBAppender row, IndexRun.IndexedGroup group, int u, @Nullable UnitName name)
       throws SQLException {
     UnitTally tally = group.tally();
     row.beginRow();
@@ -81,7 +81,7 @@ final class IndexTables {
         max FLOAT, mean FLOAT, patch INTEGER, patches INTEGER[], activations FLOAT[]\
         """,
         row -> {
-          for (IndexRun.Group group : pass.groups()) {
+          for (IndexRun.IndexedGroup group : pass.groups()) {
             for (int u = 0; u < group.tally().units(); u++) {
               for (boolean byMax : new boolean[] {true, false}) {
                 TopImage[] kept = group.tally().top(u, byMax);
@@ -123,7 +123,7 @@ final class IndexTables {
         correlation_low DOUBLE, correlation_high DOUBLE\
         """,
         row -> {
-          for (IndexRun.Group group : pass.groups()) {
+          for (IndexRun.IndexedGroup group : pass.groups()) {
             Association.all(
                 group.scores(),
                 group.tally().units(),
@@ -135,7 +135,7 @@ final class IndexTables {
   }
 
   private static void label(
-      DuckDBAppender row, IndexRun.Group group, long images, Labels.Label label, Association a) {
+      DuckDBAppender row, IndexRun.IndexedGroup group, long images, Labels.Label label, Association a) {
     try {
       row.beginRow();
       row.append(group.name());
@@ -162,7 +162,7 @@ final class IndexTables {
    *
    * @param names by group
    */
-  void names(Map<IndexRun.Group, List<UnitName>> names) {
+  void names(Map<IndexRun.IndexedGroup, List<UnitName>> names) {
     tables.write(
         units.one() + "_names",
         """

@@ -70,11 +70,11 @@ public final class Indexer {
   }
 
   private void write(IndexRun.Pass pass) {
-    Map<IndexRun.Group, List<UnitName>> names = new LinkedHashMap<>();
+    Map<IndexRun.IndexedGroup, List<UnitName>> names = new LinkedHashMap<>();
     List<StoredTensor> stored = new ArrayList<>();
     Namer namer = words == null ? null : Namer.of(words);
     for (int g = 0; g < pass.groups().size(); g++) {
-      IndexRun.Group group = pass.groups().get(g);
+      IndexRun.IndexedGroup group = pass.groups().get(g);
       var mean = Objects.requireNonNull(pass.means().get(group.point()));
       UnitVectors vectors = UnitVectors.of(run.model(), group, mean, progress);
       int e = vectors.width();
@@ -95,7 +95,7 @@ public final class Indexer {
     folder.finish(run.units(), manifest(pass));
   }
 
-  private void tables(IndexRun.Pass pass, Map<IndexRun.Group, List<UnitName>> names) {
+  private void tables(IndexRun.Pass pass, Map<IndexRun.IndexedGroup, List<UnitName>> names) {
     try (DuckTables duck = new DuckTables(folder.path());
         var task = progress.start("writing tables", 1 + IndexFolder.PARTS.size(), "tables")) {
       IndexTables tables = new IndexTables(duck, run.units());
@@ -114,11 +114,11 @@ public final class Indexer {
   }
 
   private IndexFolder.IndexManifest manifest(IndexRun.Pass pass) {
-    List<IndexFolder.UnitGroup> groups = new ArrayList<>();
-    for (IndexRun.Group group : pass.groups()) {
+    List<IndexFolder.IndexGroup> groups = new ArrayList<>();
+    for (IndexRun.IndexedGroup group : pass.groups()) {
       TokenLayout layout = group.tally().layout();
       groups.add(
-          new IndexFolder.UnitGroup(
+          new IndexFolder.IndexGroup(
               group.name(),
               group.point().peerName(),
               group.selection().name().toLowerCase(Locale.ROOT),
@@ -145,7 +145,7 @@ public final class Indexer {
     int units = 0;
     int alive = 0;
     List<Double> values = new ArrayList<>();
-    for (IndexRun.Group group : pass.groups()) {
+    for (IndexRun.IndexedGroup group : pass.groups()) {
       units += group.tally().units();
       for (int u = 0; u < group.tally().units(); u++) {
         if (group.tally().images(u) > 0) alive++;

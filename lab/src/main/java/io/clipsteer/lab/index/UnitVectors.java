@@ -26,7 +26,7 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
   private static final int BATCH = 64;
 
   static UnitVectors of(
-      ClipModel model, IndexRun.Group group, MeanResidual mean, Progress progress) {
+      ClipModel model, IndexRun.IndexedGroup group, MeanResidual mean, Progress progress) {
     int width = model.vision().config().embedDim();
     UnitTally tally = group.tally();
     float[] images = new float[Math.multiplyExact(tally.units(), width)];
@@ -88,7 +88,7 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
 
   /** Embeddings [some,e] of the mean image with each unit's direction added. */
   private static Tensor moved(
-      ClipModel model, IndexRun.Group group, Paused base, Tensor scale, int[] some) {
+      ClipModel model, IndexRun.IndexedGroup group, Paused base, Tensor scale, int[] some) {
     long b = some.length;
     long t = base.value().size(1);
     long d = base.value().size(2);
@@ -104,7 +104,7 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
   }
 
   /** Direction times largest activation, [some,d]. */
-  private static Tensor directions(IndexRun.Group group, int[] some, int d) {
+  private static Tensor directions(IndexRun.IndexedGroup group, int[] some, int d) {
     float[] rows = new float[some.length * d];
     Sae sae = group.sae();
     for (int i = 0; i < some.length; i++) {

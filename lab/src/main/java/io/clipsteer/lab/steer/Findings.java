@@ -15,7 +15,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What steerability says of the index's names, and of where in an image a feature is active.
+ * Steerability beside an index: whether steering raises names, and how it depends on where in an
+ * image a feature is active.
  *
  * @param names by SAE
  * @param locality by SAE
@@ -32,10 +33,10 @@ public record Findings(
    * @param layer the SAE's block
    * @param sae its folder
    * @param steerable features with S above τ
-   * @param outside of these, how many have no name or one that the vocabulary lacks
-   * @param first of the others, how many promote their name most; null when there are no others
-   * @param among of the others, how many have it among the five they promote most
-   * @param raised of the others, how many make it more probable
+   * @param outside of these, features without a name in the vocabulary
+   * @param first share of the others that promote their name most; null when there are no others
+   * @param among share of the others that have it among the five words they promote most
+   * @param raised share of the others that make it more probable
    * @param chance mean share of all words that they make more probable
    */
   public record Named(
@@ -60,26 +61,27 @@ public record Findings(
   public record Local(int layer, String sae, int features, Correlation correlation) {}
 
   /**
-   * One feature in the index.
+   * A feature in the index.
    *
-   * @param name row of its name in the vocabulary; −1 where it has none, or another
+   * @param name row of its name in the vocabulary; −1 where it has none, or one that is absent
    * @param cover of the images it is active in, the mean share of the grid
    */
-  public record Known(int name, double cover) {}
+  public record IndexedFeature(int name, double cover) {}
 
   /**
-   * Looks measured features up.
+   * Joins measured features with the index.
    *
    * @param known by SAE, then feature
-   * @param layers what was measured
+   * @param layers the measurement
    */
-  static Findings of(Map<String, Map<Integer, Known>> known, List<LayerResult> layers, double tau) {
+  static Findings of(
+      Map<String, Map<Integer, IndexedFeature>> known, List<LayerResult> layers, double tau) {
     List<Named> names = new ArrayList<>();
     List<Local> locality = new ArrayList<>();
     Map<Integer, List<Best>> best = new HashMap<>();
     for (LayerResult layer : layers) {
-      Map<Integer, Known> features = known.get(layer.sae());
-      if (layer.unit() != SteeredUnits.Kind.FEATURES || features == null) continue;
+      Map<Integer, IndexedFeature> features = known.get(layer.sae());
+      if (layer.unit() != SteeredUnits.UnitKind.FEATURES || features == null) continue;
       names.add(named(layer, features, tau));
       Local local = local(layer, features);
       if (local != null) locality.add(local);
@@ -105,10 +107,10 @@ public record Findings(
   private record Best(int layer, double s, double cover) {}
 
   private static Map<Integer, Best> bests(
-      LayerResult layer, Map<Integer, Known> features, double tau) {
+      LayerResult layer, Map<Integer, IndexedFeature> features, double tau) {
     Map<Integer, Best> best = new HashMap<>();
     for (UnitScore score : layer.scores()) {
-      Known feature = features.get(score.unit());
+      IndexedFeature feature = features.get(score.unit());
       if (!(score.s() > tau) || score.top() < 0 || feature == null || feature.cover <= 0) continue;
       best.merge(
           score.top(),
@@ -118,7 +120,7 @@ public record Findings(
     return best;
   }
 
-  private static Named named(LayerResult layer, Map<Integer, Known> features, double tau) {
+  private static Named named(LayerResult layer, Map<Integer, IndexedFeature> features, double tau) {
     int steerable = 0;
     int inside = 0;
     int first = 0;
@@ -126,7 +128,7 @@ public record Findings(
     for (UnitScore score : layer.scores()) {
       if (!(score.s() > tau)) continue;
       steerable++;
-      Known feature = features.get(score.unit());
+      IndexedFeature feature = features.get(score.unit());
       if (feature == null || feature.name < 0) continue;
       inside++;
       if (score.top() == feature.name) first++;
@@ -145,10 +147,10 @@ public record Findings(
         none ? null : (Double) (raised.chance() / raised.named()));
   }
 
-  private static @Nullable Local local(LayerResult layer, Map<Integer, Known> features) {
+  private static @Nullable Local local(LayerResult layer, Map<Integer, IndexedFeature> features) {
     List<double[]> pairs = new ArrayList<>();
     for (UnitScore score : layer.scores()) {
-      Known feature = features.get(score.unit());
+      IndexedFeature feature = features.get(score.unit());
       if (feature != null && feature.cover > 0) {
         pairs.add(new double[] {score.s(), feature.cover});
       }
@@ -163,8 +165,9 @@ public record Findings(
     return word.strip().toLowerCase(Locale.ROOT);
   }
 
-  /** What an index knows of the features, by SAE; empty when there is no index of features. */
-  public static Map<String, Map<Integer, Known>> known(IndexFolder index, TextLibrary library) {
+  /** An index's features, by SAE; empty without an index of features. */
+  public static Map<String, Map<Integer, IndexedFeature>> known(
+      IndexFolder index, TextLibrary library) {
     if (!index.has(io.clipsteer.lab.index.IndexedUnits.FEATURES)) return Map.of();
     Map<String, Integer> rows = new HashMap<>();
     for (int w = 0; w < library.words().size(); w++) {
@@ -175,14 +178,16 @@ public record Findings(
             index,
             "SELECT sae, id, coalesce(name, ''), CASE WHEN image_frequency > 0 THEN"
                 + " coalesce(frequency_patches, 0) / image_frequency ELSE 0 END FROM features");
-    Map<String, Map<Integer, Known>> known = new HashMap<>();
+    Map<String, Map<Integer, IndexedFeature>> known = new HashMap<>();
     for (List<@Nullable Object> row : answer.rows()) {
       String sae = String.valueOf(row.get(0));
       int id = ((Number) Objects.requireNonNull(row.get(1))).intValue();
       double cover = ((Number) Objects.requireNonNull(row.get(3))).doubleValue();
       known
           .computeIfAbsent(sae, s -> new HashMap<>())
-          .put(id, new Known(rows.getOrDefault(plain(String.valueOf(row.get(2))), -1), cover));
+          .put(
+              id,
+              new IndexedFeature(rows.getOrDefault(plain(String.valueOf(row.get(2))), -1), cover));
     }
     return known;
   }

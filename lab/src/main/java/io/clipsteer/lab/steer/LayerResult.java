@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record LayerResult(
     int layer,
-    SteeredUnits.Kind unit,
+    SteeredUnits.UnitKind unit,
     String hookPoint,
     String sae,
     int n,
@@ -92,7 +92,7 @@ public record LayerResult(
                     new AtTau(
                         t, (double) steerable(scores, t) / scores.size(), coverage(scores, t)))
             .toList(),
-        units.asked(),
+        units.evaluated(),
         doses.isEmpty() ? null : DoseMedians.of(doses),
         units.seconds(),
         scores,

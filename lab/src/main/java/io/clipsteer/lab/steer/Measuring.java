@@ -52,12 +52,12 @@ record Measuring(
   /** Scores units {@code from} to {@code to}. */
   SteerabilityFolder.Part run(int from, int to) {
     long start = System.nanoTime();
-    UnitScore.Verdict[] verdicts = new UnitScore.Verdict[to - from];
+    UnitScore.ScoredUnit[] verdicts = new UnitScore.ScoredUnit[to - from];
     long evaluated = plan.screen() ? screened(from, verdicts) : whole(from, verdicts);
     List<UnitScore> scores = new ArrayList<>();
     int[] above = new int[Plan.DRAWS];
     Raised raised = Raised.NONE;
-    for (UnitScore.Verdict one : verdicts) {
+    for (UnitScore.ScoredUnit one : verdicts) {
       scores.add(one.score());
       if (one.score().s() > plan.tau()) raised = raised.plus(one.name());
       for (int b = 0; b < above.length; b++) if (one.above()[b]) above[b]++;
@@ -71,7 +71,7 @@ record Measuring(
     return names.getOrDefault(id, -1);
   }
 
-  private long whole(int first, UnitScore.Verdict[] verdicts) {
+  private long whole(int first, UnitScore.ScoredUnit[] verdicts) {
     int images = sweep.images();
     int groups = Tally.groups(0, images);
     Resamples resamples = new Resamples(plan.seed(), Tally.sizes(images, groups), Plan.DRAWS);
@@ -85,7 +85,7 @@ record Measuring(
     return (long) verdicts.length * images;
   }
 
-  private long screened(int first, UnitScore.Verdict[] verdicts) {
+  private long screened(int first, UnitScore.ScoredUnit[] verdicts) {
     int images = sweep.images();
     Tally[] tallies = new Tally[verdicts.length];
     Arrays.setAll(tallies, k -> new Tally(vocabulary.words()));
@@ -108,11 +108,11 @@ record Measuring(
       for (int unit : some) {
         Tally tally = tallies[unit - first];
         int[] sizes = tally.sizes();
-        Resamples draws =
+        Resamples samples =
             resamples.computeIfAbsent(
                 Arrays.stream(sizes).boxed().toList(),
                 s -> new Resamples(plan.seed(), sizes, Plan.DRAWS));
-        var one = UnitScore.of(units.id(unit), tally.change(), draws, this);
+        var one = UnitScore.of(units.id(unit), tally.change(), samples, this);
         verdicts[unit - first] = one;
         boolean sure = Math.abs(one.score().s() - plan.tau()) > Plan.SURE * one.error();
         if (to < images && !sure) unsure.add(unit);

@@ -6,15 +6,15 @@ package io.clipsteer.lab.steer;
  * 0.
  *
  * @param named features that have a name in the vocabulary
- * @param raised of these, whose name rises
- * @param chance of these, the sum of the shares of words that rise: how many names would if they
- *     were any words
+ * @param raised of these, features whose name rises
+ * @param chance of these, the sum of the shares of words that rise: the number of names expected to
+ *     rise if they were random words
  */
 public record Raised(int named, int raised, double chance) {
   static final Raised NONE = new Raised(0, 0, 0);
 
   /**
-   * Of one feature.
+   * Counts one feature.
    *
    * @param mean change of every word's probability
    * @param name row of its name

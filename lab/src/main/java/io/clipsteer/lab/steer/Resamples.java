@@ -36,7 +36,7 @@ final class Resamples {
 
   private final int[] sizes;
   private final int groups;
-  private final int draws;
+  private final int samples;
 
   /** [pairs of groups][samples]: the weight of a pair's product in a sample. */
   private final double[] weights;
@@ -46,13 +46,13 @@ final class Resamples {
    *
    * @param sizes images of each group
    */
-  Resamples(long seed, int[] sizes, int draws) {
+  Resamples(long seed, int[] sizes, int samples) {
     this.sizes = sizes;
     this.groups = sizes.length;
-    this.draws = draws;
-    weights = new double[groups * (groups + 1) / 2 * draws];
+    this.samples = samples;
+    weights = new double[groups * (groups + 1) / 2 * samples];
     SplittableRandom random = new SplittableRandom(seed);
-    for (int b = 0; b < draws; b++) {
+    for (int b = 0; b < samples; b++) {
       int[] times = new int[groups];
       double images = 0;
       for (int k = 0; k < groups; k++) {
@@ -64,7 +64,7 @@ final class Resamples {
       for (int g = 0; g < groups; g++) {
         for (int h = g; h < groups; h++) {
           double both = (g == h ? 1.0 : 2.0) * times[g] * times[h];
-          weights[pair++ * draws + b] = both / (images * images);
+          weights[pair++ * samples + b] = both / (images * images);
         }
       }
     }
@@ -77,7 +77,7 @@ final class Resamples {
 
   /** Every sample's S minus their mean, from the groups' products [groups,groups]. */
   double[] deviations(double[] gram) {
-    double[] s = new double[draws];
+    double[] s = new double[samples];
     double[] products = new double[groups * (groups + 1) / 2];
     int pair = 0;
     for (int g = 0; g < groups; g++) {
@@ -86,12 +86,12 @@ final class Resamples {
     int p = 0;
     for (; p + 4 <= pair; p += 4) four(products, p, s);
     for (; p < pair; p++) {
-      for (int b = 0; b < draws; b++) s[b] += products[p] * weights[p * draws + b];
+      for (int b = 0; b < samples; b++) s[b] += products[p] * weights[p * samples + b];
     }
     double mean = 0;
     for (double one : s) mean += one;
-    mean /= draws;
-    for (int b = 0; b < draws; b++) s[b] -= mean;
+    mean /= samples;
+    for (int b = 0; b < samples; b++) s[b] -= mean;
     return s;
   }
 
@@ -101,13 +101,13 @@ final class Resamples {
     double b = products[p + 1];
     double c = products[p + 2];
     double d = products[p + 3];
-    int at = p * draws;
-    for (int k = 0; k < draws; k++) {
+    int at = p * samples;
+    for (int k = 0; k < samples; k++) {
       s[k] +=
           a * weights[at + k]
-              + b * weights[at + draws + k]
-              + c * weights[at + 2 * draws + k]
-              + d * weights[at + 3 * draws + k];
+              + b * weights[at + samples + k]
+              + c * weights[at + 2 * samples + k]
+              + d * weights[at + 3 * samples + k];
     }
   }
 

@@ -9,19 +9,19 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Which words mean about the same. With c the cosine of two words' embeddings less the vocabulary's
- * mean, their likeness is 0 up to {@link #STRANGERS}, 1 from {@link #SAME} on, and rises straight
- * between; most pairs have none, so only the others are held.
+ * Which words are similar. With c the cosine of two words' embeddings minus the vocabulary's mean,
+ * their likeness is 0 up to {@link #STRANGERS}, 1 from {@link #SAME} on, and linear between; most
+ * pairs have likeness 0, so only the others are stored.
  *
- * @param starts of each word, where its pairs begin; one more at the end
- * @param others the pairs' other words, of higher numbers
- * @param likeness of the pairs, above 0
+ * @param starts index of the first pair of each word, then the number of pairs
+ * @param others second word of each pair, of a higher number than the first
+ * @param likeness of each pair, above 0
  */
 record Similarity(int[] starts, int[] others, float[] likeness) {
-  /** Cosine up to which words have nothing in common. */
+  /** Cosine up to which words are unrelated. */
   static final double STRANGERS = 0.5;
 
-  /** Cosine from which words are one. */
+  /** Cosine from which words are synonyms. */
   static final double SAME = 0.9;
 
   private static final int BLOCK = 512;

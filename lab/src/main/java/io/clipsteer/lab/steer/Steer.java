@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Changes units inside the tower and evaluates the vocabulary again, on one image or many.
  *
- * @param sites what is changed, by hook point
+ * @param sites the units that change, by hook point
  * @param rule the new activations of all units
  * @param strengths of the dose-response curve, rising, or empty
  */
@@ -63,7 +63,8 @@ public record Steer(
    *     the value
    * @param high upper end
    */
-  public record Answer(int index, String word, double probability, double low, double high) {}
+  public record WordProbability(
+      int index, String word, double probability, double low, double high) {}
 
   /**
    * A feature on these images, before the edit.
@@ -82,7 +83,8 @@ public record Steer(
    * @param top the most probable words
    * @param followed the words that are among the first three at some strength, by row
    */
-  public record CurvePoint(double strength, List<Answer> top, List<Answer> followed) {}
+  public record CurvePoint(
+      double strength, List<WordProbability> top, List<WordProbability> followed) {}
 
   /**
    * The answers before and after.
@@ -99,13 +101,13 @@ public record Steer(
    * @param curve by rising strength; empty without strengths
    * @param skipped images that could not be read
    */
-  public record Answers(
+  public record SteeredAnswers(
       int images,
-      List<Answer> before,
-      List<Answer> spliced,
-      List<Answer> after,
-      List<Answer> promoted,
-      List<Answer> suppressed,
+      List<WordProbability> before,
+      List<WordProbability> spliced,
+      List<WordProbability> after,
+      List<WordProbability> promoted,
+      List<WordProbability> suppressed,
       List<Activity> edited,
       List<Activity> strongest,
       List<CurvePoint> curve,
@@ -139,7 +141,7 @@ public record Steer(
   }
 
   /** Steers one image F32 [1,3,h,w]. */
-  public Answers one(Tensor pixels, int top) {
+  public SteeredAnswers one(Tensor pixels, int top) {
     Collector collector = new Collector();
     collector.add(pixels);
     return collector.answers(top, List.of());
@@ -150,7 +152,7 @@ public record Steer(
    *
    * @throws InputException when no image can be read, or there are too many for memory
    */
-  public Answers all(Images batches, int top, Progress progress) {
+  public SteeredAnswers all(Images batches, int top, Progress progress) {
     Collector collector = new Collector();
     try (var task = progress.start("steering", batches.count(), "images")) {
       List<ImageLoader.Skipped> skipped =
@@ -244,7 +246,7 @@ public record Steer(
       return p;
     }
 
-    Answers answers(int top, List<ImageLoader.Skipped> skipped) {
+    SteeredAnswers answers(int top, List<ImageLoader.Skipped> skipped) {
       double[] was = before.means();
       double[] is = after.means();
       double[] change = IntStream.range(0, was.length).mapToDouble(w -> is[w] - was[w]).toArray();
@@ -256,7 +258,7 @@ public record Steer(
             site.units().features().forEach(feature -> edited.add(of.of(feature)));
             strongest.addAll(of.strongest());
           });
-      return new Answers(
+      return new SteeredAnswers(
           before.rows.size(),
           answers(largest(was, top), before, null),
           splices ? answers(largest(spliced.means(), top), spliced, null) : List.of(),
@@ -270,7 +272,7 @@ public record Steer(
     }
 
     /** Words that rose, or with −1 fell, most; paired by image. */
-    private List<Answer> moved(double[] change, int sign) {
+    private List<WordProbability> moved(double[] change, int sign) {
       double[] signed = Arrays.stream(change).map(c -> sign * c).toArray();
       List<Integer> words =
           largest(signed, MOVED).stream().filter(word -> signed[word] > 0).toList();
@@ -294,8 +296,8 @@ public record Steer(
     }
 
     /** Mean probabilities of words, or their mean differences from other rows. */
-    private List<Answer> answers(List<Integer> words, Rows rows, @Nullable Rows less) {
-      List<Answer> answers = new ArrayList<>();
+    private List<WordProbability> answers(List<Integer> words, Rows rows, @Nullable Rows less) {
+      List<WordProbability> answers = new ArrayList<>();
       for (int word : words) {
         double[] values = rows.of(word);
         if (less != null) {
@@ -306,7 +308,7 @@ public record Steer(
         boolean single = mean.n() == 1;
         int least = less == null ? 0 : -1;
         answers.add(
-            new Answer(
+            new WordProbability(
                 word,
                 library.words().get(word),
                 mean.value(),

@@ -2,6 +2,7 @@
 package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.stats.Median;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
@@ -13,10 +14,8 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.steer.LastLayer;
 import java.io.IOException;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Objects;
@@ -82,12 +81,12 @@ public final class SteerabilityBench {
       int e = shape.embedding();
       ReadOut readOut =
           new ReadOut(
-              normal(random, 0.3, 1, d),
-              normal(random, 0.1, 0, d),
+              Tensor.normal(random, 0.3, d).addInPlace(1),
+              Tensor.normal(random, 0.1, d),
               EPS,
-              normal(random, 1 / Math.sqrt(d), 0, e, d),
+              Tensor.normal(random, 1 / Math.sqrt(d), e, d),
               null);
-      Tensor x = normal(random, 1, 0, shape.images(), d);
+      Tensor x = Tensor.normal(random, 1, shape.images(), d);
       TextLibrary library = library(random, shape.words(), e);
       Sae sae = sae(random, d, shape.features());
       long cpu = cpuNanos();
@@ -180,7 +179,7 @@ public final class SteerabilityBench {
           }
         }
       }
-      return new double[] {median(lean), median(full), leanCpu / TIMED};
+      return new double[] {Median.of(lean).value(), Median.of(full).value(), leanCpu / TIMED};
     }
 
     /** Largest differences of a probability and of S. */
@@ -273,24 +272,6 @@ public final class SteerabilityBench {
     }
   }
 
-  private static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
-  }
-
-  private static Tensor normal(
-      SplittableRandom random, double deviation, double mean, int... shape) {
-    long[] extents = Arrays.stream(shape).asLongStream().toArray();
-    Tensor tensor = Tensor.empty(DType.F32, extents);
-    var memory = tensor.segment();
-    for (long i = 0; i < tensor.elements(); i++) {
-      memory.setAtIndex(
-          ValueLayout.JAVA_FLOAT, i, (float) (mean + deviation * random.nextGaussian()));
-    }
-    return tensor;
-  }
-
   /** Unit rows as similar as the words of a CLIP: cosines about 0.7. */
   private static TextLibrary library(SplittableRandom random, int words, int e) {
     float[] rows = new float[Math.multiplyExact(words, e)];
@@ -309,7 +290,7 @@ public final class SteerabilityBench {
   }
 
   private static Sae sae(SplittableRandom random, int d, int features) {
-    Tensor decoder = normal(random, 1, 0, features, d).unit();
+    Tensor decoder = Tensor.normal(random, 1, features, d).unit();
     return new Sae(
         new SaeActivation.TopK(K),
         new InputNormalisation.LayerNorm(),

@@ -20,9 +20,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A measurement on disk: {@code config.json} (what is measured; a stopped measurement goes on only
- * with the same), {@code parts/} (what is done so far), a table of every place and kind, and {@code
- * steerability.json}, which comes last.
+ * A measurement on disk: {@code config.json} (the settings; a stopped measurement resumes only with
+ * the same), {@code parts/} (the units measured so far), a table of every hook point and kind, and
+ * {@code steerability.json}, which comes last.
  */
 public final class SteerabilityFolder {
   static final String REPORT = "steerability.json";
@@ -31,11 +31,14 @@ public final class SteerabilityFolder {
   private static final JsonMapper JSON = JsonMapper.builder().build();
 
   /**
-   * A run of units that is done.
+   * Units that were measured at a time.
    *
-   * @param seconds it took
+   * @param above how many of them are above τ in each of the bootstrap's samples
+   * @param evaluated (unit, image) pairs that were computed
+   * @param raised of steerable features, whose names rise
+   * @param seconds for these units
    */
-  record Part(List<UnitScore> scores, int[] above, long asked, Raised raised, double seconds) {
+  record Part(List<UnitScore> scores, int[] above, long evaluated, Raised raised, double seconds) {
     static final Part NONE = new Part(List.of(), new int[Measuring.Plan.DRAWS], 0, Raised.NONE, 0);
 
     /** This part, then another. */
@@ -45,7 +48,11 @@ public final class SteerabilityFolder {
       int[] sums = new int[above.length];
       Arrays.setAll(sums, b -> above[b] + other.above[b]);
       return new Part(
-          all, sums, asked + other.asked, raised.plus(other.raised), seconds + other.seconds);
+          all,
+          sums,
+          evaluated + other.evaluated,
+          raised.plus(other.raised),
+          seconds + other.seconds);
     }
   }
 
@@ -76,8 +83,8 @@ public final class SteerabilityFolder {
         if (!before.equals(JSON.readTree(JSON.writeValueAsBytes(config)))) {
           throw new InputException(
               path,
-              "holds a measurement that was begun with other options or files",
-              "Go on with the same, or name a new folder with --out");
+              "holds a measurement that was started with other options or files",
+              "Resume with the same, or name a new folder with --out");
         }
       } else if (Files.isDirectory(path)) {
         try (Stream<Path> entries = Files.list(path)) {
@@ -93,7 +100,7 @@ public final class SteerabilityFolder {
     return new SteerabilityFolder(path);
   }
 
-  /** Where it lies. */
+  /** The folder. */
   public Path path() {
     return path;
   }
@@ -102,7 +109,7 @@ public final class SteerabilityFolder {
     return path.resolve(PARTS).resolve(name + "." + from + ".json");
   }
 
-  /** A run of units, or null when it is not yet done. */
+  /** Units that were measured at a time, or null when they are not yet. */
   @Nullable Part read(String name, int from, int count) {
     Path file = part(name, from);
     if (!Files.isRegularFile(file)) return null;
@@ -115,7 +122,7 @@ public final class SteerabilityFolder {
               && part.above() != null
               && part.raised() != null
               && part.above().length == Measuring.Plan.DRAWS;
-      if (!whole) throw new InputException(file, "is not what was begun", "Delete it");
+      if (!whole) throw new InputException(file, "is of another measurement", "Delete it");
       return part;
     } catch (IOException | JacksonException e) {
       throw new InputException(file, "cannot be read", "Delete it", e);
@@ -130,7 +137,7 @@ public final class SteerabilityFolder {
     }
   }
 
-  /** Writes a place's table of all its units. */
+  /** Writes the table of all units of a group. */
   void table(String name, List<UnitScore> scores, TextLibrary library) {
     StringBuilder text =
         new StringBuilder(
@@ -154,7 +161,7 @@ public final class SteerabilityFolder {
     AtomicFiles.writeText(path.resolve(name + ".csv"), text.toString());
   }
 
-  /** Writes how a place's most steerable features answer to strength. */
+  /** Writes the dose-response of the most steerable features. */
   void doses(String name, List<Dose> doses, TextLibrary library) {
     StringBuilder text =
         new StringBuilder("unit,word,half,strength,change,low,high,norm,nearest\n");
@@ -190,7 +197,7 @@ public final class SteerabilityFolder {
     return "\"" + text.toString().replace("\"", "\"\"") + "\"";
   }
 
-  /** Writes the report, and takes the parts away: they are in the tables. */
+  /** Writes the report and deletes the parts, which the tables contain. */
   public void finish(SteerabilityReport report) {
     AtomicFiles.writeJson(path.resolve(REPORT), report.json());
     try (Stream<Path> files =

@@ -16,10 +16,10 @@ import org.jspecify.annotations.Nullable;
  * @param images images evaluated
  * @param skipped images that could not be read
  * @param words size of the vocabulary
- * @param settings what was measured
+ * @param settings of the measurement
  * @param layers by hook point, then kind
  * @param vocabularies the same with parts of the vocabulary; perhaps none
- * @param findings what an index of the run adds, or null
+ * @param findings beside an index of the run, or null without one
  * @param prepareSeconds for reading images and running the tower to the hook points
  */
 public record SteerabilityReport(

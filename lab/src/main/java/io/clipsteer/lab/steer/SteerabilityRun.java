@@ -47,7 +47,7 @@ public record SteerabilityRun(
     RunSaes saes,
     TextLibrary library,
     SteerabilitySettings settings,
-    Map<String, Map<Integer, Findings.Known>> known) {
+    Map<String, Map<Integer, Findings.IndexedFeature>> known) {
   /** Most bytes of residuals kept in memory. */
   private static final long KEPT_BYTES = 3L << 30;
 
@@ -126,10 +126,10 @@ public record SteerabilityRun(
       List<LayerResult> results = new ArrayList<>();
       sweeps.forEach(
           (point, sweep) -> {
-            for (SteeredUnits.Kind kind : settings.kinds()) {
+            for (SteeredUnits.UnitKind kind : settings.kinds()) {
               for (RunSaes.One one : saes.all()) {
                 if (!one.point().equals(point)) continue;
-                boolean features = kind == SteeredUnits.Kind.FEATURES;
+                boolean features = kind == SteeredUnits.UnitKind.FEATURES;
                 String sae = features ? one.entry().folder() : "";
                 var group = new UnitGroup(point, sae, kind);
                 Task task = new Task(group, sweep, one.sae(), edited(sweep), alike, tag);
@@ -175,12 +175,12 @@ public record SteerabilityRun(
           folder.write(name, from, part);
         }
         all = all.plus(part);
-        task.advance(count, flops * part.asked());
+        task.advance(count, flops * part.evaluated());
       }
     }
     folder.table(name, all.scores(), library);
     List<Dose> doses =
-        group.kind() == SteeredUnits.Kind.FEATURES ? doses(what, all.scores()) : List.of();
+        group.kind() == SteeredUnits.UnitKind.FEATURES ? doses(what, all.scores()) : List.of();
     if (!doses.isEmpty()) folder.doses(name, doses, library);
     return LayerResult.of(group, what.sweep().images(), settings.tau(), all, doses);
   }
@@ -225,7 +225,7 @@ public record SteerabilityRun(
     return new Dosing(what.sweep(), what.sae(), what.edited()).run(ids, words, settings.strength());
   }
 
-  private SteeredUnits units(SteeredUnits.Kind kind, Sae sae) {
+  private SteeredUnits units(SteeredUnits.UnitKind kind, Sae sae) {
     double strength = settings.strength();
     return switch (kind) {
       case FEATURES -> new SteeredUnits.FeatureUnits(sae, features(sae), strength);

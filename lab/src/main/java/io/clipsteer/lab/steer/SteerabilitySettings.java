@@ -6,22 +6,21 @@ import io.clipsteer.engine.model.TokenMask;
 import java.util.List;
 
 /**
- * What is measured, and how.
+ * The settings of a measurement.
  *
  * @param kinds which units
- * @param strength what features and neurons are set to, and how far random directions push
+ * @param strength activation that features and neurons are set to, and length of random directions
  * @param tau a unit with S above it is steerable
  * @param at which tokens are edited
- * @param screen whether few images are asked first
- * @param sample how many of an SAE's features, drawn at random; 0 for all
- * @param randoms how many random directions a hook point
- * @param dose how many of an SAE's most steerable features are asked at several strengths; 0 for
- *     none
- * @param vocabularies sizes of parts of the vocabulary that everything is measured with again
+ * @param screen whether a few images are evaluated first
+ * @param sample size of a random sample of an SAE's features; 0 for all
+ * @param randoms random directions of a hook point
+ * @param dose how many of an SAE's most steerable features get a dose-response curve; 0 for none
+ * @param vocabularies sizes of parts of the vocabulary with which the measurement is repeated
  * @param seed of everything random
  */
 public record SteerabilitySettings(
-    List<SteeredUnits.Kind> kinds,
+    List<SteeredUnits.UnitKind> kinds,
     double strength,
     double tau,
     TokenMask at,
@@ -50,7 +49,7 @@ public record SteerabilitySettings(
     }
   }
 
-  /** The same for a part of the vocabulary. */
+  /** The settings for a part of the vocabulary. */
   SteerabilitySettings withoutDose() {
     return new SteerabilitySettings(
         kinds, strength, tau, at, screen, sample, randoms, 0, List.of(), seed);

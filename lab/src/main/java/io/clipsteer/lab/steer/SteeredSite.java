@@ -73,7 +73,7 @@ public final class SteeredSite {
   /**
    * The edit of all units at once.
    *
-   * @param rule what becomes of their activations; null leaves them, so that only a splice remains
+   * @param rule their new activations; null keeps the old ones, so that only a splice remains
    */
   public ResidualEdit edit(@Nullable Rule rule) {
     return (point, residual) -> {

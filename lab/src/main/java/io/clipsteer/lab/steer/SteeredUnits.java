@@ -18,8 +18,8 @@ import java.util.SplittableRandom;
  * which a {@link io.clipsteer.engine.steer.Sweep} evaluates for many units at once.
  */
 public sealed interface SteeredUnits {
-  /** The three kinds. */
-  enum Kind {
+  /** The kinds. */
+  enum UnitKind {
     /** {@link FeatureUnits}. */
     FEATURES,
     /** {@link NeuronUnits}. */
@@ -38,9 +38,6 @@ public sealed interface SteeredUnits {
       return word();
     }
   }
-
-  /** Which kind. */
-  Kind kind();
 
   /** How many. */
   int count();
@@ -85,7 +82,7 @@ public sealed interface SteeredUnits {
   }
 
   /**
-   * FeatureUnits set to an activation: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
+   * Features set to an activation: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
    *
    * @param ids which of the SAE's, rising
    * @param strength in units of the normalised activation
@@ -96,11 +93,6 @@ public sealed interface SteeredUnits {
       int[] ids = new int[sae.features()];
       Arrays.setAll(ids, i -> i);
       return new FeatureUnits(sae, ids, strength);
-    }
-
-    @Override
-    public Kind kind() {
-      return Kind.FEATURES;
     }
 
     @Override
@@ -181,11 +173,6 @@ public sealed interface SteeredUnits {
    */
   record NeuronUnits(int width, double strength) implements SteeredUnits {
     @Override
-    public Kind kind() {
-      return Kind.NEURONS;
-    }
-
-    @Override
     public int count() {
       return width;
     }
@@ -236,11 +223,6 @@ public sealed interface SteeredUnits {
       float[] floats = new float[width];
       for (int j = 0; j < width; j++) floats[j] = (float) (row[j] * factor);
       return floats;
-    }
-
-    @Override
-    public Kind kind() {
-      return Kind.RANDOM;
     }
 
     @Override

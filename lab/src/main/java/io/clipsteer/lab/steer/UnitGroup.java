@@ -8,7 +8,7 @@ import io.clipsteer.engine.model.HookPoint;
  *
  * @param sae the SAE's folder for features, else empty
  */
-record UnitGroup(HookPoint point, String sae, SteeredUnits.Kind kind) {
+record UnitGroup(HookPoint point, String sae, SteeredUnits.UnitKind kind) {
   /** The SAE's name, or the hook point's for units that belong to no SAE. */
   String place() {
     return sae.isEmpty() ? point.peerName() : sae.substring(sae.lastIndexOf('/') + 1);

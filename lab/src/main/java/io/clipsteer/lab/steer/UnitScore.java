@@ -48,14 +48,14 @@ public record UnitScore(
   public record Moved(int word, double change) {}
 
   /**
-   * A score with what its layer needs of it.
+   * A score with the numbers that its layer adds up.
    *
    * @param error standard error of {@code s} as the value of all images, by the jackknife over
    *     groups; 0 when all were evaluated
    * @param above in which of the bootstrap's samples {@code s} is above τ
    * @param name whether a feature's name is raised; {@link Raised#NONE} where it has no name
    */
-  record Verdict(UnitScore score, double error, boolean[] above, Raised name) {}
+  record ScoredUnit(UnitScore score, double error, boolean[] above, Raised name) {}
 
   /** Row of the word that is promoted most; −1 when none is. */
   public int top() {
@@ -68,7 +68,7 @@ public record UnitScore(
    * @param resamples of the groups of images that were evaluated, a random part of all
    * @param measuring how many images there are, τ, the vocabulary and the names of features
    */
-  static Verdict of(int unit, AnswerShift change, Resamples resamples, Measuring measuring) {
+  static ScoredUnit of(int unit, AnswerShift change, Resamples resamples, Measuring measuring) {
     int[] sizes = resamples.sizes();
     int all = measuring.sweep().images();
     double tau = measuring.plan().tau();
@@ -90,13 +90,13 @@ public record UnitScore(
     double expected = n < all ? Math.max(0, s - spread * (1 / n - 1.0 / all)) : s;
     double[] gram = change.gram();
     double error = n < all ? jackknife(gram, sizes) * Math.sqrt(1 - n / all) : 0;
-    double[] draws = resamples.deviations(gram);
-    boolean[] above = new boolean[draws.length];
-    for (int b = 0; b < draws.length; b++) above[b] = expected + draws[b] > tau;
-    Arrays.sort(draws);
-    int tail = (int) (resamples.tail() * draws.length);
-    double low = Math.max(0, unbiased + draws[tail]);
-    double high = Math.max(0, unbiased + draws[draws.length - 1 - tail]);
+    double[] deviations = resamples.deviations(gram);
+    boolean[] above = new boolean[deviations.length];
+    for (int b = 0; b < deviations.length; b++) above[b] = expected + deviations[b] > tau;
+    Arrays.sort(deviations);
+    int tail = (int) (resamples.tail() * deviations.length);
+    double low = Math.max(0, unbiased + deviations[tail]);
+    double high = Math.max(0, unbiased + deviations[deviations.length - 1 - tail]);
     List<Moved> promoted = extremes(mean, PROMOTED, 1);
     List<Moved> suppressed = extremes(mean, SUPPRESSED, -1);
     // Changes of probabilities add up to 0: where none is above it, the largest is 0.
@@ -113,7 +113,7 @@ public record UnitScore(
             power,
             promoted,
             suppressed);
-    return new Verdict(score, error, above, name < 0 ? Raised.NONE : Raised.of(mean, name));
+    return new ScoredUnit(score, error, above, name < 0 ? Raised.NONE : Raised.of(mean, name));
   }
 
   /** Standard error of s by the jackknife: one group after the other is omitted. */

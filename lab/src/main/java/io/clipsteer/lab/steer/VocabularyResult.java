@@ -30,7 +30,7 @@ public record VocabularyResult(
     int words,
     String draw,
     int layer,
-    SteeredUnits.Kind unit,
+    SteeredUnits.UnitKind unit,
     String sae,
     double meanS,
     @JsonProperty("mean_s_semantic") double meanSemantic,

@@ -78,8 +78,8 @@ public record TargetPrompts(@Nullable Path file, @Nullable Path library) {
   }
 
   /** Whether the built-in prompts are those for portraits. */
-  static boolean portraits(GroupSource.Kind kind) {
-    return kind == GroupSource.Kind.CELEBA;
+  static boolean portraits(GroupSource.Layout kind) {
+    return kind == GroupSource.Layout.CELEBA;
   }
 
   private static String withArticle(String word) {

@@ -108,7 +108,8 @@ public final class EditBench {
     try (Scope scope = Scope.open();
         CompiledEdit compiled = CompiledEdit.of(whole)) {
       int side = VIT_B_32.imageSize();
-      Tensor pixels = normal(new SplittableRandom(seed + 1), 1, shape.images(), 3, side, side);
+      Tensor pixels =
+          Tensor.normal(new SplittableRandom(seed + 1), 1, shape.images(), 3, side, side);
       List<Hooks> variants =
           List.of(Hooks.NONE, Hooks.NONE.edit(point, compiled), Hooks.NONE.edit(point, whole));
       float[][] embeddings = new float[variants.size()][];
@@ -155,7 +156,7 @@ public final class EditBench {
   private static Sae sae(int width, int features, long seed) {
     SplittableRandom random = new SplittableRandom(seed);
     try (Scope scope = Scope.open()) {
-      Tensor decoder = normal(random, 1, features, width).unit();
+      Tensor decoder = Tensor.normal(random, 1, features, width).unit();
       return new Sae(
           new SaeActivation.Relu(),
           new InputNormalisation.LayerNorm(),
@@ -165,14 +166,6 @@ public final class EditBench {
           scope.release(Tensor.zeros(DType.F32, width)),
           true);
     }
-  }
-
-  private static Tensor normal(SplittableRandom random, double deviation, long... shape) {
-    int n = 1;
-    for (long extent : shape) n = Math.toIntExact(n * extent);
-    float[] values = new float[n];
-    for (int i = 0; i < n; i++) values[i] = (float) (deviation * random.nextGaussian());
-    return Tensor.of(values, shape);
   }
 
   private static void delete(Path folder) {

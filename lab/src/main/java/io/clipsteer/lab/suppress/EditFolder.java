@@ -9,16 +9,14 @@ import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.run.Versions;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A suppression on disk: {@code edit.json} (what to change, written last), {@code report.json}
- * (what it did), the manifest and, where Defense-Prefix was learnt, its texts as a {@link
- * TextLibrary}. Where nothing helped there is no {@code edit.json}.
+ * A suppression on disk: {@code edit.json} (the edit, written last), {@code report.json} (its
+ * effect), the manifest and, where Defense-Prefix was learnt, its texts as a {@link TextLibrary}.
+ * Where no edit helped there is no {@code edit.json}.
  */
 public final class EditFolder {
   /** The edit. */
@@ -28,6 +26,23 @@ public final class EditFolder {
   public static final String REPORT = "report.json";
 
   private static final String PREFIXED = "defense-prefix";
+
+  /** {@code edit.json}, which {@link StoredEdit} reads. */
+  private record EditJson(
+      int protocol,
+      String clipsteer,
+      String model,
+      String modelSha256,
+      String sae,
+      @Nullable String saeSha256,
+      String hookPoint,
+      String tokens,
+      String edit,
+      List<FeatureValue> features,
+      String select,
+      String data) {}
+
+  private record FeatureValue(int id, float value) {}
 
   private EditFolder() {}
 
@@ -47,26 +62,22 @@ public final class EditFolder {
     if (chosen == null) return;
     Path sae = run.resolve(chosen.sae()).toAbsolutePath().normalize();
     Path weights = sae.resolve(SaeFiles.WEIGHTS);
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("protocol", chosen.cap() ? StoredEdit.CAPPED : StoredEdit.FIXED);
-    json.put("clipsteer", Versions.CLIPSTEER);
-    json.put("model", report.model());
-    json.put("model_sha256", modelHash);
-    json.put("sae", sae.toString());
-    json.put("sae_sha256", Files.isRegularFile(weights) ? Hashes.sha256(weights) : null);
-    json.put("hook_point", chosen.hookPoint());
-    json.put("tokens", chosen.tokens());
-    json.put("edit", report.settings().change().toString());
-    List<Map<String, Object>> features = new ArrayList<>();
-    for (int i = 0; i < chosen.features().length; i++) {
-      Map<String, Object> feature = new LinkedHashMap<>();
-      feature.put("id", chosen.features()[i]);
-      feature.put("value", chosen.values()[i]);
-      features.add(feature);
-    }
-    json.put("features", features);
-    json.put("select", report.settings().select().toString());
-    json.put("data", report.study().source());
+    EditJson json =
+        new EditJson(
+            chosen.cap() ? StoredEdit.CAPPED : StoredEdit.FIXED,
+            Versions.CLIPSTEER,
+            report.model(),
+            modelHash,
+            sae.toString(),
+            Files.isRegularFile(weights) ? Hashes.sha256(weights) : null,
+            chosen.hookPoint(),
+            chosen.tokens(),
+            report.settings().change().toString(),
+            IntStream.range(0, chosen.features().length)
+                .mapToObj(i -> new FeatureValue(chosen.features()[i], chosen.values()[i]))
+                .toList(),
+            report.settings().select().toString(),
+            report.study().source());
     AtomicFiles.writeJson(folder.resolve(EDIT), json);
   }
 }

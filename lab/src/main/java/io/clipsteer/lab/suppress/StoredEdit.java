@@ -3,6 +3,7 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.Rule;
@@ -10,16 +11,13 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
- * An {@code edit.json}: features of one SAE that become fixed values, or no more than these.
+ * An {@code edit.json}: features of one SAE that become fixed values or are capped at them.
  *
  * @param model the checkpoint it was found on
  * @param modelHash SHA-256 of its weights
@@ -28,7 +26,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param point where the SAE reads
  * @param tokens which tokens are changed
  * @param features numbers
- * @param values what each becomes, in units of the normalised activation
+ * @param values of the features, in units of the normalised activation
  * @param cap whether activations below their values stay
  */
 public record StoredEdit(
@@ -41,14 +39,10 @@ public record StoredEdit(
     int[] features,
     float[] values,
     boolean cap) {
-  /**
-   * {@code protocol} of fixed values, and of caps, which what knows the first alone must refuse.
-   */
+  /** {@code protocol} of fixed values, and of caps, which a reader of fixed values must refuse. */
   static final int FIXED = 1;
 
   static final int CAPPED = 2;
-
-  private static final long LARGEST = 1 << 20;
 
   /**
    * Reads an edit folder, or its {@code edit.json}.
@@ -57,42 +51,32 @@ public record StoredEdit(
    */
   public static StoredEdit read(Path path) {
     Path file = Files.isDirectory(path) ? path.resolve(EditFolder.EDIT) : path;
-    if (!Files.isRegularFile(file)) {
-      throw new InputException(
-          file, "is not there", "Name what clipsteer suppress --out wrote, where an edit helped");
+    JsonNode json =
+        JsonFile.tree(file, "Name a folder that clipsteer suppress --out wrote with an edit");
+    JsonNode chosen = json.path("features");
+    int protocol = json.path("protocol").asInt(0);
+    boolean cap = protocol == CAPPED;
+    if (!cap && protocol != FIXED || !chosen.isArray() || chosen.isEmpty()) throw damaged(file);
+    int[] features = new int[chosen.size()];
+    float[] values = new float[chosen.size()];
+    for (int k = 0; k < features.length; k++) {
+      features[k] = chosen.get(k).path("id").asInt(-1);
+      values[k] = (float) chosen.get(k).path("value").asDouble(Double.NaN);
+      if (features[k] < 0 || !Float.isFinite(values[k])) throw damaged(file);
+      // An activation is never below 0, and neither is a cap.
+      if (cap && values[k] < 0) throw damaged(file);
     }
-    try {
-      if (Files.size(file) > LARGEST) throw damaged(file);
-      JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
-      JsonNode chosen = json.path("features");
-      int protocol = json.path("protocol").asInt(0);
-      boolean cap = protocol == CAPPED;
-      if (!cap && protocol != FIXED || !chosen.isArray() || chosen.isEmpty()) {
-        throw damaged(file);
-      }
-      int[] features = new int[chosen.size()];
-      float[] values = new float[chosen.size()];
-      for (int k = 0; k < features.length; k++) {
-        features[k] = chosen.get(k).path("id").asInt(-1);
-        values[k] = (float) chosen.get(k).path("value").asDouble(Double.NaN);
-        if (features[k] < 0 || !Float.isFinite(values[k])) throw damaged(file);
-        // An activation is never below 0, so that no cap is.
-        if (cap && values[k] < 0) throw damaged(file);
-      }
-      if (Arrays.stream(features).distinct().count() < features.length) throw damaged(file);
-      return new StoredEdit(
-          Path.of(json.path("model").asString("")),
-          json.path("model_sha256").asString(""),
-          Path.of(json.path("sae").asString("")),
-          json.path("sae_sha256").asString(""),
-          HookPoint.parse(json.path("hook_point").asString("")),
-          TokenSelection.parse(json.path("tokens").asString("")),
-          features,
-          values,
-          cap);
-    } catch (IOException | JacksonException e) {
-      throw new InputException(file, "cannot be read as JSON", "Suppress again", e);
-    }
+    if (Arrays.stream(features).distinct().count() < features.length) throw damaged(file);
+    return new StoredEdit(
+        Path.of(json.path("model").asString("")),
+        json.path("model_sha256").asString(""),
+        Path.of(json.path("sae").asString("")),
+        json.path("sae_sha256").asString(""),
+        HookPoint.parse(json.path("hook_point").asString("")),
+        TokenSelection.parse(json.path("tokens").asString("")),
+        features,
+        values,
+        cap);
   }
 
   /**

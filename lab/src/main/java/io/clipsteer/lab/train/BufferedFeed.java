@@ -86,7 +86,7 @@ final class BufferedFeed implements Feed {
   }
 
   @Override
-  public Counts counts() {
+  public FeedCounts counts() {
     return source.counts();
   }
 

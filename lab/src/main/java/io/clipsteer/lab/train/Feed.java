@@ -29,7 +29,7 @@ sealed interface Feed extends AutoCloseable permits BufferedFeed, StoreFeed {
    * @param skipped images skipped
    * @param tokensPerSecond from files to activations; 0 where the tower did not run
    */
-  record Counts(
+  record FeedCounts(
       long train, long heldOut, List<ImageLoader.Skipped> skipped, double tokensPerSecond) {}
 
   /** Whether the image, or text, of a number from 0 is held out. */
@@ -56,7 +56,7 @@ sealed interface Feed extends AutoCloseable permits BufferedFeed, StoreFeed {
   Reconstruction measure(Sae sae, int point);
 
   /** What was read so far. */
-  Counts counts();
+  FeedCounts counts();
 
   @Override
   void close();

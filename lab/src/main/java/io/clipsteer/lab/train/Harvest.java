@@ -30,8 +30,16 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 
-/** Runs images through a tower once and stores the activations of any number of hook points. */
-public final class Harvest {
+/**
+ * Runs images through a tower once and stores the activations of any number of hook points.
+ *
+ * @param model whose vision tower runs
+ * @param images to read
+ * @param points of the vision tower
+ * @param tokens to store of each image
+ */
+public record Harvest(
+    ClipModel model, Images images, List<HookPoint> points, TokenSelection tokens) {
   /** A shard's size is near this, over all hook points. */
   private static final long SHARD_BYTES = 256L << 20;
 
@@ -54,31 +62,20 @@ public final class Harvest {
       double tokensPerSecond,
       List<ImageLoader.Skipped> skipped) {}
 
-  private Harvest() {}
-
-  /**
-   * The store's format.
-   *
-   * @param points of the vision tower
-   */
-  public static StoreFormat format(
-      ClipModel model,
-      Images batches,
-      List<HookPoint> points,
-      TokenSelection tokens,
-      TokenCodec codec) {
+  /** The store's format. */
+  public StoreFormat format(TokenCodec codec) {
     var config = model.vision().config();
     int prefix = tokens == TokenSelection.PATCHES ? 0 : config.prefixTokens();
     int stored = tokens.count(config.prefixTokens(), config.tokens());
     int grid = tokens == TokenSelection.CLS ? 0 : config.imageSize() / config.patch();
-    int batch = batches.options().batchSize();
+    int batch = images.options().batchSize();
     long imageBytes = (long) stored * codec.bytes(config.width()) * points.size();
     return new StoreFormat(
         StoreFormat.PROTOCOL,
         Hashes.sha256(model.source().weights()),
-        batches.set().origin().toString(),
-        batches.listing().sha256(),
-        batches.preprocessing().toString(),
+        images.set().origin().toString(),
+        images.listing().sha256(),
+        images.preprocessing().toString(),
         points.stream().map(HookPoint::peerName).toList(),
         tokens.name().toLowerCase(Locale.ROOT),
         stored,
@@ -92,13 +89,13 @@ public final class Harvest {
   }
 
   /**
-   * Seconds that the tower takes per image, by the second of two grey batches. Decoding runs in
+   * Seconds that the tower takes per image, by the second of two grey images. Decoding runs in
    * parallel and usually takes less.
    */
-  public static double secondsPerImage(ClipModel model, Images batches, List<HookPoint> points) {
-    int batch = (int) Math.min(batches.options().batchSize(), Math.max(1, batches.count()));
-    int height = batches.preprocessing().height();
-    int width = batches.preprocessing().width();
+  public double secondsPerImage() {
+    int batch = (int) Math.min(images.options().batchSize(), Math.max(1, images.count()));
+    int height = images.preprocessing().height();
+    int width = images.preprocessing().width();
     double seconds = 0;
     for (int i = 0; i < 2; i++) {
       long begin = System.nanoTime();
@@ -120,56 +117,42 @@ public final class Harvest {
    *
    * @param resume whether to resume a stopped harvest
    */
-  public static HarvestSummary run(
-      ClipModel model,
-      Images batches,
-      List<HookPoint> points,
-      TokenSelection tokens,
-      StoreFormat format,
-      Path out,
-      boolean resume,
-      Progress progress) {
+  public HarvestSummary run(StoreFormat format, Path out, boolean resume, Progress progress) {
     for (HookPoint point : points) model.vision().check(point);
     long begin = System.nanoTime();
     try (StoreWriter writer = StoreWriter.open(out, format, resume)) {
       long before = writer.images();
-      long count = batches.count();
+      long count = images.count();
       if (count >= 0 && writer.consumed() > count) {
         throw new InputException(
             out,
             "covers " + writer.consumed() + " images, and there are " + count,
             "Name a new folder");
       }
-      var options = batches.options();
+      var options = images.options();
       long left = Math.max(0, options.limit() - writer.consumed());
       var rest = options.withStart(writer.consumed()).withLimit(left);
-      Images from = new Images(batches.set(), batches.preprocessing(), rest);
+      Images from = new Images(images.set(), images.preprocessing(), rest);
       List<ImageLoader.Skipped> skipped;
       try (ImageLoader loader = from.open();
-          var task = progress.start("harvesting", batches.count() - before, "images")) {
-        skipped = fill(model, from, loader, points, tokens, writer, task);
+          var task = progress.start("harvesting", images.count() - before, "images")) {
+        skipped = fill(loader, writer, task);
       }
       long harvested = writer.finish() - before;
       double seconds = (System.nanoTime() - begin) * 1e-9;
-      long images = before + harvested;
+      long all = before + harvested;
       return new HarvestSummary(
-          images,
-          images * format.tokensPerImage(),
-          format.bytes(images),
+          all,
+          all * format.tokensPerImage(),
+          format.bytes(all),
           harvested,
           (double) harvested * format.tokensPerImage() * points.size() / seconds,
           skipped);
     }
   }
 
-  private static List<ImageLoader.Skipped> fill(
-      ClipModel model,
-      Images batches,
-      ImageLoader loader,
-      List<HookPoint> points,
-      TokenSelection tokens,
-      StoreWriter writer,
-      Progress.Task task) {
+  private List<ImageLoader.Skipped> fill(
+      ImageLoader loader, StoreWriter writer, Progress.Task task) {
     double flops = TowerWalk.past(model.vision(), points).flopsPerImage();
     int noted = 0;
     for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
@@ -179,7 +162,7 @@ public final class Harvest {
         writer.skip(skip.id(), skip.position(), skip.reason());
       }
       try (Scope scope = Scope.open()) {
-        add(batch, activations(model, batches, batch, points, tokens), writer);
+        add(batch, activations(batch), writer);
       }
       task.advance(batch.count(), flops * batch.count());
     }
@@ -187,31 +170,19 @@ public final class Harvest {
   }
 
   /** The selected tokens at every hook point, F32 [b,t,d], contiguous; the caller closes them. */
-  static List<Tensor> activations(
-      ClipModel model,
-      Images batches,
-      ImageBatch batch,
-      List<HookPoint> points,
-      TokenSelection tokens) {
-    try {
-      return activations(model, batches.pixels(batch), points, tokens);
-    } catch (NotFiniteException e) {
-      throw e.named(batch.ids());
-    }
-  }
-
-  private static List<Tensor> activations(
-      ClipModel model, Tensor pixels, List<HookPoint> points, TokenSelection tokens) {
+  List<Tensor> activations(ImageBatch batch) {
     int prefix = model.vision().config().prefixTokens();
     Map<HookPoint, Tensor> values = new HashMap<>();
     try (Scope scope = Scope.open()) {
       TowerWalk.past(model.vision(), points)
           .walk(
-              pixels,
+              images.pixels(batch),
               paused -> {
                 Tensor chosen = SelectedTokens.of(paused.value(), tokens, prefix).values();
                 values.put(paused.at(), scope.release(chosen.to(DType.F32).contiguous().copy()));
               });
+    } catch (NotFiniteException e) {
+      throw e.named(batch.ids());
     }
     return points.stream().map(point -> Objects.requireNonNull(values.get(point))).toList();
   }

@@ -18,8 +18,7 @@ import java.util.List;
  * enough tokens. Images are held out in the first pass alone.
  */
 final class ImageTokenSource implements TokenSource {
-  private final ClipModel model;
-  private final Images images;
+  private final Harvest harvest;
   private final TrainConfig config;
   private final Progress progress;
 
@@ -34,8 +33,7 @@ final class ImageTokenSource implements TokenSource {
   private long heldOut;
 
   ImageTokenSource(ClipModel model, Images images, TrainConfig config, Progress progress) {
-    this.model = model;
-    this.images = images;
+    this.harvest = new Harvest(model, images, config.points(), config.tokens());
     this.config = config;
     this.progress = progress;
     this.loader = images.open();
@@ -43,7 +41,7 @@ final class ImageTokenSource implements TokenSource {
 
   /** Tokens that fit into the configured memory, at least one batch. */
   private long most() {
-    long bytes = 4L * model.vision().config().width() * config.points().size();
+    long bytes = 4L * harvest.model().vision().config().width() * config.points().size();
     long most = Math.min(config.bufferBytes() / bytes, Integer.MAX_VALUE - 8L);
     return Math.max(config.schedule().batch(), most);
   }
@@ -65,7 +63,7 @@ final class ImageTokenSource implements TokenSource {
     boolean everything = fillUp(buffers, heldOutBuffers);
     if (++fills == 1 && (buffers.getFirst().size() == 0 || heldOut == 0)) {
       throw new InputException(
-          images.set().origin(),
+          harvest.images().set().origin(),
           train + " images are too few to train and to evaluate on",
           "Give at least 10");
     }
@@ -73,9 +71,9 @@ final class ImageTokenSource implements TokenSource {
   }
 
   private boolean fillUp(List<ActivationBuffer> buffers, List<ActivationBuffer> heldOutBuffers) {
-    double flops = TowerWalk.past(model.vision(), config.points()).flopsPerImage();
+    double flops = TowerWalk.past(harvest.model().vision(), config.points()).flopsPerImage();
     long begin = System.nanoTime();
-    long total = firstPass ? images.count() : -1;
+    long total = firstPass ? harvest.images().count() : -1;
     try (var task = progress.start("harvesting " + names(), total, "images")) {
       // Even a small buffer is not full before an image was held out.
       while (!buffers.getFirst().isFull() || (firstPass && heldOut == 0)) {
@@ -97,20 +95,19 @@ final class ImageTokenSource implements TokenSource {
 
   /** Starts the next pass, unless this was the first and everything is in the buffers. */
   private boolean endOfPass() {
-    if (position == 0) throw images.nothing(loader.skipped());
+    if (position == 0) throw harvest.images().nothing(loader.skipped());
     boolean everything = firstPass && fills == 0;
     if (firstPass) skipped = loader.skipped();
     firstPass = false;
     position = 0;
     loader.close();
-    if (!everything) loader = images.open();
+    if (!everything) loader = harvest.images().open();
     return everything;
   }
 
   private void take(
       ImageBatch batch, List<ActivationBuffer> buffers, List<ActivationBuffer> heldOutBuffers) {
-    List<Tensor> values =
-        Harvest.activations(model, images, batch, config.points(), config.tokens());
+    List<Tensor> values = harvest.activations(batch);
     for (int i = 0; i < batch.count(); i++) {
       boolean isHeldOut = Feed.isHeldOut(position++);
       if (isHeldOut ? !firstPass : buffers.getFirst().isFull()) continue;
@@ -130,8 +127,8 @@ final class ImageTokenSource implements TokenSource {
   }
 
   @Override
-  public Feed.Counts counts() {
-    return new Feed.Counts(
+  public Feed.FeedCounts counts() {
+    return new Feed.FeedCounts(
         train, heldOut, firstPass ? loader.skipped() : skipped, harvested / (nanos * 1e-9));
   }
 

@@ -95,10 +95,10 @@ public final class MlflowTracker implements AutoCloseable {
     }
   }
 
-  /** Adds a point of the curve of an SAE called {@code name}. */
-  void add(Training.CurvePoint point, String name) {
-    add(name + "/loss", point.loss(), point.step());
-    add(name + "/l0", point.l0(), point.step());
+  /** Adds a point of an SAE's curve. */
+  void add(Training.CurveStep point) {
+    add(point.sae() + "/loss", point.loss(), point.step());
+    add(point.sae() + "/l0", point.l0(), point.step());
     if (waiting.size() >= TOGETHER) send();
   }
 

@@ -195,8 +195,8 @@ final class StoreFeed implements Feed {
   }
 
   @Override
-  public Counts counts() {
-    return new Counts(store.images() - heldOutImages(), heldOutImages(), List.of(), 0);
+  public FeedCounts counts() {
+    return new FeedCounts(store.images() - heldOutImages(), heldOutImages(), List.of(), 0);
   }
 
   private long heldOutImages() {

@@ -98,9 +98,9 @@ final class TextTokenSource implements TokenSource {
   }
 
   @Override
-  public Feed.Counts counts() {
+  public Feed.FeedCounts counts() {
     int heldOut = texts.size() / Feed.HELD_OUT_EVERY;
-    return new Feed.Counts(
+    return new Feed.FeedCounts(
         texts.size() - heldOut, heldOut, List.of(), (trainTokens + heldOutTokens) / seconds);
   }
 

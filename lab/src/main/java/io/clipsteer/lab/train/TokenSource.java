@@ -21,7 +21,7 @@ sealed interface TokenSource extends AutoCloseable permits ImageTokenSource, Tex
   boolean fill(List<ActivationBuffer> buffers, List<ActivationBuffer> heldOut);
 
   /** What was read so far. */
-  Feed.Counts counts();
+  Feed.FeedCounts counts();
 
   @Override
   void close();

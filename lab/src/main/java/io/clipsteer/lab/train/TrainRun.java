@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.train;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.FolderLock;
@@ -86,8 +85,8 @@ public record TrainRun(
               keeper,
               progress,
               point -> {
-                metrics.add(line(point));
-                if (mlflow != null) mlflow.add(point, config.saes().get(point.sae()).name());
+                metrics.add(point);
+                if (mlflow != null) mlflow.add(point);
               },
               (trained, sae) -> entries.add(write(trained, sae)));
       Pareto.write(out, result.saes());
@@ -129,26 +128,6 @@ public record TrainRun(
         new Settings(source.model(), source.settings(), config, Engine.threads()),
         new TypeReference<>() {});
   }
-
-  /** A line of {@code metrics.jsonl}; the penalty's factor only where it is tuned to a target. */
-  private CurveLine line(Training.CurvePoint point) {
-    SaeSpec sae = config.saes().get(point.sae());
-    return new CurveLine(
-        point.step(),
-        point.tokens(),
-        sae.name(),
-        point.loss(),
-        point.l0(),
-        sae.targetL0() > 0 ? (Double) point.factor() : null);
-  }
-
-  private record CurveLine(
-      long step,
-      long tokens,
-      String sae,
-      double loss,
-      double l0,
-      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double penalty) {}
 
   /** Metadata that SAELens keeps beside an SAE. */
   private Map<String, Object> metadata(SaeSpec spec, String variant, Reconstruction quality) {

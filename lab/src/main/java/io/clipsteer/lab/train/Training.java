@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.train;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
@@ -19,15 +20,26 @@ import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trains any number of SAEs in one pass over the same tokens. A step depends on the trainers, the
  * factor of each penalty, and the number of the step alone.
  */
 public final class Training {
-  /** One SAE's point of the training curve; {@code sae} counts from 0. */
-  public record CurvePoint(
-      long step, long tokens, int sae, double loss, double l0, double factor) {}
+  /**
+   * One SAE's point of the training curve, a line of {@code metrics.jsonl}.
+   *
+   * @param sae its name
+   * @param penalty factor of the penalty; null for an SAE without a target L0
+   */
+  public record CurveStep(
+      long step,
+      long tokens,
+      String sae,
+      double loss,
+      double l0,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double penalty) {}
 
   /**
    * One finished SAE.
@@ -102,7 +114,7 @@ public final class Training {
       Feed feed,
       Checkpoints checkpoints,
       Progress progress,
-      Consumer<CurvePoint> curve,
+      Consumer<CurveStep> curve,
       BiConsumer<Trained, Sae> finished) {
     long start = System.nanoTime();
     Training training = new Training(config, feed, progress);
@@ -193,7 +205,7 @@ public final class Training {
     }
   }
 
-  private void train(Checkpoints checkpoints, Consumer<CurvePoint> curve) {
+  private void train(Checkpoints checkpoints, Consumer<CurveStep> curve) {
     long total = config.schedule().steps();
     int batch = config.schedule().batch();
     // Only the encoder's product is dense; all else touches active features alone.
@@ -212,7 +224,7 @@ public final class Training {
     }
   }
 
-  private void one(int i, long total, Consumer<CurvePoint> curve) {
+  private void one(int i, long total, Consumer<CurveStep> curve) {
     SaeSpec spec = config.saes().get(i);
     SaeTrainer.Step done;
     int n = feed.batch();
@@ -226,7 +238,9 @@ public final class Training {
     }
     if (!Double.isFinite(done.loss())) throw diverged(spec, done.loss());
     if (step % CURVE_EVERY == 0 || step == total - 1) {
-      curve.accept(new CurvePoint(step, (step + 1) * n, i, done.loss(), done.l0(), factors[i]));
+      Double penalty = spec.targetL0() > 0 ? (Double) factors[i] : null;
+      curve.accept(
+          new CurveStep(step, (step + 1) * n, spec.name(), done.loss(), done.l0(), penalty));
     }
     double before = l0[i];
     l0[i] = step == 0 ? done.l0() : L0_MEMORY * before + (1 - L0_MEMORY) * done.l0();
@@ -255,7 +269,7 @@ public final class Training {
         finished.accept(one, sae);
       }
     }
-    Feed.Counts counts = feed.counts();
+    Feed.FeedCounts counts = feed.counts();
     return new Finished(
         results,
         counts.train(),

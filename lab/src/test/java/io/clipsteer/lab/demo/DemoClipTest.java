@@ -65,7 +65,7 @@ final class DemoClipTest {
   @Test
   void givesWhatTransformersGives() {
     try (ClipModel model = ClipModel.load(folder)) {
-      GoldenCheck.Result result = GoldenCheck.run(model, GOLDEN, null);
+      GoldenCheck.GoldenErrors result = GoldenCheck.run(model, GOLDEN, null);
       assertEquals(List.of("image_embed", "text_embed"), new ArrayList<>(result.errors().keySet()));
       assertTrue(result.maxRelError() < 1e-5, result.toString());
       assertNotNull(result.maxLogitDiff());

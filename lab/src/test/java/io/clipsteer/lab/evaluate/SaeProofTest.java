@@ -147,7 +147,7 @@ final class SaeProofTest {
     }
   }
 
-  private void named(SaeMistake expected, SaeProof.Verdict verdict, SaeProof.ProofReport result) {
+  private void named(SaeMistake expected, SaeProof.Conclusion verdict, SaeProof.ProofReport result) {
     assertEquals(verdict, result.verdict(), result::toString);
     SaeProof.Trial cause = result.cause();
     assertNotNull(cause);
@@ -155,7 +155,7 @@ final class SaeProofTest {
   }
 
   private void named(SaeMistake expected, SaeProof.ProofReport result) {
-    named(expected, SaeProof.Verdict.EXPLAINED, result);
+    named(expected, SaeProof.Conclusion.EXPLAINED, result);
   }
 
   private static Sae with(
@@ -179,14 +179,14 @@ final class SaeProofTest {
   @Test
   void goodFilesAgreeOnOtherImages() {
     var result = prove(model, normed, normedClaims, POINT);
-    assertEquals(SaeProof.Verdict.AGREES, result.verdict(), result::toString);
+    assertEquals(SaeProof.Conclusion.AGREES, result.verdict(), result::toString);
     assertEquals(120, result.images());
     assertEquals(120 * 65, result.measured().tokens());
     assertEquals(1, result.tried().size());
     assertTrue(result.measured().explainedVariance() > 0.5, result::toString);
     assertTrue(result.measured().cosine() > result.measured().explainedVariance() / 2);
     var other = prove(model, plain, plainClaims, POINT);
-    assertEquals(SaeProof.Verdict.AGREES, other.verdict(), other::toString);
+    assertEquals(SaeProof.Conclusion.AGREES, other.verdict(), other::toString);
   }
 
   @Test
@@ -194,7 +194,7 @@ final class SaeProofTest {
     for (Sae sae : List.of(plain, normed)) {
       // A TopK file always claims its k as L0.
       var result = prove(model, sae, Map.of(), POINT);
-      assertEquals(SaeProof.Verdict.AGREES, result.verdict(), result::toString);
+      assertEquals(SaeProof.Conclusion.AGREES, result.verdict(), result::toString);
       assertNull(result.cause());
       assertTrue(result.tried().size() >= 5, result::toString);
     }
@@ -208,7 +208,7 @@ final class SaeProofTest {
     named(SaeMistake.LAYER_NORM_MISSING, prove(model, wrong, normedClaims, POINT));
     named(
         SaeMistake.LAYER_NORM_MISSING,
-        SaeProof.Verdict.SUSPECTED,
+        SaeProof.Conclusion.SUSPECTED,
         prove(model, wrong, Map.of(), POINT));
   }
 
@@ -262,7 +262,7 @@ final class SaeProofTest {
       for (var claims : List.of(normedClaims, Map.<String, Double>of())) {
         named(
             SaeMistake.GELU_FOR_QUICK_GELU,
-            SaeProof.Verdict.SUSPECTED,
+            SaeProof.Conclusion.SUSPECTED,
             prove(wrong, normed, claims, POINT));
       }
     }
@@ -300,17 +300,17 @@ final class SaeProofTest {
   @Test
   void aClaimThatNothingExplainsIsSaidToBeUnexplained() {
     var result = prove(model, normed, Map.of("explained_variance", 0.9999), POINT);
-    assertEquals(SaeProof.Verdict.UNEXPLAINED, result.verdict(), result::toString);
+    assertEquals(SaeProof.Conclusion.UNEXPLAINED, result.verdict(), result::toString);
     assertNull(result.cause());
   }
 
   @Test
   void betterThanClaimedIsNoMistake() {
     var result = prove(model, plain, Map.of("explained_variance", 0.5, "cosine", 0.6), POINT);
-    assertEquals(SaeProof.Verdict.AGREES, result.verdict(), result::toString);
+    assertEquals(SaeProof.Conclusion.AGREES, result.verdict(), result::toString);
     // L0 has no better side, and no mistake that makes an SAE worse explains it.
     var other = prove(model, plain, Map.of("l0", 2.0 * K), POINT);
-    assertEquals(SaeProof.Verdict.UNEXPLAINED, other.verdict(), other::toString);
+    assertEquals(SaeProof.Conclusion.UNEXPLAINED, other.verdict(), other::toString);
   }
 
   @Test

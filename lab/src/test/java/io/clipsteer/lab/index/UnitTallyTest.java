@@ -265,7 +265,7 @@ final class UnitTallyTest {
 
   @Test
   void associationsAreThoseOfAllPairs() throws Exception {
-    var known = new Association.LabelledImages();
+    var known = new Association.ImageLabels();
     UnitTally tally = new UnitTally(ALL, UNITS, E, 0);
     List<Association> all = new ArrayList<>();
     // Every ninth image is not in the table.

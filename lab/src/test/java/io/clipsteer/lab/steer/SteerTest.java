@@ -183,7 +183,7 @@ final class SteerTest {
     Hooks hooks = Hooks.NONE.edit(FIVE, first.edit(rule)).edit(SIX, second.edit(rule));
     Map<HookPoint, SteeredSite> sites = Map.of(SIX, second, FIVE, first);
     Steer steer = new Steer(model, library, sites, rule, new double[] {0, 20, 40});
-    Steer.Answers all = steer.all(source, 30, Progress.SILENT);
+    Steer.SteeredAnswers all = steer.all(source, 30, Progress.SILENT);
     assertEquals(IMAGES, all.images());
     double[] after = new double[30];
     double strongest = 0;
@@ -203,7 +203,7 @@ final class SteerTest {
       }
     }
     assertEquals(30, all.after().size());
-    for (Steer.Answer answer : all.after()) {
+    for (Steer.WordProbability answer : all.after()) {
       assertEquals(after[answer.index()], answer.probability(), 1e-5);
       assertTrue(answer.low() <= answer.probability() && answer.probability() <= answer.high());
     }
@@ -212,7 +212,7 @@ final class SteerTest {
     // The curve's last point is the edit itself, and what rose is the difference of the two.
     assertEquals(all.after(), all.curve().getLast().top());
     assertEquals(3, all.curve().size());
-    Steer.Answer rose = all.promoted().getFirst();
+    Steer.WordProbability rose = all.promoted().getFirst();
     double before =
         all.before().stream()
             .filter(answer -> answer.index() == rose.index())

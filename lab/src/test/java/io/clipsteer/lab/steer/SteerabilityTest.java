@@ -290,7 +290,7 @@ final class SteerabilityTest {
 
   private static SteerabilitySettings settings(boolean screen, int randoms) {
     return new SteerabilitySettings(
-        List.of(SteeredUnits.Kind.values()),
+        List.of(SteeredUnits.UnitKind.values()),
         150,
         0.1,
         new TokenMask("all"),

@@ -259,7 +259,7 @@ final class StudiesTest {
 
   private static SteerabilitySettings settings(int dose, List<Integer> vocabularies) {
     return new SteerabilitySettings(
-        List.of(SteeredUnits.Kind.FEATURES, SteeredUnits.Kind.NEURONS),
+        List.of(SteeredUnits.UnitKind.FEATURES, SteeredUnits.UnitKind.NEURONS),
         150,
         0.001,
         new TokenMask("all"),
@@ -322,7 +322,7 @@ final class StudiesTest {
   }
 
   private static LayerResult layer(int number, UnitScore... scores) {
-    var kind = SteeredUnits.Kind.FEATURES;
+    var kind = SteeredUnits.UnitKind.FEATURES;
     var group = new UnitGroup(HookPoint.residPost(number), "sae" + number, kind);
     Raised raised = new Raised(scores.length, 1, 0.5 * scores.length);
     int[] above = new int[Measuring.Plan.DRAWS];
@@ -336,19 +336,19 @@ final class StudiesTest {
         layer(1, score(0, 0.5, 4, 5), score(1, 0.4, 5, 6), score(2, 0.3, 7), score(3, 0.01, 8));
     LayerResult late =
         layer(6, score(0, 0.6, 4), score(1, 0.2, 5), score(2, 0.9, 7), score(3, 0.8, 8));
-    Map<String, Map<Integer, Findings.Known>> known =
+    Map<String, Map<Integer, Findings.IndexedFeature>> known =
         Map.of(
             "sae1",
             Map.of(
-                0, new Findings.Known(4, 0.1),
-                1, new Findings.Known(6, 0.2),
-                2, new Findings.Known(-1, 0.3),
-                3, new Findings.Known(8, 0.4)),
+                0, new Findings.IndexedFeature(4, 0.1),
+                1, new Findings.IndexedFeature(6, 0.2),
+                2, new Findings.IndexedFeature(-1, 0.3),
+                3, new Findings.IndexedFeature(8, 0.4)),
             "sae6",
             Map.of(
-                0, new Findings.Known(1, 0.9),
-                1, new Findings.Known(5, 0),
-                2, new Findings.Known(7, 0.7)));
+                0, new Findings.IndexedFeature(1, 0.9),
+                1, new Findings.IndexedFeature(5, 0),
+                2, new Findings.IndexedFeature(7, 0.7)));
     Findings findings = Findings.of(known, List.of(early, late), 0.1);
     Findings.Named named = findings.names().getFirst();
     assertEquals(3, named.steerable());

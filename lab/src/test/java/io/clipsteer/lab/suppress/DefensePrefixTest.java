@@ -62,7 +62,7 @@ final class DefensePrefixTest {
     Path things = temp.resolve("things");
     WorldSet.OBJECTS.write(things, WorldSet.Split.TEST, 208, 5, 64, Progress.SILENT);
     var options =
-        new ImageLoader.Options(32, 2, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
+        new ImageLoader.Options(32, 2, 2, 0, Long.MAX_VALUE, ImageDecoder.DecodeOptions.DEFAULT);
     Study study =
         new StudySource(
                 draw(WorldSet.Split.TEST, 80),

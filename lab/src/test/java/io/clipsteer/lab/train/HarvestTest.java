@@ -74,7 +74,7 @@ final class HarvestTest {
   }
 
   private Images source(ClipModel model, long limit) {
-    var options = new ImageLoader.Options(4, 2, 2, 0, limit, ImageDecoder.Options.DEFAULT);
+    var options = new ImageLoader.Options(4, 2, 2, 0, limit, ImageDecoder.DecodeOptions.DEFAULT);
     return new Images(ImageSet.open(images), model.preprocessing(), options);
   }
 
@@ -99,9 +99,8 @@ final class HarvestTest {
 
   private Path harvest(ClipModel model, String name, TokenSelection tokens, boolean resume) {
     Path out = temp.resolve(name);
-    Images source = source(model, Long.MAX_VALUE);
-    StoreFormat format = small(Harvest.format(model, source, POINTS, tokens, TokenCodec.FP32));
-    Harvest.run(model, source, POINTS, tokens, format, out, resume, Progress.SILENT);
+    Harvest harvest = new Harvest(model, source(model, Long.MAX_VALUE), POINTS, tokens);
+    harvest.run(small(harvest.format(TokenCodec.FP32)), out, resume, Progress.SILENT);
     return out;
   }
 
@@ -182,9 +181,9 @@ final class HarvestTest {
     try (ClipModel model = ClipModel.load(CLIP)) {
       Path whole = harvest(model, "whole", TokenSelection.ALL, false);
       Path broken = temp.resolve("broken");
-      Images source = source(model, Long.MAX_VALUE);
-      StoreFormat format =
-          small(Harvest.format(model, source, POINTS, TokenSelection.ALL, TokenCodec.FP32));
+      Harvest harvest =
+          new Harvest(model, source(model, Long.MAX_VALUE), POINTS, TokenSelection.ALL);
+      StoreFormat format = small(harvest.format(TokenCodec.FP32));
       Progress stopping =
           (name, total, unit) ->
               new Progress.Task() {
@@ -198,11 +197,7 @@ final class HarvestTest {
                 @Override
                 public void close() {}
               };
-      assertThrows(
-          Stop.class,
-          () ->
-              Harvest.run(
-                  model, source, POINTS, TokenSelection.ALL, format, broken, false, stopping));
+      assertThrows(Stop.class, () -> harvest.run(format, broken, false, stopping));
       harvest(model, "broken", TokenSelection.ALL, true);
       for (String file : listing(whole)) {
         assertArrayEquals(
@@ -227,14 +222,11 @@ final class HarvestTest {
   @Test
   void aLimitHoldsAcrossResuming() {
     try (ClipModel model = ClipModel.load(CLIP)) {
-      Images source = source(model, 9);
-      StoreFormat format =
-          small(Harvest.format(model, source, POINTS, TokenSelection.CLS, TokenCodec.BF16));
+      Harvest harvest = new Harvest(model, source(model, 9), POINTS, TokenSelection.CLS);
+      StoreFormat format = small(harvest.format(TokenCodec.BF16));
       Path out = temp.resolve("store");
       for (boolean resume : new boolean[] {false, true}) {
-        var result =
-            Harvest.run(
-                model, source, POINTS, TokenSelection.CLS, format, out, resume, Progress.SILENT);
+        var result = harvest.run(format, out, resume, Progress.SILENT);
         assertEquals(8, result.images());
         assertEquals(resume ? 0 : 8, result.harvested());
       }
@@ -244,24 +236,14 @@ final class HarvestTest {
   @Test
   void layersThatAreNotThereAreRefused() {
     try (ClipModel model = ClipModel.load(CLIP)) {
-      Images source = source(model, 3);
       List<HookPoint> points = List.of(HookPoint.residPost(3));
-      StoreFormat format =
-          Harvest.format(model, source, points, TokenSelection.ALL, TokenCodec.FP32);
+      Harvest harvest = new Harvest(model, source(model, 3), points, TokenSelection.ALL);
+      StoreFormat format = harvest.format(TokenCodec.FP32);
       Path out = temp.resolve("store");
       var e =
           assertThrows(
               InputException.class,
-              () ->
-                  Harvest.run(
-                      model,
-                      source,
-                      points,
-                      TokenSelection.ALL,
-                      format,
-                      out,
-                      false,
-                      Progress.SILENT));
+              () -> harvest.run(format, out, false, Progress.SILENT));
       assertTrue(String.valueOf(e.getMessage()).contains("blocks.3"), e.toString());
       assertTrue(Files.notExists(out));
     }

@@ -77,9 +77,8 @@ final class StoreTrainingTest {
     store = shared.resolve("store");
     try (ClipModel model = ClipModel.load(MODEL)) {
       List<HookPoint> points = List.of(HookPoint.residPost(0), HookPoint.residPost(1));
-      var format = Harvest.format(model, open(model), points, TokenSelection.ALL, TokenCodec.FP32);
-      Harvest.run(
-          model, open(model), points, TokenSelection.ALL, format, store, false, Progress.SILENT);
+      Harvest harvest = new Harvest(model, open(model), points, TokenSelection.ALL);
+      harvest.run(harvest.format(TokenCodec.FP32), store, false, Progress.SILENT);
     }
   }
 

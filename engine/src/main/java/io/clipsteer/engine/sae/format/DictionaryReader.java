@@ -51,7 +51,7 @@ final class DictionaryReader {
       String known = type == null ? guess(tensors, linear) : type;
       tensors.as("dict_class " + known);
       Sae sae = linear ? linear(tensors, known, k, notes) : plain(tensors, known, k, notes);
-      // A threshold beside k is what AutoEncoderTopK can be told to use instead of k.
+      // AutoEncoderTopK can use the threshold beside k instead of k.
       notes.addAll(
           tensors.refuseUnused(known.equals("AutoEncoderTopK") ? Set.of("threshold") : Set.of()));
       return new StoredSae(
@@ -75,9 +75,9 @@ final class DictionaryReader {
   private static void agree(JsonObject trainer, SaeTensors tensors, @Nullable Integer k) {
     SaeTensors.agree(trainer, "activation_dim", tensors.width());
     SaeTensors.agree(trainer, "dict_size", tensors.features());
-    Integer told = SaeTensors.kOrNull(trainer, "k");
-    if (told != null && k != null && !told.equals(k)) {
-      throw trainer.bad("k is " + told + ", but the weights have " + k, "Restore the file");
+    Integer claimed = SaeTensors.kOrNull(trainer, "k");
+    if (claimed != null && k != null && !claimed.equals(k)) {
+      throw trainer.bad("k is " + claimed + ", but the weights have " + k, "Restore the file");
     }
   }
 

@@ -23,7 +23,7 @@ final class HookNames {
   private HookNames() {}
 
   /**
-   * Reads a name; one of another place stays as it is.
+   * Reads a name; the name of another site is unchanged.
    *
    * @param notes gets a sentence when the name is read as another one
    */
@@ -43,7 +43,7 @@ final class HookNames {
     Matcher module = MODULE.matcher(name);
     if (module.matches()) {
       String above = module.group(1) == null ? "" : module.group(1);
-      // OpenAI's and open_clip's own text tower has no name before it; which is meant is not told.
+      // OpenAI's and open_clip's own text tower has no prefix, so the tower is ambiguous.
       if (above.equals("transformer.")) return name;
       String tower = above.startsWith("text") || above.contains(".text_model.") ? "text." : "";
       String site = module.group(3) == null ? ".hook_resid_post" : ".hook_mlp_out";

@@ -10,12 +10,12 @@ import org.jspecify.annotations.Nullable;
  * What an SAE's files say about it, unchecked.
  *
  * @param format who wrote them
- * @param hookName the hook point, such as {@code blocks.7.hook_resid_post}; null when not told
- * @param modelName the model; null when not told
- * @param modelHash SHA-256 of the model's weights; null when not told
- * @param tokens which tokens it was made for: all, cls or patches; null when not told
- * @param k how many features are meant to be active on a token; null when not told
- * @param quality figures told: any of {@code l0}, {@code explained_variance}, {@code cosine}
+ * @param hookName the hook point, such as {@code blocks.7.hook_resid_post}; null when not stated
+ * @param modelName the model; null when not stated
+ * @param modelHash SHA-256 of the model's weights; null when not stated
+ * @param tokens which tokens it was trained on: all, cls or patches; null when not stated
+ * @param k intended number of active features per token; null when not stated
+ * @param quality stated figures: any of {@code l0}, {@code explained_variance}, {@code cosine}
  * @param notes what a reader had to decide or fold, one sentence each
  */
 public record SaeClaims(

@@ -9,7 +9,7 @@ public enum SaeFormat {
   SAELENS,
   /** ViT-Prisma: {@code config.json} beside a {@code .pt}, or a {@code .pt} with both. */
   PRISMA,
-  /** saev: one {@code .pt} that begins with a line of JSON. */
+  /** saev: one {@code .pt} that starts with a line of JSON. */
   SAEV,
   /** dictionary_learning and sae-for-vlm: {@code ae.pt} and {@code config.json}. */
   DICTIONARY_LEARNING,

@@ -36,7 +36,7 @@ final class SaeLensReader {
    * What a configuration says.
    *
    * @param architecture standard, topk or jumprelu
-   * @param k of topk; of others what is told, or null
+   * @param k of topk; for others the stated value, or null
    */
   private record Setting(
       int d,
@@ -57,10 +57,10 @@ final class SaeLensReader {
       config.refuse(head, config.has(head), "an SAE on one attention head");
       metadata.refuse(head, metadata.has(head), "an SAE on one attention head");
     }
-    JsonObject told = old && !config.names("metadata") ? config : metadata;
+    JsonObject claimed = old && !config.names("metadata") ? config : metadata;
     List<String> notes = new ArrayList<>();
     Setting setting = setting(config, old);
-    SaeClaims claims = claims(told, setting.k(), notes);
+    SaeClaims claims = claims(claimed, setting.k(), notes);
     metadata.refuseUnread(metadata.names());
     config.refuseUnread(old ? HarmlessFields.SAELENS_BEFORE_6 : HarmlessFields.SAELENS_6);
     try (TensorFile file = SafeTensors.open(folder.resolve(SaeFiles.WEIGHTS));
@@ -265,22 +265,22 @@ final class SaeLensReader {
   }
 
   /** A foreign folder may have anything there; only texts and numbers are taken. */
-  private static SaeClaims claims(JsonObject told, @Nullable Integer k, List<String> notes) {
-    String hook = told.toldText("hook_name");
-    if (hook == null) hook = told.toldText("hook_point");
+  private static SaeClaims claims(JsonObject claimed, @Nullable Integer k, List<String> notes) {
+    String hook = claimed.toldText("hook_name");
+    if (hook == null) hook = claimed.toldText("hook_point");
     Map<String, Double> quality = new HashMap<>();
     for (String name : List.of("l0", "explained_variance", "cosine")) {
-      Double value = told.toldNumber(name);
+      Double value = claimed.toldNumber(name);
       if (value != null) quality.put(name, value);
     }
-    Double also = told.toldNumber("k");
+    Double also = claimed.toldNumber("k");
     boolean whole = also != null && also >= 1 && also <= 1 << 24 && also == Math.rint(also);
     return new SaeClaims(
         SaeFormat.SAELENS,
         HookNames.read(hook, notes),
-        told.toldText("model_name"),
-        told.toldText("model_sha256"),
-        told.toldText("tokens_selection"),
+        claimed.toldText("model_name"),
+        claimed.toldText("model_sha256"),
+        claimed.toldText("tokens_selection"),
         k == null && also != null && whole ? (Integer) also.intValue() : k,
         quality,
         notes);

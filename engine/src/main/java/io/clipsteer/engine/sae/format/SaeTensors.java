@@ -201,7 +201,7 @@ final class SaeTensors {
     return value;
   }
 
-  /** Whether a tensor that takes part in nothing is there, all of its numbers this one. */
+  /** Whether an unused tensor is present and all of its numbers equal this one. */
   boolean isAll(String name, double number) {
     StoredTensor stored = floating(name);
     for (long i = 0; i < stored.elements(); i++) {
@@ -257,9 +257,10 @@ final class SaeTensors {
 
   /** Throws when a configuration says another size than the weights have. */
   static void agree(JsonObject config, String name, long size) {
-    Integer told = config.integerOrNull(name, 1, MAX_SIZE);
-    if (told != null && told != size) {
-      throw config.bad(name + " is " + told + ", but the weights have " + size, "Restore the file");
+    Integer claimed = config.integerOrNull(name, 1, MAX_SIZE);
+    if (claimed != null && claimed != size) {
+      throw config.bad(
+          name + " is " + claimed + ", but the weights have " + size, "Restore the file");
     }
   }
 

@@ -104,8 +104,8 @@ final class SaevReader {
       }
       return new Header("Relu", null, true, config);
     }
-    Integer told = config.integerOrNull("schema", 1, Integer.MAX_VALUE);
-    int schema = told == null ? 0 : told;
+    Integer claimed = config.integerOrNull("schema", 1, Integer.MAX_VALUE);
+    int schema = claimed == null ? 0 : claimed;
     if (schema > NEWEST) {
       throw config.bad("saev schema " + schema, "This version reads schemas up to " + NEWEST);
     }
@@ -133,7 +133,7 @@ final class SaevReader {
     return new Header(name, name.equals("Relu") ? null : k(k), false, cfg);
   }
 
-  private static int k(@Nullable Integer told) {
-    return told == null ? DEFAULT_K : told;
+  private static int k(@Nullable Integer claimed) {
+    return claimed == null ? DEFAULT_K : claimed;
   }
 }

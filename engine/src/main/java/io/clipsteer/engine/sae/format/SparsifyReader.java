@@ -37,8 +37,8 @@ final class SparsifyReader {
             "This version reads sparsify's plain TopK SAEs, no transcoders and no skip SAEs");
       }
     }
-    Integer told = SaeTensors.kOrNull(config, "k");
-    int k = told == null ? DEFAULT_K : told;
+    Integer claimed = SaeTensors.kOrNull(config, "k");
+    int k = claimed == null ? DEFAULT_K : claimed;
     int latents = config.integer("num_latents", 0, 0, 1 << 24);
     Integer expansion = SaeTensors.kOrNull(config, "expansion_factor");
     List<String> notes = new ArrayList<>();
@@ -78,8 +78,8 @@ final class SparsifyReader {
 
   /** The folder is called after the module whose output is read. */
   private static @Nullable String hook(JsonObject config, Path folder, List<String> notes) {
-    String told = config.toldText("hook_name");
-    if (told != null) return HookNames.read(told, notes);
+    String claimed = config.toldText("hook_name");
+    if (claimed != null) return HookNames.read(claimed, notes);
     String name = String.valueOf(folder.toAbsolutePath().normalize().getFileName());
     String hook = HookNames.translated(name);
     if (hook.equals(name)) return null;

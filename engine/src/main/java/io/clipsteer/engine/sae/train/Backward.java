@@ -11,7 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The loss and its gradients by a sparse code. Where several reconstructions take part, their codes
+ * The loss and its gradients by a sparse code. Where there are several reconstructions, their codes
  * are stacked, n rows each, and so are their errors.
  *
  * @param loss sparsity penalty included
@@ -99,7 +99,7 @@ record Backward(
       errors.add(error.mul(scales).mulInPlace(1.0 / groups));
       target = error.mul(-1);
     }
-    // A group takes part in its own reconstruction and in all larger ones.
+    // A group contributes to its own reconstruction and to all larger ones.
     for (int g = groups - 2; g >= 0; g--) errors.get(g).addInPlace(errors.get(g + 1));
     SparseCode all = SparseCode.concat(parts);
     Tensor rows = Tensor.concat(errors, 0);

@@ -9,14 +9,14 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How an SAE is trained: what keeps its code sparse, and the loss. Errors are in normalised units
- * unless the loss says otherwise.
+ * How an SAE is trained: its sparsity and its loss. Errors are in normalised units unless the loss
+ * states otherwise.
  */
 public sealed interface SaeVariant {
   /** The variant as written on the command line, {@code topk:k=32}. */
   String spelling();
 
-  /** What the squared error is divided by. */
+  /** Normalisation of the squared error. */
   enum Loss {
     /** Mean over tokens and coordinates. */
     MSE,
@@ -49,8 +49,8 @@ public sealed interface SaeVariant {
    * The k largest pre-activations of a token stay, negative ones among them become 0.
    *
    * @param k at least 1
-   * @param aux weight of the loss that revives dead features by letting them explain the error
-   *     (AuxK: Gao et al. 2024); 0 for none
+   * @param aux weight of the auxiliary loss that lets dead features explain the error (AuxK: Gao et
+   *     al. 2024); 0 for none
    */
   record TopK(int k, double aux) implements SaeVariant {
     /** Without revival. */
@@ -82,7 +82,7 @@ public sealed interface SaeVariant {
    * mean over tokens of the number of active features} (Rajamanoharan et al. 2024).
    *
    * @param l0 at least 0
-   * @param bandwidth width of the window around a threshold in which its gradient is felt
+   * @param bandwidth width of the window around a threshold in which its gradient is nonzero
    */
   record JumpRelu(double l0, double bandwidth) implements SaeVariant {
     @Override
@@ -107,13 +107,13 @@ public sealed interface SaeVariant {
     }
   }
 
-  /** JumpReLU's window where none is given, as SAELens has it. */
+  /** Default of JumpReLU's window, as in SAELens. */
   double BANDWIDTH = 0.05;
 
-  /** Matryoshka's groups where none are given. */
+  /** Default number of Matryoshka's groups. */
   int GROUPS = 5;
 
-  /** Active features a token that the variant itself fixes, or 0. */
+  /** Number of active features per token where the variant fixes it, else 0. */
   default int k() {
     return switch (this) {
       case TopK top -> top.k();

@@ -10,7 +10,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.TensorFile;
-import io.clipsteer.engine.Engine;
+import io.clipsteer.engine.OneThread;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.edit.Edit;
@@ -29,9 +29,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -39,24 +38,11 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** SAEs against PyTorch's autograd and their definitions in double. */
+@ExtendWith(OneThread.class)
 final class SaeTest {
   private static final int D = 12;
   private static final int F = 40;
   private static final int K = 5;
-
-  private static int threads;
-
-  /** Matrices this small gain nothing from threads, and lose much when processors are busy. */
-  @BeforeAll
-  static void oneThread() {
-    threads = Engine.threads();
-    Engine.threads(1);
-  }
-
-  @AfterAll
-  static void allThreads() {
-    Engine.threads(threads);
-  }
 
   private static InputNormalisation normalisation(String name) {
     return name.equals("none") ? new InputNormalisation.None() : new InputNormalisation.LayerNorm();

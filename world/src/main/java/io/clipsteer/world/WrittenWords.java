@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Locale;
 
 /** The words that are written in images. */
-public final class Words {
+public final class WrittenWords {
   /** Words that name no object. */
   static final List<String> SIGNS =
       List.of(
@@ -16,7 +16,7 @@ public final class Words {
   /** All words that are ever written: the objects' names, then signs. */
   public static final List<String> WRITTEN = written();
 
-  private Words() {}
+  private WrittenWords() {}
 
   private static List<String> written() {
     List<String> words = new ArrayList<>();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.world;
 
-/** Where on the image a single object is. */
-public enum Place {
+/** Location of a single object in the image. */
+public enum Location {
   LEFT("on the left", 0.33, 0.53),
   MIDDLE("in the middle", 0.5, 0.52),
   RIGHT("on the right", 0.67, 0.53),
@@ -13,13 +13,13 @@ public enum Place {
   private final double x;
   private final double y;
 
-  Place(String phrase, double x, double y) {
+  Location(String phrase, double x, double y) {
     this.phrase = phrase;
     this.x = x;
     this.y = y;
   }
 
-  /** As a caption says it. */
+  /** Phrase in a caption. */
   public String phrase() {
     return phrase;
   }
