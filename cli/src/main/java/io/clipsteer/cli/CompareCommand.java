@@ -95,27 +95,52 @@ final class CompareCommand implements Callable<Integer> {
       description = "New folder for compare.json and features.parquet (default: print only).")
   private @Nullable Path out;
 
+  /** One of the two runs. */
+  private record Side(RunFolder folder, RunFolder.Run trained) {
+    static Side of(Path run) {
+      RunFolder folder = RunOptions.folder(run);
+      return new Side(folder, folder.read());
+    }
+
+    RunSaes saes(ClipModel clip) {
+      return RunSaes.open(folder, trained, clip);
+    }
+
+    /** The SAEs of a run whose model is not needed. */
+    RunSaes saes() {
+      List<RunSaes.One> all = new ArrayList<>();
+      try {
+        for (RunFolder.SaeEntry entry : trained.saes()) {
+          Sae sae = SaeFiles.read(folder.sae(entry));
+          all.add(new RunSaes.One(entry, sae));
+        }
+        return new RunSaes(all);
+      } catch (RuntimeException e) {
+        for (RunSaes.One one : all) one.sae().close();
+        throw e;
+      }
+    }
+  }
+
   @Override
   public Integer call() {
     common.apply();
-    var options = new CompareSettings(threshold, most, least, common.seed());
-    RunFolder folderA = RunOptions.folder(first);
-    RunFolder folderB = RunOptions.folder(second);
-    RunFolder.Run runA = folderA.read();
-    RunFolder.Run runB = folderB.read();
+    var settings = new CompareSettings(threshold, most, least, common.seed());
+    Side a = Side.of(first);
+    Side b = Side.of(second);
     if (out != null) Comparison.checkWritable(out);
     boolean sameRun = same(first, second);
-    boolean sameModel = sameRun || sameModel(runA, runB);
+    boolean sameModel = sameRun || sameModel(a.trained, b.trained);
     Comparison comparison =
         images.isGiven()
-            ? seen(folderA, runA, folderB, runB, sameRun, sameModel, options)
-            : blind(folderA, runA, folderB, runB, sameRun, sameModel, options);
+            ? byActivations(a, b, sameRun, sameModel, settings)
+            : byDirections(a, b, sameRun, sameModel, settings);
     var runs =
         new Comparison.Runs(
             first.toString(),
             second.toString(),
-            runA.model(),
-            runB.model(),
+            a.trained.model(),
+            b.trained.model(),
             images.isGiven() ? images.images().toString() : null);
     if (out != null) comparison.write(out, runs);
     images.report(comparison.skipped());
@@ -143,31 +168,28 @@ final class CompareCommand implements Callable<Integer> {
     return RunManifest.read(run).hashes().get("model");
   }
 
-  private Comparison seen(
-      RunFolder folderA,
-      RunFolder.Run runA,
-      RunFolder folderB,
-      RunFolder.Run runB,
-      boolean sameRun,
-      boolean sameModel,
-      CompareSettings options) {
-    Path checkpointA = RunOptions.checkpoint(first, runA, modelA, "--model-a");
+  private Comparison byActivations(
+      Side a, Side b, boolean sameRun, boolean sameModel, CompareSettings settings) {
+    Path checkpointA = RunOptions.checkpoint(first, a.trained, modelA, "--model-a");
     try (ClipModel clipA = load(checkpointA);
-        RunSaes a = RunSaes.open(folderA, runA, clipA)) {
-      var seenA = new CompareRun.ModelImages(clipA, images.resolve(clipA));
+        RunSaes saesA = a.saes(clipA)) {
+      var imagesA = new CompareRun.ModelImages(clipA, images.resolve(clipA));
       if (sameRun) {
-        return new CompareRun(a, a, true, options).run(seenA, null, common.progress());
+        var run = new CompareRun(saesA, saesA, true, settings);
+        return run.run(imagesA, null, common.progress());
       }
       if (sameModel) {
-        try (RunSaes b = RunSaes.open(folderB, runB, clipA)) {
-          return new CompareRun(a, b, true, options).run(seenA, null, common.progress());
+        try (RunSaes saesB = b.saes(clipA)) {
+          var run = new CompareRun(saesA, saesB, true, settings);
+          return run.run(imagesA, null, common.progress());
         }
       }
-      Path checkpointB = RunOptions.checkpoint(second, runB, modelB, "--model-b");
+      Path checkpointB = RunOptions.checkpoint(second, b.trained, modelB, "--model-b");
       try (ClipModel clipB = load(checkpointB);
-          RunSaes b = RunSaes.open(folderB, runB, clipB)) {
-        var seenB = new CompareRun.ModelImages(clipB, images.resolve(clipB));
-        return new CompareRun(a, b, false, options).run(seenA, seenB, common.progress());
+          RunSaes saesB = b.saes(clipB)) {
+        var imagesB = new CompareRun.ModelImages(clipB, images.resolve(clipB));
+        var run = new CompareRun(saesA, saesB, false, settings);
+        return run.run(imagesA, imagesB, common.progress());
       }
     }
   }
@@ -176,38 +198,18 @@ final class CompareCommand implements Callable<Integer> {
     return ClipModel.load(checkpoint, DType.F32, common.device());
   }
 
-  /** By directions alone: no model is needed. */
-  private Comparison blind(
-      RunFolder folderA,
-      RunFolder.Run runA,
-      RunFolder folderB,
-      RunFolder.Run runB,
-      boolean sameRun,
-      boolean sameModel,
-      CompareSettings options) {
-    try (RunSaes a = saes(folderA, runA);
-        RunSaes b = sameRun ? a : saes(folderB, runB)) {
-      if (sameModel && a.all().getFirst().sae().width() != b.all().getFirst().sae().width()) {
+  /** Without images, and therefore without a model. */
+  private Comparison byDirections(
+      Side a, Side b, boolean sameRun, boolean sameModel, CompareSettings settings) {
+    try (RunSaes saesA = a.saes();
+        RunSaes saesB = sameRun ? saesA : b.saes()) {
+      int width = saesB.all().getFirst().sae().width();
+      if (sameModel && saesA.all().getFirst().sae().width() != width) {
         throw new InputException(
-            second,
-            "has SAEs of width " + b.all().getFirst().sae().width(),
-            "Compare runs on one model, or give --images");
+            second, "has SAEs of width " + width, "Compare runs on one model, or give --images");
       }
-      return new CompareRun(a, b, sameModel, options).run(null, null, common.progress());
-    }
-  }
-
-  private static RunSaes saes(RunFolder folder, RunFolder.Run run) {
-    List<RunSaes.One> all = new ArrayList<>();
-    try {
-      for (RunFolder.SaeEntry entry : run.saes()) {
-        Sae sae = SaeFiles.read(folder.sae(entry));
-        all.add(new RunSaes.One(entry, sae));
-      }
-      return new RunSaes(all);
-    } catch (RuntimeException e) {
-      for (RunSaes.One one : all) one.sae().close();
-      throw e;
+      var run = new CompareRun(saesA, saesB, sameModel, settings);
+      return run.run(null, null, common.progress());
     }
   }
 

@@ -2,7 +2,6 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.cli.option.Near;
 import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
@@ -163,10 +162,7 @@ final class SearchCommand implements Callable<Integer> {
     }
     TextLibrary words = TextLibrary.read(folder);
     ZeroShot.checkFits(clip, words);
-    int row = words.words().indexOf(text);
-    for (int i = 0; row < 0 && i < words.words().size(); i++) {
-      if (words.words().get(i).equalsIgnoreCase(text)) row = i;
-    }
+    int row = words.row(text);
     if (row < 0) {
       String near = Near.question(text, words.words());
       throw new InputException(
@@ -213,7 +209,7 @@ final class SearchCommand implements Callable<Integer> {
               hit.score(),
               100 * hit.frequency(),
               String.join(", ", hit.names()),
-              several ? "  (" + LayerOptions.name(hit.sae()) + ")" : ""));
+              several ? "  (" + RunFolder.name(hit.sae()) + ")" : ""));
     }
     return text.toString();
   }

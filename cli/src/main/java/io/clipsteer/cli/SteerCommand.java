@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static java.util.stream.Collectors.joining;
+
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
@@ -10,6 +12,7 @@ import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.UnitOptions;
+import io.clipsteer.cli.show.SteerText;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -19,9 +22,6 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TowerKind;
-import io.clipsteer.lab.index.FeatureQuery;
-import io.clipsteer.lab.index.IndexFolder;
-import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
@@ -32,14 +32,10 @@ import io.clipsteer.lab.steer.UnitNumbers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -167,7 +163,7 @@ final class SteerCommand implements Callable<Integer> {
       Steer steer = new Steer(run.clip(), library, sites, rule, strengths);
       Steer.SteeredAnswers result = evaluate(steer, run.clip());
       Skips.Counts skips = images.report(result.skipped());
-      common.print(json(sites, result, skips), text(sites, result, names(run, result)));
+      common.print(json(sites, result, skips), text(run, sites, result));
     }
     return 0;
   }
@@ -293,117 +289,16 @@ final class SteerCommand implements Callable<Integer> {
     return image != null ? image.toString() : images.images().toString();
   }
 
-  /** Names of the features in a result, where the run is indexed: by hook point and number. */
-  private static Map<String, String> names(OpenRun run, Steer.SteeredAnswers result) {
-    IndexFolder index = IndexFolder.of(run.folder());
-    Map<String, String> names = new HashMap<>();
-    if (!index.has(IndexedUnits.FEATURES)) return names;
-    String ids =
-        Stream.concat(result.edited().stream(), result.strongest().stream())
-            .map(f -> String.valueOf(f.feature()))
-            .distinct()
-            .collect(Collectors.joining(","));
-    if (ids.isEmpty()) return names;
-    String sql =
-        "SELECT sae, id, name FROM features WHERE name IS NOT NULL AND id IN (" + ids + ")";
-    for (List<@Nullable Object> row : FeatureQuery.run(index, sql).rows()) {
-      for (RunSaes.One one : run.saes().all()) {
-        if (!one.entry().folder().equals(row.get(0))) continue;
-        names.put(one.point().peerName() + " " + row.get(1), String.valueOf(row.get(2)));
-      }
-    }
-    return names;
-  }
-
-  private static String name(Map<String, String> names, Steer.Activity feature) {
-    return names.getOrDefault(feature.hookPoint() + " " + feature.feature(), "");
-  }
-
-  private String text(
-      Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result, Map<String, String> names) {
-    StringBuilder text = new StringBuilder();
-    text.append(
-        String.format(
-            "%s at %s, tokens: %s%n",
-            image != null ? image : Counted.of(result.images(), "image") + " of " + source(),
-            sites.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
-            at));
-    String done = change == null ? "set to " + last() : change.words();
-    if (raw) done += " in units of the residual";
-    for (var one : sites.entrySet()) {
-      String place = " at " + one.getKey() + ": " + done + "\n";
-      for (int neuron : one.getValue().units().neurons()) {
-        text.append("neuron ").append(neuron).append(place);
-      }
-      for (int k : one.getValue().units().randoms()) {
-        text.append("random direction ").append(k).append(place);
-      }
-    }
-    for (var f : result.edited()) {
-      String name = name(names, f);
-      text.append(
-          String.format(
-              Locale.ROOT,
-              "feature %d%s: mean activation %.3f, max %.3f; %s%n",
-              f.feature(),
-              name.isEmpty() ? "" : " (" + name + ")",
-              f.mean(),
-              f.max(),
-              done));
-    }
-    text.append("before: ").append(line(result.before())).append('\n');
-    // What the reconstruction does alone, so that it is not taken for the edit's effect.
-    if (splice) text.append("reconstruction: ").append(line(result.spliced())).append('\n');
-    if (isListing()) return text.append(strongest(result, names)).toString();
-    text.append("after:  ").append(line(result.after())).append('\n');
-    if (result.images() > 1) {
-      text.append("largest rise: ").append(line(result.promoted())).append('\n');
-      text.append("largest fall: ").append(line(result.suppressed())).append('\n');
-    }
-    if (!result.curve().isEmpty()) text.append("strength  answers\n");
-    for (Steer.CurvePoint point : result.curve()) {
-      text.append(
-          String.format(Locale.ROOT, "%8.1f  %s%n", point.strength(), line(point.followed())));
-    }
-    return text.append(strongest(result, names)).toString();
-  }
-
-  private static String strongest(Steer.SteeredAnswers result, Map<String, String> names) {
-    StringBuilder text = new StringBuilder();
-    String place = "";
-    for (var f : result.strongest()) {
-      if (!f.hookPoint().equals(place)) {
-        place = f.hookPoint();
-        text.append("strongest features at ").append(place).append('\n');
-        text.append("feature     mean      max").append(names.isEmpty() ? "\n" : "  name\n");
-      }
-      text.append(
-              String.format(
-                      Locale.ROOT,
-                      "%7d  %7.2f  %7.2f  %s",
-                      f.feature(),
-                      f.mean(),
-                      f.max(),
-                      name(names, f))
-                  .stripTrailing())
-          .append('\n');
-    }
-    return text.toString();
-  }
-
-  static String line(List<Steer.WordProbability> answers) {
-    return answers.stream()
-        .map(
-            a ->
-                a.low() == a.high()
-                    ? String.format(Locale.ROOT, "%s %.1f %%", a.word(), 100 * a.probability())
-                    : String.format(
-                        Locale.ROOT,
-                        "%s %.1f %% (%.1f–%.1f)",
-                        a.word(),
-                        100 * a.probability(),
-                        100 * a.low(),
-                        100 * a.high()))
-        .collect(Collectors.joining(", "));
+  private String text(OpenRun run, Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result) {
+    String points = sites.keySet().stream().map(HookPoint::peerName).collect(joining(", "));
+    String what =
+        image != null ? source() : Counted.of(result.images(), "image") + " of " + source();
+    String edit = change == null ? "set to " + last() : change.words();
+    return new SteerText(run.folder(), run.saes(), result)
+        .of(
+            String.format("%s at %s, tokens: %s%n", what, points, at),
+            isListing() ? null : edit + (raw ? " in units of the residual" : ""),
+            sites,
+            splice);
   }
 }

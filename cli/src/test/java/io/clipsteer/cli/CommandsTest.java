@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static io.clipsteer.cli.CliFixture.BLIND;
+import static io.clipsteer.cli.CliFixture.CLIP;
+import static io.clipsteer.cli.CliFixture.MODELS;
+import static io.clipsteer.cli.CliFixture.STRICT;
+import static io.clipsteer.cli.CliFixture.keys;
+import static io.clipsteer.cli.CliFixture.run;
+import static io.clipsteer.cli.CliFixture.writeImage;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.cli.CliFixture.Ran;
 import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.model.TextLibrary;
 import java.awt.image.BufferedImage;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,95 +29,24 @@ import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import tools.jackson.core.JsonParser;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Every command as a user types it: exit code, stdout, stderr. */
-public final class CommandsTest {
-  private static final Path MODELS = Path.of("../engine/src/test/resources/models");
-  private static final String CLIP = MODELS.resolve("hf-clip-quickgelu").toString();
-  private static final String BLIND = MODELS.resolve("hf-clip-vision-only").toString();
-
-  /** Reads exactly one value: anything after it is an error. */
-  private static final JsonMapper STRICT =
-      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
-
+final class CommandsTest {
   private static final List<String> GROUPS = List.of("help", "model", "sae", "store");
 
   @TempDir private static Path temp;
 
   private static Path images = Path.of("");
 
-  public record Ran(int code, String out, String err) {
-    public JsonNode json() {
-      assertEquals(0, code, err);
-      try (JsonParser parser = STRICT.createParser(out)) {
-        JsonNode node = STRICT.readTree(out);
-        assertTrue(node.isObject(), out);
-        return node;
-      }
-    }
-
-    /** Failed with one line that names what is wrong. */
-    public void refused(String... parts) {
-      // An option's value is wrong usage, and the help is named below; all else is bad input.
-      // What a listing or a join reported before it is no part of the error.
-      String error = err.substring(Math.max(0, err.indexOf("clipsteer: ")));
-      boolean usage = error.startsWith("clipsteer: --");
-      assertEquals(usage ? 2 : 1, code, out + err);
-      assertEquals("", out);
-      assertEquals(usage ? 2 : 1, error.lines().count(), err);
-      assertTrue(error.startsWith("clipsteer: "), err);
-      assertFalse(err.contains("internal error"), err);
-      for (String part : parts) assertTrue(err.contains(part), err);
-    }
-
-    void wrongUsage(String part) {
-      assertEquals(2, code, out + err);
-      assertEquals("", out);
-      assertTrue(err.contains(part), err);
-      assertFalse(err.contains("at io.clipsteer"), err);
-    }
-  }
-
-  public static Ran run(Object... words) {
-    List<String> args = new ArrayList<>();
-    for (Object word : words) args.add(word.toString());
-    PrintStream out = System.out;
-    PrintStream err = System.err;
-    var outBytes = new ByteArrayOutputStream();
-    var errBytes = new ByteArrayOutputStream();
-    try {
-      System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
-      System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
-      int code = Main.execute(args.toArray(String[]::new));
-      return new Ran(
-          code,
-          outBytes.toString(StandardCharsets.UTF_8),
-          errBytes.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setOut(out);
-      System.setErr(err);
-    }
-  }
-
-  private static void keys(JsonNode json, String... names) {
-    for (String name : names) assertTrue(json.has(name), name + " is not in " + json);
-  }
-
   @BeforeAll
   static void makeImages() throws IOException {
     images = Files.createDirectory(temp.resolve("images"));
     Random random = new Random(1);
     for (int i = 0; i < 20; i++) {
-      BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
-      int tint = random.nextInt(0x1000000);
-      for (int y = 0; y < 33; y++) {
-        for (int x = 0; x < 36; x++) image.setRGB(x, y, tint ^ random.nextInt(0x404040));
-      }
-      ImageIO.write(image, "png", images.resolve("p%02d.png".formatted(i)).toFile());
+      writeImage(
+          images.resolve("p%02d.png".formatted(i)), random, random.nextInt(0x1000000), 0x404040);
     }
   }
 
@@ -784,7 +718,7 @@ public final class CommandsTest {
   }
 
   private static Ran more(Object[] words, Object... more) {
-    return run(Stream.concat(Stream.of(words), Stream.of(more)).toArray());
+    return run(words, more);
   }
 
   @Test

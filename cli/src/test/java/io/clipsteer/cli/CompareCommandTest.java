@@ -15,8 +15,6 @@ import io.clipsteer.world.WorldSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeAll;
@@ -34,13 +32,7 @@ final class CompareCommandTest {
 
   private static Path train(String name, String model, Object... more) {
     Path run = temp.resolve(name);
-    List<Object> words =
-        new ArrayList<>(
-            List.of("train", "--model", MODELS + model, "--images", images, "--sae", "topk:k=4"));
-    words.addAll(List.of("--expansion", 3, "--train-tokens", 1280, "--batch", 64, "--out", run));
-    words.addAll(List.of(more));
-    var ran = CommandsTest.run(words.toArray());
-    assertEquals(0, ran.code(), ran.err());
+    CliFixture.train(run, MODELS + model, images, "--expansion", 3, more);
     return run;
   }
 
@@ -53,11 +45,8 @@ final class CompareCommandTest {
     train("other", "hf-clip-vision-only", "--layers", "1");
   }
 
-  private static CommandsTest.Ran compare(String a, String b, Object... more) {
-    List<Object> words =
-        new ArrayList<>(List.of("compare", temp.resolve(a), temp.resolve(b), "--json"));
-    words.addAll(List.of(more));
-    return CommandsTest.run(words.toArray());
+  private static CliFixture.Ran compare(String a, String b, Object... more) {
+    return CliFixture.run("compare", temp.resolve(a), temp.resolve(b), "--json", more);
   }
 
   /** The run again, its features in another order and 1 % off. */

@@ -23,7 +23,7 @@ final class DemoCommandTest {
   @Test
   void goesThroughAllStagesAndGoesOnWhereItStopped() throws IOException {
     Path out = temp.resolve("a demo");
-    var ran = CommandsTest.run("demo", "--quick", "--json", "--out", out);
+    var ran = CliFixture.run("demo", "--quick", "--json", "--out", out);
     JsonNode json = ran.json();
     for (String task : List.of("portraits", "birds")) {
       JsonNode one = json.get(task);
@@ -52,11 +52,11 @@ final class DemoCommandTest {
     assertTrue(
         findings.get("steer").get("layers").size() == 6 && findings.get("evaluation").isObject());
 
-    CommandsTest.run("demo", "--quick", "--out", out).refused("is not empty");
-    CommandsTest.run("demo", "--out", out, "--resume")
+    CliFixture.run("demo", "--quick", "--out", out).refused("is not empty");
+    CliFixture.run("demo", "--out", out, "--resume")
         .refused("other settings: quick was true, now false.");
-    CommandsTest.run("demo", "--resume").wrongUsage("--out");
-    CommandsTest.run("demo", "--resume", "--out", temp).refused("nothing to go on with");
+    CliFixture.run("demo", "--resume").wrongUsage("--out");
+    CliFixture.run("demo", "--resume", "--out", temp).refused("nothing to go on with");
 
     // As if it had been killed in the middle of birds.
     Path stages = out.resolve("stages");
@@ -65,7 +65,7 @@ final class DemoCommandTest {
     Files.delete(out.resolve("edits/birds/manifest.json"));
     var trained = Files.getLastModifiedTime(out.resolve("run/run.json"));
     var found = Files.getLastModifiedTime(out.resolve("edits/birds/report.json"));
-    var again = CommandsTest.run("demo", "--quick", "--out", out, "--resume");
+    var again = CliFixture.run("demo", "--quick", "--out", out, "--resume");
     assertEquals(0, again.code(), again.err());
     assertEquals(trained, Files.getLastModifiedTime(out.resolve("run/run.json")));
     assertNotEquals(found, Files.getLastModifiedTime(out.resolve("edits/birds/report.json")));
@@ -91,7 +91,7 @@ final class DemoCommandTest {
       "--out",
       study
     };
-    var told = CommandsTest.run(words);
+    var told = CliFixture.run(words);
     assertEquals(0, told.code(), told.err());
     JsonNode result = JsonMapper.shared().readTree(Files.readAllBytes(study.resolve("study.json")));
     assertEquals(2, result.get("studies").size());
@@ -103,13 +103,13 @@ final class DemoCommandTest {
       // Which of them are asked is chosen on a handful of images here.
       assertTrue(one.get("baselines").isObject());
     }
-    CommandsTest.run(words).refused("is not empty");
+    CliFixture.run(words).refused("is not empty");
     goesOn(study, words);
-    CommandsTest.run("study", "injected-cue", "--run", out, "--out", temp.resolve("s"))
+    CliFixture.run("study", "injected-cue", "--run", out, "--out", temp.resolve("s"))
         .wrongUsage("--images");
-    CommandsTest.run("study", "injected-cue", "--cue-sizes", "2", "--out", temp.resolve("s"))
+    CliFixture.run("study", "injected-cue", "--cue-sizes", "2", "--out", temp.resolve("s"))
         .wrongUsage("--cue-sizes 2");
-    CommandsTest.run("study").wrongUsage("injected-cue");
+    CliFixture.run("study").wrongUsage("injected-cue");
   }
 
   /** A study that was stopped does what is missing, and comes to the same end. */
@@ -119,11 +119,11 @@ final class DemoCommandTest {
     Files.delete(study.resolve("study.json"));
     Files.delete(study.resolve("studies/1.0-0.json"));
     Object[] on = Stream.concat(Stream.of(words), Stream.of("--resume")).toArray();
-    var told = CommandsTest.run(on);
+    var told = CliFixture.run(on);
     assertEquals(0, told.code(), told.err());
     assertArrayEquals(finished, Files.readAllBytes(study.resolve("study.json")));
     assertEquals(kept, Files.getLastModifiedTime(study.resolve("studies/0.5-0.json")));
-    CommandsTest.run(Stream.concat(Stream.of(on), Stream.of("--seed", 5)).toArray())
+    CliFixture.run(Stream.concat(Stream.of(on), Stream.of("--seed", 5)).toArray())
         .refused("begun.json", "other settings");
     assertArrayEquals(finished, Files.readAllBytes(study.resolve("study.json")));
   }

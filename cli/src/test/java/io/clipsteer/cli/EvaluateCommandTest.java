@@ -2,17 +2,21 @@
 package io.clipsteer.cli;
 
 import static com.microsoft.playwright.assertions.PlaywrightAssertions.assertThat;
+import static io.clipsteer.cli.CliFixture.CLIP;
+import static io.clipsteer.cli.CliFixture.MODELS;
+import static io.clipsteer.cli.CliFixture.STRICT;
+import static io.clipsteer.cli.CliFixture.keys;
+import static io.clipsteer.cli.CliFixture.run;
+import static io.clipsteer.cli.CliFixture.writeImage;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.microsoft.playwright.Page;
+import io.clipsteer.cli.CliFixture.Ran;
 import io.clipsteer.engine.model.TextLibrary;
-import java.awt.image.BufferedImage;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,73 +24,21 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
-import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** {@code clipsteer evaluate} as a user types it: exit code, stdout, stderr, evaluation.json. */
 final class EvaluateCommandTest {
-  private static final Path MODELS = Path.of("../engine/src/test/resources/models");
-  private static final Path CLIP = MODELS.resolve("hf-clip-quickgelu");
-  private static final JsonMapper STRICT =
-      JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
-
   @TempDir private static Path temp;
 
   private static Path run = Path.of("");
   private static Path classes = Path.of("");
   private static Path flat = Path.of("");
 
-  private record Ran(int code, String out, String err) {
-    public JsonNode json() {
-      assertEquals(0, code, err);
-      JsonNode node = STRICT.readTree(out);
-      assertTrue(node.isObject(), out);
-      return node;
-    }
-
-    /** Failed with one line that names what is wrong. */
-    public void refused(String... parts) {
-      // An option's value is wrong usage, and the help is named below; all else is bad input.
-      boolean usage = err.startsWith("clipsteer: --");
-      assertEquals(usage ? 2 : 1, code, out + err);
-      assertEquals("", out);
-      assertEquals(usage ? 2 : 1, err.lines().count(), err);
-      assertTrue(err.startsWith("clipsteer: "), err);
-      assertFalse(err.contains("internal error"), err);
-      for (String part : parts) assertTrue(err.contains(part), err);
-    }
-  }
-
-  private static Ran execute(Object... words) {
-    List<String> args = new ArrayList<>();
-    for (Object word : words) args.add(word.toString());
-    PrintStream out = System.out;
-    PrintStream err = System.err;
-    var outBytes = new ByteArrayOutputStream();
-    var errBytes = new ByteArrayOutputStream();
-    try {
-      System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
-      System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
-      int code = Main.execute(args.toArray(String[]::new));
-      return new Ran(
-          code,
-          outBytes.toString(StandardCharsets.UTF_8),
-          errBytes.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setOut(out);
-      System.setErr(err);
-    }
-  }
-
   private static Ran evaluate(Object... more) {
-    List<Object> words = new ArrayList<>(List.of("evaluate", "--threads", "1"));
-    words.addAll(List.of(more));
-    return execute(words.toArray());
+    return run("evaluate", "--threads", "1", more);
   }
 
   @BeforeAll
@@ -94,48 +46,20 @@ final class EvaluateCommandTest {
     flat = temp.resolve("flat");
     classes = temp.resolve("classes");
     Random random = new Random(1);
-    for (int i = 0; i < 20; i++) writeImage(flat.resolve("p%02d.png".formatted(i)), random);
+    for (int i = 0; i < 20; i++) draw(flat.resolve("p%02d.png".formatted(i)), random);
     for (String name : List.of("cat", "dog", "bird")) {
-      for (int i = 0; i < 4; i++) writeImage(classes.resolve(name + "/" + i + ".png"), random);
+      for (int i = 0; i < 4; i++) draw(classes.resolve(name + "/" + i + ".png"), random);
     }
     run = temp.resolve("run");
     train(run, flat);
   }
 
   private static void train(Path out, Path images) {
-    Ran trained =
-        execute(
-            "train",
-            "--threads",
-            "1",
-            "--model",
-            CLIP,
-            "--images",
-            images,
-            "--layer",
-            "1",
-            "--sae",
-            "topk:k=4",
-            "--expansion",
-            "4",
-            "--train-tokens",
-            "1280",
-            "--batch",
-            "64",
-            "--out",
-            out,
-            "--json");
-    assertEquals(0, trained.code(), trained.err());
+    CliFixture.train(out, CLIP, images, "--threads", 1, "--layer", 1, "--expansion", 4);
   }
 
-  private static void writeImage(Path file, Random random) throws IOException {
-    Files.createDirectories(file.resolveSibling(""));
-    BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
-    int tint = random.nextInt(0x1000000);
-    for (int y = 0; y < 33; y++) {
-      for (int x = 0; x < 36; x++) image.setRGB(x, y, tint ^ random.nextInt(0x404040));
-    }
-    ImageIO.write(image, "png", file.toFile());
+  private static void draw(Path file, Random random) throws IOException {
+    writeImage(file, random, random.nextInt(0x1000000), 0x404040);
   }
 
   private static Path copyOfRun(String name) throws IOException {
@@ -159,10 +83,6 @@ final class EvaluateCommandTest {
     return names;
   }
 
-  private static void keys(JsonNode json, String... names) {
-    for (String name : names) assertTrue(json.has(name), name + " is not in " + json);
-  }
-
   @Test
   void textsForTheTextTower() throws IOException {
     List<String> lines = new ArrayList<>();
@@ -171,7 +91,7 @@ final class EvaluateCommandTest {
     Path other = Files.write(temp.resolve("other.txt"), List.of("a cat", "a big red dog"));
     Path mine = temp.resolve("of-texts");
     Ran trained =
-        execute(
+        run(
             "train",
             "--threads",
             "1",
@@ -357,7 +277,7 @@ final class EvaluateCommandTest {
       assertTrue(text.contains(part), part + " is not in\n" + text);
     }
     assertFalse(text.startsWith("{"));
-    assertTrue(execute("evaluate", "--help").out().contains("Example:"));
+    assertTrue(run("evaluate", "--help").out().contains("Example:"));
   }
 
   /** Names that want to be more than text stay in the data. */
@@ -366,7 +286,7 @@ final class EvaluateCommandTest {
     Path mine = copyOfRun("page & <b>'\"");
     Path odd = temp.resolve("images <img src=x onerror=window.evil=1> & more");
     Random random = new Random(3);
-    for (String name : List.of("a&b", "c<d")) writeImage(odd.resolve(name + "/0.png"), random);
+    for (String name : List.of("a&b", "c<d")) draw(odd.resolve(name + "/0.png"), random);
     JsonNode json = evaluate("--run", mine, "--images", odd, "--legacy", "--json").json();
     Path file = mine.resolve("evaluation.html");
     assertEquals(json, PageBrowser.data(file).get("evaluation"));

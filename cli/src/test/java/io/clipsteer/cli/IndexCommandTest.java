@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static io.clipsteer.cli.CliFixture.BLIND;
+import static io.clipsteer.cli.CliFixture.CLIP;
+import static io.clipsteer.cli.CliFixture.run;
+import static io.clipsteer.cli.CliFixture.writeImage;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.cli.CliFixture.Ran;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.TensorFile;
-import java.awt.image.BufferedImage;
-import java.io.ByteArrayOutputStream;
+import io.clipsteer.engine.model.TextLibrary;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,16 +22,13 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
-import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** {@code index}, {@code features} and {@code search} as a user types them. */
 final class IndexCommandTest {
-  private static final Path CLIP = Path.of("../engine/src/test/resources/models/hf-clip-quickgelu");
   private static final int IMAGES = 30;
 
   @TempDir private static Path temp;
@@ -37,47 +36,8 @@ final class IndexCommandTest {
   private static Path run = Path.of("");
   private static Path images = Path.of("");
 
-  private record Ran(int code, String out, String err) {
-    public JsonNode json() {
-      assertEquals(0, code, err);
-      return JsonMapper.shared().readTree(out);
-    }
-
-    /** Failed with one line that names what is wrong. */
-    public void refused(String... parts) {
-      // An option's value is wrong usage, and the help is named below; all else is bad input.
-      boolean usage = err.startsWith("clipsteer: --");
-      assertEquals(usage ? 2 : 1, code, out + err);
-      assertEquals("", out);
-      assertEquals(usage ? 2 : 1, err.lines().count(), err);
-      assertFalse(err.contains("internal error"), err);
-      for (String part : parts) assertTrue(err.contains(part), err);
-    }
-  }
-
-  private static Ran execute(Object... words) {
-    List<String> args = new ArrayList<>();
-    for (Object word : words) args.add(word.toString());
-    PrintStream out = System.out;
-    PrintStream err = System.err;
-    var outBytes = new ByteArrayOutputStream();
-    var errBytes = new ByteArrayOutputStream();
-    try {
-      System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
-      System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
-      int code = Main.execute(args.toArray(String[]::new));
-      return new Ran(
-          code,
-          outBytes.toString(StandardCharsets.UTF_8),
-          errBytes.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setOut(out);
-      System.setErr(err);
-    }
-  }
-
   private static Ran sql(String text) {
-    return execute("features", "--run", run, text, "--json");
+    return run("features", "--run", run, text, "--json");
   }
 
   @BeforeAll
@@ -88,36 +48,14 @@ final class IndexCommandTest {
     for (int i = 0; i < IMAGES; i++) {
       String name = "p%02d.png".formatted(i);
       boolean dark = i % 3 == 0;
-      writeImage(images.resolve(name), random, dark);
+      writeImage(images.resolve(name), random, dark ? 0x101010 : 0xC0C0C0, 0x202020);
       if (i < 27) labels.append(name + "\t" + (dark ? "dark" : "light") + "\t\n");
     }
     Files.writeString(images.resolve("readme.md"), "no image");
     Files.writeString(temp.resolve("labels.tsv"), labels);
     Files.writeString(temp.resolve("words.txt"), "dark\nlight\nred\ngreen\nblue\ndog\n");
     run = temp.resolve("run");
-    Ran trained =
-        execute(
-            "train",
-            "--threads",
-            "1",
-            "--model",
-            CLIP,
-            "--images",
-            images,
-            "--layer",
-            "1,2",
-            "--sae",
-            "topk:k=4",
-            "--expansion",
-            "4",
-            "--train-tokens",
-            "1280",
-            "--batch",
-            "64",
-            "--out",
-            run,
-            "--json");
-    assertEquals(0, trained.code(), trained.err());
+    CliFixture.train(run, CLIP, images, "--threads", 1, "--layers", "1,2", "--expansion", 4);
     assertFalse(index("--json").err().contains("replacing"));
     Ran again = index("--json");
     assertTrue(again.err().contains("replacing the index of features"), again.err());
@@ -156,7 +94,7 @@ final class IndexCommandTest {
                 "--top",
                 "3"));
     words.addAll(List.of(more));
-    return execute(words.toArray());
+    return run(words.toArray());
   }
 
   /** What it offers for pasting, taken apart as a shell does, is a command that works. */
@@ -179,20 +117,10 @@ final class IndexCommandTest {
     }
     assertEquals(List.of("features", option, place.toString()), words.subList(0, 3));
     assertEquals(4, words.size(), line);
-    Ran ran = execute(words.toArray());
+    Ran ran = run(words.toArray());
     assertEquals(0, ran.code(), ran.err());
     assertTrue(words.get(3).contains(" FROM " + table + " "), line);
     assertTrue(ran.out().lines().count() > 10, ran.out());
-  }
-
-  private static void writeImage(Path file, Random random, boolean dark) throws IOException {
-    Files.createDirectories(file.resolveSibling(""));
-    BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
-    int tint = dark ? 0x101010 : 0xC0C0C0;
-    for (int y = 0; y < 33; y++) {
-      for (int x = 0; x < 36; x++) image.setRGB(x, y, tint ^ random.nextInt(0x202020));
-    }
-    ImageIO.write(image, "png", file.toFile());
   }
 
   @Test
@@ -223,8 +151,7 @@ final class IndexCommandTest {
     assertEquals(18, best.get(3).asInt());
     JsonNode neurons = sql("SELECT count(*), max(id) FROM neurons").json().get("rows").get(0);
     assertEquals(2 * neurons.get(1).asInt() + 2, neurons.get(0).asInt());
-    Ran csv =
-        execute("features", "--run", run, "SELECT id, sae, 'a,b' FROM features LIMIT 2", "--csv");
+    Ran csv = run("features", "--run", run, "SELECT id, sae, 'a,b' FROM features LIMIT 2", "--csv");
     assertEquals(3, csv.out().lines().count(), csv.out());
     assertTrue(csv.out().contains("\"a,b\""), csv.out());
     try (var files = Files.list(run.resolve("index"))) {
@@ -278,7 +205,7 @@ final class IndexCommandTest {
             })) {
       List<Object> words = new ArrayList<>(List.of("search", "--run", run, "--json"));
       words.addAll(List.of(query));
-      JsonNode features = execute(words.toArray()).json().get("features");
+      JsonNode features = run(words.toArray()).json().get("features");
       assertTrue(features.size() > 0 && features.size() <= 10, features::toString);
       double before = Double.MAX_VALUE;
       for (JsonNode feature : features) {
@@ -290,15 +217,33 @@ final class IndexCommandTest {
     }
     String run = IndexCommandTest.run.toString();
     textScoresAreThoseOfTheNamesTimesStrength();
-    String text = execute("search", "--run", run, "--text", "dark").out();
+    String text = run("search", "--run", run, "--text", "dark").out();
+    assertTrue(text.startsWith("layer  feature "), text);
     assertFalse(text.contains("topk-k-"), text + ": one SAE a layer needs no name");
-    execute("search", "--run", run, "--feature", "3").refused("--sae");
-    execute("search", "--run", run, "--text", "x", "--patches", "1").refused("--patches");
-    execute("search", "--run", run, "--text", " ").refused("--text", "is empty");
-    execute("search", "--run", run, "--image", images.resolve("p00.png"), "--patches", "9-3")
+    run("search", "--run", run, "--feature", "3").refused("--sae");
+    run("search", "--run", run, "--text", "x", "--patches", "1").refused("--patches");
+    run("search", "--run", run, "--text", " ").refused("--text", "is empty");
+    run("search", "--run", run, "--image", images.resolve("p00.png"), "--patches", "9-3")
         .refused("9-3");
-    execute("search", "--run", run, "--image", images.resolve("p00.png"), "--patches", "999")
+    run("search", "--run", run, "--image", images.resolve("p00.png"), "--patches", "999")
         .refused("--patches 999");
+  }
+
+  /** In any case of letters; and without text tower in the library that the index was named by. */
+  @Test
+  void wordsAreFoundInALibrary() {
+    Path library = temp.resolve("library");
+    float[] rows = new float[3 * 20];
+    for (int i = 0; i < 3; i++) rows[i * 20 + i] = 1;
+    new TextLibrary(List.of("Beagle", "night", "day"), rows, 20).write(library);
+    Path blind = temp.resolve("blind");
+    CliFixture.train(blind, BLIND, images, "--layers", 1, "--expansion", 2);
+    run("index", "--run", blind, "--images", images, "--library", library, "--json").json();
+    Object[] search = {"search", "--run", blind, "--json"};
+    JsonNode exact = run(search, "--text", "Beagle").json();
+    assertEquals(exact, run(search, "--text", "beagle", "--library", library).json());
+    run(search, "--text", "beagel").refused("--text beagel", "Did you mean Beagle?");
+    run(search, "--text", "xylophone").refused("words.txt lists them");
   }
 
   /** "dark" is a word of the vocabulary, so that its score as a name is in the table. */
@@ -317,7 +262,7 @@ final class IndexCommandTest {
     }
     expected.sort(Comparator.reverseOrder());
     JsonNode found =
-        execute("search", "--run", run, "--text", "dark", "--count", "5", "--json")
+        run("search", "--run", run, "--text", "dark", "--count", "5", "--json")
             .json()
             .get("features");
     assertTrue(expected.size() >= 5 && expected.getFirst() > 0, expected::toString);
@@ -330,27 +275,26 @@ final class IndexCommandTest {
   void badInputIsRefused() throws IOException {
     Path bad = temp.resolve("bad.tsv");
     Files.writeString(bad, "name\tx\n");
-    execute("index", "--run", run, "--images", images, "--labels", bad)
+    run("index", "--run", run, "--images", images, "--labels", bad)
         .refused("line 1", "no column is called file");
     Files.writeString(bad, "file\tx\nimages/p00.png\tdark\n");
-    execute("index", "--run", run, "--images", images, "--labels", bad)
+    run("index", "--run", run, "--images", images, "--labels", bad)
         .refused("none of its rows names an image", "line 2 images/p00.png", "is p00.png");
     Files.writeString(bad, "file\tx\tx\np00.png\tdark\tlight\n");
-    execute("index", "--run", run, "--images", images, "--labels", bad)
+    run("index", "--run", run, "--images", images, "--labels", bad)
         .refused("two columns are called x");
     Files.writeString(bad, "file\tx\na\n");
-    execute("index", "--run", run, "--images", images, "--labels", bad)
-        .refused("line 2", "columns");
+    run("index", "--run", run, "--images", images, "--labels", bad).refused("line 2", "columns");
     Path factors = temp.resolve("bad.jsonl");
     String row = "{\"file\": \"p00.png\", \"factors\": {\"hue\": \"red\"%s}}\n";
     Files.writeString(factors, row.formatted("") + row.formatted(", \"hue\": \"blue\""));
-    execute("index", "--run", run, "--images", images, "--labels", factors)
+    run("index", "--run", run, "--images", images, "--labels", factors)
         .refused("line 2", "a key twice");
-    execute("index", "--run", run, "--images", images, "--labels", temp.resolve("no.tsv"))
+    run("index", "--run", run, "--images", images, "--labels", temp.resolve("no.tsv"))
         .refused("no such file");
     index("--units", "heads").refused("--units heads");
-    execute("index", "--run", run, "--images", images, "--top", "-1").refused("--top -1");
-    execute("features", "--run", temp, "SELECT 1").refused("no index");
+    run("index", "--run", run, "--images", images, "--top", "-1").refused("--top -1");
+    run("features", "--run", temp, "SELECT 1").refused("no index");
     Path damaged = Files.createDirectories(temp.resolve("damaged"));
     try (var files = Files.list(run.resolve("index"))) {
       for (Path file : files.filter(Files::isRegularFile).toList()) {
@@ -359,10 +303,10 @@ final class IndexCommandTest {
     }
     byte[] table = Files.readAllBytes(damaged.resolve("features.parquet"));
     Files.write(damaged.resolve("features.parquet"), Arrays.copyOf(table, table.length / 2));
-    Ran ran = execute("features", "--index", damaged, "SELECT id FROM features");
+    Ran ran = run("features", "--index", damaged, "SELECT id FROM features");
     ran.refused("features.parquet: is damaged");
     assertFalse(ran.err().contains("Error"), ran.err());
-    execute("features", "--run", temp.resolve("nowhere"), "SELECT 1").refused("no such folder");
+    run("features", "--run", temp.resolve("nowhere"), "SELECT 1").refused("no such folder");
     Path foreign = temp.resolve("foreign");
     Files.createDirectories(foreign);
     Files.writeString(foreign.resolve("features.json"), "[1]");

@@ -96,7 +96,7 @@ final class LauncherTest {
    */
   @Test
   void sameInEveryLocale() throws IOException, InterruptedException {
-    CommandsTest.run(
+    CliFixture.run(
         "world", "generate", "--set", "mixed", "--count", 2, "--out", temp.resolve("world"));
     Path script = temp.resolve("files.sh");
     Files.writeString(

@@ -35,8 +35,8 @@ final class ReadmeExampleTest {
     Files.writeString(source, page.substring(from, page.indexOf("```", from)));
     Path model = folder.resolve("model");
     Path images = folder.resolve("images");
-    CommandsTest.run("world", "model", "--json", "--out", model).json();
-    CommandsTest.run("world", "generate", "--set", "mixed", "--count", 1, "--json", "--out", images)
+    CliFixture.run("world", "model", "--json", "--out", model).json();
+    CliFixture.run("world", "generate", "--set", "mixed", "--count", 1, "--json", "--out", images)
         .json();
     Path edit = folder.resolve("edit.safetensors");
     writeEdit(edit);

@@ -40,11 +40,11 @@ final class ReportCommandTest {
   private static Path run = Path.of("");
   private static Path images = Path.of("");
 
-  private static CommandsTest.Ran report(Path out, Object... more) {
+  private static CliFixture.Ran report(Path out, Object... more) {
     List<Object> words = new ArrayList<>(List.of("report", "--run", run, "--out", out, "--json"));
     words.addAll(List.of(more));
     if (!words.contains("--features")) words.addAll(List.of("--features", 20));
-    return CommandsTest.run(words.toArray());
+    return CliFixture.run(words.toArray());
   }
 
   @BeforeAll
@@ -112,7 +112,7 @@ final class ReportCommandTest {
       }
     };
     for (Object[] command : commands) {
-      var ran = CommandsTest.run(command);
+      var ran = CliFixture.run(command);
       assertEquals(0, ran.code(), ran.err());
     }
   }
@@ -142,7 +142,7 @@ final class ReportCommandTest {
       String sae = saes.get(feature.get("sae").asInt()).get("group").get("sae").asString();
       String where = " WHERE sae = '" + sae + "' AND id = " + feature.get("feature").get("id");
       JsonNode row =
-          CommandsTest.run(
+          CliFixture.run(
                   "features",
                   "--run",
                   run,

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static io.clipsteer.cli.CliFixture.writeImage;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.clipsteer.cli.CommandsTest.Ran;
-import java.awt.image.BufferedImage;
+import io.clipsteer.cli.CliFixture.Ran;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
-import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -26,7 +25,7 @@ final class SaeCommandsTest {
   @TempDir private Path temp;
 
   private static Ran run(Object... words) {
-    return CommandsTest.run(words);
+    return CliFixture.run(words);
   }
 
   @Test
@@ -76,12 +75,8 @@ final class SaeCommandsTest {
     Path folder = Files.createDirectory(temp.resolve("images"));
     Random random = new Random(4);
     for (int i = 0; i < 30; i++) {
-      BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
-      int tint = random.nextInt(0x1000000);
-      for (int y = 0; y < 33; y++) {
-        for (int x = 0; x < 36; x++) image.setRGB(x, y, tint ^ random.nextInt(0x404040));
-      }
-      ImageIO.write(image, "png", folder.resolve("p%02d.png".formatted(i)).toFile());
+      writeImage(
+          folder.resolve("p%02d.png".formatted(i)), random, random.nextInt(0x1000000), 0x404040);
     }
     return folder;
   }

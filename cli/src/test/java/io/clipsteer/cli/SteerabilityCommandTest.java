@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static io.clipsteer.cli.CliFixture.CLIP;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -17,8 +18,6 @@ import tools.jackson.databind.JsonNode;
 
 /** {@code steerability} and its bench as a user types them. */
 final class SteerabilityCommandTest {
-  private static final String CLIP = "../engine/src/test/resources/models/hf-clip-quickgelu";
-
   @TempDir private static Path temp;
 
   private static Path images = Path.of("");
@@ -31,35 +30,12 @@ final class SteerabilityCommandTest {
     WorldSet.MIXED.write(images, WorldSet.Split.TEST, 20, 5, 64, Progress.SILENT);
     words = Files.writeString(temp.resolve("words.txt"), "cat\ndog\nbird\ncat\nred\n");
     run = temp.resolve("run");
-    Object[] command = {
-      "train",
-      "--model",
-      CLIP,
-      "--images",
-      images,
-      "--layers",
-      "1,2",
-      "--sae",
-      "topk:k=4",
-      "--expansion",
-      "2",
-      "--train-tokens",
-      "1280",
-      "--batch",
-      "64",
-      "--out",
-      run,
-      "--json"
-    };
-    CommandsTest.run(command).json();
+    CliFixture.train(run, CLIP, images, "--layers", "1,2", "--expansion", 2);
   }
 
-  private static CommandsTest.Ran steerability(Path out, Object... more) {
-    Object[] first = {"steerability", "--run", run, "--images", images, "--out", out, "--json"};
-    Object[] all = new Object[first.length + more.length];
-    System.arraycopy(first, 0, all, 0, first.length);
-    System.arraycopy(more, 0, all, first.length, more.length);
-    return CommandsTest.run(all);
+  private static CliFixture.Ran steerability(Path out, Object... more) {
+    return CliFixture.run(
+        "steerability", "--run", run, "--images", images, "--out", out, "--json", more);
   }
 
   @Test
@@ -108,7 +84,7 @@ final class SteerabilityCommandTest {
   @Test
   void benchTellsWhatItMeasured() {
     JsonNode json =
-        CommandsTest.run(
+        CliFixture.run(
                 "bench",
                 "steerability",
                 "--features",
@@ -125,14 +101,11 @@ final class SteerabilityCommandTest {
                 5,
                 "--json")
             .json();
-    for (String key :
-        new String[] {
-          "seconds", "plain_path_seconds", "max_probability_difference", "peak_bytes"
-        }) {
+    for (String key : new String[] {"seconds", "plain_seconds", "max_difference", "peak_bytes"}) {
       assertTrue(json.get(key).isNumber(), key);
     }
-    assertTrue(json.get("max_probability_difference").asDouble() < 1e-5);
-    assertTrue(json.get("max_s_difference_float64").asDouble() < 1e-6);
-    CommandsTest.run("bench", "steerability", "--words", 1).refused("--words 1");
+    assertTrue(json.get("max_difference").asDouble() < 1e-5);
+    assertTrue(json.get("max_score_difference").asDouble() < 1e-6);
+    CliFixture.run("bench", "steerability", "--words", 1).refused("--words 1");
   }
 }

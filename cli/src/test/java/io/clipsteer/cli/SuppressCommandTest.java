@@ -46,7 +46,7 @@ final class SuppressCommandTest {
     things = temp.resolve("things");
     WorldSet.OBJECTS.write(things, WorldSet.Split.TEST, 40, 6, 48, Progress.SILENT);
     run = temp.resolve("run");
-    CommandsTest.run(
+    CliFixture.run(
             "train",
             "--model",
             CLIP,
@@ -68,11 +68,11 @@ final class SuppressCommandTest {
         .json();
   }
 
-  private static CommandsTest.Ran suppress(Path out, Object... more) {
+  private static CliFixture.Ran suppress(Path out, Object... more) {
     Object[] first = {"suppress", "--run", run, "--out", out, "--json"};
     Object[] all = Arrays.copyOf(first, first.length + more.length);
     System.arraycopy(more, 0, all, first.length, more.length);
-    return CommandsTest.run(all);
+    return CliFixture.run(all);
   }
 
   private static void keys(JsonNode json, String... names) {
@@ -121,7 +121,7 @@ final class SuppressCommandTest {
   void defendDealsImagesAndWordsOut() throws IOException {
     Path out = temp.resolve("defended");
     JsonNode json =
-        CommandsTest.run(
+        CliFixture.run(
                 "defend",
                 "--run",
                 run,
@@ -157,14 +157,14 @@ final class SuppressCommandTest {
     assertTrue(Collections.disjoint(sources.get(1), sources.get(2)));
     assertTrue(Collections.disjoint(texts.get(0), texts.get(2)));
     assertTrue(Collections.disjoint(texts.get(1), texts.get(2)));
-    CommandsTest.run("defend", "--run", run, "--images", things, "--out", out)
+    CliFixture.run("defend", "--run", run, "--images", things, "--out", out)
         .refused("is not empty");
     Path labels = temp.resolve("labels.tsv");
     Path other = temp.resolve("labelled");
     Object[] labelled = {
       "defend", "--run", run, "--images", things, "--labels", labels, "--out", other
     };
-    CommandsTest.run(labelled).refused("labels.tsv");
+    CliFixture.run(labelled).refused("labels.tsv");
     try (var files = Files.walk(things)) {
       List<String> rows = new ArrayList<>(List.of("file\tlabel"));
       for (Path file : files.filter(f -> f.toString().endsWith(".png")).sorted().toList()) {
@@ -173,9 +173,9 @@ final class SuppressCommandTest {
       Files.write(labels, rows);
     }
     // Three classes, which the folders do not say.
-    CommandsTest.run(labelled).refused("there are 3 words to write");
+    CliFixture.run(labelled).refused("there are 3 words to write");
     assertFalse(Files.exists(other.resolve("attacks")));
-    CommandsTest.run(
+    CliFixture.run(
             "defend",
             "--run",
             run,
@@ -192,7 +192,7 @@ final class SuppressCommandTest {
   void defendsAgainstItsOwnAttacks() {
     Path attacked = temp.resolve("attacked");
     JsonNode made =
-        CommandsTest.run("attack", "--images", things, "--out", attacked, "--json").json();
+        CliFixture.run("attack", "--images", things, "--out", attacked, "--json").json();
     assertEquals(40, made.get("images").asInt());
     JsonNode json =
         suppress(
@@ -248,9 +248,9 @@ final class SuppressCommandTest {
       Object[] all = Arrays.copyOf(words, words.length + 2);
       all[words.length] = "--out";
       all[words.length + 1] = out;
-      assertEquals(0, CommandsTest.run(all).code());
+      assertEquals(0, CliFixture.run(all).code());
     }
-    CommandsTest.run(
+    CliFixture.run(
             "attack",
             "--images",
             things,
@@ -300,7 +300,7 @@ final class SuppressCommandTest {
       assertTrue(size >= 0.4 && size < 0.5, line);
     }
     for (String letters : List.of("0.3", "0.4-0.3", "0-1", "0.5-1.5", "a-b")) {
-      CommandsTest.run("attack", "--images", things, "--letters", letters, "--out", other)
+      CliFixture.run("attack", "--images", things, "--letters", letters, "--out", other)
           .wrongUsage("--letters");
     }
   }
@@ -330,7 +330,7 @@ final class SuppressCommandTest {
               + "' (FORMAT parquet)");
     }
     Path out = temp.resolve("scam");
-    JsonNode json = CommandsTest.run("attack", "--scam", parquet, "--out", out, "--json").json();
+    JsonNode json = CliFixture.run("attack", "--scam", parquet, "--out", out, "--json").json();
     assertEquals(1, json.get("clean").asInt());
     for (String name :
         List.of(
@@ -340,12 +340,12 @@ final class SuppressCommandTest {
       assertTrue(Arrays.equals(png, Files.readAllBytes(out.resolve(name))), name);
     }
     Path none = temp.resolve("noscam");
-    CommandsTest.run("attack", "--scam", temp.resolve("odd.parquet"), "--out", none)
+    CliFixture.run("attack", "--scam", temp.resolve("odd.parquet"), "--out", none)
         .refused("'Other' is unknown");
-    CommandsTest.run("attack", "--scam", image(), "--out", none).refused("as SCAM");
-    CommandsTest.run("attack", "--scam", parquet, "--images", things, "--out", none)
+    CliFixture.run("attack", "--scam", image(), "--out", none).refused("as SCAM");
+    CliFixture.run("attack", "--scam", parquet, "--images", things, "--out", none)
         .wrongUsage("--scam");
-    CommandsTest.run("attack", "--out", none).wrongUsage("--images");
+    CliFixture.run("attack", "--out", none).wrongUsage("--images");
     assertFalse(Files.exists(none));
   }
 
@@ -385,17 +385,15 @@ final class SuppressCommandTest {
     suppress(out).wrongUsage("--data");
     assertFalse(Files.exists(out), "nothing is left of a refused command");
     Path none = temp.resolve("none");
-    CommandsTest.run("attack", "--images", temp.resolve("absent"), "--out", none)
-        .refused("no such");
-    CommandsTest.run("attack", "--images", things, "--words", "x".repeat(81), "--out", none)
+    CliFixture.run("attack", "--images", temp.resolve("absent"), "--out", none).refused("no such");
+    CliFixture.run("attack", "--images", things, "--words", "x".repeat(81), "--out", none)
         .refused("xxx", "file's name");
-    CommandsTest.run("attack", "--images", things, "--fonts", "comic", "--out", none)
+    CliFixture.run("attack", "--images", things, "--fonts", "comic", "--out", none)
         .refused("--fonts comic");
-    CommandsTest.run("attack", "--images", thing(), "--out", none).refused("label");
-    CommandsTest.run("attack", "--images", things, "--out", things).refused("is not empty");
-    CommandsTest.run("attack", "--scam", things, "--limit", "0", "--out", none)
-        .refused("--limit 0");
-    CommandsTest.run("attack", "--images", things, "--out", "/proc/none")
+    CliFixture.run("attack", "--images", thing(), "--out", none).refused("label");
+    CliFixture.run("attack", "--images", things, "--out", things).refused("is not empty");
+    CliFixture.run("attack", "--scam", things, "--limit", "0", "--out", none).refused("--limit 0");
+    CliFixture.run("attack", "--images", things, "--out", "/proc/none")
         .refused("/proc/none: cannot be written: there is no such file or folder");
     assertFalse(Files.exists(none));
     try (var files = Files.list(temp)) {

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.clipsteer.cli.CommandsTest.Ran;
+import io.clipsteer.cli.CliFixture.Ran;
 import io.clipsteer.engine.model.TextLibrary;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -24,7 +24,7 @@ final class TextInputTest {
 
   @BeforeAll
   static void draw() {
-    CommandsTest.run(
+    CliFixture.run(
         "world", "generate", "--set", "mixed", "--count", 2, "--out", temp.resolve("images"));
   }
 
@@ -46,7 +46,7 @@ final class TextInputTest {
     all[2] = CLIP;
     all[3] = "--images";
     all[4] = temp.resolve("images");
-    Ran ran = CommandsTest.run(all);
+    Ran ran = CliFixture.run(all);
     assertEquals(0, ran.code(), ran.err());
     List<String> lines = ran.out().lines().toList();
     return String.join("\n", lines.subList(0, 2));
@@ -75,18 +75,18 @@ final class TextInputTest {
   @Test
   void aFileOfArgumentsWithAMarkIsNamed() throws IOException {
     Path plain = write("doctor.args", "model\ninspect\n" + CLIP + "\n");
-    assertEquals(0, CommandsTest.run("@" + plain).code());
-    Ran ran = CommandsTest.run("@" + marked(plain));
+    assertEquals(0, CliFixture.run("@" + plain).code());
+    Ran ran = CliFixture.run("@" + marked(plain));
     assertEquals(2, ran.code());
     assertTrue(ran.err().contains("byte order mark"), ran.err());
     for (String other : List.of("@" + temp, "@" + temp.resolve("absent.args"))) {
-      ran = CommandsTest.run(other);
+      ran = CliFixture.run(other);
       assertEquals(2, ran.code(), ran.err());
       assertTrue(ran.err().contains("hold arguments"), ran.err());
     }
     // What bytes that are no text become on the way into the JVM.
-    assertEquals(2, CommandsTest.run("doctor", "--seed", "d\uFFFD").code());
-    CommandsTest.run(
+    assertEquals(2, CliFixture.run("doctor", "--seed", "d\uFFFD").code());
+    CliFixture.run(
             "classify",
             "--model",
             CLIP,
@@ -101,7 +101,7 @@ final class TextInputTest {
   void repeatedWordsAreReported() throws IOException {
     Path labels = write("crane.txt", "crane\ndog\ncrane\n");
     Ran ran =
-        CommandsTest.run(
+        CliFixture.run(
             "classify",
             "--model",
             CLIP,
@@ -111,7 +111,7 @@ final class TextInputTest {
             labels);
     assertTrue(ran.err().contains("1 word repeats (crane); both are kept"), ran.err());
     ran =
-        CommandsTest.run(
+        CliFixture.run(
             "classify",
             "--model",
             CLIP,

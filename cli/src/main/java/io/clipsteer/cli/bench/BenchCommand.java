@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.bench;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.data.InputException;
@@ -196,6 +197,9 @@ public final class BenchCommand {
         description = "Active features per token (default: ${DEFAULT-VALUE}).")
     private int k;
 
+    private record Json(
+        int width, int features, int tokens, int k, @JsonUnwrapped IndexBench.IndexTimes result) {}
+
     @Override
     public Integer call() {
       common.applyOnCpu();
@@ -209,17 +213,8 @@ public final class BenchCommand {
       }
       IndexBench.IndexTimes result =
           IndexBench.run(width, features, k, tokens, common.seed(), common.progress());
-      Map<String, Object> json = new LinkedHashMap<>();
-      json.put("width", width);
-      json.put("features", features);
-      json.put("tokens", tokens);
-      json.put("k", k);
-      json.put("seconds", result.seconds());
-      json.put("encode_seconds", result.encodeSeconds());
-      json.put("cpu_seconds", result.cpuSeconds());
-      json.put("peak_bytes", result.peakBytes());
       common.print(
-          json,
+          new Json(width, features, tokens, k, result),
           String.format(
               Locale.ROOT,
               "%.1f s, of which encoding %.1f s; peak memory %.2f GB",

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.bench;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.suppress.EditBench;
-import java.util.LinkedHashMap;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -48,6 +47,9 @@ final class BenchEditCommand implements Callable<Integer> {
       description = "Timed rounds (default: ${DEFAULT-VALUE}).")
   private int rounds;
 
+  private record Json(
+      EditBench.EditBenchShape shape, @JsonUnwrapped EditBench.EditBenchResult result) {}
+
   @Override
   public Integer call() {
     common.applyOnCpu();
@@ -57,23 +59,8 @@ final class BenchEditCommand implements Callable<Integer> {
     CommonOptions.within("--rounds", rounds, 1, 1000);
     var shape = new EditBench.EditBenchShape(features, chosen, images, rounds);
     EditBench.EditBenchResult result = EditBench.run(shape, common.seed(), common.progress());
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("features", features);
-    json.put("chosen", chosen);
-    json.put("images", images);
-    json.put("rounds", rounds);
-    json.put("tower_seconds", result.towerSeconds());
-    json.put("edited_seconds", result.editedSeconds());
-    json.put("full_sae_seconds", result.fullSeconds());
-    json.put("added_share", result.added().value());
-    json.put("added_share_low", result.added().low());
-    json.put("added_share_high", result.added().high());
-    json.put("added_share_least", result.least());
-    json.put("added_share_most", result.most());
-    json.put("max_difference", result.maxDifference());
-    json.put("max_moved", result.moved());
     common.print(
-        json,
+        new Json(shape, result),
         String.format(
             Locale.ROOT,
             "a pass of %s: %.3f s; with %d of %s ablated %.3f s; through the whole SAE %.3f s%nthe"

@@ -5,9 +5,7 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.steer.SteerabilityBench;
-import java.util.LinkedHashMap;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -85,23 +83,8 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
     }
     var shape = new SteerabilityBench.BenchShape(features, images, words, width, embedding, tokens);
     var result = SteerabilityBench.run(shape, common.seed(), common.progress());
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("features", features);
-    json.put("images", images);
-    json.put("words", words);
-    json.put("width", width);
-    json.put("embedding", embedding);
-    json.put("seconds", result.seconds());
-    json.put("cpu_seconds", result.cpuSeconds());
-    json.put("plain_path_seconds", result.plainSeconds());
-    json.put("plain_path_cpu_seconds", result.plainCpuSeconds());
-    json.put("plain_path_all_tokens_seconds", result.plainAllTokens());
-    json.put("plain_path_sampled_features", result.sampled());
-    json.put("max_probability_difference", result.maxDifference());
-    json.put("max_s_difference_float64", result.maxScoreDifference());
-    json.put("peak_bytes", result.peakBytes());
     common.print(
-        json,
+        result,
         String.format(
             Locale.ROOT,
             "%s, %s, %s: %.1f s, peak memory %.2f GB%n"

@@ -84,7 +84,8 @@ public final class ImageOptions {
 
   /** The same with images in the place of {@code --images}, if any. */
   public Images resolve(ClipModel model, @Nullable Path instead) {
-    var decoding = new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
+    var decoding =
+        new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(batch.size(), threads, 2, 0, limit, decoding);
     // Opened once: what is skipped is reported once, though two models may read the images.
     if (set == null) set = Skips.open(instead == null ? images() : instead);

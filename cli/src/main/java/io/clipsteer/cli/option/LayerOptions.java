@@ -73,9 +73,4 @@ public final class LayerOptions {
     }
     return List.copyOf(numbers);
   }
-
-  /** An SAE's name: the last part of its folder. */
-  public static String name(String folder) {
-    return folder.substring(folder.lastIndexOf('/') + 1);
-  }
 }

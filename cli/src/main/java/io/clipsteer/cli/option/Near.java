@@ -2,10 +2,10 @@
 package io.clipsteer.cli.option;
 
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Collectors;
+import java.util.Map;
+import java.util.TreeMap;
 
 /** Words that the user may have meant. */
 public final class Near {
@@ -23,15 +23,13 @@ public final class Near {
   static List<String> of(String typed, Collection<String> known) {
     String lower = typed.toLowerCase(Locale.ROOT);
     int most = Math.max(1, typed.replace("-", "").length() / 3);
-    return known.stream()
-        .distinct()
-        .collect(Collectors.toMap(word -> word, word -> distance(lower, word), (a, b) -> a))
-        .entrySet()
-        .stream()
+    Map<String, Integer> distances = new TreeMap<>();
+    for (String word : known) distances.put(word, distance(lower, word));
+    return distances.entrySet().stream()
         .filter(entry -> entry.getValue() <= most)
-        .sorted(Comparator.comparing(entry -> entry.getValue() + " " + entry.getKey()))
+        .sorted(Map.Entry.comparingByValue())
         .limit(MOST)
-        .map(entry -> entry.getKey())
+        .map(Map.Entry::getKey)
         .toList();
   }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.show;
 
-import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.data.stats.Median;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.steer.Dose;
 import io.clipsteer.lab.steer.Findings;
 import io.clipsteer.lab.steer.LayerResult;
@@ -67,7 +67,7 @@ public final class SteerabilityText {
           100 * layer.share().high(),
           layer.coverage(),
           layer.seconds(),
-          named ? "  " + LayerOptions.name(layer.sae()) : "");
+          named ? "  " + RunFolder.name(layer.sae()) : "");
     }
   }
 
@@ -151,7 +151,7 @@ public final class SteerabilityText {
   /** A layer in words, with the SAE's name where the layer has more than one. */
   private String site(int layer, String sae) {
     boolean named = shared.contains(layer) && !sae.isEmpty();
-    return "layer " + layer + (named ? " (" + LayerOptions.name(sae) + ")" : "");
+    return "layer " + layer + (named ? " (" + RunFolder.name(sae) + ")" : "");
   }
 
   private void add(String format, Object... values) {

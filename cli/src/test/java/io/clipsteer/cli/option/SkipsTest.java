@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.clipsteer.cli.CommandsTest;
-import io.clipsteer.cli.CommandsTest.Ran;
+import io.clipsteer.cli.CliFixture;
+import io.clipsteer.cli.CliFixture.Ran;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -44,7 +44,7 @@ final class SkipsTest {
         new ArrayList<>(List.of("classify", "--model", CLIP, "--images", dir.resolve("set")));
     words.addAll(List.of("--labels", "cat,dog", "--json"));
     words.addAll(List.of(more));
-    return CommandsTest.run(words.toArray());
+    return CliFixture.run(words.toArray());
   }
 
   @Test
@@ -117,14 +117,14 @@ final class SkipsTest {
   void attacksOnlyWhatHasALabel() throws IOException {
     Path set = dir.resolve("set");
     Files.copy(set.resolve("cat/1.png"), set.resolve("preview.png"));
-    Ran ran = CommandsTest.run("attack", "--images", set, "--out", dir.resolve("a"), "--json");
+    Ran ran = CliFixture.run("attack", "--images", set, "--out", dir.resolve("a"), "--json");
     assertEquals(4, ran.json().get("images").asInt());
     assertEquals(1, ran.json().get("skipped").asInt());
     assertTrue(ran.err().contains("skipped preview.png: it has no label"), ran.err());
     Path table = dir.resolve("t.csv");
     Files.writeString(table, "file,label\ndog/1.png,dog\ncat/1.png,cat\npreview.png,\nno.png,x\n");
     ran =
-        CommandsTest.run(
+        CliFixture.run(
             "attack", "--images", set, "--labels", table, "--out", dir.resolve("b"), "--json");
     assertEquals(2, ran.json().get("images").asInt());
     assertEquals(1, ran.json().get("skipped").asInt());
@@ -132,10 +132,10 @@ final class SkipsTest {
         ran.err().contains("3 matched, 1 empty label cell, 1 without an image (line 5 no.png)"),
         ran.err());
     Files.writeString(table, "file,label\ncat/1.png,cat\ncat/1.png,dog\n");
-    CommandsTest.run("attack", "--images", set, "--labels", table, "--out", dir.resolve("c"))
+    CliFixture.run("attack", "--images", set, "--labels", table, "--out", dir.resolve("c"))
         .refused("line 3", "line 2");
     Files.writeString(table, "file,label\ncat/1.png,cat, tabby\n");
-    CommandsTest.run("attack", "--images", table, "--out", dir.resolve("c"))
+    CliFixture.run("attack", "--images", table, "--out", dir.resolve("c"))
         .refused("line 2", "3 cells for 2 columns");
   }
 }

@@ -32,6 +32,15 @@ public record TextLibrary(List<String> words, float[] embeddings, int width) {
     }
   }
 
+  /** Row of a word; where no word is the same, of one that differs in case alone; −1 for none. */
+  public int row(String word) {
+    int row = words.indexOf(word);
+    for (int i = 0; row < 0 && i < words.size(); i++) {
+      if (words.get(i).equalsIgnoreCase(word)) row = i;
+    }
+    return row;
+  }
+
   /**
    * Reads {@code text_embeddings.safetensors} (tensor {@code embeddings} [words,e]) and {@code
    * words.txt} (a word a line) from a folder. Rows that are not of unit length are brought to it.

@@ -78,7 +78,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
 
   /** Row of the library that a label names: by its word, else by its number; −1 for none. */
   public static int row(TextLibrary library, String label) {
-    int row = library.words().indexOf(label);
+    int row = library.row(label);
     return row < 0 ? number(library, label) : row;
   }
 

@@ -165,6 +165,11 @@ public record RunFolder(Path path) {
     }
   }
 
+  /** An SAE's name: the last part of its folder. */
+  public static String name(String folder) {
+    return folder.substring(folder.lastIndexOf('/') + 1);
+  }
+
   /** Writes {@code run.json}. */
   public void write(Run run) {
     AtomicFiles.writeJson(path.resolve(RUN), run);

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.show;
+
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.lab.index.FeatureQuery;
+import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.index.IndexedUnits;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.steer.Steer;
+import io.clipsteer.lab.steer.SteeredSite;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/** The result of {@code steer} in words, with the features' names where the run is indexed. */
+public final class SteerText {
+  private final StringBuilder text = new StringBuilder();
+  private final Steer.SteeredAnswers result;
+
+  /** By hook point and number. */
+  private final Map<String, String> names;
+
+  public SteerText(RunFolder run, RunSaes saes, Steer.SteeredAnswers result) {
+    this.result = result;
+    names = names(IndexFolder.of(run), saes, result);
+  }
+
+  private static Map<String, String> names(IndexFolder index, RunSaes saes, Steer.SteeredAnswers result) {
+    Map<String, String> names = new HashMap<>();
+    if (!index.has(IndexedUnits.FEATURES)) return names;
+    String ids =
+        Stream.concat(result.edited().stream(), result.strongest().stream())
+            .map(f -> String.valueOf(f.feature()))
+            .distinct()
+            .collect(Collectors.joining(","));
+    if (ids.isEmpty()) return names;
+    String sql =
+        "SELECT sae, id, name FROM features WHERE name IS NOT NULL AND id IN (" + ids + ")";
+    for (List<@Nullable Object> row : FeatureQuery.run(index, sql).rows()) {
+      for (RunSaes.One one : saes.all()) {
+        if (!one.entry().folder().equals(row.get(0))) continue;
+        names.put(one.point().peerName() + " " + row.get(1), String.valueOf(row.get(2)));
+      }
+    }
+    return names;
+  }
+
+  /**
+   * The text.
+   *
+   * @param head its first line
+   * @param edit what the units become; null where none is edited
+   * @param spliced whether the reconstruction alone is reported as well
+   */
+  public String of(
+      String head, @Nullable String edit, Map<HookPoint, SteeredSite> sites, boolean spliced) {
+    text.append(head);
+    if (edit != null) edited(edit, sites);
+    text.append("before: ").append(line(result.before())).append('\n');
+    // What the reconstruction does alone, so that it is not taken for the edit's effect.
+    if (spliced) text.append("reconstruction: ").append(line(result.spliced())).append('\n');
+    if (edit != null) after();
+    strongest();
+    return text.toString();
+  }
+
+  private void edited(String edit, Map<HookPoint, SteeredSite> sites) {
+    for (var one : sites.entrySet()) {
+      String place = " at " + one.getKey() + ": " + edit + "\n";
+      for (int neuron : one.getValue().units().neurons()) {
+        text.append("neuron ").append(neuron).append(place);
+      }
+      for (int k : one.getValue().units().randoms()) {
+        text.append("random direction ").append(k).append(place);
+      }
+    }
+    for (Steer.Activity f : result.edited()) {
+      String name = name(f);
+      add(
+          "feature %d%s: mean activation %.3f, max %.3f; %s%n",
+          f.feature(), name.isEmpty() ? "" : " (" + name + ")", f.mean(), f.max(), edit);
+    }
+  }
+
+  private void after() {
+    text.append("after:  ").append(line(result.after())).append('\n');
+    if (result.images() > 1) {
+      text.append("largest rise: ").append(line(result.promoted())).append('\n');
+      text.append("largest fall: ").append(line(result.suppressed())).append('\n');
+    }
+    if (!result.curve().isEmpty()) text.append("strength  answers\n");
+    for (Steer.CurvePoint point : result.curve()) {
+      add("%8.1f  %s%n", point.strength(), line(point.followed()));
+    }
+  }
+
+  private void strongest() {
+    String place = "";
+    for (Steer.Activity f : result.strongest()) {
+      if (!f.hookPoint().equals(place)) {
+        place = f.hookPoint();
+        text.append("strongest features at ").append(place).append('\n');
+        text.append("feature     mean      max").append(names.isEmpty() ? "\n" : "  name\n");
+      }
+      add("%7d  %7.2f  %7.2f", f.feature(), f.mean(), f.max());
+      if (!name(f).isEmpty()) text.append("  ").append(name(f));
+      text.append('\n');
+    }
+  }
+
+  private String name(Steer.Activity feature) {
+    return names.getOrDefault(feature.hookPoint() + " " + feature.feature(), "");
+  }
+
+  private static String line(List<Steer.WordProbability> answers) {
+    return answers.stream().map(SteerText::answer).collect(Collectors.joining(", "));
+  }
+
+  private static String answer(Steer.WordProbability answer) {
+    String share =
+        String.format(Locale.ROOT, "%s %.1f %%", answer.word(), 100 * answer.probability());
+    if (answer.low() == answer.high()) return share;
+    return share
+        + String.format(Locale.ROOT, " (%.1f–%.1f)", 100 * answer.low(), 100 * answer.high());
+  }
+
+  private void add(String format, Object... values) {
+    text.append(String.format(Locale.ROOT, format, values));
+  }
+}
