@@ -89,7 +89,7 @@ final class GroupStatistics {
     int t = moment.tokens();
     int d = sae.width();
     float[] rows =
-        moment.rows().reshape(moment.images(), t, d).mean(1, false).contiguous().toFloats();
+        moment.rows().reshape(-1, t, d).mean(1, false).contiguous().toFloats();
     SparseCode code = moment.encoded(sae).code();
     var numbers = code.indices().segment();
     var values = code.values().segment();
