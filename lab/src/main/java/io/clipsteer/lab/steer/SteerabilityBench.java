@@ -201,8 +201,7 @@ public final class SteerabilityBench {
     }
 
     private Tensor texts() {
-      return Tensor.of(library.embeddings(), shape.words(), shape.embedding())
-          .transpose(0, 1);
+      return Tensor.of(library.embeddings(), shape.words(), shape.embedding()).transpose(0, 1);
     }
 
     private float[] lengths(int unit) {

@@ -88,8 +88,7 @@ final class GroupStatistics {
   void add(EncodedTokens moment, int[] group) {
     int t = moment.tokens();
     int d = sae.width();
-    float[] rows =
-        moment.rows().reshape(-1, t, d).mean(1, false).contiguous().toFloats();
+    float[] rows = moment.rows().reshape(-1, t, d).mean(1, false).contiguous().toFloats();
     SparseCode code = moment.encoded(sae).code();
     var numbers = code.indices().segment();
     var values = code.values().segment();
