@@ -91,7 +91,7 @@ final class ExportCommandTest {
     assertTrue(json.get("hook").asString().endsWith("no_blond.py"), json::toString);
     assertTrue(Files.readString(temp.resolve("no_blond.py")).contains("\"no-blond.safetensors\""));
     byte[] before = Files.readAllBytes(out);
-    run("export", "--edit", edit, "--out", out).refused("is there already");
+    run("export", "--edit", edit, "--out", out).refused("exists already");
     org.junit.jupiter.api.Assertions.assertArrayEquals(before, Files.readAllBytes(out));
   }
 
@@ -103,7 +103,7 @@ final class ExportCommandTest {
     assertEquals(Files.size(out), json.get("bytes").asLong());
     // All of the tower's weights in fp32: twice the checkpoint's vision side in fp16.
     assertTrue(Files.size(out) > Files.size(model.resolve("model.safetensors")), "whole tower");
-    run("export", "--edit", edit, "--to", "onnx", "--out", out).refused("is there already");
+    run("export", "--edit", edit, "--to", "onnx", "--out", out).refused("exists already");
     run("export", "--edit", edit, "--to", "onnx", "--out", temp.resolve("a.safetensors"))
         .refused(".onnx");
   }
@@ -119,7 +119,7 @@ final class ExportCommandTest {
     run("export", "--edit", edit("few", sae("relu"), "[]"), "--out", out).refused("no edit");
     String twice = "[{\"id\": 3, \"value\": 0}, {\"id\": 3, \"value\": 1}]";
     run("export", "--edit", edit("twice", sae("relu"), twice), "--out", out).refused("no edit");
-    run("export", "--edit", temp.resolve("nowhere"), "--out", out).refused("is not there");
+    run("export", "--edit", temp.resolve("nowhere"), "--out", out).refused("does not exist");
     run("export", "--edit", good, "--out", temp.resolve("a b.safetensors")).refused("Python");
     run("export", "--edit", good, "--out", temp.resolve("a.bin")).refused("Python");
     run("export", "--edit", good, "--to", "paper", "--out", out).refused("paper");

@@ -14,7 +14,6 @@ import java.util.Map;
  * the CPU, wherever the tower does. The tensors belong to the scope in which this was made.
  */
 public final class EncodedTokens {
-  private final int images;
   private final SelectedTokens selected;
   private final Tensor rows;
   private final Map<Sae, Sae.Encoded> encoded = new IdentityHashMap<>();
@@ -26,16 +25,10 @@ public final class EncodedTokens {
    * @param saes those that edits or the caller will need
    */
   public EncodedTokens(Tensor residual, EditSite site, Collection<Sae> saes) {
-    images = Math.toIntExact(residual.size(0));
     selected = site.in(residual);
     rows = selected.rows();
     // Not on demand: what an edit's own scope holds is gone with it.
     for (Sae sae : saes) encoded.computeIfAbsent(sae, s -> s.encode(rows));
-  }
-
-  /** Images b. */
-  public int images() {
-    return images;
   }
 
   /** Edited tokens n of an image. */

@@ -16,11 +16,6 @@ public record TokenMask(String text) {
     return new TokenMask(tokens.name().toLowerCase(Locale.ROOT));
   }
 
-  /** Whether the text lists token numbers. */
-  private boolean isList() {
-    return text.matches("\\d{1,6}(,\\d{1,6})*");
-  }
-
   /**
    * The selection that the text names.
    *
@@ -44,7 +39,7 @@ public record TokenMask(String text) {
    */
   public boolean[] mask(int prefixTokens, int tokens) {
     boolean[] mask = new boolean[tokens];
-    if (!isList()) {
+    if (!text.matches("\\d{1,6}(,\\d{1,6})*")) {
       TokenSelection selection = selection();
       int first = selection.first(prefixTokens);
       for (int t = 0; t < selection.count(prefixTokens, tokens); t++) mask[first + t] = true;

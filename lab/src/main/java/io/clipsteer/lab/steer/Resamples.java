@@ -9,29 +9,13 @@ import java.util.SplittableRandom;
  */
 final class Resamples {
   /**
-   * Of the groups' size n, the percentiles that make a bootstrap interval as wide as Student's t
-   * makes the mean's: Φ(−√(n/(n−1))·t₀.₉₇₅,ₙ₋₁), the expanded percentile interval (Hesterberg
-   * 2015).
+   * By the groups' number n from 0 to 16, the percentiles that make a bootstrap interval as wide as
+   * Student's t makes the mean's: Φ(−√(n/(n−1))·t₀.₉₇₅,ₙ₋₁), the expanded percentile interval
+   * (Hesterberg 2015).
    */
   private static final double[] TAIL = {
-    // n = 0 … 16
-    0,
-    0,
-    0,
-    0,
-    0.000119,
-    0.000954,
-    0.002432,
-    0.004109,
-    0.005738,
-    0.007225,
-    0.008551,
-    0.009722,
-    0.010757,
-    0.011671,
-    0.012483,
-    0.013207,
-    0.013856
+    0, 0, 0, 0, 0.000119, 0.000954, 0.002432, 0.004109, 0.005738, 0.007225, 0.008551, 0.009722,
+    0.010757, 0.011671, 0.012483, 0.013207, 0.013856
   };
 
   private final int[] sizes;

@@ -92,8 +92,10 @@ public final class SteerabilityBench {
       long cpu = cpuNanos();
       long start = System.nanoTime();
       SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, STRENGTH);
-      Setup setup = new Setup(shape, readOut, x, library, units);
-      double[] s = scores(setup, seed, progress);
+      double[] s;
+      try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE)) {
+        s = scores(shape, sweep, units, Similarity.of(library), seed, progress);
+      }
       double seconds = (System.nanoTime() - start) * 1e-9;
       double cpuSeconds = (cpuNanos() - cpu) * 1e-9;
       long peak = peakBytes();
@@ -101,7 +103,7 @@ public final class SteerabilityBench {
       for (int k = 0; k < sample.length; k++) {
         sample[k] = (int) ((long) k * shape.features() / sample.length);
       }
-      Plain plain = new Plain(setup, units.shifts(x));
+      Plain plain = new Plain(shape, readOut, x, library, units, units.shifts(x));
       double[] times = plain.secondsPerFeature(sample, progress);
       double[] differences = plain.differences(sample, s);
       double n = shape.features();
@@ -119,24 +121,20 @@ public final class SteerabilityBench {
     }
   }
 
-  private record Setup(
-      BenchShape shape, ReadOut readOut, Tensor x, TextLibrary library, SteeredUnits units) {}
-
   /** S of every feature by the closed form. */
-  private static double[] scores(Setup of, long seed, Progress progress) {
-    BenchShape shape = of.shape;
+  private static double[] scores(
+      BenchShape shape,
+      LastLayer sweep,
+      SteeredUnits units,
+      Similarity vocabulary,
+      long seed,
+      Progress progress) {
     double[] s = new double[shape.features()];
-    try (LastLayer sweep = new LastLayer(of.readOut, of.x, of.library, SCALE);
-        var task = progress.start("steering", shape.features(), "features")) {
-      var measuring =
-          new Measuring(
-              sweep,
-              of.units,
-              of.units.shifts(sweep.residuals()),
-              new boolean[] {true},
-              Similarity.of(of.library),
-              new Measuring.Plan(0.1, false, seed),
-              Map.of());
+    var shifts = units.shifts(sweep.residuals());
+    var plan = new Measuring.Plan(0.1, false, seed);
+    var measuring =
+        new Measuring(sweep, units, shifts, new boolean[] {true}, vocabulary, plan, Map.of());
+    try (var task = progress.start("steering", shape.features(), "features")) {
       for (int from = 0; from < shape.features(); from += STEP) {
         int to = Math.min(from + STEP, shape.features());
         for (UnitScore score : measuring.run(from, to).scores()) s[score.unit()] = score.s();
@@ -148,25 +146,31 @@ public final class SteerabilityBench {
   }
 
   /** The direct method. */
-  private record Plain(Setup of, SteeredUnits.Shifts shifts) {
+  private record Plain(
+      BenchShape shape,
+      ReadOut readOut,
+      Tensor x,
+      TextLibrary library,
+      SteeredUnits units,
+      SteeredUnits.Shifts shifts) {
     /** Median seconds a feature on the class token and on all, and the former's processor time. */
     double[] secondsPerFeature(int[] sample, Progress progress) {
       Tensor texts = texts();
-      Tensor before = probabilities(embed(of.x), texts);
-      long b = of.shape.images();
-      long d = of.shape.width();
-      Tensor whole = of.x.reshape(b, 1, d).expand(b, of.shape.tokens(), d).contiguous();
+      Tensor before = probabilities(embed(x), texts);
+      long b = shape.images();
+      long d = shape.width();
+      Tensor whole = x.reshape(b, 1, d).expand(b, shape.tokens(), d).contiguous();
       double[] lean = new double[TIMED];
       double[] full = new double[TIMED];
       double leanCpu = 0;
       try (var task = progress.start("timing the direct method", sample.length, "features")) {
         for (int k = 0; k < sample.length; k++) {
           try (Scope scope = Scope.open()) {
-            Tensor direction = of.units.directions(sample[k], 1);
+            Tensor direction = units.directions(sample[k], 1);
             Tensor along = Tensor.of(lengths(sample[k]), b, 1);
             long cpu = cpuNanos();
             long start = System.nanoTime();
-            score(of.x.add(along.matmul(direction)), texts, before);
+            score(x.add(along.matmul(direction)), texts, before);
             if (k >= WARM) {
               lean[k - WARM] = (System.nanoTime() - start) * 1e-9;
               leanCpu += (cpuNanos() - cpu) * 1e-9;
@@ -197,19 +201,18 @@ public final class SteerabilityBench {
     }
 
     private Tensor texts() {
-      return Tensor.of(of.library.embeddings(), of.shape.words(), of.shape.embedding())
-          .transpose(0, 1);
+      return Tensor.of(library.embeddings(), shape.words(), shape.embedding()).transpose(0, 1);
     }
 
     private float[] lengths(int unit) {
-      float[] lengths = new float[of.shape.images()];
-      shifts.fill(unit, 0, of.shape.images(), lengths, 0);
+      float[] lengths = new float[shape.images()];
+      shifts.fill(unit, 0, shape.images(), lengths, 0);
       return lengths;
     }
 
     private Tensor embed(Tensor rows) {
-      Tensor normed = rows.layerNorm(of.readOut.gain(), of.readOut.shift(), of.readOut.eps());
-      Tensor projection = Objects.requireNonNull(of.readOut.projection());
+      Tensor normed = rows.layerNorm(readOut.gain(), readOut.shift(), readOut.eps());
+      Tensor projection = Objects.requireNonNull(readOut.projection());
       return normed.linear(projection, null).unit();
     }
 
@@ -224,9 +227,9 @@ public final class SteerabilityBench {
 
     /** S in float64 throughout. */
     private double exact(int unit, float[] lengths, Tensor texts) {
-      Tensor direction = of.units.directions(unit, 1).to(DType.F64);
-      Tensor along = Tensor.of(lengths, of.shape.images(), 1).to(DType.F64);
-      Tensor rows = of.x.to(DType.F64);
+      Tensor direction = units.directions(unit, 1).to(DType.F64);
+      Tensor along = Tensor.of(lengths, shape.images(), 1).to(DType.F64);
+      Tensor rows = x.to(DType.F64);
       Tensor words = texts.to(DType.F64);
       Tensor after = exactProbabilities(rows.add(along.matmul(direction)), words);
       Tensor mean = after.sub(exactProbabilities(rows, words)).mean(0, false);
@@ -235,35 +238,35 @@ public final class SteerabilityBench {
 
     private Tensor exactProbabilities(Tensor rows, Tensor words) {
       Tensor centred = rows.sub(rows.mean(1, true));
-      Tensor r = centred.mul(centred).mean(1, true).addInPlace(of.readOut.eps()).sqrt();
+      Tensor r = centred.mul(centred).mean(1, true).addInPlace(readOut.eps()).sqrt();
       Tensor normed =
-          centred.div(r).mul(of.readOut.gain().to(DType.F64)).add(of.readOut.shift().to(DType.F64));
-      Tensor projection = Objects.requireNonNull(of.readOut.projection());
+          centred.div(r).mul(readOut.gain().to(DType.F64)).add(readOut.shift().to(DType.F64));
+      Tensor projection = Objects.requireNonNull(readOut.projection());
       Tensor embedding = normed.matmul(projection.to(DType.F64).transpose(0, 1)).unit();
       return embedding.matmul(words).mulInPlace(SCALE).softmax();
     }
 
     /** Largest difference of a probability: an image in a group of its own gives its Δ. */
     private double difference(int unit, float[] lengths, Tensor texts) {
-      Tensor direction = of.units.directions(unit, 1);
-      Tensor along = Tensor.of(lengths, of.shape.images(), 1);
+      Tensor direction = units.directions(unit, 1);
+      Tensor along = Tensor.of(lengths, shape.images(), 1);
       float[] plain =
-          probabilities(embed(of.x.add(along.matmul(direction))), texts)
-              .subInPlace(probabilities(embed(of.x), texts))
+          probabilities(embed(x.add(along.matmul(direction))), texts)
+              .subInPlace(probabilities(embed(x), texts))
               .toFloats();
       double[] worst = new double[1];
-      try (LastLayer sweep = new LastLayer(of.readOut, of.x, of.library, SCALE)) {
+      try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE)) {
         sweep.run(
             direction,
             lengths,
             0,
-            of.shape.images(),
-            of.shape.images(),
+            shape.images(),
+            shape.images(),
             (k, change) -> {
-              for (int i = 0; i < of.shape.images(); i++) {
-                for (int w = 0; w < of.shape.words(); w++) {
+              for (int i = 0; i < shape.images(); i++) {
+                for (int w = 0; w < shape.words(); w++) {
                   double one = change.sums()[i * change.stride() + w];
-                  worst[0] = Math.max(worst[0], Math.abs(one - plain[i * of.shape.words() + w]));
+                  worst[0] = Math.max(worst[0], Math.abs(one - plain[i * shape.words() + w]));
                 }
               }
             });

@@ -81,8 +81,10 @@ public final class SteeredSite {
         var tokens = new EncodedTokens(residual, site, List.of(sae));
         Tensor sum =
             splice ? sae.decode(tokens.encoded(sae)).sub(tokens.rows()) : tokens.rows().mul(0);
-        for (Edit.Target target : rule == null ? List.<Edit.Target>of() : targets) {
-          sum = sum.add(new Edit(site, target, rule(target, rule)).added(tokens));
+        if (rule != null) {
+          for (Edit.Target target : targets) {
+            sum = sum.add(new Edit(site, target, rule(target, rule)).added(tokens));
+          }
         }
         return scope.keep(tokens.plus(sum));
       }

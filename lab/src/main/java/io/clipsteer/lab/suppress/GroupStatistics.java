@@ -47,7 +47,7 @@ final class GroupStatistics {
     int t = batch.tokens();
     int d = sae.width();
     float[] rows =
-        batch.rows().reshape(batch.images(), t, d).mean(1, false).contiguous().toFloats();
+        batch.rows().reshape(-1, t, d).mean(1, false).contiguous().toFloats();
     SparseCode code = batch.encoded(sae).code();
     var numbers = code.indices().segment();
     var values = code.values().segment();
