@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
@@ -82,10 +83,7 @@ final class ClassifyCommand implements Callable<Integer> {
   private record Json(
       int images,
       @JsonUnwrapped Skips.Counts skips,
-      int judged,
-      @Nullable Double top1,
-      @Nullable Double top5,
-      double imagesPerSecond,
+      @JsonUnwrapped @JsonIgnoreProperties({"predictions", "skipped"}) Classification.Result result,
       List<ImageLoader.Skipped> skippedFiles,
       @JsonInclude(JsonInclude.Include.NON_NULL)
           @Nullable List<Classification.Prediction> predictions,
@@ -113,10 +111,7 @@ final class ClassifyCommand implements Callable<Integer> {
           new Json(
               result.predictions().size(),
               skips,
-              result.judged(),
-              result.top1(),
-              result.top5(),
-              result.imagesPerSecond(),
+              result,
               result.skipped(),
               all ? result.predictions() : null,
               Skips.joined(joined)),

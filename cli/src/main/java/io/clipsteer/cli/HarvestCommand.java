@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
@@ -71,11 +72,7 @@ final class HarvestCommand implements Callable<Integer> {
 
   /** What {@code --json} prints. */
   private record Json(
-      long images,
-      long tokens,
-      long bytes,
-      long harvestedImages,
-      double tokensPerSecond,
+      @JsonUnwrapped @JsonIgnoreProperties("skipped") Harvest.HarvestSummary result,
       @JsonUnwrapped Skips.Counts skips,
       String store) {}
 
@@ -90,15 +87,7 @@ final class HarvestCommand implements Callable<Integer> {
       forecast(format, harvest);
       var result = harvest.run(format, folder.out(), folder.resume(), common.progress());
       common.print(
-          new Json(
-              result.images(),
-              result.tokens(),
-              result.bytes(),
-              result.harvested(),
-              result.tokensPerSecond(),
-              images.report(result.skipped()),
-              folder.out().toString()),
-          text(result));
+          new Json(result, images.report(result.skipped()), folder.out().toString()), text(result));
     }
     return 0;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
@@ -110,13 +111,9 @@ final class IndexCommand implements Callable<Integer> {
   private record Json(
       String folder,
       int features,
-      int alive,
-      long images,
+      @JsonUnwrapped @JsonIgnoreProperties({"units", "skipped"}) Indexer.IndexSummary result,
       @JsonUnwrapped Skips.Counts skips,
-      int labels,
       int vocabulary,
-      double seconds,
-      @Nullable Double medianMonosemanticity,
       @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable Joined labelsTable) {}
 
   @Override
@@ -148,13 +145,9 @@ final class IndexCommand implements Callable<Integer> {
         new Json(
             index.path().toString(),
             result.units(),
-            result.alive(),
-            result.images(),
+            result,
             images.report(result.skipped()),
-            result.labels(),
             vocabulary,
-            result.seconds(),
-            result.medianMonosemanticity(),
             Skips.joined(joined)),
         text(index, result, vocabulary));
     return 0;

@@ -3,7 +3,7 @@ package io.clipsteer.cli;
 
 import static java.util.stream.Collectors.joining;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
@@ -234,55 +234,32 @@ final class SteerCommand implements Callable<Integer> {
   }
 
   /** What {@code --json} prints of the edit at a hook point. */
-  private record JsonEdit(
-      String hookPoint, List<Integer> features, List<Integer> neurons, List<Integer> randoms) {}
+  private record JsonEdit(String hookPoint, @JsonUnwrapped UnitNumbers units) {}
 
   /** What {@code --json} prints. */
   private record Json(
       String source,
-      int images,
       @JsonUnwrapped Skips.Counts skips,
       List<JsonEdit> edits,
       Map<String, Object> change,
       String at,
       boolean raw,
       boolean splice,
-      List<Steer.Activity> features,
-      List<Steer.WordProbability> before,
-      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable List<Steer.WordProbability> spliced,
-      List<Steer.WordProbability> after,
-      List<Steer.WordProbability> promoted,
-      List<Steer.WordProbability> suppressed,
-      List<Steer.Activity> strongestFeatures,
-      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Steer.CurvePoint> curve) {}
+      @JsonUnwrapped @JsonIgnoreProperties("skipped") Steer.SteeredAnswers answers) {}
 
-  private Json json(Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result, Skips.Counts skips) {
+  private Json json(
+      Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result, Skips.Counts skips) {
     List<JsonEdit> changed = new ArrayList<>();
-    sites.forEach(
-        (point, site) ->
-            changed.add(
-                new JsonEdit(
-                    point.peerName(),
-                    site.units().features(),
-                    site.units().neurons(),
-                    site.units().randoms())));
+    sites.forEach((point, site) -> changed.add(new JsonEdit(point.peerName(), site.units())));
     return new Json(
         source(),
-        result.images(),
         skips,
         changed,
         change == null ? Map.of("set", last()) : change.json(),
         at,
         raw,
         splice,
-        result.edited(),
-        result.before(),
-        splice ? result.spliced() : null,
-        result.after(),
-        result.promoted(),
-        result.suppressed(),
-        result.strongest(),
-        result.curve());
+        result);
   }
 
   private String source() {

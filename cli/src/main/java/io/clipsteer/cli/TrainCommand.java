@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
@@ -19,6 +20,7 @@ import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.engine.sae.train.SaeVariant;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.train.MlflowTracker;
 import io.clipsteer.lab.train.Pareto;
 import io.clipsteer.lab.train.SaeSpec;
@@ -226,9 +228,7 @@ final class TrainCommand implements Callable<Integer> {
       String variant,
       @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double targetL0,
       int features,
-      double explainedVariance,
-      double l0,
-      double aliveFraction,
+      @JsonUnwrapped @JsonIgnoreProperties({"tokens", "cosine"}) Reconstruction quality,
       boolean recommended,
       String path) {
     JsonSae(Pareto.Rated row, Path saes) {
@@ -238,9 +238,7 @@ final class TrainCommand implements Callable<Integer> {
           row.trained().spec().variant().scaled(row.trained().factor()).spelling(),
           row.trained().spec().targetL0() > 0 ? (Double) row.trained().spec().targetL0() : null,
           row.trained().features(),
-          row.trained().quality().explainedVariance(),
-          row.trained().quality().l0(),
-          row.trained().quality().aliveFraction(),
+          row.trained().quality(),
           row.recommended(),
           saes.resolve(row.trained().spec().name()).toString());
     }
@@ -249,10 +247,7 @@ final class TrainCommand implements Callable<Integer> {
   /** What {@code --json} prints. */
   private record Json(
       List<JsonSae> saes,
-      double tokensPerSecond,
-      double harvestTokensPerSecond,
-      long images,
-      long evaluationImages,
+      @JsonUnwrapped @JsonIgnoreProperties({"saes", "skipped", "seconds"}) Training.Finished result,
       @JsonUnwrapped Skips.Counts skips,
       double seconds,
       String run) {}
@@ -261,10 +256,7 @@ final class TrainCommand implements Callable<Integer> {
     Path saes = folder.out().resolve("saes");
     return new Json(
         Pareto.rows(result.saes()).stream().map(row -> new JsonSae(row, saes)).toList(),
-        result.trainTokensPerSecond(),
-        result.harvestTokensPerSecond(),
-        result.images(),
-        result.evaluationImages(),
+        result,
         skips,
         seconds,
         folder.out().toString());

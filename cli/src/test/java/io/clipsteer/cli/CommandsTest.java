@@ -199,7 +199,7 @@ final class CommandsTest {
                 out,
                 "--json")
             .json();
-    keys(json, "saes", "tokens_per_second");
+    keys(json, "saes", "train_tokens_per_second");
     JsonNode sae = json.get("saes").get(0);
     keys(sae, "layer", "variant", "explained_variance", "l0", "alive_fraction", "path");
     assertTrue(sae.get("l0").asDouble() > 0 && sae.get("l0").asDouble() <= 4, sae::toString);
@@ -554,7 +554,7 @@ final class CommandsTest {
     Object[] more = Arrays.copyOf(words, words.length + 1);
     more[words.length] = "--resume";
     Ran again = run(more);
-    assertEquals(0, again.json().get("harvested_images").asInt());
+    assertEquals(0, again.json().get("harvested").asInt());
     assertTrue(again.err().contains(" MB in ") && again.err().contains("about 1 s"), again.err());
     damagedStore(store);
     for (String layers : new String[] {"", "3-1", "x", "1,,2", "0-99999", "-1"}) {

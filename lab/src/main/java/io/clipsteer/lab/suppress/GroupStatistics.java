@@ -46,8 +46,7 @@ final class GroupStatistics {
   void add(EncodedTokens batch, int[] group) {
     int t = batch.tokens();
     int d = sae.width();
-    float[] rows =
-        batch.rows().reshape(-1, t, d).mean(1, false).contiguous().toFloats();
+    float[] rows = batch.rows().reshape(-1, t, d).mean(1, false).contiguous().toFloats();
     SparseCode code = batch.encoded(sae).code();
     var numbers = code.indices().segment();
     var values = code.values().segment();
