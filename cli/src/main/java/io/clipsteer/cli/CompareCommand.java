@@ -6,6 +6,7 @@ import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.sae.Sae;
@@ -23,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -102,24 +104,41 @@ final class CompareCommand implements Callable<Integer> {
     RunFolder folderB = RunOptions.folder(second);
     RunFolder.Run runA = folderA.read();
     RunFolder.Run runB = folderB.read();
-    if (out != null) Comparison.checkWritable(out);
     boolean sameRun = same(first, second);
     boolean sameModel = sameRun || sameModel(runA, runB);
-    Comparison comparison =
-        images.isGiven()
-            ? seen(folderA, runA, folderB, runB, sameRun, sameModel, options)
-            : blind(folderA, runA, folderB, runB, sameRun, sameModel, options);
+    Comparison comparison;
     Map<String, Object> about = new LinkedHashMap<>();
     about.put("run_a", first.toString());
     about.put("run_b", second.toString());
     about.put("model_a", runA.model());
     about.put("model_b", runB.model());
     if (images.isGiven()) about.put("source", images.images().toString());
-    if (out != null) comparison.write(out, about);
+    if (out != null) WorkFolder.check(out, WorkFolder.ALONE, false);
+    try (WorkFolder work = out == null ? null : open(out, folderA, runA, folderB, runB)) {
+      comparison =
+          images.isGiven()
+              ? seen(folderA, runA, folderB, runB, sameRun, sameModel, options)
+              : blind(folderA, runA, folderB, runB, sameRun, sameModel, options);
+      if (work != null) {
+        comparison.write(work.path(), about);
+        work.finish();
+      }
+    }
     about.putAll(comparison.json());
     images.printSkipped(comparison.skipped());
     common.print(about, text(comparison));
     return 0;
+  }
+
+  private WorkFolder open(
+      Path folder, RunFolder folderA, RunFolder.Run runA, RunFolder folderB, RunFolder.Run runB) {
+    Map<String, String> hashes = new LinkedHashMap<>();
+    RunOptions.saes(folderA, runA).forEach((sae, hash) -> hashes.put("a/" + sae, hash));
+    RunOptions.saes(folderB, runB).forEach((sae, hash) -> hashes.put("b/" + sae, hash));
+    hashes.put("model", Objects.requireNonNullElse(hash(folderA), ""));
+    hashes.put("model_b", Objects.requireNonNullElse(hash(folderB), ""));
+    hashes.put("data", images.hash());
+    return WorkFolder.open(folder, WorkFolder.ALONE, false, common.manifest(hashes));
   }
 
   private static boolean same(Path one, Path other) {
@@ -132,14 +151,14 @@ final class CompareCommand implements Callable<Integer> {
 
   /** By the weights' checksums in the manifests; without them by the path. */
   private boolean sameModel(RunFolder.Run runA, RunFolder.Run runB) {
-    String a = hash(first);
-    String b = hash(second);
+    String a = hash(new RunFolder(first));
+    String b = hash(new RunFolder(second));
     return a != null && b != null ? a.equals(b) : runA.model().equals(runB.model());
   }
 
-  private static @Nullable String hash(Path run) {
-    if (!Files.isRegularFile(run.resolve(RunManifest.FILE))) return null;
-    return RunManifest.read(run).hashes().get("model");
+  private static @Nullable String hash(RunFolder run) {
+    RunManifest manifest = run.manifest();
+    return manifest == null ? null : manifest.hashes().get("model");
   }
 
   private Comparison seen(

@@ -6,14 +6,13 @@ import io.clipsteer.cli.option.Layers;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.SuppressOptions;
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.folder.FolderLock;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.attack.Writing;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.Defence;
@@ -25,16 +24,13 @@ import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Makes a model answer what it sees, not what it reads. */
 @Command(
@@ -49,7 +45,6 @@ final class DefendCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private SuppressOptions how;
-  @Spec private CommandSpec spec;
 
   @Option(
       names = "--images",
@@ -104,41 +99,24 @@ final class DefendCommand implements Callable<Integer> {
     try (ClipModel clip = runs.load(trained, common.device());
         RunSaes saes = RunSaes.open(folder, trained, clip)) {
       Progress progress = common.progress();
-      Map<String, Object> config = config(settings);
-      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
-      how.begin(out, settings, config, folder, trained, clip);
-      try (FolderLock lock = FolderLock.take(out)) {
-        Study study = source(height, progress).read(clip, wording, options, progress);
+      ImageSet set = Skips.open(images, labels);
+      Map<String, String> hashes = RunOptions.hashes(folder, trained, clip);
+      hashes.put("data", Images.listing(set, Long.MAX_VALUE).sha256());
+      try (WorkFolder work = how.open(out, common.manifest(hashes))) {
+        Study study = source(set, height, progress).read(clip, wording, options, progress);
         var run = new SuppressionRun(clip, saes, study, settings, prefixed);
-        SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
+        SuppressionReport report = how.report(run, runs.path(), work, progress);
         common.print(report.json(), report.text());
       }
     }
     return 0;
   }
 
-  /** The attacked images, drawn again where a start was stopped: the same ones. */
-  private StudySource source(Writing.Letters height, Progress progress) {
+  /** The attacked images, written again where a run was stopped: the same ones. */
+  private StudySource source(ImageSet set, Writing.Letters height, Progress progress) {
     Path attacks = out.resolve(SuppressOptions.ATTACKS);
-    NewFolder.delete(attacks);
-    try {
-      ImageSet set = Skips.open(images, labels);
-      return new Defence(set, attacks, words, height, common.seed())
-          .write(how.perGroup(), Skips::printReasons, progress);
-    } catch (InputException e) {
-      SuppressOptions.forgetUnlessAsked(out, SuppressOptions.ATTACKS);
-      throw e;
-    }
-  }
-
-  private Map<String, Object> config(SuppressionSettings settings) {
-    Map<String, Object> config = new LinkedHashMap<>();
-    config.put("run", runs.path().toAbsolutePath().normalize().toString());
-    config.put("images", images.toString());
-    config.put("labels", String.valueOf(labels));
-    config.put("words", words);
-    config.put("letters", letters);
-    how.describe(settings, config);
-    return config;
+    WorkFolder.delete(attacks);
+    return new Defence(set, attacks, words, height, common.seed())
+        .write(how.perGroup(), Skips::printReasons, progress);
   }
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.cli.option.Begun;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.show.DemoResult;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.data.folder.FolderLock;
-import io.clipsteer.lab.run.Versions;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,8 +35,6 @@ import tools.jackson.databind.json.JsonMapper;
     },
     footer = {"", "Example: clipsteer demo --out runs/demo"})
 final class DemoCommand implements Callable<Integer> {
-  private static final String FILE = "demo.json";
-
   @Mixin private CommonOptions common;
 
   @Option(
@@ -53,7 +50,7 @@ final class DemoCommand implements Callable<Integer> {
 
   @Option(
       names = "--resume",
-      description = "Go on in --out with the first stage that is not finished.")
+      description = "Resume in --out with the first stage that is not finished.")
   private boolean resume;
 
   /** A finished stage. */
@@ -63,8 +60,11 @@ final class DemoCommand implements Callable<Integer> {
   public Integer call() {
     common.applyOnCpu();
     Path folder = folder();
-    try (FolderLock lock = FolderLock.take(folder)) {
-      return run(folder);
+    RunManifest manifest = common.manifest(Map.of());
+    try (WorkFolder work = WorkFolder.open(folder, DemoStage.LAYOUT, resume, manifest)) {
+      int code = run(folder);
+      if (code == 0) work.finish();
+      return code;
     }
   }
 
@@ -84,7 +84,7 @@ final class DemoCommand implements Callable<Integer> {
                 + String.join(" ", stage.words()));
         int code = stage.run(file);
         if (code != 0) {
-          System.err.println("clipsteer: to go on: clipsteer demo --out " + folder + " --resume");
+          System.err.println("clipsteer: to resume: clipsteer demo --out " + folder + " --resume");
           return code;
         }
       }
@@ -105,8 +105,8 @@ final class DemoCommand implements Callable<Integer> {
       if (!json.path("command").equals(JsonMapper.shared().valueToTree(wanted))) {
         throw new InputException(
             file,
-            "its stage was another command when this demo was begun",
-            "Delete it, and its stage is done again, or begin a new demo");
+            "its stage was another command when this demo was started",
+            "Delete it, and its stage is done again, or start a new demo");
       }
       return new Done(
           stage.name(),
@@ -134,27 +134,15 @@ final class DemoCommand implements Callable<Integer> {
 
   // ---- the folder ------------------------------------------------------------------------------
 
-  /** What all stages depend on. */
-  private Map<String, Object> settings() {
-    Map<String, Object> settings = new LinkedHashMap<>();
-    settings.put("clipsteer", Versions.CLIPSTEER);
-    settings.put("seed", common.seed());
-    settings.put("quick", quick);
-    return settings;
-  }
-
   private Path folder() {
-    if (out == null) {
-      if (resume) {
-        throw new InputException(
-            "--resume", "there is nothing to go on with", "Name it with --out");
-      }
-      try {
-        return Begun.folder(Files.createTempDirectory("clipsteer-demo-"), FILE, settings(), false);
-      } catch (IOException e) {
-        throw new InputException("--out", "no temporary folder: " + Reasons.of(e), "Name one", e);
-      }
+    if (out != null) return out;
+    if (resume) {
+      throw new InputException("--resume", "there is no folder to resume in", "Name it with --out");
     }
-    return Begun.folder(out, FILE, settings(), resume);
+    try {
+      return Files.createTempDirectory("clipsteer-demo-");
+    } catch (IOException e) {
+      throw new InputException("--out", "no temporary folder: " + Reasons.of(e), "Name one", e);
+    }
   }
 }

@@ -2,7 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import java.io.PrintWriter;
@@ -49,6 +49,11 @@ record DemoStage(String name, List<String> words) {
       typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/images/typographic --train typographic:OUT/images/typographic-train --validation typographic:OUT/images/typographic-validation --clean OUT/images/objects --layers READ --at patches --select energy --edit cap:0.1 --max-clean-loss 0.5 --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
       report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
       """;
+
+  private static final String STAGES = "stages";
+
+  /** Of a demo: a finished one prints its results again. */
+  static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(null, List.of(STAGES));
 
   DemoStage {
     words = List.copyOf(words);
@@ -161,7 +166,7 @@ record DemoStage(String name, List<String> words) {
 
   /** Where it notes in a demo's folder that it is finished, and what it printed. */
   Path file(Path folder) {
-    return folder.resolve("stages").resolve(name + ".json");
+    return folder.resolve(STAGES).resolve(name + ".json");
   }
 
   /**
@@ -172,7 +177,7 @@ record DemoStage(String name, List<String> words) {
    */
   int run(Path file) {
     Path made = makes();
-    if (made != null) NewFolder.delete(made); // What an unfinished run left in the demo's folder.
+    if (made != null) WorkFolder.delete(made); // What an unfinished run left in the demo's folder.
     List<String> line = new ArrayList<>(words);
     line.add("--json");
     StringWriter printed = new StringWriter();
@@ -190,7 +195,7 @@ record DemoStage(String name, List<String> words) {
 
   /** What must be away before the command starts over; null where it goes on by itself. */
   private @Nullable Path makes() {
-    if (words.getFirst().equals("steerability") || words.getFirst().equals("report")) return null;
+    if (words.getFirst().equals("report")) return null;
     int at = words.indexOf("--out");
     return at < 0 ? null : Path.of(words.get(at + 1));
   }

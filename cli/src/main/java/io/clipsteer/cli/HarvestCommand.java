@@ -6,7 +6,9 @@ import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.Layers;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.store.StoreFormat;
+import io.clipsteer.data.store.StoreWriter;
 import io.clipsteer.data.store.TokenCodec;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
@@ -31,7 +33,7 @@ import picocli.CommandLine.Option;
     name = "harvest",
     description = {
       "Stores the activations of any layers, in one pass over the images.",
-      "Stopped at any time, it continues with --resume, and the store ends with the same bytes."
+      "Stopped at any time, it is resumed with --resume, and the store ends with the same bytes."
     },
     footer = {
       "",
@@ -83,7 +85,7 @@ final class HarvestCommand implements Callable<Integer> {
   @Option(names = "--out", required = true, paramLabel = "STORE", description = "New folder.")
   private Path out;
 
-  @Option(names = "--resume", description = "Continue a store that was begun.")
+  @Option(names = "--resume", description = "Resume a stopped harvest; repair a damaged store.")
   private boolean resume;
 
   @Override
@@ -96,16 +98,21 @@ final class HarvestCommand implements Callable<Integer> {
       throw new InputException("--dtype " + dtype, "not known", "Use fp32, bf16 or int8");
     }
     TokenCodec codec = TokenCodec.valueOf(dtype.toUpperCase(Locale.ROOT));
+    WorkFolder.check(out, StoreWriter.LAYOUT, resume);
     try (ClipModel clip =
         ClipModel.load(model, CommonOptions.dtype("--tower-dtype", towerDtype), common.device())) {
       for (HookPoint point : points) clip.vision().check(point);
       Images source = images.resolve(clip);
       StoreFormat format = Harvest.format(clip, source, points, selection, codec);
       forecast(format, source, clip, points);
-      var result =
-          Harvest.run(clip, source, points, selection, format, out, resume, common.progress());
-      images.printSkipped(result.skipped());
-      common.print(json(result), text(result));
+      var hashes = Map.of("model", format.model(), "data", format.listing());
+      try (WorkFolder folder =
+          WorkFolder.open(out, StoreWriter.LAYOUT, resume, common.manifest(hashes))) {
+        var result = Harvest.run(clip, source, points, selection, format, out, common.progress());
+        folder.finish();
+        images.printSkipped(result.skipped());
+        common.print(json(result), text(result));
+      }
     }
     return 0;
   }
@@ -113,8 +120,7 @@ final class HarvestCommand implements Callable<Integer> {
   /** Says what will be written, and refuses to begin what the disk cannot hold. */
   private void forecast(StoreFormat format, Images source, ClipModel clip, List<HookPoint> points) {
     long count = source.count();
-    // A folder that is there already will be refused: no forecast of what will not be.
-    if (count < 0 || (Files.exists(out) && !resume)) return;
+    if (count < 0) return;
     long bytes = format.bytes(count);
     System.err.printf(
         Locale.ROOT,

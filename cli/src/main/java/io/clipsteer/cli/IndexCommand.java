@@ -7,8 +7,11 @@ import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.WordList;
 import io.clipsteer.cli.report.ShellLine;
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.JoinReport;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
@@ -122,7 +125,10 @@ final class IndexCommand implements Callable<Integer> {
     JoinReport joined;
     int vocabulary;
     try (ClipModel clip = runs.load(trained, common.device());
-        RunSaes saes = RunSaes.open(folder, trained, clip)) {
+        RunSaes saes = RunSaes.open(folder, trained, clip);
+        WorkFolder work =
+            WorkFolder.addTo(
+                index.path(), IndexFolder.manifest(kind), manifest(folder, trained, clip))) {
       Images set = imageOptions.resolve(clip);
       joined = known.join(set.set());
       if (joined != null) Skips.print(joined);
@@ -135,12 +141,20 @@ final class IndexCommand implements Callable<Integer> {
         System.err.println(what + " (" + images + " images) is replaced");
       }
       result = Indexer.run(run, library, index, progress);
+      work.finish();
     }
     imageOptions.printSkipped(result.skipped());
     Map<String, @Nullable Object> json = json(index, result, vocabulary);
     Skips.addTo(json, "labels_table", joined);
     common.print(json, text(index, folder, kind, result, vocabulary));
     return 0;
+  }
+
+  private RunManifest manifest(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
+    Map<String, String> hashes = RunOptions.hashes(folder, trained, clip);
+    hashes.put("data", imageOptions.hash());
+    if (labels != null) hashes.put("labels", Hashes.sha256(labels));
+    return common.manifest(hashes);
   }
 
   private @Nullable TextLibrary words(ClipModel clip, Progress progress) {

@@ -5,6 +5,7 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
@@ -136,7 +137,9 @@ final class SaeCommand implements Runnable {
         }
         StoredSae stored = new StoredSae(sae, claims);
         List<String> notes = new ArrayList<>(claims.notes());
+        RunManifest manifest = common.manifest(Hashes.files(in));
         notes.addAll(SaeExport.write(out, format, stored));
+        manifest.finish(Map.of()).writeTo(out);
         Map<String, Object> json = describe(in, stored);
         json.put("to", format.label());
         json.put("out", out.toString());

@@ -8,6 +8,8 @@ import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.stats.Median;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
@@ -26,10 +28,10 @@ import io.clipsteer.lab.steer.SteerabilitySettings;
 import io.clipsteer.lab.steer.SteeredUnits;
 import io.clipsteer.lab.steer.TokenMask;
 import io.clipsteer.lab.steer.VocabularyResult;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -49,7 +51,7 @@ import picocli.CommandLine.Option;
     description = {
       "How far each feature of a run steers zero-shot answers over a vocabulary, beside neurons and"
           + " random directions.",
-      "A stopped measurement goes on with the same command. Tables of all units and"
+      "A stopped measurement is resumed with --resume. Tables of all units and"
           + " steerability.json go to --out."
     },
     footer = {
@@ -149,12 +151,18 @@ final class SteerabilityCommand implements Callable<Integer> {
       names = "--out",
       required = true,
       paramLabel = "DIR",
-      description = "New folder, or that of a stopped measurement.")
+      description = "New folder, or with --resume a stopped measurement's.")
   private Path out;
+
+  @Option(
+      names = "--resume",
+      description = "Resume a stopped measurement: units that were measured are not again.")
+  private boolean resume;
 
   @Override
   public Integer call() {
     common.apply();
+    WorkFolder.check(out, SteerabilityFolder.LAYOUT, resume);
     SteerabilitySettings settings =
         new SteerabilitySettings(
             kinds(),
@@ -178,13 +186,22 @@ final class SteerabilityCommand implements Callable<Integer> {
       var known = Findings.known(IndexFolder.of(folder), library);
       var measurement = new SteerabilityRun(clip, set, saes, library, settings, known);
       measurement.check();
-      SteerabilityFolder place =
-          SteerabilityFolder.open(
-              out, config(settings, folder, trained, clip, set, library, known.hashCode()));
-      SteerabilityReport report = measurement.run(place, common.progress());
-      place.finish(report);
-      images.printSkipped(report.skipped());
-      common.print(report.json(), text(report));
+      Map<String, String> hashes = RunOptions.hashes(folder, trained, clip);
+      hashes.put("data", set.listing().sha256());
+      hashes.put("words", sha256(String.join("\n", library.words())));
+      ByteBuffer embeddings = ByteBuffer.allocate(4 * library.embeddings().length);
+      embeddings.asFloatBuffer().put(library.embeddings());
+      hashes.put("embeddings", Hashes.sha256(embeddings.array()));
+      hashes.put("index", sha256(JsonFile.line(known)));
+      try (WorkFolder work =
+          WorkFolder.open(out, SteerabilityFolder.LAYOUT, resume, common.manifest(hashes))) {
+        var place = new SteerabilityFolder(out);
+        SteerabilityReport report = measurement.run(place, common.progress());
+        place.write(report);
+        work.finish();
+        images.printSkipped(report.skipped());
+        common.print(report.json(), text(report));
+      }
     }
     return 0;
   }
@@ -205,36 +222,8 @@ final class SteerabilityCommand implements Callable<Integer> {
     return kinds;
   }
 
-  /** Everything that the numbers depend on. */
-  private Map<String, Object> config(
-      SteerabilitySettings settings,
-      RunFolder folder,
-      RunFolder.Run trained,
-      ClipModel clip,
-      Images set,
-      TextLibrary library,
-      int index) {
-    Map<String, Object> config = new LinkedHashMap<>();
-    config.put("model", Hashes.sha256(clip.source().weights()));
-    config.put("images", set.set().origin().toAbsolutePath().normalize().toString());
-    config.put("listing", set.listing().sha256());
-    config.put("limit", set.options().limit());
-    config.put("saes", RunOptions.hashes(folder, trained));
-    String words = String.join("\n", library.words());
-    config.put("words", Hashes.sha256(words.getBytes(StandardCharsets.UTF_8)));
-    config.put("embeddings", java.util.Arrays.hashCode(library.embeddings()));
-    config.put("index", index);
-    config.put("strength", settings.strength());
-    config.put("tau", settings.tau());
-    config.put("units", settings.kinds().stream().map(SteeredUnits.Kind::word).toList());
-    config.put("at", settings.at().text());
-    config.put("screen", settings.screen());
-    config.put("sample", settings.sample());
-    config.put("random_count", settings.randoms());
-    config.put("dose", settings.dose());
-    config.put("vocabularies", settings.vocabularies());
-    config.put("seed", settings.seed());
-    return config;
+  private static String sha256(String text) {
+    return Hashes.sha256(text.getBytes(StandardCharsets.UTF_8));
   }
 
   private String text(SteerabilityReport report) {

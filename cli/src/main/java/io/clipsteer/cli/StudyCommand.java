@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.cli.option.Begun;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.cli.option.Layers;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
-import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.FolderLock;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.json.JsonFile;
@@ -75,7 +72,8 @@ final class StudyCommand implements Runnable {
         "Example: clipsteer study injected-cue --run runs/all --images photos --out runs/cue",
       })
   static final class InjectedCueCommand implements Callable<Integer> {
-    private static final String BEGUN = "begun.json";
+    private static final WorkFolder.Layout LAYOUT =
+        new WorkFolder.Layout(null, List.of("studies", "demo"));
 
     @Mixin private CommonOptions common;
 
@@ -183,13 +181,13 @@ final class StudyCommand implements Runnable {
         names = "--out",
         required = true,
         paramLabel = "DIR",
-        description = "New folder, or with --resume a stopped start's.")
+        description = "New folder, or with --resume a stopped or finished study's.")
     private Path out;
 
     @Option(
         names = "--resume",
         description = {
-          "Go on in --out: studies that are finished there stay; there may be more of --cue-sizes"
+          "Resume in --out: studies that are finished there stay; there may be more of --cue-sizes"
               + " and --repeats than before."
         })
     private boolean resume;
@@ -220,23 +218,36 @@ final class StudyCommand implements Runnable {
       if (batch < 1 || batch > 1 << 16) {
         throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
       }
-      if (!resume) NewFolder.require(out);
-      else if (!Files.exists(out.resolve(BEGUN))) throw Begun.nothing(out, BEGUN);
-      try (FolderLock lock = FolderLock.take(out)) {
-        return run(cues, settings);
+      WorkFolder.check(out, LAYOUT, resume);
+      if (run != null) return run(null, cues, settings);
+      try (WorkFolder work = open(Map.of())) {
+        demoRun();
+        return run(work, cues, settings);
       }
     }
 
-    private int run(List<Cue> cues, SuppressionSettings settings) {
-      boolean given = run != null;
-      if (!given) demoRun();
+    /** A finished study may be extended by sizes and repeats. */
+    private WorkFolder open(Map<String, String> hashes) {
+      return WorkFolder.open(
+          out, LAYOUT, resume, common.manifest(hashes, "--cue-sizes", "--repeats"));
+    }
+
+    /**
+     * Does the studies.
+     *
+     * @param demo the folder, where it is open for the demo's SAEs; null with a run that was given
+     */
+    private int run(@Nullable WorkFolder demo, List<Cue> cues, SuppressionSettings settings) {
       Path trained = Objects.requireNonNull(run);
       RunFolder folder = RunOptions.folder(trained);
       RunFolder.Run wanted = Layers.chosen(folder.read(), layers);
       Path checkpoint = RunOptions.checkpoint(trained, wanted, model, "--model");
       List<CueResult> results = new ArrayList<>();
+      Map<String, @Nullable Object> json;
+      CueResult.Trend trend;
       try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
-          RunSaes saes = RunSaes.open(folder, wanted, clip)) {
+          RunSaes saes = RunSaes.open(folder, wanted, clip);
+          WorkFolder own = demo == null ? open(RunOptions.hashes(folder, wanted, clip)) : null) {
         var study =
             new InjectedCue(
                 clip,
@@ -251,25 +262,16 @@ final class StudyCommand implements Runnable {
                     limit,
                     ImageDecoder.Options.DEFAULT),
                 settings);
-        // Noted only now: a start with a run that cannot be read leaves nothing in the way.
-        if (given) Begun.folder(out, BEGUN, begun(hashes(clip, folder, wanted)), resume);
         for (int repeat = 0; repeat < repeats; repeat++) {
           for (Cue cue : cues) results.add(one(study, cue, repeat));
         }
+        trend = CueResult.trend(results, common.seed());
+        json = json(checkpoint, results, trend);
+        AtomicFiles.writeJson(out.resolve("study.json"), json);
+        Objects.requireNonNull(own == null ? demo : own).finish();
       }
-      CueResult.Trend trend = CueResult.trend(results, common.seed());
-      Map<String, @Nullable Object> json = json(checkpoint, results, trend);
-      AtomicFiles.writeJson(out.resolve("study.json"), json);
       common.print(json, text(results, trend));
       return 0;
-    }
-
-    private static Map<String, String> hashes(
-        ClipModel clip, RunFolder folder, RunFolder.Run wanted) {
-      Map<String, String> hashes = new LinkedHashMap<>();
-      hashes.put("model", Hashes.sha256(clip.source().weights()));
-      hashes.putAll(RunOptions.hashes(folder, wanted));
-      return hashes;
     }
 
     /** A study, or what came out when it was finished before. */
@@ -289,7 +291,7 @@ final class StudyCommand implements Runnable {
             file, "cannot be read", "Delete it, and its study is done again", e);
       }
       Path imageFolder = out.resolve("images").resolve(name);
-      NewFolder.delete(imageFolder); // Of a study that was stopped.
+      WorkFolder.delete(imageFolder); // Of a study that was stopped.
       SuppressionReport report = study.run(cue, imageFolder, seed, true, common.progress());
       Skips.print(null, report.skipped());
       CueResult result = CueResult.of(cue, seed, report);
@@ -298,24 +300,7 @@ final class StudyCommand implements Runnable {
       return result;
     }
 
-    /**
-     * What every study depends on.
-     *
-     * @param hashes of a given run's model and SAEs
-     */
-    private Map<String, @Nullable Object> begun(Map<String, String> hashes) {
-      Map<String, @Nullable Object> begun = new LinkedHashMap<>();
-      begun.put("clipsteer", Versions.CLIPSTEER);
-      if (limit != Long.MAX_VALUE) begun.put("limit", limit);
-      begun.put("run", run == null ? null : run.toString());
-      begun.put("source", images == null ? null : images.toString());
-      begun.put("layers", layers);
-      begun.put("weights", hashes);
-      begun.putAll(asked());
-      return begun;
-    }
-
-    private Map<String, @Nullable Object> asked() {
+    private Map<String, @Nullable Object> options() {
       Map<String, @Nullable Object> asked = new LinkedHashMap<>();
       asked.put("strength", strength);
       asked.put("correlation", correlation);
@@ -329,7 +314,6 @@ final class StudyCommand implements Runnable {
 
     /** The demo's model, images and SAEs. */
     private void demoRun() {
-      Begun.folder(out, BEGUN, begun(Map.of()), resume);
       Path folder = out.resolve("demo");
       List<String> needed = List.of("model", "draw-1", "draw-3", "train");
       for (DemoStage stage : DemoStage.all(folder, common.seed(), DemoStage.Size.WHOLE)) {
@@ -350,7 +334,7 @@ final class StudyCommand implements Runnable {
       json.put("clipsteer", Versions.CLIPSTEER);
       json.put("model", checkpoint.toString());
       json.put("source", String.valueOf(images));
-      json.putAll(asked());
+      json.putAll(options());
       List<Map<String, @Nullable Object>> studies = new ArrayList<>();
       for (CueResult one : results) {
         Map<String, @Nullable Object> study = new LinkedHashMap<>();

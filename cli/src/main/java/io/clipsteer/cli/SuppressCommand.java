@@ -7,7 +7,7 @@ import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.SuppressOptions;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.folder.FolderLock;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -21,8 +21,6 @@ import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -30,9 +28,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Takes away what a model should not rely on. */
 @Command(
@@ -53,7 +49,6 @@ final class SuppressCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private SuppressOptions how;
-  @Spec private CommandSpec spec;
 
   @Option(
       names = "--data",
@@ -102,7 +97,7 @@ final class SuppressCommand implements Callable<Integer> {
       names = "--out",
       required = true,
       paramLabel = "EDIT",
-      description = "New folder, or with --resume a stopped start's.")
+      description = "New folder, or with --resume a stopped suppression's.")
   private Path out;
 
   @Override
@@ -125,11 +120,10 @@ final class SuppressCommand implements Callable<Integer> {
           .filter(Objects::nonNull)
           .forEach(set -> Skips.print(set.listing(), set.path()));
       var run = new SuppressionRun(clip, saes, study, settings, prefixed);
-      Map<String, Object> config = config(settings);
-      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
-      how.begin(out, settings, config, folder, trained, clip);
-      try (FolderLock lock = FolderLock.take(out)) {
-        SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
+      Map<String, String> hashes = RunOptions.hashes(folder, trained, clip);
+      hashes.put("data", study.hash());
+      try (WorkFolder work = how.open(out, common.manifest(hashes))) {
+        SuppressionReport report = how.report(run, runs.path(), work, progress);
         common.print(report.json(), report.text());
       }
     }
@@ -146,18 +140,5 @@ final class SuppressCommand implements Callable<Integer> {
         how.perGroup(),
         balanced,
         common.seed());
-  }
-
-  private Map<String, Object> config(SuppressionSettings settings) {
-    Map<String, Object> config = new LinkedHashMap<>();
-    config.put("run", runs.path().toAbsolutePath().normalize().toString());
-    config.put("data", data);
-    config.put("train", String.valueOf(train));
-    config.put("validation", String.valueOf(validation));
-    config.put("clean", String.valueOf(clean));
-    config.put("attribute", String.valueOf(attribute));
-    config.put("balanced", balanced);
-    how.describe(settings, config);
-    return config;
   }
 }

@@ -5,6 +5,7 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.TrainOptions;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
@@ -13,6 +14,7 @@ import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.engine.sae.train.SaeVariant;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.train.MlflowTracker;
 import io.clipsteer.lab.train.Pareto;
 import io.clipsteer.lab.train.SaeSpec;
@@ -94,7 +96,7 @@ final class TrainCommand implements Callable<Integer> {
 
   @Option(
       names = "--resume",
-      description = "Continue a training that was stopped, to the same SAEs.")
+      description = "Resume a stopped training; it ends with the same SAEs.")
   private boolean resume;
 
   @Option(
@@ -157,6 +159,7 @@ final class TrainCommand implements Callable<Integer> {
       throw new ParameterException(spec.commandLine(), "Missing required option: '--model=PATH'");
     }
     common.apply();
+    WorkFolder.check(out, RunFolder.LAYOUT, resume);
     Training.Config config = how.config(texts != null, common.seed());
     if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
       throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
@@ -233,7 +236,7 @@ final class TrainCommand implements Callable<Integer> {
       one.put("l0", trained.quality().l0());
       one.put("alive_fraction", trained.quality().aliveFraction());
       one.put("recommended", row.recommended());
-      one.put("path", out.resolve("saes").resolve(trained.spec().name()).toString());
+      one.put("path", out.resolve(RunFolder.saeFolder(trained.spec().name())).toString());
       list.add(one);
     }
     json.put("saes", list);

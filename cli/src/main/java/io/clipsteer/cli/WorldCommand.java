@@ -6,7 +6,8 @@ import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.demo.DemoClip;
@@ -80,6 +81,8 @@ final class WorldCommand implements Runnable {
       },
       footer = {"", "Example: clipsteer world model --out models/demo-clip"})
   static final class Model implements Callable<Integer> {
+    private static final String WORDS = "words.txt";
+
     @Mixin private CommonOptions common;
 
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
@@ -88,16 +91,20 @@ final class WorldCommand implements Runnable {
     @Override
     public Integer call() {
       common.apply();
-      NewFolder.require(out);
-      DemoClip.unpack(out);
       // Of the captions it was trained on; "a" and its like name nothing.
       List<String> words =
           Pretraining.captionWords(1, CAPTIONS).keySet().stream()
               .filter(word -> word.length() > 2)
               .sorted()
               .toList();
-      Path list = out.resolve("words.txt");
-      AtomicFiles.writeText(list, String.join("\n", words) + "\n");
+      WorkFolder.write(
+          out,
+          folder -> {
+            DemoClip.unpack(folder);
+            AtomicFiles.writeText(folder.resolve(WORDS), String.join("\n", words) + "\n");
+            return words.size();
+          });
+      Path list = out.resolve(WORDS);
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("model", out.toString());
       json.put("vocabulary", list.toString());
@@ -167,7 +174,9 @@ final class WorldCommand implements Runnable {
         throw new InputException("--count " + count, "is out of range", "Use 1 to " + MAX_COUNT);
       }
       long start = System.nanoTime();
+      RunManifest manifest = common.manifest(Map.of());
       set.write(out, split, count, common.seed(), size, common.progress());
+      manifest.finish(Map.of()).writeTo(out);
       double seconds = (System.nanoTime() - start) * 1e-9;
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("set", set.word());

@@ -50,11 +50,11 @@ final class DemoCommandTest {
         "the page says what the table says");
     assertTrue(page.get("steer").get("layers").size() == 6 && page.get("evaluation").isObject());
 
-    CommandsTest.run("demo", "--quick", "--out", out).refused("is not empty");
+    CommandsTest.run("demo", "--quick", "--out", out).refused("holds a finished run");
     CommandsTest.run("demo", "--out", out, "--resume")
         .refused("other settings: quick was true, now false.");
     CommandsTest.run("demo", "--resume").wrongUsage("--out");
-    CommandsTest.run("demo", "--resume", "--out", temp).refused("nothing to go on with");
+    CommandsTest.run("demo", "--resume", "--out", temp).refused("holds no run to resume");
 
     // As if it had been killed in the middle of birds.
     Path stages = out.resolve("stages");
@@ -101,7 +101,7 @@ final class DemoCommandTest {
       // Which of them are asked is chosen on a handful of images here.
       assertTrue(one.get("baselines").isObject());
     }
-    CommandsTest.run(words).refused("is not empty");
+    CommandsTest.run(words).refused("holds a finished run", "--resume");
     goesOn(study, words);
     CommandsTest.run("study", "injected-cue", "--run", out, "--out", temp.resolve("s"))
         .wrongUsage("--images");
@@ -122,7 +122,7 @@ final class DemoCommandTest {
     assertArrayEquals(finished, Files.readAllBytes(study.resolve("study.json")));
     assertEquals(kept, Files.getLastModifiedTime(study.resolve("studies/0.5-0.json")));
     CommandsTest.run(Stream.concat(Stream.of(on), Stream.of("--seed", 5)).toArray())
-        .refused("begun.json", "other settings");
+        .refused("other settings", "the seed of injected-cue was 1, now 5");
     assertArrayEquals(finished, Files.readAllBytes(study.resolve("study.json")));
   }
 

@@ -15,6 +15,7 @@ import com.microsoft.playwright.BrowserType;
 import com.microsoft.playwright.Locator;
 import com.microsoft.playwright.Page;
 import com.microsoft.playwright.Playwright;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
 import java.awt.image.BufferedImage;
@@ -246,7 +247,8 @@ final class ReportCommandTest {
     report(out, "--steerability", broken).refused("JSON");
     // A measurement of another run: the same folder of an SAE, other weights in it.
     Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":1,\"layers\":[]}");
-    Files.writeString(broken.resolve("config.json"), "{\"saes\":{\"saes/other\":\"0123456789\"}}");
+    RunManifest.begin(List.of(), Map.of(), Map.of(), Map.of("saes/other", "01"), Map.of(), null)
+        .writeTo(broken);
     report(out, "--steerability", broken).refused("other SAEs");
     assertFalse(Files.exists(out));
   }

@@ -92,9 +92,18 @@ public final class ImageOptions {
     }
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(batch, threads, 2, 0, limit, decoding);
-    // Opened once: what is skipped is said once, though two models may read the images.
+    return new Images(set().spread(limit), model.preprocessing(), options);
+  }
+
+  /** SHA-256 of the images' ids; empty for an archive, or without images. */
+  public String hash() {
+    return isGiven() ? Images.listing(set().spread(limit), limit).sha256() : "";
+  }
+
+  /** Opened once: what is skipped is said once, though two models may read the images. */
+  private ImageSet set() {
     if (set == null) set = Skips.open(images());
-    return new Images(set.spread(limit), model.preprocessing(), options);
+    return set;
   }
 
   /** Says on stderr which images were skipped as they were read. */

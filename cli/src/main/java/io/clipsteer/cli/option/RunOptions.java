@@ -60,8 +60,16 @@ public final class RunOptions {
     return checkpoint(run, trained, model, "--model");
   }
 
-  /** SHA-256 of each SAE's weights by its folder; empty where there are none. */
-  public static Map<String, String> hashes(RunFolder folder, RunFolder.Run trained) {
+  /** SHA-256 of the model's weights, and of each SAE's by its folder; empty where it has none. */
+  public static Map<String, String> hashes(
+      RunFolder folder, RunFolder.Run trained, ClipModel model) {
+    Map<String, String> hashes = saes(folder, trained);
+    hashes.put("model", Hashes.sha256(model.source().weights()));
+    return hashes;
+  }
+
+  /** SHA-256 of each SAE's weights by its folder; empty where it has none. */
+  public static Map<String, String> saes(RunFolder folder, RunFolder.Run trained) {
     Map<String, String> hashes = new LinkedHashMap<>();
     for (RunFolder.SaeEntry entry : trained.saes()) {
       Path weights = folder.sae(entry).resolve(SaeFiles.WEIGHTS);

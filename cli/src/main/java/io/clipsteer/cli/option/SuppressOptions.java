@@ -4,35 +4,24 @@ package io.clipsteer.cli.option;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.engine.Engine;
-import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.Versions;
 import io.clipsteer.lab.study.Wording;
 import io.clipsteer.lab.suppress.EditFolder;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.SuppressionSettings;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** How features are found, chosen and changed: what suppress and defend have in common. */
 public final class SuppressOptions {
-  private static final String BEGUN = "begun.json";
-  private static final String ASKED = "asked";
-
   /** Images that {@code defend} draws for itself. */
   public static final String ATTACKS = "attacks";
 
@@ -141,8 +130,8 @@ public final class SuppressOptions {
   @Option(
       names = "--resume",
       description = {
-        "Go on in --out where a start with the same options was stopped: what was asked of"
-            + " validation and test images is not asked again."
+        "Resume in --out what was stopped there, with the same options: answers of validation and"
+            + " test images are kept."
       })
   private boolean resume;
 
@@ -207,95 +196,33 @@ public final class SuppressOptions {
         batch, decoders, 2, 0, Long.MAX_VALUE, ImageDecoder.Options.DEFAULT);
   }
 
-  /** Refuses a place for the edit before hours of work. */
+  /** Refuses a folder for the edit before hours of work. */
   public void check(Path out) {
-    if (!resume) {
-      NewFolder.require(out);
-      return;
-    }
-    if (Files.exists(out.resolve(BEGUN))) return;
-    if (Files.exists(out.resolve(EditFolder.REPORT))) {
-      throw new InputException(
-          out, "is finished", "Its figures are in " + EditFolder.REPORT + "; name a new folder");
-    }
-    throw Begun.nothing(out, BEGUN);
-  }
-
-  /** Notes what the edit's folder is begun with; gone on with, it must be the same. */
-  public void begin(
-      Path out,
-      SuppressionSettings settings,
-      Map<String, Object> config,
-      RunFolder folder,
-      RunFolder.Run trained,
-      ClipModel model) {
-    Map<String, Object> begun = new LinkedHashMap<>(config);
-    begun.put("clipsteer", Versions.CLIPSTEER);
-    begun.put("baselines", baselines);
-    begun.put("seed", settings.seed());
-    begun.put("model", Hashes.sha256(model.source().weights()));
-    begun.put("dtype", model.vision().dtype().toString());
-    begun.put("saes", RunOptions.hashes(folder, trained));
-    Begun.folder(out, BEGUN, begun, resume);
-  }
-
-  /** Of a start that failed before anything was asked, nothing stays in the way of another. */
-  public static void forgetUnlessAsked(Path out, String... others) {
-    if (Files.exists(out.resolve(ASKED))) return;
-    for (String other : others) NewFolder.delete(out.resolve(other));
-    NewFolder.delete(out.resolve(BEGUN));
+    WorkFolder.check(out, EditFolder.LAYOUT, resume);
   }
 
   /**
-   * Suppresses, and writes the edit's folder, which was begun.
+   * Opens the edit's folder.
    *
-   * @param command the command line; its first word is the command
-   * @param config what the manifest tells
-   * @param saes folder of the run
+   * @param manifest of the work that starts
    */
-  public SuppressionReport report(
-      SuppressionRun run,
-      List<String> command,
-      Map<String, Object> config,
-      Path saes,
-      Path out,
-      Progress progress) {
-    String hash = Hashes.sha256(run.model().source().weights());
-    RunManifest manifest =
-        RunManifest.begin(
-            command,
-            config,
-            Map.of(command.getFirst(), run.settings().seed()),
-            Map.of("model", hash),
-            Versions.CLIPSTEER,
-            Engine.torchVersion(),
-            null);
-    SuppressionReport report;
-    try {
-      report = run.run(rivals(), out.resolve(ASKED), progress);
-    } catch (InputException e) {
-      forgetUnlessAsked(out, ATTACKS);
-      throw e;
-    }
-    EditFolder.write(out, report, saes, hash, manifest);
-    NewFolder.delete(out.resolve(ASKED));
-    NewFolder.delete(out.resolve(BEGUN));
-    Skips.print(null, report.skipped());
-    return report;
+  public WorkFolder open(Path out, RunManifest manifest) {
+    return WorkFolder.open(out, EditFolder.LAYOUT, resume, manifest);
   }
 
-  /** The options, for a manifest. */
-  public void describe(SuppressionSettings settings, Map<String, Object> config) {
-    config.put("layers", String.valueOf(layers));
-    config.put("select", settings.select().word());
-    config.put("edit", settings.change().word());
-    config.put("at", String.valueOf(at));
-    config.put("sizes", new ArrayList<>(settings.sizes()));
-    config.put("max_clean_loss", settings.maxLoss());
-    config.put("draws", settings.draws());
-    config.put("defense_prefix", prefix == null ? 0 : prefix);
-    config.put("per_group", perGroup);
-    config.put("prompts", String.valueOf(prompts));
-    config.put("library", String.valueOf(library));
+  /**
+   * Suppresses, and writes the edit's folder.
+   *
+   * @param run folder of the SAEs
+   * @param out the edit's, open
+   */
+  public SuppressionReport report(
+      SuppressionRun suppression, Path run, WorkFolder out, Progress progress) {
+    SuppressionReport report = suppression.run(rivals(), EditFolder.progress(out.path()), progress);
+    String hash = Hashes.sha256(suppression.model().source().weights());
+    EditFolder.write(out.path(), report, run, hash);
+    out.finish();
+    Skips.print(null, report.skipped());
+    return report;
   }
 }

@@ -8,7 +8,6 @@ import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.preprocess.Preprocessing;
-import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
@@ -122,7 +121,7 @@ public record Report(
     data.put("edits", suppressed.stream().map(Suppressed::page).toList());
     data.put("features", cards.all());
     data.put("definitions", Definitions.all());
-    data.put("commands", new Commands(folder, manifest, evaluation, steered).all(this, out));
+    data.put("commands", new Commands(folder, index, steered).all(this, out));
 
     String title = name + ": clipsteer report";
     JsonMapper mapper = JsonMapper.shared();
@@ -158,7 +157,7 @@ public record Report(
 
   /** evaluation.json where there is one. */
   private @Nullable JsonNode evaluation() {
-    Path file = folder.path().resolve(SparsityReport.FILE);
+    Path file = folder.evaluation();
     if (!Files.isRegularFile(file)) return null;
     try {
       JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
@@ -184,8 +183,8 @@ public record Report(
   /** Settings of the training, where the manifest has them. */
   private Map<String, @Nullable Object> recipe() {
     Map<String, @Nullable Object> recipe = new LinkedHashMap<>();
-    if (!Files.isRegularFile(folder.path().resolve(RunManifest.FILE))) return recipe;
-    RunManifest manifest = RunManifest.read(folder.path());
+    RunManifest manifest = folder.manifest();
+    if (manifest == null) return recipe;
     recipe.putAll(manifest.config());
     recipe.put("trained", String.valueOf(manifest.ended()));
     recipe.put("machine", manifest.machine().cpu() + ", " + manifest.machine().cores() + " cores");

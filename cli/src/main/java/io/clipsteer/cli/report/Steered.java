@@ -3,9 +3,11 @@ package io.clipsteer.cli.report;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.table.TableRows;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.steer.SteerabilityFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,14 +25,14 @@ import tools.jackson.databind.json.JsonMapper;
  *
  * @param folder where
  * @param json steerability.json
- * @param config config.json; an empty object where it is missing
+ * @param manifest how it was measured; null in measurements of protocol 1
  * @param scores of features by SAE, then by id, strongest first
  * @param points S and power of some units of every layer and kind
  */
 record Steered(
     Path folder,
     JsonNode json,
-    JsonNode config,
+    @Nullable RunManifest manifest,
     Map<String, Map<Integer, Score>> scores,
     List<Points> points) {
   /** Points a chart of a layer and kind gets. */
@@ -63,7 +65,7 @@ record Steered(
 
   /** The measurement in a folder. */
   static Steered read(Path folder) {
-    Path file = folder.resolve("steerability.json");
+    Path file = new SteerabilityFolder(folder).report();
     try {
       JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
       if (json == null || !json.path("layers").isArray() || json.path("protocol").asInt() != 1) {
@@ -72,12 +74,8 @@ record Steered(
       Map<String, Map<Integer, Score>> scores = new LinkedHashMap<>();
       List<Points> points = new ArrayList<>();
       for (JsonNode layer : json.get("layers")) add(folder, layer, scores, points);
-      Path config = folder.resolve("config.json");
-      JsonNode asked =
-          Files.isRegularFile(config)
-              ? JsonMapper.shared().readTree(Files.readAllBytes(config))
-              : JsonMapper.shared().createObjectNode();
-      return new Steered(folder, json, asked, scores, points);
+      RunManifest manifest = RunManifest.find(folder.resolve(RunManifest.FILE));
+      return new Steered(folder, json, manifest, scores, points);
     } catch (JacksonException e) {
       throw new InputException(file, "is no JSON", "Measure again with clipsteer steerability", e);
     } catch (IOException e) {
@@ -88,11 +86,11 @@ record Steered(
 
   /** Refuses another run's: the SAEs that were measured must be those of this one. */
   void checkOf(RunFolder run) {
-    for (Map.Entry<String, JsonNode> sae : config.path("saes").properties()) {
+    if (manifest == null) return;
+    for (Map.Entry<String, String> sae : manifest.hashes().entrySet()) {
+      if (!RunFolder.isSae(sae.getKey())) continue;
       Path weights = run.path().resolve(sae.getKey()).resolve(SaeFiles.WEIGHTS);
-      String hash = sae.getValue().asString("");
-      if (hash.isEmpty()) continue;
-      if (!Files.isRegularFile(weights) || !Hashes.sha256(weights).equals(hash)) {
+      if (!Files.isRegularFile(weights) || !Hashes.sha256(weights).equals(sae.getValue())) {
         throw new InputException(
             folder, "is of other SAEs than " + run.path() + "'s", "Name this run's measurement");
       }

@@ -37,8 +37,8 @@ record Suppressed(String name, JsonNode json, List<String> command) {
       if (json == null || !json.path("groups").isArray() || json.path("protocol").asInt(0) != 1) {
         throw new InputException(file, "is no suppression of this clipsteer's", "Suppress again");
       }
-      boolean known = Files.isRegularFile(folder.resolve(RunManifest.FILE));
-      List<String> command = known ? RunManifest.read(folder).command() : List.of();
+      RunManifest manifest = RunManifest.find(folder.resolve(RunManifest.FILE));
+      List<String> command = manifest == null ? List.of() : manifest.command();
       String name = String.valueOf(folder.toAbsolutePath().normalize().getFileName());
       return new Suppressed(name, json, command);
     } catch (JacksonException e) {

@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.RunFolder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -22,9 +23,6 @@ import org.jspecify.annotations.Nullable;
  * the reader's system says.
  */
 public final class EvaluationPage {
-  /** The page's name in a run folder. */
-  static final String FILE = "evaluation.html";
-
   private static final String MARK = "<!DOCTYPE html><!-- clipsteer evaluate -->";
 
   private final StringBuilder html = new StringBuilder();
@@ -35,8 +33,8 @@ public final class EvaluationPage {
   }
 
   /** Refuses a run folder whose {@code evaluation.html} is not one that was written here. */
-  public static void checkWritable(Path run) {
-    Path file = run.resolve(FILE);
+  public static void checkWritable(RunFolder run) {
+    Path file = run.evaluationPage();
     if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return;
     try (InputStream in = Files.newInputStream(file)) {
       byte[] mark = MARK.getBytes(StandardCharsets.UTF_8);
@@ -51,9 +49,9 @@ public final class EvaluationPage {
   }
 
   /** Writes {@code evaluation.html}: whole or not at all, over an earlier one only. */
-  public static void write(Path run, SparsityReport report) {
+  public static void write(RunFolder run, SparsityReport report) {
     checkWritable(run);
-    AtomicFiles.writeText(run.resolve(FILE), of(run, report));
+    AtomicFiles.writeText(run.evaluationPage(), of(run.path(), report));
   }
 
   /** The page. */

@@ -79,7 +79,7 @@ final class ActivationStoreTest {
 
   private Path write(String name, String dtype) {
     Path store = temp.resolve(name);
-    try (StoreWriter writer = StoreWriter.open(store, format(dtype), false)) {
+    try (StoreWriter writer = StoreWriter.open(store, format(dtype))) {
       fill(writer, 0, IMAGES);
       writer.finish();
     }
@@ -142,14 +142,14 @@ final class ActivationStoreTest {
   void resumingGivesTheSameBytes(int stop) throws IOException {
     Path whole = write("whole", "bf16");
     Path broken = temp.resolve("broken" + stop);
-    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"), false)) {
+    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"))) {
       fill(writer, 0, stop);
     }
     // A kill in the middle of a shard leaves data without its line, and temporary files.
     Files.createDirectories(broken.resolve("shards"));
     Files.writeString(broken.resolve("shards/.000005.blocks.2.hook_resid_post.bin.1-1"), "half");
     assertThrows(InputException.class, () -> ActivationStore.open(broken));
-    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"), true)) {
+    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"))) {
       assertTrue(writer.consumed() <= stop);
       fill(writer, (int) writer.consumed(), IMAGES);
       writer.finish();
@@ -209,7 +209,7 @@ final class ActivationStoreTest {
         Files.writeString(line, text.replaceAll("\"consumed\" : \\d+", "\"consumed\" : 3"));
       }
     }
-    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"), true)) {
+    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"))) {
       assertEquals(8, writer.images());
       fill(writer, (int) writer.consumed(), IMAGES);
       writer.finish();
@@ -223,11 +223,9 @@ final class ActivationStoreTest {
   @Test
   void foreignAndHostileFoldersAreRefused() throws IOException {
     Path folder = write("store", "fp32");
-    refused("holds a store already", () -> StoreWriter.open(folder, format("fp32"), false).close());
-    refused("was begun with other", () -> StoreWriter.open(folder, format("bf16"), true).close());
+    refused("holds a store of other", () -> StoreWriter.open(folder, format("bf16")).close());
     Path foreign = Files.createDirectory(temp.resolve("foreign"));
     Files.writeString(foreign.resolve("mine.txt"), "mine");
-    refused("is not empty", () -> StoreWriter.open(foreign, format("fp32"), true).close());
     refused("is no store", () -> ActivationStore.open(foreign).close());
     String good = Files.readString(folder.resolve("store.json"));
     for (String[] change :
@@ -237,7 +235,7 @@ final class ActivationStoreTest {
           {"\"tokens_per_image\" : 5", "\"tokens_per_image\" : 50000000"},
           {"\"dtype\" : \"fp32\"", "\"dtype\" : \"fp7\""},
           {"\"grid_rows\" : 2", "\"grid_rows\" : 3"},
-          {"\"protocol\" : 1", "\"protocol\" : 2"},
+          {"\"protocol\" : 1", "\"protocol\" : 3"},
           {"{", "["},
           {good, ""}
         }) {

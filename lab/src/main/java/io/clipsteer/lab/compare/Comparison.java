@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.compare;
 
-import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.index.ParquetTable;
 import io.clipsteer.lab.run.Versions;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -17,7 +13,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -154,28 +149,13 @@ public record Comparison(
     return examples;
   }
 
-  /** Refuses a folder that holds something; asked early. */
-  public static void checkWritable(Path folder) {
-    if (!Files.exists(folder)) return;
-    if (!Files.isDirectory(folder)) {
-      throw new InputException(folder, "is a file", "Name a new folder with --out");
-    }
-    try (Stream<Path> files = Files.list(folder)) {
-      if (files.findAny().isPresent()) {
-        throw new InputException(folder, "is not empty", "Name a new folder with --out");
-      }
-    } catch (IOException e) {
-      throw new InputException(folder, "cannot be read: " + Reasons.of(e), "Check its rights", e);
-    }
-  }
-
   /**
    * Writes {@code features.parquet}, then {@code compare.json}.
    *
+   * @param folder which one run alone writes
    * @param about what the json begins with
    */
   public void write(Path folder, Map<String, Object> about) {
-    checkWritable(folder);
     List<List<@Nullable Object>> rows = new ArrayList<>();
     for (Pair pair : pairs) {
       add(rows, pair, true);

@@ -3,7 +3,7 @@ package io.clipsteer.lab.cue;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.imageset.ImageCursor;
@@ -82,7 +82,7 @@ public record InjectedCue(
     List<Labelled> all = labelled(seed);
     List<ImageLoader.Skipped> skipped = new ArrayList<>();
     List<Part> parts =
-        NewFolder.write(folder, at -> write(at, folder, all, cue, seed, skipped, progress));
+        WorkFolder.write(folder, at -> write(at, folder, all, cue, seed, skipped, progress));
     TextLibrary probe = probe(parts.getFirst(), progress);
     Groups groups =
         new Groups(

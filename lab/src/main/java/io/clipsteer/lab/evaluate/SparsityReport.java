@@ -40,9 +40,6 @@ public record SparsityReport(
     List<ImageLoader.Skipped> skipped,
     List<String> notes,
     List<Entry> saes) {
-  /** The report's name in a run folder. */
-  public static final String FILE = "evaluation.json";
-
   /** What is known when the images, or texts, are those of the training. */
   public static final String TRAINED_HERE =
       "The run was trained on this very source: the numbers may flatter the SAEs";
@@ -190,9 +187,9 @@ public record SparsityReport(
   public static void checkWritable(RunFolder run) {
     if (!Files.isWritable(run.path())) {
       throw new InputException(
-          run.path(), "cannot be written into: " + FILE + " belongs there", "Check its rights");
+          run.path(), "cannot be written into: evaluation.json belongs there", "Check its rights");
     }
-    Path file = run.path().resolve(FILE);
+    Path file = run.evaluation();
     if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return;
     String foreign = "is in the way: it is no evaluation of clipsteer's";
     String remedy = "Move it elsewhere";
@@ -212,7 +209,7 @@ public record SparsityReport(
   /** Writes {@code evaluation.json}: whole or not at all, over an earlier one only. */
   public void write(RunFolder run) {
     checkWritable(run);
-    AtomicFiles.writeJson(run.path().resolve(FILE), json());
+    AtomicFiles.writeJson(run.evaluation(), json());
   }
 
   /** The report as {@code evaluation.json} holds it. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
+import com.fasterxml.jackson.annotation.JsonAlias;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.run.RunFolder;
 import java.io.IOException;
@@ -11,11 +13,12 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 
 /**
  * An index on disk: Parquet tables, vectors, and for features and neurons each a JSON file that is
- * written last, so that an index with it is complete.
+ * written last, so that an index with it is complete, and a manifest.
  *
  * @param path {@code index} in the run's folder, unless the user named another
  */
@@ -23,12 +26,13 @@ public record IndexFolder(Path path) {
   /** The tables' names after {@code feature_} or {@code neuron_}, in the order of writing. */
   static final List<String> PARTS = List.of("tops", "labels", "names", "images");
 
-  private static final int PROTOCOL = 1;
+  /** What is written; of protocol 1, which is read as well, keys were in camelCase. */
+  static final int PROTOCOL = 2;
 
   /**
    * What the JSON file says.
    *
-   * @param protocol 1
+   * @param protocol 2; 1 is read
    * @param model checkpoint, absolute
    * @param source where the images come from
    * @param images images indexed
@@ -55,11 +59,31 @@ public record IndexFolder(Path path) {
    * @param units how many
    */
   public record Entry(
-      String sae, String hookPoint, String tokens, int units, int rows, int columns, int prefix) {}
+      String sae,
+      @JsonAlias("hookPoint") String hookPoint,
+      String tokens,
+      int units,
+      int rows,
+      int columns,
+      int prefix) {}
 
   /** Of a run. */
   public static IndexFolder of(RunFolder run) {
-    return new IndexFolder(run.path().resolve("index"));
+    return new IndexFolder(run.index());
+  }
+
+  /**
+   * Name of the manifest: features and neurons of a run are indexed each by a command of its own.
+   */
+  public static String manifest(IndexedUnits units) {
+    return units == IndexedUnits.FEATURES
+        ? RunManifest.FILE
+        : units.word() + "." + RunManifest.FILE;
+  }
+
+  /** How it was made; null where that is not known. */
+  public @Nullable RunManifest made(IndexedUnits units) {
+    return RunManifest.find(path.resolve(manifest(units)));
   }
 
   private Path json(IndexedUnits units) {
@@ -77,7 +101,7 @@ public record IndexFolder(Path path) {
   }
 
   /**
-   * Refuses a place that cannot be written into or holds something else; asked early.
+   * Refuses a folder that cannot be written into or holds something else; called early.
    *
    * @throws InputException with what is in the way
    */
@@ -119,7 +143,10 @@ public record IndexFolder(Path path) {
     String remedy = "Move it elsewhere, and index again";
     try {
       Manifest manifest = JsonFile.MAPPER.readValue(Files.readAllBytes(file), Manifest.class);
-      if (manifest == null || manifest.protocol() != PROTOCOL || manifest.groups() == null) {
+      if (manifest == null
+          || manifest.protocol() < 1
+          || manifest.protocol() > PROTOCOL
+          || manifest.groups() == null) {
         throw new InputException(file, "is no index of this clipsteer's", remedy);
       }
       return manifest;
@@ -130,7 +157,7 @@ public record IndexFolder(Path path) {
     }
   }
 
-  /** Takes the JSON file away: from now on the index is unfinished. */
+  /** Deletes the JSON file: from now on the index is unfinished. */
   void open(IndexedUnits units) {
     try {
       Files.deleteIfExists(json(units));

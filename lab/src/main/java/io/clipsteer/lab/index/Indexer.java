@@ -127,7 +127,7 @@ public final class Indexer {
     folder.finish(
         units,
         new IndexFolder.Manifest(
-            1,
+            IndexFolder.PROTOCOL,
             Versions.CLIPSTEER,
             run.model().source().path().toAbsolutePath().normalize().toString(),
             run.batches().set().origin().toAbsolutePath().normalize().toString(),

@@ -115,7 +115,7 @@ public final class Harvest {
   /**
    * Fills a store.
    *
-   * @param resume whether to continue one that was begun
+   * @param out a folder that nobody else writes; a store of the same format there is continued
    */
   public static Result run(
       ClipModel model,
@@ -124,11 +124,10 @@ public final class Harvest {
       TokenSelection tokens,
       StoreFormat format,
       Path out,
-      boolean resume,
       Progress progress) {
     for (HookPoint point : points) model.vision().check(point);
     long begin = System.nanoTime();
-    try (StoreWriter writer = StoreWriter.open(out, format, resume)) {
+    try (StoreWriter writer = StoreWriter.open(out, format)) {
       long before = writer.images();
       long count = batches.count();
       if (count >= 0 && writer.consumed() > count) {

@@ -2,8 +2,8 @@
 package io.clipsteer.lab.train;
 
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.lab.run.RunFolder;
 import java.math.BigDecimal;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -96,7 +96,7 @@ public final class Pareto {
   }
 
   /** Writes {@code pareto.csv} and {@code pareto.svg}. */
-  static void write(Path run, List<Training.Trained> all) {
+  static void write(RunFolder run, List<Training.Trained> all) {
     List<Row> rows = rows(all);
     StringBuilder csv =
         new StringBuilder(
@@ -116,8 +116,8 @@ public final class Pareto {
               row.recommended(),
               target(row.trained().spec().targetL0())));
     }
-    AtomicFiles.writeText(run.resolve("pareto.csv"), csv.toString());
-    AtomicFiles.writeText(run.resolve("pareto.svg"), svg(rows));
+    AtomicFiles.writeText(run.pareto("csv"), csv.toString());
+    AtomicFiles.writeText(run.pareto("svg"), svg(rows));
   }
 
   private static String svg(List<Row> rows) {

@@ -2,8 +2,8 @@
 package io.clipsteer.lab.train;
 
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.folder.FolderLock;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
@@ -17,17 +17,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A training and the folder it leaves: curve, SAEs, Pareto table, manifest, and last {@code
- * run.json}. Stopped at any instant and resumed, it leaves the same SAEs.
+ * A training and the {@link RunFolder} it leaves. Stopped at any instant and resumed, it leaves the
+ * same SAEs.
  *
  * @param command the command line, for the manifest
  * @param out absent or empty; with {@code resume} a stopped training's folder
  * @param checkpoints time between two states to resume from
- * @param mlflow is told as well, unless null; its owner closes it
+ * @param mlflow takes settings and curve as well, unless null; its owner closes it
  */
 public record TrainRun(
     TrainSource source,
@@ -48,29 +48,23 @@ public record TrainRun(
   public Training.Result run(Progress progress) {
     Training.check(config, source.width());
     source.check(config);
-    RunFolder folder = new RunFolder(out);
-    if (resume) RunFolder.requireBegun(out);
-    else RunFolder.create(out);
-    try (FolderLock lock = FolderLock.take(out)) {
-      return run(resume ? RunFolder.continued(out) : folder, progress);
-    } catch (RuntimeException e) {
-      folder.removeIfUnused();
-      throw e;
+    Map<String, String> hashes = new TreeMap<>(Map.of("model", source.modelHash()));
+    if (!source.dataHash().isEmpty()) hashes.put("data", source.dataHash());
+    RunManifest manifest =
+        Versions.manifest(command, settings(), Map.of("train", config.seed()), hashes, null);
+    try (WorkFolder folder = WorkFolder.open(out, RunFolder.LAYOUT, resume, manifest)) {
+      Training.Result result = run(new RunFolder(out), progress);
+      folder.finish();
+      if (mlflow != null) {
+        for (Training.Trained one : result.saes()) mlflow.add(one, config.steps());
+        mlflow.finish();
+      }
+      return result;
     }
   }
 
   private Training.Result run(RunFolder folder, Progress progress) {
-    RunManifest manifest =
-        RunManifest.begin(
-            command,
-            settings(),
-            Map.of("train", config.seed()),
-            Map.of("model", source.modelHash()),
-            Versions.CLIPSTEER,
-            Engine.torchVersion(),
-            null);
-    Checkpoints keeper =
-        Checkpoints.of(out, JsonMapper.shared().writeValueAsString(settings()), checkpoints);
+    Checkpoints keeper = new Checkpoints(folder, checkpoints);
     Training.State begun = keeper.begun();
     long start = begun == null ? 0 : begun.step();
     List<RunFolder.SaeEntry> entries = new ArrayList<>();
@@ -88,21 +82,15 @@ public record TrainRun(
                 if (mlflow != null) mlflow.add(point, config.saes().get(point.sae()).name());
               },
               (trained, sae) -> entries.add(write(trained, sae)));
-      Pareto.write(out, result.saes());
-      manifest.finish().writeTo(out);
+      Pareto.write(folder, result.saes());
       folder.write(new RunFolder.Run(source.model(), entries));
-      keeper.clear();
-      if (mlflow != null) {
-        for (Training.Trained one : result.saes()) mlflow.add(one, config.steps());
-        mlflow.finish();
-      }
       return result;
     }
   }
 
   private RunFolder.SaeEntry write(Training.Trained trained, Sae sae) {
     SaeSpec spec = trained.spec();
-    String folder = "saes/" + spec.name();
+    String folder = RunFolder.saeFolder(spec.name());
     String variant = spec.variant().scaled(trained.factor()).spelling();
     Reconstruction quality = trained.quality();
     SaeFiles.write(out.resolve(folder), sae, metadata(spec, variant, quality));

@@ -13,6 +13,7 @@ import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -32,6 +33,9 @@ public sealed interface TrainSource {
 
   /** SHA-256 of the checkpoint's weights. */
   String modelHash();
+
+  /** SHA-256 of the images' ids, or of the texts; empty for an archive of images. */
+  String dataHash();
 
   /** What belongs into the run's configuration. */
   Map<String, Object> settings();
@@ -73,6 +77,11 @@ public sealed interface TrainSource {
     @Override
     public String modelHash() {
       return Hashes.sha256(clip.source().weights());
+    }
+
+    @Override
+    public String dataHash() {
+      return images.listing().sha256();
     }
 
     @Override
@@ -146,6 +155,11 @@ public sealed interface TrainSource {
     }
 
     @Override
+    public String dataHash() {
+      return Hashes.sha256(String.join("\n", texts.lines()).getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Override
     public Map<String, Object> settings() {
       Map<String, Object> settings = new LinkedHashMap<>();
       settings.put("texts", texts.file().toString());
@@ -212,6 +226,11 @@ public sealed interface TrainSource {
     @Override
     public String modelHash() {
       return store.format().model();
+    }
+
+    @Override
+    public String dataHash() {
+      return store.format().listing();
     }
 
     @Override

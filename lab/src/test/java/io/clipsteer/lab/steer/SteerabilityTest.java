@@ -33,7 +33,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -295,10 +294,10 @@ final class SteerabilityTest {
 
   private static SteerabilityReport measure(
       Path out, SteerabilitySettings settings, RunSaes saes, Progress progress) {
-    var folder = SteerabilityFolder.open(out, Map.of("seed", 1));
+    var folder = new SteerabilityFolder(out);
     var report =
         new SteerabilityRun(model, source, saes, library, settings, Map.of()).run(folder, progress);
-    folder.finish(report);
+    folder.write(report);
     return report;
   }
 
@@ -394,19 +393,6 @@ final class SteerabilityTest {
     } catch (IOException e) {
       throw new AssertionError(e);
     }
-  }
-
-  @Test
-  void foldersOfOthersAreLeftAlone() throws IOException {
-    Path other = Files.createDirectories(temp.resolve("other"));
-    Files.writeString(other.resolve("thesis.txt"), "mine");
-    assertThrows(InputException.class, () -> SteerabilityFolder.open(other, Map.of()));
-    assertEquals(
-        List.of("thesis.txt"), Arrays.asList(Objects.requireNonNull(other.toFile().list())));
-    Path begun = temp.resolve("begun");
-    SteerabilityFolder.open(begun, Map.of("seed", 1));
-    SteerabilityFolder.open(begun, Map.of("seed", 1));
-    assertThrows(InputException.class, () -> SteerabilityFolder.open(begun, Map.of("seed", 2)));
   }
 
   @Test

@@ -97,11 +97,11 @@ final class HarvestTest {
         8);
   }
 
-  private Path harvest(ClipModel model, String name, TokenSelection tokens, boolean resume) {
+  private Path harvest(ClipModel model, String name, TokenSelection tokens) {
     Path out = temp.resolve(name);
     Images source = source(model, Long.MAX_VALUE);
     StoreFormat format = small(Harvest.format(model, source, POINTS, tokens, TokenCodec.FP32));
-    Harvest.run(model, source, POINTS, tokens, format, out, resume, Progress.SILENT);
+    Harvest.run(model, source, POINTS, tokens, format, out, Progress.SILENT);
     return out;
   }
 
@@ -128,8 +128,7 @@ final class HarvestTest {
     Files.move(temp.resolve("next"), weights, StandardCopyOption.REPLACE_EXISTING);
     try (ClipModel model = ClipModel.load(folder)) {
       InputException e =
-          assertThrows(
-              InputException.class, () -> harvest(model, "bad", TokenSelection.ALL, false));
+          assertThrows(InputException.class, () -> harvest(model, "bad", TokenSelection.ALL));
       String message = String.valueOf(e.getMessage());
       assertTrue(message.startsWith("p00.png: "), message);
       assertTrue(message.contains("blocks.2.hook_mlp_out"), message);
@@ -147,7 +146,7 @@ final class HarvestTest {
   @EnumSource(TokenSelection.class)
   void theStoreHoldsWhatTheTowerComputes(TokenSelection tokens) {
     try (ClipModel model = ClipModel.load(CLIP);
-        ActivationStore store = ActivationStore.open(harvest(model, "store", tokens, false));
+        ActivationStore store = ActivationStore.open(harvest(model, "store", tokens));
         Arena arena = Arena.ofConfined();
         Scope scope = Scope.open()) {
       assertEquals(19, store.images());
@@ -180,7 +179,7 @@ final class HarvestTest {
   @ValueSource(ints = {0, 4, 8, 12, 16})
   void stoppedAndResumedIsTheSame(int stop) throws IOException {
     try (ClipModel model = ClipModel.load(CLIP)) {
-      Path whole = harvest(model, "whole", TokenSelection.ALL, false);
+      Path whole = harvest(model, "whole", TokenSelection.ALL);
       Path broken = temp.resolve("broken");
       Images source = source(model, Long.MAX_VALUE);
       StoreFormat format =
@@ -200,10 +199,8 @@ final class HarvestTest {
               };
       assertThrows(
           Stop.class,
-          () ->
-              Harvest.run(
-                  model, source, POINTS, TokenSelection.ALL, format, broken, false, stopping));
-      harvest(model, "broken", TokenSelection.ALL, true);
+          () -> Harvest.run(model, source, POINTS, TokenSelection.ALL, format, broken, stopping));
+      harvest(model, "broken", TokenSelection.ALL);
       for (String file : listing(whole)) {
         assertArrayEquals(
             Files.readAllBytes(whole.resolve(file)),
@@ -233,8 +230,7 @@ final class HarvestTest {
       Path out = temp.resolve("store");
       for (boolean resume : new boolean[] {false, true}) {
         var result =
-            Harvest.run(
-                model, source, POINTS, TokenSelection.CLS, format, out, resume, Progress.SILENT);
+            Harvest.run(model, source, POINTS, TokenSelection.CLS, format, out, Progress.SILENT);
         assertEquals(8, result.images());
         assertEquals(resume ? 0 : 8, result.harvested());
       }
@@ -254,14 +250,7 @@ final class HarvestTest {
               InputException.class,
               () ->
                   Harvest.run(
-                      model,
-                      source,
-                      points,
-                      TokenSelection.ALL,
-                      format,
-                      out,
-                      false,
-                      Progress.SILENT));
+                      model, source, points, TokenSelection.ALL, format, out, Progress.SILENT));
       assertTrue(String.valueOf(e.getMessage()).contains("blocks.3"), e.toString());
       assertTrue(Files.notExists(out));
     }
