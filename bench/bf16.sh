@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Processor and wall seconds of classify and harvest with the tower in fp32 and in bf16, taking turns; on this CPU, and kept to
-# AVX2 as an older one: bench/bf16.sh MODEL IMAGES WORK OUT.csv ROUNDS
+# Processor and wall seconds of classify and harvest with the tower in fp32 and in bf16, in turn; on this CPU, and on this CPU
+# restricted to AVX2: bench/bf16.sh MODEL IMAGES WORK OUT.csv ROUNDS
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -9,7 +9,7 @@ model="$1" images="$2" work="$3" out="$4" rounds="$5"
 mkdir -p "$work"
 TIMEFORMAT='%R %U %S'
 
-# Times one command; its figures end up in the last line of $work/time.
+# Times one command; its times are in the last line of $work/time.
 timed() {
   local cpu="$1"
   shift

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ctrl-C at a random instant of every stage of `demo --quick`, each time gone on with --resume, and the end compared with
-an undisturbed run's: every stage's figures (times and memory aside), all tensors and all images, byte by byte.
+"""Stops `demo --quick` with Ctrl-C at a random instant of every stage, resumes it with --resume, and compares the result with
+an undisturbed run: every stage's figures (without times and memory), all tensors and all images, byte by byte.
 
   python3 bench/demo_stops.py WORK OUT.csv [SEED]
 
-WORK must not exist, takes about 100 MB, and is deleted when all is well. The instants follow from the seed; where in a
-stage they fall, from the machine.
+WORK must not exist, takes about 100 MB, and is deleted on success. The seed fixes the instants; their position in a
+stage depends on the machine.
 """
 import hashlib
 import json
@@ -34,13 +34,13 @@ def start(folder, *more):
 
 def finish(folder, *more):
     process = start(folder, *more)
-    told = process.stderr.read()
+    error = process.stderr.read()
     if process.wait():
-        sys.exit(told)
+        sys.exit(error)
 
 
 def stop(folder, stage, seconds, *more):
-    """Runs until a stage has gone on for so long, and stops it there; the exit code."""
+    """Stops the demo after a stage has run for this long; returns the exit code."""
     process = start(folder, *more)
     for line in process.stderr:
         if line.startswith(f"[{stage}/"):

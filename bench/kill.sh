@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Kills harvest and train (kill -9) at random instants, and compares what they finish with all the same with what
-# undisturbed runs made, byte by byte. Each series starts its command, kills it after a random part of 1.2 times what the
-# undisturbed run took, goes on with --resume, and so on until the number of kills is reached; runs that finish on the
-# way are compared and begun afresh. The instants follow from the seed; where in the work they fall, from the machine.
+# Kills harvest and train (kill -9) at random instants, resumes them, and compares the finished folders with those of
+# undisturbed runs, byte by byte. Each series starts its command, kills it after a random part of 1.2 times the time of the
+# undisturbed run, resumes it with --resume, and so on until the number of kills is reached. Runs that finish before are
+# compared, and a new run is started. The seed fixes the instants; their position in the work depends on the machine.
 #
 #   bench/kill.sh MODEL IMAGES WORK OUT.csv [KILLS]
 #
-# MODEL has 8 blocks or more, as the demo CLIP under lab/src/main/resources; of IMAGES the first 512 are read; KILLS are
-# those of each of the four series (default: 10). WORK must not exist, takes about 1 GB, and is deleted when all is well.
+# MODEL has 8 blocks or more, as the demo CLIP under lab/src/main/resources. The first 512 of IMAGES are read. KILLS is the
+# number of each of the four series (default: 10). WORK must not exist, takes about 1 GB, and is deleted on success.
 set -euo pipefail
 
 model=$1 images=$2 work=$3 out=$4 kills=${5:-10}
@@ -68,7 +68,7 @@ series() { # NAME LAST_FILE ARGUMENTS...
       exit 1
     fi
     if [ -f "$run/$last" ]; then
-      # Killed after its last file, a training only has its state to take away yet.
+      # A training that is killed after its last file only has to delete its state.
       [ "$status" = 0 ] || "$root/clipsteer" "$@" --resume --out "$run" >"$work/log" 2>&1 || true
       finished=$((finished + 1))
       same "$work/$name" "$run"
@@ -83,7 +83,7 @@ series() { # NAME LAST_FILE ARGUMENTS...
 }
 
 {
-  echo "# bench/kill.sh MODEL IMAGES WORK OUT.csv $kills; kill -9 after so many seconds, and what was left to go on from"
+  echo "# bench/kill.sh MODEL IMAGES WORK OUT.csv $kills; kill -9 after so many seconds, and the state to resume from"
   echo "series,kill,after_seconds,left"
 } >"$out"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# suppress, killed (kill -9) while it chooses and while it is tested, gone on with, against an undisturbed one:
+# Kills suppress (kill -9) during the choice and during the test, resumes it, and compares the result with an undisturbed run:
 #   bench/kill_suppress.sh DEMO WORK
-# DEMO: what clipsteer demo --out DEMO left. WORK: a new folder.
+# DEMO: the folder of clipsteer demo --out DEMO. WORK: a new folder.
 set -euo pipefail
 demo=$1 work=$2
 mkdir "$work"

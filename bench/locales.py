@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the demo and the other commands, with names beyond ASCII, in three environments (UTF-8, LC_ALL=C, and none at all,
-as cron has it), and compares what they print and write: exit codes, output, names of files, and bytes of tensors, images
-and tables. Times and rates differ from run to run and are not compared.
+"""Runs the demo and the other commands, with names beyond ASCII, in three environments (UTF-8, LC_ALL=C, and no locale, as
+under cron), and compares exit codes, output, names of files, and the bytes of tensors, images and tables. Times and rates
+differ between runs and are not compared.
 
   python3 bench/locales.py WORK OUT.csv
 
-WORK must not exist, takes about 300 MB, and is deleted when all is well.
+WORK must not exist, takes about 300 MB, and is deleted on success.
 """
 import csv
 import hashlib

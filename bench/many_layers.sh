@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Throughput of each of 12 layers' SAEs trained in one pass over one store, as a share of that of one layer's alone.
+# Throughput of the SAEs of 12 layers, trained in one pass over one store, as a ratio to that of one layer's SAE alone.
 #
 #   bench/many_layers.sh STORE WORK OUT.csv [ROUNDS [TOKENS]]
 #
 # STORE holds layers 0-11 (clipsteer harvest --layers 0-11). In each round layer 8 is trained, then all, then layer 8
-# again, on the same tokens; the ratio is that of all to the mean of the two beside it. The first seconds of a run, in
-# which the JVM compiles, weigh on one layer more than on twelve, so that TOKENS must not be few.
+# again, on the same tokens. The ratio divides the throughput of all by the mean of the two single runs. The JVM compiles in the
+# first seconds of a run, which slows one layer more than twelve, so TOKENS should be large.
 set -euo pipefail
 
 store=$1 work=$2 out=$3 rounds=${4:-3} tokens=${5:-200000}

@@ -4,9 +4,9 @@
 
     python bench/vision_and_language.py --clipsteer ./clipsteer --work WORK --out bench/results/vision_and_language.csv
 
-Both towers have width 128, so that all SAEs are of one shape. They are trained with one recipe on images and on their
-captions, and measured by `clipsteer evaluate` on others; zero-shot is over the things that the images show. TopK SAEs of
-several k say how much is kept at an equal L0, ReLU SAEs of an equal penalty which L0 it leads to.
+Both towers have width 128, so all SAEs have one shape. They are trained with the same settings on images and on their
+captions, and measured by `clipsteer evaluate` on held-out ones; zero-shot classes are the objects of the images. TopK SAEs
+of several k compare explained variance at an equal L0, ReLU SAEs compare L0 at an equal penalty.
 """
 
 import argparse

@@ -15,7 +15,7 @@ Then: python bench/peers/index_bars.py ival itest [run67]
 
 With --monosemanticity INDEX (of features and neurons) that alone, which needs no labels.
 
---plain leaves out what a thing is and looks like where a word is written on it: there the demo CLIP sees the word alone,
+--plain skips what a thing is and looks like where a word is written on it: there the demo CLIP sees the word alone,
 which is what it was made to do, so that no unit can know the thing.
 """
 import json

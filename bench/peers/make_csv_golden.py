@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables and what Python's csv module reads of them (strict, RFC 4180), with blanks around cells and empty rows taken away.
+"""Tables and what Python's csv module reads of them (strict, RFC 4180), without blanks around cells and empty rows.
 
 Half are written by csv.writer in its dialects, half are random characters that csv.reader takes as a table. Control
 characters part the file: FS after the ending and the text, GS after a table, RS after a row, US after a cell.

@@ -1,6 +1,6 @@
 """Reads the tokens of a clipsteer activation store (docs/protocol.md), for trainers written in Python.
 
-They are split as `clipsteer train --store` splits them: every tenth image is kept aside, the tokens of all others are
+They are split as `clipsteer train --store` splits them: every tenth image is held out, the tokens of all others are
 trained on, in a fresh shuffle each epoch.
 """
 
@@ -26,7 +26,7 @@ def images(store):
 
 
 def held_out(store):
-    """The names of those that are kept aside."""
+    """The names of the held-out images."""
     return images(store)[9::10]
 
 

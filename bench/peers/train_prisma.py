@@ -4,7 +4,7 @@
         --hook-point blocks.8.hook_resid_post --kind topk --out saes/prisma-topk
 
 ViT-Prisma: StandardSparseAutoencoder, trained by VisionSAETrainer.run with the settings of its published SAEs: layer norm,
-encoder begun as the decoder's transpose, b_dec as the geometric median, ghost gradients, clipping at 1, cosine after the
+encoder initialised as the decoder's transpose, b_dec as the geometric median, ghost gradients, clipping at 1, cosine after the
 warm-up. Only its store of activations is replaced, by one over the very tokens of the clipsteer store. A feature
 counts as dead after --dead-steps (its default is 5000, more than all steps of this budget).
 """

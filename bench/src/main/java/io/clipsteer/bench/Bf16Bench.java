@@ -90,7 +90,7 @@ public final class Bf16Bench {
   }
 
   private static SaeTrainer.Config config(DType product) {
-    return new SaeTrainer.Config(
+    return SaeTrainer.Config.of(
         new SaeVariant.TopK(K), WIDTH, FEATURES, InputNormalisation.Kind.LAYER_NORM, product, 1);
   }
 

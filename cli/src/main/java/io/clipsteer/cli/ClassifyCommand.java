@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.imageset.ImageTable;
 import io.clipsteer.data.imageset.JoinReport;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.Classification;
@@ -18,13 +22,11 @@ import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -32,7 +34,10 @@ import picocli.CommandLine.Option;
 /** Zero-shot classification. */
 @Command(
     name = "classify",
-    description = "Zero-shot answers for every image, and accuracy where the truth is known.",
+    description = {
+      "Zero-shot classification of images; with labels also the accuracy.",
+      "Each image gets the words whose text embeddings are most similar to its own."
+    },
     footer = {
       "",
       "Example: clipsteer classify --model models/clip --images photos --labels \"dog,cat\" --json"
@@ -40,60 +45,82 @@ import picocli.CommandLine.Option;
 final class ClassifyCommand implements Callable<Integer> {
   private static final int SHOWN = 20;
 
-  /** Names of the column with the right answers; the first that is there is taken. */
+  /** Names of the column with the true answers; the first that exists is taken. */
   private static final List<String> TRUTH = List.of("index", "label", "class");
 
   @Mixin private CommonOptions common;
-
-  @Mixin private ImageOptions imageOptions;
-
-  @ArgGroup(exclusive = false, multiplicity = "1")
-  private LibraryOptions words;
+  @Mixin private ImageOptions images;
+  @Mixin private LibraryOptions words;
 
   @Option(
       names = "--model",
       required = true,
       paramLabel = "PATH",
-      description = "A checkpoint's folder or file.")
+      description = "Checkpoint: a folder or a file.")
   private Path model;
 
   @Option(
       names = "--truth",
       paramLabel = "TSV",
       description = {
-        "Table with the columns file and index (row of the library, from 0); without an index"
-            + " column, label or class (a word of the library, or its row)."
+        "True answers: a table with the columns file and index (position among the words, from 0)"
+            + " or, without index, label or class (a word or its position)."
       })
   private @Nullable Path truth;
 
   @Option(
       names = "--dtype",
       defaultValue = "fp32",
-      description = "fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-  private String dtype;
+      paramLabel = "DTYPE",
+      description = "Arithmetic of the towers: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+  private DType dtype;
 
-  @Option(names = "--all", description = "Every image's answers in the JSON.")
+  @Option(names = "--all", description = "Include every image's answers in the JSON.")
   private boolean all;
+
+  /** What {@code --json} prints. */
+  private record Json(
+      int images,
+      @JsonUnwrapped Skips.Counts skips,
+      int judged,
+      @Nullable Double top1,
+      @Nullable Double top5,
+      double imagesPerSecond,
+      List<ImageLoader.Skipped> skippedFiles,
+      @JsonInclude(JsonInclude.Include.NON_NULL)
+          @Nullable List<Classification.Prediction> predictions,
+      @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable Joined truth) {}
 
   @Override
   public Integer call() {
     common.apply();
-    try (ClipModel clip =
-        ClipModel.load(model, CommonOptions.dtype("--dtype", dtype), common.device())) {
+    words.require();
+    try (ClipModel clip = ClipModel.load(model, dtype, common.device())) {
       TextLibrary library = words.resolve(clip, common.progress());
-      Images source = imageOptions.resolve(clip);
+      Images source = images.resolve(clip);
       Map<String, Integer> right = new HashMap<>();
       JoinReport joined = truth == null ? null : join(truth, library, source.set(), right);
       if (joined != null) Skips.print(joined);
       var result = Classification.run(clip, library, source, right, common.progress());
-      imageOptions.printSkipped(result.skipped());
+      Skips.Counts skips = images.report(result.skipped());
       if (truth != null && result.judged() == 0) {
         throw new InputException(
-            truth, "labels none of the images that were read", "Raise --limit, or fill its labels");
+            truth,
+            "labels none of the images that were read",
+            "Raise --limit, or complete its labels");
       }
-      Map<String, Object> json = json(result);
-      Skips.addTo(json, "truth", joined);
-      common.print(json, text(result));
+      common.print(
+          new Json(
+              result.predictions().size(),
+              skips,
+              result.judged(),
+              result.top1(),
+              result.top5(),
+              result.imagesPerSecond(),
+              result.skipped(),
+              all ? result.predictions() : null,
+              Skips.joined(joined)),
+          text(result));
     }
     return 0;
   }
@@ -140,19 +167,6 @@ final class ClassifyCommand implements Callable<Integer> {
         "%s \"%s\" of %s is %s of the library"
             .formatted(column, row.label(), row.name(), number ? "no row" : "no word and no row"),
         "Rows are 0 to " + (words - 1));
-  }
-
-  private Map<String, Object> json(Classification.Result result) {
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("images", result.predictions().size());
-    imageOptions.addSkipped(json, result.skipped());
-    json.put("judged", result.judged());
-    json.put("top1", result.top1());
-    json.put("top5", result.top5());
-    json.put("images_per_second", result.imagesPerSecond());
-    json.put("skipped_files", result.skipped());
-    if (all) json.put("predictions", result.predictions());
-    return json;
   }
 
   private static String text(Classification.Result result) {

@@ -8,10 +8,12 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.stats.Share;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.compare.CompareRun;
+import io.clipsteer.lab.compare.CompareSettings;
 import io.clipsteer.lab.compare.Comparison;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.RunFolder;
@@ -32,16 +34,15 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** SAE against SAE. */
+/** {@code compare}: the features that two runs share. */
 @Command(
     name = "compare",
     description = {
-      "Which features two runs have in common: other seeds, other recipes, other layers (a run"
-          + " against itself), other models.",
-      "By decoder directions where both runs read the same model, and with --images by what the"
-          + " features are active on, which also works across models. Pairs are those of the"
-          + " largest sum (the assignment problem), or mutual nearest neighbours in SAEs larger"
-          + " than --assign-up-to."
+      "Find the features that two runs share: across seeds, layers, recipes or models.",
+      "Features are matched by the cosine of decoder directions where both runs have the same"
+          + " model, and with --images by the correlation of activations, which also works across"
+          + " models. The matching is optimal (the assignment problem), or of mutual nearest"
+          + " neighbours in SAEs larger than --assign-up-to."
     },
     footer = {
       "",
@@ -55,24 +56,26 @@ final class CompareCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "RUN_A", description = "A training run.")
   private Path first;
 
-  @Parameters(index = "1", paramLabel = "RUN_B", description = "Another, or the same.")
+  @Parameters(
+      index = "1",
+      paramLabel = "RUN_B",
+      description = "Another run, or the same one to compare its layers.")
   private Path second;
 
   @Option(
       names = "--model-a",
       paramLabel = "PATH",
-      description = "RUN_A's checkpoint, when it is no longer where the run was trained.")
+      description = "RUN_A's checkpoint, if it has moved since the training.")
   private @Nullable Path modelA;
 
-  @Option(names = "--model-b", paramLabel = "PATH", description = "RUN_B's checkpoint.")
+  @Option(names = "--model-b", paramLabel = "PATH", description = "RUN_B's checkpoint, likewise.")
   private @Nullable Path modelB;
 
   @Option(
       names = "--threshold",
       defaultValue = "0.7",
       description =
-          "Cosine or correlation from which two features are the same (default:"
-              + " ${DEFAULT-VALUE}).")
+          "Cosine or correlation from which two features match (default: ${DEFAULT-VALUE}).")
   private double threshold;
 
   @Option(
@@ -80,14 +83,14 @@ final class CompareCommand implements Callable<Integer> {
       defaultValue = "5",
       paramLabel = "N",
       description =
-          "Images a feature must be active on to be correlated (default: ${DEFAULT-VALUE}).")
+          "Correlate features that are active on N images or more (default: ${DEFAULT-VALUE}).")
   private int least;
 
   @Option(
       names = "--assign-up-to",
       defaultValue = "8192",
       paramLabel = "N",
-      description = "Features up to which the assignment is solved (default: ${DEFAULT-VALUE}).")
+      description = "Most features for the optimal matching (default: ${DEFAULT-VALUE}).")
   private int most;
 
   @Option(
@@ -99,39 +102,39 @@ final class CompareCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.apply();
-    var options = new CompareRun.Options(threshold, most, least, common.seed());
+    var options = new CompareSettings(threshold, most, least, common.seed());
     RunFolder folderA = RunOptions.folder(first);
     RunFolder folderB = RunOptions.folder(second);
     RunFolder.Run runA = folderA.read();
     RunFolder.Run runB = folderB.read();
     boolean sameRun = same(first, second);
-    boolean sameModel = sameRun || sameModel(runA, runB);
+    boolean sameModel = sameRun || sameModel(folderA, runA, folderB, runB);
+    var runs =
+        new Comparison.Runs(
+            first.toString(),
+            second.toString(),
+            runA.model(),
+            runB.model(),
+            images.isGiven() ? images.images().toString() : null);
     Comparison comparison;
-    Map<String, Object> about = new LinkedHashMap<>();
-    about.put("run_a", first.toString());
-    about.put("run_b", second.toString());
-    about.put("model_a", runA.model());
-    about.put("model_b", runB.model());
-    if (images.isGiven()) about.put("source", images.images().toString());
-    if (out != null) WorkFolder.check(out, WorkFolder.ALONE, false);
     try (WorkFolder work = out == null ? null : open(out, folderA, runA, folderB, runB)) {
       comparison =
           images.isGiven()
               ? seen(folderA, runA, folderB, runB, sameRun, sameModel, options)
               : blind(folderA, runA, folderB, runB, sameRun, sameModel, options);
       if (work != null) {
-        comparison.write(work.path(), about);
+        comparison.write(work.path(), runs);
         work.finish();
       }
     }
-    about.putAll(comparison.json());
-    images.printSkipped(comparison.skipped());
-    common.print(about, text(comparison));
+    images.report(comparison.skipped());
+    common.print(comparison.json(runs), text(comparison));
     return 0;
   }
 
   private WorkFolder open(
       Path folder, RunFolder folderA, RunFolder.Run runA, RunFolder folderB, RunFolder.Run runB) {
+    WorkFolder.check(folder, WorkFolder.ALONE, false);
     Map<String, String> hashes = new LinkedHashMap<>();
     RunOptions.saes(folderA, runA).forEach((sae, hash) -> hashes.put("a/" + sae, hash));
     RunOptions.saes(folderB, runB).forEach((sae, hash) -> hashes.put("b/" + sae, hash));
@@ -150,9 +153,10 @@ final class CompareCommand implements Callable<Integer> {
   }
 
   /** By the weights' checksums in the manifests; without them by the path. */
-  private boolean sameModel(RunFolder.Run runA, RunFolder.Run runB) {
-    String a = hash(new RunFolder(first));
-    String b = hash(new RunFolder(second));
+  private static boolean sameModel(
+      RunFolder folderA, RunFolder.Run runA, RunFolder folderB, RunFolder.Run runB) {
+    String a = hash(folderA);
+    String b = hash(folderB);
     return a != null && b != null ? a.equals(b) : runA.model().equals(runB.model());
   }
 
@@ -168,11 +172,11 @@ final class CompareCommand implements Callable<Integer> {
       RunFolder.Run runB,
       boolean sameRun,
       boolean sameModel,
-      CompareRun.Options options) {
+      CompareSettings options) {
     Path checkpointA = RunOptions.checkpoint(first, runA, modelA, "--model-a");
     try (ClipModel clipA = load(checkpointA);
         RunSaes a = RunSaes.open(folderA, runA, clipA)) {
-      var seenA = new CompareRun.Seen(clipA, images.resolve(clipA));
+      var seenA = new CompareRun.ModelImages(clipA, images.resolve(clipA));
       if (sameRun) {
         return new CompareRun(a, a, true, options).run(seenA, null, common.progress());
       }
@@ -184,14 +188,14 @@ final class CompareCommand implements Callable<Integer> {
       Path checkpointB = RunOptions.checkpoint(second, runB, modelB, "--model-b");
       try (ClipModel clipB = load(checkpointB);
           RunSaes b = RunSaes.open(folderB, runB, clipB)) {
-        var seenB = new CompareRun.Seen(clipB, images.resolve(clipB));
+        var seenB = new CompareRun.ModelImages(clipB, images.resolve(clipB));
         return new CompareRun(a, b, false, options).run(seenA, seenB, common.progress());
       }
     }
   }
 
   private ClipModel load(Path checkpoint) {
-    return ClipModel.load(checkpoint, io.clipsteer.data.tensor.DType.F32, common.device());
+    return ClipModel.load(checkpoint, DType.F32, common.device());
   }
 
   /** By directions alone: no model is needed. */
@@ -202,7 +206,7 @@ final class CompareCommand implements Callable<Integer> {
       RunFolder.Run runB,
       boolean sameRun,
       boolean sameModel,
-      CompareRun.Options options) {
+      CompareSettings options) {
     try (RunSaes a = saes(folderA, runA);
         RunSaes b = sameRun ? a : saes(folderB, runB)) {
       if (sameModel && a.all().getFirst().sae().width() != b.all().getFirst().sae().width()) {

@@ -2,19 +2,20 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.LayerOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.SuppressOptions;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.Folders;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
-import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.attack.Writing;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.Defence;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
@@ -94,17 +95,15 @@ final class DefendCommand implements Callable<Integer> {
     Writing.Letters height = Writing.Letters.parse(letters);
     PrefixSettings prefixed = how.prefixed(true);
     how.check(out);
-    RunFolder folder = runs.folder();
-    RunFolder.Run trained = Layers.chosen(folder.read(), how.layers());
-    try (ClipModel clip = runs.load(trained, common.device());
-        RunSaes saes = RunSaes.open(folder, trained, clip)) {
+    RunFolder.Run chosen = LayerOptions.chosen(runs.folder().read(), how.layers());
+    try (OpenRun open = runs.open(chosen, TowerKind.VISION, common.device())) {
       Progress progress = common.progress();
       ImageSet set = Skips.open(images, labels);
-      Map<String, String> hashes = RunOptions.hashes(folder, trained, clip);
+      Map<String, String> hashes = open.hashes();
       hashes.put("data", Images.listing(set, Long.MAX_VALUE).sha256());
       try (WorkFolder work = how.open(out, common.manifest(hashes))) {
-        Study study = source(set, height, progress).read(clip, wording, options, progress);
-        var run = new SuppressionRun(clip, saes, study, settings, prefixed);
+        Study study = source(set, height, progress).read(open.clip(), wording, options, progress);
+        var run = new SuppressionRun(open.clip(), open.saes(), study, settings, prefixed);
         SuppressionReport report = how.report(run, runs.path(), work, progress);
         common.print(report.json(), report.text());
       }
@@ -115,7 +114,7 @@ final class DefendCommand implements Callable<Integer> {
   /** The attacked images, written again where a run was stopped: the same ones. */
   private StudySource source(ImageSet set, Writing.Letters height, Progress progress) {
     Path attacks = out.resolve(SuppressOptions.ATTACKS);
-    WorkFolder.delete(attacks);
+    Folders.delete(attacks);
     return new Defence(set, attacks, words, height, common.seed())
         .write(how.perGroup(), Skips::printReasons, progress);
   }

@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.Folders;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.suppress.PrefixSettings;
@@ -177,7 +178,7 @@ record DemoStage(String name, List<String> words) {
    */
   int run(Path file) {
     Path made = makes();
-    if (made != null) WorkFolder.delete(made); // What an unfinished run left in the demo's folder.
+    if (made != null) Folders.delete(made); // What an unfinished run left in the demo's folder.
     List<String> line = new ArrayList<>(words);
     line.add("--json");
     StringWriter printed = new StringWriter();

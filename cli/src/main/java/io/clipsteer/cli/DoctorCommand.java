@@ -10,6 +10,7 @@ import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.Engine;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryManagerMXBean;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,14 +18,14 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
-/** What the program runs on. */
+/** {@code doctor}: what the program runs on. */
 @Command(
     name = "doctor",
-    description =
-        "Say what this machine offers: JDK, libtorch, CPU, matrix peak, memory, disk, GPU.",
+    description = "Check the machine: JDK, libtorch, CPU, matrix throughput, memory, disk, GPU.",
     footer = {"", "Example: clipsteer doctor --json"})
 final class DoctorCommand implements Callable<Integer> {
   private static final int EXTENT = 2048;
@@ -39,6 +40,9 @@ final class DoctorCommand implements Callable<Integer> {
     result.put("device", common.device().toString());
     result.put("java", System.getProperty("java.runtime.version"));
     result.put("java_vendor", System.getProperty("java.vendor"));
+    result.put("collector", collector());
+    String warning = warning(Runtime.version(), collector());
+    if (!warning.isEmpty()) result.put("java_warning", warning);
     result.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
     result.put("libtorch", Engine.torchVersion());
     result.put("cpu_capability", Engine.cpuCapability());
@@ -58,13 +62,31 @@ final class DoctorCommand implements Callable<Integer> {
     return 0;
   }
 
+  private static String collector() {
+    String names =
+        ManagementFactory.getGarbageCollectorMXBeans().stream()
+            .map(MemoryManagerMXBean::getName)
+            .collect(Collectors.joining(", "));
+    return names.startsWith("PS ") ? "parallel" : names.replaceFirst(" .*", "");
+  }
+
+  /** JDK-8377811 corrupts pinned memory under G1 in 25.0.0 to 25.0.2; empty for other versions. */
+  static String warning(Runtime.Version java, String collector) {
+    if (java.feature() != 25 || java.interim() != 0 || java.update() > 2) return "";
+    String defect = "JDK 25.0.0 to 25.0.2 can corrupt memory under G1 (JDK-8377811)";
+    return collector.equals("G1")
+        ? defect + ": update the JDK, or start with ./clipsteer, which chooses another collector"
+        : defect + "; the " + collector + " collector is used, which is safe. Update the JDK";
+  }
+
   private static long diskFree() {
     Path here = Path.of("").toAbsolutePath();
     try {
       FileStore store = Files.getFileStore(here);
       return store.getUsableSpace();
     } catch (IOException e) {
-      throw new InputException(here, "no disk figures: " + Reasons.of(e), "Check the folder", e);
+      throw new InputException(
+          here, "free disk space is unknown: " + Reasons.of(e), "Check the folder", e);
     }
   }
 

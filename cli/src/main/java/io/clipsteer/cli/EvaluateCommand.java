@@ -27,11 +27,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -40,11 +38,11 @@ import picocli.CommandLine.Option;
 @Command(
     name = "evaluate",
     description = {
-      "How sparse a run's SAEs are on images, how well they give back what they read, and what"
-          + " zero-shot answers lose when the model goes on with what they give back.",
-      "SAEs of the text tower are measured on --texts, their answers on --images beside it.",
-      "Images in class folders are judged; a folder's name is its class. All numbers also go to"
-          + " evaluation.json and a page, evaluation.html, in the run folder."
+      "Measure a run's SAEs: sparsity, reconstruction quality, and the zero-shot loss with the"
+          + " reconstruction spliced in.",
+      "Zero-shot accuracy needs labelled images, as in class folders. SAEs of the text tower are"
+          + " measured on --texts. The figures are also written to evaluation.json and"
+          + " evaluation.html in the run's folder."
     },
     footer = {
       "",
@@ -53,29 +51,19 @@ import picocli.CommandLine.Option;
     })
 final class EvaluateCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
-
   @Mixin private ImageOptions images;
+  @Mixin private LibraryOptions words;
+  @Mixin private RunOptions runs;
 
   @Option(
       names = "--texts",
       paramLabel = "FILE",
-      description = "Texts, one a line, to measure SAEs of the text tower on.")
+      description = "Texts, one a line, for SAEs of the text tower.")
   private @Nullable Path texts;
-
-  @ArgGroup(exclusive = true, multiplicity = "0..1")
-  private LibraryOptions.@Nullable Words words;
-
-  @Option(
-      names = "--templates",
-      paramLabel = "FILE",
-      description = "Prompt templates, one a line with {} (default: \"a photo of a {}.\").")
-  private @Nullable Path templates;
-
-  @Mixin private RunOptions runs;
 
   @Option(
       names = "--legacy",
-      description = "Also the forms in which the paper's code computes its published tables.")
+      description = "Also compute the figures as the code of arXiv 2504.08729 does.")
   private boolean legacy;
 
   @Override
@@ -103,13 +91,14 @@ final class EvaluateCommand implements Callable<Integer> {
       EvaluationPage.write(folder, report);
       work.finish();
     }
-    images.printSkipped(report.skipped());
+    images.report(report.skipped());
     common.print(report.json(), EvaluationText.of(run, report));
     return 0;
   }
 
   private RunManifest manifest(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
-    Map<String, String> hashes = RunOptions.hashes(folder, trained, clip);
+    Map<String, String> hashes = RunOptions.saes(folder, trained);
+    hashes.put("model", Hashes.sha256(clip.source().weights()));
     hashes.put("data", images.hash());
     if (texts != null) hashes.put("texts", Hashes.sha256(texts));
     return common.manifest(hashes);
@@ -126,22 +115,20 @@ final class EvaluateCommand implements Callable<Integer> {
       RunFolder folder, RunFolder.Run trained, ClipModel clip, Path file) {
     if (legacy) {
       throw new InputException(
-          "--legacy", "has no use with --texts", "The paper's code measures images only");
+          "--legacy", "has no use with --texts", "The paper's code evaluates images only");
     }
-    if (words != null && words.holdsEmbeddings()) {
+    if (words.areEmbeddings()) {
       throw new InputException(
           "--library",
           "has no use with --texts",
-          "Name the words: the changed tower has to read them again");
+          "Give the words with --labels: the edited tower must read them");
     }
     var source = new TrainSource.FromTexts(clip, TrainSource.Texts.read(file));
     try (RunSaes saes = RunSaes.open(folder, trained, clip, TowerKind.TEXT)) {
       TextSparsityRun.Judge judge = null;
       if (images.isGiven()) {
         Images set = images.resolve(clip);
-        List<String> prompts =
-            words != null && words.areBare() ? List.of("{}") : LibraryOptions.prompts(templates);
-        judge = new TextSparsityRun.Judge(set, truth(clip, set), prompts);
+        judge = new TextSparsityRun.Judge(set, truth(clip, set), words.prompts());
       }
       return new TextSparsityRun(source, saes, judge).run(common.progress());
     }
@@ -149,9 +136,8 @@ final class EvaluateCommand implements Callable<Integer> {
 
   private Truth truth(ClipModel clip, Images set) {
     Progress progress = common.progress();
-    TextLibrary given =
-        words == null ? null : LibraryOptions.resolve(words, templates, clip, progress);
-    return Truth.of(clip, set, given, LibraryOptions.prompts(templates), progress);
+    TextLibrary given = words.areGiven() ? words.resolve(clip, progress) : null;
+    return Truth.of(clip, set, given, words.prompts(), progress);
   }
 
   /** Whether a training's manifest knows weights of another checksum. */

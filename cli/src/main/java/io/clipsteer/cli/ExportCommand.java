@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
 import io.clipsteer.engine.model.OnnxTower;
+import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
@@ -19,7 +22,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BiConsumer;
@@ -28,15 +31,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Writes an edit as a file to ship. */
+/** {@code export}: an edit as a file for deployment. */
 @Command(
     name = "export",
     description = {
-      "sidecar: the edit as a small safetensors file, and beside it a PyTorch hook for transformers"
-          + " and open_clip; onnx: the whole image encoder with the edit inside, in fp32, for"
-          + " images of the model's own size, as one ONNX file; it gives embeddings of unit"
-          + " length.",
-      "Only the chosen features' rows of the SAE are kept, so the edit costs next to nothing."
+      "Export an edit for deployment: a PyTorch hook, or an ONNX image encoder.",
+      "sidecar: a small safetensors file with a PyTorch hook for transformers and open_clip. onnx:"
+          + " the whole image encoder with the edit inside, in fp32, as one file; its embeddings"
+          + " have unit length. Only the edited features' rows of the SAE are exported."
     },
     footer = {
       "",
@@ -46,51 +48,56 @@ final class ExportCommand implements Callable<Integer> {
   private static final String SUFFIX = ".safetensors";
   private static final String HOOK = "edit_hook.py";
 
+  private enum Format {
+    SIDECAR,
+    ONNX;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
   @Mixin private CommonOptions common;
 
   @Option(
       names = "--edit",
       required = true,
       paramLabel = "EDIT",
-      description = "What clipsteer suppress wrote.")
+      description = "The --out of clipsteer suppress or clipsteer defend.")
   private Path edit;
 
   @Option(
       names = "--to",
       defaultValue = "sidecar",
-      paramLabel = "FORM",
-      description = "sidecar or onnx (default: ${DEFAULT-VALUE}).")
-  private String to;
+      paramLabel = "FORMAT",
+      description = "Format: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+  private Format to;
 
   @Option(
       names = "--out",
       required = true,
       paramLabel = "FILE",
       description = {
-        "A new .safetensors file, the hook is called the same with .py, and _ in place of -;"
-            + " or a new .onnx file."
+        "New file: .safetensors (the hook gets the same name with .py, and _ for -), or .onnx."
       })
   private Path out;
 
   @Option(
       names = "--model",
       paramLabel = "PATH",
-      description = "The checkpoint, when it is no longer where the edit was found.")
+      description = "The edit's checkpoint, if it has moved.")
   private @Nullable Path model;
 
-  @Option(
-      names = "--sae",
-      paramLabel = "DIR",
-      description = "The SAE, when it is no longer where the edit was found.")
+  @Option(names = "--sae", paramLabel = "DIR", description = "The edit's SAE, if it has moved.")
   private @Nullable Path folder;
 
   @Override
   public Integer call() {
     common.apply();
     return switch (to) {
-      case "sidecar" -> sidecar();
-      case "onnx" -> onnx();
-      default -> throw new InputException("--to " + to, "is no form", "Use sidecar or onnx");
+      case SIDECAR -> sidecar();
+      case ONNX -> onnx();
     };
   }
 
@@ -110,12 +117,8 @@ final class ExportCommand implements Callable<Integer> {
     compiled(stored, (tower, cut) -> cut.write(out, notes(stored)));
     AtomicFiles.writeText(
         hook, template().replace("@NAME@", module).replace("@FILE@", bare + SUFFIX));
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("file", out.toString());
-    json.put("hook", hook.toString());
-    describe(json, stored);
     common.print(
-        json,
+        json(stored, hook),
         String.format(
             "%s: %s at %s, %,d bytes%n%s: from %s import attach",
             out,
@@ -137,13 +140,10 @@ final class ExportCommand implements Callable<Integer> {
         stored,
         (tower, cut) ->
             OnnxTower.of(tower, stored.point(), cut).write(out, Versions.CLIPSTEER, notes(stored)));
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("file", out.toString());
-    describe(json, stored);
     common.print(
-        json,
+        json(stored, null),
         String.format(
-            "%s: the image encoder with %s changed at %s, %,d bytes%n"
+            "%s: the image encoder with %s edited at %s, %,d bytes%n"
                 + "pixel_values [batch,3,h,w] -> image_embeds [batch,e] of unit length",
             out, Counted.of(stored.features().length, "feature"), stored.point(), size(out)));
     return 0;
@@ -157,16 +157,27 @@ final class ExportCommand implements Callable<Integer> {
     return Map.of("clipsteer", Versions.CLIPSTEER, "model_sha256", stored.modelHash());
   }
 
-  private void describe(Map<String, Object> json, StoredEdit stored) {
-    json.put("bytes", size(out));
-    json.put("hook_point", stored.point().peerName());
-    json.put("tokens", stored.tokens().name().toLowerCase(java.util.Locale.ROOT));
-    json.put("features", stored.features());
+  private record Json(
+      String file,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable String hook,
+      long bytes,
+      String hookPoint,
+      TokenSelection tokens,
+      int[] features) {}
+
+  private Json json(StoredEdit stored, @Nullable Path hook) {
+    return new Json(
+        out.toString(),
+        hook == null ? null : hook.toString(),
+        size(out),
+        stored.point().peerName(),
+        stored.tokens(),
+        stored.features());
   }
 
-  /** Hands the edit over, cut out of its SAE, checked against model and SAE. */
+  /** Compiles the edit from its SAE, checked against model and SAE. */
   private void compiled(StoredEdit stored, BiConsumer<VisionTower, CompiledEdit> writer) {
-    Path from = folder != null ? folder : stored.sae();
+    Path from = folder != null ? RunOptions.sae(folder) : stored.sae();
     stored.checkSae(from);
     Path checkpoint = model != null ? model : stored.model();
     try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
@@ -175,15 +186,7 @@ final class ExportCommand implements Callable<Integer> {
       SaeFiles.checkHook(from, stored.point().peerName());
       checkFits(sae, clip, from, stored);
       int prefix = clip.vision().config().prefixTokens();
-      try (CompiledEdit cut =
-          CompiledEdit.of(
-              sae,
-              stored.point(),
-              stored.tokens(),
-              prefix,
-              stored.features(),
-              stored.values(),
-              stored.cap())) {
+      try (CompiledEdit cut = CompiledEdit.of(stored.edit(sae, prefix))) {
         writer.accept(clip.vision(), cut);
       }
     }

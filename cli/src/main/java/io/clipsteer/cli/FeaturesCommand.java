@@ -9,9 +9,7 @@ import io.clipsteer.lab.index.IndexFolder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -24,10 +22,9 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "features",
     description = {
-      "Asks the tables that clipsteer index made with SQL (DuckDB's). Nothing but these tables can"
-          + " be read, and nothing can be changed.",
+      "Query an index with SQL (DuckDB's dialect), read-only.",
       "Tables: features, feature_tops, feature_labels, feature_names, feature_images; neurons and"
-          + " neuron_… after index --units neurons."
+          + " neuron_… after clipsteer index --units neurons."
     },
     footer = {
       "",
@@ -37,17 +34,18 @@ import picocli.CommandLine.Parameters;
 final class FeaturesCommand implements Callable<Integer> {
   /** Where the index lies. */
   static final class Place {
-    @Option(names = "--run", paramLabel = "RUN", description = "A run that was indexed.")
+    @Option(names = "--run", paramLabel = "RUN", description = "An indexed run.")
     private @Nullable Path run;
 
-    @Option(names = "--index", paramLabel = "DIR", description = "What index --out named.")
+    @Option(names = "--index", paramLabel = "DIR", description = "The --out of clipsteer index.")
     private @Nullable Path index;
 
     IndexFolder folder() {
       if (run != null) return IndexFolder.of(RunOptions.folder(run));
       Path folder = index == null ? Path.of("") : index;
       if (!Files.isDirectory(folder)) {
-        throw new InputException(folder, "there is no such folder", "Name what index --out named");
+        throw new InputException(
+            folder, "there is no such folder", "Name the --out of clipsteer index");
       }
       return new IndexFolder(folder);
     }
@@ -58,7 +56,7 @@ final class FeaturesCommand implements Callable<Integer> {
   @ArgGroup(exclusive = true, multiplicity = "1")
   private Place place;
 
-  @Option(names = "--csv", description = "Comma-separated values instead of columns.")
+  @Option(names = "--csv", description = "Print comma-separated values.")
   private boolean csv;
 
   @Parameters(paramLabel = "SQL", description = "One query.")
@@ -67,22 +65,19 @@ final class FeaturesCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     common.applyOnCpu();
-    FeatureQuery.Answer answer = FeatureQuery.run(place.folder(), sql);
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("columns", answer.columns());
-    json.put("rows", answer.rows());
-    common.print(json, csv ? FeatureQuery.csv(answer) : columns(answer));
+    FeatureQuery.QueryRows rows = FeatureQuery.run(place.folder(), sql);
+    common.print(rows, csv ? FeatureQuery.csv(rows) : columns(rows));
     return 0;
   }
 
-  /** In columns for people; a list that is long is cut. */
-  private static String columns(FeatureQuery.Answer answer) {
+  /** Aligned columns; a cell over 60 characters is cut. */
+  private static String columns(FeatureQuery.QueryRows rows) {
     List<List<String>> lines = new ArrayList<>();
-    lines.add(answer.columns());
-    for (List<@Nullable Object> row : answer.rows()) {
+    lines.add(rows.columns());
+    for (List<@Nullable Object> row : rows.rows()) {
       lines.add(row.stream().map(FeaturesCommand::shown).toList());
     }
-    int n = answer.columns().size();
+    int n = rows.columns().size();
     int[] width = new int[n];
     for (List<String> line : lines) {
       for (int c = 0; c < n; c++) width[c] = Math.max(width[c], line.get(c).length());

@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.FolderOptions;
+import io.clipsteer.cli.option.HookOptions;
 import io.clipsteer.cli.option.ImageOptions;
-import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.Skips;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.store.StoreFormat;
 import io.clipsteer.data.store.StoreWriter;
 import io.clipsteer.data.store.TokenCodec;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.train.Harvest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -32,8 +35,8 @@ import picocli.CommandLine.Option;
 @Command(
     name = "harvest",
     description = {
-      "Stores the activations of any layers, in one pass over the images.",
-      "Stopped at any time, it is resumed with --resume, and the store ends with the same bytes."
+      "Store the activations of layers on disk, in one pass over the images.",
+      "Train on the store with clipsteer train --store."
     },
     footer = {
       "",
@@ -43,84 +46,80 @@ import picocli.CommandLine.Option;
 final class HarvestCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
+  @Mixin private HookOptions hook;
+  @Mixin private FolderOptions folder;
 
   @Option(
       names = "--model",
       required = true,
       paramLabel = "PATH",
-      description = "A checkpoint's folder or file.")
+      description = "Checkpoint: a folder or a file.")
   private Path model;
-
-  @Option(
-      names = "--layers",
-      required = true,
-      paramLabel = "L",
-      description = "Blocks whose output is stored, from 0: 2,8 or 0-11.")
-  private String layers;
-
-  @Option(
-      names = "--site",
-      defaultValue = "hook_resid_post",
-      description = "hook_resid_post or hook_mlp_out (default: ${DEFAULT-VALUE}).")
-  private String site;
-
-  @Option(
-      names = "--tokens-selection",
-      defaultValue = "all",
-      description = "all, cls or patches (default: ${DEFAULT-VALUE}).")
-  private String tokens;
 
   @Option(
       names = "--dtype",
       defaultValue = "bf16",
-      description = "Of the store: fp32, bf16 or int8 with a scale a token (default: bf16).")
-  private String dtype;
+      paramLabel = "DTYPE",
+      description = {
+        "Format of the store: ${COMPLETION-CANDIDATES}; int8 has a scale per token"
+            + " (default: ${DEFAULT-VALUE})."
+      })
+  private TokenCodec codec;
 
   @Option(
       names = "--tower-dtype",
       defaultValue = "fp32",
-      description = "Of the computation: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-  private String towerDtype;
+      paramLabel = "DTYPE",
+      description = "Arithmetic of the tower: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+  private DType towerDtype;
 
-  @Option(names = "--out", required = true, paramLabel = "STORE", description = "New folder.")
-  private Path out;
-
-  @Option(names = "--resume", description = "Resume a stopped harvest; repair a damaged store.")
-  private boolean resume;
+  /** What {@code --json} prints. */
+  private record Json(
+      long images,
+      long tokens,
+      long bytes,
+      long harvestedImages,
+      double tokensPerSecond,
+      @JsonUnwrapped Skips.Counts skips,
+      String store) {}
 
   @Override
   public Integer call() {
     common.apply();
-    List<HookPoint> points = Layers.points(layers, site);
-    TokenSelection selection =
-        CommonOptions.value("--tokens-selection", tokens, TokenSelection::parse);
-    if (!dtype.matches("fp32|bf16|int8")) {
-      throw new InputException("--dtype " + dtype, "not known", "Use fp32, bf16 or int8");
-    }
-    TokenCodec codec = TokenCodec.valueOf(dtype.toUpperCase(Locale.ROOT));
-    WorkFolder.check(out, StoreWriter.LAYOUT, resume);
-    try (ClipModel clip =
-        ClipModel.load(model, CommonOptions.dtype("--tower-dtype", towerDtype), common.device())) {
+    List<HookPoint> points = hook.points(TowerKind.VISION);
+    folder.check(StoreWriter.LAYOUT);
+    try (ClipModel clip = ClipModel.load(model, towerDtype, common.device())) {
       for (HookPoint point : points) clip.vision().check(point);
       Images source = images.resolve(clip);
-      StoreFormat format = Harvest.format(clip, source, points, selection, codec);
+      StoreFormat format = Harvest.format(clip, source, points, hook.tokens(), codec);
       forecast(format, source, clip, points);
+      Harvest.HarvestSummary result;
       var hashes = Map.of("model", format.model(), "data", format.listing());
-      try (WorkFolder folder =
-          WorkFolder.open(out, StoreWriter.LAYOUT, resume, common.manifest(hashes))) {
-        var result = Harvest.run(clip, source, points, selection, format, out, common.progress());
-        folder.finish();
-        images.printSkipped(result.skipped());
-        common.print(json(result), text(result));
+      try (WorkFolder work = folder.open(StoreWriter.LAYOUT, common.manifest(hashes))) {
+        result =
+            Harvest.run(
+                clip, source, points, hook.tokens(), format, work.path(), common.progress());
+        work.finish();
       }
+      common.print(
+          new Json(
+              result.images(),
+              result.tokens(),
+              result.bytes(),
+              result.harvested(),
+              result.tokensPerSecond(),
+              images.report(result.skipped()),
+              folder.out().toString()),
+          text(result));
     }
     return 0;
   }
 
-  /** Says what will be written, and refuses to begin what the disk cannot hold. */
+  /** Prints the size of the store, and refuses one that the disk cannot hold. */
   private void forecast(StoreFormat format, Images source, ClipModel clip, List<HookPoint> points) {
     long count = source.count();
     if (count < 0) return;
+    Path out = folder.out();
     long bytes = format.bytes(count);
     System.err.printf(
         Locale.ROOT,
@@ -131,7 +130,7 @@ final class HarvestCommand implements Callable<Integer> {
         time(count * Harvest.secondsPerImage(clip, source, points)));
     Path there = out.toAbsolutePath();
     while (there != null && !Files.exists(there)) there = there.getParent();
-    if (there == null || resume) return;
+    if (there == null || folder.resume()) return;
     try {
       long free = Files.getFileStore(there).getUsableSpace();
       if (free < bytes) {
@@ -145,7 +144,7 @@ final class HarvestCommand implements Callable<Integer> {
             "Store fewer layers, --dtype int8, or --tokens-selection patches");
       }
     } catch (IOException e) {
-      System.err.println("the disk does not tell how much is free: " + Reasons.of(e));
+      System.err.println("the free space of the disk is unknown: " + Reasons.of(e));
     }
   }
 
@@ -155,23 +154,11 @@ final class HarvestCommand implements Callable<Integer> {
     return String.format(Locale.ROOT, "%.1f h", seconds / 3600);
   }
 
-  private Map<String, Object> json(Harvest.Result result) {
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("images", result.images());
-    json.put("tokens", result.tokens());
-    json.put("bytes", result.bytes());
-    json.put("harvested_images", result.harvested());
-    json.put("tokens_per_second", result.tokensPerSecond());
-    images.addSkipped(json, result.skipped());
-    json.put("store", out.toString());
-    return json;
-  }
-
-  private String text(Harvest.Result result) {
+  private String text(Harvest.HarvestSummary result) {
     return String.format(
         Locale.ROOT,
         "%s: %s, %s of each hook point, %.1f MB; %.0f tokens/s",
-        out,
+        folder.out(),
         Counted.of(result.images(), "image"),
         Counted.of(result.tokens(), "token"),
         result.bytes() * 1e-6,

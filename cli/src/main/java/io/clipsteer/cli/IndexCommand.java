@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.WordList;
@@ -24,10 +27,7 @@ import io.clipsteer.lab.index.Labels;
 import io.clipsteer.lab.index.Vocabulary;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
-import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -38,48 +38,44 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Everything about every feature, in one pass. */
+/** {@code index}: statistics of every feature, in one pass over images. */
 @Command(
     name = "index",
     description = {
-      "Tells everything about every feature of a run in one pass over images: how often and how"
-          + " strongly it is active and where, its strongest images, how alike they are, which"
-          + " labels it goes with, and words for it.",
-      "The tables go to RUN/index as Parquet; ask them with clipsteer features and clipsteer"
-          + " search."
+      "Index a run's features: frequency, top images, monosemanticity, label AUROC, names.",
+      "Reads the images once. The tables go to RUN/index as Parquet; query them with clipsteer"
+          + " features, clipsteer search and clipsteer report."
     },
     footer = {
       "",
       "Example: clipsteer index --run runs/l8 --images photos --labels photos.tsv --json",
     })
 final class IndexCommand implements Callable<Integer> {
-  /** Where words for names come from. */
+  /** The vocabulary that names are chosen from. */
   static final class Words {
     @Option(
         names = "--vocabulary",
         paramLabel = "FILE",
-        description = "Words to name features with, one a line (default: the tokenizer's own).")
+        description = "Words to name features with, one a line (default: the tokenizer's words).")
     private @Nullable Path vocabulary;
 
     @Option(
         names = "--library",
         paramLabel = "DIR",
-        description = "Folder with text_embeddings.safetensors and words.txt to name with.")
+        description = "Text embeddings to name with: text_embeddings.safetensors and words.txt.")
     private @Nullable Path library;
   }
 
   @Mixin private CommonOptions common;
-
-  @Mixin private ImageOptions imageOptions;
-
+  @Mixin private ImageOptions images;
   @Mixin private RunOptions runs;
 
   @Option(
       names = "--labels",
       paramLabel = "TSV",
       description = {
-        "What is on the images: a .tsv or .csv with a column file, every other column a factor;"
-            + " or a world's factors.jsonl (default: class folders)."
+        "Labels: a .tsv or .csv whose column file names the image and whose other columns are"
+            + " labels, or a world's factors.jsonl (default: class folders)."
       })
   private @Nullable Path labels;
 
@@ -89,70 +85,90 @@ final class IndexCommand implements Callable<Integer> {
   @Option(
       names = "--templates",
       paramLabel = "FILE",
-      description = "Prompts for the words, one a line with {} (default: the bare word).")
+      description = "Prompt templates, one a line with {} (default: the word alone).")
   private @Nullable Path templates;
 
   @Option(
       names = "--units",
       defaultValue = "features",
-      description = "features, or neurons of the residual stream: the baseline.")
-  private String units;
+      description = {
+        "Units: ${COMPLETION-CANDIDATES} (coordinates of the residual stream, the baseline)"
+            + " (default: ${DEFAULT-VALUE})."
+      })
+  private IndexedUnits units;
 
   @Option(
       names = "--top",
       defaultValue = "16",
       paramLabel = "N",
-      description = "Images kept for each feature and ranking (default: ${DEFAULT-VALUE}).")
+      description = "Top images stored per feature and ranking (default: ${DEFAULT-VALUE}).")
   private int top;
 
   @Option(
       names = "--out",
       paramLabel = "DIR",
-      description = "Where the tables go (default: index in the run's folder).")
+      description = "Folder for the tables (default: RUN/index).")
   private @Nullable Path out;
+
+  /** What {@code --json} prints. */
+  private record Json(
+      String folder,
+      int features,
+      int alive,
+      long images,
+      @JsonUnwrapped Skips.Counts skips,
+      int labels,
+      int vocabulary,
+      double seconds,
+      @Nullable Double medianMonosemanticity,
+      @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable Joined labelsTable) {}
 
   @Override
   public Integer call() {
     common.apply();
-    IndexedUnits kind = IndexedUnits.parse(units);
-    RunFolder folder = runs.folder();
-    RunFolder.Run trained = folder.read();
-    IndexFolder index = out == null ? IndexFolder.of(folder) : new IndexFolder(out);
-    index.checkWritable(kind);
+    IndexFolder index = out == null ? IndexFolder.of(runs.folder()) : new IndexFolder(out);
+    index.checkWritable(units);
     Labels known = labels == null ? Labels.ofClasses() : Labels.read(labels);
     Progress progress = common.progress();
-    Indexer.Result result;
+    Indexer.IndexSummary result;
     JoinReport joined;
     int vocabulary;
-    try (ClipModel clip = runs.load(trained, common.device());
-        RunSaes saes = RunSaes.open(folder, trained, clip);
+    try (OpenRun open = runs.open(common.device());
         WorkFolder work =
-            WorkFolder.addTo(
-                index.path(), IndexFolder.manifest(kind), manifest(folder, trained, clip))) {
-      Images set = imageOptions.resolve(clip);
+            WorkFolder.addTo(index.path(), IndexFolder.manifest(units), manifest(open))) {
+      Images set = images.resolve(open.clip());
       joined = known.join(set.set());
       if (joined != null) Skips.print(joined);
-      IndexRun run = new IndexRun(clip, set, saes, kind, known, top);
-      TextLibrary library = words(clip, progress);
+      IndexRun run = new IndexRun(open.clip(), set, open.saes(), units, known, top);
+      TextLibrary library = words(open.clip(), progress);
       vocabulary = library == null ? 0 : library.words().size();
-      if (index.has(kind)) {
-        long images = index.read(kind).images();
-        String what = "the index of " + kind.word() + " in " + index.path();
-        System.err.println(what + " (" + images + " images) is replaced");
+      if (index.has(units)) {
+        long before = index.read(units).images();
+        String what = "replacing the index of " + units + " in " + index.path();
+        System.err.println(what + " (" + before + " images)");
       }
       result = Indexer.run(run, library, index, progress);
       work.finish();
     }
-    imageOptions.printSkipped(result.skipped());
-    Map<String, @Nullable Object> json = json(index, result, vocabulary);
-    Skips.addTo(json, "labels_table", joined);
-    common.print(json, text(index, folder, kind, result, vocabulary));
+    common.print(
+        new Json(
+            index.path().toString(),
+            result.units(),
+            result.alive(),
+            result.images(),
+            images.report(result.skipped()),
+            result.labels(),
+            vocabulary,
+            result.seconds(),
+            result.medianMonosemanticity(),
+            Skips.joined(joined)),
+        text(index, result, vocabulary));
     return 0;
   }
 
-  private RunManifest manifest(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
-    Map<String, String> hashes = RunOptions.hashes(folder, trained, clip);
-    hashes.put("data", imageOptions.hash());
+  private RunManifest manifest(OpenRun open) {
+    Map<String, String> hashes = open.hashes();
+    hashes.put("data", images.hash());
     if (labels != null) hashes.put("labels", Hashes.sha256(labels));
     return common.manifest(hashes);
   }
@@ -174,39 +190,24 @@ final class IndexCommand implements Callable<Integer> {
       return ZeroShot.library(clip, own, prompts, progress);
     }
     if (clip.text() == null || clip.tokenizer() == null) {
-      System.err.println("no names: the model has no text tower with a tokenizer (see --library)");
+      System.err.println(
+          "features get no names: the model has no text tower with a tokenizer. Give --library");
       return null;
     }
     return ZeroShot.library(clip, Vocabulary.ownWords(clip), prompts, progress);
   }
 
-  private Map<String, @Nullable Object> json(
-      IndexFolder index, Indexer.Result result, int vocabulary) {
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("folder", index.path().toString());
-    json.put("features", result.units());
-    json.put("alive", result.alive());
-    json.put("images", result.images());
-    imageOptions.addSkipped(json, result.skipped());
-    json.put("labels", result.labels());
-    json.put("vocabulary", vocabulary);
-    json.put("seconds", result.seconds());
-    json.put("median_monosemanticity", result.medianMonosemanticity());
-    return json;
-  }
-
-  private String text(
-      IndexFolder index, RunFolder run, IndexedUnits kind, Indexer.Result result, int vocabulary) {
+  private String text(IndexFolder index, Indexer.IndexSummary result, int vocabulary) {
     Double median = result.medianMonosemanticity();
     return String.format(
         Locale.ROOT,
         """
-        %s, %d active, on %s with %s; %s; %.1f s
-        monosemanticity: median %s
-        tables in %s; for example
+        %s, %d alive, on %s with %s; %s in the vocabulary; %.1f s
+        median monosemanticity: %s
+        tables in %s. To query them, for example:
           %s
         """,
-        Counted.of(result.units(), kind.one()),
+        Counted.of(result.units(), units.one()),
         result.alive(),
         Counted.of(result.images(), "image"),
         Counted.of(result.labels(), "label"),
@@ -218,9 +219,9 @@ final class IndexCommand implements Callable<Integer> {
             List.of(
                 "features",
                 out == null ? "--run" : "--index",
-                (out == null ? run.path() : index.path()).toString(),
+                (out == null ? runs.path() : index.path()).toString(),
                 "SELECT id, name, frequency FROM "
-                    + kind.word()
+                    + units
                     + " ORDER BY monosemanticity DESC LIMIT 10")));
   }
 }

@@ -4,31 +4,36 @@ package io.clipsteer.cli;
 import io.clipsteer.cli.bench.BenchCommand;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.TextFile;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
+import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.lab.run.Versions;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.regex.MatchResult;
-import java.util.regex.Pattern;
+import java.util.function.Function;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.IVersionProvider;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.TypeConversionException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The program: {@code ./clipsteer COMMAND}. Exit codes: 0 fine, 1 failed, 2 wrong usage. */
 @Command(
@@ -62,7 +67,7 @@ import picocli.CommandLine.TypeConversionException;
       DoctorCommand.class,
       HelpCommand.class
     })
-public final class Main implements Runnable {
+public final class Main {
   private static final int LAST_WORK_SECONDS = 30;
 
   /** For {@code --version}. */
@@ -73,17 +78,11 @@ public final class Main implements Runnable {
     }
   }
 
-  @Spec private CommandSpec spec;
-
   private Main() {}
-
-  @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "Name a command.");
-  }
 
   /** Runs the command line and exits with its code. */
   public static void main(String[] args) {
+    restoreStderr();
     speakUtf8();
     AtomicBoolean finished = new AtomicBoolean();
     Runtime.getRuntime()
@@ -93,8 +92,8 @@ public final class Main implements Runnable {
                   if (finished.get()) return;
                   endOfWork();
                   System.err.println(
-                      "clipsteer: stopped. What is on disk is whole; go on with the same command"
-                          + " and --resume, where it has that option");
+                      "clipsteer: stopped. All files on disk are complete; resume with the same"
+                          + " command and --resume, where it has that option");
                 }));
     int code = execute(args);
     finished.set(true);
@@ -102,8 +101,29 @@ public final class Main implements Runnable {
   }
 
   /**
-   * Results, messages and numbers are the same in every locale. What the locale says of names of
-   * files and of arguments is settled before the JVM starts, by the launcher.
+   * Makes file descriptor 2 the user's stderr again. Until here the launcher filters from it the
+   * JVM's warning of its incubator module, which no option turns off.
+   */
+  private static void restoreStderr() {
+    Integer kept = Integer.getInteger("clipsteer.stderr");
+    if (kept == null) return;
+    Linker linker = Linker.nativeLinker();
+    ValueLayout.OfInt number = ValueLayout.JAVA_INT;
+    MethodHandle dup2 =
+        linker.downcallHandle(
+            linker.defaultLookup().findOrThrow("dup2"),
+            FunctionDescriptor.of(number, number, number));
+    try {
+      int copy = (int) dup2.invokeExact(kept.intValue(), 2);
+      if (copy != 2) System.err.println("clipsteer: stderr is still filtered");
+    } catch (Throwable e) {
+      throw new LinkageError("dup2", e);
+    }
+  }
+
+  /**
+   * Results, messages and numbers are the same in every locale. The encoding of file names and
+   * arguments is settled before the JVM starts, by the launcher.
    */
   private static void speakUtf8() {
     Locale.setDefault(Locale.ROOT);
@@ -122,11 +142,11 @@ public final class Main implements Runnable {
     return new PrintStream(new FileOutputStream(file), true, StandardCharsets.UTF_8);
   }
 
-  /** Lets an update that is under way come to its end; nothing new begins after it. */
+  /** Waits until a running update has ended; no update starts after it. */
   private static void endOfWork() {
     try {
       boolean ended = Engine.WORK.tryLock(LAST_WORK_SECONDS, TimeUnit.SECONDS);
-      if (!ended) System.err.println("clipsteer: the last update was cut off");
+      if (!ended) System.err.println("clipsteer: the last update was interrupted");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -138,9 +158,7 @@ public final class Main implements Runnable {
   }
 
   /**
-   * The same with another place for results.
-   *
-   * @param out errors and progress go to stderr all the same
+   * Runs the command line and prints the result to {@code out}; errors and progress go to stderr.
    */
   static int execute(PrintWriter out, String... args) {
     String fault = fault(args);
@@ -152,8 +170,13 @@ public final class Main implements Runnable {
       return new CommandLine(new Main())
           .setOut(out)
           .registerConverter(Path.class, Main::path)
+          .registerConverter(DType.class, Main::dtype)
+          .registerConverter(HookPoint.class, reads(HookPoint::parse))
+          // All enums: the words that toString prints, listed in --help and in the message.
           .setCaseInsensitiveEnumValuesAllowed(true)
           .setUsageHelpAutoWidth(true)
+          .setHelpFactory(HelpPage::new)
+          .setExecutionStrategy(Main::run)
           // Beside a file of arguments an option may stand again: the later one counts.
           .setOverwrittenOptionsAllowed(Arrays.stream(args).anyMatch(arg -> arg.startsWith("@")))
           .setParameterExceptionHandler(Main::wrongUsage)
@@ -167,9 +190,7 @@ public final class Main implements Runnable {
     }
   }
 
-  /**
-   * What the parser would not name: bytes that are no text, files of arguments that it cannot read.
-   */
+  /** Faults that the parser would not name: bytes that are no text, unreadable argument files. */
   private static String fault(String[] args) {
     for (String arg : args) {
       if (arg.indexOf('\uFFFD') >= 0) return "'" + arg + "' is not UTF-8. Arguments are UTF-8 text";
@@ -182,7 +203,8 @@ public final class Main implements Runnable {
         }
         TextFile.lines(file);
       } catch (InputException | TypeConversionException e) {
-        return e.getMessage() + ". It was to hold arguments; one that begins with @ is written @@";
+        return e.getMessage()
+            + ". It should hold arguments; an argument that begins with @ is written @@";
       }
     }
     return "";
@@ -198,51 +220,42 @@ public final class Main implements Runnable {
     throw new TypeConversionException("it is empty, and no path");
   }
 
+  /** Reads a value; what is wrong with it stands in the message that names its option. */
+  private static <T> ITypeConverter<T> reads(Function<String, T> parse) {
+    return text -> {
+      try {
+        return parse.apply(text);
+      } catch (InputException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
+    };
+  }
+
+  private static DType dtype(String text) {
+    return switch (text.toLowerCase(Locale.ROOT)) {
+      case "fp32" -> DType.F32;
+      case "bf16" -> DType.BF16;
+      default -> throw new TypeConversionException("not one of fp32, bf16");
+    };
+  }
+
   /** One line instead of a page of usage, in which the reason scrolls away. */
   private static int wrongUsage(ParameterException e, String[] args) {
     CommandLine command = e.getCommandLine();
-    String reason = String.valueOf(e.getMessage()).replaceAll("\\s+", " ");
-    reason = together(reason.startsWith("Error: ") ? reason.substring(7) : reason);
-    reason = reason.replaceFirst(" is not an? (int|long)$", " is no whole number in range");
-    reason = reason.replaceFirst(" is not a (double|float)$", " is no number");
-    command.getErr().println("clipsteer: " + reason);
+    command.getErr().println("clipsteer: " + UsageFault.of(e, args));
     command.getErr().println("See " + command.getCommandSpec().qualifiedName() + " --help");
     return CommandLine.ExitCode.USAGE;
   }
 
-  /** Options that exclude each other: named, instead of the groups that they belong to. */
-  private static String together(String reason) {
-    if (reason.contains("mutually exclusive")) return exclude(options(reason), reason);
-    if (!reason.contains("only one match")) return reason;
-    List<String> given =
-        Pattern.compile("=\\{([^}]*)}")
-            .matcher(reason)
-            .results()
-            .flatMap(group -> options(group.group(1)).stream())
-            .toList();
-    // One of these: (--a=A | --b=B).
-    return Pattern.compile("[(\\[]([^()\\[\\]|]+\\|[^()\\[\\]]+)[)\\]]")
-        .matcher(reason)
-        .results()
-        .map(group -> options(group.group(1)).stream().filter(given::contains).toList())
-        .filter(both -> both.size() > 1)
-        .findFirst()
-        .map(both -> exclude(both, reason))
-        .orElse(reason);
-  }
-
-  private static List<String> options(String text) {
-    return Pattern.compile("--[a-z][a-z-]*")
-        .matcher(text)
-        .results()
-        .map(MatchResult::group)
-        .distinct()
-        .toList();
-  }
-
-  private static String exclude(List<String> options, String reason) {
-    if (options.size() < 2) return reason;
-    return String.join(" and ", options) + " exclude each other: give one of them.";
+  /** Help is printed for a command that exists only. */
+  private static int run(ParseResult parsed) {
+    ParseResult last = parsed;
+    while (last.hasSubcommand()) last = last.subcommand();
+    if (!last.unmatched().isEmpty()) {
+      CommandLine command = last.commandSpec().commandLine();
+      throw new UnmatchedArgumentException(command, last.unmatched());
+    }
+    return new CommandLine.RunLast().execute(parsed);
   }
 
   private static int explain(Throwable e, CommandLine command) {

@@ -2,6 +2,8 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.HelpOption;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.GoldenCheck;
 import io.clipsteer.engine.model.TextLibrary;
@@ -14,35 +16,27 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code model inspect} and {@code model verify}. */
 @Command(
     name = "model",
-    description = "Look into a checkpoint, or hold it against golden values.",
-    mixinStandardHelpOptions = true,
+    description = "Inspect a checkpoint, or verify it against reference outputs.",
     subcommands = {ModelCommand.Inspect.class, ModelCommand.Verify.class})
-final class ModelCommand implements Runnable {
-  @Spec private CommandSpec spec;
-
-  @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "Say model inspect or model verify.");
-  }
+final class ModelCommand {
+  @Mixin private HelpOption help;
 
   /** What a checkpoint holds. */
   @Command(
       name = "inspect",
-      description = "Say what a checkpoint is: family, shape, which tensors are ignored.",
+      description =
+          "Show a checkpoint's family, shape and preprocessing, and the tensors it ignores.",
       footer = {"", "Example: clipsteer model inspect models/clip-vit-base-patch32 --json"})
   static final class Inspect implements Callable<Integer> {
     @Mixin private CommonOptions common;
 
-    @Parameters(paramLabel = "PATH", description = "A checkpoint's folder or file.")
+    @Parameters(paramLabel = "PATH", description = "Checkpoint: a folder or a file.")
     private Path path;
 
     @Override
@@ -66,7 +60,7 @@ final class ModelCommand implements Runnable {
     result.put("family", model.source().family());
     result.put("layers", vision.layers());
     result.put("width", vision.width());
-    result.put("heads", vision.heads());
+    result.put("heads", vision.blocks().heads());
     result.put("patch", vision.patch());
     result.put("image_size", vision.imageSize());
     result.put("tokens", vision.tokens());
@@ -80,10 +74,10 @@ final class ModelCommand implements Runnable {
       Map<String, Object> shape = new LinkedHashMap<>();
       shape.put("layers", c.layers());
       shape.put("width", c.width());
-      shape.put("heads", c.heads());
+      shape.put("heads", c.blocks().heads());
       shape.put("context", c.context());
       shape.put("vocabulary", c.vocabulary());
-      shape.put("end_rule", c.endRule().name().toLowerCase(Locale.ROOT));
+      shape.put("end_rule", c.end().rule().name().toLowerCase(Locale.ROOT));
       shape.put("tokenizer", model.tokenizer() != null);
       result.put("text", shape);
     }
@@ -99,49 +93,50 @@ final class ModelCommand implements Runnable {
   @Command(
       name = "verify",
       description = {
-        "Compare residual streams, pooled vectors, embeddings and logits with golden values",
-        "that a reference implementation made from the same weights. Exits 1 above --tolerance.",
-        "Texts in the golden file's metadata go through the model's tokenizer."
+        "Verify a checkpoint against reference outputs of the same weights.",
+        "Compares residual streams, pooled vectors, embeddings and logits; texts in the file's"
+            + " metadata go through the tokenizer. Exits with 1 above --tolerance."
       },
       footer = {"", "Example: clipsteer model verify models/tiny --golden models/tiny --json"})
   static final class Verify implements Callable<Integer> {
     @Mixin private CommonOptions common;
 
-    @Parameters(paramLabel = "PATH", description = "A checkpoint's folder or file.")
+    @Parameters(paramLabel = "PATH", description = "Checkpoint: a folder or a file.")
     private Path path;
 
     @Option(
         names = "--golden",
         required = true,
         paramLabel = "DIR",
-        description = "Folder with golden.safetensors.")
+        description = "Folder with the reference outputs, golden.safetensors.")
     private Path golden;
 
     @Option(
         names = "--library",
         paramLabel = "DIR",
-        description = "Text library for a model without text tower (default: PATH, if it is one).")
+        description = "Text embeddings for a model without text tower (default: those in PATH).")
     private @Nullable Path library;
 
     @Option(
         names = "--dtype",
         defaultValue = "fp32",
-        description = "fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-    private String dtype;
+        paramLabel = "DTYPE",
+        description = "Arithmetic of the towers: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+    private DType dtype;
 
     @Option(
         names = "--tolerance",
         defaultValue = "1e-5",
-        description = "Largest relative L2 error that passes, fp32 only (default: 1e-5).")
+        paramLabel = "X",
+        description = "Largest relative L2 error that passes, in fp32 (default: ${DEFAULT-VALUE}).")
     private double tolerance;
 
     @Override
     public Integer call() {
       common.apply();
-      try (ClipModel model =
-          ClipModel.load(path, CommonOptions.dtype("--dtype", dtype), common.device())) {
+      try (ClipModel model = ClipModel.load(path, dtype, common.device())) {
         GoldenCheck.Result found = GoldenCheck.run(model, golden, library());
-        boolean passed = !dtype.equals("fp32") || found.maxRelError() <= tolerance;
+        boolean passed = dtype != DType.F32 || found.maxRelError() <= tolerance;
         Map<String, Object> result = new LinkedHashMap<>();
         result.put("max_rel_error", found.maxRelError());
         result.put("max_logit_diff", found.maxLogitDiff());
@@ -154,7 +149,7 @@ final class ModelCommand implements Runnable {
         if (found.maxLogitDiff() != null) {
           text.append(String.format("%-22s %.3g%n", "max_logit_diff", found.maxLogitDiff()));
         }
-        text.append(passed ? "passed" : "FAILED: over the tolerance of " + tolerance);
+        text.append(passed ? "passed" : "FAILED: above the tolerance of " + tolerance);
         common.print(result, text.toString());
         return passed ? 0 : 1;
       }

@@ -17,27 +17,24 @@ import io.clipsteer.lab.steer.SteerabilityFolder;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** A run as one HTML file. */
+/** {@code report}: a run as one HTML page. */
 @Command(
     name = "report",
     description = {
-      "Writes what is known of a run as one HTML file that loads nothing: overview, a gallery of"
-          + " features with search, a page for each feature with its strongest images. The run"
-          + " must be indexed; evaluate and steerability add their sections, suppress and defend"
-          + " too with --edit.",
-      "Of each SAE a third of the features shown are the clearest (monosemanticity), a third those"
-          + " that steer most, and the rest a random sample. Images are read again from where"
-          + " the index saw them, and kept small enough for a page of 25 MB."
+      "Write a run's results as one HTML page that works offline.",
+      "It has an overview, a searchable gallery of features, and for each feature its top images."
+          + " The run must be indexed. evaluate and steerability add their sections, --edit those"
+          + " of suppress and defend.",
+      "Of each SAE's features shown, a third have the highest monosemanticity, a third the highest"
+          + " steerability, and the rest are a random sample. The page has 25 MB at most."
     },
     footer = {
       "",
@@ -51,54 +48,56 @@ final class ReportCommand implements Callable<Integer> {
   @Option(
       names = "--index",
       paramLabel = "DIR",
-      description = "What index --out named (default: index in the run's folder).")
+      description = "The --out of clipsteer index (default: RUN/index).")
   private @Nullable Path indexed;
 
   @Option(
       names = "--steerability",
       paramLabel = "DIR",
       description =
-          "What steerability --out named (default: RUN/steerability or RUN-steerability, if there"
-              + " is one).")
+          "The --out of clipsteer steerability (default: RUN/steerability or RUN-steerability, if"
+              + " one exists).")
   private @Nullable Path steerability;
 
   @Option(
       names = "--edit",
       paramLabel = "EDIT",
-      description = "What suppress or defend --out named; any number of times.")
+      description = "The --out of clipsteer suppress or defend. Repeatable.")
   private List<Path> edits = List.of();
 
   @Option(
       names = "--images",
       paramLabel = "SRC",
-      description = "Where the images are now (default: where index read them).")
+      description = "The indexed images, if they have moved.")
   private @Nullable Path images;
 
-  @Option(names = "--no-images", description = "Leave the images out.")
+  @Option(names = "--no-images", description = "Write the page without images.")
   private boolean blind;
 
-  @Option(names = "--upright", description = "As index --upright: turn by EXIF orientation.")
+  @Option(
+      names = "--upright",
+      description = "Rotate images by their EXIF orientation, as index --upright.")
   private boolean upright;
 
   @Option(
       names = "--features",
       defaultValue = "500",
       paramLabel = "N",
-      description = "Features shown at most (default: ${DEFAULT-VALUE}).")
+      description = "Most features on the page (default: ${DEFAULT-VALUE}).")
   private int features;
 
   @Option(
       names = "--exemplars",
       defaultValue = "12",
       paramLabel = "N",
-      description = "Images for each feature (default: ${DEFAULT-VALUE}).")
+      description = "Top images per feature (default: ${DEFAULT-VALUE}).")
   private int exemplars;
 
   @Option(
       names = "--out",
       required = true,
       paramLabel = "FILE",
-      description = "The page; an earlier report there is replaced, nothing else is.")
+      description = "HTML file; only an earlier report is overwritten.")
   private Path out;
 
   @Override
@@ -128,12 +127,21 @@ final class ReportCommand implements Callable<Integer> {
     }
     if (!result.missing().isEmpty()) {
       System.err.println(
-          "no longer there (see --images): "
+          "missing images (see --images): "
               + Counted.of(result.missing().size(), "image")
               + ", the first: "
               + result.missing().getFirst());
     }
-    common.print(json(result), text(result));
+    common.print(
+        new Json(
+            out.toString(),
+            result.bytes(),
+            result.features(),
+            result.images(),
+            result.missing().size(),
+            result.evaluation(),
+            result.steerability()),
+        text(result));
     return 0;
   }
 
@@ -160,20 +168,17 @@ final class ReportCommand implements Callable<Integer> {
     throw new InputException(
         recorded,
         "the images that were indexed are no longer there",
-        "Say with --images where they are, or leave them out with --no-images");
+        "Give their path with --images, or write the page with --no-images");
   }
 
-  private Map<String, Object> json(Report.Result result) {
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("file", out.toString());
-    json.put("bytes", result.bytes());
-    json.put("features", result.features());
-    json.put("images", result.images());
-    json.put("missing", result.missing().size());
-    json.put("evaluation", result.evaluation());
-    json.put("steerability", result.steerability());
-    return json;
-  }
+  private record Json(
+      String file,
+      long bytes,
+      int features,
+      int images,
+      int missing,
+      boolean evaluation,
+      boolean steerability) {}
 
   private String text(Report.Result result) {
     StringBuilder text = new StringBuilder();
@@ -186,10 +191,10 @@ final class ReportCommand implements Callable<Integer> {
             Counted.of(result.features(), "feature"),
             Counted.of(result.images(), "image")));
     if (!result.evaluation()) {
-      text.append("without reconstruction: clipsteer evaluate --run RUN --images SRC adds it\n");
+      text.append("no section on reconstruction: clipsteer evaluate adds it\n");
     }
     if (!result.steerability()) {
-      text.append("without steerability: clipsteer steerability --run RUN … adds it\n");
+      text.append("no section on steerability: clipsteer steerability adds it\n");
     }
     return text.toString();
   }

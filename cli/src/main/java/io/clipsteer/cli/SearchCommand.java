@@ -2,7 +2,9 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.LayerOptions;
+import io.clipsteer.cli.option.Near;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
@@ -14,15 +16,11 @@ import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.Vocabulary;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
@@ -33,12 +31,11 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Features by word, image, patches or likeness. */
+/** {@code search}: features by text, image, patches or direction. */
 @Command(
     name = "search",
     description = {
-      "Finds features of a run that clipsteer index has indexed: by a word, by an image or some of"
-          + " its patches, or like another feature."
+      "Search an indexed run for features: by text, by image, or near another feature."
     },
     footer = {
       "",
@@ -49,18 +46,21 @@ final class SearchCommand implements Callable<Integer> {
   private static final Pattern RANGE = Pattern.compile("(\\d{1,6})(?:-(\\d{1,6}))?");
   private static final int MOST_PATCHES = 100_000;
 
-  /** What to look for. */
+  /** The query. */
   static final class Query {
-    @Option(names = "--text", paramLabel = "TEXT", description = "A word, or a few.")
+    @Option(names = "--text", paramLabel = "TEXT", description = "Features for this text.")
     private @Nullable String text;
 
-    @Option(names = "--image", paramLabel = "FILE", description = "An image.")
+    @Option(
+        names = "--image",
+        paramLabel = "FILE",
+        description = "Features that are most active on this image.")
     private @Nullable Path image;
 
     @Option(
         names = "--feature",
         paramLabel = "ID",
-        description = "Features whose direction is nearest to this one's.")
+        description = "Nearest features by the cosine of decoder directions.")
     private @Nullable Integer feature;
   }
 
@@ -74,19 +74,22 @@ final class SearchCommand implements Callable<Integer> {
   @Option(
       names = "--patches",
       paramLabel = "LIST",
-      description = "Of --image: patches, row by row from 0, such as 3,4,5-9 (default: all).")
+      description = "With --image: these patches only, row by row from 0, as 3,4,5-9.")
   private @Nullable String patches;
 
   @Option(
       names = "--sae",
       paramLabel = "FOLDER",
-      description = "Of --feature: its SAE, when the run has several.")
+      description = "With --feature: its SAE, if the run has several.")
   private @Nullable String sae;
 
   @Option(
       names = "--library",
       paramLabel = "DIR",
-      description = "Of --text, for a model without text tower: one of its words is looked up.")
+      description = {
+        "With --text, for a model without text tower: text embeddings that hold the word (default:"
+            + " those of index --library)."
+      })
   private @Nullable Path library;
 
   @Option(
@@ -94,7 +97,7 @@ final class SearchCommand implements Callable<Integer> {
       defaultValue = "0.01",
       paramLabel = "SHARE",
       description = {
-        "Of --image: features active on as many tokens or more are dropped (default:"
+        "With --image: ignore features that are active on this share of tokens or more (default:"
             + " ${DEFAULT-VALUE})."
       })
   private double maxFrequency;
@@ -103,23 +106,21 @@ final class SearchCommand implements Callable<Integer> {
       names = "--count",
       defaultValue = "10",
       paramLabel = "N",
-      description = "How many (default: ${DEFAULT-VALUE}).")
+      description = "Features to list (default: ${DEFAULT-VALUE}).")
   private int count;
 
   @Option(
       names = "--index",
       paramLabel = "DIR",
-      description = "What index --out named (default: index in the run's folder).")
+      description = "The --out of clipsteer index (default: RUN/index).")
   private @Nullable Path index;
 
   @Override
   public Integer call() {
     common.apply();
-    if (count < 1 || count > 10_000) {
-      throw new InputException("--count " + count, "not from 1 to 10000", "Try 10");
-    }
+    CommonOptions.within("--count", count, 1, 10_000);
     if (query.text != null && query.text.isBlank()) {
-      throw new InputException("--text", "is empty", "Give a word");
+      throw new InputException("--text", "is empty", "Give a word or a phrase");
     }
     if (patches != null && query.image == null) {
       throw new InputException("--patches", "has no use without --image", "Name an image");
@@ -127,38 +128,51 @@ final class SearchCommand implements Callable<Integer> {
     List<Integer> few = patches == null ? List.of() : patches(patches);
     RunFolder folder = runs.folder();
     RunFolder.Run trained = folder.read();
-    FeatureSearch search =
-        FeatureSearch.open(index == null ? IndexFolder.of(folder) : new IndexFolder(index));
+    IndexFolder indexed = index == null ? IndexFolder.of(folder) : new IndexFolder(index);
+    FeatureSearch search = FeatureSearch.open(indexed);
     List<FeatureSearch.Hit> hits;
-    try (ClipModel clip = runs.load(trained, common.device())) {
-      if (query.text != null) {
-        hits = search.byText(embedding(clip, query.text), count);
-      } else {
-        try (RunSaes saes = RunSaes.open(folder, trained, clip);
-            Scope scope = Scope.open()) {
-          hits =
-              query.image != null
-                  ? search.byImage(
-                      clip, saes, Images.one(clip, query.image), few, maxFrequency, count)
-                  : search.like(saes, sae, query.feature == null ? -1 : query.feature, count);
-        }
+    if (query.text != null) {
+      try (ClipModel clip = runs.load(trained, common.device())) {
+        hits = search.byText(embedding(clip, query.text, indexed.library()), count);
+      }
+    } else {
+      try (OpenRun run = runs.open(common.device());
+          Scope scope = Scope.open()) {
+        hits =
+            query.image == null
+                ? search.like(run.saes(), sae, query.feature == null ? -1 : query.feature, count)
+                : search.byImage(
+                    run.clip(),
+                    run.saes(),
+                    Images.one(run.clip(), query.image),
+                    few,
+                    maxFrequency,
+                    count);
       }
     }
-    common.print(json(hits), text(hits, trained));
+    common.print(new Json(hits), text(hits, trained));
     return 0;
   }
 
-  private float[] embedding(ClipModel clip, String text) {
-    if (library == null) {
+  /** The text's embedding, by the text tower or from the library that the index knows. */
+  private float[] embedding(ClipModel clip, String text, @Nullable Path known) {
+    Path folder = library != null ? library : clip.text() == null ? known : null;
+    if (folder == null) {
       return ZeroShot.library(clip, List.of(text), Vocabulary.TEMPLATES, common.progress())
           .embeddings();
     }
-    TextLibrary words = TextLibrary.read(library);
+    TextLibrary words = TextLibrary.read(folder);
     ZeroShot.checkFits(clip, words);
     int row = words.words().indexOf(text);
+    for (int i = 0; row < 0 && i < words.words().size(); i++) {
+      if (words.words().get(i).equalsIgnoreCase(text)) row = i;
+    }
     if (row < 0) {
+      String near = Near.question(text, words.words());
       throw new InputException(
-          "--text " + text, "is none of the library's words", "Name one of " + library);
+          "--text " + text,
+          "is no word of the library " + folder,
+          near.isEmpty() ? "Its words.txt lists them" : near);
     }
     return Arrays.copyOfRange(words.embeddings(), row * words.width(), (row + 1) * words.width());
   }
@@ -180,24 +194,12 @@ final class SearchCommand implements Callable<Integer> {
     return List.copyOf(all);
   }
 
-  private static Map<String, Object> json(List<FeatureSearch.Hit> hits) {
-    List<Map<String, Object>> features = new ArrayList<>();
-    for (FeatureSearch.Hit hit : hits) {
-      Map<String, Object> one = new LinkedHashMap<>();
-      one.put("id", hit.id());
-      one.put("layer", hit.layer());
-      one.put("sae", hit.sae());
-      one.put("score", hit.score());
-      one.put("names", hit.names());
-      one.put("frequency", hit.frequency());
-      features.add(one);
-    }
-    return Map.of("features", features);
-  }
+  /** What {@code --json} prints. */
+  private record Json(List<FeatureSearch.Hit> features) {}
 
   private static String text(List<FeatureSearch.Hit> hits, RunFolder.Run trained) {
-    if (hits.isEmpty()) return "nothing found";
-    StringBuilder text = new StringBuilder();
+    if (hits.isEmpty()) return "no feature found";
+    StringBuilder text = new StringBuilder("layer  feature     score   active  names\n");
     for (FeatureSearch.Hit hit : hits) {
       // Of several SAEs at a layer the number does not say whose feature it is.
       boolean several =
@@ -205,13 +207,13 @@ final class SearchCommand implements Callable<Integer> {
       text.append(
           String.format(
               Locale.ROOT,
-              "layer %2d%s  feature %6d  %8.4f  active %.3f %%  %s%n",
+              "%5d  %7d  %8.4f  %5.3f %%  %s%s%n",
               hit.layer(),
-              several ? "  " + Layers.name(hit.sae()) : "",
               hit.id(),
               hit.score(),
               100 * hit.frequency(),
-              String.join(", ", hit.names())));
+              String.join(", ", hit.names()),
+              several ? "  (" + LayerOptions.name(hit.sae()) + ")" : ""));
     }
     return text.toString();
   }

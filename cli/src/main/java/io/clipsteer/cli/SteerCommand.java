@@ -1,49 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.UnitOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
+import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.lab.index.FeatureQuery;
+import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.steer.Push;
 import io.clipsteer.lab.steer.Steer;
-import io.clipsteer.lab.steer.TokenMask;
-import io.clipsteer.lab.steer.UnitEdit;
+import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.UnitNumbers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
-/** Changes features and asks again. */
+/** {@code steer}: zero-shot answers with features edited. */
 @Command(
     name = "steer",
     description = {
-      "Set, scale, raise or remove features inside the tower and see the zero-shot answer change,"
-          + " on one image or many.",
-      "The SAE's error is added back, so nothing else is touched. --curve asks at many strengths."
+      "Edit features inside the tower and see how zero-shot answers change.",
+      "The SAE's reconstruction error is added back, so that only the chosen features change."
+          + " Without a feature the strongest ones on the images are listed."
     },
     footer = {
       "",
@@ -59,22 +68,22 @@ final class SteerCommand implements Callable<Integer> {
     @Option(
         names = "--set",
         paramLabel = "A",
-        description = "The activation becomes A, in units of the normalised residual.")
+        description = "Set the activation to A, in units of the normalised residual.")
     private @Nullable Double set;
 
-    @Option(names = "--scale", paramLabel = "S", description = "It is multiplied by S.")
+    @Option(names = "--scale", paramLabel = "S", description = "Scale the activation by S.")
     private @Nullable Double scale;
 
-    @Option(names = "--add", paramLabel = "A", description = "It grows by A.")
+    @Option(names = "--add", paramLabel = "A", description = "Add A to the activation.")
     private @Nullable Double add;
 
-    @Option(names = "--ablate", description = "It becomes 0.")
+    @Option(names = "--ablate", description = "Zero-ablate: set the activation to 0.")
     private boolean ablate;
 
-    Push push() {
-      if (set != null) return Push.set(finite("--set", set));
-      if (scale != null) return Push.scale(finite("--scale", scale));
-      return add != null ? Push.add(finite("--add", add)) : Push.ablate();
+    Rule rule() {
+      if (set != null) return new Rule.Set((float) finite("--set", set));
+      if (scale != null) return new Rule.Scale(finite("--scale", scale));
+      return add != null ? new Rule.Add(finite("--add", add)) : Rule.ablate();
     }
 
     private static double finite(String option, double number) {
@@ -92,24 +101,24 @@ final class SteerCommand implements Callable<Integer> {
 
     String words() {
       if (set != null) return "set to " + set;
-      if (add != null) return "raised by " + add;
-      return scale != null ? "multiplied by " + scale : "ablated";
+      if (add != null) return "increased by " + add;
+      return scale != null ? "scaled by " + scale : "ablated";
     }
   }
 
-  @Spec private CommandSpec spec;
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private ImageOptions images;
   @Mixin private UnitOptions units;
-
-  @ArgGroup(exclusive = false, multiplicity = "1")
-  private LibraryOptions words;
+  @Mixin private LibraryOptions words;
 
   @ArgGroup(exclusive = true, multiplicity = "0..1")
   private @Nullable Change change;
 
-  @Option(names = "--image", paramLabel = "FILE", description = "One image, in place of --images.")
+  @Option(
+      names = "--image",
+      paramLabel = "FILE",
+      description = "A single image, in place of --images.")
   private @Nullable Path image;
 
   @Option(
@@ -117,19 +126,19 @@ final class SteerCommand implements Callable<Integer> {
       defaultValue = "all",
       paramLabel = "TOKENS",
       description = {
-        "Tokens to edit: all, cls, patches, or numbers as 3,4,9, the class token being 0"
+        "Tokens to edit: all, cls, patches, or numbers as 3,4,9; the class token is 0"
             + " (default: ${DEFAULT-VALUE})."
       })
   private String at;
 
   @Option(
       names = "--raw",
-      description = "--set and --add in units of the residual, not of the normalised one.")
+      description = "--set and --add are in units of the raw residual, not of the normalised one.")
   private boolean raw;
 
   @Option(
       names = "--splice",
-      description = "Put the SAE's reconstruction in the residual's place: its error is left out.")
+      description = "Replace the residual by the SAE's reconstruction, without its error.")
   private boolean splice;
 
   @Option(
@@ -138,32 +147,32 @@ final class SteerCommand implements Callable<Integer> {
       fallbackValue = "-20,-10,0,10,20,30,50,75,100,125,150",
       split = ",",
       paramLabel = "A,B",
-      description = "Also set the units to each of these (bare: -20 to 150).")
+      description = "Also set the units to each of these values (bare: eleven from -20 to 150).")
   private List<Double> curve = List.of();
 
   @Override
   public Integer call() {
     common.apply();
+    words.require();
     curve = curve.stream().sorted().toList();
     check();
-    RunFolder folder = runs.folder();
-    RunFolder.Run trained = folder.read();
+    RunFolder.Run trained = runs.folder().read();
     UnitOptions.Places places = units.places(trained);
-    try (ClipModel clip = runs.load(trained, common.device());
-        RunSaes saes =
-            RunSaes.open(folder, new RunFolder.Run(trained.model(), places.entries()), clip)) {
-      Map<HookPoint, UnitEdit> edits = edits(places, saes, clip);
-      TextLibrary library = words.resolve(clip, common.progress());
+    RunFolder.Run chosen = new RunFolder.Run(trained.model(), places.entries());
+    try (OpenRun run = runs.open(chosen, TowerKind.VISION, common.device())) {
+      Map<HookPoint, SteeredSite> sites = sites(places, run.saes(), run.clip());
+      TextLibrary library = words.resolve(run.clip(), common.progress());
       double[] strengths = curve.stream().mapToDouble(Double::doubleValue).toArray();
-      Steer steer = new Steer(clip, library, edits, strengths);
-      Steer.Result result = ask(steer, clip);
-      images.printSkipped(result.skipped());
-      common.print(json(edits, result), text(edits, result));
+      Rule rule = change != null ? change.rule() : new Rule.Set((float) last());
+      Steer steer = new Steer(run.clip(), library, sites, rule, strengths);
+      Steer.Answers result = evaluate(steer, run.clip());
+      Skips.Counts skips = images.report(result.skipped());
+      common.print(json(sites, result, skips), text(sites, result, names(run, result)));
     }
     return 0;
   }
 
-  private Steer.Result ask(Steer steer, ClipModel clip) {
+  private Steer.Answers evaluate(Steer steer, ClipModel clip) {
     if (image == null) return steer.all(images.resolve(clip), TOP, common.progress());
     try (Scope scope = Scope.open()) {
       return steer.one(Images.one(clip, image), TOP);
@@ -171,17 +180,17 @@ final class SteerCommand implements Callable<Integer> {
   }
 
   private void check() {
-    if (image != null && images.isGiven()) throw usage("Give --image or --images, not both");
-    if (image == null) images.images(); // says that it is missing
+    if (image != null && images.isGiven()) throw common.usage("Give --image or --images, not both");
+    if (image == null) images.images(); // asks for them where they are missing
     if (image != null && Files.isDirectory(image)) {
       throw new InputException(image, "is a folder", "Name it with --images");
     }
     boolean changes = change != null || !curve.isEmpty();
     if (units.areNamed() && !changes) {
-      throw usage("Nothing to do: give --set, --add, --scale, --ablate or --curve");
+      throw common.usage("Nothing to do: give --set, --add, --scale, --ablate or --curve");
     }
     if (changes && !units.areNamed()) {
-      throw usage("No unit to change: give --feature, --neuron or --random");
+      throw common.usage("No unit to edit: give --feature, --neuron or --random");
     }
     for (double strength : curve) {
       if (!Double.isFinite(strength)) {
@@ -191,7 +200,9 @@ final class SteerCommand implements Callable<Integer> {
     boolean moves = change == null || change.set != null || change.add != null;
     if (units.areRandom() && !moves) {
       throw new InputException(
-          "--random", "a direction has no activation to scale or remove", "Use --set or --add");
+          "--random",
+          "a random direction has no activation to scale or ablate",
+          "Use --set or --add");
     }
   }
 
@@ -200,129 +211,182 @@ final class SteerCommand implements Callable<Integer> {
     return change == null && curve.isEmpty();
   }
 
-  /** What units become where the curve alone says it: the last strength; 0 where there is none. */
-  private Push set() {
-    return curve.isEmpty() ? Push.ablate() : Push.set(curve.getLast());
+  /** The activation of units where only the curve names one: its last; 0 without a curve. */
+  private double last() {
+    return curve.isEmpty() ? 0 : curve.getLast();
   }
 
-  private ParameterException usage(String message) {
-    return new ParameterException(spec.commandLine(), message);
-  }
-
-  private Map<HookPoint, UnitEdit> edits(UnitOptions.Places places, RunSaes saes, ClipModel clip) {
-    Push push = change != null ? change.push() : set();
+  private Map<HookPoint, SteeredSite> sites(
+      UnitOptions.Places places, RunSaes saes, ClipModel clip) {
     TokenMask tokens = new TokenMask(at);
     int prefix = clip.vision().config().prefixTokens();
     int patch = clip.vision().config().patch();
     var input = clip.preprocessing();
     tokens.mask(prefix, prefix + input.height() / patch * (input.width() / patch));
-    Map<HookPoint, UnitEdit> edits = new LinkedHashMap<>();
+    Map<HookPoint, SteeredSite> sites = new LinkedHashMap<>();
     for (RunSaes.One one : saes.all()) {
       UnitOptions.Units own = places.at(one.entry());
-      UnitEdit edit =
-          new UnitEdit(
-              one.sae(),
-              own.features(),
-              own.neurons(),
-              own.randoms(),
-              push,
-              raw,
-              splice,
-              tokens,
-              prefix);
-      if (edits.put(one.point(), edit) != null) {
+      var numbers = new UnitNumbers(own.features(), own.neurons(), own.randoms());
+      EditSite site = new EditSite(one.point(), tokens, prefix);
+      var steered = new SteeredSite(site, one.sae(), numbers, raw, splice);
+      if (sites.put(one.point(), steered) != null) {
         throw new InputException(
-            one.point(), "is edited through two SAEs", "Name units of one SAE for each place");
+            one.point(), "is edited through two SAEs", "Name units of one SAE for each hook point");
       }
     }
-    return edits;
+    return sites;
   }
 
-  // ---- what is printed --------------------------------------------------------------------------
+  /** What {@code --json} prints of the edit at a hook point. */
+  private record JsonEdit(
+      String hookPoint, List<Integer> features, List<Integer> neurons, List<Integer> randoms) {}
 
-  private Map<String, Object> json(Map<HookPoint, UnitEdit> edits, Steer.Result result) {
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("source", image != null ? image.toString() : images.images().toString());
-    json.put("images", result.images());
-    images.addSkipped(json, result.skipped());
-    List<Map<String, Object>> changed = new ArrayList<>();
-    edits.forEach(
-        (point, edit) -> {
-          Map<String, Object> one = new LinkedHashMap<>();
-          one.put("hook_point", point.peerName());
-          one.put("features", edit.features());
-          one.put("neurons", edit.neurons());
-          one.put("randoms", edit.randoms());
-          changed.add(one);
-        });
-    json.put("edits", changed);
-    json.put("change", change == null ? Map.of("set", set().offset()) : change.json());
-    json.put("at", at);
-    json.put("raw", raw);
-    json.put("splice", splice);
-    json.put("features", result.edited());
-    json.put("before", result.before());
-    if (splice) json.put("spliced", result.spliced());
-    json.put("after", result.after());
-    json.put("promoted", result.promoted());
-    json.put("suppressed", result.suppressed());
-    json.put("strongest_features", result.strongest());
-    if (!result.curve().isEmpty()) json.put("curve", result.curve());
-    return json;
+  /** What {@code --json} prints. */
+  private record Json(
+      String source,
+      int images,
+      @JsonUnwrapped Skips.Counts skips,
+      List<JsonEdit> edits,
+      Map<String, Object> change,
+      String at,
+      boolean raw,
+      boolean splice,
+      List<Steer.Activity> features,
+      List<Steer.Answer> before,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable List<Steer.Answer> spliced,
+      List<Steer.Answer> after,
+      List<Steer.Answer> promoted,
+      List<Steer.Answer> suppressed,
+      List<Steer.Activity> strongestFeatures,
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Steer.CurvePoint> curve) {}
+
+  private Json json(Map<HookPoint, SteeredSite> sites, Steer.Answers result, Skips.Counts skips) {
+    List<JsonEdit> changed = new ArrayList<>();
+    sites.forEach(
+        (point, site) ->
+            changed.add(
+                new JsonEdit(
+                    point.peerName(),
+                    site.units().features(),
+                    site.units().neurons(),
+                    site.units().randoms())));
+    return new Json(
+        source(),
+        result.images(),
+        skips,
+        changed,
+        change == null ? Map.of("set", last()) : change.json(),
+        at,
+        raw,
+        splice,
+        result.edited(),
+        result.before(),
+        splice ? result.spliced() : null,
+        result.after(),
+        result.promoted(),
+        result.suppressed(),
+        result.strongest(),
+        result.curve());
   }
 
-  private String text(Map<HookPoint, UnitEdit> edits, Steer.Result result) {
+  private String source() {
+    return image != null ? image.toString() : images.images().toString();
+  }
+
+  /** Names of the features in a result, where the run is indexed: by hook point and number. */
+  private static Map<String, String> names(OpenRun run, Steer.Answers result) {
+    IndexFolder index = IndexFolder.of(run.folder());
+    Map<String, String> names = new HashMap<>();
+    if (!index.has(IndexedUnits.FEATURES)) return names;
+    String ids =
+        Stream.concat(result.edited().stream(), result.strongest().stream())
+            .map(f -> String.valueOf(f.feature()))
+            .distinct()
+            .collect(Collectors.joining(","));
+    if (ids.isEmpty()) return names;
+    String sql =
+        "SELECT sae, id, name FROM features WHERE name IS NOT NULL AND id IN (" + ids + ")";
+    for (List<@Nullable Object> row : FeatureQuery.run(index, sql).rows()) {
+      for (RunSaes.One one : run.saes().all()) {
+        if (!one.entry().folder().equals(row.get(0))) continue;
+        names.put(one.point().peerName() + " " + row.get(1), String.valueOf(row.get(2)));
+      }
+    }
+    return names;
+  }
+
+  private static String name(Map<String, String> names, Steer.Activity feature) {
+    return names.getOrDefault(feature.hookPoint() + " " + feature.feature(), "");
+  }
+
+  private String text(
+      Map<HookPoint, SteeredSite> sites, Steer.Answers result, Map<String, String> names) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
             "%s at %s, tokens: %s%n",
-            image != null ? image : Counted.of(result.images(), "image") + " of " + images.images(),
-            edits.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
+            image != null ? image : Counted.of(result.images(), "image") + " of " + source(),
+            sites.keySet().stream().map(HookPoint::peerName).collect(Collectors.joining(", ")),
             at));
-    String done = change == null ? "set to " + set().offset() : change.words();
-    if (raw) done += " in the residual's units";
-    for (var one : edits.entrySet()) {
+    String done = change == null ? "set to " + last() : change.words();
+    if (raw) done += " in units of the residual";
+    for (var one : sites.entrySet()) {
       String place = " at " + one.getKey() + ": " + done + "\n";
-      for (int neuron : one.getValue().neurons())
+      for (int neuron : one.getValue().units().neurons()) {
         text.append("neuron ").append(neuron).append(place);
-      for (int k : one.getValue().randoms()) text.append("direction ").append(k).append(place);
+      }
+      for (int k : one.getValue().units().randoms()) {
+        text.append("random direction ").append(k).append(place);
+      }
     }
     for (var f : result.edited()) {
+      String name = name(names, f);
       text.append(
           String.format(
               Locale.ROOT,
-              "feature %d: before mean %.3f, largest %.3f; %s%n",
+              "feature %d%s: mean activation %.3f, max %.3f; %s%n",
               f.feature(),
+              name.isEmpty() ? "" : " (" + name + ")",
               f.mean(),
               f.max(),
               done));
     }
     text.append("before: ").append(line(result.before())).append('\n');
     // What the reconstruction does alone, so that it is not taken for the edit's effect.
-    if (splice) text.append("spliced only: ").append(line(result.spliced())).append('\n');
-    if (isListing()) return text.append(strongest(result)).toString();
+    if (splice) text.append("reconstruction: ").append(line(result.spliced())).append('\n');
+    if (isListing()) return text.append(strongest(result, names)).toString();
     text.append("after:  ").append(line(result.after())).append('\n');
     if (result.images() > 1) {
-      text.append("rose:   ").append(line(result.promoted())).append('\n');
-      text.append("fell:   ").append(line(result.suppressed())).append('\n');
+      text.append("largest rise: ").append(line(result.promoted())).append('\n');
+      text.append("largest fall: ").append(line(result.suppressed())).append('\n');
     }
-    for (Steer.Point point : result.curve()) {
+    if (!result.curve().isEmpty()) text.append("strength  answers\n");
+    for (Steer.CurvePoint point : result.curve()) {
       text.append(
           String.format(Locale.ROOT, "%8.1f  %s%n", point.strength(), line(point.followed())));
     }
-    return text.append(strongest(result)).toString();
+    return text.append(strongest(result, names)).toString();
   }
 
-  private static String strongest(Steer.Result result) {
+  private static String strongest(Steer.Answers result, Map<String, String> names) {
     StringBuilder text = new StringBuilder();
     String place = "";
     for (var f : result.strongest()) {
       if (!f.hookPoint().equals(place)) {
-        if (!place.isEmpty()) text.append('\n');
         place = f.hookPoint();
-        text.append("strongest features at ").append(place).append(':');
+        text.append("strongest features at ").append(place).append('\n');
+        text.append("feature     mean      max").append(names.isEmpty() ? "\n" : "  name\n");
       }
-      text.append(String.format(Locale.ROOT, " %d (%.2f)", f.feature(), f.mean()));
+      text.append(
+              String.format(
+                      Locale.ROOT,
+                      "%7d  %7.2f  %7.2f  %s",
+                      f.feature(),
+                      f.mean(),
+                      f.max(),
+                      name(names, f))
+                  .stripTrailing())
+          .append('\n');
     }
     return text.toString();
   }

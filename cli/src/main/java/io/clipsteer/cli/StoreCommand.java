@@ -8,38 +8,27 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.lab.run.Counted;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code store verify}. */
 @Command(
     name = "store",
-    description = "Activation stores that harvest wrote.",
+    description = "Check an activation store of clipsteer harvest.",
     footer = {"", "Example: clipsteer store verify stores/photos"},
     subcommands = StoreCommand.VerifyCommand.class)
-final class StoreCommand implements Runnable {
-  @Spec private CommandSpec spec;
-
+final class StoreCommand {
   @Mixin private HelpOption help;
 
-  @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "Name what to do: verify.");
-  }
-
-  /** Holds a store's files of hook points against their checksums, and looks for NaN. */
+  /** Compares a store's files of hook points with their checksums, and searches them for NaN. */
   static void check(ActivationStore store, Path path, List<String> hookPoints, Progress progress) {
     List<Path> damaged;
-    try (var task = progress.start("checking the store", store.bytes(hookPoints.size()), "bytes")) {
+    try (var task =
+        progress.start("verifying the store", store.bytes(hookPoints.size()), "bytes")) {
       damaged = store.verify(hookPoints, bytes -> task.advance(bytes, 0));
     }
     if (damaged.isEmpty()) {
@@ -50,9 +39,9 @@ final class StoreCommand implements Runnable {
     int others = damaged.size() - 1;
     throw new InputException(
         first,
-        "is not what was harvested: its checksum differs"
+        "is damaged: its checksum differs from the harvest's"
             + (others > 0 ? " (so do " + Counted.of(others, "other file") + ")" : ""),
-        "harvest with --resume makes such files of " + path + " again");
+        "clipsteer harvest --out " + path + " --resume writes the damaged files again");
   }
 
   private static void checkFinite(ActivationStore store, Path path, String point) {
@@ -61,19 +50,28 @@ final class StoreCommand implements Runnable {
     throw new InputException(
         path,
         "the activations of " + store.origin(token).image() + " at " + point + " hold NaN",
-        "The model gave them: load it again to see which tensor, and harvest anew");
+        "The model computed them: check it with clipsteer model inspect, then harvest again");
   }
 
   /** Whether a store is whole. */
   @Command(
       name = "verify",
-      description = "Reads every file of a store, compares it with its checksum and looks for NaN.",
+      description = "Read every file of a store, compare it with its checksum and search for NaN.",
       footer = {"", "Example: clipsteer store verify stores/photos --json"})
   static final class VerifyCommand implements Callable<Integer> {
     @Mixin private CommonOptions common;
 
-    @Parameters(paramLabel = "STORE", description = "A folder that harvest wrote.")
+    @Parameters(paramLabel = "STORE", description = "The --out of clipsteer harvest.")
     private Path path;
+
+    /** What {@code --json} prints. */
+    private record Json(
+        long images,
+        long tokens,
+        List<String> hookPoints,
+        String dtype,
+        long bytes,
+        String store) {}
 
     @Override
     public Integer call() {
@@ -81,15 +79,14 @@ final class StoreCommand implements Runnable {
       try (ActivationStore store = ActivationStore.open(path)) {
         List<String> points = store.format().hookPoints();
         check(store, path, points, common.progress());
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("images", store.images());
-        json.put("tokens", store.tokens());
-        json.put("hook_points", points);
-        json.put("dtype", store.format().dtype());
-        json.put("bytes", store.bytes(points.size()));
-        json.put("store", path.toString());
         common.print(
-            json,
+            new Json(
+                store.images(),
+                store.tokens(),
+                points,
+                store.format().dtype(),
+                store.bytes(points.size()),
+                path.toString()),
             String.format(
                 Locale.ROOT,
                 "%s: whole; %s, %s of each of %s, %s, %.1f MB",

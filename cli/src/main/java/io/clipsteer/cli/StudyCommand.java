@@ -3,22 +3,24 @@ package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
-import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.LayerOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.Folders;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.cue.Cue;
 import io.clipsteer.lab.cue.CueResult;
 import io.clipsteer.lab.cue.InjectedCue;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.Versions;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionSettings;
@@ -47,15 +49,8 @@ import tools.jackson.core.JacksonException;
     description = "Studies whose right answer is known, since the cause was planted.",
     footer = {"", "Example: clipsteer study injected-cue --out runs/cue --json"},
     subcommands = StudyCommand.InjectedCueCommand.class)
-final class StudyCommand implements Runnable {
-  @Spec private CommandSpec spec;
-
+final class StudyCommand {
   @Mixin private HelpOption help;
-
-  @Override
-  public void run() {
-    throw new ParameterException(spec.commandLine(), "Name the study: injected-cue.");
-  }
 
   /** A cue planted so that it goes with the label. */
   @Command(
@@ -240,18 +235,22 @@ final class StudyCommand implements Runnable {
     private int run(@Nullable WorkFolder demo, List<Cue> cues, SuppressionSettings settings) {
       Path trained = Objects.requireNonNull(run);
       RunFolder folder = RunOptions.folder(trained);
-      RunFolder.Run wanted = Layers.chosen(folder.read(), layers);
+      RunFolder.Run wanted = LayerOptions.chosen(folder.read(), layers);
       Path checkpoint = RunOptions.checkpoint(trained, wanted, model, "--model");
       List<CueResult> results = new ArrayList<>();
       Map<String, @Nullable Object> json;
       CueResult.Trend trend;
-      try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
-          RunSaes saes = RunSaes.open(folder, wanted, clip);
-          WorkFolder own = demo == null ? open(RunOptions.hashes(folder, wanted, clip)) : null) {
+      try (OpenRun open =
+              OpenRun.of(
+                  folder,
+                  wanted,
+                  ClipModel.load(checkpoint, DType.F32, common.device()),
+                  TowerKind.VISION);
+          WorkFolder own = demo == null ? open(open.hashes()) : null) {
         var study =
             new InjectedCue(
-                clip,
-                saes,
+                open.clip(),
+                open.saes(),
                 Skips.open(Objects.requireNonNull(images)).spread(limit),
                 correlation,
                 new ImageLoader.Options(
@@ -291,7 +290,7 @@ final class StudyCommand implements Runnable {
             file, "cannot be read", "Delete it, and its study is done again", e);
       }
       Path imageFolder = out.resolve("images").resolve(name);
-      WorkFolder.delete(imageFolder); // Of a study that was stopped.
+      Folders.delete(imageFolder); // Of a study that was stopped.
       SuppressionReport report = study.run(cue, imageFolder, seed, true, common.progress());
       Skips.print(null, report.skipped());
       CueResult result = CueResult.of(cue, seed, report);

@@ -2,7 +2,8 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.Layers;
+import io.clipsteer.cli.option.LayerOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.SuppressOptions;
@@ -10,9 +11,8 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
 import io.clipsteer.lab.study.Wording;
@@ -110,17 +110,15 @@ final class SuppressCommand implements Callable<Integer> {
     PrefixSettings prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
     ImageLoader.Options options = how.options();
     how.check(out);
-    RunFolder folder = runs.folder();
-    RunFolder.Run trained = Layers.chosen(folder.read(), how.layers());
-    try (ClipModel clip = runs.load(trained, common.device());
-        RunSaes saes = RunSaes.open(folder, trained, clip)) {
+    RunFolder.Run chosen = LayerOptions.chosen(runs.folder().read(), how.layers());
+    try (OpenRun open = runs.open(chosen, TowerKind.VISION, common.device())) {
       Progress progress = common.progress();
-      Study study = source.read(clip, wording, options, progress);
+      Study study = source.read(open.clip(), wording, options, progress);
       Stream.of(source.data(), source.train(), source.validation())
           .filter(Objects::nonNull)
           .forEach(set -> Skips.print(set.listing(), set.path()));
-      var run = new SuppressionRun(clip, saes, study, settings, prefixed);
-      Map<String, String> hashes = RunOptions.hashes(folder, trained, clip);
+      var run = new SuppressionRun(open.clip(), open.saes(), study, settings, prefixed);
+      Map<String, String> hashes = open.hashes();
       hashes.put("data", study.hash());
       try (WorkFolder work = how.open(out, common.manifest(hashes))) {
         SuppressionReport report = how.report(run, runs.path(), work, progress);

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.ImageOptions;
+import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.TrainOptions;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.store.ActivationStore;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.engine.sae.format.StoredSae;
@@ -18,40 +23,35 @@ import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.train.MlflowTracker;
 import io.clipsteer.lab.train.Pareto;
 import io.clipsteer.lab.train.SaeSpec;
+import io.clipsteer.lab.train.TrainConfig;
 import io.clipsteer.lab.train.TrainRun;
 import io.clipsteer.lab.train.TrainSource;
 import io.clipsteer.lab.train.Training;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** Trains SAEs from a store, or straight from images. */
 @Command(
     name = "train",
     description = {
-      "Train sparse autoencoders: every --sae at every layer, all in one pass over the tokens.",
-      "Every tenth image is kept aside; explained variance, L0 and alive features are measured"
-          + " on those."
+      "Train sparse autoencoders: every --sae at every layer, in one pass over the data.",
+      "Every tenth image is held out; explained variance, L0 and the share of alive features are"
+          + " measured on these."
     },
     footer = {
       "",
-      "Kinds: topk:k=32[,aux=0.03]  batchtopk:k=32[,aux=0.03] "
-          + " relu:l1=1e-4[,loss=paper|fvu][,ghost=true]",
-      "       jumprelu:l0=1e-3[,bandwidth=0.05]  matryoshka:k=32[,groups=5]",
+      "Kinds of SAE: topk:k=32[,aux=0.03]      batchtopk:k=32[,aux=0.03]",
+      "              matryoshka:k=32[,groups=5]  jumprelu:l0=1e-3[,bandwidth=0.05]",
+      "              relu:l1=1e-4[,loss=paper|fvu][,ghost=true]",
       "",
       "Example: clipsteer train --model models/clip --images photos --layers 8 --sae topk:k=32"
           + " --expansion 16 --train-tokens 1000000 --out runs/l8",
@@ -59,66 +59,57 @@ import picocli.CommandLine.Spec;
           + " --out runs/all"
     })
 final class TrainCommand implements Callable<Integer> {
-  /** Share of a target L0 that an SAE may be off without a word. */
+  /** Largest relative error of a target L0 that is not reported. */
   private static final double MISSED = 0.25;
 
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private TrainOptions how;
-  @Spec private CommandSpec spec;
+  @Mixin private FolderOptions folder;
 
   @Option(
       names = "--store",
       paramLabel = "STORE",
-      description = "Activations from clipsteer harvest, in place of --images.")
+      description = "Train on the activations that clipsteer harvest stored.")
   private @Nullable Path store;
 
   @Option(
       names = "--texts",
       paramLabel = "FILE",
-      description = "Texts, one a line, in place of --images: SAEs of the text tower.")
+      description = "Train SAEs of the text tower on these texts, one a line.")
   private @Nullable Path texts;
 
   @Option(
       names = "--model",
       paramLabel = "PATH",
-      description = "A checkpoint's folder or file; with --store it is only noted in the run.")
+      description = "Checkpoint: a folder or a file (with --store only recorded in the run).")
   private @Nullable Path model;
 
   @Option(
       names = "--dtype",
       defaultValue = "fp32",
-      description = "The tower's: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-  private String dtype;
-
-  @Option(names = "--out", required = true, paramLabel = "RUN", description = "New folder.")
-  private Path out;
-
-  @Option(
-      names = "--resume",
-      description = "Resume a stopped training; it ends with the same SAEs.")
-  private boolean resume;
+      paramLabel = "DTYPE",
+      description = "Arithmetic of the tower: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+  private DType dtype;
 
   @Option(
       names = "--checkpoint-minutes",
       defaultValue = "5",
       paramLabel = "M",
-      description = "Time between two states to resume from (default: ${DEFAULT-VALUE}).")
+      description = "Minutes between checkpoints for --resume (default: ${DEFAULT-VALUE}).")
   private double checkpointMinutes;
 
-  @Option(
-      names = "--unchecked",
-      description = "Do not hold the store's files against their checksums first.")
+  @Option(names = "--unchecked", description = "Skip the check of the store's checksums.")
   private boolean unchecked;
 
   @Option(
       names = "--mlflow",
       paramLabel = "URI",
-      description = "Send settings and curve to an MLflow server too: http://host:port.")
+      description = "Also log settings and curves to an MLflow server: http://host:port.")
   private @Nullable String mlflow;
 
-  /** Says when the SAE that a training starts from is of another kind than what it makes. */
-  private static void noteStart(Training.Config config) {
+  /** Reports when the SAE to fine-tune is of another kind than the one that is trained. */
+  private static void noteStart(TrainConfig config) {
     if (config.start() == null) return;
     try (StoredSae start = SaeFiles.open(config.start())) {
       SaeActivation old = start.sae().activation();
@@ -131,7 +122,7 @@ final class TrainCommand implements Callable<Integer> {
       for (SaeSpec spec : config.saes()) {
         if (isOfKind(old, spec.variant())) continue;
         System.err.println(
-            config.start() + " is " + kind + "; it is trained on as " + spec.variant().spelling());
+            config.start() + " is " + kind + "; it is fine-tuned as " + spec.variant().spelling());
       }
     }
   }
@@ -150,17 +141,17 @@ final class TrainCommand implements Callable<Integer> {
     long sources =
         Stream.of(images.isGiven() ? this : null, store, texts).filter(Objects::nonNull).count();
     if (sources != 1) {
-      throw new ParameterException(
-          spec.commandLine(),
-          (sources == 0 ? "Give" : "More than one source: give only")
-              + " one of --images or --texts, with --model, or --store");
+      throw common.usage(
+          "Train on what? Give one of --images SRC or --texts FILE, with --model, or --store"
+              + " STORE");
     }
     if (store == null && model == null) {
-      throw new ParameterException(spec.commandLine(), "Missing required option: '--model=PATH'");
+      throw common.usage("Which model? Give --model PATH: a checkpoint's folder or file");
     }
     common.apply();
-    WorkFolder.check(out, RunFolder.LAYOUT, resume);
-    Training.Config config = how.config(texts != null, common.seed());
+    folder.check(RunFolder.LAYOUT);
+    TrainConfig config =
+        how.config(texts == null ? TowerKind.VISION : TowerKind.TEXT, common.seed());
     if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
       throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
     }
@@ -191,22 +182,30 @@ final class TrainCommand implements Callable<Integer> {
 
   private ClipModel load() {
     if (model == null) throw new IllegalStateException("no model");
-    return ClipModel.load(model, CommonOptions.dtype("--dtype", dtype), common.device());
+    return ClipModel.load(model, dtype, common.device());
   }
 
-  private void train(TrainSource source, Training.Config config) {
-    List<String> command = spec.commandLine().getParent().getParseResult().originalArgs();
+  private void train(TrainSource source, TrainConfig config) {
     Duration every = Duration.ofMillis((long) (60_000 * checkpointMinutes));
-    Training.Result result;
+    long start = System.nanoTime();
+    Training.Finished result;
     try (MlflowTracker tracker = mlflow == null ? null : MlflowTracker.begin(mlflow)) {
       result =
-          new TrainRun(source, config, command, out, resume, every, tracker).run(common.progress());
+          new TrainRun(
+                  source,
+                  config,
+                  common.commandLine(),
+                  folder.out(),
+                  folder.resume(),
+                  every,
+                  tracker)
+              .run(common.progress());
       if (tracker != null && tracker.lost() > 0) {
         System.err.println(
-            "MLflow did not take " + Counted.of(tracker.lost(), "value") + "; the run has all");
+            "MLflow refused " + Counted.of(tracker.lost(), "value") + "; the run's files have all");
       }
     }
-    images.printSkipped(result.skipped());
+    Skips.Counts skips = images.report(result.skipped());
     for (Training.Trained one : result.saes()) {
       double target = one.spec().targetL0();
       double l0 = one.quality().l0();
@@ -218,53 +217,76 @@ final class TrainCommand implements Callable<Integer> {
           l0,
           target);
     }
-    common.print(json(result), text(result));
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    common.print(json(result, skips, seconds), text(result, seconds));
   }
 
-  private Map<String, Object> json(Training.Result result) {
-    Map<String, Object> json = new LinkedHashMap<>();
-    List<Map<String, Object>> list = new ArrayList<>();
-    for (Pareto.Row row : Pareto.rows(result.saes())) {
-      Training.Trained trained = row.trained();
-      Map<String, Object> one = new LinkedHashMap<>();
-      one.put("layer", trained.spec().point().layer());
-      one.put("hook_point", trained.spec().point().peerName());
-      one.put("variant", trained.spec().variant().scaled(trained.factor()).spelling());
-      if (trained.spec().targetL0() > 0) one.put("target_l0", trained.spec().targetL0());
-      one.put("features", trained.features());
-      one.put("explained_variance", trained.quality().explainedVariance());
-      one.put("l0", trained.quality().l0());
-      one.put("alive_fraction", trained.quality().aliveFraction());
-      one.put("recommended", row.recommended());
-      one.put("path", out.resolve(RunFolder.saeFolder(trained.spec().name())).toString());
-      list.add(one);
+  /** What {@code --json} prints of an SAE. */
+  private record JsonSae(
+      int layer,
+      String hookPoint,
+      String variant,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double targetL0,
+      int features,
+      double explainedVariance,
+      double l0,
+      double aliveFraction,
+      boolean recommended,
+      String path) {
+    JsonSae(Pareto.Rated row, Path run) {
+      this(
+          row.trained().spec().point().layer(),
+          row.trained().spec().point().peerName(),
+          row.trained().spec().variant().scaled(row.trained().factor()).spelling(),
+          row.trained().spec().targetL0() > 0 ? (Double) row.trained().spec().targetL0() : null,
+          row.trained().features(),
+          row.trained().quality().explainedVariance(),
+          row.trained().quality().l0(),
+          row.trained().quality().aliveFraction(),
+          row.recommended(),
+          run.resolve(RunFolder.saeFolder(row.trained().spec().name())).toString());
     }
-    json.put("saes", list);
-    json.put("tokens_per_second", result.trainTokensPerSecond());
-    json.put("harvest_tokens_per_second", result.harvestTokensPerSecond());
-    json.put("images", result.images());
-    json.put("evaluation_images", result.evaluationImages());
-    images.addSkipped(json, result.skipped());
-    json.put("seconds", result.seconds());
-    json.put("run", out.toString());
-    return json;
   }
 
-  private static boolean alone(Pareto.Row row, List<Pareto.Row> rows) {
+  /** What {@code --json} prints. */
+  private record Json(
+      List<JsonSae> saes,
+      double tokensPerSecond,
+      double harvestTokensPerSecond,
+      long images,
+      long evaluationImages,
+      @JsonUnwrapped Skips.Counts skips,
+      double seconds,
+      String run) {}
+
+  private Json json(Training.Finished result, Skips.Counts skips, double seconds) {
+    Path run = folder.out();
+    return new Json(
+        Pareto.rows(result.saes()).stream().map(row -> new JsonSae(row, run)).toList(),
+        result.trainTokensPerSecond(),
+        result.harvestTokensPerSecond(),
+        result.images(),
+        result.evaluationImages(),
+        skips,
+        seconds,
+        run.toString());
+  }
+
+  private static boolean alone(Pareto.Rated row, List<Pareto.Rated> rows) {
     HookPoint point = row.trained().spec().point();
     return rows.stream().filter(other -> other.trained().spec().point().equals(point)).count() == 1;
   }
 
-  private String text(Training.Result result) {
+  private String text(Training.Finished result, double seconds) {
     StringBuilder text = new StringBuilder();
     text.append(
         String.format(
             Locale.ROOT,
-            "%s of %s trained on %s in %.0f s; on %d kept aside:%n",
+            "%s of %s trained on %s in %.0f s; measured on %d held-out:%n",
             Counted.of(result.saes().size(), "SAE"),
             Counted.of(result.saes().getFirst().features(), "feature"),
             Counted.of(result.images(), texts == null ? "image" : "text"),
-            result.seconds(),
+            seconds,
             result.evaluationImages()));
     text.append(
         String.format(
@@ -273,10 +295,10 @@ final class TrainCommand implements Callable<Integer> {
             "hook point",
             "SAE",
             "L0",
-            "explained",
+            "expl. var.",
             "alive"));
-    List<Pareto.Row> rows = Pareto.rows(result.saes());
-    for (Pareto.Row row : rows) {
+    List<Pareto.Rated> rows = Pareto.rows(result.saes());
+    for (Pareto.Rated row : rows) {
       var quality = row.trained().quality();
       text.append(
           String.format(
@@ -289,14 +311,14 @@ final class TrainCommand implements Callable<Integer> {
               100 * quality.aliveFraction(),
               row.recommended() && !alone(row, rows)
                   ? "<- recommended"
-                  : row.best() ? "" : "(beaten)"));
+                  : row.best() ? "" : "(dominated)"));
     }
     return text.append(
             String.format(
                 Locale.ROOT,
                 "%.0f tokens/s training; run: %s%n",
                 result.trainTokensPerSecond(),
-                out))
+                folder.out()))
         .toString();
   }
 }

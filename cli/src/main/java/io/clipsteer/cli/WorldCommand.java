@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
@@ -30,13 +31,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The demo world: its images, and the CLIP trained on them. */
 @Command(
     name = "world",
-    description = "The demo world: generated images with known truth, and its own CLIP.",
+    description = "The demo world: generated images with known labels, and a CLIP trained on them.",
     footer = {"", "Example: clipsteer world generate --set birds --split test --out birds"},
     subcommands = {
       WorldCommand.Model.class,
@@ -45,7 +45,7 @@ import picocli.CommandLine.Spec;
       WorldCommand.Evaluate.class,
       WorldCommand.Sheet.class
     })
-final class WorldCommand implements Runnable {
+final class WorldCommand {
   private static final int MIN_SIZE = 16;
   private static final int MAX_SIZE = 2048;
 
@@ -55,29 +55,14 @@ final class WorldCommand implements Runnable {
   /** Enough for every word that captions have. */
   private static final int CAPTIONS = 20_000;
 
-  @Spec private CommandSpec spec;
-
   @Mixin private HelpOption help;
 
-  @Override
-  public void run() {
-    throw new ParameterException(
-        spec.commandLine(), "Name what to do: model, generate, pretrain, evaluate or sheet.");
-  }
-
-  private static void checkSize(int size, int most) {
-    if (size < MIN_SIZE || size > most) {
-      throw new InputException(
-          "--size " + size, "is out of range", "Use " + MIN_SIZE + " to " + most);
-    }
-  }
-
-  /** The CLIP that is shipped. */
+  /** The demo CLIP. */
   @Command(
       name = "model",
       description = {
-        "Writes the demo CLIP that comes with the program as an ordinary checkpoint folder,",
-        "and words.txt beside it: the words of the captions that it was trained on."
+        "Write the demo CLIP, which comes with the program, as a checkpoint folder.",
+        "words.txt in it lists the words of the captions that the CLIP was trained on."
       },
       footer = {"", "Example: clipsteer world model --out models/demo-clip"})
   static final class Model implements Callable<Integer> {
@@ -105,24 +90,24 @@ final class WorldCommand implements Runnable {
             return words.size();
           });
       Path list = out.resolve(WORDS);
-      Map<String, Object> json = new LinkedHashMap<>();
-      json.put("model", out.toString());
-      json.put("vocabulary", list.toString());
-      json.put("words", words.size());
       common.print(
-          json, out + ": the demo CLIP, and the " + words.size() + " words of its captions");
+          new Json(out.toString(), list.toString(), words.size()),
+          out + ": the demo CLIP, and the " + words.size() + " words of its captions");
       return 0;
     }
+
+    private record Json(String model, String vocabulary, int words) {}
   }
 
   /** Images on disk. */
   @Command(
       name = "generate",
       description = {
-        "Draws a set of images, with each one's factors and captions (factors.jsonl).",
-        "portraits have CelebA's layout, birds Waterbirds', typographic label=…_text=… names;",
-        "objects are a folder a kind; mixed is what the demo CLIP learnt from.",
-        "The train split of portraits and birds leans as the web does, the others are balanced."
+        "Generate a set of images, with their factors and captions in factors.jsonl.",
+        "portraits have CelebA's layout, birds Waterbirds', typographic images label=…_text=…"
+            + " names; objects have class folders; mixed is the distribution the demo CLIP was"
+            + " trained on.",
+        "The train split of portraits and birds is biased as the web is, the others are balanced."
       },
       footer = {
         "",
@@ -138,21 +123,21 @@ final class WorldCommand implements Runnable {
         names = "--set",
         required = true,
         paramLabel = "SET",
-        description = "${COMPLETION-CANDIDATES}, in any case.")
+        description = "Set: ${COMPLETION-CANDIDATES}.")
     private WorldSet set;
 
     @Option(
         names = "--split",
         defaultValue = "test",
         paramLabel = "SPLIT",
-        description = "${COMPLETION-CANDIDATES}, in any case (default: ${DEFAULT-VALUE}).")
+        description = "Split: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
     private WorldSet.Split split;
 
     @Option(
         names = "--count",
         defaultValue = "1000",
         paramLabel = "N",
-        description = "How many images, up to " + MAX_COUNT + " (default: ${DEFAULT-VALUE}).")
+        description = "Images to generate, up to " + MAX_COUNT + " (default: ${DEFAULT-VALUE}).")
     private int count;
 
     @Option(
@@ -169,42 +154,36 @@ final class WorldCommand implements Runnable {
     @Override
     public Integer call() {
       common.applyOnCpu();
-      checkSize(size, MAX_SIZE);
-      if (count < 1 || count > MAX_COUNT) {
-        throw new InputException("--count " + count, "is out of range", "Use 1 to " + MAX_COUNT);
-      }
+      CommonOptions.within("--size", size, MIN_SIZE, MAX_SIZE);
+      CommonOptions.within("--count", count, 1, MAX_COUNT);
       long start = System.nanoTime();
       RunManifest manifest = common.manifest(Map.of());
       set.write(out, split, count, common.seed(), size, common.progress());
       manifest.finish(Map.of()).writeTo(out);
       double seconds = (System.nanoTime() - start) * 1e-9;
-      Map<String, Object> json = new LinkedHashMap<>();
-      json.put("set", set.word());
-      json.put("split", split.name().toLowerCase(Locale.ROOT));
-      json.put("images", count);
-      json.put("seconds", seconds);
-      json.put("folder", out.toString());
       common.print(
-          json,
+          new Json(set, split, count, seconds, out.toString()),
           String.format(
               Locale.ROOT,
               "%s of %s (%s) in %s, %.1f s",
               Counted.of(count, "image"),
-              set.word(),
-              json.get("split"),
+              set,
+              split,
               out,
               seconds));
       return 0;
     }
+
+    private record Json(
+        WorldSet set, WorldSet.Split split, int images, double seconds, String folder) {}
   }
 
-  /** A new CLIP. */
+  /** {@code world pretrain}. */
   @Command(
       name = "pretrain",
       description = {
-        "Trains a CLIP from nothing on the world's endless stream.",
-        "Stopped at any time, it continues with --resume from its last evaluation, and ends with"
-            + " the same bytes as if it had not been stopped."
+        "Train a CLIP from scratch on generated images and captions.",
+        "A stopped training resumes from its last evaluation."
       },
       footer = {
         "",
@@ -212,34 +191,26 @@ final class WorldCommand implements Runnable {
       })
   static final class Pretrain implements Callable<Integer> {
     @Mixin private CommonOptions common;
+    @Mixin private FolderOptions folder;
     @Spec private CommandSpec spec;
 
     @Option(
         names = "--config",
         required = true,
         paramLabel = "YAML",
-        description = "Extents, biases and schedule; see configs/demo-clip.yaml.")
+        description = "Sizes, biases and schedule, as in configs/demo-clip.yaml.")
     private Path config;
-
-    @Option(
-        names = "--out",
-        defaultValue = "runs/demo-clip",
-        paramLabel = "DIR",
-        description = "New folder (default: ${DEFAULT-VALUE}).")
-    private Path out;
-
-    @Option(names = "--resume", description = "Continue what was stopped in --out.")
-    private boolean resume;
 
     @Override
     public Integer call() {
       common.applyOnCpu();
-      List<String> command = spec.root().commandLine().getParseResult().originalArgs();
       PretrainConfig settings = PretrainConfig.read(config);
       if (spec.commandLine().getParseResult().hasMatchedOption("--seed")) {
         settings = settings.withSeed(common.seed());
       }
-      var result = Pretraining.run(settings, out, resume, command, common.progress());
+      var result =
+          Pretraining.run(
+              settings, folder.out(), folder.resume(), common.commandLine(), common.progress());
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("model", result.model().toString());
       json.put("steps", result.steps());
@@ -255,19 +226,22 @@ final class WorldCommand implements Runnable {
                   result.model(),
                   Counted.of(result.parameters(), "parameter"),
                   Counted.of(result.steps(), "step"),
-                  result.trained() == result.steps() ? "" : " (now: " + result.trained() + ")",
+                  result.trained() == result.steps()
+                      ? ""
+                      : " (" + result.trained() + " of them now)",
                   result.seconds())
               + table(result.evaluation()));
       return 0;
     }
   }
 
-  /** What a CLIP makes of the world. */
+  /** {@code world evaluate}. */
   @Command(
       name = "evaluate",
       description = {
-        "Zero-shot accuracies on the world's unbiased test images, with 95 %% Wilson intervals:",
-        "what a CLIP knows, and how far it leans on hair colour, background and written words."
+        "Evaluate a CLIP's zero-shot accuracy on the world's balanced test images.",
+        "With 95 %% Wilson intervals: accuracy by attribute, and how far the CLIP relies on hair"
+            + " colour, background and written words."
       },
       footer = {"", "Example: clipsteer world evaluate --json"})
   static final class Evaluate implements Callable<Integer> {
@@ -276,22 +250,20 @@ final class WorldCommand implements Runnable {
     @Option(
         names = "--model",
         paramLabel = "PATH",
-        description = "A checkpoint's folder or file (default: the demo CLIP that is shipped).")
+        description = "Checkpoint: a folder or a file (default: the demo CLIP).")
     private @Nullable Path model;
 
     @Option(
         names = "--count",
         defaultValue = "1000",
         paramLabel = "N",
-        description = "Images of each set and group, up to 1000000 (default: ${DEFAULT-VALUE}).")
+        description = "Images per set and group, up to 1000000 (default: ${DEFAULT-VALUE}).")
     private int count;
 
     @Override
     public Integer call() {
       common.applyOnCpu();
-      if (count < 1 || count > 1_000_000) {
-        throw new InputException("--count " + count, "is out of range", "Use 1 to 1000000");
-      }
+      CommonOptions.within("--count", count, 1, 1_000_000);
       long start = System.nanoTime();
       Map<String, Share> shares = evaluate();
       Map<String, Object> json = new LinkedHashMap<>(shares);
@@ -323,7 +295,9 @@ final class WorldCommand implements Runnable {
       try (ClipModel clip = ClipModel.load(checkpoint)) {
         if (clip.text() == null) {
           throw new InputException(
-              checkpoint, "has no text tower, which zero-shot needs", "Name a whole CLIP");
+              checkpoint,
+              "has no text tower, which zero-shot needs",
+              "Name a CLIP with both towers");
         }
         return Evaluation.run(clip, count, common.seed(), common.progress());
       }
@@ -346,10 +320,10 @@ final class WorldCommand implements Runnable {
     return text.toString();
   }
 
-  /** An image of images. */
+  /** {@code world sheet}. */
   @Command(
       name = "sheet",
-      description = "Many images of the world side by side, to be looked at.",
+      description = "Write a contact sheet of generated images.",
       footer = {"", "Example: clipsteer world sheet --out sheet.png"})
   static final class Sheet implements Callable<Integer> {
     @Mixin private CommonOptions common;
@@ -372,17 +346,18 @@ final class WorldCommand implements Runnable {
     @Override
     public Integer call() {
       common.applyOnCpu();
-      checkSize(size, MAX_ON_SHEET);
+      CommonOptions.within("--size", size, MIN_SIZE, MAX_ON_SHEET);
       if (!String.valueOf(out.getFileName()).toLowerCase(Locale.ROOT).endsWith(".png")) {
-        throw new InputException("--out " + out, "is no PNG's name", "Let it end in .png");
+        throw new InputException("--out " + out, "is no PNG file", "Name a .png file");
       }
       if (Files.exists(out)) throw new InputException(out, "is there already", "Name another");
       int images = ContactSheet.write(out, common.seed(), size);
-      Map<String, Object> json = new LinkedHashMap<>();
-      json.put("image", out.toString());
-      json.put("images", images);
-      common.print(json, Counted.of(images, "image") + " side by side in " + out);
+      common.print(
+          new Json(out.toString(), images),
+          Counted.of(images, "image") + " side by side in " + out);
       return 0;
     }
+
+    private record Json(String image, int images) {}
   }
 }

@@ -447,9 +447,9 @@ public final class CommandsTest {
 
   @Test
   void valuesOfAnotherKindAreToldPlainly() {
-    run("world", "evaluate", "--count", "many").wrongUsage("'many' is no whole number");
+    run("world", "evaluate", "--count", "many").wrongUsage("--count many: is no whole number");
     run("world", "evaluate", "--count", "99999999999").wrongUsage("is no whole number in range");
-    run("steer", "--set", "high").wrongUsage("'high' is no number");
+    run("steer", "--set", "high").wrongUsage("--set high: is no number");
   }
 
   @Test
@@ -461,6 +461,20 @@ public final class CommandsTest {
     assertTrue(json.get("bf16_gflops").asDouble() > 1, json::toString);
     assertEquals(Bf16Arithmetic.CPU.label(), json.get("bf16_arithmetic").asString());
     assertEquals(Bf16Arithmetic.CPU.reason(), json.get("bf16_reason").asString());
+    assertFalse(json.get("collector").asString().isEmpty());
+  }
+
+  /** JDK-8377811: the versions that have it, and what their user should do. */
+  @Test
+  void doctorNamesTheJdksThatCorruptMemory() {
+    for (String version : List.of("25", "25.0.1+8", "25.0.2")) {
+      Runtime.Version java = Runtime.Version.parse(version);
+      assertTrue(DoctorCommand.warning(java, "G1").contains("choose"), version);
+      assertTrue(DoctorCommand.warning(java, "parallel").contains("is safe"), version);
+    }
+    for (String version : List.of("25.0.3", "26", "25.1.0.1")) {
+      assertEquals("", DoctorCommand.warning(Runtime.Version.parse(version), "G1"), version);
+    }
   }
 
   @Test
@@ -519,9 +533,9 @@ public final class CommandsTest {
     assertEquals(12, Files.readAllLines(out.resolve("factors.jsonl")).size());
     run(words).refused("birds", "is not empty");
     run("world", "generate", "--set", "birds", "--count", 0, "--out", temp.resolve("x"))
-        .refused("--count 0", "Use 1 to");
+        .refused("--count 0: not from 1 to");
     run("world", "generate", "--set", "birds", "--size", 9999, "--out", temp.resolve("x"))
-        .refused("--size 9999", "Use 16 to");
+        .refused("--size 9999: not from 16 to");
     run("world", "generate", "--set", "cars", "--out", temp.resolve("x")).wrongUsage("cars");
     run("world", "generate", "--set", "birds").wrongUsage("--out");
     run("world").wrongUsage("model, generate, pretrain, evaluate or sheet");
@@ -538,7 +552,7 @@ public final class CommandsTest {
     BufferedImage sheet = ImageIO.read(out.toFile());
     assertEquals(16 * 20 + 4, sheet.getWidth());
     run("world", "sheet", "--out", out, "--size", 3).refused("--size 3");
-    run("world", "sheet", "--out", out, "--size", 1024).refused("--size 1024", "Use 16 to 512");
+    run("world", "sheet", "--out", out, "--size", 1024).refused("--size 1024: not from 16 to 512");
     byte[] before = Files.readAllBytes(out);
     run("world", "sheet", "--out", out, "--size", 16).refused("sheet.png", "is there already");
     assertArrayEquals(before, Files.readAllBytes(out));
@@ -734,21 +748,29 @@ public final class CommandsTest {
   @Test
   void wrongUsageExitsWithTwo() {
     run().wrongUsage("Name a command");
-    run("model").wrongUsage("model inspect");
-    run("fly").wrongUsage("fly");
+    run("model").wrongUsage("Name a command: inspect or verify");
+    run("fly").wrongUsage("no command fly");
+    run("tarin").wrongUsage("no command tarin. Did you mean train?");
+    run("tarin", "--help").wrongUsage("Did you mean train?");
+    run("sae", "convrt", "--help").wrongUsage("Did you mean convert?");
+    run("train", "--expantion", 4).wrongUsage("no such option. Did you mean --expansion?");
+    run("train", "--layer", 1).wrongUsage("Missing: --out DIR (new folder for the results)");
+    run("search", "--run", "x").wrongUsage("Missing: --text TEXT or --image FILE or --feature ID");
+    run("doctor", "now").wrongUsage("'now' belongs to no option");
     run("model", "inspect").wrongUsage("PATH");
-    run("model", "inspect", CLIP, "--wings").wrongUsage("--wings");
+    run("model", "inspect", CLIP, "--wings").wrongUsage("--wings: clipsteer model inspect has no");
     run("model", "verify", CLIP).wrongUsage("--golden");
     run("model", "verify", CLIP, "--golden", CLIP, "--tolerance", "low").wrongUsage("low");
-    run("classify", "--model", CLIP, "--images", images).wrongUsage("--labels");
+    run("classify", "--model", CLIP, "--images", images)
+        .wrongUsage("Which words? Give --labels a,b, --labels-file FILE");
     run("classify", "--images", images, "--labels", "a").wrongUsage("--model");
     run("classify", "--model", CLIP, "--images", images, "--labels", "a", "--library", "b")
-        .wrongUsage("--library and --labels exclude each other");
+        .wrongUsage("--labels and --library exclude each other");
     Object[] steer = {"steer", "--run", temp, "--image", "x", "--feature", "1", "--labels", "a"};
     more(steer, "--set", "3", "--ablate").wrongUsage("--set and --ablate exclude each other");
     more(steer, "--ablate", "--limit", "-4").wrongUsage("--limit -4: below 1");
     more(steer, "--ablate", "--decode-threads", "0").wrongUsage("--decode-threads 0");
-    more(steer, "--ablate", "--threads", "0").wrongUsage("--threads 0: not 1 to 4096");
+    more(steer, "--ablate", "--threads", "0").wrongUsage("--threads 0: not from 1 to 4096");
     for (String labels : List.of(" , ", "a,,b", "a,")) {
       run("classify", "--model", CLIP, "--images", images, "--labels", labels).wrongUsage("blank");
     }

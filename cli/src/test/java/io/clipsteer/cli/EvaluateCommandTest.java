@@ -214,7 +214,7 @@ final class EvaluateCommandTest {
     evaluate("--run", mine, "--texts", classes).refused("is a folder");
     Path odd = Files.write(temp.resolve("odd.txt"), List.of("a dog", "dog ".repeat(200)));
     JsonNode cut = evaluate("--run", mine, "--texts", odd, "--json").json();
-    assertTrue(cut.get("notes").toString().contains("1 text came to all"), cut::toString);
+    assertTrue(cut.get("notes").toString().contains("1 text reached"), cut::toString);
     Path empty = Files.write(temp.resolve("empty.txt"), List.of("", " "));
     evaluate("--run", mine, "--texts", empty).refused("empty.txt", "no line of text");
   }
@@ -329,7 +329,7 @@ final class EvaluateCommandTest {
     assertTrue(beside.get("notes").toString().contains("1 file beside its images: 1 .csv"));
     Files.delete(table);
     String text = evaluate("--run", mine, "--images", flat).out();
-    assertTrue(text.contains("Zero-shot is left out") && text.contains("flatter"), text);
+    assertTrue(text.contains("Zero-shot is skipped") && text.contains("optimistic"), text);
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.TensorFile;
 import java.awt.image.BufferedImage;
@@ -90,6 +91,7 @@ final class IndexCommandTest {
       writeImage(images.resolve(name), random, dark);
       if (i < 27) labels.append(name + "\t" + (dark ? "dark" : "light") + "\t\n");
     }
+    Files.writeString(images.resolve("readme.md"), "no image");
     Files.writeString(temp.resolve("labels.tsv"), labels);
     Files.writeString(temp.resolve("words.txt"), "dark\nlight\nred\ngreen\nblue\ndog\n");
     run = temp.resolve("run");
@@ -125,6 +127,12 @@ final class IndexCommandTest {
     assertEquals(6, json.get("vocabulary").asInt());
     assertEquals(27, json.get("labels_table").get("matched").asInt());
     assertEquals(3, json.get("labels_table").get("images_without_row").asInt());
+    assertEquals(27, json.get("labels_table").get("empty_labels").asInt());
+    assertTrue(again.err().contains("27 empty label cells"), again.err());
+    JsonNode kept = JsonFile.tree(run.resolve("index/features.json"), "Index again");
+    assertEquals(0, kept.get("skipped").asInt());
+    assertTrue(kept.get("notes").get(0).asString().endsWith("1 .md"), kept::toString);
+    Files.delete(images.resolve("readme.md"));
     assertTrue(json.get("median_monosemanticity").isDouble(), json::toString);
     assertEquals(0, index("--units", "neurons", "--json").json().get("skipped").asInt());
   }
@@ -332,6 +340,11 @@ final class IndexCommandTest {
     Files.writeString(bad, "file\tx\na\n");
     execute("index", "--run", run, "--images", images, "--labels", bad)
         .refused("line 2", "columns");
+    Path factors = temp.resolve("bad.jsonl");
+    String row = "{\"file\": \"p00.png\", \"factors\": {\"hue\": \"red\"%s}}\n";
+    Files.writeString(factors, row.formatted("") + row.formatted(", \"hue\": \"blue\""));
+    execute("index", "--run", run, "--images", images, "--labels", factors)
+        .refused("line 2", "a key twice");
     execute("index", "--run", run, "--images", images, "--labels", temp.resolve("no.tsv"))
         .refused("no such file");
     index("--units", "heads").refused("--units heads");

@@ -145,6 +145,17 @@ final class LauncherTest {
     }
   }
 
+  /** The JVM warns of its incubator module on stderr; what else it or the program says stays. */
+  @Test
+  void onlyTheIncubatorWarningIsFiltered() throws IOException, InterruptedException {
+    Ran ran = run(UTF8, "store", "verify", "gone");
+    assertEquals(1, ran.code());
+    assertTrue(ran.err().startsWith("clipsteer: gone"), ran.err());
+    assertEquals(1, ran.err().lines().count(), ran.err());
+    ran = run(Map.of("LC_ALL", "C.UTF-8", "CLIPSTEER_JVM_OPTIONS", "-XX:NoSuchOption"), "doctor");
+    assertTrue(ran.code() != 0 && ran.err().contains("NoSuchOption"), ran.err());
+  }
+
   private static void removeDrawn() throws IOException, InterruptedException {
     Process process =
         new ProcessBuilder("bash", "-c", "rm -rf na*").directory(temp.toFile()).start();

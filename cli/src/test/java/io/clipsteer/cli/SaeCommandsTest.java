@@ -55,6 +55,9 @@ final class SaeCommandsTest {
     run("sae", "convert", relu, "--to", "saelens", "--out", out, "--fix", "luck").refused("luck");
     run("sae", "convert", relu, "--to", "saelens", "--out", out, "--fix", "layer_norm_extra")
         .refused("layer_norm_extra");
+    run("sae", "convert", relu, "--to", "saelens", "--out", out, "--fix", "gelu_for_quick_gelu")
+        .refused("cannot have the mistake gelu_for_quick_gelu");
+    run("sae", "convert", relu, "--to", "openai", "--out", out).refused("--to openai");
     run("sae", "convert", temp.resolve("none"), "--to", "saelens", "--out", out).refused("none");
     run("sae", "convert", SAES.resolve("refused_sparsify_skip"), "--to", "saev", "--out", out)
         .refused("skip");
@@ -65,7 +68,7 @@ final class SaeCommandsTest {
     assertEquals("mine", Files.readString(out.resolve("thesis.txt")));
     run("sae", "convert", relu, "--to", "saelens", "--out", out.resolve("thesis.txt"))
         .refused("thesis.txt");
-    run("sae").wrongUsage("sae convert");
+    run("sae").wrongUsage("convert or verify");
     run("sae", "convert", relu, "--out", out).wrongUsage("--to");
   }
 

@@ -268,7 +268,7 @@ final class Bf16ArithmeticTest {
     double[][] losses = new double[2][5];
     for (int product = 0; product < 2; product++) {
       var config =
-          new SaeTrainer.Config(
+          SaeTrainer.Config.of(
               new SaeVariant.TopK(8),
               24,
               300,

@@ -110,7 +110,7 @@ final class LeakTest {
   @Test
   void trainingSteps() {
     var config =
-        new SaeTrainer.Config(
+        SaeTrainer.Config.of(
             new SaeVariant.TopK(4), 32, 128, InputNormalisation.Kind.LAYER_NORM, DType.F32, 1);
     float[] values = new float[128 * 32];
     for (int i = 0; i < values.length; i++) values[i] = (float) Math.sin(i * 0.37 + i % 7);

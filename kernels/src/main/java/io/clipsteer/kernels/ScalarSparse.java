@@ -46,21 +46,21 @@ public final class ScalarSparse implements SparseKernels {
   }
 
   @Override
-  public void decode(
-      SparseRows code, MemorySegment decoder, MemorySegment bias, int width, MemorySegment out) {
+  public void decode(SparseRows code, Decoder decoder, MemorySegment out) {
     for (int row = 0; row < code.rows(); row++) {
-      for (int c = 0; c < width; c++) {
-        set(out, row, width, c, at(bias, 0, width, c) + decoded(code, row, decoder, width, c));
+      for (int c = 0; c < decoder.width(); c++) {
+        double sum = decoded(code, row, decoder, c);
+        set(out, row, decoder.width(), c, at(decoder.bias(), 0, decoder.width(), c) + sum);
       }
     }
   }
 
-  private static double decoded(
-      SparseRows code, int row, MemorySegment decoder, int width, int column) {
+  private static double decoded(SparseRows code, int row, Decoder decoder, int column) {
     double sum = 0;
     for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
       int feature = code.indices().get(I32, 4L * e);
-      sum += code.values().get(F32, 4L * e) * at(decoder, feature, width, column);
+      sum +=
+          code.values().get(F32, 4L * e) * at(decoder.weights(), feature, decoder.width(), column);
     }
     return sum;
   }
@@ -68,30 +68,25 @@ public final class ScalarSparse implements SparseKernels {
   @Override
   public double[] reconstruct(
       SparseRows code,
-      MemorySegment decoder,
-      MemorySegment bias,
-      int width,
-      MemorySegment target,
-      MemorySegment scales,
-      double penalty,
+      Decoder decoder,
+      Target target,
       MemorySegment gradient,
       MemorySegment codeGradient) {
+    int width = decoder.width();
     double[] squares = new double[code.rows()];
     for (int row = 0; row < code.rows(); row++) {
-      int from = code.starts()[row];
-      int to = code.starts()[row + 1];
       for (int c = 0; c < width; c++) {
         double error =
-            at(bias, 0, width, c)
-                + decoded(code, row, decoder, width, c)
-                - at(target, row, width, c);
+            at(decoder.bias(), 0, width, c)
+                + decoded(code, row, decoder, c)
+                - at(target.rows(), row, width, c);
         squares[row] += error * error;
-        set(gradient, row, width, c, at(scales, row, 1, 0) * error);
+        set(gradient, row, width, c, at(target.scales(), row, 1, 0) * error);
       }
-      for (int e = from; e < to; e++) {
+      for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
         int feature = code.indices().get(I32, 4L * e);
         boolean active = code.values().get(F32, 4L * e) > 0;
-        double product = dot(gradient, row, decoder, feature, width) + penalty;
+        double product = dot(gradient, row, decoder.weights(), feature, width) + target.penalty();
         codeGradient.set(F32, 4L * e, active ? (float) product : 0);
       }
     }
@@ -99,16 +94,10 @@ public final class ScalarSparse implements SparseKernels {
   }
 
   @Override
-  public void adam(
-      SparseRows.ByColumn order,
-      MemorySegment coefficients,
-      MemorySegment rows,
-      int width,
-      Moments matrix,
-      Adam settings,
-      boolean unitRows) {
-    for (int feature = 0; feature + 1 < order.starts().length; feature++) {
-      double[] gradient = gradient(feature, order, coefficients, rows, width);
+  public void adam(SparseGradient sparse, Moments matrix, Adam settings, boolean unitRows) {
+    int width = sparse.width();
+    for (int feature = 0; feature < sparse.features(); feature++) {
+      double[] gradient = gradient(feature, sparse);
       if (unitRows) orthogonal(gradient, matrix.value(), feature, width);
       for (int c = 0; c < width; c++) gradient[c] *= settings.gradientScale();
       update(feature, gradient, width, matrix, settings);
@@ -121,23 +110,19 @@ public final class ScalarSparse implements SparseKernels {
     }
   }
 
-  private static double[] gradient(
-      int feature,
-      SparseRows.ByColumn order,
-      MemorySegment coefficients,
-      MemorySegment rows,
-      int width) {
-    double[] gradient = new double[width];
+  private static double[] gradient(int feature, SparseGradient sparse) {
+    SparseRows.ByColumn order = sparse.order();
+    double[] gradient = new double[sparse.width()];
     for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
-      double coefficient = coefficients.get(F32, 4L * order.entry()[at]);
-      for (int c = 0; c < width; c++) {
-        gradient[c] += coefficient * at(rows, order.row()[at], width, c);
+      double coefficient = sparse.coefficients().get(F32, 4L * order.entry()[at]);
+      for (int c = 0; c < gradient.length; c++) {
+        gradient[c] += coefficient * at(sparse.rows(), order.row()[at], gradient.length, c);
       }
     }
     return gradient;
   }
 
-  /** Takes the part along a unit row out of a gradient. */
+  /** Removes a gradient's part along a unit row. */
   private static void orthogonal(double[] gradient, MemorySegment matrix, int row, int width) {
     double along = 0;
     for (int c = 0; c < width; c++) along += gradient[c] * at(matrix, row, width, c);
@@ -145,16 +130,11 @@ public final class ScalarSparse implements SparseKernels {
   }
 
   @Override
-  public double gradientSquares(
-      SparseRows.ByColumn order,
-      MemorySegment coefficients,
-      MemorySegment rows,
-      int width,
-      @Nullable MemorySegment unitRows) {
+  public double gradientSquares(SparseGradient sparse, @Nullable MemorySegment unitRows) {
     double sum = 0;
-    for (int feature = 0; feature + 1 < order.starts().length; feature++) {
-      double[] gradient = gradient(feature, order, coefficients, rows, width);
-      if (unitRows != null) orthogonal(gradient, unitRows, feature, width);
+    for (int feature = 0; feature < sparse.features(); feature++) {
+      double[] gradient = gradient(feature, sparse);
+      if (unitRows != null) orthogonal(gradient, unitRows, feature, sparse.width());
       for (double g : gradient) sum += g * g;
     }
     return sum;

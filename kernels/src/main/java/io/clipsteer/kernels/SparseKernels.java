@@ -5,31 +5,31 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The sparse half of an SAE's step, in the caller's memory and without copies. Weights lie by
- * features: row j of the encoder is what feature j listens to, row j of the decoder what it writes.
- * {@link #best} is what this machine runs fastest; {@link ScalarSparse} is the reference. All work
- * is split by rows or by features, never by entries: the same input gives the same bytes whatever
- * the number of threads.
+ * The sparse half of an SAE's training step, in the caller's memory and without copies. Weights are
+ * stored by feature: row j of the encoder reads feature j, row j of the decoder writes it. {@link
+ * #best} is the fastest implementation, {@link ScalarSparse} the reference. Work is split by rows
+ * or by features, never by entries, so the same input gives the same bytes for any number of
+ * threads.
  */
 public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
   /**
    * Adam's settings for one update (Kingma and Ba 2015).
    *
-   * @param rate the step
-   * @param beta1 decay of the gradients' mean
-   * @param beta2 decay of their squares' mean
+   * @param rate learning rate
+   * @param beta1 decay of the running mean of gradients
+   * @param beta2 decay of the running mean of squared gradients
    * @param eps added to the divisor
-   * @param update 1 for the first
-   * @param gradientScale what gradients are multiplied by: below 1 where they are clipped
+   * @param update 1 for the first update
+   * @param gradientScale factor of the gradients, below 1 where they are clipped
    */
   record Adam(
       double rate, double beta1, double beta2, double eps, int update, double gradientScale) {
-    /** The step with the means' start at 0 corrected. */
+    /** The rate, corrected for the means' start at 0. */
     float correctedRate() {
       return (float) (rate / (1 - Math.pow(beta1, update)));
     }
 
-    /** What the root of the squares' mean is multiplied by, for the same reason. */
+    /** Factor of the root of the mean square, for the same correction. */
     float rootScale() {
       return (float) (1 / Math.sqrt(1 - Math.pow(beta2, update)));
     }
@@ -43,6 +43,39 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
    * @param second mean of their squares
    */
   record Moments(MemorySegment value, MemorySegment first, MemorySegment second) {}
+
+  /**
+   * An SAE's decoder.
+   *
+   * @param weights F32 [features,width]
+   * @param bias F32 [width]
+   */
+  record Decoder(MemorySegment weights, MemorySegment bias, int width) {}
+
+  /**
+   * What a reconstruction is compared with.
+   *
+   * @param rows F32 [rows,width]
+   * @param scales F32 [rows]: factor of a row's error
+   * @param penalty derivative of a sparsity penalty by an active feature's value
+   */
+  record Target(MemorySegment rows, MemorySegment scales, double penalty) {}
+
+  /**
+   * The gradient of a matrix [features,width] as a sum of outer products: row j is {@code Σ
+   * coefficient[e] · rows[row of e]} over the entries e of feature j.
+   *
+   * @param order a code's entries by feature
+   * @param coefficients F32 [entries]
+   * @param rows F32 [rows,width]
+   */
+  record SparseGradient(
+      SparseRows.ByColumn order, MemorySegment coefficients, MemorySegment rows, int width) {
+    /** Number of rows of the matrix. */
+    int features() {
+      return order.starts().length - 1;
+    }
+  }
 
   /**
    * The exact product of chosen rows: {@code out[i,c] = input[i] · weights[candidate] +
@@ -64,59 +97,36 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
    * Decodes a sparse code: {@code out[i] = bias + Σ_j code_j · decoder_j}.
    *
    * @param code [rows,features]
-   * @param decoder F32 [features,width]
-   * @param bias F32 [width]
    * @param out F32 [rows,width], written
    */
-  void decode(
-      SparseRows code, MemorySegment decoder, MemorySegment bias, int width, MemorySegment out);
+  void decode(SparseRows code, Decoder decoder, MemorySegment out);
 
   /**
-   * Decodes a sparse code and follows the squared error back to it, in one pass over the decoder's
-   * rows: {@code error = bias + Σ_j code_j · decoder_j − target}, {@code gradient[i] = scales[i] ·
-   * error[i]}, {@code codeGradient_j = gradient · decoder_j + penalty} where {@code code_j > 0},
-   * else 0.
+   * Decodes a sparse code and backpropagates the squared error to it, in one pass over the
+   * decoder's rows: {@code error = bias + Σ_j code_j · decoder_j − target}, {@code gradient[i] =
+   * scales[i] · error[i]}, {@code codeGradient_j = gradient · decoder_j + penalty} where {@code
+   * code_j > 0}, else 0.
    *
    * @param code [rows,features]
-   * @param decoder F32 [features,width]
-   * @param bias F32 [width]
-   * @param target F32 [rows,width]
-   * @param scales F32 [rows]: what a row's error is multiplied by
-   * @param penalty derivative of a sparsity penalty by an active feature's value
    * @param gradient F32 [rows,width], written
    * @param codeGradient F32 [entries], written
    * @return {@code Σ error²} of each row
    */
   double[] reconstruct(
       SparseRows code,
-      MemorySegment decoder,
-      MemorySegment bias,
-      int width,
-      MemorySegment target,
-      MemorySegment scales,
-      double penalty,
+      Decoder decoder,
+      Target target,
       MemorySegment gradient,
       MemorySegment codeGradient);
 
   /**
-   * Adam on a matrix whose gradient is a sum of few outer products: row j's is {@code Σ
-   * coefficient[e] · rows[row of e]} over the entries e of feature j. The gradient is never stored,
-   * and each row's weights and moments are read and written once.
+   * Adam on a matrix with a sparse gradient, which is never stored. Each row's weights and moments
+   * are read and written once.
    *
-   * @param order the code's entries by feature
-   * @param coefficients F32 [entries]
-   * @param rows F32 [rows,width]
-   * @param unitRows whether rows have unit length: the gradient's part along a row is left out, and
-   *     the row is brought back to length 1
+   * @param unitRows whether rows have unit length: the gradient's part along a row is removed, and
+   *     the row is scaled back to length 1
    */
-  void adam(
-      SparseRows.ByColumn order,
-      MemorySegment coefficients,
-      MemorySegment rows,
-      int width,
-      Moments matrix,
-      Adam settings,
-      boolean unitRows);
+  void adam(SparseGradient gradient, Moments matrix, Adam settings, boolean unitRows);
 
   /**
    * The squared norm of such a gradient, {@code Σ_j ‖Σ_e coefficient[e] · rows[row of e]‖²}, as
@@ -125,12 +135,7 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
    * @param unitRows F32 [features,width] of unit rows, along which the gradient does not count; or
    *     null
    */
-  double gradientSquares(
-      SparseRows.ByColumn order,
-      MemorySegment coefficients,
-      MemorySegment rows,
-      int width,
-      @Nullable MemorySegment unitRows);
+  double gradientSquares(SparseGradient gradient, @Nullable MemorySegment unitRows);
 
   /** The fastest implementation here: the Vector API's. */
   static SparseKernels best() {

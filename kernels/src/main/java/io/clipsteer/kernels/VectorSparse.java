@@ -25,12 +25,24 @@ final class VectorSparse implements SparseKernels {
 
   private VectorSparse() {}
 
-  private static int chunks(int work) {
-    return Math.min(work, 16 * Runtime.getRuntime().availableProcessors());
+  /** Work on one row, with a chunk's scratch memory. */
+  private interface RowWork {
+    void accept(int row, float[] scratch);
   }
 
-  private static int bound(int work, int chunk, int chunks) {
-    return (int) ((long) work * chunk / chunks);
+  /** Runs all rows, in chunks of consecutive rows that share scratch memory [width]. */
+  private static void parallel(int rows, int width, RowWork work) {
+    int chunks = Math.min(rows, 16 * Runtime.getRuntime().availableProcessors());
+    IntStream.range(0, chunks)
+        .parallel()
+        .forEach(
+            chunk -> {
+              float[] scratch = new float[width];
+              int end = (int) ((long) rows * (chunk + 1) / chunks);
+              for (int row = (int) ((long) rows * chunk / chunks); row < end; row++) {
+                work.accept(row, scratch);
+              }
+            });
   }
 
   /** Product of row i of a with row j of b. */
@@ -53,8 +65,8 @@ final class VectorSparse implements SparseKernels {
   }
 
   /**
-   * Sum of the lanes, always in the same order; {@code reduceLanes} leaves the order open, and
-   * compiled code takes another one than interpreted code.
+   * Sum of the lanes in a fixed order; {@code reduceLanes} leaves the order open, and compiled code
+   * uses another one than interpreted code.
    */
   private static float total(FloatVector v) {
     for (VectorShuffle<Float> half : HALVES) v = v.add(v.rearrange(half));
@@ -86,84 +98,74 @@ final class VectorSparse implements SparseKernels {
       SparseRows candidates,
       MemorySegment weights,
       MemorySegment bias) {
-    int chunks = chunks(candidates.rows());
-    IntStream.range(0, chunks)
-        .parallel()
-        .forEach(
-            chunk -> {
-              int end = bound(candidates.rows(), chunk + 1, chunks);
-              for (int row = bound(candidates.rows(), chunk, chunks); row < end; row++) {
-                for (int e = candidates.starts()[row]; e < candidates.starts()[row + 1]; e++) {
-                  int feature = candidates.indices().get(I32, 4L * e);
-                  float product = dot(input, row, weights, feature, width);
-                  candidates.values().set(F32, 4L * e, product + bias.get(F32, 4L * feature));
-                }
-              }
-            });
+    parallel(
+        candidates.rows(),
+        0,
+        (row, scratch) -> {
+          for (int e = candidates.starts()[row]; e < candidates.starts()[row + 1]; e++) {
+            int feature = candidates.indices().get(I32, 4L * e);
+            float product = dot(input, row, weights, feature, width);
+            candidates.values().set(F32, 4L * e, product + bias.get(F32, 4L * feature));
+          }
+        });
   }
 
   @Override
-  public void decode(
-      SparseRows code, MemorySegment decoder, MemorySegment bias, int width, MemorySegment out) {
-    int chunks = chunks(code.rows());
-    IntStream.range(0, chunks)
-        .parallel()
-        .forEach(
-            chunk -> {
-              float[] scratch = new float[width];
-              int end = bound(code.rows(), chunk + 1, chunks);
-              for (int row = bound(code.rows(), chunk, chunks); row < end; row++) {
-                decode(code, row, decoder, bias, width, scratch);
-                MemorySegment.copy(scratch, 0, out, F32, 4L * row * width, width);
-              }
-            });
+  public void decode(SparseRows code, Decoder decoder, MemorySegment out) {
+    int width = decoder.width();
+    parallel(
+        code.rows(),
+        width,
+        (row, scratch) -> {
+          decode(code, row, decoder, scratch);
+          MemorySegment.copy(scratch, 0, out, F32, 4L * row * width, width);
+        });
   }
 
   @Override
   public double[] reconstruct(
       SparseRows code,
-      MemorySegment decoder,
-      MemorySegment bias,
-      int width,
-      MemorySegment target,
-      MemorySegment scales,
-      double penalty,
+      Decoder decoder,
+      Target target,
       MemorySegment gradient,
       MemorySegment codeGradient) {
     double[] squares = new double[code.rows()];
-    int chunks = chunks(code.rows());
-    IntStream.range(0, chunks)
-        .parallel()
-        .forEach(
-            chunk -> {
-              float[] scratch = new float[width];
-              int end = bound(code.rows(), chunk + 1, chunks);
-              for (int row = bound(code.rows(), chunk, chunks); row < end; row++) {
-                decode(code, row, decoder, bias, width, scratch);
-                squares[row] =
-                    error(scratch, target, row, width, scales.get(F32, 4L * row), gradient);
-                for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
-                  float back = 0;
-                  if (code.values().get(F32, 4L * e) > 0) {
-                    int feature = code.indices().get(I32, 4L * e);
-                    back = dot(gradient, row, decoder, feature, width) + (float) penalty;
-                  }
-                  codeGradient.set(F32, 4L * e, back);
-                }
-              }
-            });
+    parallel(
+        code.rows(),
+        decoder.width(),
+        (row, scratch) -> {
+          decode(code, row, decoder, scratch);
+          squares[row] = error(scratch, target, row, gradient);
+          backward(code, row, decoder, target, gradient, codeGradient);
+        });
     return squares;
   }
 
-  /** Adds four features at a time, so that the sum is loaded and stored once for four. */
-  private static void decode(
+  /** The gradient of a row's entries. */
+  private static void backward(
       SparseRows code,
       int row,
-      MemorySegment decoder,
-      MemorySegment bias,
-      int width,
-      float[] scratch) {
-    MemorySegment.copy(bias, F32, 0, scratch, 0, width);
+      Decoder decoder,
+      Target target,
+      MemorySegment gradient,
+      MemorySegment codeGradient) {
+    for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
+      float back = 0;
+      if (code.values().get(F32, 4L * e) > 0) {
+        int feature = code.indices().get(I32, 4L * e);
+        back =
+            dot(gradient, row, decoder.weights(), feature, decoder.width())
+                + (float) target.penalty();
+      }
+      codeGradient.set(F32, 4L * e, back);
+    }
+  }
+
+  /** Adds four features at a time, so that the sum is loaded and stored once for four. */
+  private static void decode(SparseRows code, int row, Decoder from, float[] scratch) {
+    int width = from.width();
+    MemorySegment decoder = from.weights();
+    MemorySegment.copy(from.bias(), F32, 0, scratch, 0, width);
     int e = code.starts()[row];
     int end = code.starts()[row + 1];
     for (; e + 4 <= end; e += 4) {
@@ -206,20 +208,17 @@ final class VectorSparse implements SparseKernels {
     for (; i < width; i++) scratch[i] += factor * matrix.get(F32, at + 4L * i);
   }
 
-  /** Σ error² of a row, whose scaled error is written. */
-  private static double error(
-      float[] decoded,
-      MemorySegment target,
-      int row,
-      int width,
-      float scale,
-      MemorySegment gradient) {
+  /** Σ error² of a row; writes the scaled error. */
+  private static double error(float[] decoded, Target target, int row, MemorySegment gradient) {
+    int width = decoded.length;
+    float scale = target.scales().get(F32, 4L * row);
     long base = 4L * row * width;
     FloatVector squares = FloatVector.zero(SPECIES);
     for (int i = 0; i < width; i += LANES) {
       VectorMask<Float> mask = SPECIES.indexInRange(i, width);
       FloatVector error =
-          FloatVector.fromArray(SPECIES, decoded, i, mask).sub(vector(target, base + 4L * i, mask));
+          FloatVector.fromArray(SPECIES, decoded, i, mask)
+              .sub(vector(target.rows(), base + 4L * i, mask));
       squares = error.fma(error, squares);
       error.mul(scale).intoMemorySegment(gradient, base + 4L * i, ORDER, mask);
     }
@@ -227,70 +226,45 @@ final class VectorSparse implements SparseKernels {
   }
 
   @Override
-  public void adam(
-      SparseRows.ByColumn order,
-      MemorySegment coefficients,
-      MemorySegment rows,
-      int width,
-      Moments matrix,
-      Adam settings,
-      boolean unitRows) {
-    int features = order.starts().length - 1;
-    int chunks = chunks(features);
-    IntStream.range(0, chunks)
-        .parallel()
-        .forEach(
-            chunk -> {
-              float[] gradient = new float[width];
-              int end = bound(features, chunk + 1, chunks);
-              for (int feature = bound(features, chunk, chunks); feature < end; feature++) {
-                gradient(feature, order, coefficients, rows, width, gradient);
-                long base = 4L * feature * width;
-                if (unitRows) orthogonal(gradient, matrix.value(), base, width);
-                update(gradient, matrix, base, width, settings);
-                if (unitRows) unit(matrix.value(), feature, width);
-              }
-            });
+  public void adam(SparseGradient sparse, Moments matrix, Adam settings, boolean unitRows) {
+    int width = sparse.width();
+    parallel(
+        sparse.features(),
+        width,
+        (feature, gradient) -> {
+          gradient(feature, sparse, gradient);
+          long base = 4L * feature * width;
+          if (unitRows) orthogonal(gradient, matrix.value(), base, width);
+          update(gradient, matrix, base, width, settings);
+          if (unitRows) unit(matrix.value(), feature, width);
+        });
   }
 
-  private static void gradient(
-      int feature,
-      SparseRows.ByColumn order,
-      MemorySegment coefficients,
-      MemorySegment rows,
-      int width,
-      float[] gradient) {
+  private static void gradient(int feature, SparseGradient sparse, float[] gradient) {
+    SparseRows.ByColumn order = sparse.order();
+    int width = gradient.length;
     Arrays.fill(gradient, 0);
     for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
-      float coefficient = coefficients.get(F32, 4L * order.entry()[at]);
-      add(gradient, coefficient, rows, 4L * order.row()[at] * width, width);
+      float coefficient = sparse.coefficients().get(F32, 4L * order.entry()[at]);
+      add(gradient, coefficient, sparse.rows(), 4L * order.row()[at] * width, width);
     }
   }
 
   @Override
-  public double gradientSquares(
-      SparseRows.ByColumn order,
-      MemorySegment coefficients,
-      MemorySegment rows,
-      int width,
-      @Nullable MemorySegment unitRows) {
-    int features = order.starts().length - 1;
-    double[] squares = new double[features];
-    int chunks = chunks(features);
-    IntStream.range(0, chunks)
-        .parallel()
-        .forEach(
-            chunk -> {
-              float[] gradient = new float[width];
-              int end = bound(features, chunk + 1, chunks);
-              for (int feature = bound(features, chunk, chunks); feature < end; feature++) {
-                if (order.starts()[feature] == order.starts()[feature + 1]) continue;
-                gradient(feature, order, coefficients, rows, width, gradient);
-                if (unitRows != null) orthogonal(gradient, unitRows, 4L * feature * width, width);
-                squares[feature] = square(gradient, width);
-              }
-            });
-    // Summed in the features' order: the same whatever the threads did.
+  public double gradientSquares(SparseGradient sparse, @Nullable MemorySegment unitRows) {
+    int width = sparse.width();
+    int[] starts = sparse.order().starts();
+    double[] squares = new double[sparse.features()];
+    parallel(
+        sparse.features(),
+        width,
+        (feature, gradient) -> {
+          if (starts[feature] == starts[feature + 1]) return;
+          gradient(feature, sparse, gradient);
+          if (unitRows != null) orthogonal(gradient, unitRows, 4L * feature * width, width);
+          squares[feature] = square(gradient, width);
+        });
+    // Summed in the features' order: the same for any number of threads.
     double sum = 0;
     for (double square : squares) sum += square;
     return sum;
@@ -305,7 +279,7 @@ final class VectorSparse implements SparseKernels {
     return total(sum);
   }
 
-  /** Takes the part along a unit row out of a gradient. */
+  /** Removes a gradient's part along a unit row. */
   private static void orthogonal(float[] gradient, MemorySegment row, long base, int width) {
     FloatVector sum = FloatVector.zero(SPECIES);
     for (int i = 0; i < width; i += LANES) {

@@ -13,9 +13,8 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The Vector API's implementation, in float32. Everything is computed in base 2, so that the
- * exponential is a polynomial and an addition to the exponent. Rows are copied once to a length of
- * whole vectors, filled up with logits so low that they count for nothing. Lanes are summed one
- * after the other in float64: {@code reduceLanes} adds in an order that it does not promise.
+ * exponential is a polynomial and an addition to the exponent. PaddedLanes are summed one after the
+ * other in float64: {@code reduceLanes} leaves the order open.
  */
 final class VectorSteer implements SteerKernels {
   static final VectorSteer INSTANCE = new VectorSteer();
@@ -35,9 +34,6 @@ final class VectorSteer implements SteerKernels {
   private static final int UNITS = 16;
 
   private static final int SUMS_BYTES = 8 << 20;
-
-  /** What a row is filled up with. */
-  private static final float NOTHING = -1e30f;
 
   /** 1.5 · 2²³: adding it leaves the nearest whole number in a float's last bits. */
   private static final float ROUNDER = 0x1.8p23f;
@@ -68,7 +64,7 @@ final class VectorSteer implements SteerKernels {
   public void sweep(
       Answers answers, MemorySegment directions, double[] weights, int units, Sink sink) {
     answers.check(directions, weights, units);
-    Rows rows = Rows.of(answers, units);
+    PaddedRows rows = PaddedRows.of(answers, units, LANES);
     int chunks = Math.min(units, 4 * Runtime.getRuntime().availableProcessors());
     IntStream.range(0, chunks)
         .parallel()
@@ -82,63 +78,6 @@ final class VectorSteer implements SteerKernels {
             });
   }
 
-  /**
-   * The images' rows in whole vectors.
-   *
-   * @param minusBefore the probabilities without the edit, negative
-   * @param high largest entry of each row of own
-   * @param commonLow smallest entry of common
-   * @param commonHigh largest entry of common
-   */
-  private record Rows(
-      int stride,
-      float[] own,
-      float[] minusBefore,
-      float[] common,
-      float[] high,
-      float commonLow,
-      float commonHigh) {
-    static Rows of(Answers answers, int units) {
-      int stride = (answers.words() + LANES - 1) / LANES * LANES;
-      int count = answers.perUnit() ? units * answers.images() : answers.images();
-      float[] own = padded(answers.own(), count, answers.words(), stride, NOTHING);
-      float[] before = padded(answers.before(), answers.images(), answers.words(), stride, 0);
-      for (int i = 0; i < before.length; i++) before[i] = -before[i];
-      float[] common = padded(answers.common(), 1, answers.words(), stride, 0);
-      float[] high = new float[count];
-      for (int r = 0; r < count; r++) {
-        high[r] = extreme(own, r * stride, answers.words(), 1);
-      }
-      return new Rows(
-          stride,
-          own,
-          before,
-          common,
-          high,
-          extreme(common, 0, answers.words(), -1),
-          extreme(common, 0, answers.words(), 1));
-    }
-  }
-
-  private static float[] padded(MemorySegment from, int rows, int words, int stride, float fill) {
-    float[] to = new float[Math.multiplyExact(rows, stride)];
-    for (int r = 0; r < rows; r++) {
-      MemorySegment.copy(
-          from, ValueLayout.JAVA_FLOAT_UNALIGNED, 4L * r * words, to, r * stride, words);
-      Arrays.fill(to, r * stride + words, (r + 1) * stride, fill);
-    }
-    return to;
-  }
-
-  /** The largest entry, or for a sign of −1 the smallest. */
-  private static float extreme(float[] values, int from, int count, int sign) {
-    float best = values[from];
-    for (int i = from + 1; i < from + count; i++) {
-      if (sign * values[i] > sign * best) best = values[i];
-    }
-    return best;
-  }
-
   private static int place(float[] values, float wanted) {
     int at = 0;
     while (at + 1 < values.length && values[at] != wanted) at++;
@@ -148,8 +87,11 @@ final class VectorSteer implements SteerKernels {
   /** One thread's memory: a few images' rows of words, and the sums. */
   private static final class Work {
     private final Answers answers;
-    private final Rows rows;
+    private final PaddedRows rows;
     private final double[] weights;
+    private final float[] own;
+    private final float[] common;
+    private final float[] minusBefore;
     private final int stride;
     private final float[] exponentials;
     private final float[][] sums;
@@ -164,11 +106,14 @@ final class VectorSteer implements SteerKernels {
     /** Of each image worked on: three weights and what is subtracted, in base 2. */
     private final float[] w = new float[TOGETHER * (WEIGHTS + 1)];
 
-    Work(Answers answers, Rows rows, double[] weights) {
+    Work(Answers answers, PaddedRows rows, double[] weights) {
       this.answers = answers;
-      this.rows = rows;
+      this.rows = rows; // its arrays are fields of their own for the inner loops
       this.weights = weights;
-      stride = rows.stride;
+      own = rows.own();
+      common = rows.common();
+      minusBefore = rows.minusBefore();
+      stride = rows.stride();
       exponentials = new float[TOGETHER * stride];
       int all = Math.multiplyExact(answers.groups(), stride);
       block = Math.clamp(SUMS_BYTES / (4L * all), 1, UNITS);
@@ -186,8 +131,8 @@ final class VectorSteer implements SteerKernels {
         float[] direction = directions[b];
         MemorySegment.copy(
             from, ValueLayout.JAVA_FLOAT_UNALIGNED, 4L * (first + b) * words, direction, 0, words);
-        most[b] = place(direction, extreme(direction, 0, words, 1));
-        least[b] = place(direction, extreme(direction, 0, words, -1));
+        most[b] = place(direction, PaddedRows.extreme(direction, 0, words, 1));
+        least[b] = place(direction, PaddedRows.extreme(direction, 0, words, -1));
         squares[b] = 0;
         Arrays.fill(sums[b], 0);
       }
@@ -228,9 +173,11 @@ final class VectorSteer implements SteerKernels {
       int own = row(u, i);
       int peak = w2 < 0 ? least[b] : most[b];
       double there = w2 * direction[peak];
-      double reached = w0 * rows.own[own + peak] + w1 * rows.common[peak] + there;
+      double reached = w0 * this.own[own + peak] + w1 * common[peak] + there;
       double bound =
-          w0 * rows.high[own / stride] + w1 * (w1 < 0 ? rows.commonLow : rows.commonHigh) + there;
+          w0 * rows.high()[own / stride]
+              + w1 * (w1 < 0 ? rows.commonLow() : rows.commonHigh())
+              + there;
       // Not "above": NaN must take the long way as well.
       w[4 * k + 3] = bound - reached <= SLACK ? (float) -bound : -largest(direction, own, k);
     }
@@ -246,9 +193,9 @@ final class VectorSteer implements SteerKernels {
     }
 
     private FloatVector logit(float[] direction, int at, int own, int k, FloatVector from) {
-      FloatVector t = vector(rows.common, at).fma(broadcast(w[k + 1]), from);
+      FloatVector t = vector(common, at).fma(broadcast(w[k + 1]), from);
       t = vector(direction, at).fma(broadcast(w[k + 2]), t);
-      return vector(rows.own, own + at).fma(broadcast(w[k]), t);
+      return vector(this.own, own + at).fma(broadcast(w[k]), t);
     }
 
     /** Images whose rows follow each other: exponentials, then differences. */
@@ -284,9 +231,9 @@ final class VectorSteer implements SteerKernels {
       FloatVector total = vector(totals, k * LANES);
       int to = k * stride;
       for (int at = from; at < end; at += LANES) {
-        FloatVector t = vector(rows.common, at).fma(w1, bound);
+        FloatVector t = vector(common, at).fma(w1, bound);
         t = vector(direction, at).fma(w2, t);
-        FloatVector e = exp2(vector(rows.own, own + at).fma(w0, t));
+        FloatVector e = exp2(vector(this.own, own + at).fma(w0, t));
         e.intoArray(exponentials, to + at);
         total = total.add(e);
       }
@@ -308,10 +255,10 @@ final class VectorSteer implements SteerKernels {
       int to = k * stride;
       int next = own + stride;
       for (int at = from; at < end; at += LANES) {
-        FloatVector c = vector(rows.common, at);
+        FloatVector c = vector(common, at);
         FloatVector d = vector(direction, at);
-        FloatVector e = exp2(vector(rows.own, own + at).fma(w0, d.fma(w2, c.fma(w1, bound))));
-        FloatVector f = exp2(vector(rows.own, next + at).fma(v0, d.fma(v2, c.fma(v1, other))));
+        FloatVector e = exp2(vector(this.own, own + at).fma(w0, d.fma(w2, c.fma(w1, bound))));
+        FloatVector f = exp2(vector(this.own, next + at).fma(v0, d.fma(v2, c.fma(v1, other))));
         e.intoArray(exponentials, to + at);
         f.intoArray(exponentials, to + stride + at);
         total = total.add(e);
@@ -327,8 +274,7 @@ final class VectorSteer implements SteerKernels {
       FloatVector squares = FloatVector.zero(SPECIES);
       int row = k * stride;
       for (int at = from; at < end; at += LANES) {
-        FloatVector d =
-            vector(exponentials, row + at).fma(f, vector(rows.minusBefore, before + at));
+        FloatVector d = vector(exponentials, row + at).fma(f, vector(minusBefore, before + at));
         vector(sums, sum + at).add(d).intoArray(sums, sum + at);
         squares = d.fma(d, squares);
       }
@@ -345,10 +291,8 @@ final class VectorSteer implements SteerKernels {
       int next = row + stride;
       int after = before + stride;
       for (int at = from; at < end; at += LANES) {
-        FloatVector d =
-            vector(exponentials, row + at).fma(f, vector(rows.minusBefore, before + at));
-        FloatVector c =
-            vector(exponentials, next + at).fma(g, vector(rows.minusBefore, after + at));
+        FloatVector d = vector(exponentials, row + at).fma(f, vector(minusBefore, before + at));
+        FloatVector c = vector(exponentials, next + at).fma(g, vector(minusBefore, after + at));
         vector(sums, sum + at).add(d.add(c)).intoArray(sums, sum + at);
         even = d.fma(d, even);
         odd = c.fma(c, odd);

@@ -90,14 +90,14 @@ final class SparseKernelsTest {
     MemorySegment[] gradients = new MemorySegment[2];
     MemorySegment[] codeGradients = new MemorySegment[2];
     double[][] squares = new double[2][];
-    MemorySegment scales = random(random, rows);
+    var decoder = new SparseKernels.Decoder(weights, bias, width);
+    var target = new SparseKernels.Target(input, random(random, rows), 0.01);
     for (int i = 0; i < 2; i++) {
       gradients[i] = ARENA.allocate(4L * rows * width);
       codeGradients[i] = ARENA.allocate(Math.max(4L, 4L * code.entries()));
       squares[i] =
           (i == 0 ? PLAIN : FAST)
-              .reconstruct(
-                  code, weights, bias, width, input, scales, 0.01, gradients[i], codeGradients[i]);
+              .reconstruct(code, decoder, target, gradients[i], codeGradients[i]);
     }
     for (int i = 0; i < rows; i++) {
       assertEquals(squares[0][i], squares[1][i], 1e-5 * squares[0][i] + 1e-9);
@@ -109,15 +109,15 @@ final class SparseKernelsTest {
     MemorySegment[] decoded = {
       ARENA.allocate(4L * rows * width), ARENA.allocate(4L * rows * width)
     };
-    PLAIN.decode(code, weights, bias, width, decoded[0]);
-    FAST.decode(code, weights, bias, width, decoded[1]);
+    PLAIN.decode(code, decoder, decoded[0]);
+    FAST.decode(code, decoder, decoded[1]);
     assertArrayEquals(floats(decoded[0]), floats(decoded[1]), (float) tolerance);
 
+    var gradient = new SparseKernels.SparseGradient(code.byColumn(), code.values(), input, width);
     MemorySegment unitWeights = unitRows(weights, features, width);
     for (MemorySegment along : new MemorySegment[] {null, unitWeights}) {
-      double expectedNorm =
-          PLAIN.gradientSquares(code.byColumn(), code.values(), input, width, along);
-      double norm = FAST.gradientSquares(code.byColumn(), code.values(), input, width, along);
+      double expectedNorm = PLAIN.gradientSquares(gradient, along);
+      double norm = FAST.gradientSquares(gradient, along);
       assertEquals(expectedNorm, norm, 1e-5 * expectedNorm + 1e-9);
     }
 
@@ -128,8 +128,7 @@ final class SparseKernelsTest {
       MemorySegment second = squared(first);
       for (int i = 0; i < 2; i++) {
         matrices[i] = new SparseKernels.Moments(copy(start), copy(first), copy(second));
-        (i == 0 ? PLAIN : FAST)
-            .adam(code.byColumn(), code.values(), input, width, matrices[i], ADAM, unit);
+        (i == 0 ? PLAIN : FAST).adam(gradient, matrices[i], ADAM, unit);
       }
       assertArrayEquals(floats(matrices[0].first()), floats(matrices[1].first()), 1e-4f);
       assertArrayEquals(floats(matrices[0].second()), floats(matrices[1].second()), 1e-4f);
@@ -188,25 +187,25 @@ final class SparseKernelsTest {
   /** One row, two of three features active: worked out on paper. */
   @Test
   void byHand() {
-    MemorySegment decoder = of(1, 0, 0.6f, 0.8f, 0, 1);
+    MemorySegment weights = of(1, 0, 0.6f, 0.8f, 0, 1);
+    var decoder = new SparseKernels.Decoder(weights, of(1, 1), 2);
+    var target = new SparseKernels.Target(of(5, 7), of(0.5f), 0.25);
     SparseRows code =
         SparseRows.uniform(1, 2, 3, ARENA.allocateFrom(ValueLayout.JAVA_INT, 0, 1), of(2, 5));
     for (SparseKernels kernels : new SparseKernels[] {PLAIN, FAST}) {
       MemorySegment gradient = ARENA.allocate(8);
       MemorySegment codeGradient = ARENA.allocate(8);
       // decoded = (1,1) + 2·(1,0) + 5·(0.6,0.8) = (6,5); error against (5,7) = (1,−2)
-      double[] squares =
-          kernels.reconstruct(
-              code, decoder, of(1, 1), 2, of(5, 7), of(0.5f), 0.25, gradient, codeGradient);
+      double[] squares = kernels.reconstruct(code, decoder, target, gradient, codeGradient);
       assertArrayEquals(new double[] {5}, squares, 1e-6);
       MemorySegment decoded = ARENA.allocate(8);
-      kernels.decode(code, decoder, of(1, 1), 2, decoded);
+      kernels.decode(code, decoder, decoded);
       assertArrayEquals(new float[] {6, 5}, floats(decoded), 1e-6f);
       assertArrayEquals(new float[] {0.5f, -1}, floats(gradient), 1e-6f);
       assertArrayEquals(new float[] {0.75f, 0.25f + 0.3f - 0.8f}, floats(codeGradient), 1e-6f);
       SparseRows candidates =
           SparseRows.uniform(1, 2, 3, ARENA.allocateFrom(ValueLayout.JAVA_INT, 2, 1), of(0, 0));
-      kernels.rescore(of(3, 4), 2, candidates, decoder, of(0, 10, 100));
+      kernels.rescore(of(3, 4), 2, candidates, weights, of(0, 10, 100));
       assertArrayEquals(new float[] {104, 15}, floats(candidates.values()), 1e-5f);
     }
   }
@@ -219,7 +218,9 @@ final class SparseKernelsTest {
     for (SparseKernels kernels : new SparseKernels[] {PLAIN, FAST}) {
       var matrix = new SparseKernels.Moments(of(1, 1, 1, 1), of(0, 0, 0, 0), of(0, 0, 0, 0));
       var settings = new SparseKernels.Adam(0.01, 0.9, 0.999, 1e-12, 1, 1);
-      kernels.adam(code.byColumn(), code.values(), of(3, -1, 1, -1), 2, matrix, settings, false);
+      var gradient =
+          new SparseKernels.SparseGradient(code.byColumn(), code.values(), of(3, -1, 1, -1), 2);
+      kernels.adam(gradient, matrix, settings, false);
       // Feature 1: 1·(3,−1) + 2·(1,−1) = (5,−3); feature 0 has no gradient and stays.
       assertArrayEquals(new float[] {1, 1, 0.99f, 1.01f}, floats(matrix.value()), 1e-6f);
       assertArrayEquals(new float[] {0, 0, 0.5f, -0.3f}, floats(matrix.first()), 1e-6f);
@@ -231,6 +232,7 @@ final class SparseKernelsTest {
     Random random = new Random(9);
     SparseRows code = code(random, 300, 200, 20);
     MemorySegment rows = random(random, 300 * 48);
+    var gradient = new SparseKernels.SparseGradient(code.byColumn(), code.values(), rows, 48);
     MemorySegment start = random(random, 200 * 48);
     float[][] results = new float[4][];
     IntStream.range(0, 4)
@@ -239,7 +241,7 @@ final class SparseKernelsTest {
             i -> {
               MemorySegment zeros = ARENA.allocate(start.byteSize());
               var matrix = new SparseKernels.Moments(copy(start), zeros, copy(zeros));
-              FAST.adam(code.byColumn(), code.values(), rows, 48, matrix, ADAM, true);
+              FAST.adam(gradient, matrix, ADAM, true);
               results[i] = floats(matrix.value());
             });
     for (int i = 1; i < 4; i++) assertArrayEquals(results[0], results[i], 0);

@@ -8,9 +8,9 @@ import java.util.SplittableRandom;
 /** Says in words what is on an image: a different choice of its factors each time. */
 final class Captions {
   private static final List<String> OPENINGS =
-      List.of("", "", "a photo of ", "a photo of ", "an image of ", "an image of ");
+      List.of("", "", "a photo of ", "a photo of ", "a picture of ", "an image of ");
   private static final List<String> PORTRAIT_OPENINGS =
-      List.of("", "a photo of ", "a portrait of ", "an image of ", "the face of ");
+      List.of("", "a photo of ", "a portrait of ", "a picture of ", "the face of ");
   private static final List<String> COUNTS = List.of("", "one", "two", "three");
 
   private final SplittableRandom random;

@@ -49,6 +49,11 @@ public enum WorldSet {
     Biases biases() {
       return this == TRAIN ? Biases.WEB : Biases.NONE;
     }
+
+    @Override
+    public String toString() {
+      return Words.of(this);
+    }
   }
 
   private static final int CAPTIONS = 5;
@@ -57,7 +62,8 @@ public enum WorldSet {
   private record Item(DrawnImage drawn, String file) {}
 
   /** As the command line says it. */
-  public String word() {
+  @Override
+  public String toString() {
     return Words.of(this);
   }
 
@@ -131,8 +137,7 @@ public enum WorldSet {
   // ---- the sets -------------------------------------------------------------------------------
 
   private List<Item> items(Split split, int count, long seed) {
-    Sampler sampler =
-        new Sampler(Sampler.seedOf(seed, word() + " " + Words.of(split)), split.biases());
+    Sampler sampler = new Sampler(Sampler.seedOf(seed, this + " " + split), split.biases());
     List<Item> items = new ArrayList<>(count);
     IntStream.range(0, count).forEach(i -> items.add(item(sampler, split, i)));
     return items;

@@ -28,7 +28,7 @@ final class WorldSetTest {
   @TempDir private Path temp;
 
   private Path write(WorldSet set, WorldSet.Split split, int count) {
-    Path out = temp.resolve(set.word() + split);
+    Path out = temp.resolve(set + "-" + split);
     set.write(out, split, count, 3, 64, Progress.SILENT);
     return out;
   }

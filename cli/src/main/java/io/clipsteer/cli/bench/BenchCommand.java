@@ -13,15 +13,12 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
-/** How fast this machine is at what takes long. */
+/** {@code bench}: benchmarks of this machine. */
 @Command(
     name = "bench",
-    description = "How fast this machine is at what takes long.",
+    description = "Benchmark this machine: training, index, steerability, edit.",
     footer = {"", "Example: clipsteer bench train --json"},
     subcommands = {
       BenchCommand.Train.class,
@@ -29,21 +26,13 @@ import picocli.CommandLine.Spec;
       BenchSteerabilityCommand.class,
       BenchEditCommand.class
     })
-public final class BenchCommand implements Runnable {
-  @Spec private CommandSpec spec;
-
+public final class BenchCommand {
   @Mixin private HelpOption help;
 
-  @Override
-  public void run() {
-    throw new ParameterException(
-        spec.commandLine(), "Name what to time: train, index, steerability or edit.");
-  }
-
-  /** Training steps. */
+  /** {@code bench train}. */
   @Command(
       name = "train",
-      description = "Times training steps of a TopK and a ReLU SAE on made-up activations.",
+      description = "Time training steps of a TopK and a ReLU SAE on random activations.",
       footer = {"", "Example: clipsteer bench train --features 49152 --json"})
   static final class Train implements Callable<Integer> {
     @Mixin private CommonOptions common;
@@ -51,51 +40,57 @@ public final class BenchCommand implements Runnable {
     @Option(
         names = "--width",
         defaultValue = "768",
-        description = "Numbers of an activation (default: ${DEFAULT-VALUE}).")
+        paramLabel = "N",
+        description = "Width d of the activations (default: ${DEFAULT-VALUE}).")
     private int width;
 
     @Option(
         names = "--features",
         defaultValue = "49152",
-        description = "Features (default: ${DEFAULT-VALUE}).")
+        paramLabel = "N",
+        description = "Features of the SAE (default: ${DEFAULT-VALUE}).")
     private int features;
 
     @Option(
         names = "--batch",
         defaultValue = "4096",
-        description = "Tokens a step (default: ${DEFAULT-VALUE}).")
+        paramLabel = "N",
+        description = "Tokens per step (default: ${DEFAULT-VALUE}).")
     private int batch;
 
     @Option(
         names = "--k",
         defaultValue = "64",
-        description = "Active features of a token (default: ${DEFAULT-VALUE}).")
+        paramLabel = "N",
+        description = "Active features per token (default: ${DEFAULT-VALUE}).")
     private int k;
 
     @Option(
         names = "--l0",
         defaultValue = "700",
-        description = "Of the ReLU SAE; 0 leaves it out (default: ${DEFAULT-VALUE}).")
+        paramLabel = "N",
+        description = "L0 of the ReLU SAE, 0 = without it (default: ${DEFAULT-VALUE}).")
     private int l0;
 
     @Option(
         names = "--steps",
         defaultValue = "7",
-        description = "Steps timed (default: ${DEFAULT-VALUE}).")
+        paramLabel = "N",
+        description = "Timed steps (default: ${DEFAULT-VALUE}).")
     private int steps;
 
     @Override
     public Integer call() {
       common.applyOnCpu();
-      within("--width", width, 1, 1 << 14);
-      within("--features", features, 1, 1 << 20);
-      within("--batch", batch, 1, 1 << 16);
-      within("--k", k, 1, features);
-      within("--l0", l0, 0, features);
-      within("--steps", steps, 1, 10_000);
+      CommonOptions.within("--width", width, 1, 1 << 14);
+      CommonOptions.within("--features", features, 1, 1 << 20);
+      CommonOptions.within("--batch", batch, 1, 1 << 16);
+      CommonOptions.within("--k", k, 1, features);
+      CommonOptions.within("--l0", l0, 0, features);
+      CommonOptions.within("--steps", steps, 1, 10_000);
       if ((long) width * features > 1L << 30 || (long) batch * width > 1L << 28) {
         throw new InputException(
-            "--width " + width, "with these features and tokens is too large", "Time less at once");
+            "--width " + width, "with these features and tokens is too large", "Use smaller sizes");
       }
       var top = TrainBench.topK(width, features, batch, k, steps, common.seed(), common.progress());
       Map<String, Object> json = new LinkedHashMap<>();
@@ -121,7 +116,7 @@ public final class BenchCommand implements Runnable {
         peak = relu.peakBytes();
       }
       json.put("peak_bytes", peak);
-      text += String.format(Locale.ROOT, "most memory held: %.0f MiB%n", peak / 1048576.0);
+      text += String.format(Locale.ROOT, "peak memory: %.0f MiB%n", peak / 1048576.0);
       common.print(json, text);
       return 0;
     }
@@ -130,7 +125,7 @@ public final class BenchCommand implements Runnable {
       return Bf16Arithmetic.CPU.inBf16() ? "bf16" : "fp32";
     }
 
-    private static Map<String, Object> parts(TrainBench.Result result) {
+    private static Map<String, Object> parts(TrainBench.StepTimes result) {
       Map<String, Object> parts = new LinkedHashMap<>();
       result
           .parts()
@@ -138,12 +133,13 @@ public final class BenchCommand implements Runnable {
       return parts;
     }
 
-    private String text(String kind, TrainBench.Result result) {
+    private String text(String kind, TrainBench.StepTimes result) {
       StringBuilder text = new StringBuilder();
       text.append(
           String.format(
               Locale.ROOT,
-              "%s: a step %.1f ms (%.0f tokens/s), %.2f of the encoder's %s product, %.1f ms%n",
+              "%s: %.1f ms per step (%.0f tokens/s), %.2f times the encoder's %s product of %.1f"
+                  + " ms%n",
               kind,
               1e3 * result.step(),
               batch / result.step(),
@@ -160,12 +156,13 @@ public final class BenchCommand implements Runnable {
     }
   }
 
-  /** An index. */
+  /** {@code bench index}. */
   @Command(
       name = "index",
       description = {
-        "Times an index of made-up tokens and counts its memory: encoding, sums, strongest"
-            + " images, associations with 10 labels, tables; not the tower, not the names."
+        "Time the index of random tokens and measure its memory.",
+        "Includes encoding, sums, top images, AUROC of 10 labels and tables; not the tower, not"
+            + " the names."
       },
       footer = {"", "Example: clipsteer bench index --json"})
   static final class Index implements Callable<Integer> {
@@ -174,39 +171,43 @@ public final class BenchCommand implements Runnable {
     @Option(
         names = "--width",
         defaultValue = "768",
-        description = "Numbers of an activation (default: ${DEFAULT-VALUE}).")
+        paramLabel = "N",
+        description = "Width d of the activations (default: ${DEFAULT-VALUE}).")
     private int width;
 
     @Option(
         names = "--features",
         defaultValue = "49152",
-        description = "Features (default: ${DEFAULT-VALUE}).")
+        paramLabel = "N",
+        description = "Features of the SAE (default: ${DEFAULT-VALUE}).")
     private int features;
 
     @Option(
         names = "--tokens",
         defaultValue = "100000",
+        paramLabel = "N",
         description = "Patch tokens (default: ${DEFAULT-VALUE}).")
     private int tokens;
 
     @Option(
         names = "--k",
         defaultValue = "64",
-        description = "Active features of a token (default: ${DEFAULT-VALUE}).")
+        paramLabel = "N",
+        description = "Active features per token (default: ${DEFAULT-VALUE}).")
     private int k;
 
     @Override
     public Integer call() {
       common.applyOnCpu();
-      within("--width", width, 1, 1 << 14);
-      within("--features", features, 1, 1 << 20);
-      within("--tokens", tokens, 1, 1 << 30);
-      within("--k", k, 1, features);
+      CommonOptions.within("--width", width, 1, 1 << 14);
+      CommonOptions.within("--features", features, 1, 1 << 20);
+      CommonOptions.within("--tokens", tokens, 1, 1 << 30);
+      CommonOptions.within("--k", k, 1, features);
       if ((long) width * features > 1L << 29) {
         throw new InputException(
-            "--width " + width, "with these features is too large", "Time less at once");
+            "--width " + width, "with these features is too large", "Use smaller sizes");
       }
-      IndexBench.Result result =
+      IndexBench.IndexTimes result =
           IndexBench.run(width, features, k, tokens, common.seed(), common.progress());
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("width", width);
@@ -221,18 +222,11 @@ public final class BenchCommand implements Runnable {
           json,
           String.format(
               Locale.ROOT,
-              "%.1f s, %.1f of them encoding; at most %.2f GB",
+              "%.1f s, of which encoding %.1f s; peak memory %.2f GB",
               result.seconds(),
               result.encodeSeconds(),
               1e-9 * result.peakBytes()));
       return 0;
-    }
-  }
-
-  static void within(String option, int value, int low, int high) {
-    if (value < low || value > high) {
-      throw new InputException(
-          option + " " + value, "not from " + low + " to " + high, "Correct it");
     }
   }
 }

@@ -12,11 +12,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** What an edit costs. */
+/** {@code bench edit}: the cost of an edit. */
 @Command(
     name = "edit",
-    description =
-        "Times a tower of ViT-B/32's shape without an edit, with one, and with a whole SAE.",
+    description = "Time a ViT-B/32 tower without an edit, with an edit, and with a whole SAE.",
     footer = {"", "Example: clipsteer bench edit --json"})
 final class BenchEditCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
@@ -24,36 +23,40 @@ final class BenchEditCommand implements Callable<Integer> {
   @Option(
       names = "--features",
       defaultValue = "49152",
-      description = "Of the SAE (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Features of the SAE (default: ${DEFAULT-VALUE}).")
   private int features;
 
   @Option(
       names = "--chosen",
       defaultValue = "50",
-      description = "Features that are ablated (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Features the edit ablates (default: ${DEFAULT-VALUE}).")
   private int chosen;
 
   @Option(
       names = "--image-batch",
       defaultValue = "16",
-      description = "Images a pass (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Images in one forward pass (default: ${DEFAULT-VALUE}).")
   private int images;
 
   @Option(
       names = "--rounds",
       defaultValue = "15",
-      description = "How often each is timed (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Timed rounds (default: ${DEFAULT-VALUE}).")
   private int rounds;
 
   @Override
   public Integer call() {
     common.applyOnCpu();
-    BenchCommand.within("--features", features, 1, 1 << 18);
-    BenchCommand.within("--chosen", chosen, 1, features);
-    BenchCommand.within("--image-batch", images, 1, 256);
-    BenchCommand.within("--rounds", rounds, 1, 1000);
-    var shape = new EditBench.Shape(features, chosen, images, rounds);
-    EditBench.Result result = EditBench.run(shape, common.seed(), common.progress());
+    CommonOptions.within("--features", features, 1, 1 << 18);
+    CommonOptions.within("--chosen", chosen, 1, features);
+    CommonOptions.within("--image-batch", images, 1, 256);
+    CommonOptions.within("--rounds", rounds, 1, 1000);
+    var shape = new EditBench.EditBenchShape(features, chosen, images, rounds);
+    EditBench.EditBenchResult result = EditBench.run(shape, common.seed(), common.progress());
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("features", features);
     json.put("chosen", chosen);
@@ -95,9 +98,9 @@ final class BenchEditCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static String noise(EditBench.Result result) {
+  private static String noise(EditBench.EditBenchResult result) {
     return result.added().low() <= 0 && result.added().high() >= 0
-        ? "the interval holds 0: the cost is lost in this machine's noise"
-        : "rounds differ by the machine's noise: compare intervals, not medians";
+        ? "the interval contains 0: the cost is below this machine's noise"
+        : "rounds vary with the machine's noise: compare intervals, not medians";
   }
 }

@@ -13,12 +13,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** The last layer's steerability of all features, against the plain way. */
+/** {@code bench steerability}: the last layer's sweep against the direct computation. */
 @Command(
     name = "steerability",
     description = {
-      "Times the last layer's steerability of all features on made-up weights of a model's shape,"
-          + " and the plain way (edit, norm, project, softmax) on a sample of them."
+      "Time the steerability of all features of the last layer, on random weights.",
+      "The direct computation (edit, norm, projection, softmax) is timed on a sample of the"
+          + " features."
     },
     footer = {"", "Example: clipsteer bench steerability --json"})
 final class BenchSteerabilityCommand implements Callable<Integer> {
@@ -27,56 +28,62 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
   @Option(
       names = "--features",
       defaultValue = "49152",
-      description = "Features (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Features of the SAE (default: ${DEFAULT-VALUE}).")
   private int features;
 
   @Option(
       names = "--images",
       defaultValue = "192",
-      description = "Images (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Number of images (default: ${DEFAULT-VALUE}).")
   private int images;
 
   @Option(
       names = "--words",
       defaultValue = "5000",
+      paramLabel = "N",
       description = "Words of the vocabulary (default: ${DEFAULT-VALUE}).")
   private int words;
 
   @Option(
       names = "--width",
       defaultValue = "768",
-      description = "Numbers of a residual (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Width d of the residual (default: ${DEFAULT-VALUE}).")
   private int width;
 
   @Option(
       names = "--embedding",
       defaultValue = "512",
-      description = "Numbers of an embedding (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Width of the embedding (default: ${DEFAULT-VALUE}).")
   private int embedding;
 
   @Option(
       names = "--tokens",
       defaultValue = "50",
-      description = "Tokens of an image, for the plain way (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Tokens per image, for the direct computation (default: ${DEFAULT-VALUE}).")
   private int tokens;
 
   @Override
   public Integer call() {
     common.applyOnCpu();
-    within("--features", features, 32, 1 << 20);
-    within("--images", images, 1, 1 << 14);
-    within("--words", words, 2, 1 << 17);
-    within("--width", width, 2, 1 << 14);
-    within("--embedding", embedding, 2, 1 << 14);
-    within("--tokens", tokens, 1, 1 << 12);
+    CommonOptions.within("--features", features, 32, 1 << 20);
+    CommonOptions.within("--images", images, 1, 1 << 14);
+    CommonOptions.within("--words", words, 2, 1 << 17);
+    CommonOptions.within("--width", width, 2, 1 << 14);
+    CommonOptions.within("--embedding", embedding, 2, 1 << 14);
+    CommonOptions.within("--tokens", tokens, 1, 1 << 12);
     if ((long) features * width > 1L << 28
         || (long) images * words > 1L << 26
         || (long) words * embedding > 1L << 26
         || (long) images * tokens * width > 1L << 28) {
       throw new InputException(
-          "--features " + features, "with these sizes is too large", "Time less at once");
+          "--features " + features, "with these sizes is too large", "Use smaller sizes");
     }
-    var shape = new SteerabilityBench.Shape(features, images, words, width, embedding, tokens);
+    var shape = new SteerabilityBench.BenchShape(features, images, words, width, embedding, tokens);
     var result = SteerabilityBench.run(shape, common.seed(), common.progress());
     Map<String, Object> json = new LinkedHashMap<>();
     json.put("features", features);
@@ -97,9 +104,9 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
         json,
         String.format(
             Locale.ROOT,
-            "%s, %s, %s: %.1f s, %.2f GB at most%n"
-                + "plain way %.0f s (%.1f times as long), editing all tokens %.0f s (%.1f);"
-                + " from %s%n"
+            "%s, %s, %s: %.1f s, peak memory %.2f GB%n"
+                + "direct computation %.0f s (%.1f times as long), editing all tokens %.0f s"
+                + " (%.1f times); estimated from %s%n"
                 + "largest difference of a probability %.1e; of S from float64 %.1e%n",
             Counted.of(features, "feature"),
             Counted.of(images, "image"),
@@ -114,12 +121,5 @@ final class BenchSteerabilityCommand implements Callable<Integer> {
             result.maxDifference(),
             result.maxScoreDifference()));
     return 0;
-  }
-
-  private static void within(String option, int value, int low, int high) {
-    if (value < low || value > high) {
-      throw new InputException(
-          option + " " + value, "not from " + low + " to " + high, "Correct it");
-    }
   }
 }

@@ -5,10 +5,12 @@ import io.clipsteer.cli.show.ConsoleProgress;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.RunManifest;
-import io.clipsteer.data.tensor.DType;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.run.Versions;
+import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -17,21 +19,18 @@ import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.PositionalParamSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.Spec.Target;
-import tools.jackson.databind.SerializationFeature;
-import tools.jackson.databind.json.JsonMapper;
 
-/** What every command understands. */
+/** The options of every command, and how every command prints its result. */
 public final class CommonOptions {
-  private static final JsonMapper JSON =
-      JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
-
   /** Options that say where results go, or how fast they come; the seed has a place of its own. */
   private static final Set<String> NO_SETTINGS =
       Set.of("--out", "--resume", "--json", "--seed", "--decode-threads");
@@ -39,25 +38,29 @@ public final class CommonOptions {
   @Spec(Target.MIXEE)
   private CommandSpec command;
 
-  @Option(names = "--json", description = "One JSON object on stdout, everything else on stderr.")
+  @Option(
+      names = "--json",
+      description = "Print the result as one JSON object on stdout, all else on stderr.")
   private boolean json;
 
   @Option(
       names = "--seed",
       defaultValue = "1",
-      description = "Seed of everything random (default: ${DEFAULT-VALUE}).")
+      paramLabel = "N",
+      description = "Seed of all random numbers (default: ${DEFAULT-VALUE}).")
   private long seed;
 
   @Option(
       names = "--device",
       defaultValue = "cpu",
-      description = "cpu, cuda or cuda:n (default: ${DEFAULT-VALUE}).")
+      paramLabel = "DEVICE",
+      description = "cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
   private String device;
 
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Threads of a tensor operation, from 1 (default: all processors).")
+      description = "Threads of a tensor operation (default: all processors).")
   private @Nullable Integer threads;
 
   @Mixin private HelpOption help;
@@ -70,24 +73,27 @@ public final class CommonOptions {
     return Device.parse(device);
   }
 
-  boolean json() {
-    return json;
+  /** The command line as it was typed, without the program's name. */
+  public List<String> commandLine() {
+    return command.root().commandLine().getParseResult().originalArgs();
+  }
+
+  /** Wrong usage that concerns several options: the program exits with 2. */
+  public ParameterException usage(String message) {
+    return new ParameterException(command.commandLine(), message);
   }
 
   /** Applies the process-wide options. */
   public void apply() {
     if (threads == null) return;
-    if (threads < 1 || threads > 4096) {
-      throw new InputException("--threads " + threads, "not 1 to 4096", "Leave it out for all");
-    }
+    within("--threads", threads, 1, 4096);
     Engine.threads(threads);
   }
 
   /** The same for a command that computes on the CPU alone: it takes no other device. */
   public void applyOnCpu() {
     if (!device.equals("cpu")) {
-      throw new InputException(
-          "--device " + device, "this command uses the CPU alone", "Leave it out");
+      throw new InputException("--device " + device, "this command uses the CPU alone", "Omit it");
     }
     apply();
   }
@@ -105,6 +111,13 @@ public final class CommonOptions {
     }
   }
 
+  /** Refuses a number that is not from {@code low} to {@code high}. */
+  public static void within(String option, long value, long low, long high) {
+    if (value >= low && value <= high) return;
+    String range = high == Long.MAX_VALUE ? "below " + low : "not from " + low + " to " + high;
+    throw new InputException(option + " " + value, range, "Use another number");
+  }
+
   public Progress progress() {
     return new ConsoleProgress();
   }
@@ -117,13 +130,16 @@ public final class CommonOptions {
    * @param extended options that may differ when the work is resumed
    */
   public RunManifest manifest(Map<String, String> hashes, String... extended) {
-    List<String> words = command.root().commandLine().getParseResult().originalArgs();
     Map<String, String> read = new LinkedHashMap<>(hashes);
     read.values().removeIf(String::isEmpty); // Of an archive's images, which are not listed.
     Map<String, Object> settings = settings();
     for (String option : extended) settings.remove(key(option));
     return Versions.manifest(
-        words, settings, Map.of(command.name(), seed), read, device.equals("cpu") ? null : device);
+        commandLine(),
+        settings,
+        Map.of(command.name(), seed),
+        read,
+        device.equals("cpu") ? null : device);
   }
 
   /** Every option that a result may depend on, as given or by default. */
@@ -131,7 +147,7 @@ public final class CommonOptions {
     ParseResult parsed = command.commandLine().getParseResult();
     Map<String, Object> settings = new LinkedHashMap<>();
     for (PositionalParamSpec one : parsed.matchedPositionals()) {
-      settings.put(key(one.paramLabel()), String.join(",", one.originalStringValues()));
+      settings.put(key(one.paramLabel()), value(one));
     }
     for (OptionSpec one : command.options()) {
       String name = one.longestName();
@@ -140,9 +156,9 @@ public final class CommonOptions {
       if (one.arity().max() == 0) {
         settings.put(key(name), given);
       } else if (given) {
-        settings.put(key(name), value(String.join(",", one.originalStringValues())));
+        settings.put(key(name), value(one));
       } else if (one.defaultValue() != null) {
-        settings.put(key(name), value(one.defaultValue()));
+        settings.put(key(name), number(one.defaultValue()));
       }
     }
     return settings;
@@ -152,26 +168,26 @@ public final class CommonOptions {
     return name.replaceFirst("^--", "").replace('-', '_').toLowerCase(Locale.ROOT);
   }
 
-  private static Object value(String text) {
+  /** Paths are absolute: a command may be resumed in another folder. */
+  private static Object value(ArgSpec given) {
+    if (given.getValue() instanceof Path path) return path.toAbsolutePath().normalize().toString();
+    return number(String.join(",", given.originalStringValues()));
+  }
+
+  private static Object number(String text) {
     if (text.matches("-?\\d{1,18}")) return Long.valueOf(text);
     return text.matches("-?\\d+\\.\\d+") ? Double.valueOf(text) : (Object) text;
   }
 
-  /** Prints the result: as JSON, or as the given text. */
-  public void print(Map<String, Object> result, String text) {
-    command
-        .commandLine()
-        .getOut()
-        .println(json ? JSON.writeValueAsString(result) : text.stripTrailing());
-    command.commandLine().getOut().flush();
-  }
-
-  /** Reads {@code fp32} or {@code bf16}. */
-  public static DType dtype(String option, String text) {
-    return switch (text) {
-      case "fp32" -> DType.F32;
-      case "bf16" -> DType.BF16;
-      default -> throw new InputException(option + " " + text, "not known", "Use fp32 or bf16");
-    };
+  /**
+   * Prints the result.
+   *
+   * @param result what {@code --json} prints: a record, or a map with keys in snake_case
+   * @param text what is printed without it
+   */
+  public void print(Object result, String text) {
+    PrintWriter out = command.commandLine().getOut();
+    out.println(json ? JsonFile.indented(result) : text.stripTrailing());
+    out.flush();
   }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.option;
 
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
@@ -9,19 +8,22 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Where images come from. */
+/** Which images a command reads, and how. */
 public final class ImageOptions {
   @Option(
       names = "--images",
       paramLabel = "SRC",
-      description = "Folder (recursive), labelled folders, .tar, or .csv/.tsv of file and label.")
+      description = {
+        "Images: a folder (with its subfolders; class folders are labels), a .tar, or a .csv/.tsv"
+            + " of file and label."
+      })
   private @Nullable Path images;
 
   @Spec(Spec.Target.MIXEE)
@@ -34,20 +36,15 @@ public final class ImageOptions {
       names = "--limit",
       paramLabel = "N",
       description = {
-        "Only N images, of labelled ones as many of each class; of a .tar the first"
+        "Read N images only: as many of each class where they are labelled, the first of a .tar"
             + " (default: all)."
       })
   void setLimit(long number) {
-    if (number < 1) throw below("--limit", number);
+    CommonOptions.within("--limit", number, 1, Long.MAX_VALUE);
     limit = number;
   }
 
-  @Option(
-      names = "--image-batch",
-      defaultValue = "32",
-      paramLabel = "N",
-      description = "Images the tower takes at once (default: ${DEFAULT-VALUE}).")
-  private int batch;
+  @Mixin private BatchOptions batch;
 
   private int threads = Runtime.getRuntime().availableProcessors();
 
@@ -55,43 +52,35 @@ public final class ImageOptions {
   @Option(
       names = "--decode-threads",
       paramLabel = "N",
-      description = "Threads that decode ahead of the model (default: all processors).")
+      description = "Threads that decode images (default: all processors).")
   void setThreads(int number) {
-    if (number < 1) throw below("--decode-threads", number);
+    CommonOptions.within("--decode-threads", number, 1, 4096);
     threads = number;
   }
 
   @Option(
       names = "--upright",
-      description = "Turn images by their EXIF orientation (PIL and open_clip do not).")
+      description = "Rotate images by their EXIF orientation (PIL and open_clip do not).")
   private boolean upright;
 
   private @Nullable ImageSet set;
 
-  private ParameterException below(String option, long number) {
-    return new ParameterException(
-        command.commandLine(), option + " " + number + ": below 1. Leave it out for all");
-  }
-
-  /** Whether --images was given. */
+  /** Whether {@code --images} was given. */
   public boolean isGiven() {
     return images != null;
   }
 
+  /** Where the images are. */
   public Path images() {
-    if (images == null) {
-      throw new ParameterException(
-          command.commandLine(), "Missing required option: '--images=SRC'");
-    }
-    return images;
+    if (images != null) return images;
+    throw new ParameterException(
+        command.commandLine(), "Which images? Give --images SRC: a folder, a .tar or a table");
   }
 
+  /** The images as a model reads them. */
   public Images resolve(ClipModel model) {
-    if (batch < 1 || batch > 1 << 16) {
-      throw new InputException("--image-batch " + batch, "not from 1 to 65536", "Try 32");
-    }
     var decoding = new ImageDecoder.Options(ImageDecoder.Options.DEFAULT.maxPixels(), upright);
-    var options = new ImageLoader.Options(batch, threads, 2, 0, limit, decoding);
+    var options = new ImageLoader.Options(batch.size(), threads, 2, 0, limit, decoding);
     return new Images(set().spread(limit), model.preprocessing(), options);
   }
 
@@ -100,19 +89,15 @@ public final class ImageOptions {
     return isGiven() ? Images.listing(set().spread(limit), limit).sha256() : "";
   }
 
-  /** Opened once: what is skipped is said once, though two models may read the images. */
+  /** Opened once: what is skipped is reported once, though two models may read the images. */
   private ImageSet set() {
     if (set == null) set = Skips.open(images());
     return set;
   }
 
-  /** Says on stderr which images were skipped as they were read. */
-  public void printSkipped(List<ImageLoader.Skipped> skipped) {
+  /** Reports on stderr which images were skipped as they were read, and returns the counts. */
+  public Skips.Counts report(List<ImageLoader.Skipped> skipped) {
     Skips.print(set, skipped);
-  }
-
-  /** Adds what was used and skipped to a command's JSON. */
-  public void addSkipped(Map<String, ? super Object> json, List<ImageLoader.Skipped> skipped) {
-    Skips.addTo(json, set, skipped);
+    return Skips.counts(set, skipped);
   }
 }

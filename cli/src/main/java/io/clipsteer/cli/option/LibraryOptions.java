@@ -13,18 +13,15 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
-/** The words that an image is compared with. */
+/** The words that images are compared with. */
 public final class LibraryOptions {
-  /** One of four ways to name them. */
-  public static final class Words {
-    @Option(
-        names = "--library",
-        paramLabel = "DIR",
-        description = "Folder with text_embeddings.safetensors and words.txt.")
-    private @Nullable Path library;
-
+  /** One of four sources of words. */
+  private static final class Words {
     @Option(
         names = "--labels",
         paramLabel = "A,B,C",
@@ -37,22 +34,18 @@ public final class LibraryOptions {
     @Option(
         names = "--vocabulary",
         paramLabel = "FILE",
-        description = "Words, one a line, read bare by the model's text tower.")
+        description = "Words, one a line; the text tower reads each without a template.")
     private @Nullable Path vocabulary;
 
-    /** Whether there are finished embeddings only. */
-    public boolean holdsEmbeddings() {
-      return library != null;
-    }
-
-    /** Whether the words are read without a template. */
-    public boolean areBare() {
-      return vocabulary != null;
-    }
+    @Option(
+        names = "--library",
+        paramLabel = "DIR",
+        description = "Text embeddings: a folder with text_embeddings.safetensors and words.txt.")
+    private @Nullable Path library;
   }
 
-  @ArgGroup(exclusive = true, multiplicity = "1")
-  private Words words;
+  @ArgGroup(exclusive = true, multiplicity = "0..1")
+  private @Nullable Words words;
 
   @Option(
       names = "--templates",
@@ -60,12 +53,55 @@ public final class LibraryOptions {
       description = "Prompt templates, one a line with {} (default: \"a photo of a {}.\").")
   private @Nullable Path templates;
 
-  public TextLibrary resolve(ClipModel model, Progress progress) {
-    return resolve(words, templates, model, progress);
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
+
+  /** Whether words are given. */
+  public boolean areGiven() {
+    return words != null;
   }
 
-  /** Prompt templates from a file, or the default. */
-  public static List<String> prompts(@Nullable Path templates) {
+  /** Whether the words are finished embeddings. */
+  public boolean areEmbeddings() {
+    return words != null && words.library != null;
+  }
+
+  /** Asks for words where none are given: before a model is loaded for nothing. */
+  public void require() {
+    if (words != null) return;
+    throw new ParameterException(
+        command.commandLine(),
+        "Which words? Give --labels a,b, --labels-file FILE, --vocabulary FILE or --library DIR");
+  }
+
+  /** The words' embeddings, read or computed. */
+  public TextLibrary resolve(ClipModel model, Progress progress) {
+    require();
+    if (words == null) throw new AssertionError("required");
+    if (templates != null && words.library != null) {
+      throw new InputException(
+          "--templates", "has no use with --library", "A library holds finished embeddings");
+    }
+    if (templates != null && words.vocabulary != null) {
+      throw new InputException(
+          "--templates",
+          "has no use with --vocabulary",
+          "Give the words with --labels-file, which are put into templates");
+    }
+    if (words.library != null) return TextLibrary.read(words.library);
+    if (words.vocabulary != null) {
+      return ZeroShot.library(model, WordList.once(words.vocabulary), prompts(), progress);
+    }
+    List<String> classes =
+        words.labelsFile != null
+            ? WordList.all(words.labelsFile)
+            : names("--labels", String.valueOf(words.labels));
+    return ZeroShot.library(model, classes, prompts(), progress);
+  }
+
+  /** Prompt templates: {@code {}} for a vocabulary, those of the file, or the default. */
+  public List<String> prompts() {
+    if (words != null && words.vocabulary != null) return List.of("{}");
     if (templates == null) return ZeroShot.DEFAULT_TEMPLATES;
     List<String> prompts = ZeroShot.readTemplates(templates);
     WordList.report(templates, prompts, "template", "each counts in the mean");
@@ -93,27 +129,5 @@ public final class LibraryOptions {
       }
     }
     return names;
-  }
-
-  /** The words' embeddings, read or computed. */
-  public static TextLibrary resolve(
-      Words words, @Nullable Path templates, ClipModel model, Progress progress) {
-    if (words.library != null && templates != null) {
-      throw new InputException(
-          "--templates", "has no use with --library", "A library holds finished embeddings");
-    }
-    if (words.vocabulary != null && templates != null) {
-      throw new InputException(
-          "--templates", "has no use with --vocabulary", "Its words are read bare: --labels-file");
-    }
-    if (words.library != null) return TextLibrary.read(words.library);
-    if (words.vocabulary != null) {
-      return ZeroShot.library(model, WordList.once(words.vocabulary), List.of("{}"), progress);
-    }
-    List<String> classes =
-        words.labelsFile != null
-            ? WordList.all(words.labelsFile)
-            : names("--labels", String.valueOf(words.labels));
-    return ZeroShot.library(model, classes, prompts(templates), progress);
   }
 }

@@ -3,34 +3,43 @@ package io.clipsteer.cli.option;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** A training run, and the model it was trained on. */
 public final class RunOptions {
-  @Option(names = "--run", required = true, paramLabel = "RUN", description = "A training run.")
+  @Option(
+      names = "--run",
+      required = true,
+      paramLabel = "RUN",
+      description = "Training run: the --out of clipsteer train.")
   private Path run;
 
   @Option(
       names = "--model",
       paramLabel = "PATH",
-      description = "The checkpoint, when it is no longer where the run was trained.")
+      description = "The run's checkpoint, if it has moved since the training.")
   private @Nullable Path model;
 
   @Option(
       names = "--dtype",
       defaultValue = "fp32",
-      description = "The tower's: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-  private String dtype;
+      paramLabel = "DTYPE",
+      description = "Arithmetic of the tower: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+  private DType dtype;
 
   public Path path() {
     return run;
@@ -53,19 +62,41 @@ public final class RunOptions {
 
   /** The run's checkpoint, loaded; the caller closes it. */
   public ClipModel load(RunFolder.Run trained, Device device) {
-    return ClipModel.load(checkpoint(trained), CommonOptions.dtype("--dtype", dtype), device);
+    return ClipModel.load(checkpoint(run, trained, model, "--model"), dtype, device);
   }
 
-  private Path checkpoint(RunFolder.Run trained) {
-    return checkpoint(run, trained, model, "--model");
+  /** The run with its model and all its SAEs of the vision tower. */
+  public OpenRun open(Device device) {
+    return open(folder().read(), TowerKind.VISION, device);
   }
 
-  /** SHA-256 of the model's weights, and of each SAE's by its folder; empty where it has none. */
-  public static Map<String, String> hashes(
-      RunFolder folder, RunFolder.Run trained, ClipModel model) {
-    Map<String, String> hashes = saes(folder, trained);
-    hashes.put("model", Hashes.sha256(model.source().weights()));
-    return hashes;
+  /**
+   * The run with its model and some of its SAEs.
+   *
+   * @param chosen the run with the SAEs to open
+   * @param tower that they read
+   */
+  public OpenRun open(RunFolder.Run chosen, TowerKind tower, Device device) {
+    return OpenRun.of(folder(), chosen, load(chosen, device), tower);
+  }
+
+  /**
+   * The SAE at a path; a run stands for its SAE where it has only one.
+   *
+   * @throws InputException for a run of several SAEs, which are named
+   */
+  public static Path sae(Path path) {
+    RunFolder folder = new RunFolder(path);
+    if (!folder.isFinished()) return path;
+    List<RunFolder.SaeEntry> saes = folder.read().saes();
+    if (saes.size() == 1) return folder.sae(saes.getFirst());
+    throw new InputException(
+        path,
+        "is a run of " + saes.size() + " SAEs",
+        "Name one of them: "
+            + saes.stream()
+                .map(entry -> path.resolve(entry.folder()).toString())
+                .collect(Collectors.joining(", ")));
   }
 
   /** SHA-256 of each SAE's weights by its folder; empty where it has none. */
@@ -89,8 +120,9 @@ public final class RunOptions {
     if (given != null) return given;
     String remedy = "Give " + option + " PATH";
     if (!trained.knowsPlace()) {
-      String model = trained.model().isEmpty() ? "its model" : "the place of " + trained.model();
-      throw new InputException(run, "was trained from a store, " + model + " is not noted", remedy);
+      String model = trained.model().isEmpty() ? "its model" : "the path of " + trained.model();
+      throw new InputException(
+          run, "was trained from a store, " + model + " is not recorded", remedy);
     }
     try {
       Path path = Path.of(trained.model());

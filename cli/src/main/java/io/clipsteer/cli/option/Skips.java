@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.option;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.imageset.ImageTable;
@@ -8,29 +9,28 @@ import io.clipsteer.data.imageset.JoinReport;
 import io.clipsteer.data.imageset.Listing;
 import io.clipsteer.lab.run.Counted;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Says what a command does not use of the images and tables it is given: on stderr, and as counts
- * in its JSON. Where everything is used, stderr stays quiet.
+ * Reports the images and table rows that a command skips: on stderr, and as counts in its JSON.
+ * Nothing is printed where nothing is skipped.
  */
 public final class Skips {
-  /** So many are named on stderr; more are counted. */
+  /** Skipped images that are named on stderr; more are counted. */
   private static final int NAMED = 20;
 
   private Skips() {}
 
-  /** Opens an image set and says what its listing skipped; of archives only a pass can say. */
+  /** Opens an image set and prints what its listing skipped; an archive lists only in a pass. */
   public static ImageSet open(Path images) {
     ImageSet set = ImageSet.open(images);
     if (set.isListed()) print(set.listing(), images);
     return set;
   }
 
-  /** The same with labels from a table, joined by file name, and the report of the join. */
+  /** Opens an image set, joins labels from a table by file name, and prints both reports. */
   public static ImageSet open(Path images, @Nullable Path labels) {
     if (labels == null) return open(images);
     ImageTable.Joined joined = ImageTable.read(labels, ImageTable.LABEL).join(open(images));
@@ -38,14 +38,13 @@ public final class Skips {
     return joined.images();
   }
 
-  /** Prints how a table met the images. */
+  /** Prints how many rows of a table matched images. */
   public static void print(JoinReport report) {
     System.err.println(report);
   }
 
   /**
-   * Prints which images of a set were skipped as they were read, and of archives what was skipped
-   * beside them.
+   * Prints which images of a set were skipped while they were read; of an archive also its listing.
    *
    * @param set null where there were no images
    */
@@ -69,7 +68,7 @@ public final class Skips {
     }
   }
 
-  /** Prints what a listing skipped and what was decided about labels and columns. */
+  /** Prints what a listing skipped, and how it took labels and columns. */
   public static void print(Listing listing, Path origin) {
     long count = listing.skippedCount();
     if (count > 0) {
@@ -82,32 +81,48 @@ public final class Skips {
     for (String note : listing.notes()) System.err.println(origin + ": " + note);
   }
 
-  /** Adds the counts to a command's JSON. */
-  public static void addTo(
-      Map<String, ? super Object> json, @Nullable ImageSet set, List<ImageLoader.Skipped> skipped) {
-    json.put("skipped", skipped.size());
-    if (set == null) return;
+  /**
+   * How many images a command did not use, for its JSON.
+   *
+   * @param skipped images that could not be decoded
+   * @param listing what listing the set met; null where there were no images
+   */
+  public record Counts(
+      int skipped, @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Listed listing) {}
+
+  /** The counts of a {@link Listing}. */
+  public record Listed(long images, Map<String, Long> skipped, List<String> notes) {}
+
+  /** The counts of a set that was read. */
+  static Counts counts(@Nullable ImageSet set, List<ImageLoader.Skipped> skipped) {
+    if (set == null) return new Counts(skipped.size(), null);
     Listing listing = set.listing();
-    Map<String, Object> found = new LinkedHashMap<>();
-    found.put("images", listing.images());
-    found.put("skipped", listing.skipped());
-    found.put("notes", listing.notes());
-    json.put("listing", found);
+    return new Counts(
+        skipped.size(), new Listed(listing.images(), listing.skipped(), listing.notes()));
   }
 
-  /** Adds the counts of a join to a command's JSON. */
-  public static void addTo(
-      Map<String, ? super Object> json, String name, @Nullable JoinReport report) {
-    if (report == null) return;
-    Map<String, Object> join = new LinkedHashMap<>();
-    join.put("table", report.table().toString());
-    join.put("columns", report.columns());
-    join.put("rows", report.rows());
-    join.put("repeated", report.repeated());
-    join.put("matched", report.matched());
-    join.put("unmatched", report.unmatched());
-    join.put("empty_labels", report.empty());
-    join.put("images_without_row", report.withoutRow());
-    json.put(name, join);
+  /** The counts of a join for a command's JSON; null without a table. */
+  public static @Nullable Joined joined(@Nullable JoinReport report) {
+    if (report == null) return null;
+    return new Joined(
+        report.table().toString(),
+        report.columns(),
+        report.rows(),
+        report.repeated(),
+        report.matched(),
+        report.unmatched(),
+        report.empty(),
+        report.withoutRow());
   }
+
+  /** The counts of a {@link JoinReport}. */
+  public record Joined(
+      String table,
+      String columns,
+      long rows,
+      long repeated,
+      long matched,
+      long unmatched,
+      long emptyLabels,
+      long imagesWithoutRow) {}
 }

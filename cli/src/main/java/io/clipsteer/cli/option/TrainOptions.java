@@ -2,138 +2,125 @@
 package io.clipsteer.cli.option;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
+import io.clipsteer.lab.train.SaeSettings;
 import io.clipsteer.lab.train.SaeSpec;
 import io.clipsteer.lab.train.Schedule;
-import io.clipsteer.lab.train.Training;
+import io.clipsteer.lab.train.TrainConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** What {@code train} trains, and how. */
+/** The SAEs that {@code train} trains, and their hyperparameters. */
 public final class TrainOptions {
-  @Option(
-      names = {"--layers", "--layer"},
-      required = true,
-      paramLabel = "L",
-      description = "Blocks whose output is read, from 0: 8, 2,8 or 0-11.")
-  private String layers;
-
-  @Option(
-      names = "--site",
-      defaultValue = "hook_resid_post",
-      description = "hook_resid_post or hook_mlp_out (default: ${DEFAULT-VALUE}).")
-  private String site;
-
-  @Option(
-      names = "--tokens-selection",
-      defaultValue = "all",
-      description = "all, cls or patches (default: ${DEFAULT-VALUE}).")
-  private String tokens;
+  @Mixin private HookOptions hook;
 
   @Option(
       names = "--sae",
       defaultValue = "topk:k=32",
       paramLabel = "KIND",
-      description = "Kind of SAE, see below; any number of times (default: ${DEFAULT-VALUE}).")
+      description = "Kind of SAE, see below; repeatable (default: ${DEFAULT-VALUE}).")
   private List<String> saes;
+
+  @Option(
+      names = "--expansion",
+      defaultValue = "16",
+      paramLabel = "N",
+      description = "Expansion factor d_sae / d_in (default: ${DEFAULT-VALUE}).")
+  private int expansion;
+
+  @Option(
+      names = "--train-tokens",
+      defaultValue = "1000000",
+      paramLabel = "N",
+      description = "Training tokens, over all epochs (default: ${DEFAULT-VALUE}).")
+  private long trainTokens;
+
+  @Option(
+      names = "--lr",
+      defaultValue = "1e-3",
+      paramLabel = "RATE",
+      description = "Peak learning rate of Adam (default: ${DEFAULT-VALUE}).")
+  private double learningRate;
+
+  @Option(
+      names = "--batch",
+      defaultValue = "1024",
+      paramLabel = "N",
+      description = "Tokens in a training step (default: ${DEFAULT-VALUE}).")
+  private int batch;
 
   @Option(
       names = "--target-l0",
       split = ",",
       paramLabel = "L0",
       description = {
-        "Active features a token that each relu or jumprelu SAE's penalty is steered to, from the",
-        "one given: 32,64,128 trains three. SAEs of other kinds are trained once, by their k."
+        "Tune the sparsity penalty of each relu or jumprelu SAE to this L0; 32,64,128 trains three."
+            + " SAEs of other kinds are trained once, by their k."
       })
   private List<Double> targets = List.of();
 
   @Option(
       names = "--normalise",
       defaultValue = "layer_norm",
+      paramLabel = "KIND",
       description = {
-        "Input normalisation: layer_norm, none, or standardise (fitted to the first activations,",
-        "and in the end a part of the weights) (default: ${DEFAULT-VALUE})."
+        "Input normalisation: ${COMPLETION-CANDIDATES}. standardise is fitted to the first"
+            + " activations and folded into the weights (default: ${DEFAULT-VALUE})."
       })
-  private String normalise;
-
-  @Option(
-      names = "--encoder-product",
-      defaultValue = "fp32",
-      description = {
-        "fp32, or bf16 (of topk SAEs; others keep fp32): a faster product proposes features, whose"
-            + " activations are",
-        "then computed exactly (default: ${DEFAULT-VALUE})."
-      })
-  private String encoderProduct;
-
-  @Option(
-      names = "--expansion",
-      defaultValue = "16",
-      description = "Features for each dimension (default: ${DEFAULT-VALUE}).")
-  private int expansion;
-
-  @Option(
-      names = "--train-tokens",
-      defaultValue = "1000000",
-      description = "Tokens to train on, repetitions counted (default: ${DEFAULT-VALUE}).")
-  private long trainTokens;
-
-  @Option(
-      names = "--batch",
-      defaultValue = "1024",
-      description = "Tokens a step (default: ${DEFAULT-VALUE}).")
-  private int batch;
-
-  @Option(
-      names = "--lr",
-      defaultValue = "1e-3",
-      description = "Adam's step (default: ${DEFAULT-VALUE}).")
-  private double learningRate;
+  private InputNormalisation.Kind normalise;
 
   @Option(
       names = "--schedule",
       defaultValue = "linear",
+      paramLabel = "KIND",
       description = {
-        "After the warm-up: constant, cosine (down to 0), or linear (down to 0 over the last"
-            + " fifth;",
-        "default)."
+        "Learning rate after the warm-up: ${COMPLETION-CANDIDATES}. cosine decays to 0, linear over"
+            + " the last fifth of the steps (default: ${DEFAULT-VALUE})."
       })
-  private String schedule;
+  private Schedule.Shape schedule;
 
   @Option(
       names = "--warm-up",
       defaultValue = "-1",
       hideParamSyntax = true,
       paramLabel = "STEPS",
-      description = "Steps in which the rate rises (default: a twentieth of all).")
+      description = "Warm-up steps of the learning rate (default: a twentieth of all steps).")
   private int warmUp;
 
   @Option(
       names = "--sparsity-warm-up",
       defaultValue = "0",
       paramLabel = "SHARE",
-      description = "Share of all steps in which relu's and jumprelu's penalty rises (default: 0).")
+      description = {
+        "Share of all steps over which the sparsity penalty of relu and jumprelu rises"
+            + " (default: ${DEFAULT-VALUE})."
+      })
   private double sparsityWarmUp;
 
   @Option(
       names = "--clip",
       defaultValue = "0",
       paramLabel = "NORM",
-      description = "Longest gradient of an SAE; 0 for any (default: ${DEFAULT-VALUE}).")
+      description = "Gradient-norm clip of each SAE, 0 = off (default: ${DEFAULT-VALUE}).")
   private double clip;
 
   @Option(
       names = "--dead-tokens",
       defaultValue = "1000000",
       paramLabel = "N",
-      description = "A feature that has not fired for so long is dead (default: ${DEFAULT-VALUE}).")
+      description = {
+        "Tokens without activation after which a feature counts as dead"
+            + " (default: ${DEFAULT-VALUE})."
+      })
   private long deadTokens;
 
   @Option(
@@ -141,83 +128,71 @@ public final class TrainOptions {
       defaultValue = "0",
       paramLabel = "N",
       description = {
-        "Every N steps, dead features start anew at tokens that are reconstructed badly; 0: never.",
-        "Matryoshka SAEs are not resampled",
-        "(default: ${DEFAULT-VALUE})."
+        "Resample dead features every N steps from badly reconstructed tokens, 0 = off; not for"
+            + " matryoshka (default: ${DEFAULT-VALUE})."
       })
   private int resampleSteps;
 
   @Option(
       names = "--centre",
       defaultValue = "mean",
+      paramLabel = "KIND",
       description = {
-        "Where b_dec begins: mean or (geometric) median of the first activations",
-        "(default: ${DEFAULT-VALUE})."
+        "Initial b_dec: ${COMPLETION-CANDIDATES} (geometric) of the first activations"
+            + " (default: ${DEFAULT-VALUE})."
       })
-  private String centre;
+  private SaeTrainer.Centre centre;
 
   @Option(
       names = "--from",
       paramLabel = "SAE",
-      description = "Folder of an SAE to fine-tune, in place of fresh weights.")
+      description = "Fine-tune the SAE in this folder in place of random weights.")
   private @Nullable Path from;
+
+  @Option(
+      names = "--encoder-product",
+      defaultValue = "fp32",
+      paramLabel = "DTYPE",
+      description = {
+        "Arithmetic of the encoder's product: fp32, or bf16 for topk SAEs (proposes features, whose"
+            + " activations are then computed in fp32) (default: ${DEFAULT-VALUE})."
+      })
+  private DType encoderProduct;
 
   @Option(
       names = "--buffer-mb",
       defaultValue = "1024",
-      description = "Memory for activations of images, in MiB (default: ${DEFAULT-VALUE}).")
+      paramLabel = "MIB",
+      description = "Memory that shuffles activations, in MiB (default: ${DEFAULT-VALUE}).")
   private long bufferMb;
 
   /**
-   * What is trained and how.
+   * The training's settings.
    *
-   * @param texts whether the layers are the text tower's
-   * @throws InputException for a value that cannot be
+   * @param tower whose layers are meant
+   * @throws InputException for a value out of range
    */
-  public Training.Config config(boolean texts, long seed) {
-    InputNormalisation.Kind normalisation =
-        switch (normalise) {
-          case "layer_norm" -> InputNormalisation.Kind.LAYER_NORM;
-          case "none" -> InputNormalisation.Kind.NONE;
-          case "standardise" -> InputNormalisation.Kind.STANDARDISE;
-          default ->
-              throw new InputException(
-                  "--normalise " + normalise, "not known", "Use layer_norm, none or standardise");
-        };
-    SaeTrainer.Centre middle =
-        switch (centre) {
-          case "mean" -> SaeTrainer.Centre.MEAN;
-          case "median" -> SaeTrainer.Centre.MEDIAN;
-          default ->
-              throw new InputException("--centre " + centre, "not known", "Use mean or median");
-        };
+  public TrainConfig config(TowerKind tower, long seed) {
     check();
-    return new Training.Config(
-        specs(texts),
-        CommonOptions.value("--tokens-selection", tokens, TokenSelection::parse),
-        normalisation,
-        CommonOptions.dtype("--encoder-product", encoderProduct),
-        expansion,
-        trainTokens,
-        batch,
-        new Schedule(learningRate, shape(), warmUp, sparsityWarmUp),
-        clip,
-        deadTokens,
-        resampleSteps,
-        middle,
-        seed,
-        bufferMb << 20,
-        from);
+    return TrainConfig.of(
+            specs(tower),
+            hook.tokens(),
+            expansion,
+            new Schedule(trainTokens, batch, learningRate, schedule, warmUp, sparsityWarmUp),
+            seed)
+        .with(new SaeSettings(normalise, encoderProduct, clip, deadTokens, resampleSteps, centre))
+        .withBufferBytes(bufferMb << 20)
+        .withStart(from == null ? null : RunOptions.sae(from));
   }
 
   private void check() {
-    atLeast("--expansion", expansion, 1, 1024);
-    atLeast("--batch", batch, 1, 1 << 20);
-    atLeast("--train-tokens", trainTokens, batch, Long.MAX_VALUE);
-    atLeast("--buffer-mb", bufferMb, 1, 1 << 20);
-    atLeast("--warm-up", warmUp, -1, Integer.MAX_VALUE);
-    atLeast("--dead-tokens", deadTokens, 1, Long.MAX_VALUE);
-    atLeast("--resample-steps", resampleSteps, 0, Integer.MAX_VALUE);
+    CommonOptions.within("--expansion", expansion, 1, 1024);
+    CommonOptions.within("--batch", batch, 1, 1 << 20);
+    CommonOptions.within("--train-tokens", trainTokens, batch, Long.MAX_VALUE);
+    CommonOptions.within("--buffer-mb", bufferMb, 1, 1 << 20);
+    CommonOptions.within("--warm-up", warmUp, -1, Integer.MAX_VALUE);
+    CommonOptions.within("--dead-tokens", deadTokens, 1, Long.MAX_VALUE);
+    CommonOptions.within("--resample-steps", resampleSteps, 0, Integer.MAX_VALUE);
     if (!(learningRate > 0 && learningRate <= 1)) {
       throw new InputException("--lr " + learningRate, "not in (0, 1]", "Try 1e-3");
     }
@@ -229,19 +204,8 @@ public final class TrainOptions {
     }
   }
 
-  private Schedule.Shape shape() {
-    return switch (schedule) {
-      case "constant" -> Schedule.Shape.CONSTANT;
-      case "cosine" -> Schedule.Shape.COSINE;
-      case "linear" -> Schedule.Shape.LINEAR;
-      default ->
-          throw new InputException(
-              "--schedule " + schedule, "not known", "Use constant, cosine or linear");
-    };
-  }
-
-  /** Every kind at every layer: one with a penalty at every target, where there are any. */
-  private List<SaeSpec> specs(boolean texts) {
+  /** Every kind at every layer; a kind with a penalty once for every target. */
+  private List<SaeSpec> specs(TowerKind tower) {
     List<SaeVariant> variants = saes.stream().map(SaeVariant::parse).toList();
     for (double target : targets) {
       if (!(target > 0 && target < 1e6)) {
@@ -255,7 +219,7 @@ public final class TrainOptions {
           "Use it with relu:l1=… or jumprelu:l0=…; the others have their k");
     }
     List<SaeSpec> specs = new ArrayList<>();
-    for (HookPoint point : Layers.points(layers, site, texts)) {
+    for (HookPoint point : hook.points(tower)) {
       for (SaeVariant variant : variants) {
         if (targets.isEmpty() || !isPenalised(variant)) {
           specs.add(new SaeSpec(point, variant));
@@ -275,12 +239,5 @@ public final class TrainOptions {
       case SaeVariant.BatchTopK top -> false;
       case SaeVariant.Matryoshka top -> false;
     };
-  }
-
-  private static void atLeast(String option, long value, long low, long high) {
-    if (value < low || value > high) {
-      throw new InputException(
-          option + " " + value, "not from " + low + " to " + high, "Correct it");
-    }
   }
 }

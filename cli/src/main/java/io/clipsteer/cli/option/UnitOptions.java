@@ -17,34 +17,34 @@ public final class UnitOptions {
       names = "--feature",
       paramLabel = "L:F",
       description = {
-        "Layer and feature number, from 0; the number alone where the run has one SAE. May be given"
-            + " several times, as the next two."
+        "Feature F of the SAE at layer L, both from 0; F alone where the run has one SAE."
+            + " Repeatable."
       })
   private List<String> features = List.of();
 
   @Option(
       names = "--neuron",
       paramLabel = "L:N",
-      description = "Layer and coordinate of the residual, whose value is the activation.")
+      description = "Neuron: coordinate N of the residual at layer L. Repeatable.")
   private List<String> neurons = List.of();
 
   @Option(
       names = "--random",
       paramLabel = "L:K",
       description =
-          "Layer and number of a random direction, as long as decoder rows: --set, --add.")
+          "Random direction number K at layer L, with the decoder rows' norm: for --set and --add.")
   private List<String> randoms = List.of();
 
   @Option(
       names = "--sae",
       paramLabel = "PART",
-      description = "Of SAEs of one layer, the one whose folder's name holds PART, as topk.")
+      description = "Of several SAEs at a layer, the one whose folder name contains PART.")
   private @Nullable String part;
 
   /** Units of one SAE, by number. */
   public record Units(List<Integer> features, List<Integer> neurons, List<Integer> randoms) {}
 
-  /** Units by the SAE that they belong to, in the order in which the places were named. */
+  /** Units by their SAE, in the order in which they were named. */
   public static final class Places {
     private final Map<String, RunFolder.SaeEntry> entries = new LinkedHashMap<>();
     private final Map<String, Units> units = new LinkedHashMap<>();
@@ -70,7 +70,7 @@ public final class UnitOptions {
     return !randoms.isEmpty();
   }
 
-  /** The units by SAE; without a unit one SAE of every place. */
+  /** The units by SAE; without a unit the first SAE of every hook point. */
   public Places places(RunFolder.Run trained) {
     Places places = new Places();
     for (String one : features) {
@@ -82,7 +82,7 @@ public final class UnitOptions {
     for (String one : randoms) {
       places.at(entry(trained, "--random", one)).randoms().add(number("--random", one));
     }
-    // Without a unit nothing is changed: each place's strongest features are listed.
+    // Without a unit nothing is edited: the strongest features of each hook point are listed.
     if (places.entries.isEmpty()) {
       for (RunFolder.SaeEntry entry : trained.saes()) {
         if (part == null || entry.folder().contains(part)) {
@@ -92,7 +92,7 @@ public final class UnitOptions {
         }
       }
       if (places.entries.isEmpty()) {
-        throw new InputException("--sae " + part, "the run has no such SAE", "Leave it out");
+        throw new InputException("--sae " + part, "no SAE of the run has such a name", "Omit it");
       }
     }
     return places;

@@ -25,7 +25,7 @@ final class FeatureCards {
   private static final int NEAR = 6;
 
   private final IndexFolder index;
-  private final IndexFolder.Manifest manifest;
+  private final IndexFolder.IndexManifest manifest;
   private final List<Shown> shown;
   private final Map<String, Map<String, @Nullable Object>> cards = new LinkedHashMap<>();
   private final Map<String, Integer> places = new LinkedHashMap<>();
@@ -34,7 +34,7 @@ final class FeatureCards {
   /** Ids of images by exemplar, to be replaced by thumbnails. */
   private final List<Map<String, @Nullable Object>> exemplars = new ArrayList<>();
 
-  private FeatureCards(IndexFolder index, IndexFolder.Manifest manifest, List<Shown> shown) {
+  private FeatureCards(IndexFolder index, IndexFolder.IndexManifest manifest, List<Shown> shown) {
     this.index = index;
     this.manifest = manifest;
     this.shown = shown;
@@ -54,7 +54,7 @@ final class FeatureCards {
 
   /** Reads the tables. */
   static FeatureCards read(
-      IndexFolder index, IndexFolder.Manifest manifest, List<Shown> shown, int exemplars) {
+      IndexFolder index, IndexFolder.IndexManifest manifest, List<Shown> shown, int exemplars) {
     var cards = new FeatureCards(index, manifest, shown);
     if (shown.isEmpty()) return cards;
     cards.units();
@@ -97,7 +97,7 @@ final class FeatureCards {
   }
 
   private int patches(List<@Nullable Object> row) {
-    IndexFolder.Entry group =
+    IndexFolder.UnitGroup group =
         manifest.groups().get(Objects.requireNonNull(places.get(Cells.text(row.get(0)))));
     return group.rows() * group.columns();
   }

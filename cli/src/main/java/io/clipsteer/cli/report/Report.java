@@ -93,11 +93,11 @@ public record Report(
    */
   public Result write(Path out, @Nullable Source source, Progress progress) {
     RunFolder.Run run = folder.read();
-    IndexFolder.Manifest manifest = index.read(IndexedUnits.FEATURES);
+    IndexFolder.IndexManifest manifest = index.read(IndexedUnits.FEATURES);
     JsonNode evaluation = evaluation();
     Steered steered = steerability == null ? null : Steered.read(steerability);
     if (steered != null) steered.checkOf(folder);
-    List<String> saes = manifest.groups().stream().map(IndexFolder.Entry::sae).toList();
+    List<String> saes = manifest.groups().stream().map(IndexFolder.UnitGroup::sae).toList();
     List<Suppressed> suppressed = edits.stream().map(Suppressed::read).toList();
     Shown.Wanted wanted = new Shown.Wanted(steered, Suppressed.features(suppressed));
     List<Shown> shown = Shown.choose(index, saes, wanted, features, seed);
@@ -193,9 +193,9 @@ public record Report(
   }
 
   private List<Map<String, @Nullable Object>> saes(
-      RunFolder.Run run, IndexFolder.Manifest manifest, @Nullable JsonNode evaluation) {
+      RunFolder.Run run, IndexFolder.IndexManifest manifest, @Nullable JsonNode evaluation) {
     Map<String, Map<String, @Nullable Object>> all = new LinkedHashMap<>();
-    for (IndexFolder.Entry group : manifest.groups()) {
+    for (IndexFolder.UnitGroup group : manifest.groups()) {
       Map<String, @Nullable Object> sae = new LinkedHashMap<>();
       sae.put("sae", group.sae());
       sae.put("hook_point", group.hookPoint());

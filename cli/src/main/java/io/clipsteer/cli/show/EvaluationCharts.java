@@ -103,8 +103,8 @@ final class EvaluationCharts {
    * Explained variance over L0, a point an SAE, with its layer beside it where there is room. The
    * axis ends at 0: an SAE below that, worse than the mean, sits on the floor with its number.
    */
-  static String frontier(List<SparsityReport.Entry> saes) {
-    List<SparsityReport.Entry> known =
+  static String frontier(List<SparsityReport.MeasuredSae> saes) {
+    List<SparsityReport.MeasuredSae> known =
         saes.stream()
             .filter(e -> e.sparsity().explainedVariance() != null && e.sparsity().l0() > 0)
             .toList();
@@ -155,13 +155,13 @@ final class EvaluationCharts {
     }
   }
 
-  private static double variance(SparsityReport.Entry entry) {
+  private static double variance(SparsityReport.MeasuredSae entry) {
     Double variance = entry.sparsity().explainedVariance();
     return variance == null ? Double.NaN : variance;
   }
 
   /** L0 of class tokens and of patches over the layers, or of what else the words say. */
-  static String layers(List<SparsityReport.Entry> saes, ReportWords words) {
+  static String layers(List<SparsityReport.MeasuredSae> saes, ReportWords words) {
     double most = 0;
     int first = Integer.MAX_VALUE;
     int last = 0;
@@ -190,7 +190,7 @@ final class EvaluationCharts {
       StringBuilder body,
       Axis x,
       Axis y,
-      SparsityReport.Entry entry,
+      SparsityReport.MeasuredSae entry,
       @Nullable Double l0,
       String kind,
       String what) {

@@ -111,7 +111,7 @@ public final class EvaluationPage {
     add("</tr></thead><tbody>%n");
   }
 
-  private void row(SparsityReport.Entry entry, String... cells) {
+  private void row(SparsityReport.MeasuredSae entry, String... cells) {
     add("<tr><td class='name'>%s ", escape(entry.sae().hookPoint()));
     add("<small>%s, %s</small></td>", escape(entry.sae().variant()), escape(entry.sae().tokens()));
     for (String cell : cells) add("<td>%s</td>", cell);
@@ -122,7 +122,7 @@ public final class EvaluationPage {
     add("</tbody></table></div>%n");
   }
 
-  private void sparsity(List<SparsityReport.Entry> saes) {
+  private void sparsity(List<SparsityReport.MeasuredSae> saes) {
     add("<h2>SAEs</h2>%n");
     table(
         "hook point, SAE, tokens",
@@ -151,7 +151,7 @@ public final class EvaluationPage {
     add("<p class='muted'>%s.</p>%n", ReportWords.PUBLISHED);
   }
 
-  private void overview(List<SparsityReport.Entry> saes) {
+  private void overview(List<SparsityReport.MeasuredSae> saes) {
     if (saes.size() < 2) return; // one point tells no more than its row
     add("<h2>Sparsity against reconstruction</h2><div class='pair'>%n");
     add("<figure class='card'>%s", EvaluationCharts.frontier(saes));
@@ -169,7 +169,7 @@ public final class EvaluationPage {
     add("</div>%n");
   }
 
-  private void answers(List<SparsityReport.Entry> saes) {
+  private void answers(List<SparsityReport.MeasuredSae> saes) {
     boolean first = true;
     for (var entry : saes) {
       var a = entry.zeroShot();
@@ -195,8 +195,8 @@ public final class EvaluationPage {
           quality(a.spliced()),
           quality(a.meanAblated()),
           quality(a.zeroAblated()),
-          EvaluationText.recovered(a.recoveredFromMean()),
-          EvaluationText.recovered(a.recoveredFromZero()));
+          EvaluationText.recovered(a.ceRecovered().meanAblation()),
+          EvaluationText.recovered(a.ceRecovered().zeroAblation()));
     }
     if (!first) endTable();
   }
@@ -208,7 +208,7 @@ public final class EvaluationPage {
         + "</small>";
   }
 
-  private void legacy(List<SparsityReport.Entry> saes) {
+  private void legacy(List<SparsityReport.MeasuredSae> saes) {
     boolean first = true;
     for (var entry : saes) {
       var l = entry.legacy();
@@ -231,14 +231,14 @@ public final class EvaluationPage {
           EvaluationText.number("%.4f", l.explainedVariance()),
           EvaluationText.number("%.4f", l.cosine()),
           EvaluationText.number("%.4f", l.crossEntropy()),
-          EvaluationText.number("%.4f", l.spliced()),
-          EvaluationText.number("%.4f", l.zeroAblated()),
-          EvaluationText.recovered(l.recovered()));
+          EvaluationText.number("%.4f", l.crossEntropySpliced()),
+          EvaluationText.number("%.4f", l.crossEntropyZeroAblated()),
+          EvaluationText.recovered(l.ceRecovered()));
     }
     if (!first) endTable();
   }
 
-  private void cards(List<SparsityReport.Entry> saes) {
+  private void cards(List<SparsityReport.MeasuredSae> saes) {
     int from = firstDecade(saes);
     add("<h2>Where and how often features are active</h2><div class='saes'>%n");
     for (var entry : saes) {
@@ -258,7 +258,7 @@ public final class EvaluationPage {
   }
 
   /** One axis for all SAEs: the decade of the rarest feature, at most −2. */
-  private static int firstDecade(List<SparsityReport.Entry> saes) {
+  private static int firstDecade(List<SparsityReport.MeasuredSae> saes) {
     double first = -2;
     for (var entry : saes) {
       var h = entry.sparsity().histogram();

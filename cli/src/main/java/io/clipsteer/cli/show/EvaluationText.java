@@ -45,7 +45,7 @@ public final class EvaluationText {
   }
 
   /** What tells an SAE from the run's others. */
-  static String name(SparsityReport.Entry entry) {
+  static String name(SparsityReport.MeasuredSae entry) {
     var sae = entry.sae();
     return sae.hookPoint() + " " + sae.variant() + " (" + sae.tokens() + ")";
   }
@@ -111,8 +111,8 @@ public final class EvaluationText {
           quality(a.spliced()),
           quality(a.meanAblated()),
           quality(a.zeroAblated()),
-          recovered(a.recoveredFromMean()),
-          recovered(a.recoveredFromZero()));
+          recovered(a.ceRecovered().meanAblation()),
+          recovered(a.ceRecovered().zeroAblation()));
     }
   }
 
@@ -135,13 +135,13 @@ public final class EvaluationText {
           number("%.4f", l.explainedVariance()),
           number("%.4f", l.cosine()),
           number("%.4f", l.crossEntropy()),
-          number("%.4f", l.spliced()),
-          number("%.4f", l.zeroAblated()),
-          recovered(l.recovered()));
+          number("%.4f", l.crossEntropySpliced()),
+          number("%.4f", l.crossEntropyZeroAblated()),
+          recovered(l.ceRecovered()));
     }
   }
 
-  private void grid(SparsityReport.Entry entry, ReportWords words) {
+  private void grid(SparsityReport.MeasuredSae entry, ReportWords words) {
     double[][] grid = entry.sparsity().l0Grid();
     if (grid == null) return;
     line("");
@@ -158,7 +158,7 @@ public final class EvaluationText {
     }
   }
 
-  private void histogram(SparsityReport.Entry entry) {
+  private void histogram(SparsityReport.MeasuredSae entry) {
     var h = entry.sparsity().histogram();
     long most = Math.max(1, Math.max(h.never(), Arrays.stream(h.counts()).max().orElse(0)));
     line("");

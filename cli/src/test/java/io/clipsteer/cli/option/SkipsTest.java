@@ -129,7 +129,7 @@ final class SkipsTest {
     assertEquals(2, ran.json().get("images").asInt());
     assertEquals(1, ran.json().get("skipped").asInt());
     assertTrue(
-        ran.err().contains("3 matched, 1 with an empty label, 1 without an image (line 5 no.png)"),
+        ran.err().contains("3 matched, 1 empty label cell, 1 without an image (line 5 no.png)"),
         ran.err());
     Files.writeString(table, "file,label\ncat/1.png,cat\ncat/1.png,dog\n");
     CommandsTest.run("attack", "--images", set, "--labels", table, "--out", dir.resolve("c"))

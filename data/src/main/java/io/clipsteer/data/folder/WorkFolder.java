@@ -11,7 +11,6 @@ import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -116,7 +115,7 @@ public final class WorkFolder implements AutoCloseable {
     requireOurs(out, resume);
     if (!Files.exists(out)) requireFit(out, layout, resume);
     boolean fresh = !Files.isRegularFile(out.resolve(RunManifest.FILE));
-    List<Path> made = missing(out);
+    List<Path> made = Folders.missing(out);
     var folder = new WorkFolder(out, layout, RunManifest.FILE, manifest, made, fresh);
     try {
       requireFit(out, layout, resume);
@@ -136,8 +135,8 @@ public final class WorkFolder implements AutoCloseable {
    *     one describes what lies there
    */
   public static WorkFolder addTo(Path folder, String file, RunManifest manifest) {
-    boolean fresh = !Files.exists(folder) || isEmpty(folder);
-    return new WorkFolder(folder, ALONE, file, manifest, missing(folder), fresh);
+    boolean fresh = !Files.exists(folder) || Folders.isEmpty(folder);
+    return new WorkFolder(folder, ALONE, file, manifest, Folders.missing(folder), fresh);
   }
 
   /** Where it lies. */
@@ -173,7 +172,7 @@ public final class WorkFolder implements AutoCloseable {
    *     went in
    */
   public void finish(Map<String, String> results) {
-    if (layout.result != null) for (String name : layout.progress) delete(path.resolve(name));
+    if (layout.result != null) for (String name : layout.progress) Folders.delete(path.resolve(name));
     AtomicFiles.writeJson(path.resolve(file), manifest.finish(results));
     finished = true;
   }
@@ -184,9 +183,9 @@ public final class WorkFolder implements AutoCloseable {
         fresh
             && !finished
             && layout.progress.stream().noneMatch(name -> Files.exists(path.resolve(name)));
-    if (useless) clear(path);
+    if (useless) Folders.clear(path);
     lock.close();
-    if (useless) removeEmpty(made);
+    if (useless) Folders.removeEmpty(made);
   }
 
   // ---- what may lie there ----------------------------------------------------------------------
@@ -199,7 +198,7 @@ public final class WorkFolder implements AutoCloseable {
       return;
     }
     if (!Files.isDirectory(out)) throw new InputException(out, "is a file", NEW_FOLDER);
-    if (isEmpty(out) || Files.isRegularFile(out.resolve(RunManifest.FILE))) return;
+    if (Folders.isEmpty(out) || Files.isRegularFile(out.resolve(RunManifest.FILE))) return;
     if (resume) throw nothing(out);
     throw new InputException(out, "is not empty", NEW_FOLDER);
   }
@@ -234,16 +233,6 @@ public final class WorkFolder implements AutoCloseable {
   private static InputException nothing(Path out) {
     return new InputException(
         out, "holds no run to resume", "Leave --resume out, or name the stopped run's folder");
-  }
-
-  /** Whether a folder holds nothing but what a run leaves that was killed at once. */
-  private static boolean isEmpty(Path folder) {
-    try (Stream<Path> entries = Files.list(folder)) {
-      return entries.allMatch(
-          entry -> entry.endsWith(FolderLock.NAME) || AtomicFiles.isLeftOver(entry));
-    } catch (IOException e) {
-      throw new InputException(folder, "is no folder that can be read", NEW_FOLDER, e);
-    }
   }
 
   // ---- settings --------------------------------------------------------------------------------
@@ -292,7 +281,7 @@ public final class WorkFolder implements AutoCloseable {
    */
   public static <T> T write(Path out, Filler<T> filler) {
     check(out, ALONE, false);
-    List<Path> made = missing(out);
+    List<Path> made = Folders.missing(out);
     Path target = out;
     Path part = out;
     boolean whole = false;
@@ -320,8 +309,8 @@ public final class WorkFolder implements AutoCloseable {
     } catch (IOException e) {
       throw refused(out, Reasons.of(e), e);
     } finally {
-      if (!part.equals(out)) deleteQuietly(part);
-      if (!whole) removeEmpty(made);
+      if (!part.equals(out)) Folders.deleteQuietly(part);
+      if (!whole) Folders.removeEmpty(made);
     }
   }
 
@@ -349,83 +338,19 @@ public final class WorkFolder implements AutoCloseable {
             ProcessHandle.of(Long.parseLong(name.group(1)))
                 .map(ProcessHandle::isAlive)
                 .orElse(false);
-        if (!alive) deleteQuietly(path);
+        if (!alive) Folders.deleteQuietly(path);
       }
     } catch (AccessDeniedException e) {
       return; // What cannot be listed cannot be swept, and harms nothing.
     }
   }
 
-  // ---- making and deleting ---------------------------------------------------------------------
-
   private static FolderLock take(Path folder, List<Path> made) {
     try {
       return FolderLock.take(folder);
     } catch (InputException e) {
-      removeEmpty(made);
+      Folders.removeEmpty(made);
       throw e;
-    }
-  }
-
-  /** The folders that have to be made for a path, the deepest first. */
-  private static List<Path> missing(Path folder) {
-    List<Path> missing = new ArrayList<>();
-    // Normalised: a folder that is made for none/../it is it.
-    for (Path path = folder.toAbsolutePath().normalize();
-        path != null && Files.notExists(path);
-        path = path.getParent()) {
-      missing.add(path);
-    }
-    return missing;
-  }
-
-  private static void removeEmpty(List<Path> folders) {
-    for (Path folder : folders) {
-      try {
-        Files.deleteIfExists(folder);
-      } catch (IOException e) {
-        continue; // Somebody else's files lie there.
-      }
-    }
-  }
-
-  /** Deletes everything in a folder but the lock. */
-  private static void clear(Path folder) {
-    try (Stream<Path> all = Files.list(folder)) {
-      all.filter(path -> !path.endsWith(FolderLock.NAME)).forEach(WorkFolder::deleteQuietly);
-    } catch (IOException e) {
-      return; // The failure that led here says more than this one.
-    }
-  }
-
-  /**
-   * Deletes a file, or a folder with everything in it; what a link leads to stays.
-   *
-   * @param path perhaps absent
-   * @throws InputException when the disk refuses
-   */
-  public static void delete(Path path) {
-    try {
-      deleteAll(path);
-    } catch (IOException e) {
-      throw new InputException(path, "cannot be deleted: " + Reasons.of(e), "Delete it by hand", e);
-    }
-  }
-
-  private static void deleteQuietly(Path path) {
-    try {
-      deleteAll(path);
-    } catch (IOException e) {
-      return; // The failure that led here says more than this one.
-    }
-  }
-
-  private static void deleteAll(Path path) throws IOException {
-    if (!Files.exists(path)) return;
-    try (Stream<Path> all = Files.walk(path)) {
-      for (Path one : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(one);
-    } catch (UncheckedIOException e) {
-      throw e.getCause();
     }
   }
 }

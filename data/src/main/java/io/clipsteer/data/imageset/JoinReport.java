@@ -19,8 +19,9 @@ import java.util.function.Consumer;
  * @param columns which columns were taken as what
  * @param rows of the table, without its header
  * @param repeated rows of a file that an earlier row names
+ * @param repeatedNames the first of these, with their lines
  * @param matched files of the table that are images of the set
- * @param empty files of the table whose label cell is empty
+ * @param empty empty label cells
  * @param unmatched files of the table that are not
  * @param unmatchedNames the first of these, with their lines
  * @param withoutRow images of the set that the table does not name
@@ -31,6 +32,7 @@ public record JoinReport(
     String columns,
     long rows,
     long repeated,
+    List<String> repeatedNames,
     long matched,
     long empty,
     long unmatched,
@@ -39,34 +41,46 @@ public record JoinReport(
     List<String> withoutRowNames) {
   private static final int EXAMPLES = 5;
 
+  /**
+   * A table to join.
+   *
+   * @param file the table
+   * @param columns which columns were taken as what
+   * @param rows of the table, without its header
+   * @param repeated rows of a file that an earlier row names, each with its line
+   * @param empty empty label cells
+   * @param lines first line of each file, by {@link ImageTable#key}, in the table's order
+   */
+  public record TableSummary(
+      Path file,
+      String columns,
+      long rows,
+      List<String> repeated,
+      long empty,
+      Map<String, Integer> lines) {}
+
   /** Joins a table. */
   public static JoinReport of(ImageTable table, ImageSet set, Consumer<String> matched) {
     Map<String, Integer> lines = new LinkedHashMap<>();
     table.rows().forEach((key, row) -> lines.put(key, row.line()));
-    String columns = table.columns().toString();
     boolean labels = table.columns().label() != null;
     long empty = table.rows().values().stream().filter(r -> labels && r.label() == null).count();
-    long repeated = table.repeated().size();
-    return of(table.file(), columns, table.count(), repeated, lines, set, matched).empty(empty);
+    List<String> repeated = table.repeated().stream().map(Listing.Skip::name).toList();
+    String columns = table.columns().toString();
+    return of(
+        new TableSummary(table.file(), columns, table.count(), repeated, empty, lines),
+        set,
+        matched);
   }
 
   /**
    * Joins rows to all images of a set, those behind a limit too.
    *
-   * @param rows of the table
-   * @param repeated those among them whose file an earlier row names
-   * @param lines first line of each file, by {@link ImageTable#key}, in the table's order
    * @param matched takes the id of every image that has a row, in the set's order
    * @throws InputException when no row names an image of the set
    */
-  public static JoinReport of(
-      Path table,
-      String columns,
-      long rows,
-      long repeated,
-      Map<String, Integer> lines,
-      ImageSet set,
-      Consumer<String> matched) {
+  public static JoinReport of(TableSummary table, ImageSet set, Consumer<String> matched) {
+    Map<String, Integer> lines = table.lines;
     Set<String> met = new HashSet<>();
     List<String> without = new ArrayList<>();
     long images = 0;
@@ -94,35 +108,22 @@ public record JoinReport(
     if (met.isEmpty()) {
       String image = without.isEmpty() ? "" : "; an image of it is " + without.getFirst();
       throw new InputException(
-          table,
+          table.file,
           "none of its rows names an image of " + set.origin() + ": " + none.getFirst() + image,
           "Write the files relative to the images' folder");
     }
     return new JoinReport(
-        table,
-        columns,
-        rows,
-        repeated,
+        table.file,
+        table.columns,
+        table.rows,
+        table.repeated.size(),
+        table.repeated.stream().limit(EXAMPLES).toList(),
         met.size(),
-        0,
+        table.empty,
         lines.size() - met.size(),
         none,
         images - found,
         without);
-  }
-
-  private JoinReport empty(long number) {
-    return new JoinReport(
-        table,
-        columns,
-        rows,
-        repeated,
-        matched,
-        number,
-        unmatched,
-        unmatchedNames,
-        withoutRow,
-        withoutRowNames);
   }
 
   /** One line. */
@@ -131,8 +132,15 @@ public record JoinReport(
     StringBuilder text = new StringBuilder();
     text.append(table).append(": ").append(columns).append("; ");
     text.append(rows).append(rows == 1 ? " row: " : " rows: ").append(matched).append(" matched");
-    if (repeated > 0) text.append(", ").append(repeated).append(" more of the same files");
-    if (empty > 0) text.append(", ").append(empty).append(" with an empty label");
+    if (repeated > 0) {
+      text.append(", ").append(repeated).append(" more of the same files (");
+      text.append(examples(repeatedNames, repeated)).append(')');
+    }
+    if (empty > 0) {
+      text.append(", ")
+          .append(empty)
+          .append(empty == 1 ? " empty label cell" : " empty label cells");
+    }
     if (unmatched > 0) {
       text.append(", ").append(unmatched).append(" without an image (");
       text.append(examples(unmatchedNames, unmatched)).append(')');

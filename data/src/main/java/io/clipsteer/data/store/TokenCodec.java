@@ -31,7 +31,8 @@ public enum TokenCodec {
   }
 
   /** As options and files say it. */
-  public String word() {
+  @Override
+  public String toString() {
     return word;
   }
 

@@ -236,9 +236,9 @@ final class WorkFolderTest {
     Path kept = Files.writeString(temp.resolve("kept"), "text");
     Files.writeString(folder.resolve("c"), "text");
     Files.createSymbolicLink(folder.resolve("link"), kept);
-    WorkFolder.delete(temp.resolve("a"));
+    Folders.delete(temp.resolve("a"));
     assertFalse(Files.exists(temp.resolve("a")));
     assertTrue(Files.exists(kept), "what a link leads to stays");
-    WorkFolder.delete(temp.resolve("a"));
+    Folders.delete(temp.resolve("a"));
   }
 }

@@ -103,8 +103,8 @@ final class ImageTableTest {
             .toString()
             .endsWith(
                 "column file as the file, label as the label; 4 rows: 2 matched, 1 more of the same"
-                    + " files, 1 with an empty label, 1 without an image (line 3 none.png); 2"
-                    + " images without a row (cat/2.png, cat/e\u0301te\u0301.png)"),
+                    + " files (line 4 (dog/1.png)), 1 empty label cell, 1 without an image (line 3"
+                    + " none.png); 2 images without a row (cat/2.png, cat/e\u0301te\u0301.png)"),
         report.toString());
     write("t.csv", "file,label\npics/dog/1.png,dog\n");
     InputException e = assertThrows(InputException.class, () -> read("t.csv").join(pics));

@@ -89,7 +89,7 @@ final class ActivationStoreTest {
   @ParameterizedTest
   @EnumSource(TokenCodec.class)
   void whatGoesInComesOut(TokenCodec codec) {
-    Path folder = write("store", codec.word());
+    Path folder = write("store", codec.toString());
     try (ActivationStore store = ActivationStore.open(folder);
         Arena arena = Arena.ofConfined()) {
       assertEquals(IMAGES - 2, store.images());

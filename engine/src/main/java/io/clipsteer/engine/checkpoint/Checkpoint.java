@@ -12,6 +12,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.PositionResize;
 import io.clipsteer.engine.model.TextTower;
+import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -109,10 +110,10 @@ final class Checkpoint {
           "logit_scale is " + parts.logScale() + ", too large a power of e",
           "Fetch it again");
     }
-    VisionTower.Config tower = parts.vision().config();
+    VisionConfig tower = parts.vision().config();
     Preprocessing images = parts.preprocessing();
     boolean fits = images.width() == tower.imageSize() && images.height() == tower.imageSize();
-    if (!fits && tower.resize() == PositionResize.NONE) {
+    if (!fits && tower.patches().resize() == PositionResize.NONE) {
       throw new InputException(
           path,
           "its image processor makes %d×%d pixels, and its tower takes %d×%d"

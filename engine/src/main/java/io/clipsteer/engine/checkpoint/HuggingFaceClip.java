@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.checkpoint;
 
-import static io.clipsteer.engine.checkpoint.HuggingFaceReader.MAX_LAYERS;
 import static io.clipsteer.engine.checkpoint.HuggingFaceReader.MAX_WIDTH;
 
 import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockShape;
 import io.clipsteer.engine.checkpoint.WeightSource.Rename;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.Block.Linear;
+import io.clipsteer.engine.model.PatchGrid;
 import io.clipsteer.engine.model.Pooling;
 import io.clipsteer.engine.model.PositionResize;
+import io.clipsteer.engine.model.TextConfig;
+import io.clipsteer.engine.model.TextConfig.EndRule;
+import io.clipsteer.engine.model.TextConfig.EndToken;
 import io.clipsteer.engine.model.TextTower;
-import io.clipsteer.engine.model.TextTower.EndRule;
+import io.clipsteer.engine.model.TextWeights;
+import io.clipsteer.engine.model.TowerShape;
+import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
 import java.nio.file.Path;
 import java.util.List;
@@ -107,75 +111,48 @@ final class HuggingFaceClip {
     checkKind(config, "clip_vision_model");
     HuggingFaceReader.checkChannels(config);
     int d = config.integer("hidden_size", 768, 1, MAX_WIDTH);
-    int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
     int hidden = config.integer("intermediate_size", 3072, 1, 1 << 20);
-    int heads = HuggingFaceReader.heads(config, d, 12);
-    int image = config.side("image_size", 224, 1 << 14);
-    int patch = config.side("patch_size", 32, 1 << 10);
-    double eps = HuggingFaceReader.epsilon(config, 1e-5);
-    Activation activation =
-        Activation.ofHuggingFace(config.text("hidden_act", "quick_gelu"), config.where());
-    String positions = VISION + "embeddings.position_embedding.weight";
-    int grid = HuggingFaceReader.grid(image, patch, config);
+    PatchGrid patches = HuggingFaceReader.patches(config, 32, PositionResize.NONE);
+    Activation activation = HuggingFaceReader.activation(config, "quick_gelu");
+    TowerShape shape = HuggingFaceReader.blocks(config, d, 12, hidden, activation, 1e-5);
     config.refuseUnread(HuggingFaceFields.CLIP_VISION);
-    long[] rows = {grid * (long) grid + 1, d};
-    var shape =
-        new VisionTower.Config(
-            d,
-            layers,
-            heads,
-            patch,
-            image,
+    var tower = new VisionConfig(shape, patches, 1, Pooling.CLS, embed == null ? d : embed);
+    return new VitNames(
+            true,
+            VISION + "embeddings.patch_embedding",
+            List.of(VISION + "embeddings.class_embedding"),
+            VISION + "embeddings.position_embedding.weight",
+            VISION + "pre_layrnorm",
+            blocks(VISION, weights),
+            VISION + "post_layernorm")
+        .assemble(
+            weights,
+            tower,
             1,
-            activation,
-            Pooling.CLS,
-            embed == null ? d : embed,
-            PositionResize.NONE);
-    return new VisionTower(
-        shape,
-        new VisionTower.Weights(
-            HuggingFaceReader.patchProduct(
-                weights, VISION + "embeddings.patch_embedding", d, patch, false),
-            weights.ready(
-                () ->
-                    weights
-                        .take(VISION + "embeddings.class_embedding", d)
-                        .reshape(1, d)
-                        .add(weights.take(positions, rows).narrow(0, 0, 1))),
-            weights.ready(() -> weights.take(positions, rows).narrow(0, 1, rows[0] - 1)),
-            weights.norm(VISION + "pre_layrnorm", d, eps),
-            weights.blocks(
-                blocks(VISION, weights), layers, new BlockShape(d, hidden, activation, eps)),
-            weights.norm(VISION + "post_layernorm", d, eps),
-            embed == null ? null : new Linear(weights.ready(PROJECTION, embed, d), null)));
+            embed == null ? null : new Linear(weights.ready(PROJECTION, embed, d), null));
   }
 
   /** The text side; closes its configuration. */
   private static TextTower text(JsonObject config, WeightSource weights, int embed) {
     checkKind(config, "clip_text_model");
     int d = config.integer("hidden_size", 512, 1, MAX_WIDTH);
-    int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
     int hidden = config.integer("intermediate_size", 2048, 1, 1 << 20);
-    int heads = HuggingFaceReader.heads(config, d, 8);
     int context = config.integer("max_position_embeddings", 77, 1, 1 << 16);
     int vocabulary = config.integer("vocab_size", 49408, 1, 1 << 24);
     int eos = config.integer("eos_token_id", 49407, 0, Integer.MAX_VALUE);
     config.refuse("eos_token_id", eos >= vocabulary, "the vocabulary has " + vocabulary + " ids");
-    double eps = HuggingFaceReader.epsilon(config, 1e-5);
-    Activation activation =
-        Activation.ofHuggingFace(config.text("hidden_act", "quick_gelu"), config.where());
+    Activation activation = HuggingFaceReader.activation(config, "quick_gelu");
+    TowerShape shape = HuggingFaceReader.blocks(config, d, 8, hidden, activation, 1e-5);
     config.refuseUnread(HuggingFaceFields.CLIP_TEXT);
     // Configurations before 2023 say 2 and mean "the largest id" (transformers #24773).
     EndRule rule = eos == LEGACY_EOS ? EndRule.LARGEST_ID : EndRule.FIRST_END;
     return new TextTower(
-        new TextTower.Config(
-            d, layers, heads, context, vocabulary, activation, true, rule, eos, embed),
-        new TextTower.Weights(
+        new TextConfig(shape, context, vocabulary, true, new EndToken(rule, eos), embed),
+        new TextWeights(
             weights.ready(TEXT + "embeddings.token_embedding.weight", vocabulary, d),
             weights.ready(TEXT + "embeddings.position_embedding.weight", context, d),
-            weights.blocks(
-                blocks(TEXT, weights), layers, new BlockShape(d, hidden, activation, eps)),
-            weights.norm(TEXT + "final_layer_norm", d, eps),
+            weights.blocks(blocks(TEXT, weights), shape),
+            weights.norm(TEXT + "final_layer_norm", d, shape.eps()),
             new Linear(weights.ready("text_projection.weight", embed, d), null)));
   }
 

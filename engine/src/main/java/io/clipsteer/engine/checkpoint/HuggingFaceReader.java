@@ -4,7 +4,10 @@ package io.clipsteer.engine.checkpoint;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.preprocess.Preprocessing;
-import io.clipsteer.engine.model.Block.Linear;
+import io.clipsteer.engine.model.Activation;
+import io.clipsteer.engine.model.PatchGrid;
+import io.clipsteer.engine.model.PositionResize;
+import io.clipsteer.engine.model.TowerShape;
 import java.nio.file.Path;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -78,30 +81,32 @@ final class HuggingFaceReader {
     config.refuse("num_channels", channels != 3, "images have three");
   }
 
-  static int heads(JsonObject config, int width, int fallback) {
-    int heads = config.integer("num_attention_heads", fallback, 1, 1 << 12);
-    config.refuse("num_attention_heads", width % heads != 0, width + " is no multiple of it");
-    return heads;
+  /**
+   * The blocks' shape.
+   *
+   * @param heads default of {@code num_attention_heads}
+   * @param eps default of {@code layer_norm_eps}
+   */
+  static TowerShape blocks(
+      JsonObject config, int width, int heads, int hidden, Activation activation, double eps) {
+    int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
+    int own = config.integer("num_attention_heads", heads, 1, 1 << 12);
+    config.refuse("num_attention_heads", width % own != 0, width + " is no multiple of it");
+    double epsilon = config.number("layer_norm_eps", eps, Double.MIN_VALUE, 1);
+    return new TowerShape(width, layers, own, hidden, activation, epsilon);
   }
 
-  /** What layer norms add to the variance, above 0. */
-  static double epsilon(JsonObject config, double fallback) {
-    return config.number("layer_norm_eps", fallback, Double.MIN_VALUE, 1);
+  /** {@code hidden_act}. */
+  static Activation activation(JsonObject config, String fallback) {
+    return Activation.ofHuggingFace(config.text("hidden_act", fallback), config.where());
   }
 
-  static int grid(int image, int patch, JsonObject config) {
+  /** {@code image_size} and {@code patch_size}. */
+  static PatchGrid patches(JsonObject config, int fallback, PositionResize resize) {
+    int image = config.side("image_size", 224, 1 << 14);
+    int patch = config.side("patch_size", fallback, 1 << 10);
     config.refuse("patch_size", patch > image, "larger than the image");
-    return image / patch;
-  }
-
-  /** A convolution whose stride is its kernel, as a product over flattened patches. */
-  static Linear patchProduct(WeightSource weights, String name, int d, int patch, boolean biased) {
-    String bias = name + ".bias";
-    return new Linear(
-        weights.ready(
-            () ->
-                weights.take(name + ".weight", d, 3, patch, patch).reshape(d, 3L * patch * patch)),
-        biased ? weights.ready(bias, d) : null);
+    return new PatchGrid(patch, image, resize);
   }
 
   /**

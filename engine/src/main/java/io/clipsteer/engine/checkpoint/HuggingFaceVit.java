@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.checkpoint;
 
-import static io.clipsteer.engine.checkpoint.HuggingFaceReader.MAX_LAYERS;
-import static io.clipsteer.engine.checkpoint.HuggingFaceReader.MAX_WIDTH;
-
 import io.clipsteer.data.json.JsonObject;
-import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockShape;
 import io.clipsteer.engine.checkpoint.WeightSource.Rename;
 import io.clipsteer.engine.model.Activation;
+import io.clipsteer.engine.model.PatchGrid;
 import io.clipsteer.engine.model.Pooling;
 import io.clipsteer.engine.model.PositionResize;
+import io.clipsteer.engine.model.TowerShape;
+import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,20 +17,12 @@ import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
 
-/** transformers' ViT, DeiT and DINOv2, with their heads or without. */
+/** transformers' ViT, DeiT and DINOv2, with or without their heads. */
 final class HuggingFaceVit {
   private static final List<String> QKV =
       List.of("attention.attention.query", "attention.attention.key", "attention.attention.value");
 
   private HuggingFaceVit() {}
-
-  /** What the families have in common, once it is read. */
-  private record Shape(
-      int width, int layers, int heads, int image, int patch, double eps, Activation activation) {
-    long patches() {
-      return (long) (image / patch) * (image / patch);
-    }
-  }
 
   static Checkpoint.Parts vit(Path folder, JsonObject config, WeightSource weights, String type) {
     weights.rename(
@@ -42,8 +32,12 @@ final class HuggingFaceVit {
                 new Rename("^layers\\.", "encoder.layer."),
                 new Rename("\\.mlp\\.fc1\\.", ".intermediate.dense."),
                 new Rename("\\.mlp\\.fc2\\.", ".output.dense."))));
-    Shape shape = shape(config, 16, 1e-12, false);
+    check(config);
+    int d = width(config);
+    PatchGrid patches = HuggingFaceReader.patches(config, 16, PositionResize.NONE);
     int hidden = config.integer("intermediate_size", 3072, 1, 1 << 20);
+    Activation activation = HuggingFaceReader.activation(config, "gelu");
+    TowerShape shape = HuggingFaceReader.blocks(config, d, 12, hidden, activation, 1e-12);
     var blocks =
         new BlockNames(
             "encoder.layer.%d.",
@@ -57,25 +51,17 @@ final class HuggingFaceVit {
             "none");
     close(config, weights, blocks, HuggingFaceFields.VIT);
     boolean distilled = type.equals("deit");
-    int d = shape.width;
-    int prefix = distilled ? 2 : 1;
-    String positions = "embeddings.position_embeddings";
-    long[] rows = {1, shape.patches() + prefix, d};
-    Tensor prefixTokens =
-        weights.ready(
-            () -> {
-              List<Tensor> tokens = new ArrayList<>();
-              tokens.add(weights.take("embeddings.cls_token", 1, 1, d));
-              if (distilled) tokens.add(weights.take("embeddings.distillation_token", 1, 1, d));
-              return Tensor.concat(tokens, 1)
-                  .add(weights.take(positions, rows).narrow(1, 0, prefix))
-                  .reshape(prefix, d);
-            });
-    VisionTower tower =
-        tower(shape, weights, blocks, hidden, prefixTokens, rows, PositionResize.NONE);
+    List<String> prefix = new ArrayList<>(List.of("embeddings.cls_token"));
+    if (distilled) prefix.add("embeddings.distillation_token");
+    int tokens = prefix.size();
     return new Checkpoint.Parts(
         "hf-" + type,
-        tower,
+        tower(
+            weights,
+            prefix,
+            blocks,
+            new VisionConfig(shape, patches, tokens, Pooling.CLS, d),
+            tokens),
         null,
         HuggingFaceReader.preprocessing(
             folder, distilled ? "DeiTImageProcessor" : "ViTImageProcessor"),
@@ -90,11 +76,19 @@ final class HuggingFaceVit {
     boolean withRegisters = !type.equals("dinov2");
     int registers = withRegisters ? config.integer("num_register_tokens", 4, 1, 1 << 10) : 0;
     boolean swiglu = config.flag("use_swiglu_ffn", false);
-    Shape shape = shape(config, withRegisters ? 16 : 14, 1e-6, swiglu);
-    int d = shape.width;
+    check(config);
+    int d = width(config);
+    PatchGrid patches =
+        HuggingFaceReader.patches(
+            config,
+            withRegisters ? 16 : 14,
+            withRegisters ? PositionResize.BICUBIC_ANTIALIASED : PositionResize.BICUBIC);
     int ratio = config.integer("mlp_ratio", 4, 1, 64);
-    // DINOv2's SwiGLU keeps the parameter count of a plain MLP, rounded up to eights.
+    // DINOv2's SwiGLU keeps the parameter count of a plain MLP, rounded up to a multiple of eight.
     int hidden = swiglu ? ((int) (d * ratio * 2L / 3) + 7) / 8 * 8 : d * ratio;
+    Activation named = HuggingFaceReader.activation(config, "gelu");
+    TowerShape shape =
+        HuggingFaceReader.blocks(config, d, 12, hidden, swiglu ? Activation.SWIGLU : named, 1e-6);
     boolean halves = weights.has("encoder.layer.0.mlp.gate_proj.weight");
     String gated = halves ? "mlp.gate_proj+mlp.up_proj" : "mlp.weights_in";
     var blocks =
@@ -111,37 +105,23 @@ final class HuggingFaceVit {
     close(config, weights, blocks, HuggingFaceFields.DINO);
     weights.shape("encoder.layer.0.layer_scale1.lambda1"); // DINOv2 always has both
     weights.shape("encoder.layer.0.layer_scale2.lambda1");
-    long[] rows = {1, shape.patches() + 1, d};
-    Tensor prefixTokens =
-        weights.ready(
-            () -> {
-              Tensor cls =
-                  weights
-                      .take("embeddings.cls_token", 1, 1, d)
-                      .add(weights.take("embeddings.position_embeddings", rows).narrow(1, 0, 1));
-              if (registers == 0) return cls.reshape(1, d);
-              Tensor extra = weights.take("embeddings.register_tokens", 1, registers, d);
-              return Tensor.concat(List.of(cls, extra), 1).reshape(1 + registers, d);
-            });
-    VisionTower tower =
-        tower(
-            shape,
-            weights,
-            blocks,
-            hidden,
-            prefixTokens,
-            rows,
-            withRegisters ? PositionResize.BICUBIC_ANTIALIASED : PositionResize.BICUBIC);
+    List<String> prefix = new ArrayList<>(List.of("embeddings.cls_token"));
+    if (withRegisters) prefix.add("embeddings.register_tokens");
     return new Checkpoint.Parts(
         "hf-" + type.replace('_', '-'),
-        tower,
+        tower(
+            weights,
+            prefix,
+            blocks,
+            new VisionConfig(shape, patches, 1 + registers, Pooling.CLS, d),
+            1),
         null,
         HuggingFaceReader.preprocessing(folder, "BitImageProcessor"),
         Math.log(100),
         Pattern.compile("classifier\\.(weight|bias)|embeddings\\.mask_token"));
   }
 
-  /** The names of transformers 5 become those of its versions before, and of the hub's files. */
+  /** Maps the names of transformers 5 to those of earlier versions and of the hub's files. */
   private static List<Rename> names(String type, List<Rename> own) {
     List<Rename> all = new ArrayList<>();
     all.add(new Rename("^" + type + "\\.", ""));
@@ -153,26 +133,16 @@ final class HuggingFaceVit {
     return all;
   }
 
-  private static Shape shape(JsonObject config, int patchSize, double epsilon, boolean gated) {
+  private static void check(JsonObject config) {
     HuggingFaceFields.refuseValues(config);
     HuggingFaceReader.checkChannels(config);
-    int d = config.integer("hidden_size", 768, 1, MAX_WIDTH);
-    int layers = config.integer("num_hidden_layers", 12, 1, MAX_LAYERS);
-    int image = config.side("image_size", 224, 1 << 14);
-    int patch = config.side("patch_size", patchSize, 1 << 10);
-    HuggingFaceReader.grid(image, patch, config);
-    Activation named = Activation.ofHuggingFace(config.text("hidden_act", "gelu"), config.where());
-    return new Shape(
-        d,
-        layers,
-        HuggingFaceReader.heads(config, d, 12),
-        image,
-        patch,
-        HuggingFaceReader.epsilon(config, epsilon),
-        gated ? Activation.SWIGLU : named);
   }
 
-  /** Closes the configuration; {@code qkv_bias} and the tensors must say the same. */
+  private static int width(JsonObject config) {
+    return config.integer("hidden_size", 768, 1, HuggingFaceReader.MAX_WIDTH);
+  }
+
+  /** Closes the configuration; {@code qkv_bias} and the tensors must agree. */
   private static void close(
       JsonObject config, WeightSource weights, BlockNames blocks, Set<String> harmless) {
     boolean biased = config.flag("qkv_bias", true);
@@ -183,41 +153,19 @@ final class HuggingFaceVit {
   }
 
   private static VisionTower tower(
-      Shape shape,
       WeightSource weights,
+      List<String> prefix,
       BlockNames blocks,
-      int hidden,
-      Tensor prefix,
-      long[] rows,
-      PositionResize resize) {
-    int d = shape.width;
-    long patches = shape.patches();
-    return new VisionTower(
-        new VisionTower.Config(
-            d,
-            shape.layers,
-            shape.heads,
-            shape.patch,
-            shape.image,
-            Math.toIntExact(prefix.size(0)),
-            shape.activation,
-            Pooling.CLS,
-            d,
-            resize),
-        new VisionTower.Weights(
-            HuggingFaceReader.patchProduct(
-                weights, "embeddings.patch_embeddings.projection", d, shape.patch, true),
+      VisionConfig config,
+      int positioned) {
+    return new VitNames(
+            false,
+            "embeddings.patch_embeddings.projection",
             prefix,
-            weights.ready(
-                () ->
-                    weights
-                        .take("embeddings.position_embeddings", rows)
-                        .narrow(1, rows[1] - patches, patches)
-                        .reshape(patches, d)),
+            "embeddings.position_embeddings",
             null,
-            weights.blocks(
-                blocks, shape.layers, new BlockShape(d, hidden, shape.activation, shape.eps)),
-            weights.norm("layernorm", d, shape.eps),
-            null));
+            blocks,
+            "layernorm")
+        .assemble(weights, config, positioned, null);
   }
 }

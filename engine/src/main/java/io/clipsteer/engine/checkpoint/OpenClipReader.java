@@ -5,13 +5,17 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockShape;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.Block.Linear;
+import io.clipsteer.engine.model.PatchGrid;
 import io.clipsteer.engine.model.Pooling;
-import io.clipsteer.engine.model.PositionResize;
+import io.clipsteer.engine.model.TextConfig;
+import io.clipsteer.engine.model.TextConfig.EndRule;
+import io.clipsteer.engine.model.TextConfig.EndToken;
 import io.clipsteer.engine.model.TextTower;
-import io.clipsteer.engine.model.TextTower.EndRule;
+import io.clipsteer.engine.model.TextWeights;
+import io.clipsteer.engine.model.TowerShape;
+import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
 import java.util.List;
 import java.util.Set;
@@ -32,7 +36,7 @@ final class OpenClipReader {
     JsonObject config = part(file, "model_cfg");
     config.nullMeansAbsent("quick_gelu", "custom_text");
     JsonObject visionConfig = part(config, "vision_cfg");
-    // A folder may hold the vision side alone; weights of a text side then have no place.
+    // A folder may hold the vision side alone; weights of a text side are then refused.
     boolean textual = config.has("text_cfg");
     JsonObject textConfig = config.object("text_cfg");
     config.refuse("multimodal_cfg", config.names("multimodal_cfg"), "a captioner (CoCa)");
@@ -59,7 +63,7 @@ final class OpenClipReader {
         vision,
         text,
         preprocessing,
-        // A model without text has no use for a scale but with somebody's text library.
+        // A model without a text side uses a scale only with a text library.
         text == null && !weights.has("logit_scale") ? Math.log(100) : weights.scalar("logit_scale"),
         Pattern.compile("(text\\.)?attn_mask|logit_bias"),
         rules);
@@ -106,26 +110,20 @@ final class OpenClipReader {
         biased && !none,
         "proj_bias is " + biased + ", proj_type " + projection);
     if (!none && !biased) weights.shape(p + "text_projection");
+    var activation = OpenClipFields.activation(config, quick);
     return text(
         weights,
         p,
-        new TextTower.Config(
-            d,
-            layers,
-            heads,
+        new TextConfig(
+            new TowerShape(d, layers, heads, hidden, activation, OpenClipFields.eps(config)),
             config.integer("context_length", 77, 1, 1 << 16),
             vocabulary,
-            OpenClipFields.activation(config, quick),
             !config.flag("no_causal_mask", false),
-            rule,
-            config.integer("eos_id", 2, 0, 1 << 24),
-            none ? d : embed),
-        hidden,
-        OpenClipFields.eps(config));
+            new EndToken(rule, config.integer("eos_id", 2, 0, 1 << 24)),
+            none ? d : embed));
   }
 
-  private static TextTower text(
-      WeightSource weights, String p, TextTower.Config config, int hidden, double eps) {
+  private static TextTower text(WeightSource weights, String p, TextConfig config) {
     int d = config.width();
     String projection = p + "text_projection";
     Linear project = null;
@@ -137,14 +135,11 @@ final class OpenClipReader {
     }
     return new TextTower(
         config,
-        new TextTower.Weights(
+        new TextWeights(
             weights.ready(p + "token_embedding.weight", config.vocabulary(), d),
             weights.ready(p + "positional_embedding", config.context(), d),
-            weights.blocks(
-                blockNames(p + "transformer."),
-                config.layers(),
-                new BlockShape(d, hidden, config.activation(), eps)),
-            weights.norm(p + "ln_final", d, eps),
+            weights.blocks(blockNames(p + "transformer."), config.blocks()),
+            weights.norm(p + "ln_final", d, config.blocks().eps()),
             project));
   }
 
@@ -164,8 +159,8 @@ final class OpenClipReader {
   // ---- OpenAI's archives ----------------------------------------------------------------------
 
   /**
-   * An OpenAI {@code .pt}: the shapes say all there is to know, heads are 64 wide, and the
-   * activation is QuickGELU, by provenance.
+   * An OpenAI {@code .pt}: its tensors' shapes give the towers', heads are 64 wide, and the
+   * activation is known to be QuickGELU.
    */
   static Checkpoint.Parts readOpenAi(WeightSource weights) {
     if (!weights.has("visual.conv1.weight") || !weights.has("visual.proj")) {
@@ -191,22 +186,11 @@ final class OpenClipReader {
     int patch = Math.toIntExact(conv[2]);
     int grid = (int) Math.round(Math.sqrt(positions[0] - 1));
     int embed = Math.toIntExact(projection[1]);
+    var patches = new PatchGrid(patch, grid * patch);
     VisionTower vision =
         OpenClipVision.build(
             weights,
-            new VisionTower.Config(
-                d,
-                count(weights, "visual.transformer.resblocks.%d.ln_1.weight"),
-                d / OPENAI_HEAD,
-                patch,
-                grid * patch,
-                1,
-                Activation.QUICK_GELU,
-                Pooling.CLS,
-                embed,
-                PositionResize.NONE),
-            hidden(weights, "visual.transformer.resblocks.0.mlp.c_fc.weight"),
-            OpenClipFields.EPS,
+            new VisionConfig(openAi(weights, "visual.", d), patches, 1, Pooling.CLS, embed),
             true);
     return new Checkpoint.Parts(
         "openai",
@@ -224,31 +208,18 @@ final class OpenClipReader {
     int vocabulary = Math.toIntExact(tokens[0]);
     int d = Math.toIntExact(tokens[tokens.length - 1]);
     weights.shape("text_projection"); // a missing one is named
+    var end = new EndToken(EndRule.LARGEST_ID, vocabulary - 1);
     return text(
-        weights,
-        "",
-        new TextTower.Config(
-            d,
-            count(weights, "transformer.resblocks.%d.ln_1.weight"),
-            Math.max(1, d / OPENAI_HEAD),
-            context,
-            vocabulary,
-            Activation.QUICK_GELU,
-            true,
-            EndRule.LARGEST_ID,
-            vocabulary - 1,
-            embed),
-        hidden(weights, "transformer.resblocks.0.mlp.c_fc.weight"),
-        OpenClipFields.EPS);
+        weights, "", new TextConfig(openAi(weights, "", d), context, vocabulary, true, end, embed));
   }
 
-  private static int hidden(WeightSource weights, String name) {
-    return Math.toIntExact(weights.shape(name)[0]);
-  }
-
-  static int count(WeightSource weights, String pattern) {
+  /** The shape of a tower's blocks, by its tensors. */
+  private static TowerShape openAi(WeightSource weights, String side, int d) {
+    String block = side + "transformer." + BLOCK;
     int layers = 0;
-    while (weights.has(pattern.formatted(layers))) layers++;
-    return layers;
+    while (weights.has(block.formatted(layers) + "ln_1.weight")) layers++;
+    int hidden = Math.toIntExact(weights.shape(block.formatted(0) + "mlp.c_fc.weight")[0]);
+    int heads = Math.max(1, d / OPENAI_HEAD);
+    return new TowerShape(d, layers, heads, hidden, Activation.QUICK_GELU, OpenClipFields.EPS);
   }
 }

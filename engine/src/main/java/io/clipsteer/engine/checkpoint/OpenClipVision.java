@@ -2,10 +2,12 @@
 package io.clipsteer.engine.checkpoint;
 
 import io.clipsteer.data.json.JsonObject;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockShape;
+import io.clipsteer.engine.model.PatchGrid;
 import io.clipsteer.engine.model.Pooling;
-import io.clipsteer.engine.model.PositionResize;
+import io.clipsteer.engine.model.TowerShape;
+import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
+import java.util.List;
 import tools.jackson.databind.JsonNode;
 
 /** open_clip's own vision transformer, which is OpenAI's as well. */
@@ -14,7 +16,7 @@ final class OpenClipVision {
 
   private OpenClipVision() {}
 
-  /** Reads {@code vision_cfg}; fields left out have the defaults of open_clip's CLIPVisionCfg. */
+  /** Reads {@code vision_cfg}; absent fields have the defaults of open_clip's CLIPVisionCfg. */
   static VisionTower read(JsonObject config, WeightSource weights, int embed, boolean quick) {
     OpenClipFields.refuseBlocks(config);
     JsonNode stages = config.get("layers");
@@ -41,51 +43,33 @@ final class OpenClipVision {
     if (pool.equals("avg")) {
       pooling = after ? Pooling.NORM_OF_MEAN_PATCH : Pooling.MEAN_OF_NORMED_PATCHES;
     }
+    var activation = OpenClipFields.activation(config, quick);
+    var blocks =
+        new TowerShape(d, layers, d / head, hidden, activation, OpenClipFields.eps(config));
     return build(
         weights,
-        new VisionTower.Config(
-            d,
-            layers,
-            d / head,
-            patch,
-            image,
-            1,
-            OpenClipFields.activation(config, quick),
-            pooling,
-            embed,
-            PositionResize.NONE),
-        hidden,
-        OpenClipFields.eps(config),
+        new VisionConfig(blocks, new PatchGrid(patch, image), 1, pooling, embed),
         !config.flag("no_ln_pre", false));
   }
 
   /**
    * The tower of a shape.
    *
-   * @param hidden width inside the MLPs
-   * @param preNorm whether a norm stands before the blocks
+   * @param preNorm whether a norm precedes the blocks
    */
-  static VisionTower build(
-      WeightSource weights, VisionTower.Config config, int hidden, double eps, boolean preNorm) {
-    int d = config.width();
-    long patches = (long) config.grid() * config.grid();
-    String positions = "visual.positional_embedding";
-    BlockShape shape = new BlockShape(d, hidden, config.activation(), eps);
-    return new VisionTower(
-        config,
-        new VisionTower.Weights(
-            HuggingFaceReader.patchProduct(weights, "visual.conv1", d, config.patch(), false),
-            weights.ready(
-                () ->
-                    weights
-                        .take("visual.class_embedding", d)
-                        .reshape(1, d)
-                        .add(weights.take(positions, patches + 1, d).narrow(0, 0, 1))),
-            weights.ready(() -> weights.take(positions, patches + 1, d).narrow(0, 1, patches)),
-            preNorm ? weights.norm("visual.ln_pre", d, eps) : null,
-            weights.blocks(
-                OpenClipReader.blockNames("visual.transformer."), config.layers(), shape),
-            weights.norm("visual.ln_post", d, eps),
-            weights.projection("visual.proj", d, config.embedDim())));
+  static VisionTower build(WeightSource weights, VisionConfig config, boolean preNorm) {
+    return new VitNames(
+            true,
+            "visual.conv1",
+            List.of("visual.class_embedding"),
+            "visual.positional_embedding",
+            preNorm ? "visual.ln_pre" : null,
+            OpenClipReader.blockNames("visual.transformer."),
+            "visual.ln_post")
+        .assemble(
+            weights,
+            config,
+            1,
+            weights.projection("visual.proj", config.width(), config.embedDim()));
   }
 }

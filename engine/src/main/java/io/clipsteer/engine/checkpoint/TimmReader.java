@@ -4,13 +4,10 @@ package io.clipsteer.engine.checkpoint;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.preprocess.Preprocessing;
-import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockShape;
 import io.clipsteer.engine.model.Block.Linear;
-import io.clipsteer.engine.model.Block.Norm;
 import io.clipsteer.engine.model.Pooling;
-import io.clipsteer.engine.model.PositionResize;
+import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
 import java.util.ArrayList;
 import java.util.List;
@@ -100,8 +97,8 @@ final class TimmReader {
     int image = config.side("image_size", 224, 1 << 14);
     config.refuse(
         "image_size",
-        image != shape.imageSize(),
-        "the trunk takes images of " + shape.imageSize() + " pixels a side");
+        image != shape.patches().imageSize(),
+        "the trunk takes images of " + shape.patches().imageSize() + " pixels a side");
     return tower(p, shape, pooled, weights, head);
   }
 
@@ -110,23 +107,10 @@ final class TimmReader {
     Pooling pooling = shape.pooling(pool, weights.where());
     shape.requireFit(weights, p);
     int d = shape.width();
-    int grid = shape.imageSize() / shape.patch();
-    long patches = (long) grid * grid;
-    int prefix = shape.prefix();
-    int positioned = shape.patchesOnly() ? 0 : prefix;
-    var config =
-        new VisionTower.Config(
-            d,
-            shape.layers(),
-            shape.heads(),
-            shape.patch(),
-            shape.imageSize(),
-            prefix,
-            shape.activation(),
-            pooling,
-            projection == null ? d : Math.toIntExact(projection.weight().size(0)),
-            PositionResize.NONE);
-    BlockNames names =
+    List<String> prefix = new ArrayList<>(List.of(p + "cls_token"));
+    if (shape.distilled()) prefix.add(p + "dist_token");
+    if (shape.registers() > 0) prefix.add(p + "reg_token");
+    BlockNames blocks =
         new BlockNames(
             p + "blocks.%d.",
             "norm1",
@@ -137,42 +121,20 @@ final class TimmReader {
             "mlp.fc2",
             "ls1.gamma",
             "ls2.gamma");
-    Norm preNorm = shape.preNorm() ? weights.norm(p + "norm_pre", d, shape.eps()) : null;
-    return new VisionTower(
-        config,
-        new VisionTower.Weights(
-            HuggingFaceReader.patchProduct(
-                weights, p + "patch_embed.proj", d, shape.patch(), preNorm == null),
-            weights.ready(() -> prefixTokens(weights, p, shape, positioned, patches)),
-            weights.ready(
-                () ->
-                    weights
-                        .take(p + "pos_embed", 1, positioned + patches, d)
-                        .narrow(1, positioned, patches)
-                        .reshape(patches, d)),
-            preNorm,
-            weights.blocks(
-                names,
-                shape.layers(),
-                new BlockShape(d, shape.hidden(), shape.activation(), shape.eps())),
-            weights.norm(p + (shape.normAfterPool() ? "fc_norm" : "norm"), d, shape.eps()),
-            projection));
-  }
-
-  /** Class, distillation, registers; the first {@code positioned} of them have positions. */
-  private static Tensor prefixTokens(
-      WeightSource weights, String p, TimmShape shape, int positioned, long patches) {
-    long d = shape.width();
-    List<Tensor> tokens = new ArrayList<>();
-    tokens.add(weights.take(p + "cls_token", 1, 1, d));
-    if (shape.distilled()) tokens.add(weights.take(p + "dist_token", 1, 1, d));
-    if (shape.registers() > 0) tokens.add(weights.take(p + "reg_token", 1, shape.registers(), d));
-    Tensor all = Tensor.concat(tokens, 1).reshape(shape.prefix(), d).contiguous();
-    if (positioned > 0) {
-      Tensor positions = weights.take(p + "pos_embed", 1, positioned + patches, d);
-      all.addInPlace(positions.narrow(1, 0, positioned).reshape(positioned, d));
-    }
-    return all;
+    int embed = projection == null ? d : Math.toIntExact(projection.weight().size(0));
+    return new VitNames(
+            false,
+            p + "patch_embed.proj",
+            prefix,
+            p + "pos_embed",
+            shape.preNorm() ? p + "norm_pre" : null,
+            blocks,
+            p + (shape.normAfterPool() ? "fc_norm" : "norm"))
+        .assemble(
+            weights,
+            new VisionConfig(shape.blocks(), shape.patches(), shape.prefix(), pooling, embed),
+            shape.patchesOnly() ? 0 : shape.prefix(),
+            projection);
   }
 
   /** Refuses a value of timm's with its reason. */

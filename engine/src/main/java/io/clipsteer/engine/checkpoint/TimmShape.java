@@ -4,7 +4,9 @@ package io.clipsteer.engine.checkpoint;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.engine.model.Activation;
+import io.clipsteer.engine.model.PatchGrid;
 import io.clipsteer.engine.model.Pooling;
+import io.clipsteer.engine.model.TowerShape;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -13,7 +15,6 @@ import tools.jackson.databind.JsonNode;
 /**
  * The arguments that one of timm's plain vision transformers is built with.
  *
- * @param hidden width inside the MLPs
  * @param layerScale whether the blocks' outputs are scaled
  * @param patchesOnly whether prefix tokens have no positions
  * @param normAfterPool whether the last norm follows the pooling ({@code fc_norm})
@@ -22,12 +23,8 @@ import tools.jackson.databind.JsonNode;
  */
 record TimmShape(
     boolean distilled,
-    int imageSize,
-    int patch,
-    int width,
-    int layers,
-    int heads,
-    int hidden,
+    PatchGrid patches,
+    TowerShape blocks,
     boolean qkvBias,
     boolean layerScale,
     int registers,
@@ -35,9 +32,7 @@ record TimmShape(
     boolean preNorm,
     boolean normAfterPool,
     boolean withPrefix,
-    String pool,
-    double eps,
-    Activation activation) {
+    String pool) {
   private static final int MAX_WIDTH = 1 << 16;
 
   /** Arguments whose every other value than timm's default is computed by other code. */
@@ -100,14 +95,18 @@ record TimmShape(
       throw TimmReader.unsupported(where, "a distilled model with registers or no_embed_class");
     }
     int hidden = (int) (width * args.number("mlp_ratio", name.number("mlp_ratio"), 0.1, 64));
+    var blocks =
+        new TowerShape(
+            width,
+            args.integer("depth", name.integer("depth"), 1, 1000),
+            heads,
+            hidden,
+            activation(name, args),
+            eps(name, args));
     return new TimmShape(
         distilled,
-        image,
-        patch,
-        width,
-        args.integer("depth", name.integer("depth"), 1, 1000),
-        heads,
-        hidden,
+        new PatchGrid(patch, image),
+        blocks,
         args.flag("qkv_bias", name.flag("qkv_bias")),
         layerScale(name, args),
         registers,
@@ -115,9 +114,7 @@ record TimmShape(
         args.flag("pre_norm", name.flag("pre_norm")),
         normAfterPool(name, args, pool),
         args.flag("pool_include_prefix", name.flag("pool_include_prefix")),
-        pool,
-        eps(name, args),
-        activation(name, args));
+        pool);
   }
 
   private static void refuseOthers(TimmNames name, JsonObject args) {
@@ -164,6 +161,10 @@ record TimmShape(
     };
   }
 
+  int width() {
+    return blocks.width();
+  }
+
   /** Tokens before the patches. */
   int prefix() {
     return 1 + (distilled ? 1 : 0) + registers;
@@ -186,7 +187,7 @@ record TimmShape(
     requirePresence(weights, p + "norm_pre.weight", preNorm, "pre_norm is " + preNorm);
     requirePresence(weights, p + "reg_token", registers > 0, "reg_tokens is " + registers);
     requirePresence(weights, p + "dist_token", distilled, "distilled is " + distilled);
-    for (int layer = 0; layer < layers; layer++) {
+    for (int layer = 0; layer < blocks.layers(); layer++) {
       String block = p + "blocks." + layer + ".";
       String scale = layerScale ? "init_values is given" : "init_values is None";
       requirePresence(weights, block + "ls1.gamma", layerScale, scale);

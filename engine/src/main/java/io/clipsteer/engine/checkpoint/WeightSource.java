@@ -12,6 +12,7 @@ import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.Block;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Block.Norm;
+import io.clipsteer.engine.model.TowerShape;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -241,10 +242,8 @@ final class WeightSource {
       String scale1,
       String scale2) {}
 
-  /** What a block's shapes must be. */
-  record BlockShape(int width, int hidden, Activation activation, double eps) {}
-
-  List<Block> blocks(BlockNames names, int layers, BlockShape shape) {
+  List<Block> blocks(BlockNames names, TowerShape shape) {
+    int layers = shape.layers();
     // What some architectures lack, all blocks have or none.
     Optional parts =
         new Optional(
@@ -272,7 +271,7 @@ final class WeightSource {
     return name.endsWith("_") ? "" : ".";
   }
 
-  private Block block(BlockNames names, String p, Optional parts, BlockShape shape) {
+  private Block block(BlockNames names, String p, Optional parts, TowerShape shape) {
     long d = shape.width();
     long inner = shape.activation() == Activation.SWIGLU ? 2L * shape.hidden() : shape.hidden();
     double in = shape.activation().innerScale();

@@ -11,6 +11,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.ResidualEdit;
+import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.onnx.OnnxEdit;
 import io.clipsteer.engine.onnx.OnnxGraph;
@@ -23,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 
 /**
  * Features that become fixed values, with no more of the SAE than their own rows: {@code x' = x +
@@ -31,63 +33,54 @@ import java.util.TreeMap;
  * for SAEs whose features do not compete: ReLU, JumpReLU, and BatchTopK and Matryoshka after
  * training. The SAE's error stays in x.
  *
- * @param point where it belongs
- * @param tokens which tokens it changes
- * @param prefixTokens the tower's tokens before the patches
+ * @param site where it belongs; its tokens are a selection
  * @param layerNorm whether {@code z} is x less its mean, divided by σ; otherwise z is x and σ is 1
  * @param features the features' numbers in their SAE, for people
- * @param encoder w F32 [d,k]
- * @param bias b F32 [k], less {@code w·b_dec} where the SAE subtracts it
- * @param thresholds θ F32 [k]
- * @param decoder d F32 [k,d]
- * @param values v F32 [k]
+ * @param rows the features' part of the SAE, and their values
  * @param cap whether activations below their values stay
  */
 public record CompiledEdit(
-    HookPoint point,
-    TokenSelection tokens,
-    int prefixTokens,
-    boolean layerNorm,
-    List<Integer> features,
-    Tensor encoder,
-    Tensor bias,
-    Tensor thresholds,
-    Tensor decoder,
-    Tensor values,
-    boolean cap)
+    EditSite site, boolean layerNorm, List<Integer> features, Rows rows, boolean cap)
     implements ResidualEdit, OnnxEdit, AutoCloseable {
   private static final String FORMAT = "clipsteer-edit";
   private static final String LAYER_NORM = "layer_norm";
   private static final String CAPPED = "2";
 
   /**
-   * Takes the rows of some features out of an SAE; the caller closes it.
+   * What a compiled edit computes with.
    *
-   * @param ids feature numbers, each once, at least one
-   * @param values what each becomes, in units of the normalised activation
-   * @param cap whether activations below their values stay
-   * @throws InputException when the SAE is a TopK SAE, whose features compete
+   * @param encoder w F32 [d,k]
+   * @param bias b F32 [k], less {@code w·b_dec} where the SAE subtracts it
+   * @param thresholds θ F32 [k]
+   * @param decoder d F32 [k,d]
+   * @param values v F32 [k]
    */
-  public static CompiledEdit of(
-      Sae sae,
-      HookPoint point,
-      TokenSelection tokens,
-      int prefixTokens,
-      int[] ids,
-      float[] values,
-      boolean cap) {
-    float[] thresholds = new float[ids.length];
-    switch (sae.activation()) {
-      case SaeActivation.TopK top ->
-          throw new InputException(
-              "a TopK SAE",
-              "cannot be cut down to some features: which are active depends on all others",
-              "Train with --sae batchtopk:k=" + top.k() + " or relu, or keep the whole SAE");
-      case SaeActivation.Relu relu -> {}
-      case SaeActivation.JumpRelu jump -> {
-        for (int k = 0; k < ids.length; k++) thresholds[k] = jump.thresholds()[ids[k]];
-      }
+  public record Rows(
+      Tensor encoder, Tensor bias, Tensor thresholds, Tensor decoder, Tensor values) {
+    Rows map(UnaryOperator<Tensor> operator) {
+      return new Rows(
+          operator.apply(encoder),
+          operator.apply(bias),
+          operator.apply(thresholds),
+          operator.apply(decoder),
+          operator.apply(values));
     }
+  }
+
+  /**
+   * Takes the rows of an edit's features out of their SAE; the caller closes it.
+   *
+   * @param edit features, set to values or capped
+   * @throws InputException when the SAE is a TopK SAE, whose features compete
+   * @throws IllegalArgumentException when the edit is another one
+   */
+  public static CompiledEdit of(Edit edit) {
+    if (!(edit.target() instanceof Edit.Features chosen) || chosen.raw()) {
+      throw new IllegalArgumentException(edit.described() + " has no rows of an SAE");
+    }
+    Sae sae = chosen.sae();
+    int[] ids = chosen.ids();
+    float[] thresholds = thresholds(sae, ids);
     try (Scope scope = Scope.open()) {
       Tensor rows = Tensor.of(Arrays.stream(ids).asLongStream().toArray(), ids.length);
       Tensor w = sae.encoder().transpose(0, 1).indexSelect(0, rows).to(DType.F64);
@@ -102,89 +95,93 @@ public record CompiledEdit(
         b = b.sub(w.matmul(mean).reshape(ids.length));
         d = d.mul(standard.scale());
       }
+      Rows own =
+          new Rows(
+              w.transpose(0, 1).to(DType.F32).contiguous(),
+              b.to(DType.F32),
+              Tensor.of(thresholds, ids.length),
+              d.to(DType.F32),
+              Tensor.zeros(DType.F32, ids.length)
+                  .addInPlace(Tensor.of(edit.values(), edit.values().length)));
       return new CompiledEdit(
-          point,
-          tokens,
-          prefixTokens,
+          edit.site(),
           sae.normalisation() instanceof InputNormalisation.LayerNorm,
           Arrays.stream(ids).boxed().toList(),
-          scope.release(w.transpose(0, 1).to(DType.F32).contiguous().copy()),
-          scope.release(b.to(DType.F32).copy()),
-          scope.release(Tensor.of(thresholds, ids.length)),
-          scope.release(d.to(DType.F32).copy()),
-          scope.release(Tensor.of(values, ids.length)),
-          cap);
+          own.map(tensor -> scope.release(tensor.copy())),
+          edit.rule() instanceof Rule.Cap);
     }
   }
 
+  private static float[] thresholds(Sae sae, int[] ids) {
+    float[] thresholds = new float[ids.length];
+    switch (sae.activation()) {
+      case SaeActivation.TopK top ->
+          throw new InputException(
+              "a TopK SAE",
+              "cannot be cut down to some features: which are active depends on all others",
+              "Train with --sae batchtopk:k=" + top.k() + " or relu, or keep the whole SAE");
+      case SaeActivation.Relu relu -> {}
+      case SaeActivation.JumpRelu jump -> {
+        for (int k = 0; k < ids.length; k++) thresholds[k] = jump.thresholds()[ids[k]];
+      }
+    }
+    return thresholds;
+  }
+
   /**
-   * The same where a tower runs, so that no pass has to take it there: itself when it is there
-   * already, else a copy, and this one is closed. Only on the CPU can it be written.
+   * The edit on the device of a tower, so that its tensors are uploaded once: itself when it is
+   * there already, else a copy, and this one is closed. Only on the CPU can it be written.
    */
   public CompiledEdit movedTo(Device device) {
-    if (encoder.device().equals(device)) return this;
+    if (rows.encoder.device().equals(device)) return this;
     try (Scope scope = Scope.open()) {
-      CompiledEdit moved =
-          new CompiledEdit(
-              point,
-              tokens,
-              prefixTokens,
-              layerNorm,
-              features,
-              scope.release(encoder.to(device)),
-              scope.release(bias.to(device)),
-              scope.release(thresholds.to(device)),
-              scope.release(decoder.to(device)),
-              scope.release(values.to(device)),
-              cap);
+      Rows there = rows.map(tensor -> scope.release(tensor.to(device)));
       close();
-      return moved;
+      return new CompiledEdit(site, layerNorm, features, there, cap);
     }
+  }
+
+  /** Width d of the residual. */
+  public int width() {
+    return (int) rows.encoder.size(0);
   }
 
   @Override
   public Tensor edit(HookPoint where, Tensor residual) {
-    long b = residual.size(0);
-    int t = Math.toIntExact(residual.size(1));
-    long d = residual.size(2);
-    int first = tokens.first(prefixTokens);
-    int count = tokens.count(prefixTokens, t);
-    Device device = residual.device();
     try (Scope scope = Scope.open()) {
-      Tensor x = residual.narrow(1, first, count).to(DType.F32).reshape(b * count, d).contiguous();
+      Rows here = rows.map(tensor -> tensor.to(residual.device()));
+      SelectedTokens selected = site.in(residual);
+      Tensor x = selected.values().to(DType.F32).reshape(-1, residual.size(2)).contiguous();
       Tensor z = x;
-      Tensor wanted = values.to(device);
       Tensor scale = null;
       if (layerNorm) {
         var normalised = new InputNormalisation.LayerNorm().apply(x);
         z = normalised.z();
         scale = normalised.scale();
       }
-      Tensor p = z.matmul(encoder.to(device)).addInPlace(bias.to(device));
-      Tensor active = p.whereAboveZero(p.sub(thresholds.to(device)));
+      Tensor p = z.matmul(here.encoder).addInPlace(here.bias);
+      Tensor active = p.whereAboveZero(p.sub(here.thresholds));
       Tensor moved =
           cap
-              ? active.sub(wanted).reluInPlace().mulInPlace(-1)
-              : active.mulInPlace(-1).addInPlace(wanted);
+              ? active.sub(here.values).reluInPlace().mulInPlace(-1)
+              : active.mulInPlace(-1).addInPlace(here.values);
       if (scale != null) moved.mulInPlace(scale);
-      Tensor added = moved.matmul(decoder.to(device)).reshape(b, count, d).to(residual.dtype());
-      Tensor edited = residual.copy();
-      edited.narrow(1, first, count).addInPlace(added);
-      return scope.keep(edited);
+      return scope.keep(selected.plus(moved.matmul(here.decoder)));
     }
   }
 
   @Override
   public String addTo(OnnxGraph graph, String residual, int all) {
-    int first = tokens.first(prefixTokens);
-    int end = first + tokens.count(prefixTokens, all);
+    TokenSelection tokens = site.tokens().selection();
+    int first = tokens.first(site.prefixTokens());
+    int end = first + tokens.count(site.prefixTokens(), all);
     boolean whole = first == 0 && end == all;
     String x = whole ? residual : graph.slice(residual, 1, first, end);
     String z = x;
     String scale = "";
     if (layerNorm) {
       String centred = graph.op("Sub", x, graph.mean(x, 2, true));
-      double d = encoder.size(0);
+      double d = rows.encoder.size(0);
       // Divided by the unbiased standard deviation plus 1e-5, undone without, as LayerNorm.
       String variance =
           graph.op(
@@ -196,13 +193,14 @@ public record CompiledEdit(
       z = graph.op("Div", centred, graph.op("Add", scale, eps));
     }
     String p =
-        graph.op("Add", graph.op("MatMul", z, graph.constant(encoder)), graph.constant(bias));
-    String fires = graph.op("Greater", p, graph.constant(thresholds));
+        graph.op(
+            "Add", graph.op("MatMul", z, graph.constant(rows.encoder)), graph.constant(rows.bias));
+    String fires = graph.op("Greater", p, graph.constant(rows.thresholds));
     String active = graph.op("Where", fires, p, graph.number(0));
-    String moved = graph.op("Sub", graph.constant(values), active);
+    String moved = graph.op("Sub", graph.constant(rows.values), active);
     if (cap) moved = graph.op("Min", moved, graph.number(0));
     if (layerNorm) moved = graph.op("Mul", moved, scale);
-    String edited = graph.op("Add", x, graph.op("MatMul", moved, graph.constant(decoder)));
+    String edited = graph.op("Add", x, graph.op("MatMul", moved, graph.constant(rows.decoder)));
     if (whole) return edited;
     List<String> parts = new ArrayList<>();
     if (first > 0) parts.add(graph.slice(residual, 1, 0, first));
@@ -212,30 +210,30 @@ public record CompiledEdit(
   }
 
   /**
-   * Writes it as a safetensors file: {@code encoder} [d,k], {@code bias}, {@code thresholds},
+   * Writes the edit as a safetensors file: {@code encoder} [d,k], {@code bias}, {@code thresholds},
    * {@code values} [k], {@code decoder} [k,d] and {@code features} I64 [k].
    *
-   * @param notes more pairs for people, as where it comes from
+   * @param notes more metadata, as the model's hash
    */
   public void write(Path file, Map<String, String> notes) {
     Map<String, String> metadata = new TreeMap<>(notes);
     metadata.put("format", FORMAT);
-    // What knows version 1 alone would take a cap for a fixed value.
+    // A reader of version 1 alone would take a cap for a fixed value.
     metadata.put("version", cap ? CAPPED : "1");
-    metadata.put("hook_point", point.peerName());
-    metadata.put("tokens", tokens.name());
-    metadata.put("prefix_tokens", Integer.toString(prefixTokens));
+    metadata.put("hook_point", site.point().peerName());
+    metadata.put("tokens", site.tokens().selection().name());
+    metadata.put("prefix_tokens", Integer.toString(site.prefixTokens()));
     metadata.put("normalisation", layerNorm ? LAYER_NORM : "none");
     try (Scope scope = Scope.open()) {
       Tensor ids =
           Tensor.of(features.stream().mapToLong(Integer::longValue).toArray(), features.size());
       List<StoredTensor> tensors = new ArrayList<>();
       tensors.add(new StoredTensor("features", DType.I64, ids.shape(), ids.segment()));
-      tensors.add(stored("encoder", encoder));
-      tensors.add(stored("bias", bias));
-      tensors.add(stored("thresholds", thresholds));
-      tensors.add(stored("decoder", decoder));
-      tensors.add(stored("values", values));
+      tensors.add(stored("encoder", rows.encoder));
+      tensors.add(stored("bias", rows.bias));
+      tensors.add(stored("thresholds", rows.thresholds));
+      tensors.add(stored("decoder", rows.decoder));
+      tensors.add(stored("values", rows.values));
       SafeTensors.write(file, tensors, metadata);
     }
   }
@@ -270,16 +268,19 @@ public record CompiledEdit(
       }
       long[] ids = tensor(stored, "features", DType.I64, k).toLongs();
       return new CompiledEdit(
-          HookPoint.parse(notes.getOrDefault("hook_point", "")),
-          TokenSelection.parse(notes.getOrDefault("tokens", "")),
-          Integer.parseInt(prefix),
+          EditSite.of(
+              HookPoint.parse(notes.getOrDefault("hook_point", "")),
+              TokenSelection.parse(notes.getOrDefault("tokens", "")),
+              Integer.parseInt(prefix)),
           normalisation.equals(LAYER_NORM),
           Arrays.stream(ids).mapToObj(Math::toIntExact).toList(),
-          scope.release(tensor(stored, "encoder", DType.F32, d, k)),
-          scope.release(tensor(stored, "bias", DType.F32, k)),
-          scope.release(tensor(stored, "thresholds", DType.F32, k)),
-          scope.release(tensor(stored, "decoder", DType.F32, k, d)),
-          scope.release(tensor(stored, "values", DType.F32, k)),
+          new Rows(
+                  tensor(stored, "encoder", DType.F32, d, k),
+                  tensor(stored, "bias", DType.F32, k),
+                  tensor(stored, "thresholds", DType.F32, k),
+                  tensor(stored, "decoder", DType.F32, k, d),
+                  tensor(stored, "values", DType.F32, k))
+              .map(scope::release),
           cap);
     } catch (ArithmeticException e) {
       throw damaged(file, "features");
@@ -300,10 +301,10 @@ public record CompiledEdit(
 
   @Override
   public void close() {
-    encoder.close();
-    bias.close();
-    thresholds.close();
-    decoder.close();
-    values.close();
+    rows.map(
+        tensor -> {
+          tensor.close();
+          return tensor;
+        });
   }
 }

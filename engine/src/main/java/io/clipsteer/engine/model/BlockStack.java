@@ -7,16 +7,11 @@ import io.clipsteer.engine.Tensor;
 import java.util.List;
 
 /**
- * A tower's blocks: runs them from any hook point to any other, applying hooks on the way.
+ * A tower's blocks, run from any hook point to a later one, applying the hooks between them.
  *
- * @param tower whose blocks
- * @param blocks in order
- * @param heads attention heads
- * @param activation the MLPs' non-linearity
- * @param causal whether a token sees only itself and those before it
+ * @param causal whether a token attends only to itself and to those before it
  */
-record BlockStack(
-    TowerKind tower, List<Block> blocks, int heads, Activation activation, boolean causal) {
+record BlockStack(TowerKind tower, List<Block> blocks, TowerShape shape, boolean causal) {
 
   int layers() {
     return blocks.size();
@@ -25,12 +20,15 @@ record BlockStack(
   /**
    * The residual stream after the last block, from the stream before the first one.
    *
-   * @param wanted how many leading tokens the caller will read; the last block computes no others
-   *     unless a hook looks at them
+   * @param wanted number of leading tokens that the caller reads; the last block computes no others
+   *     unless a hook reads them
    */
   Tensor run(Tensor embedded, int wanted, Hooks hooks) {
     hooks.check(tower, layers());
-    return run(0, embedded, wanted, hooks);
+    Tensor last = run(0, embedded, wanted, hooks);
+    // An edit may overflow, which its caller reports.
+    if (hooks.isEmpty()) NotFiniteException.check(point(layers() - 1, Site.RESID_POST), last);
+    return last;
   }
 
   /** Runs to {@code stop} and applies the hooks on the way, those at {@code stop} included. */
@@ -41,8 +39,8 @@ record BlockStack(
   }
 
   /**
-   * Goes on behind {@code from} to a later {@code stop}; hooks at {@code from} are over, those at
-   * {@code stop} are applied.
+   * Continues from {@code from} to a later {@code stop}; hooks at {@code from} are not applied
+   * again, those at {@code stop} are.
    */
   Paused continueUntil(Paused from, HookPoint stop, Hooks hooks) {
     hooks.check(tower, layers());
@@ -79,7 +77,7 @@ record BlockStack(
     return x;
   }
 
-  /** Goes on behind {@code from} to the stream after the last block; hooks there are over. */
+  /** Continues from {@code from} to the stream after the last block. */
   Tensor continueFrom(Paused from, int wanted, Hooks hooks) {
     hooks.check(tower, layers());
     Hooks.checkPoint(from.at(), tower, layers());
@@ -106,7 +104,7 @@ record BlockStack(
               && !hooks.touches(point(layer, Site.RESID_POST));
       boolean few = unseen && layer == layers() - 1 && wanted < x.size(1) && !causal;
       Tensor next = few ? lastStep(x, wanted) : step(layer, x, hooks);
-      // A deep tower's residuals add up: one that nobody has seen goes at once.
+      // A deep tower's residuals add up: one that no hook has read is closed at once.
       boolean ours = x != start && !hooks.touches(point(layer - 1, Site.RESID_POST));
       if (ours) x.close();
       x = next;
@@ -118,7 +116,7 @@ record BlockStack(
     Block block = blocks.get(layer);
     Tensor middle = attend(block, x, (int) x.size(1));
     Tensor added = mlp(layer, block, middle, hooks);
-    // middle is this step's own and nobody saw it; added may have been tapped.
+    // No hook has read middle; added may have been tapped.
     middle.addInPlace(added);
     if (!hooks.touches(point(layer, Site.MLP_OUT))) added.close();
     return hooks.apply(point(layer, Site.RESID_POST), middle);
@@ -128,20 +126,20 @@ record BlockStack(
     Block block = blocks.getLast();
     Tensor middle = attend(block, x, wanted);
     try (Scope scope = Scope.open()) {
-      return middle.addInPlace(block.mlp(middle, activation));
+      return middle.addInPlace(block.mlp(middle, shape.activation()));
     }
   }
 
   private Tensor attend(Block block, Tensor x, int queries) {
     try (Scope scope = Scope.open()) {
-      return scope.keep(block.attend(x, heads, causal, queries));
+      return scope.keep(block.attend(x, shape.heads(), causal, queries));
     }
   }
 
   private Tensor mlp(int layer, Block block, Tensor middle, Hooks hooks) {
     Tensor added;
     try (Scope scope = Scope.open()) {
-      added = scope.keep(block.mlp(middle, activation));
+      added = scope.keep(block.mlp(middle, shape.activation()));
     }
     return hooks.apply(point(layer, Site.MLP_OUT), added);
   }

@@ -2,18 +2,25 @@
 package io.clipsteer.engine.model;
 
 import io.clipsteer.data.InputException;
+import java.util.Comparator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A place in a tower where a value [b,t,d] can be read, changed, stopped at and continued from.
+ * A site in a tower where a value [b,t,d] can be read, changed, stopped at and continued from. The
+ * natural order is the order in which a pass reaches them: a block's MLP comes before its end.
  *
  * @param tower which tower
  * @param layer block number, from 0
  * @param site where in the block
  */
-public record HookPoint(TowerKind tower, int layer, Site site) {
+public record HookPoint(TowerKind tower, int layer, Site site) implements Comparable<HookPoint> {
+  private static final Comparator<HookPoint> ORDER =
+      Comparator.comparing(HookPoint::tower)
+          .thenComparingInt(HookPoint::layer)
+          .thenComparing(point -> point.site == Site.RESID_POST);
+
   private static final Pattern NAME =
       Pattern.compile(
           "(text\\.)?blocks\\.(\\d{1,4})\\.(hook_resid_post|hook_mlp_out|hook_resid_pre)");
@@ -65,6 +72,11 @@ public record HookPoint(TowerKind tower, int layer, Site site) {
   /** The name in peers' style: {@code blocks.7.hook_resid_post}. */
   public String peerName() {
     return (tower == TowerKind.TEXT ? "text." : "") + "blocks." + layer + "." + site.peerName();
+  }
+
+  @Override
+  public int compareTo(HookPoint other) {
+    return ORDER.compare(this, other);
   }
 
   @Override

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * [batch,e] of unit length, in fp32 and for images of the tower's own size.
  */
 public final class OnnxTower {
-  private final VisionTower.Config config;
-  private final VisionTower.Weights weights;
+  private final VisionConfig config;
+  private final VisionWeights weights;
   private final OnnxGraph graph = new OnnxGraph();
 
   private OnnxTower(VisionTower tower) {
@@ -103,13 +103,13 @@ public final class OnnxTower {
       return graph.constant(weights.positions());
     }
     try (Scope scope = Scope.open()) {
-      boolean antialias = config.resize() == PositionResize.BICUBIC_ANTIALIASED;
+      boolean antialias = config.patches().resize() == PositionResize.BICUBIC_ANTIALIASED;
       return graph.constant(Positions.interpolate(weights.positions(), grid, grid, antialias));
     }
   }
 
   private String attention(Block block, String x) {
-    int heads = config.heads();
+    int heads = config.blocks().heads();
     long width = config.width() / heads;
     String three =
         graph.transpose(

@@ -15,8 +15,8 @@ import java.util.List;
  */
 public final class PrefixedTexts {
   private final TextTower tower;
-  private final TextTower.Config config;
-  private final TextTower.Weights weights;
+  private final TextConfig config;
+  private final TextWeights weights;
   private final Device device;
 
   /**
@@ -31,7 +31,7 @@ public final class PrefixedTexts {
     this.weights = tower.weights();
     this.device = weights.tokens().device();
     boolean ends =
-        switch (config.endRule()) {
+        switch (config.end().rule()) {
           case LARGEST_ID, FIRST_END -> true;
           case FIRST, LAST -> false;
         };
@@ -97,7 +97,7 @@ public final class PrefixedTexts {
   }
 
   private Tensor step(Block block, Tensor x, long b, long t) {
-    int h = config.heads();
+    int h = config.blocks().heads();
     long d = x.size(1);
     List<Tensor> three =
         linear(norm(x, block.ln1()), block.qkv())
@@ -107,7 +107,8 @@ public final class PrefixedTexts {
     Tensor seen = three.get(0).attention(three.get(1), three.get(2), true);
     Tensor added = linear(seen.transpose(1, 2).reshape(b * t, d), block.out());
     Tensor middle = x.add(block.scale1() == null ? added : added.mul(f32(block.scale1())));
-    Tensor inner = config.activation().apply(linear(norm(middle, block.ln2()), block.fc1()));
+    Tensor inner =
+        config.blocks().activation().apply(linear(norm(middle, block.ln2()), block.fc1()));
     Tensor outer = linear(inner, block.fc2());
     return middle.add(block.scale2() == null ? outer : outer.mul(f32(block.scale2())));
   }

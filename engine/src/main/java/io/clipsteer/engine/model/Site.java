@@ -18,4 +18,9 @@ public enum Site {
   public String peerName() {
     return peerName;
   }
+
+  @Override
+  public String toString() {
+    return peerName;
+  }
 }

@@ -6,87 +6,30 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.Block.Linear;
-import io.clipsteer.engine.model.Block.Norm;
-import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
- * CLIP's text transformer: token and position embeddings, pre-norm blocks (causal as a rule), final
- * norm, the end token's vector, projection.
+ * CLIP's text transformer: token and position embeddings, pre-norm blocks (usually causal), final
+ * norm, the end token's vector, projection. Its weights live until the model is closed.
  */
 public final class TextTower {
-  /** Which token speaks for the text. */
-  public enum EndRule {
-    /** The largest id: the end token of CLIP's vocabulary (OpenAI, open_clip, legacy configs). */
-    LARGEST_ID,
-    /** The first token with the end id. */
-    FIRST_END,
-    /** The first position. */
-    FIRST,
-    /** The last position. */
-    LAST
-  }
-
-  /**
-   * The tower's shape.
-   *
-   * @param width d of the residual stream
-   * @param layers number of blocks
-   * @param heads attention heads
-   * @param context longest text in tokens
-   * @param vocabulary number of token ids
-   * @param activation the MLPs' non-linearity
-   * @param causal whether a token sees only itself and those before it
-   * @param endRule which token speaks for the text
-   * @param endId the end token's id, for {@link EndRule#FIRST_END}
-   * @param embedDim e of the embedding
-   */
-  public record Config(
-      int width,
-      int layers,
-      int heads,
-      int context,
-      int vocabulary,
-      Activation activation,
-      boolean causal,
-      EndRule endRule,
-      int endId,
-      int embedDim) {}
-
-  /**
-   * The weights, ready to use.
-   *
-   * @param tokens [vocabulary,d]
-   * @param positions [context,d]
-   */
-  public record Weights(
-      Tensor tokens,
-      Tensor positions,
-      List<Block> blocks,
-      Norm finalNorm,
-      @Nullable Linear projection) {}
-
-  private final Config config;
-  private final Weights weights;
+  private final TextConfig config;
+  private final TextWeights weights;
   private final BlockStack stack;
   private final Device device;
 
-  public TextTower(Config config, Weights weights) {
+  public TextTower(TextConfig config, TextWeights weights) {
     this.config = config;
     this.weights = weights;
-    this.stack =
-        new BlockStack(
-            TowerKind.TEXT, weights.blocks(), config.heads(), config.activation(), config.causal());
+    this.stack = new BlockStack(TowerKind.TEXT, weights.blocks(), config.blocks(), config.causal());
     this.device = weights.tokens().device();
   }
 
   /** The tower's shape. */
-  public Config config() {
+  public TextConfig config() {
     return config;
   }
 
-  Weights weights() {
+  TextWeights weights() {
     return weights;
   }
 
@@ -98,26 +41,21 @@ public final class TextTower {
   /**
    * The whole tower.
    *
-   * @param ids token ids, one row a text, all rows of the same length ≤ context
+   * @param ids token ids, one row per text, all rows of the same length ≤ context
    */
   public TowerOutput run(long[][] ids, Hooks hooks) {
-    Tensor last = stack.run(embed(ids), Integer.MAX_VALUE, hooks);
-    var end = new HookPoint(TowerKind.TEXT, config.layers() - 1, Site.RESID_POST);
-    if (hooks.isEmpty()) NotFiniteException.check(end, last);
-    return finish(last, ids);
+    return finish(stack.run(embed(ids), Integer.MAX_VALUE, hooks), ids);
   }
 
-  /**
-   * The tower up to {@code stop}; hooks on the way, those at {@code stop} included, are applied.
-   */
+  /** The tower up to {@code stop}, applying hooks up to and including those at {@code stop}. */
   public Paused runUntil(long[][] ids, HookPoint stop, Hooks hooks) {
     return stack.runUntil(embed(ids), stop, hooks);
   }
 
   /**
-   * The rest of the tower, from where it was paused.
+   * Continues from a pause to the end; hooks at the pause are not applied again.
    *
-   * @param ids the texts' ids again: they say which token speaks
+   * @param ids the same ids, which determine the end tokens
    */
   public TowerOutput continueFrom(Paused from, long[][] ids, Hooks hooks) {
     return finish(stack.continueFrom(from, Integer.MAX_VALUE, hooks), ids);
@@ -160,26 +98,12 @@ public final class TextTower {
           x.reshape(x.size(0) * t, x.size(2))
               .indexSelect(0, Tensor.of(rows, rows.length).to(device));
       Tensor pooled = weights.finalNorm().apply(ends);
-      Tensor projected = weights.projection() == null ? pooled : weights.projection().apply(pooled);
-      return new TowerOutput(scope.keep(pooled), scope.keep(projected.to(DType.F32).unit()));
+      return TowerOutput.of(pooled, weights.projection(), scope);
     }
   }
 
-  /** Place of the token that speaks for a text. */
+  /** Position of the token whose vector represents a text. */
   int endOf(long[] ids) {
-    return switch (config.endRule()) {
-      case FIRST -> 0;
-      case LAST -> ids.length - 1;
-      case LARGEST_ID -> {
-        int best = 0;
-        for (int i = 1; i < ids.length; i++) if (ids[i] > ids[best]) best = i;
-        yield best;
-      }
-      case FIRST_END -> {
-        for (int i = 0; i < ids.length; i++) if (ids[i] == config.endId()) yield i;
-        // Hugging Face takes arg max of an all-false row, which is 0.
-        yield 0;
-      }
-    };
+    return config.end().in(ids);
   }
 }

@@ -22,6 +22,11 @@ public enum TokenSelection {
     }
   }
 
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+
   /** First token of the selection. */
   public int first(int prefixTokens) {
     return this == PATCHES ? prefixTokens : 0;

@@ -12,82 +12,27 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A vision transformer: patches, prefix tokens, pre-norm blocks, pooling, projection. Immutable, to
- * be used by one thread at a time; its weights live until the model is closed.
+ * A vision transformer: patches, prefix tokens, pre-norm blocks, pooling, projection. Immutable;
+ * for one thread at a time. Its weights live until the model is closed.
  */
 public final class VisionTower {
-  /**
-   * The tower's shape.
-   *
-   * @param width d of the residual stream
-   * @param layers number of blocks
-   * @param heads attention heads
-   * @param patch side of a patch, in pixels
-   * @param imageSize side of the square input, in pixels
-   * @param prefixTokens tokens before the patches: class, distillation, registers
-   * @param activation the MLPs' non-linearity
-   * @param pooling how tokens become one vector
-   * @param embedDim e of the embedding; {@code width} without a projection
-   * @param resize what becomes of images of another size
-   */
-  public record Config(
-      int width,
-      int layers,
-      int heads,
-      int patch,
-      int imageSize,
-      int prefixTokens,
-      Activation activation,
-      Pooling pooling,
-      int embedDim,
-      PositionResize resize) {
-    /** Patches along one side of the input. */
-    public int grid() {
-      return imageSize / patch;
-    }
-
-    /** Tokens of one image at the native size, prefix included. */
-    public int tokens() {
-      return prefixTokens + grid() * grid();
-    }
-  }
-
-  /**
-   * The weights, ready to use.
-   *
-   * @param patch patch product [d,3·p·p], columns ordered channel, row, column
-   * @param prefix prefix tokens with their positions added [p,d]
-   * @param positions positions of the patches [g·g,d], row-major, g the grid they were trained for
-   * @param preNorm norm before the first block, or null
-   */
-  public record Weights(
-      Linear patch,
-      Tensor prefix,
-      Tensor positions,
-      @Nullable Norm preNorm,
-      List<Block> blocks,
-      Norm finalNorm,
-      @Nullable Linear projection) {}
-
-  private final Config config;
-  private final Weights weights;
+  private final VisionConfig config;
+  private final VisionWeights weights;
   private final BlockStack stack;
   private final DType dtype;
   private final Device device;
 
-  public VisionTower(Config config, Weights weights) {
+  public VisionTower(VisionConfig config, VisionWeights weights) {
     this.config = config;
     this.weights = weights;
-    this.stack =
-        new BlockStack(
-            TowerKind.VISION, weights.blocks(), config.heads(), config.activation(), false);
+    this.stack = new BlockStack(TowerKind.VISION, weights.blocks(), config.blocks(), false);
     this.dtype = weights.prefix().dtype();
     this.device = weights.prefix().device();
   }
 
   /**
-   * The same weights with another non-linearity in the MLPs: what one gets who mistakes the one for
-   * the other. The products' copies belong to the current scope.
+   * The same weights with another non-linearity in the MLPs, as if the checkpoint's were mistaken.
+   * The scaled copies of MLP weights belong to the current scope.
    *
    * @param other GELU, QUICK_GELU or GELU_TANH, of a tower that has one of these
    */
@@ -99,36 +44,15 @@ public final class VisionTower {
     double inner = other.innerScale() / config.activation().innerScale();
     List<Block> blocks =
         weights.blocks().stream().map(block -> block.withMlpScaled(inner)).toList();
-    Weights scaled =
-        new Weights(
-            weights.patch(),
-            weights.prefix(),
-            weights.positions(),
-            weights.preNorm(),
-            blocks,
-            weights.finalNorm(),
-            weights.projection());
-    Config changed =
-        new Config(
-            config.width(),
-            config.layers(),
-            config.heads(),
-            config.patch(),
-            config.imageSize(),
-            config.prefixTokens(),
-            other,
-            config.pooling(),
-            config.embedDim(),
-            config.resize());
-    return new VisionTower(changed, scaled);
+    return new VisionTower(config.withActivation(other), weights.withBlocks(blocks));
   }
 
   /** The tower's shape. */
-  public Config config() {
+  public VisionConfig config() {
     return config;
   }
 
-  Weights weights() {
+  VisionWeights weights() {
     return weights;
   }
 
@@ -143,9 +67,9 @@ public final class VisionTower {
   }
 
   /**
-   * Refuses a hook point that this tower has not.
+   * Checks that this tower has a hook point.
    *
-   * @throws io.clipsteer.data.InputException with the layers there are
+   * @throws InputException naming the tower's layers when it does not
    */
   public void check(HookPoint point) {
     Hooks.checkPoint(point, TowerKind.VISION, config.layers());
@@ -157,7 +81,7 @@ public final class VisionTower {
   }
 
   /**
-   * The same of the blocks behind a layer; the last computes only the tokens that the answer needs.
+   * The same for the blocks after a layer; the last computes only the tokens that pooling reads.
    *
    * @param layer −1 for all blocks
    */
@@ -177,34 +101,27 @@ public final class VisionTower {
    * @param pixels normalised images [b,3,h,w]
    */
   public TowerOutput run(Tensor pixels, Hooks hooks) {
-    Tensor last = stack.run(embed(pixels), wanted(), hooks);
-    // Edits may overflow, and whoever makes them says so.
-    if (hooks.isEmpty()) NotFiniteException.check(HookPoint.residPost(config.layers() - 1), last);
-    return finish(last);
+    return finish(stack.run(embed(pixels), wanted(), hooks));
   }
 
-  /**
-   * The tower up to {@code stop}; hooks on the way, those at {@code stop} included, are applied.
-   */
+  /** The tower up to {@code stop}, applying hooks up to and including those at {@code stop}. */
   public Paused runUntil(Tensor pixels, HookPoint stop, Hooks hooks) {
     return stack.runUntil(embed(pixels), stop, hooks);
   }
 
-  /**
-   * On to a later hook point, from where it was paused; hooks at the pause are not applied again.
-   */
+  /** Continues from a pause to a later hook point; hooks at the pause are not applied again. */
   public Paused continueUntil(Paused from, HookPoint stop, Hooks hooks) {
     return stack.continueUntil(from, stop, hooks);
   }
 
-  /** The rest of the tower, from where it was paused; hooks at that point are not applied again. */
+  /** Continues from a pause to the end; hooks at the pause are not applied again. */
   public TowerOutput continueFrom(Paused from, Hooks hooks) {
     return finish(stack.continueFrom(from, wanted(), hooks));
   }
 
   /**
-   * What follows the last block, for towers that answer from the class token alone; null for
-   * others, whose pooling mixes tokens. Valid as long as the model.
+   * The read-out after the last block, for towers that pool the class token alone; null for others,
+   * whose pooling mixes tokens. Closed with the model.
    */
   public @Nullable ReadOut readOut() {
     if (config.pooling() != Pooling.CLS) return null;
@@ -250,7 +167,7 @@ public final class VisionTower {
                 weights.positions(),
                 (int) gh,
                 (int) gw,
-                config.resize() == PositionResize.BICUBIC_ANTIALIASED);
+                config.patches().resize() == PositionResize.BICUBIC_ANTIALIASED);
     Tensor rows =
         pixels
             .narrow(2, 0, gh * p)
@@ -270,11 +187,7 @@ public final class VisionTower {
   private void checkSize(Tensor pixels) {
     long h = pixels.size(2);
     long w = pixels.size(3);
-    boolean fits =
-        config.resize() != PositionResize.NONE
-            ? h >= config.patch() && w >= config.patch()
-            : h == config.imageSize() && w == config.imageSize();
-    if (!fits) {
+    if (!config.patches().fits(h, w)) {
       throw new InputException(
           "pixels of " + w + "×" + h,
           "this tower takes " + config.imageSize() + "×" + config.imageSize(),
@@ -295,8 +208,7 @@ public final class VisionTower {
             case NORM_OF_MEAN_PATCH ->
                 norm.apply(x.narrow(1, prefix, x.size(1) - prefix).mean(1, false));
           };
-      Tensor projected = weights.projection() == null ? pooled : weights.projection().apply(pooled);
-      return new TowerOutput(scope.keep(pooled), scope.keep(projected.to(DType.F32).unit()));
+      return TowerOutput.of(pooled, weights.projection(), scope);
     }
   }
 }

@@ -4,6 +4,7 @@ package io.clipsteer.engine.sae;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import java.util.Locale;
 
 /**
  * What is done to an activation before the SAE sees it, and undone on what the SAE gives back:
@@ -44,6 +45,11 @@ public sealed interface InputNormalisation {
     LAYER_NORM,
     /** {@link Standardise}. */
     STANDARDISE;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
 
     /**
      * The normalisation for activations like these.

@@ -97,9 +97,7 @@ public record Sae(
       SparseKernels.best()
           .decode(
               encoded.code().sparse(features()),
-              decoder.segment(),
-              decoderBias.segment(),
-              width(),
+              new SparseKernels.Decoder(decoder.segment(), decoderBias.segment(), width()),
               z.segment());
       return scope.keep(encoded.input().undo(z));
     }

@@ -21,10 +21,10 @@ import org.jspecify.annotations.Nullable;
  * @param encoder by features, F32 [f,d]
  * @param bias F32 [f]
  * @param shortEncoder its BF16 copy, where products only propose
- * @param lap is told when a part of the work is done
+ * @param mark receives each part of the work when it is done
  */
 public record Selector(
-    Tensor encoder, Tensor bias, @Nullable Tensor shortEncoder, Consumer<StepPart> lap) {
+    Tensor encoder, Tensor bias, @Nullable Tensor shortEncoder, Consumer<StepPart> mark) {
   /** Of the encoder's dense product, held at a time. */
   private static final long PRODUCT_BYTES = 256L << 20;
 
@@ -53,7 +53,7 @@ public record Selector(
 
   private Tensor product(Tensor input) {
     Tensor pre = input.linear(encoder, bias);
-    lap.accept(StepPart.PRODUCT);
+    mark.accept(StepPart.PRODUCT);
     return pre;
   }
 
@@ -66,7 +66,7 @@ public record Selector(
             input -> {
               if (shorts != null) return topKOfShort(input, shorts, k);
               SparseCode piece = SparseCode.topK(product(input), k);
-              lap.accept(StepPart.SELECT);
+              mark.accept(StepPart.SELECT);
               return piece;
             });
     code.values().reluInPlace();
@@ -77,11 +77,11 @@ public record Selector(
     int rows = Math.toIntExact(input.size(0));
     int candidates = Math.min(features(), k + Math.max(16, k / 2));
     Tensor pre = input.to(DType.BF16).linear(weights, bias.to(DType.BF16)).contiguous();
-    lap.accept(StepPart.PRODUCT);
+    mark.accept(StepPart.PRODUCT);
     Tensor columns = Tensor.empty(DType.I32, rows, candidates);
     RowKernels.best()
         .topColumnsBf16(pre.segment(), rows, features(), candidates, columns.segment());
-    lap.accept(StepPart.SELECT);
+    mark.accept(StepPart.SELECT);
     Tensor exact = Tensor.empty(DType.F32, rows, candidates);
     SparseKernels.best()
         .rescore(
@@ -90,14 +90,14 @@ public record Selector(
             SparseRows.uniform(rows, candidates, features(), columns.segment(), exact.segment()),
             encoder.segment(),
             bias.segment());
-    lap.accept(StepPart.RESCORE);
+    mark.accept(StepPart.RESCORE);
     // Candidates lie by rising column, so the best among them do as well.
     Tensor places = Tensor.empty(DType.I32, rows, k);
     Tensor values = Tensor.empty(DType.F32, rows, k);
     RowKernels.best()
         .topK(exact.segment(), rows, candidates, k, values.segment(), places.segment());
     Tensor indices = columns.gather(1, places.to(DType.I64)).contiguous();
-    lap.accept(StepPart.SELECT);
+    mark.accept(StepPart.SELECT);
     return SparseCode.uniform(rows, k, indices, values);
   }
 
@@ -111,7 +111,7 @@ public record Selector(
         centred,
         input -> {
           SparseCode piece = SparseCode.above(product(input), bounds);
-          lap.accept(StepPart.SELECT);
+          mark.accept(StepPart.SELECT);
           return piece;
         });
   }
@@ -154,7 +154,7 @@ public record Selector(
       }
       starts[row + 1] = at;
     }
-    lap.accept(StepPart.SELECT);
+    mark.accept(StepPart.SELECT);
     return new Cut(
         new SparseCode(starts, Tensor.of(keptIndices, count).to(DType.I32), Tensor.of(kept, count)),
         least);

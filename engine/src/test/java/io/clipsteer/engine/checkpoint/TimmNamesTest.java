@@ -27,10 +27,10 @@ final class TimmNamesTest {
   void sizes(String name, int width, int heads, int depth, double eps, String act, String pool) {
     TimmShape shape = TimmShape.of(TimmNames.of(name, "a test"), pool, "a test");
     assertEquals(width, shape.width());
-    assertEquals(heads, shape.heads());
-    assertEquals(depth, shape.layers());
-    assertEquals(eps, shape.eps());
-    assertEquals(act, shape.activation().name().toLowerCase(java.util.Locale.ROOT));
+    assertEquals(heads, shape.blocks().heads());
+    assertEquals(depth, shape.blocks().layers());
+    assertEquals(eps, shape.blocks().eps());
+    assertEquals(act, shape.blocks().activation().name().toLowerCase(java.util.Locale.ROOT));
     assertEquals(pool, shape.pool());
     assertEquals(name.contains("_clip_"), shape.preNorm());
     assertEquals(name.startsWith("deit3"), shape.patchesOnly());

@@ -94,8 +94,9 @@ final class CompiledEditTest {
 
   /** Two values: features 3 and 9 become 0, feature 17 becomes 2.5. */
   private static void same(Sae sae, TokenSelection tokens) {
-    ResidualEdit zero = new FeatureEdit(sae, List.of(3, 9), new FeatureEdit.Ablate(), tokens, 2);
-    ResidualEdit set = new FeatureEdit(sae, List.of(17), new FeatureEdit.Set(2.5), tokens, 2);
+    EditSite site = EditSite.of(POINT, tokens, 2);
+    ResidualEdit zero = new Edit(site, new Edit.Features(sae, 3, 9), Rule.ablate());
+    ResidualEdit set = new Edit(site, new Edit.Features(sae, 17), new Rule.Set(2.5f));
     float[] x = residual().toFloats();
     float[] a = zero.edit(POINT, residual()).toFloats();
     float[] b = set.edit(POINT, residual()).toFloats();
@@ -108,7 +109,7 @@ final class CompiledEditTest {
     assertTrue(moved > 1, "moved " + moved);
     try (CompiledEdit edit =
         CompiledEdit.of(
-            sae, POINT, tokens, 2, new int[] {3, 9, 17}, new float[] {0, 0, 2.5f}, false)) {
+            new Edit(site, new Edit.Features(sae, 3, 9, 17), new Rule.Set(0, 0, 2.5f)))) {
       assertArrayEquals(
           expected, edit.edit(POINT, residual()).toFloats(), 1e-5f, tokens + " " + sae);
     }
@@ -124,23 +125,22 @@ final class CompiledEditTest {
     int first = tokens.first(2);
     int count = tokens.count(2, 7);
     Tensor rows = x.narrow(1, first, count).reshape(3L * count, D).contiguous();
+    Sae.Encoded encoded = sae.encode(rows);
+    float[] moved = encoded.code().columns(ids).toFloats();
+    for (int i = 0; i < moved.length; i++) {
+      counts[moved[i] > caps[i % 3] ? 1 : 0]++;
+      moved[i] = Math.min(moved[i], caps[i % 3]) - moved[i];
+    }
     Tensor added =
-        FeatureEdit.added(
-            sae,
-            sae.encode(rows),
-            ids,
-            active -> {
-              float[] values = active.toFloats();
-              for (int i = 0; i < values.length; i++) {
-                counts[values[i] > caps[i % 3] ? 1 : 0]++;
-                values[i] = Math.min(values[i], caps[i % 3]);
-              }
-              return Tensor.of(values, 3L * count, 3);
-            });
+        Tensor.of(moved, 3L * count, 3)
+            .matmul(sae.decoder().indexSelect(0, Tensor.of(new long[] {3, 9, 17}, 3)))
+            .mul(encoded.input().scale());
     assertTrue(counts[0] > 0 && counts[1] > 0, "some are above, some below");
     Tensor expected = x.copy();
     expected.narrow(1, first, count).addInPlace(added.reshape(3, count, D));
-    try (CompiledEdit edit = CompiledEdit.of(sae, POINT, tokens, 2, ids, caps, true)) {
+    Edit whole =
+        new Edit(EditSite.of(POINT, tokens, 2), new Edit.Features(sae, ids), new Rule.Cap(caps));
+    try (CompiledEdit edit = CompiledEdit.of(whole)) {
       assertArrayEquals(expected.toFloats(), edit.edit(POINT, residual()).toFloats(), 1e-5f);
     }
   }
@@ -153,7 +153,10 @@ final class CompiledEditTest {
               InputException.class,
               () ->
                   CompiledEdit.of(
-                      sae, POINT, TokenSelection.ALL, 1, new int[] {1}, new float[1], false));
+                      new Edit(
+                          EditSite.of(POINT, TokenSelection.ALL, 1),
+                          new Edit.Features(sae, 1),
+                          Rule.ablate())));
       assertTrue(String.valueOf(e.getMessage()).contains("batchtopk:k=4"), e.getMessage());
     }
   }
@@ -165,24 +168,24 @@ final class CompiledEditTest {
         Sae sae = sae(jump(), new InputNormalisation.LayerNorm(), true);
         CompiledEdit edit =
             CompiledEdit.of(
-                sae,
-                POINT,
-                TokenSelection.PATCHES,
-                1,
-                new int[] {5, 6},
-                new float[] {1, -2},
-                false)) {
+                new Edit(
+                    EditSite.of(POINT, TokenSelection.PATCHES, 1),
+                    new Edit.Features(sae, 5, 6),
+                    new Rule.Set(1, -2)))) {
       edit.write(file, Map.of("model_sha256", "abc"));
       try (CompiledEdit read = CompiledEdit.read(file)) {
         assertEquals(edit.features(), read.features());
-        assertEquals(POINT, read.point());
+        assertEquals(edit.site(), read.site());
         assertArrayEquals(
             edit.edit(POINT, residual()).toFloats(), read.edit(POINT, residual()).toFloats());
       }
       Path other = temp.resolve("capped.safetensors");
       try (CompiledEdit capped =
           CompiledEdit.of(
-              sae, POINT, TokenSelection.ALL, 1, new int[] {5}, new float[] {1}, true)) {
+              new Edit(
+                  EditSite.of(POINT, TokenSelection.ALL, 1),
+                  new Edit.Features(sae, 5),
+                  new Rule.Cap(1)))) {
         capped.write(other, Map.of());
       }
       try (CompiledEdit read = CompiledEdit.read(other)) {

@@ -15,6 +15,9 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.GoldenTest;
 import io.clipsteer.engine.edit.CompiledEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
@@ -64,16 +67,12 @@ final class OnnxTowerTest {
         for (TokenSelection tokens : TokenSelection.values()) {
           if (tokens == TokenSelection.CLS && tower.config().prefixTokens() == 0) continue;
           norm = !norm;
+          EditSite at = EditSite.of(point, tokens, tower.config().prefixTokens());
+          boolean cap = tokens == TokenSelection.ALL;
+          Rule rule = cap ? new Rule.Cap(0, 9, 4) : new Rule.Set(0, 9, 4);
           try (Sae sae = sae(tower.config().width(), norm);
               CompiledEdit edit =
-                  CompiledEdit.of(
-                      sae,
-                      point,
-                      tokens,
-                      tower.config().prefixTokens(),
-                      new int[] {2, 5, 11},
-                      new float[] {0, 9, 4},
-                      tokens == TokenSelection.ALL)) {
+                  CompiledEdit.of(new Edit(at, new Edit.Features(sae, 2, 5, 11), rule))) {
             float[] edited = run(tower, pixels, Hooks.NONE.edit(point, edit));
             double moved = distance(plain, edited);
             assertTrue(moved > 1e-3 || !goesOn, name + " " + point + " " + tokens + " " + moved);

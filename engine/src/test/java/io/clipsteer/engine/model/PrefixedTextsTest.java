@@ -30,8 +30,8 @@ class PrefixedTextsTest {
 
   private static long end(TextTower tower) {
     var config = tower.config();
-    boolean named = config.endRule() == TextTower.EndRule.FIRST_END;
-    return named ? config.endId() : config.vocabulary() - 1L;
+    boolean named = config.end().rule() == TextConfig.EndRule.FIRST_END;
+    return named ? config.end().id() : config.vocabulary() - 1L;
   }
 
   @ParameterizedTest

@@ -33,7 +33,7 @@ public final class SteeredClip implements AutoCloseable {
     this.model = model;
     this.edits = List.copyOf(edits);
     Hooks all = Hooks.NONE;
-    for (CompiledEdit edit : edits) all = all.edit(edit.point(), edit);
+    for (CompiledEdit edit : edits) all = all.edit(edit.site().point(), edit);
     this.hooks = all;
   }
 
@@ -62,15 +62,16 @@ public final class SteeredClip implements AutoCloseable {
   }
 
   private static void check(ClipModel model, CompiledEdit edit, Path sidecar) {
-    model.vision().check(edit.point());
+    model.vision().check(edit.site().point());
     var config = model.vision().config();
-    if (edit.encoder().size(0) != config.width() || edit.prefixTokens() != config.prefixTokens()) {
+    int prefix = edit.site().prefixTokens();
+    if (edit.width() != config.width() || prefix != config.prefixTokens()) {
       throw new InputException(
           sidecar,
           "was made for a tower of width "
-              + edit.encoder().size(0)
+              + edit.width()
               + " with "
-              + edit.prefixTokens()
+              + prefix
               + " prefix tokens, this one has "
               + config.width()
               + " and "

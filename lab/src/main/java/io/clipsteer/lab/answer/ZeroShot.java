@@ -118,9 +118,9 @@ public final class ZeroShot {
   private static long[][] shortest(TextTower tower, Tokenizer tokenizer, List<String> texts) {
     long[][] ids = tokenizer.encode(texts);
     boolean ends =
-        switch (tower.config().endRule()) {
+        switch (tower.config().end().rule()) {
           case LARGEST_ID -> tokenizer.endId() == tower.config().vocabulary() - 1;
-          case FIRST_END -> tokenizer.endId() == tower.config().endId();
+          case FIRST_END -> tokenizer.endId() == tower.config().end().id();
           case FIRST, LAST -> false;
         };
     if (!ends || !tower.config().causal()) return ids;

@@ -4,20 +4,18 @@ package io.clipsteer.lab.attack;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.lab.index.ParquetTable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.sql.DriverManager;
-import java.sql.ResultSet;
-import java.sql.SQLException;
-import java.sql.Statement;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
- * SCAM (arXiv 2504.04893) as its authors give it out: Parquet with {@code type} (SCAM, SynthSCAM,
+ * SCAM (arXiv 2504.04893) as its authors publish it: Parquet with {@code type} (SCAM, SynthSCAM,
  * NoSCAM), {@code object_label}, {@code attack_word} and {@code image.bytes}. It is unpacked into
  * what {@code suppress} reads.
  */
@@ -45,49 +43,35 @@ public final class ScamFile {
       if (!Files.isRegularFile(file)) {
         throw new InputException(file, "there is no such file", "Name SCAM's .parquet");
       }
-      String quoted = file.toAbsolutePath().toString().replace("'", "''");
-      try (var connection = DriverManager.getConnection("jdbc:duckdb:");
-          Statement statement = connection.createStatement()) {
-        statement.execute("SET memory_limit='1GB'");
-        statement.execute("SET autoinstall_known_extensions=false");
-        try (ResultSet rows =
-            statement.executeQuery(
-                "SELECT \"type\", object_label, attack_word, image.bytes FROM read_parquet(['"
-                    + quoted
-                    + "'])")) {
-          while (rows.next()) save(rows, file, folder, counts);
-        }
-      } catch (SQLException e) {
-        throw new InputException(
-            file,
-            "cannot be read as SCAM: it is damaged, no Parquet, or lacks type, object_label,"
-                + " attack_word or image.bytes",
-            "Fetch SCAM's .parquet again",
-            e);
-      }
+      ParquetTable.read(
+          file,
+          "SCAM",
+          List.of("\"type\"", "object_label", "attack_word", "image.bytes"),
+          row -> save(row, file, folder, counts));
     }
     return counts;
   }
 
-  private static void save(ResultSet rows, Path file, Path folder, Map<String, Integer> counts)
-      throws SQLException {
-    String type = String.valueOf(rows.getString(1));
+  private static void save(
+      List<@Nullable Object> row, Path file, Path folder, Map<String, Integer> counts) {
+    String type = String.valueOf(row.get(0));
     String place = FOLDERS.get(type);
     if (place == null) {
       throw new InputException(
           file, "its type '" + type + "' is unknown", "Known are SCAM, SynthSCAM and NoSCAM");
     }
     int number = counts.merge(place, 1, Integer::sum);
-    String label = plain(file, rows.getString(2));
-    byte[] bytes = rows.getBytes(4);
-    if (bytes == null) throw new InputException(file, "an image has no bytes", "Fetch it again");
+    String label = plain(file, row.get(1));
+    if (!(row.get(3) instanceof byte[] bytes)) {
+      throw new InputException(file, "an image has no bytes", "Fetch it again");
+    }
     String end = String.format(Locale.ROOT, "%06d.%s", number, ending(file, bytes));
     Path target =
         place.equals("clean")
             ? folder.resolve(place).resolve(label).resolve(end)
             : folder
                 .resolve(place)
-                .resolve("label=" + label + "_text=" + plain(file, rows.getString(3)) + "_" + end);
+                .resolve("label=" + label + "_text=" + plain(file, row.get(2)) + "_" + end);
     try {
       Files.createDirectories(target.getParent());
       Files.write(target, bytes);
@@ -98,7 +82,7 @@ public final class ScamFile {
   }
 
   /** A word as a file's name can say it. */
-  private static String plain(Path file, String word) {
+  private static String plain(Path file, @Nullable Object word) {
     String text = String.valueOf(word).replaceAll("[_=/\\\\\\p{Cntrl}]", " ").strip();
     if (word == null || text.isEmpty() || text.startsWith(".")) {
       throw new InputException(file, "'" + word + "' is no word", "Fetch it again");

@@ -23,44 +23,19 @@ import org.jspecify.annotations.Nullable;
  * @param a the SAEs of one run
  * @param b the SAEs of the other; the same object for a run against itself
  * @param sameModel whether both read the same weights
- * @param options what counts
+ * @param settings thresholds
  */
-public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options options) {
+public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSettings settings) {
   /** Rows of A at most in a drift's cell: evenly spread over its features. */
   private static final int DRIFT_ROWS = 2048;
-
-  /**
-   * What counts.
-   *
-   * @param threshold cosine or correlation from which features are the same, above 0, at most 1
-   * @param most features of the larger SAE up to which the assignment is solved
-   * @param images on which a feature must be active to have a correlation, at least 2
-   * @param seed of the chance level
-   */
-  public record Options(double threshold, int most, int minImages, long seed) {
-    /** Refuses what is out of range. */
-    public Options {
-      if (!(threshold > 0 && threshold <= 1)) {
-        throw new InputException("--threshold " + threshold, "not above 0 and up to 1", "Try 0.7");
-      }
-      if (most < 0 || most > 16384) {
-        throw new InputException(
-            "--assign-up-to " + most, "not from 0 to 16384", "Its matrix must fit in memory");
-      }
-      if (minImages < 2) {
-        throw new InputException(
-            "--min-images " + minImages, "a correlation needs 2 at least", "Try 5");
-      }
-    }
-  }
 
   /**
    * One side's images.
    *
    * @param model that the side's SAEs read
-   * @param images as it reads them
+   * @param batches preprocessed for this model
    */
-  public record Seen(ClipModel model, Images batches) {}
+  public record ModelImages(ClipModel model, Images batches) {}
 
   /** Two SAEs that are compared in full. */
   private record Two(RunSaes.One a, RunSaes.One b) {}
@@ -71,7 +46,7 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
    * @param ofA null without images
    * @param ofB null without images; ignored where both sides read the same model
    */
-  public Comparison run(@Nullable Seen ofA, @Nullable Seen ofB, Progress progress) {
+  public Comparison run(@Nullable ModelImages ofA, @Nullable ModelImages ofB, Progress progress) {
     if (ofA == null && !sameModel) {
       throw new InputException(
           "comparison",
@@ -90,7 +65,7 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
       scoresA = ImageScores.read(ofA.model, ofA.batches, first, progress);
       scoresB = scoresA;
       if (!sameModel) {
-        Seen other = Objects.requireNonNull(ofB);
+        ModelImages other = Objects.requireNonNull(ofB);
         scoresB = ImageScores.read(other.model, other.batches, b.all(), progress);
         if (!scoresA.images().equals(scoresB.images())) {
           throw new InputException(
@@ -123,7 +98,7 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
     }
     int images = scoresA == null ? 0 : scoresA.images().size();
     List<ImageLoader.Skipped> skipped = scoresA == null ? List.of() : scoresA.skipped();
-    return new Comparison(images, skipped, sameModel, options, pairs, drifts);
+    return new Comparison(images, skipped, sameModel, settings, pairs, drifts);
   }
 
   /** Which SAEs are compared in full. */
@@ -160,7 +135,7 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
 
   /** Which features take part: with images only those that are active on enough of them. */
   private int[] ids(RunSaes.One one, @Nullable ImageScores scores, boolean activation) {
-    if (scores != null) return scores.atLeast(one, activation ? options.minImages : 1);
+    if (scores != null) return scores.atLeast(one, activation ? settings.minImages() : 1);
     int[] all = new int[one.sae().features()];
     Arrays.setAll(all, i -> i);
     return all;
@@ -187,8 +162,8 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, Options option
     try (Scope scope = Scope.open()) {
       Tensor rowsA = rows(two.a, idsA, activation ? scoresA : null);
       Tensor rowsB = rows(two.b, idsB, activation ? scoresB : null);
-      Matching matching = Matching.of(rowsA, rowsB, options.most);
-      Matching.Nearest chance = Matching.chance(rowsA, rowsB, options.seed);
+      Matching matching = Matching.of(rowsA, rowsB, settings.assignUpTo());
+      Matching.Nearest chance = Matching.chance(rowsA, rowsB, settings.seed());
       return new Comparison.Pair(
           activation ? "activation" : "decoder",
           two.a.entry().folder(),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.compare;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Share;
@@ -9,18 +11,16 @@ import io.clipsteer.lab.run.Versions;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What two runs have in common. docs/metrics.md defines each number.
+ * The similarity of two runs' SAEs. docs/metrics.md defines each number.
  *
  * @param images images read; 0 without
  * @param skipped images that could not be read
- * @param sameModel whether directions could be compared
+ * @param sameModel whether directions can be compared
  * @param options what counted
  * @param pairs of SAEs, each by one or two methods
  * @param drifts all SAEs against all, where there are several
@@ -29,7 +29,7 @@ public record Comparison(
     int images,
     List<ImageLoader.Skipped> skipped,
     boolean sameModel,
-    CompareRun.Options options,
+    CompareSettings settings,
     List<Pair> pairs,
     List<Drift> drifts) {
   private static final int PROTOCOL = 1;
@@ -42,11 +42,11 @@ public record Comparison(
    * @param method {@code decoder} or {@code activation}
    * @param a the SAE's folder in its run
    * @param b the other's
-   * @param idsA features that took part; the matching counts in them
+   * @param idsA features compared; the matching's rows
    * @param idsB the same of B
    * @param activeAn images on which each feature of A is active; null without images
    * @param activeB the same of B
-   * @param chance nearest of A's features in a B whose columns were shuffled
+   * @param chance nearest of A's features in B with shuffled columns
    */
   @SuppressWarnings("ArrayRecordComponent") // as in Matching
   public record Pair(
@@ -59,7 +59,7 @@ public record Comparison(
       int @Nullable [] activeB,
       Matching matching,
       Matching.Nearest chance) {
-    /** Share of A's (or B's) features in a pair that counts, with Wilson's interval. */
+    /** Share of A's (or B's) features that are shared, with Wilson's interval. */
     public Share overlap(boolean ofA, double threshold) {
       return Share.of(matching.pairs(threshold), (ofA ? idsA : idsB).length);
     }
@@ -68,7 +68,7 @@ public record Comparison(
       return ofA ? matching.a() : matching.b();
     }
 
-    /** Features without any like them on the other side. */
+    /** Number of features without a similar one on the other side. */
     public int only(boolean ofA, double threshold) {
       int count = 0;
       for (float v : nearest(ofA).value()) if (v < threshold) count++;
@@ -84,78 +84,104 @@ public record Comparison(
   @SuppressWarnings("ArrayRecordComponent")
   public record Drift(String method, List<String> a, List<String> b, double[][] values) {}
 
-  /** As {@code compare.json} holds it. */
-  public Map<String, Object> json() {
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("protocol", PROTOCOL);
-    json.put("clipsteer", Versions.CLIPSTEER);
-    json.put("images", images);
-    json.put("skipped", skipped.size());
-    json.put("same_model", sameModel);
-    json.put("threshold", options.threshold());
-    json.put("assign_up_to", options.most());
-    json.put("min_images", options.minImages());
-    json.put("seed", options.seed());
-    json.put("pairs", pairs.stream().map(this::json).toList());
-    json.put("drift", drifts);
-    return json;
+  /**
+   * What was compared.
+   *
+   * @param source of the images; null without
+   */
+  public record Runs(
+      String runA,
+      String runB,
+      String modelA,
+      String modelB,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable String source) {}
+
+  /** What {@code compare.json} holds: a record. */
+  public Object json(Runs runs) {
+    record Json(
+        @JsonUnwrapped Runs runs,
+        int protocol,
+        String clipsteer,
+        int images,
+        int skipped,
+        boolean sameModel,
+        @JsonUnwrapped CompareSettings settings,
+        List<PairJson> pairs,
+        List<Drift> drift) {}
+    return new Json(
+        runs,
+        PROTOCOL,
+        Versions.CLIPSTEER,
+        images,
+        skipped.size(),
+        sameModel,
+        settings,
+        pairs.stream().map(this::json).toList(),
+        drifts);
   }
 
-  private Map<String, @Nullable Object> json(Pair pair) {
-    double threshold = options.threshold();
+  private record PairJson(
+      String method,
+      String a,
+      String b,
+      int nA,
+      int nB,
+      String matching,
+      int matched,
+      Share overlapA,
+      Share overlapB,
+      double meanNearestA,
+      double meanNearestB,
+      int onlyA,
+      int onlyB,
+      double chanceMeanNearest,
+      @Nullable Share chanceNearestShare,
+      List<Example> onlyAExamples,
+      List<Example> onlyBExamples) {}
+
+  private record Example(int id, float nearest, @Nullable Integer images) {}
+
+  private PairJson json(Pair pair) {
+    double threshold = settings.threshold();
     Matching matching = pair.matching;
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("method", pair.method);
-    json.put("a", pair.a);
-    json.put("b", pair.b);
-    json.put("n_a", pair.idsA.length);
-    json.put("n_b", pair.idsB.length);
-    json.put("matching", matching.optimal() ? "assignment" : "mutual nearest");
-    json.put("matched", matching.pairs(threshold));
-    json.put("overlap_a", pair.overlap(true, threshold));
-    json.put("overlap_b", pair.overlap(false, threshold));
-    json.put("mean_nearest_a", matching.a().mean());
-    json.put("mean_nearest_b", matching.b().mean());
-    json.put("only_a", pair.only(true, threshold));
-    json.put("only_b", pair.only(false, threshold));
-    json.put("chance_mean_nearest", pair.chance.mean());
-    json.put("chance_nearest_share", pair.chance.share(threshold));
-    json.put("only_a_examples", examples(pair, true));
-    json.put("only_b_examples", examples(pair, false));
-    return json;
+    return new PairJson(
+        pair.method,
+        pair.a,
+        pair.b,
+        pair.idsA.length,
+        pair.idsB.length,
+        matching.optimal() ? "assignment" : "mutual nearest",
+        matching.pairs(threshold),
+        pair.overlap(true, threshold),
+        pair.overlap(false, threshold),
+        matching.a().mean(),
+        matching.b().mean(),
+        pair.only(true, threshold),
+        pair.only(false, threshold),
+        pair.chance.mean(),
+        pair.chance.share(threshold),
+        examples(pair, true),
+        examples(pair, false));
   }
 
-  /** Of the features that one side alone has, those on most images; else the loneliest. */
-  private List<Map<String, @Nullable Object>> examples(Pair pair, boolean ofA) {
+  /** Of the features that one side alone has, those on most images; else the least similar. */
+  private List<Example> examples(Pair pair, boolean ofA) {
     float[] nearest = pair.nearest(ofA).value();
     int[] ids = ofA ? pair.idsA : pair.idsB;
     int[] active = ofA ? pair.activeA : pair.activeB;
     Comparator<Integer> byActive =
         Comparator.comparingInt(i -> active == null ? 0 : -active[ids[i]]);
-    List<Map<String, @Nullable Object>> examples = new ArrayList<>();
-    IntStream.range(0, nearest.length)
-        .filter(i -> nearest[i] < options.threshold())
+    return IntStream.range(0, nearest.length)
+        .filter(i -> nearest[i] < settings.threshold())
         .boxed()
         .sorted(byActive.thenComparingDouble(i -> nearest[i]).thenComparingInt(i -> i))
         .limit(EXAMPLES)
-        .forEach(
-            i -> {
-              Map<String, @Nullable Object> one = new LinkedHashMap<>();
-              one.put("id", ids[i]);
-              one.put("nearest", nearest[i]);
-              one.put("images", active == null ? null : (Integer) active[ids[i]]);
-              examples.add(one);
-            });
-    return examples;
+        .map(i -> new Example(ids[i], nearest[i], active == null ? null : active[ids[i]]))
+        .toList();
   }
 
-  /**
-   * Writes {@code features.parquet}, then {@code compare.json}.
-   *
-   * @param folder which one run alone writes
-   * @param about what the json begins with
-   */
-  public void write(Path folder, Map<String, Object> about) {
+  /** Writes {@code features.parquet}, then {@code compare.json}, into a folder that is open. */
+  public void write(Path folder, Runs runs) {
     List<List<@Nullable Object>> rows = new ArrayList<>();
     for (Pair pair : pairs) {
       add(rows, pair, true);
@@ -169,9 +195,7 @@ public record Comparison(
         status VARCHAR, partner INTEGER, partner_value FLOAT, nearest INTEGER, nearest_value FLOAT\
         """,
         rows);
-    Map<String, Object> json = new LinkedHashMap<>(about);
-    json.putAll(json());
-    AtomicFiles.writeJson(folder.resolve(REPORT), json);
+    AtomicFiles.writeJson(folder.resolve(REPORT), json(runs));
   }
 
   private void add(List<List<@Nullable Object>> rows, Pair pair, boolean ofA) {
@@ -183,8 +207,8 @@ public record Comparison(
     for (int i = 0; i < ids.length; i++) {
       boolean has = partner[i] >= 0;
       float value = has ? pair.matching.value()[ofA ? i : partner[i]] : 0;
-      boolean shared = has && value >= options.threshold();
-      boolean lonely = nearest.value()[i] < options.threshold();
+      boolean shared = has && value >= settings.threshold();
+      boolean lonely = nearest.value()[i] < settings.threshold();
       List<@Nullable Object> row = new ArrayList<>();
       row.add(pair.method);
       row.add(ofA ? "a" : "b");

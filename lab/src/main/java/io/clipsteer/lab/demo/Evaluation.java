@@ -36,11 +36,11 @@ import java.util.stream.Stream;
 public final class Evaluation {
   /** Templates of things. */
   public static final List<String> TEMPLATES =
-      List.of("{}", "a photo of {}", "an image of {}", "an image of {}");
+      List.of("{}", "a photo of {}", "a picture of {}", "an image of {}");
 
   /** Templates of portraits. */
   public static final List<String> PORTRAIT_TEMPLATES =
-      List.of("{}", "a photo of {}", "a portrait of {}", "an image of {}");
+      List.of("{}", "a photo of {}", "a portrait of {}", "a picture of {}");
 
   /** Templates of written words. */
   public static final List<String> WORD_TEMPLATES =

@@ -12,19 +12,19 @@ final class AnswerTally {
   private double raw;
 
   /**
-   * Nothing judged yet.
+   * No image yet.
    *
-   * @param scale what cosines are multiplied by, exp(logit_scale)
+   * @param scale of the cosines, exp(logit_scale)
    */
   AnswerTally(double scale) {
     this.scale = scale;
   }
 
   /**
-   * More images.
+   * Adds images.
    *
    * @param cosines row-major [n,words]
-   * @param truth row of each image's right word, −1 for an image that is not judged
+   * @param truth row of each image's class, −1 for an image without a class
    */
   void add(float[] cosines, int[] truth) {
     int words = cosines.length / truth.length;
@@ -40,7 +40,7 @@ final class AnswerTally {
     }
   }
 
-  /** −ln softmax(factor · cosines) of the right word. */
+  /** −ln softmax(factor · cosines) of the class. */
   private static double surprise(float[] cosines, int at, int words, int truth, double factor) {
     double max = Double.NEGATIVE_INFINITY;
     for (int w = 0; w < words; w++) max = Math.max(max, factor * cosines[at + w]);

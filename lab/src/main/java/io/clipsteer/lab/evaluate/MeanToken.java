@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.evaluate;
 
-/** The mean of tokens [d], summed in double. Written by one thread. */
+/** The mean of tokens [d], summed in double; for one thread. */
 final class MeanToken {
   private final double[] sum;
   private long tokens;
@@ -11,7 +11,7 @@ final class MeanToken {
   }
 
   /**
-   * More tokens.
+   * Adds tokens.
    *
    * @param rows row-major [n,d]
    */

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.evaluate;
 
-import io.clipsteer.data.InputException;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.sae.format.SaeClaims;
-import java.util.Arrays;
 import java.util.Locale;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** What usually goes wrong between one tool's SAE and another's, each with what it looks like. */
@@ -39,43 +36,14 @@ public enum SaeMistake {
   }
 
   /** The name in reports: {@code layer_norm_missing}. */
-  public String label() {
+  @Override
+  public String toString() {
     return name().toLowerCase(Locale.ROOT);
   }
 
   /** What it means, without a full stop. */
   public String says() {
     return says;
-  }
-
-  /**
-   * Reads a mistake that lies in an SAE's files alone.
-   *
-   * @throws InputException when it is none
-   */
-  public static SaeMistake parse(String label) {
-    for (SaeMistake mistake : values()) {
-      if (mistake.label().equals(label) && mistake.inFiles()) return mistake;
-    }
-    String known =
-        Arrays.stream(values())
-            .filter(SaeMistake::inFiles)
-            .map(SaeMistake::label)
-            .collect(Collectors.joining(", "));
-    throw new InputException(label, "not a mistake that can be mended in a file", "Use " + known);
-  }
-
-  private boolean inFiles() {
-    return switch (this) {
-      case LAYER_NORM_MISSING,
-          LAYER_NORM_EXTRA,
-          B_DEC_NOT_SUBTRACTED,
-          B_DEC_SUBTRACTED,
-          TOPK_AS_RELU ->
-          true;
-      case ACTIVATIONS_NOT_SCALED, GELU_FOR_QUICK_GELU, QUICK_GELU_FOR_GELU, OTHER_HOOK_POINT ->
-          false;
-    };
   }
 
   /**

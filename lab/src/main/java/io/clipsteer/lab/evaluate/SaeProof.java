@@ -4,14 +4,11 @@ package io.clipsteer.lab.evaluate;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.VisionTower;
@@ -21,6 +18,7 @@ import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.ReconstructionMeter;
+import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -96,7 +94,7 @@ public record SaeProof(
    * @param cause for {@link Verdict#EXPLAINED} and {@link Verdict#SUSPECTED}
    * @param tried when explained variance or cosine agreed at once, the MLPs' non-linearity only
    */
-  public record Result(
+  public record ProofReport(
       long images,
       Reconstruction measured,
       SortedMap<String, Double> claimed,
@@ -120,7 +118,7 @@ public record SaeProof(
    *
    * @throws InputException when the model has another width or no such hook point
    */
-  public Result run(Progress progress) {
+  public ProofReport run(Progress progress) {
     Sae sae = stored.sae();
     VisionTower tower = model.vision();
     tower.check(point);
@@ -135,7 +133,7 @@ public record SaeProof(
     }
   }
 
-  private Result run(Probe asIs, Progress progress) {
+  private ProofReport run(Probe asIs, Progress progress) {
     List<Probe> probes = activationProbes();
     List<Probe> first = new ArrayList<>(probes);
     first.add(asIs);
@@ -167,7 +165,7 @@ public record SaeProof(
       if (claimed.isEmpty()) verdict = Verdict.NOTHING_CLAIMED;
       else verdict = gap <= 1 ? Verdict.AGREES : Verdict.UNEXPLAINED;
     }
-    return new Result(images[0], measured, claimed, gap, verdict, cause, tried, skipped);
+    return new ProofReport(images[0], measured, claimed, gap, verdict, cause, tried, skipped);
   }
 
   // ---- the comparison -----------------------------------------------------------------------
@@ -345,24 +343,18 @@ public record SaeProof(
   }
 
   private void measure(VisionTower tower, List<Probe> probes, Tensor pixels) {
-    Comparator<HookPoint> order =
-        Comparator.comparingInt(HookPoint::layer).thenComparing(at -> at.site() == Site.RESID_POST);
-    HookPoint last = probes.stream().map(Probe::at).max(order).orElseThrow();
-    Hooks hooks = Hooks.NONE;
-    for (Probe probe : probes) {
-      hooks = hooks.tap(probe.at(), value -> add(probe, value));
-    }
+    TowerWalk walk = TowerWalk.past(tower, probes.stream().map(Probe::at).toList());
     try (Scope scope = Scope.open()) {
-      tower.runUntil(pixels, last, hooks);
+      walk.walk(
+          pixels,
+          paused -> {
+            for (Probe probe : probes) {
+              if (!probe.at().equals(paused.at())) continue;
+              Tensor rows = walk.selected(tokens, paused);
+              int perImage = (int) (rows.size(0) / pixels.size(0));
+              probe.meter().add(probe.scale() == 1 ? rows : rows.mul(probe.scale()), perImage);
+            }
+          });
     }
-  }
-
-  /** Takes the selected tokens of [b,t,d] in, as rows F32 [n,d] on the CPU. */
-  private void add(Probe probe, Tensor value) {
-    int prefix = model.vision().config().prefixTokens();
-    int n = tokens.count(prefix, (int) value.size(1));
-    Tensor chosen = value.narrow(1, tokens.first(prefix), n).to(DType.F32).to(Device.CPU);
-    Tensor rows = chosen.contiguous().reshape(value.size(0) * n, value.size(2));
-    probe.meter().add(probe.scale() == 1 ? rows : rows.mul(probe.scale()), n);
   }
 }

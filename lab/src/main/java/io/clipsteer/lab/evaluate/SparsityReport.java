@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.evaluate;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
@@ -12,24 +15,22 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * How sparse the SAEs of a run are and how well they give back what they read. A number that has no
- * value (a quotient by zero) is null. docs/metrics.md defines each.
+ * Sparsity and reconstruction quality of a run's SAEs. A number without a value (a quotient by
+ * zero) is null. docs/metrics.md defines each.
  *
  * @param model checkpoint's path
- * @param source where the images, or the texts, come from
- * @param texts whether the SAEs are the text tower's, measured on texts
- * @param images images, or texts, measured
- * @param skipped images left out, each with its reason
- * @param notes what the reader must know, a sentence each
+ * @param source of the images, or of the texts
+ * @param texts whether the SAEs are the text tower's, evaluated on texts
+ * @param images number of images, or of texts, evaluated
+ * @param skipped images, each with its reason
+ * @param notes caveats, a sentence each
  * @param saes in the run's order
  */
 public record SparsityReport(
@@ -39,15 +40,15 @@ public record SparsityReport(
     long images,
     List<ImageLoader.Skipped> skipped,
     List<String> notes,
-    List<Entry> saes) {
-  /** What is known when the images, or texts, are those of the training. */
+    List<MeasuredSae> saes) {
+  /** The note for images, or texts, of the training set. */
   public static final String TRAINED_HERE =
-      "The run was trained on this very source: the numbers may flatter the SAEs";
+      "The run was trained on this source: the numbers may be optimistic";
 
-  /** What is known when the weights are not those of the training. */
+  /** The note for weights of another checksum than the training's. */
   public static final String OTHER_WEIGHTS =
       "The model's weights are not the file that the run was trained on: the numbers are those of"
-          + " the SAEs on another model, unless it is the same in another format";
+          + " the SAEs on another model, unless the weights are the same in another format";
 
   private static final int PROTOCOL = 1;
 
@@ -56,21 +57,21 @@ public record SparsityReport(
    *
    * @param sae as {@code run.json} names it
    * @param sparsity over its tokens
-   * @param zeroShot null where the images could not be judged
-   * @param legacy null unless asked for
+   * @param zeroShot null where the images have no classes
+   * @param legacy null unless requested
    */
-  public record Entry(
+  public record MeasuredSae(
       RunFolder.SaeEntry sae,
       Sparsity sparsity,
-      @Nullable Answers zeroShot,
+      @Nullable ZeroShotScores zeroShot,
       @Nullable Legacy legacy) {}
 
   /**
    * Counts and errors over the SAE's tokens.
    *
    * @param tokens how many
-   * @param features f
-   * @param l0 mean number of active features a token
+   * @param features number of features
+   * @param l0 mean number of active features per token
    * @param l0Cls over class tokens, of texts over end tokens; null where the SAE reads none
    * @param l0Patches over patches, of texts over all but end tokens; null where the SAE reads none
    * @param l0Grid [rows][columns] of the patch grid, of texts one row of positions without end
@@ -104,38 +105,40 @@ public record SparsityReport(
   public record Histogram(double[] bins, long[] counts, long never) {}
 
   /**
-   * Zero-shot answers with four residuals at the hook point.
+   * Zero-shot classification with four residuals at the hook point.
    *
    * @param images images with a known class
-   * @param classes words to choose from
-   * @param original nothing changed
-   * @param spliced x̂ in the place of x
-   * @param meanAblated x̄ in the place of x
-   * @param zeroAblated 0 in the place of x
+   * @param classes number of classes
+   * @param original unchanged
+   * @param spliced x̂ replaces x
+   * @param meanAblated x̄ replaces x
+   * @param zeroAblated 0 replaces x
    */
-  public record Answers(
+  public record ZeroShotScores(
       long images,
       int classes,
       Quality original,
       Quality spliced,
       Quality meanAblated,
       Quality zeroAblated) {
-    /** Share of what mean ablation costs that the splice keeps. */
-    public @Nullable Double recoveredFromMean() {
-      return recovered(original.crossEntropy, spliced.crossEntropy, meanAblated.crossEntropy);
-    }
-
-    /** Share of what zero ablation costs that the splice keeps. */
-    public @Nullable Double recoveredFromZero() {
-      return recovered(original.crossEntropy, spliced.crossEntropy, zeroAblated.crossEntropy);
+    /** Share of the loss of each ablation that the splice recovers. */
+    @JsonProperty
+    public Recovered ceRecovered() {
+      Double full = original.crossEntropy;
+      return new Recovered(
+          recovered(full, spliced.crossEntropy, meanAblated.crossEntropy),
+          recovered(full, spliced.crossEntropy, zeroAblated.crossEntropy));
     }
   }
 
+  /** Cross-entropy recovered, relative to mean and to zero ablation. */
+  public record Recovered(@Nullable Double meanAblation, @Nullable Double zeroAblation) {}
+
   /**
-   * How good answers are.
+   * Quality of the classification.
    *
-   * @param crossEntropy mean −ln P(right word), in nats
-   * @param accuracy share whose best word is right
+   * @param crossEntropy mean −ln P(class), in nats
+   * @param accuracy share of images whose best class is right
    */
   public record Quality(@Nullable Double crossEntropy, double accuracy) {}
 
@@ -145,18 +148,19 @@ public record SparsityReport(
    * @param explainedVariance mean over tokens of {@code 1 − ‖x̂−x‖²/‖x−x̄‖²}
    * @param cosine mean over coordinates of the cosine taken over tokens
    * @param crossEntropy of the raw cosines, original; null without zero-shot
-   * @param spliced the same with x̂
-   * @param zeroAblated the same with 0
+   * @param crossEntropySpliced the same with x̂
+   * @param crossEntropyZeroAblated the same with 0
    */
   public record Legacy(
       @Nullable Double explainedVariance,
       @Nullable Double cosine,
       @Nullable Double crossEntropy,
-      @Nullable Double spliced,
-      @Nullable Double zeroAblated) {
+      @Nullable Double crossEntropySpliced,
+      @Nullable Double crossEntropyZeroAblated) {
     /** Cross-entropy recovered of the raw cosines, by zero ablation. */
-    public @Nullable Double recovered() {
-      return SparsityReport.recovered(crossEntropy, spliced, zeroAblated);
+    @JsonProperty
+    public @Nullable Double ceRecovered() {
+      return recovered(crossEntropy, crossEntropySpliced, crossEntropyZeroAblated);
     }
   }
 
@@ -179,8 +183,8 @@ public record SparsityReport(
   }
 
   /**
-   * Refuses a run folder that cannot be written into, or whose {@code evaluation.json} is not one
-   * that was written here; asked early, so that no long evaluation is in vain.
+   * Refuses a run folder that is not writable, or whose {@code evaluation.json} is not ours; called
+   * early, so that no long evaluation is in vain.
    *
    * @throws InputException with what is in the way
    */
@@ -191,7 +195,7 @@ public record SparsityReport(
     }
     Path file = run.evaluation();
     if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return;
-    String foreign = "is in the way: it is no evaluation of clipsteer's";
+    String foreign = "is in the way: it is no evaluation by clipsteer";
     String remedy = "Move it elsewhere";
     try {
       if (!Files.isRegularFile(file)) throw new InputException(file, foreign, remedy);
@@ -212,77 +216,83 @@ public record SparsityReport(
     AtomicFiles.writeJson(run.evaluation(), json());
   }
 
-  /** The report as {@code evaluation.json} holds it. */
-  public Map<String, Object> json() {
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("protocol", PROTOCOL);
-    json.put("clipsteer", Versions.CLIPSTEER);
-    json.put("model", model);
-    json.put("source", source);
-    json.put(texts ? "texts" : "images", images);
-    json.put("skipped", skipped.size());
-    json.put("notes", notes);
-    json.put("saes", saes.stream().map(this::json).toList());
-    return json;
+  /** What {@code evaluation.json} holds: a record. */
+  public Object json() {
+    record OfImages(long images) {}
+    record OfTexts(long texts) {}
+    record Json(
+        int protocol,
+        String clipsteer,
+        String model,
+        String source,
+        @JsonUnwrapped Object count,
+        int skipped,
+        List<String> notes,
+        List<Object> saes) {}
+    return new Json(
+        PROTOCOL,
+        Versions.CLIPSTEER,
+        model,
+        source,
+        texts ? new OfTexts(images) : new OfImages(images),
+        skipped.size(),
+        notes,
+        saes.stream().map(this::json).toList());
   }
 
-  private Map<String, Object> json(Entry entry) {
-    Sparsity s = entry.sparsity;
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("folder", entry.sae.folder());
-    json.put("layer", entry.sae.point().layer());
-    json.put("hook_point", entry.sae.hookPoint());
-    json.put("variant", entry.sae.variant());
-    json.put("selection", entry.sae.tokens());
-    json.put("tokens", s.tokens);
-    json.put(texts ? "texts" : "images", images);
-    json.put("features", s.features);
-    json.put("l0", s.l0);
-    json.put(texts ? "l0_end" : "l0_cls", s.l0Cls);
-    json.put(texts ? "l0_others" : "l0_patches", s.l0Patches);
-    if (texts) json.put("l0_positions", s.l0Grid == null ? null : s.l0Grid[0]);
-    else json.put("l0_grid", s.l0Grid);
-    json.put("explained_variance", s.explainedVariance);
-    json.put("cosine", s.cosine);
-    json.put("alive_fraction", s.alive);
-    json.put("dead_fraction", 1 - s.alive);
-    json.put("dense_fraction", s.dense);
-    json.put("frequency_histogram", s.histogram);
-    json.put("zero_shot", entry.zeroShot == null ? null : json(entry.zeroShot));
-    if (entry.legacy != null) json.put("legacy", json(entry.legacy));
-    return json;
-  }
-
-  private static Map<String, @Nullable Object> json(Answers answers) {
-    Map<String, @Nullable Object> recovered = new LinkedHashMap<>();
-    recovered.put("mean_ablation", answers.recoveredFromMean());
-    recovered.put("zero_ablation", answers.recoveredFromZero());
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("images", answers.images);
-    json.put("classes", answers.classes);
-    json.put("original", json(answers.original));
-    json.put("spliced", json(answers.spliced));
-    json.put("mean_ablated", json(answers.meanAblated));
-    json.put("zero_ablated", json(answers.zeroAblated));
-    json.put("ce_recovered", recovered);
-    return json;
-  }
-
-  private static Map<String, @Nullable Object> json(Quality quality) {
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("cross_entropy", quality.crossEntropy);
-    json.put("accuracy", quality.accuracy);
-    return json;
-  }
-
-  private static Map<String, @Nullable Object> json(Legacy legacy) {
-    Map<String, @Nullable Object> json = new LinkedHashMap<>();
-    json.put("explained_variance", legacy.explainedVariance);
-    json.put("cosine", legacy.cosine);
-    json.put("cross_entropy", legacy.crossEntropy);
-    json.put("cross_entropy_spliced", legacy.spliced);
-    json.put("cross_entropy_zero_ablated", legacy.zeroAblated);
-    json.put("ce_recovered", legacy.recovered());
-    return json;
+  private Object json(MeasuredSae measured) {
+    @SuppressWarnings("ArrayRecordComponent") // written, never compared
+    record OfImages(
+        long images,
+        int features,
+        double l0,
+        @Nullable Double l0Cls,
+        @Nullable Double l0Patches,
+        double @Nullable [][] l0Grid) {}
+    @SuppressWarnings("ArrayRecordComponent")
+    record OfTexts(
+        long texts,
+        int features,
+        double l0,
+        @Nullable Double l0End,
+        @Nullable Double l0Others,
+        double @Nullable [] l0Positions) {}
+    record Json(
+        String folder,
+        int layer,
+        String hookPoint,
+        String variant,
+        String selection,
+        long tokens,
+        @JsonUnwrapped Object l0,
+        @Nullable Double explainedVariance,
+        @Nullable Double cosine,
+        double aliveFraction,
+        double deadFraction,
+        double denseFraction,
+        Histogram frequencyHistogram,
+        @Nullable ZeroShotScores zeroShot,
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Legacy legacy) {}
+    RunFolder.SaeEntry sae = measured.sae;
+    Sparsity s = measured.sparsity;
+    double[] positions = s.l0Grid == null ? null : s.l0Grid[0];
+    return new Json(
+        sae.folder(),
+        sae.point().layer(),
+        sae.hookPoint(),
+        sae.variant(),
+        sae.tokens(),
+        s.tokens,
+        texts
+            ? new OfTexts(images, s.features, s.l0, s.l0Cls, s.l0Patches, positions)
+            : new OfImages(images, s.features, s.l0, s.l0Cls, s.l0Patches, s.l0Grid),
+        s.explainedVariance,
+        s.cosine,
+        s.alive,
+        1 - s.alive,
+        s.dense,
+        s.histogram,
+        measured.zeroShot,
+        measured.legacy);
   }
 }

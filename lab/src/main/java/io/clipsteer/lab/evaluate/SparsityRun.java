@@ -5,7 +5,6 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.imageset.Listing;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -16,12 +15,11 @@ import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
-import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -32,130 +30,125 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Measures the SAEs of a run on images. A batch of images goes through the tower once, stopping at
- * every hook point of the run; splices go on from there. Where a mean token is needed (mean
- * ablation, legacy) a first pass over the images finds it. Memory does not grow with the number of
- * images.
+ * Evaluates the SAEs of a run on images. A batch runs through the tower once and pauses at every
+ * hook point of the run; splices continue from there. Mean ablation and legacy forms need the mean
+ * token, which a first pass computes. Memory does not grow with the number of images.
  *
  * @param model the run's
- * @param images all of them are measured
+ * @param batches images, all of them evaluated
  * @param saes of the run
- * @param truth what the images are judged by
- * @param legacy whether the reference implementation's forms are wanted too
+ * @param truth classes of the images
+ * @param legacy whether to compute the reference implementation's forms too
  */
 public record SparsityRun(
     ClipModel model, Images batches, RunSaes saes, Truth truth, boolean legacy) {
 
-  /** Where SAEs read: all SAEs of one place share its tokens and its ablations. */
-  private record Spot(HookPoint point, TokenSelection tokens) {}
+  /** The tokens that SAEs read: all SAEs of one site share its mean and its ablations. */
+  private record Site(HookPoint point, TokenSelection tokens) {}
 
-  /** What is gathered about a spot. */
-  private static final class Place {
-    private final Spot spot;
+  /** The measurements of a site. */
+  private static final class SiteTally {
+    private final Site site;
     private final MeanToken mean;
     private final AnswerTally meanAblated;
     private final AnswerTally zeroAblated;
     private final List<Measured> measured = new ArrayList<>();
 
-    Place(Spot spot, int width, double scale) {
-      this.spot = spot;
+    SiteTally(Site site, int width, double scale) {
+      this.site = site;
       this.mean = new MeanToken(width);
       this.meanAblated = new AnswerTally(scale);
       this.zeroAblated = new AnswerTally(scale);
     }
   }
 
-  /** What is gathered about one SAE. */
-  private record Measured(RunSaes.One one, Place place, SparsityTally tally, AnswerTally spliced) {}
+  /** The measurements of one SAE. */
+  private record Measured(
+      RunSaes.One one, SiteTally at, SparsityTally tally, AnswerTally spliced) {}
 
   /**
-   * Measures.
+   * Evaluates.
    *
    * @throws InputException when no image can be read, or they change between the passes
    */
   public SparsityReport run(Progress progress) {
     TextLibrary library = truth.library();
     if (library != null) ZeroShot.checkFits(model, library);
-    Map<Spot, Place> places = new LinkedHashMap<>();
+    Map<Site, SiteTally> sites = new LinkedHashMap<>();
     for (RunSaes.One one : saes.all()) {
-      var spot = new Spot(one.point(), one.selection());
-      places.computeIfAbsent(spot, s -> new Place(s, one.sae().width(), model.logitScale()));
+      var site = new Site(one.point(), one.selection());
+      sites.computeIfAbsent(site, s -> new SiteTally(s, one.sae().width(), model.logitScale()));
     }
     boolean meanWanted = library != null || legacy;
-    if (meanWanted) findMeans(places.values(), progress);
+    if (meanWanted) findMeans(sites.values(), progress);
     List<Measured> measured = new ArrayList<>();
     for (RunSaes.One one : saes.all()) {
-      Place place = Objects.requireNonNull(places.get(new Spot(one.point(), one.selection())));
-      double[] mean = meanWanted ? place.mean.mean() : null;
+      SiteTally site = Objects.requireNonNull(sites.get(new Site(one.point(), one.selection())));
+      double[] mean = meanWanted ? site.mean.mean() : null;
       var tally =
-          new SparsityTally(layout(place.spot), one.sae().width(), one.sae().features(), mean);
-      var sae = new Measured(one, place, tally, new AnswerTally(model.logitScale()));
+          new SparsityTally(layout(site.site), one.sae().width(), one.sae().features(), mean);
+      var sae = new Measured(one, site, tally, new AnswerTally(model.logitScale()));
       measured.add(sae);
-      place.measured.add(sae);
+      site.measured.add(sae);
     }
     var original = new AnswerTally(model.logitScale());
     long[] images = new long[1];
     List<ImageLoader.Skipped> skipped;
     try (var task = progress.start("evaluating", batches.count(), "images")) {
-      double flops = flops(places.values(), library != null);
+      double flops = flops(sites.values(), library != null);
       skipped =
           batches.forEach(
               (batch, pixels) -> {
-                measure(places.values(), original, batch, pixels);
+                measure(sites.values(), original, batch, pixels);
                 images[0] += batch.count();
                 task.advance(batch.count(), flops * batch.count());
               });
     }
     for (Measured sae : measured) {
-      if (meanWanted && sae.place.mean.tokens() != sae.tally.tokens()) {
+      if (meanWanted && sae.at.mean.tokens() != sae.tally.tokens()) {
         throw new InputException(
             batches.set().origin(),
             "the images changed between the two passes",
-            "Let them rest, and evaluate again");
+            "Leave the images unchanged, and evaluate again");
       }
     }
     return report(measured, original, images[0], skipped);
   }
 
-  private SparsityTally.Layout layout(Spot spot) {
-    VisionTower.Config config = model.vision().config();
-    int rows = batches.preprocessing().height() / config.patch();
-    int columns = batches.preprocessing().width() / config.patch();
-    int tokens = config.prefixTokens() + rows * columns;
-    return new SparsityTally.Layout(
-        spot.tokens.first(config.prefixTokens()),
-        spot.tokens.count(config.prefixTokens(), tokens),
-        config.prefixTokens(),
-        rows,
-        columns);
+  private TokenLayout layout(Site site) {
+    return TokenLayout.of(
+        model.vision().config(),
+        site.tokens,
+        batches.preprocessing().height(),
+        batches.preprocessing().width());
   }
 
-  /** Of the tower, for one image. */
-  private double flops(Collection<Place> places, boolean answers) {
+  /** Work of the tower for one image. */
+  private double flops(Collection<SiteTally> sites, boolean answers) {
     double layers = model.vision().config().layers();
     double passes = answers ? 1 : 0;
-    for (Place place : places) {
-      double before = (place.spot.point.layer() + 1) / layers;
-      double ends = 2 + place.measured.size();
+    for (SiteTally site : sites) {
+      double before = (site.site.point.layer() + 1) / layers;
+      double ends = 2 + site.measured.size();
       passes = answers ? passes + ends * (1 - before) : Math.max(passes, before);
     }
     return passes * model.vision().flopsPerImage();
   }
 
-  /** First pass: the mean of each place's tokens. */
-  private void findMeans(Collection<Place> places, Progress progress) {
-    double flops = flops(places, false);
-    try (var task = progress.start("finding the mean token", batches.count(), "images")) {
+  /** First pass: the mean of each site's tokens. */
+  private void findMeans(Collection<SiteTally> sites, Progress progress) {
+    double flops = flops(sites, false);
+    try (var task = progress.start("computing the mean token", batches.count(), "images")) {
       batches.forEach(
           (batch, pixels) -> {
             walk()
                 .walk(
                     pixels,
                     paused -> {
-                      for (Place place : places) {
-                        if (!place.spot.point.equals(paused.at())) continue;
+                      for (SiteTally site : sites) {
+                        if (!site.site.point.equals(paused.at())) continue;
                         try (Scope scope = Scope.open()) {
-                          place.mean.add(walk().selected(place.spot.tokens, paused).toFloats());
+                          site.mean.add(walk().selected(site.site.tokens, paused).toFloats());
                         }
                       }
                     });
@@ -169,7 +162,7 @@ public record SparsityRun(
   }
 
   private void measure(
-      Collection<Place> places, AnswerTally original, ImageBatch batch, Tensor pixels) {
+      Collection<SiteTally> sites, AnswerTally original, ImageBatch batch, Tensor pixels) {
     TextLibrary library = truth.library();
     int[] right = truth.of(batch);
     Tensor texts = library == null ? null : texts(library);
@@ -178,8 +171,8 @@ public record SparsityRun(
             .walk(
                 pixels,
                 paused -> {
-                  for (Place place : places) {
-                    if (place.spot.point.equals(paused.at())) measure(place, paused, texts, right);
+                  for (SiteTally site : sites) {
+                    if (site.site.point.equals(paused.at())) measure(site, paused, texts, right);
                   }
                 });
     if (texts != null) original.add(cosines(last, texts), right);
@@ -192,38 +185,38 @@ public record SparsityRun(
         .to(model.vision().device());
   }
 
-  private void measure(Place place, Paused paused, @Nullable Tensor texts, int[] right) {
+  private void measure(SiteTally site, Paused paused, @Nullable Tensor texts, int[] right) {
     long b = paused.value().size(0);
     long d = paused.value().size(2);
     try (Scope scope = Scope.open()) {
-      Tensor x = walk().selected(place.spot.tokens, paused);
+      Tensor x = walk().selected(site.site.tokens, paused);
       float[] read = x.toFloats();
-      for (Measured sae : place.measured) {
+      for (Measured sae : site.measured) {
         try (Scope inner = Scope.open()) {
           Sae.Encoded encoded = sae.one.sae().encode(x);
           Tensor back = sae.one.sae().decode(encoded);
           sae.tally.add(read, back.toFloats(), encoded.code());
           if (texts == null) continue;
           Tensor whole = back.reshape(b, x.size(0) / b, d);
-          sae.spliced.add(cosines(spliced(place.spot, paused, whole), texts), right);
+          sae.spliced.add(cosines(spliced(site.site, paused, whole), texts), right);
         }
       }
       if (texts == null) return;
-      Tensor mean = Tensor.of(place.mean.floats(), d);
-      place.meanAblated.add(cosines(spliced(place.spot, paused, mean), texts), right);
+      Tensor mean = Tensor.of(site.mean.floats(), d);
+      site.meanAblated.add(cosines(spliced(site.site, paused, mean), texts), right);
       Tensor zero = Tensor.zeros(DType.F32, d);
-      place.zeroAblated.add(cosines(spliced(place.spot, paused, zero), texts), right);
+      site.zeroAblated.add(cosines(spliced(site.site, paused, zero), texts), right);
     }
   }
 
-  private Paused spliced(Spot spot, Paused paused, Tensor values) {
+  private Paused spliced(Site site, Paused paused, Tensor values) {
     int prefix = model.vision().config().prefixTokens();
     Tensor there = values.to(model.vision().device());
-    var splice = new Splice(there, spot.tokens, prefix);
+    var splice = new Splice(there, site.tokens, prefix);
     return paused.with(splice.edit(paused.at(), paused.value()));
   }
 
-  /** Cosines of the embeddings that come out with the words, row-major [b,words]. */
+  /** Cosines of the embeddings with the words, row-major [b,words]. */
   private float[] cosines(Paused paused, Tensor texts) {
     try (Scope scope = Scope.open()) {
       return model.vision().continueFrom(paused, Hooks.NONE).embedding().matmul(texts).toFloats();
@@ -240,20 +233,16 @@ public record SparsityRun(
     long judged = original.judged();
     if (library == null) notes.add(truth.reason());
     if (library != null && judged == 0) {
-      notes.add("Zero-shot is left out: no image with a class could be read");
+      notes.add("Zero-shot is skipped: no image with a class could be read");
     } else if (library != null && judged < images) {
       notes.add("Zero-shot is over the " + judged + " of " + images + " images with a class");
     }
-    Listing listing = batches.set().listing();
-    if (listing.skippedCount() > 0) {
-      String count = Counted.of(listing.skippedCount(), "file");
-      notes.add("The image set has " + count + " beside its images: " + listing.reasons());
-    }
-    List<SparsityReport.Entry> entries = new ArrayList<>();
+    notes.addAll(batches.notes());
+    List<SparsityReport.MeasuredSae> entries = new ArrayList<>();
     int classes = library == null || judged == 0 ? 0 : library.words().size();
     for (Measured m : measured) {
       entries.add(
-          new SparsityReport.Entry(
+          new SparsityReport.MeasuredSae(
               m.one.entry(),
               m.tally.result(),
               classes > 0 ? answers(original, m, classes) : null,
@@ -269,14 +258,15 @@ public record SparsityRun(
         List.copyOf(entries));
   }
 
-  private static SparsityReport.Answers answers(AnswerTally original, Measured m, int classes) {
-    return new SparsityReport.Answers(
+  private static SparsityReport.ZeroShotScores answers(
+      AnswerTally original, Measured m, int classes) {
+    return new SparsityReport.ZeroShotScores(
         original.judged(),
         classes,
         original.quality(),
         m.spliced.quality(),
-        m.place.meanAblated.quality(),
-        m.place.zeroAblated.quality());
+        m.at.meanAblated.quality(),
+        m.at.zeroAblated.quality());
   }
 
   private static SparsityReport.Legacy legacy(AnswerTally original, Measured m, boolean known) {
@@ -285,6 +275,6 @@ public record SparsityRun(
         m.tally.cosineByCoordinate(),
         known ? original.rawCrossEntropy() : null,
         known ? m.spliced.rawCrossEntropy() : null,
-        known ? m.place.zeroAblated.rawCrossEntropy() : null);
+        known ? m.at.zeroAblated.rawCrossEntropy() : null);
   }
 }

@@ -3,10 +3,11 @@ package io.clipsteer.lab.evaluate;
 
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.sae.SparseCode;
+import io.clipsteer.lab.run.TokenLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Running sums over an SAE's tokens, all in double. Its size hangs on the SAE and the grid, not on
+ * Running sums over an SAE's tokens, all in double. Memory depends on the SAE and the grid, not on
  * the number of tokens.
  */
 final class SparsityTally {
@@ -14,36 +15,7 @@ final class SparsityTally {
   private static final double BINS_PER_DECADE = 4;
   private static final double DENSE = 0.1;
 
-  /**
-   * Which tokens of an image, or of a text, arrive.
-   *
-   * @param first the first one's place in the image
-   * @param count how many
-   * @param prefix the tower's tokens before the patches
-   * @param rows of the patch grid
-   * @param columns of the patch grid
-   */
-  record Layout(int first, int count, int prefix, int rows, int columns) {
-    /**
-     * Of texts: the end token first, as it speaks for the text, then the others by position.
-     *
-     * @param context longest text in tokens
-     * @param endOnly whether only end tokens arrive
-     */
-    static Layout ofTexts(int context, boolean endOnly) {
-      return new Layout(0, endOnly ? 1 : 1 + context, 1, 1, context);
-    }
-
-    boolean hasCls() {
-      return first == 0 && prefix > 0;
-    }
-
-    boolean hasPatches() {
-      return first + count > prefix;
-    }
-  }
-
-  private final Layout layout;
+  private final TokenLayout layout;
   private final int width;
   private final double @Nullable [] mean;
 
@@ -69,13 +41,13 @@ final class SparsityTally {
    * @param features f
    * @param mean x̄ [d] for the per-token explained variance, or null to do without
    */
-  SparsityTally(Layout layout, int width, int features, double @Nullable [] mean) {
+  SparsityTally(TokenLayout layout, int width, int features, double @Nullable [] mean) {
     this.layout = layout;
     this.width = width;
     this.mean = mean;
     this.fired = new long[features];
-    this.activeAt = new long[layout.count];
-    this.tokensAt = new long[layout.count];
+    this.activeAt = new long[layout.count()];
+    this.tokensAt = new long[layout.count()];
     this.origin = new double[width];
     this.sum = new double[width];
     this.xx = new double[width];
@@ -92,22 +64,22 @@ final class SparsityTally {
    * More tokens, whole images of them.
    *
    * @param x what the SAE read, row-major [n,d]
-   * @param y what it gave back, row-major [n,d]
+   * @param y its reconstruction, row-major [n,d]
    */
   void add(float[] x, float[] y, SparseCode code) {
-    int[] places = new int[code.rows()];
-    for (int i = 0; i < places.length; i++) places[i] = i % layout.count;
-    add(x, y, code, places);
+    int[] positions = new int[code.rows()];
+    for (int i = 0; i < positions.length; i++) positions[i] = i % layout.count();
+    add(x, y, code, positions);
   }
 
   /**
    * More tokens.
    *
    * @param x what the SAE read, row-major [n,d]
-   * @param y what it gave back, row-major [n,d]
-   * @param places [n], each token's among those that arrive, from 0
+   * @param y its reconstruction, row-major [n,d]
+   * @param positions [n], each token's among those that an SAE reads, from 0
    */
-  void add(float[] x, float[] y, SparseCode code, int[] places) {
+  void add(float[] x, float[] y, SparseCode code, int[] positions) {
     int n = code.rows();
     // Sums are about the first token: about 0 they would drown the variance of tokens far from it.
     if (tokens == 0) for (int j = 0; j < width; j++) origin[j] = x[j];
@@ -122,8 +94,8 @@ final class SparsityTally {
         active++;
         fired[(int) features[e]]++;
       }
-      activeAt[places[i]] += active;
-      tokensAt[places[i]]++;
+      activeAt[positions[i]] += active;
+      tokensAt[positions[i]]++;
     }
     tokens += n;
   }
@@ -162,7 +134,7 @@ final class SparsityTally {
     return product == 0 ? 0 : product / (Math.sqrt(xSquare) * Math.sqrt(ySquare));
   }
 
-  /** What came out. */
+  /** The numbers so far. */
   SparsityReport.Sparsity result() {
     double variance = squares;
     for (double s : sum) variance -= s * s / tokens;
@@ -172,14 +144,14 @@ final class SparsityTally {
       if (count > 0) alive++;
       if (count > DENSE * tokens) dense++;
     }
-    int prefix = layout.prefix;
+    int prefix = layout.prefix();
     return new SparsityReport.Sparsity(
         tokens,
         fired.length,
-        l0(0, layout.count),
+        l0(0, layout.count()),
         layout.hasCls() ? (Double) l0(0, 1) : null,
-        layout.hasPatches() ? (Double) l0(prefix - layout.first, layout.count) : null,
-        layout.hasPatches() ? grid() : null,
+        layout.patches() > 0 ? (Double) l0(prefix - layout.first(), layout.count()) : null,
+        layout.patches() > 0 ? grid() : null,
         variance > 0 ? SparsityReport.finite(1 - error / variance) : null,
         SparsityReport.finite(cosines / tokens),
         (double) alive / fired.length,
@@ -187,7 +159,7 @@ final class SparsityTally {
         histogram());
   }
 
-  /** Over the places from {@code from} to {@code to}, the end left out. */
+  /** Over the positions from {@code from} to before {@code to}. */
   private double l0(int from, int to) {
     long active = 0;
     long seen = 0;
@@ -198,12 +170,12 @@ final class SparsityTally {
     return (double) active / seen;
   }
 
-  /** Places that no token came to, behind the longest text, are left out. */
+  /** Without the positions behind the longest text. */
   private double[][] grid() {
-    int at = layout.prefix - layout.first;
-    int columns = layout.columns;
-    while (layout.rows == 1 && columns > 1 && tokensAt[at + columns - 1] == 0) columns--;
-    double[][] grid = new double[layout.rows][columns];
+    int at = layout.prefix() - layout.first();
+    int columns = layout.columns();
+    while (layout.rows() == 1 && columns > 1 && tokensAt[at + columns - 1] == 0) columns--;
+    double[][] grid = new double[layout.rows()][columns];
     for (double[] row : grid) {
       for (int c = 0; c < row.length; c++, at++) row[c] = l0(at, at + 1);
     }
@@ -227,7 +199,7 @@ final class SparsityTally {
     return new SparsityReport.Histogram(edges, counts, never);
   }
 
-  /** Mean over tokens of {@code 1 − ‖x̂−x‖²/‖x−x̄‖²}; tokens that are x̄ itself are left out. */
+  /** Mean over tokens of {@code 1 − ‖x̂−x‖²/‖x−x̄‖²}; tokens equal to x̄ are skipped. */
   @Nullable Double perTokenExplainedVariance() {
     return perTokenCount == 0 ? null : SparsityReport.finite(perToken / perTokenCount);
   }

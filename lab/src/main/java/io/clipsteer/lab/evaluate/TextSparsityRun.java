@@ -23,11 +23,10 @@ import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TextTokens;
-import io.clipsteer.lab.train.Harvest;
+import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.train.TrainSource;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -35,28 +34,28 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Measures SAEs of CLIP's text tower as {@link SparsityRun} does those of its vision tower: on
- * texts, and on images whose classes are named by a tower that goes on with what an SAE gives back.
+ * Evaluates SAEs of CLIP's text tower as {@link SparsityRun} does those of the vision tower: on
+ * texts, and zero-shot on images, with class prompts read through the SAE's reconstruction.
  *
- * @param source the model with its texts; all of them are measured
+ * @param source the model with its texts, all of them evaluated
  * @param saes of the text tower
- * @param judge null to leave zero-shot out
+ * @param judge null to skip zero-shot
  */
 public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nullable Judge judge) {
   /**
-   * What answers are judged on.
+   * The zero-shot task.
    *
    * @param images with classes
-   * @param truth the classes' words; without a library zero-shot is left out with its reason
-   * @param templates that the words are read in, each with {@code {}}
+   * @param truth the classes; without a library zero-shot is skipped with its reason
+   * @param templates prompts for the classes, each with {@code {}}
    */
   public record Judge(Images images, Truth truth, List<String> templates) {}
 
-  /** What is gathered about one SAE. */
+  /** The measurements of one SAE. */
   private record Measured(RunSaes.One one, SparsityTally tally, MeanToken mean) {}
 
-  /** By batch of images: their unit embeddings [n,e], and the rows of their right words [n]. */
-  private record Seen(List<float[]> embeddings, List<int[]> right) {}
+  /** By batch of images: unit embeddings [n,e], and rows of the classes [n]. */
+  private record EmbeddedImages(List<float[]> embeddings, List<int[]> right) {}
 
   private ClipModel model() {
     return source.clip();
@@ -67,7 +66,7 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
   }
 
   /**
-   * Measures.
+   * Evaluates.
    *
    * @throws InputException when there is no text, or no image can be read
    */
@@ -80,117 +79,102 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
     List<Measured> measured = new ArrayList<>();
     for (RunSaes.One one : saes.all()) {
       boolean endOnly = one.selection() == TokenSelection.CLS;
-      var layout = SparsityTally.Layout.ofTexts(tower.config().context(), endOnly);
+      var layout = TokenLayout.ofTexts(tower.config().context(), endOnly);
       int width = one.sae().width();
       var tally = new SparsityTally(layout, width, one.sae().features(), null);
       measured.add(new Measured(one, tally, new MeanToken(width)));
     }
     var all = new TextTokens(tokenizer(), TokenSelection.ALL);
-    long full = 0;
+    long[] full = new long[1];
     try (var task = progress.start("evaluating", lines.size(), "texts")) {
-      for (int from = 0; from < lines.size(); from += TextTokens.TEXTS_AT_ONCE) {
-        List<String> part =
-            lines.subList(from, Math.min(lines.size(), from + TextTokens.TEXTS_AT_ONCE));
-        long[][] ids = tokenizer().encode(part);
-        for (long[] text : ids) if (all.count(text) == tower.config().context()) full++;
-        try (Scope scope = Scope.open()) {
-          measure(tower, ids, measured);
-        } catch (NotFiniteException e) {
-          throw e.named(part);
-        }
-        task.advance(part.size(), 0);
-      }
+      TextTokens.forEach(
+          lines,
+          (part, from) -> {
+            long[][] ids = tokenizer().encode(part);
+            for (long[] text : ids) if (all.count(text) == tower.config().context()) full[0]++;
+            try (Scope scope = Scope.open()) {
+              measure(tower, ids, measured);
+            } catch (NotFiniteException e) {
+              throw e.named(part);
+            }
+            task.advance(part.size(), 0);
+          });
     }
-    return report(measured, full, progress);
+    return report(measured, full[0], progress);
   }
 
   private void measure(TextTower tower, long[][] ids, List<Measured> measured) {
-    Map<HookPoint, Tensor> seen = new LinkedHashMap<>();
-    Hooks hooks = Hooks.NONE;
-    Scope outer = Scope.open();
-    try (outer) {
-      List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).distinct().toList();
-      for (HookPoint point : points) {
-        hooks =
-            hooks.tap(
-                point,
-                value -> {
-                  NotFiniteException.check(point, value);
-                  seen.put(point, outer.keep(value.to(DType.F32)));
-                });
-      }
-      tower.runUntil(ids, Harvest.last(points), hooks);
-      for (Measured m : measured) {
-        try (Scope scope = Scope.open()) {
-          Tensor value = Objects.requireNonNull(seen.get(m.one.point())).to(Device.CPU);
-          var read = new TextTokens(tokenizer(), m.one.selection());
-          Tensor x = rows(value, ids, read);
-          Sae.Encoded encoded = m.one.sae().encode(x);
-          float[] floats = x.toFloats();
-          m.tally.add(
-              floats, m.one.sae().decode(encoded).toFloats(), encoded.code(), places(ids, read));
-          m.mean.add(floats);
-        }
+    List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).distinct().toList();
+    Map<HookPoint, Tensor> values = TextTokens.residuals(tower, ids, points);
+    for (Measured m : measured) {
+      try (Scope scope = Scope.open()) {
+        Tensor value = Objects.requireNonNull(values.get(m.one.point())).to(Device.CPU);
+        var read = new TextTokens(tokenizer(), m.one.selection());
+        Tensor x = rows(value, ids, read);
+        Sae.Encoded encoded = m.one.sae().encode(x);
+        float[] floats = x.toFloats();
+        m.tally.add(
+            floats, m.one.sae().decode(encoded).toFloats(), encoded.code(), positions(ids, read));
+        m.mean.add(floats);
       }
     }
   }
 
-  /** The tokens read, one below the other, F32 [n,d]. */
+  /** The tokens that are read, F32 [n,d]. */
   private static Tensor rows(Tensor value, long[][] ids, TextTokens read) {
     List<Tensor> parts = new ArrayList<>();
     for (int i = 0; i < ids.length; i++) {
-      parts.add(value.select(0, i).narrow(0, read.first(ids[i]), read.count(ids[i])));
+      parts.add(read.of(value.select(0, i), ids[i]));
     }
     return Tensor.concat(parts, 0).contiguous();
   }
 
-  /** As {@link SparsityTally.Layout#ofTexts} counts them. */
-  private static int[] places(long[][] ids, TextTokens read) {
-    List<Integer> places = new ArrayList<>();
+  /** As {@link TokenLayout#ofTexts} counts them. */
+  private static int[] positions(long[][] ids, TextTokens read) {
+    List<Integer> positions = new ArrayList<>();
     for (long[] text : ids) {
-      for (int at = read.first(text); at < read.end(text); at++) places.add(1 + at);
-      places.add(0);
+      for (int at = read.first(text); at < read.end(text); at++) positions.add(1 + at);
+      positions.add(0);
     }
-    return places.stream().mapToInt(Integer::intValue).toArray();
+    return positions.stream().mapToInt(Integer::intValue).toArray();
   }
 
   /**
    * As {@code evaluation.json} has it.
    *
-   * @param full texts as long as the tower reads
+   * @param full texts of the tower's full length
    */
   private SparsityReport report(List<Measured> measured, long full, Progress progress) {
     List<String> notes = new ArrayList<>();
-    Seen seen = null;
+    EmbeddedImages embedded = null;
     List<ImageLoader.Skipped> skipped = new ArrayList<>();
     TextLibrary library = judge == null ? null : judge.truth.library();
-    if (judge == null) notes.add("Zero-shot is left out: give labelled images (--images)");
+    if (judge == null) notes.add("Zero-shot is skipped: give labelled images (--images)");
     else if (library == null) notes.add(judge.truth.reason());
-    else seen = look(judge, skipped, progress);
-    if (seen != null && seen.right.isEmpty()) {
-      notes.add("Zero-shot is left out: no image with a class could be read");
-      seen = null;
+    else embedded = embed(judge, skipped, progress);
+    if (embedded != null && embedded.right.isEmpty()) {
+      notes.add("Zero-shot is skipped: no image with a class could be read");
+      embedded = null;
     }
-    if (judge != null && seen != null) {
+    if (judge != null && embedded != null) {
       notes.add("Zero-shot is on images of " + judge.images.set().origin());
       if (saes.all().stream().anyMatch(one -> one.selection() == TokenSelection.ALL)) {
         notes.add(
-            "Where an SAE reads all tokens, its ablations make all prompts alike: they leave"
-                + " chance");
+            "Ablating an SAE of all tokens makes all prompts equal: the classification is chance");
       }
     }
     if (full > 0) {
       int context = Objects.requireNonNull(model().text()).config().context();
       notes.add(
-          Counted.of(full, "text") + " came to all " + context + " tokens: what is longer was cut");
+          Counted.of(full, "text") + " reached " + context + " tokens: longer texts were cut");
     }
-    List<SparsityReport.Entry> entries = new ArrayList<>();
+    List<SparsityReport.MeasuredSae> entries = new ArrayList<>();
     for (Measured m : measured) {
-      SparsityReport.Answers answers = null;
-      if (judge != null && library != null && seen != null) {
-        answers = answers(judge, library, seen, m, progress);
+      SparsityReport.ZeroShotScores answers = null;
+      if (judge != null && library != null && embedded != null) {
+        answers = answers(judge, library, embedded, m, progress);
       }
-      entries.add(new SparsityReport.Entry(m.one.entry(), m.tally.result(), answers, null));
+      entries.add(new SparsityReport.MeasuredSae(m.one.entry(), m.tally.result(), answers, null));
     }
     return new SparsityReport(
         model().source().path().toAbsolutePath().normalize().toString(),
@@ -202,42 +186,45 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
         List.copyOf(entries));
   }
 
-  private Seen look(Judge judge, List<ImageLoader.Skipped> skipped, Progress progress) {
-    Seen seen = new Seen(new ArrayList<>(), new ArrayList<>());
+  private EmbeddedImages embed(Judge judge, List<ImageLoader.Skipped> skipped, Progress progress) {
+    EmbeddedImages embedded = new EmbeddedImages(new ArrayList<>(), new ArrayList<>());
     ClipModel model = model();
-    try (var task = progress.start("looking", judge.images.count(), "images")) {
+    try (var task = progress.start("embedding images", judge.images.count(), "images")) {
       skipped.addAll(
           judge.images.forEach(
               (batch, pixels) -> {
                 int[] right = judge.truth.of(batch);
                 if (Arrays.stream(right).anyMatch(r -> r >= 0)) {
-                  seen.embeddings.add(
+                  embedded.embeddings.add(
                       model.vision().run(pixels, Hooks.NONE).embedding().toFloats());
-                  seen.right.add(right);
+                  embedded.right.add(right);
                 }
                 task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
               }));
     }
-    return seen;
+    return embedded;
   }
 
-  private SparsityReport.Answers answers(
-      Judge judge, TextLibrary library, Seen seen, Measured m, Progress progress) {
+  private SparsityReport.ZeroShotScores answers(
+      Judge judge, TextLibrary library, EmbeddedImages embedded, Measured m, Progress progress) {
     float[] mean = m.mean.floats();
     Sae sae = m.one.sae();
-    AnswerTally original = judged(seen, library);
-    return new SparsityReport.Answers(
+    AnswerTally original = judged(embedded, library);
+    return new SparsityReport.ZeroShotScores(
         original.judged(),
         library.words().size(),
         original.quality(),
-        judged(seen, read(judge, library, m, x -> sae.decode(sae.encode(x)), progress)).quality(),
-        judged(seen, read(judge, library, m, x -> Tensor.of(mean, mean.length), progress))
+        judged(embedded, read(judge, library, m, x -> sae.decode(sae.encode(x)), progress))
             .quality(),
-        judged(seen, read(judge, library, m, x -> Tensor.zeros(DType.F32, mean.length), progress))
+        judged(embedded, read(judge, library, m, x -> Tensor.of(mean, mean.length), progress))
+            .quality(),
+        judged(
+                embedded,
+                read(judge, library, m, x -> Tensor.zeros(DType.F32, mean.length), progress))
             .quality());
   }
 
-  /** The words as a tower reads them whose tokens are replaced at the SAE's place. */
+  /** The classes' embeddings by a tower whose tokens are replaced at the SAE's hook point. */
   private TextLibrary read(
       Judge judge,
       TextLibrary library,
@@ -253,7 +240,7 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
           Paused paused = tower.runUntil(ids, m.one.point(), Hooks.NONE);
           Tensor value = paused.value().copy();
           for (int i = 0; i < ids.length; i++) {
-            Tensor there = value.select(0, i).narrow(0, tokens.first(ids[i]), tokens.count(ids[i]));
+            Tensor there = tokens.of(value.select(0, i), ids[i]);
             Tensor x = there.to(Device.CPU).to(DType.F32).contiguous();
             there.copyFrom(replaced.apply(x));
           }
@@ -262,13 +249,13 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
         progress);
   }
 
-  private AnswerTally judged(Seen seen, TextLibrary library) {
+  private AnswerTally judged(EmbeddedImages embedded, TextLibrary library) {
     var tally = new AnswerTally(model().logitScale());
-    for (int b = 0; b < seen.right.size(); b++) {
-      int[] right = seen.right.get(b);
+    for (int b = 0; b < embedded.right.size(); b++) {
+      int[] right = embedded.right.get(b);
       try (Scope scope = Scope.open()) {
         Tensor texts = Tensor.of(library.embeddings(), library.words().size(), library.width());
-        Tensor images = Tensor.of(seen.embeddings.get(b), right.length, library.width());
+        Tensor images = Tensor.of(embedded.embeddings.get(b), right.length, library.width());
         tally.add(images.matmul(texts.transpose(0, 1)).toFloats(), right);
       }
     }

@@ -17,17 +17,17 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The words that images are judged by, or why they cannot be judged.
+ * The classes of images, or why they have none.
  *
- * @param library the words, or null
+ * @param library the classes' words, or null
  * @param rows row of the library by the images' label
  * @param reason one sentence where there is no library, else empty
  */
 public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, String reason) {
   /**
-   * What the images' labels (class folders, a table's column) say.
+   * The classes by the images' labels (class folders, a table's column).
    *
-   * @param given words to choose from, or null for the labels themselves
+   * @param given vocabulary, or null for the labels themselves
    * @param templates prompts for the labels, each with {@code {}}
    * @throws InputException when a label is none of the given words
    */
@@ -44,7 +44,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     if (model.text() == null) return unknown("the model has no text tower (see --library)");
     if (model.tokenizer() == null) return unknown("no tokenizer lies beside the model's weights");
     if (labels.stream().allMatch(label -> label.matches("\\d+"))) {
-      return unknown("all labels are numbers; give the words that they count with --labels-file");
+      return unknown("all labels are numbers; name their words with --labels-file");
     }
     if (labels.size() < 2) return unknown("all images are of one class, " + labels.getFirst());
     Map<String, Integer> rows = new HashMap<>();
@@ -52,14 +52,14 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     return new Truth(ZeroShot.library(model, labels, templates, progress), Map.copyOf(rows), "");
   }
 
-  /** No words to judge by. */
+  /** No classes. */
   static Truth unknown(String why) {
-    return new Truth(null, Map.of(), "Zero-shot is left out: " + why);
+    return new Truth(null, Map.of(), "Zero-shot is skipped: " + why);
   }
 
   private static Truth given(Images images, TextLibrary library, List<String> labels) {
     int words = library.words().size();
-    if (words < 2) return unknown("there is only one word to choose from");
+    if (words < 2) return unknown("the vocabulary has one word only");
     Map<String, Integer> rows = new HashMap<>();
     for (String label : labels) {
       int row = row(library, label);
@@ -101,7 +101,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     return List.copyOf(labels);
   }
 
-  /** Row of each image's right word, −1 where it has none. */
+  /** Row of each image's class, −1 where it has none. */
   int[] of(ImageBatch batch) {
     int[] truth = new int[batch.count()];
     for (int i = 0; i < truth.length; i++) {

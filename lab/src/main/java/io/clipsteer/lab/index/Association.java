@@ -31,7 +31,7 @@ record Association(
   static final int CLOSEST = 20;
 
   /** The labelled images. */
-  static final class Known {
+  static final class LabelledImages {
     private int[] @Nullable [] labels = new int[64][];
     private long[] positives = new long[16];
     private long images;
@@ -72,7 +72,11 @@ record Association(
    * @param labels how many there are
    */
   static void all(
-      ScoreFile scores, int units, Known known, int labels, Consumer<Association> consumer) {
+      ScoreFile scores,
+      int units,
+      LabelledImages known,
+      int labels,
+      Consumer<Association> consumer) {
     for (int low = 0; low < units; ) {
       int high = scores.end(low, BUDGET);
       ScoreFile.Slice slice = scores.read(low, high);
@@ -88,7 +92,7 @@ record Association(
   }
 
   private static List<Association> of(
-      ScoreFile.Slice slice, int unit, int low, Known known, int labels) {
+      ScoreFile.Slice slice, int unit, int low, LabelledImages known, int labels) {
     int from = slice.starts()[unit - low];
     int to = slice.starts()[unit - low + 1];
     if (from == to) return List.of();
@@ -125,7 +129,8 @@ record Association(
     private double sum;
     private double squares;
 
-    Ranked(ScoreFile.Slice slice, float[] scores, int from, int to, Known known, int labels) {
+    Ranked(
+        ScoreFile.Slice slice, float[] scores, int from, int to, LabelledImages known, int labels) {
       int n = to - from;
       rankSum = new double[labels];
       scoreSum = new double[labels];
@@ -156,7 +161,7 @@ record Association(
       }
     }
 
-    Association with(int unit, int label, boolean byMax, Known known) {
+    Association with(int unit, int label, boolean byMax, LabelledImages known) {
       long positives = known.positives(label);
       long negatives = known.images() - positives;
       double ranks = rankSum[label] + (positives - count[label]) * (zeros + 1) / 2.0;

@@ -20,7 +20,7 @@ import org.duckdb.DuckDBConnection;
 /** Writes Parquet files through DuckDB, which works in a scratch folder and may spill there. */
 final class DuckTables implements AutoCloseable {
   /** Fills a table row by row. */
-  interface Filler {
+  interface RowWriter {
     void fill(DuckDBAppender appender) throws SQLException;
   }
 
@@ -62,7 +62,7 @@ final class DuckTables implements AutoCloseable {
    *
    * @param columns as in CREATE TABLE
    */
-  void write(String name, String columns, Filler filler) {
+  void write(String name, String columns, RowWriter filler) {
     Path part = scratch.resolve(name + ".parquet");
     try (Statement statement = connection.createStatement()) {
       statement.execute("CREATE TABLE " + name + " (" + columns + ")");

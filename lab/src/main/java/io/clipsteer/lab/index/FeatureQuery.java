@@ -2,6 +2,7 @@
 package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.table.CsvText;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Array;
@@ -11,7 +12,6 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
@@ -19,30 +19,30 @@ import org.duckdb.DuckDBConnection;
 import org.jspecify.annotations.Nullable;
 
 /**
- * SQL over an index. The tables are copied into a database in memory, which then is cut off from
- * files and the network before the user's text is looked at: it can read those tables and nothing
- * else, and cannot change what is on disk.
+ * SQL over an index. The tables are copied into a database in memory, which is cut off from files
+ * and the network before the user's query runs: a query can read those tables and nothing else, and
+ * cannot change what is on disk.
  */
 public final class FeatureQuery {
   /**
-   * An answer.
+   * What a query returns.
    *
    * @param columns names
    * @param rows cells: null, text, numbers, truth values, lists of these
    */
-  public record Answer(List<String> columns, List<List<@Nullable Object>> rows) {}
+  public record QueryRows(List<String> columns, List<List<@Nullable Object>> rows) {}
 
   private static final int MOST_ROWS = 1_000_000;
 
   private FeatureQuery() {}
 
   /**
-   * Asks.
+   * Runs a query.
    *
    * @param sql one query
    * @throws InputException when there is no index, or the query fails
    */
-  public static Answer run(IndexFolder folder, String sql) {
+  public static QueryRows run(IndexFolder folder, String sql) {
     List<String> tables = tables(folder);
     if (tables.isEmpty()) folder.read(IndexedUnits.FEATURES);
     Properties properties = new Properties();
@@ -52,25 +52,25 @@ public final class FeatureQuery {
     try (Connection connection = DriverManager.getConnection("jdbc:duckdb:", properties);
         Statement statement = connection.createStatement()) {
       load(folder, tables, sql, statement);
-      return ask(connection, sql);
+      return execute(connection, sql);
     } catch (SQLException e) {
       throw failure(sql, tables, e);
     }
   }
 
-  /** Names of the tables there are. */
+  /** Names of the index's tables. */
   private static List<String> tables(IndexFolder folder) {
     List<String> names = new ArrayList<>();
     for (IndexedUnits units : IndexedUnits.values()) {
       if (!folder.has(units)) continue;
       folder.read(units);
-      names.add(units.word());
+      names.add(units.toString());
       for (String part : IndexFolder.PARTS) names.add(units.one() + "_" + part);
     }
     return names;
   }
 
-  /** Only the tables that the text speaks of: an index may be large. */
+  /** Loads only the tables that the query names: an index may be large. */
   private static void load(IndexFolder folder, List<String> tables, String sql, Statement statement)
       throws SQLException {
     String text = sql.toLowerCase(Locale.ROOT);
@@ -79,11 +79,10 @@ public final class FeatureQuery {
       if (!Files.isRegularFile(file)) {
         throw new InputException(file, "is missing", "Index again");
       }
-      String quoted = file.toAbsolutePath().toString().replace("'", "''");
       String limit = text.contains(name) ? "" : " LIMIT 0";
       try {
         statement.execute(
-            "CREATE TABLE " + name + " AS SELECT * FROM read_parquet(['" + quoted + "'])" + limit);
+            "CREATE TABLE " + name + " AS SELECT * FROM " + ParquetTable.source(file) + limit);
       } catch (SQLException e) {
         throw new InputException(file, "is damaged", "Make it again with clipsteer index", e);
       }
@@ -92,18 +91,18 @@ public final class FeatureQuery {
     statement.execute("SET lock_configuration=true");
   }
 
-  private static Answer ask(Connection connection, String sql) throws SQLException {
+  private static QueryRows execute(Connection connection, String sql) throws SQLException {
     try (var statement = connection.unwrap(DuckDBConnection.class).prepareStatement(sql)) {
       if (!statement.execute()) {
         throw new InputException("the query", "gives no rows", "Begin it with SELECT");
       }
       try (ResultSet rows = statement.getResultSet()) {
-        return answer(rows);
+        return fetched(rows);
       }
     }
   }
 
-  private static Answer answer(ResultSet rows) throws SQLException {
+  private static QueryRows fetched(ResultSet rows) throws SQLException {
     int n = rows.getMetaData().getColumnCount();
     List<String> columns = new ArrayList<>();
     for (int c = 1; c <= n; c++) columns.add(rows.getMetaData().getColumnLabel(c));
@@ -117,7 +116,7 @@ public final class FeatureQuery {
       for (int c = 1; c <= n; c++) row.add(plain(rows.getObject(c)));
       all.add(row);
     }
-    return new Answer(columns, all);
+    return new QueryRows(columns, all);
   }
 
   private static @Nullable Object plain(@Nullable Object cell) throws SQLException {
@@ -142,22 +141,10 @@ public final class FeatureQuery {
         e);
   }
 
-  /** An answer as comma-separated text (RFC 4180), a header first. */
-  public static String csv(Answer answer) {
-    StringBuilder text = new StringBuilder();
-    line(text, answer.columns());
-    for (List<@Nullable Object> row : answer.rows()) line(text, row);
+  /** QueryRows as comma-separated text, a header first. */
+  public static String csv(QueryRows rows) {
+    CsvText text = new CsvText(rows.columns());
+    rows.rows().forEach(text::row);
     return text.toString();
-  }
-
-  private static void line(StringBuilder text, List<? extends @Nullable Object> cells) {
-    String line =
-        String.join(",", cells.stream().map(c -> c == null ? "" : quoted(c.toString())).toList());
-    text.append(line).append('\n');
-  }
-
-  private static String quoted(String cell) {
-    boolean needs = Arrays.asList(",", "\"", "\n", "\r").stream().anyMatch(cell::contains);
-    return needs ? '"' + cell.replace("\"", "\"\"") + '"' : cell;
   }
 }

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param frequencies by group, then feature: share of the index's tokens
  */
 public record FeatureSearch(
-    IndexFolder folder, IndexFolder.Manifest manifest, List<double[]> frequencies) {
+    IndexFolder folder, IndexFolder.IndexManifest manifest, List<double[]> frequencies) {
   /** Names told of a feature. */
   private static final int NAMES = 3;
 
@@ -49,10 +49,10 @@ public record FeatureSearch(
 
   /** Opens an index of features. */
   public static FeatureSearch open(IndexFolder folder) {
-    IndexFolder.Manifest manifest = folder.read(IndexedUnits.FEATURES);
+    IndexFolder.IndexManifest manifest = folder.read(IndexedUnits.FEATURES);
     Map<String, Integer> groups = new HashMap<>();
     List<double[]> frequencies = new ArrayList<>();
-    for (IndexFolder.Entry entry : manifest.groups()) {
+    for (IndexFolder.UnitGroup entry : manifest.groups()) {
       groups.put(entry.sae(), frequencies.size());
       frequencies.add(new double[entry.units()]);
     }
@@ -161,7 +161,7 @@ public record FeatureSearch(
 
   private int group(RunSaes.One one) {
     for (int g = 0; g < manifest.groups().size(); g++) {
-      IndexFolder.Entry entry = manifest.groups().get(g);
+      IndexFolder.UnitGroup entry = manifest.groups().get(g);
       if (entry.sae().equals(one.entry().folder()) && entry.units() == one.sae().features()) {
         return g;
       }
@@ -253,7 +253,7 @@ public record FeatureSearch(
     Map<String, List<String>> names = names(best);
     List<Hit> hits = new ArrayList<>();
     for (Scored s : best) {
-      IndexFolder.Entry entry = manifest.groups().get(s.group);
+      IndexFolder.UnitGroup entry = manifest.groups().get(s.group);
       hits.add(
           new Hit(
               entry.sae(),

@@ -13,28 +13,28 @@ import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.sae.SaeEncoder;
+import io.clipsteer.lab.run.TokenLayout;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
-/** How long an index of made-up tokens takes: everything but the tower and the names. */
+/** Time of an index of random tokens: all but the tower and the names. */
 public final class IndexBench {
   /**
-   * What was measured.
+   * The measurements.
    *
    * @param seconds from tokens in memory to tables on disk
-   * @param encodeSeconds of these, the SAE's
-   * @param cpuSeconds of the process meanwhile, all threads; it tells what a busy machine took away
+   * @param encodeSeconds part of them, in the SAE's encoder
+   * @param cpuSeconds of the process meanwhile, all threads; unaffected by other processes
    * @param peakBytes of the process
    */
-  public record Result(double seconds, double encodeSeconds, double cpuSeconds, long peakBytes) {}
+  public record IndexTimes(
+      double seconds, double encodeSeconds, double cpuSeconds, long peakBytes) {}
 
   private static final int GRID = 14;
   private static final int PATCHES = GRID * GRID;
@@ -49,7 +49,7 @@ public final class IndexBench {
    *
    * @param tokens patch tokens, rounded up to whole images of 196
    */
-  public static Result run(
+  public static IndexTimes run(
       int width, int features, int k, int tokens, long seed, Progress progress) {
     Path folder;
     try {
@@ -69,7 +69,7 @@ public final class IndexBench {
     }
   }
 
-  private static Result run(
+  private static IndexTimes run(
       Sae sae,
       float[] directions,
       int images,
@@ -77,53 +77,33 @@ public final class IndexBench {
       Path folder,
       Progress progress) {
     var layout = new TokenLayout(1, PATCHES, 1, GRID, GRID);
-    var known = new Association.Known();
-    List<String> ids = new ArrayList<>();
-    List<@Nullable String> classes = new ArrayList<>();
     double encode = 0;
-    double made = 0;
+    double generate = 0;
     double cpu = cpu();
     long start = System.nanoTime();
     try (ScoreFile scores = new ScoreFile(folder, sae.features());
         SaeEncoder encoder = new SaeEncoder(sae);
-        var task = progress.start("indexing made-up tokens", images, "images")) {
+        var task = progress.start("indexing random tokens", images, "images")) {
       var tally = new UnitTally(layout, sae.features(), EMBEDDING, 16);
+      var point = HookPoint.residPost(0);
+      var group =
+          new IndexRun.Group(
+              "saes/random", point, TokenSelection.PATCHES, sae, encoder, tally, scores);
+      var pass = new IndexRun.Pass(List.of(group), Labels.ofClasses());
       for (int from = 0; from < images; from += BATCH) {
         int count = Math.min(BATCH, images - from);
         try (Scope scope = Scope.open()) {
           long begin = System.nanoTime();
           Tensor x = tokens(directions, sae.width(), count * PATCHES, random);
           float[] embeddings = gaussian(random, count * EMBEDDING, 1);
-          made += seconds(begin);
+          generate += seconds(begin);
           begin = System.nanoTime();
           Codes codes = Codes.of(encoder.encode(x));
           encode += seconds(begin);
-          for (int i = 0; i < count; i++) {
-            int image = from + i;
-            ids.add("image-" + image);
-            classes.add(null);
-            known.add(image, new int[] {image % LABELS});
-            double[] unit = IndexRun.unit(embeddings, i * EMBEDDING, EMBEDDING, ids.get(image));
-            tally.add(image, unit, codes, i * PATCHES, scores);
-          }
+          for (int i = 0; i < count; i++) add(pass, embeddings, codes, i);
         }
         task.advance(count, 2.0 * sae.width() * sae.features() * PATCHES * count);
       }
-      var group =
-          new IndexRun.Group(
-              "saes/made-up",
-              HookPoint.residPost(0),
-              TokenSelection.PATCHES,
-              sae,
-              encoder,
-              tally,
-              scores);
-      List<Labels.Label> labels = new ArrayList<>();
-      for (int l = 0; l < LABELS; l++) {
-        labels.add(new Labels.Label("class", String.format(Locale.ROOT, "%02d", l)));
-      }
-      var pass =
-          new IndexRun.Pass(List.of(group), ids, classes, known, labels, Map.of(), List.of());
       try (DuckTables duck = new DuckTables(folder)) {
         IndexTables tables = new IndexTables(duck, IndexedUnits.FEATURES);
         tables.images(pass);
@@ -131,8 +111,21 @@ public final class IndexBench {
         tables.labels(pass);
         tables.units(pass, Map.of());
       }
-      return new Result(seconds(start) - made, encode, cpu() - cpu, Engine.peakBytes());
+      return new IndexTimes(seconds(start) - generate, encode, cpu() - cpu, Engine.peakBytes());
     }
+  }
+
+  /** Adds the ith image of a batch. */
+  private static void add(IndexRun.Pass pass, float[] embeddings, Codes codes, int i) {
+    int image = pass.images().size();
+    String id = "image-" + image;
+    int[] labels = pass.labels().of(id, String.format(Locale.ROOT, "%02d", image % LABELS));
+    if (labels != null) pass.known().add(image, labels);
+    pass.images().add(id);
+    pass.classes().add(null);
+    IndexRun.Group group = pass.groups().getFirst();
+    double[] unit = IndexRun.unit(embeddings, i * EMBEDDING, EMBEDDING, id);
+    group.tally().add(image, unit, codes, i * PATCHES, group.scores());
   }
 
   private static double cpu() {

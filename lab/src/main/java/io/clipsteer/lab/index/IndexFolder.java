@@ -17,10 +17,10 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 
 /**
- * An index on disk: Parquet tables, vectors, and for features and neurons each a JSON file that is
- * written last, so that an index with it is complete, and a manifest.
+ * An index on disk: Parquet tables, vectors, and one JSON file each for features and neurons. The
+ * JSON file is written last: an index with it is complete.
  *
- * @param path {@code index} in the run's folder, unless the user named another
+ * @param path {@code index} in the run's folder, or another
  */
 public record IndexFolder(Path path) {
   /** The tables' names after {@code feature_} or {@code neuron_}, in the order of writing. */
@@ -30,35 +30,39 @@ public record IndexFolder(Path path) {
   static final int PROTOCOL = 2;
 
   /**
-   * What the JSON file says.
+   * The JSON file.
    *
    * @param protocol 2; 1 is read
    * @param model checkpoint, absolute
-   * @param source where the images come from
+   * @param source of the images
    * @param images images indexed
+   * @param skipped images skipped
+   * @param notes on what else the image set holds, a sentence each
    * @param labels distinct labels
-   * @param top images kept for each unit and ranking
+   * @param top images kept per unit and ranking
    * @param vocabulary words that names were chosen from; 0 without names
    * @param groups SAEs or hook points, in the run's order
    */
-  public record Manifest(
+  public record IndexManifest(
       int protocol,
       String clipsteer,
       String model,
       String source,
       long images,
+      int skipped,
+      List<String> notes,
       int labels,
       int top,
       int vocabulary,
-      List<Entry> groups) {}
+      List<UnitGroup> groups) {}
 
   /**
    * One SAE, or the neurons of a hook point.
    *
    * @param sae the SAE's folder, or the hook point with its tokens
-   * @param units how many
+   * @param units their number
    */
-  public record Entry(
+  public record UnitGroup(
       String sae,
       @JsonAlias("hookPoint") String hookPoint,
       String tokens,
@@ -72,13 +76,9 @@ public record IndexFolder(Path path) {
     return new IndexFolder(run.index());
   }
 
-  /**
-   * Name of the manifest: features and neurons of a run are indexed each by a command of its own.
-   */
+  /** Name of the manifest: features and neurons are indexed each by a command of its own. */
   public static String manifest(IndexedUnits units) {
-    return units == IndexedUnits.FEATURES
-        ? RunManifest.FILE
-        : units.word() + "." + RunManifest.FILE;
+    return units == IndexedUnits.FEATURES ? RunManifest.FILE : units + "." + RunManifest.FILE;
   }
 
   /** How it was made; null where that is not known. */
@@ -86,8 +86,16 @@ public record IndexFolder(Path path) {
     return RunManifest.find(path.resolve(manifest(units)));
   }
 
+  /** The text library that names came from; null where a text tower read the words. */
+  public @Nullable Path library() {
+    RunManifest made = made(IndexedUnits.FEATURES);
+    return made != null && made.config().get("library") instanceof String library
+        ? Path.of(library)
+        : null;
+  }
+
   private Path json(IndexedUnits units) {
-    return path.resolve(units.word() + ".json");
+    return path.resolve(units + ".json");
   }
 
   /** Vectors of the units. */
@@ -101,7 +109,7 @@ public record IndexFolder(Path path) {
   }
 
   /**
-   * Refuses a folder that cannot be written into or holds something else; called early.
+   * Refuses a folder that is not writable or holds something else; called early.
    *
    * @throws InputException with what is in the way
    */
@@ -130,28 +138,28 @@ public record IndexFolder(Path path) {
   }
 
   /**
-   * What there is.
+   * Reads the JSON file.
    *
    * @throws InputException when there is no complete index, or it is not ours
    */
-  public Manifest read(IndexedUnits units) {
+  public IndexManifest read(IndexedUnits units) {
     Path file = json(units);
     if (!Files.isRegularFile(file)) {
-      throw new InputException(
-          path, "holds no index of " + units.word(), "Make one with clipsteer index");
+      throw new InputException(path, "holds no index of " + units, "Make one with clipsteer index");
     }
     String remedy = "Move it elsewhere, and index again";
     try {
-      Manifest manifest = JsonFile.MAPPER.readValue(Files.readAllBytes(file), Manifest.class);
+      IndexManifest manifest =
+          JsonFile.MAPPER.readValue(Files.readAllBytes(file), IndexManifest.class);
       if (manifest == null
           || manifest.protocol() < 1
           || manifest.protocol() > PROTOCOL
           || manifest.groups() == null) {
-        throw new InputException(file, "is no index of this clipsteer's", remedy);
+        throw new InputException(file, "is no index by this version of clipsteer", remedy);
       }
       return manifest;
     } catch (JacksonException e) {
-      throw new InputException(file, "is no index of clipsteer's", remedy, e);
+      throw new InputException(file, "is no index by clipsteer", remedy, e);
     } catch (IOException e) {
       throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
@@ -168,7 +176,7 @@ public record IndexFolder(Path path) {
   }
 
   /** Writes the JSON file, last. */
-  void finish(IndexedUnits units, Manifest manifest) {
+  void finish(IndexedUnits units, IndexManifest manifest) {
     AtomicFiles.writeJson(json(units), manifest);
   }
 }

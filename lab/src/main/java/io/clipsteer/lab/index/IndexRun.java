@@ -16,6 +16,7 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeEncoder;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.TowerWalk;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,14 +29,14 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One pass over images that tells everything about every unit of a run.
+ * One pass over images that measures every unit of a run.
  *
  * @param model the run's
- * @param images all of them are read once
+ * @param batches images, each read once
  * @param saes of the run
  * @param units features, or neurons where the SAEs read
- * @param labels what is known of the images
- * @param top images kept for each unit and ranking, 0 to 1,000
+ * @param labels of the images
+ * @param top images kept per unit and ranking, 0 to 1,000
  */
 public record IndexRun(
     ClipModel model, Images batches, RunSaes saes, IndexedUnits units, Labels labels, int top) {
@@ -48,7 +49,7 @@ public record IndexRun(
   }
 
   /**
-   * Units that belong together.
+   * The features of one SAE, or the neurons of one hook point.
    *
    * @param name the SAE's folder, or the hook point and tokens of neurons
    * @param sae null for neurons
@@ -71,22 +72,34 @@ public record IndexRun(
   }
 
   /**
-   * What a pass gave; its score files are removed when it is closed.
+   * The results of a pass; closing it deletes its score files.
    *
-   * @param images ids, an image's number is its place
+   * @param images ids, by number
+   * @param classes of the images, as the set itself labels them
    * @param known the labelled images
-   * @param labels all labels
    * @param means by hook point
    */
   record Pass(
       List<Group> groups,
       List<String> images,
       List<@Nullable String> classes,
-      Association.Known known,
-      List<Labels.Label> labels,
+      Association.LabelledImages known,
+      Labels labels,
       Map<HookPoint, MeanResidual> means,
       List<ImageLoader.Skipped> skipped)
       implements AutoCloseable {
+    /** No image yet. */
+    Pass(List<Group> groups, Labels labels) {
+      this(
+          groups,
+          new ArrayList<>(),
+          new ArrayList<>(),
+          new Association.LabelledImages(),
+          labels,
+          new LinkedHashMap<>(),
+          new ArrayList<>());
+    }
+
     @Override
     public void close() {
       for (Group group : groups) group.close();
@@ -94,9 +107,9 @@ public record IndexRun(
   }
 
   /**
-   * The pass.
+   * Runs the pass.
    *
-   * @param scratch folder for scores while it runs
+   * @param scratch folder for scores during the pass
    * @throws InputException when no image can be read
    */
   Pass pass(Path scratch, Progress progress) {
@@ -140,55 +153,45 @@ public record IndexRun(
   }
 
   private Pass pass(List<Group> groups, Progress progress) {
-    List<String> ids = new ArrayList<>();
-    List<@Nullable String> classes = new ArrayList<>();
-    var known = new Association.Known();
-    Map<HookPoint, MeanResidual> means = new LinkedHashMap<>();
-    for (Group group : groups) means.putIfAbsent(group.point, new MeanResidual(group.point));
-    TowerWalk walk = TowerWalk.past(model.vision(), means.keySet());
+    Pass pass = new Pass(groups, labels);
     double flops = model.vision().flopsPerImage();
     for (Group g : groups) {
+      pass.means.putIfAbsent(g.point, new MeanResidual(g.point));
       if (g.sae != null) flops += 2.0 * g.sae.width() * g.sae.features() * g.tally.layout().count();
     }
+    TowerWalk walk = TowerWalk.past(model.vision(), pass.means.keySet());
     double each = flops;
-    List<ImageLoader.Skipped> skipped;
     try (var task = progress.start("indexing", batches.count(), "images")) {
-      skipped =
+      pass.skipped.addAll(
           batches.forEach(
               (batch, pixels) -> {
-                add(groups, walk, means, batch, pixels, ids.size(), known);
-                ids.addAll(batch.ids());
-                classes.addAll(batch.labels());
+                add(pass, walk, batch, pixels);
+                pass.images.addAll(batch.ids());
+                pass.classes.addAll(batch.labels());
                 task.advance(batch.count(), each * batch.count());
-              });
+              }));
     }
-    return new Pass(groups, ids, classes, known, labels.all(), means, skipped);
+    return pass;
   }
 
-  private void add(
-      List<Group> groups,
-      TowerWalk walk,
-      Map<HookPoint, MeanResidual> means,
-      ImageBatch batch,
-      Tensor pixels,
-      int first,
-      Association.Known known) {
+  private void add(Pass pass, TowerWalk walk, ImageBatch batch, Tensor pixels) {
     Map<Group, Codes> codes = new LinkedHashMap<>();
     Paused last =
         walk.walk(
             pixels,
             paused -> {
-              Objects.requireNonNull(means.get(paused.at())).add(paused);
-              for (Group group : groups) {
+              Objects.requireNonNull(pass.means.get(paused.at())).add(paused);
+              for (Group group : pass.groups) {
                 if (group.point.equals(paused.at())) codes.put(group, codes(group, walk, paused));
               }
             });
     float[] embeddings = model.vision().continueFrom(last, Hooks.NONE).embedding().toFloats();
     int e = embeddings.length / batch.count();
+    int first = pass.images.size();
     for (int i = 0; i < batch.count(); i++) {
       double[] unit = unit(embeddings, i * e, e, batch.ids().get(i));
       int[] of = labels.of(batch.ids().get(i), batch.labels().get(i));
-      if (of != null) known.add(first + i, of);
+      if (of != null) pass.known.add(first + i, of);
       for (var group : codes.entrySet()) {
         UnitTally tally = group.getKey().tally;
         ScoreFile scores = of == null ? null : group.getKey().scores;
@@ -206,7 +209,7 @@ public record IndexRun(
     }
   }
 
-  /** In double to full precision: floats are of unit length to 1e-7 only. */
+  /** A row at unit length to double precision: floats have it to 1e-7 only. */
   static double[] unit(float[] rows, int at, int width, String image) {
     double square = 0;
     for (int j = 0; j < width; j++) square += (double) rows[at + j] * rows[at + j];

@@ -2,14 +2,13 @@
 package io.clipsteer.lab.index;
 
 import java.sql.SQLException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.duckdb.DuckDBAppender;
 import org.jspecify.annotations.Nullable;
 
-/** Writes a pass as tables; docs/protocol.md says what each column holds. */
+/** Writes a pass as tables; docs/protocol.md defines each column. */
 final class IndexTables {
   private final DuckTables tables;
   private final IndexedUnits units;
@@ -20,13 +19,13 @@ final class IndexTables {
   }
 
   /**
-   * One row a unit.
+   * Writes one row per unit.
    *
-   * @param names the best of each unit by group, or empty lists
+   * @param names by group; a unit's name is its first word by both methods, else by its images
    */
-  void units(IndexRun.Pass pass, Map<IndexRun.Group, List<@Nullable Name>> names) {
+  void units(IndexRun.Pass pass, Map<IndexRun.Group, List<UnitName>> names) {
     tables.write(
-        units.word(),
+        units.toString(),
         """
         sae VARCHAR, layer INTEGER, hook_point VARCHAR, tokens VARCHAR, id INTEGER,
         frequency DOUBLE, frequency_cls DOUBLE, frequency_patches DOUBLE, cls_share DOUBLE,
@@ -36,15 +35,17 @@ final class IndexTables {
         """,
         row -> {
           for (IndexRun.Group group : pass.groups()) {
-            List<@Nullable Name> best = names.getOrDefault(group, List.of());
-            for (int u = 0; u < group.tally().units(); u++) {
-              unit(row, group, u, u < best.size() ? best.get(u) : null);
+            @Nullable UnitName[] best = new UnitName[group.tally().units()];
+            for (UnitName name : names.getOrDefault(group, List.of())) {
+              if (name.rank() == 1 && !name.method().equals(Namer.DECODER))
+                best[name.unit()] = name;
             }
+            for (int u = 0; u < best.length; u++) unit(row, group, u, best[u]);
           }
         });
   }
 
-  private static void unit(DuckDBAppender row, IndexRun.Group group, int u, @Nullable Name name)
+  private static void unit(DuckDBAppender row, IndexRun.Group group, int u, @Nullable UnitName name)
       throws SQLException {
     UnitTally tally = group.tally();
     row.beginRow();
@@ -71,7 +72,7 @@ final class IndexTables {
     row.endRow();
   }
 
-  /** The strongest images. */
+  /** Writes the top images. */
   void tops(IndexRun.Pass pass) {
     tables.write(
         units.one() + "_tops",
@@ -83,9 +84,15 @@ final class IndexTables {
           for (IndexRun.Group group : pass.groups()) {
             for (int u = 0; u < group.tally().units(); u++) {
               for (boolean byMax : new boolean[] {true, false}) {
-                Kept[] kept = group.tally().top(u, byMax);
+                TopImage[] kept = group.tally().top(u, byMax);
                 for (int k = 0; k < kept.length; k++) {
-                  top(row, group, u, byMax, k + 1, kept[k], pass.images().get(kept[k].image()));
+                  row.beginRow();
+                  row.append(group.name());
+                  row.append(u);
+                  row.append(byMax ? "max" : "mean");
+                  row.append(k + 1);
+                  row.append(pass.images().get(kept[k].image()));
+                  top(row, kept[k]);
                 }
               }
             }
@@ -93,23 +100,9 @@ final class IndexTables {
         });
   }
 
-  private static void top(
-      DuckDBAppender row,
-      IndexRun.Group group,
-      int u,
-      boolean byMax,
-      int rank,
-      Kept kept,
-      String image)
-      throws SQLException {
+  private static void top(DuckDBAppender row, TopImage kept) throws SQLException {
     int[] patches = new int[kept.patches().length];
     for (int i = 0; i < patches.length; i++) patches[i] = kept.patches()[i];
-    row.beginRow();
-    row.append(group.name());
-    row.append(u);
-    row.append(byMax ? "max" : "mean");
-    row.append(rank);
-    row.append(image);
     row.append(kept.image());
     row.append(kept.max());
     row.append(kept.mean());
@@ -119,8 +112,9 @@ final class IndexTables {
     row.endRow();
   }
 
-  /** Associations with labels. */
+  /** Writes the associations with labels. */
   void labels(IndexRun.Pass pass) {
+    List<Labels.Label> labels = pass.labels().all();
     tables.write(
         units.one() + "_labels",
         """
@@ -134,16 +128,15 @@ final class IndexTables {
                 group.scores(),
                 group.tally().units(),
                 pass.known(),
-                pass.labels().size(),
-                a -> label(row, group, pass, a));
+                labels.size(),
+                a -> label(row, group, pass.known().images(), labels.get(a.label()), a));
           }
         });
   }
 
   private static void label(
-      DuckDBAppender row, IndexRun.Group group, IndexRun.Pass pass, Association a) {
+      DuckDBAppender row, IndexRun.Group group, long images, Labels.Label label, Association a) {
     try {
-      Labels.Label label = pass.labels().get(a.label());
       row.beginRow();
       row.append(group.name());
       row.append(a.unit());
@@ -151,7 +144,7 @@ final class IndexTables {
       row.append(label.value());
       row.append(a.byMax() ? "max" : "mean");
       row.append(a.positives());
-      row.append(pass.known().images());
+      row.append(images);
       row.append(a.auroc().value());
       row.append(a.auroc().low());
       row.append(a.auroc().high());
@@ -165,11 +158,11 @@ final class IndexTables {
   }
 
   /**
-   * The first words of each unit by each way.
+   * Writes the first words of each unit by each method.
    *
-   * @param names by group, then as they come
+   * @param names by group
    */
-  void names(Map<IndexRun.Group, List<Name>> names) {
+  void names(Map<IndexRun.Group, List<UnitName>> names) {
     tables.write(
         units.one() + "_names",
         """
@@ -177,8 +170,8 @@ final class IndexTables {
         margin DOUBLE\
         """,
         row -> {
-          for (var entry : new ArrayList<>(names.entrySet())) {
-            for (Name name : entry.getValue()) {
+          for (var entry : names.entrySet()) {
+            for (UnitName name : entry.getValue()) {
               row.beginRow();
               row.append(entry.getKey().name());
               row.append(name.unit());
@@ -193,7 +186,7 @@ final class IndexTables {
         });
   }
 
-  /** The images. */
+  /** Writes the images. */
   void images(IndexRun.Pass pass) {
     tables.write(
         units.one() + "_images",

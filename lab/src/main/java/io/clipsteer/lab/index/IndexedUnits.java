@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
-import io.clipsteer.data.InputException;
 import java.util.Locale;
 
 /** What is indexed. */
@@ -14,18 +13,9 @@ public enum IndexedUnits {
    */
   NEURONS;
 
-  /** Reads {@code features} or {@code neurons}. */
-  public static IndexedUnits parse(String text) {
-    try {
-      return valueOf(text.toUpperCase(Locale.ROOT));
-    } catch (IllegalArgumentException e) {
-      throw new InputException(
-          "--units " + text, "is neither features nor neurons", "Name one of the two", e);
-    }
-  }
-
   /** As on the command line, and the main table's name. */
-  public String word() {
+  @Override
+  public String toString() {
     return name().toLowerCase(Locale.ROOT);
   }
 

@@ -5,12 +5,11 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
-import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.Versions;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -18,20 +17,20 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** Makes an index: the pass, the names, the tables. */
+/** Builds an index: the pass, the names, the tables. */
 public final class Indexer {
   /**
-   * What came out.
+   * A finished index.
    *
    * @param units indexed, dead ones included
    * @param alive active on at least one token
    * @param images images read
    * @param labels distinct labels
    * @param medianMonosemanticity over units active on two images or more; null when there is none
-   * @param skipped images left out
-   * @param seconds for everything
+   * @param skipped images skipped
+   * @param seconds in all
    */
-  public record Result(
+  public record IndexSummary(
       int units,
       int alive,
       long images,
@@ -40,82 +39,86 @@ public final class Indexer {
       List<ImageLoader.Skipped> skipped,
       double seconds) {}
 
-  private Indexer() {}
+  private final IndexRun run;
+  private final @Nullable TextLibrary words;
+  private final IndexFolder folder;
+  private final Progress progress;
+
+  private Indexer(
+      IndexRun run, @Nullable TextLibrary words, IndexFolder folder, Progress progress) {
+    this.run = run;
+    this.words = words;
+    this.folder = folder;
+    this.progress = progress;
+  }
 
   /**
    * Indexes.
    *
-   * @param words candidates for names, or null to do without
-   * @param folder where the tables go; an older index of the same units is replaced
+   * @param words candidates for names, or null for no names
+   * @param folder of the tables; an older index of the same units is replaced
    */
-  public static Result run(
+  public static IndexSummary run(
       IndexRun run, @Nullable TextLibrary words, IndexFolder folder, Progress progress) {
     long start = System.nanoTime();
-    IndexedUnits units = run.units();
-    folder.checkWritable(units);
-    ClipModel model = run.model();
-    if (words != null) ZeroShot.checkFits(model, words);
+    folder.checkWritable(run.units());
+    if (words != null) ZeroShot.checkFits(run.model(), words);
     try (IndexRun.Pass pass = run.pass(folder.path(), progress)) {
-      Map<IndexRun.Group, List<Name>> names = new LinkedHashMap<>();
-      Map<IndexRun.Group, List<@Nullable Name>> best = new LinkedHashMap<>();
-      List<StoredTensor> stored = new ArrayList<>();
-      Namer namer = words == null ? null : Namer.of(words);
-      for (int g = 0; g < pass.groups().size(); g++) {
-        IndexRun.Group group = pass.groups().get(g);
-        var mean = Objects.requireNonNull(pass.means().get(group.point()));
-        UnitVectors vectors = UnitVectors.of(model, group, mean, progress);
-        int e = vectors.width();
-        int n = group.tally().units();
-        stored.add(StoredTensor.ofFloats(g + ".images", vectors.images(), n, e));
-        stored.add(StoredTensor.ofFloats(g + ".decoder", vectors.decoder(), n, e));
-        stored.add(StoredTensor.ofFloats(g + ".strength", vectors.strength(), n));
-        if (namer == null) continue;
-        List<Name> all = namer.names(vectors, progress);
-        names.put(group, all);
-        best.put(group, best(all, n));
-      }
-      if (namer != null) {
-        float[] centre = new float[namer.centre().length];
-        for (int j = 0; j < centre.length; j++) centre[j] = (float) namer.centre()[j];
-        stored.add(StoredTensor.ofFloats("text_centre", centre, centre.length));
-      }
-      write(run, pass, names, best, stored, folder, words, progress);
+      new Indexer(run, words, folder, progress).write(pass);
       return result(pass, start);
     }
   }
 
-  private static void write(
-      IndexRun run,
-      IndexRun.Pass pass,
-      Map<IndexRun.Group, List<Name>> names,
-      Map<IndexRun.Group, List<@Nullable Name>> best,
-      List<StoredTensor> stored,
-      IndexFolder folder,
-      @Nullable TextLibrary words,
-      Progress progress) {
-    IndexedUnits units = run.units();
-    folder.open(units);
-    SafeTensors.write(folder.vectors(units), stored, Map.of());
+  private void write(IndexRun.Pass pass) {
+    Map<IndexRun.Group, List<UnitName>> names = new LinkedHashMap<>();
+    List<StoredTensor> stored = new ArrayList<>();
+    Namer namer = words == null ? null : Namer.of(words);
+    for (int g = 0; g < pass.groups().size(); g++) {
+      IndexRun.Group group = pass.groups().get(g);
+      var mean = Objects.requireNonNull(pass.means().get(group.point()));
+      UnitVectors vectors = UnitVectors.of(run.model(), group, mean, progress);
+      int e = vectors.width();
+      int n = group.tally().units();
+      stored.add(StoredTensor.ofFloats(g + ".images", vectors.images(), n, e));
+      stored.add(StoredTensor.ofFloats(g + ".decoder", vectors.decoder(), n, e));
+      stored.add(StoredTensor.ofFloats(g + ".strength", vectors.strength(), n));
+      if (namer != null) names.put(group, namer.names(vectors, progress));
+    }
+    if (namer != null) {
+      float[] centre = new float[namer.centre().length];
+      for (int j = 0; j < centre.length; j++) centre[j] = (float) namer.centre()[j];
+      stored.add(StoredTensor.ofFloats("text_centre", centre, centre.length));
+    }
+    folder.open(run.units());
+    SafeTensors.write(folder.vectors(run.units()), stored, Map.of());
+    tables(pass, names);
+    folder.finish(run.units(), manifest(pass));
+  }
+
+  private void tables(IndexRun.Pass pass, Map<IndexRun.Group, List<UnitName>> names) {
     try (DuckTables duck = new DuckTables(folder.path());
         var task = progress.start("writing tables", 1 + IndexFolder.PARTS.size(), "tables")) {
-      IndexTables tables = new IndexTables(duck, units);
+      IndexTables tables = new IndexTables(duck, run.units());
       List<Runnable> steps =
           List.of(
               () -> tables.images(pass),
               () -> tables.names(names),
               () -> tables.tops(pass),
               () -> tables.labels(pass),
-              () -> tables.units(pass, best));
+              () -> tables.units(pass, names));
       for (Runnable step : steps) {
         step.run();
         task.advance(1, 0);
       }
     }
-    List<IndexFolder.Entry> groups = new ArrayList<>();
+  }
+
+  private IndexFolder.IndexManifest manifest(IndexRun.Pass pass) {
+    List<IndexFolder.UnitGroup> groups = new ArrayList<>();
     for (IndexRun.Group group : pass.groups()) {
       TokenLayout layout = group.tally().layout();
       groups.add(
-          new IndexFolder.Entry(
+          new IndexFolder.UnitGroup(
               group.name(),
               group.point().peerName(),
               group.selection().name().toLowerCase(Locale.ROOT),
@@ -124,32 +127,21 @@ public final class Indexer {
               layout.columns(),
               layout.prefix()));
     }
-    folder.finish(
-        units,
-        new IndexFolder.Manifest(
-            IndexFolder.PROTOCOL,
-            Versions.CLIPSTEER,
-            run.model().source().path().toAbsolutePath().normalize().toString(),
-            run.batches().set().origin().toAbsolutePath().normalize().toString(),
-            pass.images().size(),
-            pass.labels().size(),
-            run.top(),
-            words == null ? 0 : words.words().size(),
-            groups));
+    return new IndexFolder.IndexManifest(
+        IndexFolder.PROTOCOL,
+        Versions.CLIPSTEER,
+        run.model().source().path().toAbsolutePath().normalize().toString(),
+        run.batches().set().origin().toAbsolutePath().normalize().toString(),
+        pass.images().size(),
+        pass.skipped().size(),
+        run.batches().notes(),
+        pass.labels().all().size(),
+        run.top(),
+        words == null ? 0 : words.words().size(),
+        groups);
   }
 
-  /** Each unit's first word by both ways, else by its images; null without either. */
-  private static List<@Nullable Name> best(List<Name> all, int units) {
-    @Nullable Name[] best = new Name[units];
-    for (Name name : all) {
-      if (name.rank() != 1) continue;
-      boolean both = name.method().equals(Namer.BOTH);
-      if (both || name.method().equals(Namer.IMAGES)) best[name.unit()] = name;
-    }
-    return Arrays.asList(best);
-  }
-
-  private static Result result(IndexRun.Pass pass, long start) {
+  private static IndexSummary result(IndexRun.Pass pass, long start) {
     int units = 0;
     int alive = 0;
     List<Double> values = new ArrayList<>();
@@ -162,11 +154,11 @@ public final class Indexer {
       }
     }
     double[] sorted = values.stream().mapToDouble(Double::doubleValue).sorted().toArray();
-    return new Result(
+    return new IndexSummary(
         units,
         alive,
         pass.images().size(),
-        pass.labels().size(),
+        pass.labels().all().size(),
         sorted.length == 0 ? null : (Double) median(sorted),
         pass.skipped(),
         (System.nanoTime() - start) * 1e-9);

@@ -6,6 +6,7 @@ import io.clipsteer.data.TextFile;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.imageset.ImageTable;
 import io.clipsteer.data.imageset.JoinReport;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.table.TableRows;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -20,12 +21,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
- * What is known to be on images: each has any number of labels, a label is a factor with a value
- * ({@code colour}, {@code red}). From a table, from a world's {@code factors.jsonl}, or from class
- * folders while the images pass.
+ * Labels of images. An image has any number of labels; a label is a factor with a value ({@code
+ * colour}, {@code red}). Labels come from a table, from a world's {@code factors.jsonl}, or from
+ * class folders during the pass.
  */
 public final class Labels {
   /**
@@ -45,8 +45,10 @@ public final class Labels {
   private final Map<Label, Integer> numbers = new HashMap<>();
   private final Map<String, int[]> byKey = new HashMap<>();
   private final Map<String, Integer> lines = new LinkedHashMap<>();
+  private final List<String> repeated = new ArrayList<>();
   private String columns = "";
   private long rows;
+  private long empty;
 
   private Labels(Object where, boolean folders) {
     this.where = where;
@@ -61,8 +63,8 @@ public final class Labels {
   /**
    * Reads a table with a header, or a {@code .jsonl} as {@code world generate} writes it. A column
    * of {@link ImageTable#FILE} names the image as the set does; every other column with a name is a
-   * factor, an empty cell means that the image has none of its values. An image may have several
-   * rows, whose labels add up. Images that are not in it take no part in associations.
+   * factor; an empty cell is counted and gives no label. An image may have several rows, whose
+   * labels add up. Images without a row take no part in associations.
    *
    * @throws InputException when it is no such table, or has more than 20,000 labels
    */
@@ -93,13 +95,14 @@ public final class Labels {
               .formatted(
                   names.get(id),
                   String.join(", ", factors),
-                  unnamed == 0 ? "" : "; not used: " + unnamed + " without a name");
+                  unnamed == 0 ? "" : "; ignored: " + unnamed + " without a name");
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
         List<Label> found = new ArrayList<>();
         for (int c = 0; c < row.size(); c++) {
           String value = row.get(c);
-          boolean factor = c != id && !names.get(c).isEmpty();
-          if (factor && !value.isEmpty()) found.add(new Label(names.get(c), value));
+          if (c == id || names.get(c).isEmpty()) continue;
+          if (value.isEmpty()) empty++;
+          else found.add(new Label(names.get(c), value));
         }
         add(rows.line(), row.get(id), found);
       }
@@ -121,7 +124,7 @@ public final class Labels {
       number++;
       if (line.isBlank()) continue;
       try {
-        JsonNode node = JsonMapper.shared().readTree(line);
+        JsonNode node = JsonFile.MAPPER.readTree(line);
         String file = node.path("file").asString("");
         JsonNode factors = node.path("factors");
         if (file.isEmpty() || !factors.isObject()) {
@@ -134,12 +137,15 @@ public final class Labels {
         add(number, file, found);
       } catch (JacksonException e) {
         throw new InputException(
-            where + ", line " + number, "is no JSON", "Generate the set again", e);
+            where + ", line " + number,
+            "is no JSON object, or has a key twice",
+            "Generate the set again",
+            e);
       }
     }
   }
 
-  /** Constants become words; of what is written the text counts; of yes and no, yes. */
+  /** Constants become words; of a written text its words count; of yes and no, yes. */
   private static void add(List<Label> found, String factor, JsonNode value) {
     if (value.isString()) {
       found.add(new Label(factor, value.asString().toLowerCase(Locale.ROOT).replace('_', ' ')));
@@ -159,7 +165,7 @@ public final class Labels {
     }
     String key = ImageTable.key(file);
     rows++;
-    lines.putIfAbsent(key, line);
+    if (lines.putIfAbsent(key, line) != null) repeated.add("line " + line + " (" + file + ")");
     int[] before = byKey.getOrDefault(key, NONE);
     int[] more = Arrays.copyOf(before, before.length + found.size());
     int at = before.length;
@@ -174,7 +180,7 @@ public final class Labels {
       throw new InputException(
           where,
           "has more than " + MOST + " labels; the one beyond is " + label.factor(),
-          "Leave out columns that are different for every image");
+          "Delete columns that are different for every image");
     }
     numbers.put(label, all.size());
     all.add(label);
@@ -182,7 +188,7 @@ public final class Labels {
   }
 
   /**
-   * An image's labels, rising, each once; null when nothing is known of it.
+   * An image's labels, ascending, each once; null for an image without a row.
    *
    * @param folder the class the set itself gives, or null
    */
@@ -198,11 +204,13 @@ public final class Labels {
    */
   public @Nullable JoinReport join(ImageSet images) {
     if (!(where instanceof Path table)) return null;
-    long more = rows - lines.size();
-    return JoinReport.of(table, columns, rows, more, lines, images, id -> {});
+    return JoinReport.of(
+        new JoinReport.TableSummary(table, columns, rows, repeated, empty, lines),
+        images,
+        id -> {});
   }
 
-  /** All that occurred so far; a label's number is its place. */
+  /** All labels so far, by number. */
   List<Label> all() {
     return List.copyOf(all);
   }

@@ -55,11 +55,11 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
   }
 
   /** The first words of every unit by each way; by unit, way, rank. */
-  List<Name> names(UnitVectors vectors, Progress progress) {
+  List<UnitName> names(UnitVectors vectors, Progress progress) {
     int e = words.width();
     int units = vectors.images().length / e;
     int v = words.words().size();
-    List<Name> all = new ArrayList<>();
+    List<UnitName> all = new ArrayList<>();
     try (Scope scope = Scope.open();
         var task = progress.start("naming", units, "units")) {
       Tensor texts = Tensor.of(rows, v, e).transpose(0, 1);
@@ -79,7 +79,7 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
   }
 
   private void name(
-      List<Name> all, int unit, UnitVectors vectors, float[] d, float[] i, int at, int v) {
+      List<UnitName> all, int unit, UnitVectors vectors, float[] d, float[] i, int at, int v) {
     int e = words.width();
     boolean hasDecoder = isSet(vectors.decoder(), unit * e, e);
     boolean hasImages = isSet(vectors.images(), unit * e, e);
@@ -103,7 +103,7 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
   }
 
   /** The largest; of equal ones the earlier word. */
-  private void best(List<Name> all, int unit, String method, float[] scores) {
+  private void best(List<UnitName> all, int unit, String method, float[] scores) {
     int count = Math.min(TOLD + 1, scores.length);
     int[] best = new int[count];
     int size = 0;
@@ -122,7 +122,7 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
       // Where the two ways share no word there is no name.
       if (method.equals(BOTH) && score <= 0) break;
       String word = words.words().get(best[rank]);
-      all.add(new Name(unit, method, rank + 1, word, score, Math.max(0, score - next)));
+      all.add(new UnitName(unit, method, rank + 1, word, score, Math.max(0, score - next)));
     }
   }
 }

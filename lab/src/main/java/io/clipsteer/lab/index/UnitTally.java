@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
+import io.clipsteer.lab.run.TokenLayout;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -43,8 +44,8 @@ final class UnitTally {
   private final int[] @Nullable [] histogram;
   private final double[] @Nullable [] position;
   private final double[] @Nullable [] embedding;
-  private final Kept[] @Nullable [] byMax;
-  private final Kept[] @Nullable [] byMean;
+  private final TopImage[] @Nullable [] byMax;
+  private final TopImage[] @Nullable [] byMean;
   private final double[] embeddingSum;
   private long imageCount;
 
@@ -79,8 +80,8 @@ final class UnitTally {
     histogram = new int[units][];
     position = new double[units][];
     embedding = new double[units][];
-    byMax = new Kept[units][];
-    byMean = new Kept[units][];
+    byMax = new TopImage[units][];
+    byMean = new TopImage[units][];
     embeddingSum = new double[width];
     head = new int[units];
     Arrays.fill(head, -1);
@@ -190,29 +191,29 @@ final class UnitTally {
   private void keep(
       int unit, int image, float largest, float mean, float[] values, int from, int first) {
     if (top == 0) return;
-    Kept[] strongest = byMax[unit];
-    Kept[] broadest = byMean[unit];
+    TopImage[] strongest = byMax[unit];
+    TopImage[] broadest = byMean[unit];
     if (strongest == null || broadest == null) {
-      strongest = new Kept[top];
-      broadest = new Kept[top];
+      strongest = new TopImage[top];
+      broadest = new TopImage[top];
       byMax[unit] = strongest;
       byMean[unit] = broadest;
     }
-    Kept lastMax = strongest[top - 1];
-    Kept lastMean = broadest[top - 1];
+    TopImage lastMax = strongest[top - 1];
+    TopImage lastMean = broadest[top - 1];
     // Of equal ones the earlier image stays.
     boolean forMax = lastMax == null || largest > lastMax.max();
     boolean forMean = lastMean == null || mean > lastMean.mean();
     if (!forMax && !forMean) return;
-    Kept kept = kept(image, largest, mean, values, from, first);
+    TopImage kept = kept(image, largest, mean, values, from, first);
     if (forMax) insert(strongest, kept, true);
     if (forMean) insert(broadest, kept, false);
   }
 
-  private static void insert(@Nullable Kept[] best, Kept kept, boolean byMax) {
+  private static void insert(@Nullable TopImage[] best, TopImage kept, boolean byMax) {
     int at = best.length - 1;
     while (at > 0) {
-      Kept before = best[at - 1];
+      TopImage before = best[at - 1];
       if (before != null && (byMax ? before.max() >= kept.max() : before.mean() >= kept.mean())) {
         break;
       }
@@ -223,7 +224,7 @@ final class UnitTally {
   }
 
   /** The entries come last first, so the map is filled from its end. */
-  private Kept kept(int image, float largest, float mean, float[] values, int from, int first) {
+  private TopImage kept(int image, float largest, float mean, float[] values, int from, int first) {
     int count = 0;
     for (int e = first; e >= 0; e = next[e]) if (layout.patch(token[e]) >= 0) count++;
     short[] patches = new short[count];
@@ -237,7 +238,7 @@ final class UnitTally {
       activations[count] = values[from + e];
       if (best < 0 || activations[count] >= activations[best]) best = count;
     }
-    return new Kept(image, largest, mean, best < 0 ? -1 : patches[best], patches, activations);
+    return new TopImage(image, largest, mean, best < 0 ? -1 : patches[best], patches, activations);
   }
 
   // ---- what came out ----------------------------------------------------------------------------
@@ -314,9 +315,9 @@ final class UnitTally {
   }
 
   /** The strongest images by largest activation, then by mean; fewer than asked for at the end. */
-  Kept[] top(int unit, boolean byMaximum) {
-    Kept[] all = (byMaximum ? byMax : byMean)[unit];
-    if (all == null) return new Kept[0];
+  TopImage[] top(int unit, boolean byMaximum) {
+    TopImage[] all = (byMaximum ? byMax : byMean)[unit];
+    if (all == null) return new TopImage[0];
     int count = 0;
     while (count < all.length && all[count] != null) count++;
     return Arrays.copyOf(all, count);

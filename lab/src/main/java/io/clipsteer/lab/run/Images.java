@@ -96,16 +96,16 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
    * @param count number of images, −1 for an archive, which would have to be read for it
    * @param sha256 of their ids, a line each; empty for an archive
    */
-  public record Listing(long count, String sha256) {}
+  public record ImageIds(long count, String sha256) {}
 
   /** The images of a pass, without reading them. */
-  public Listing listing() {
+  public ImageIds listing() {
     return listing(set, options.limit());
   }
 
   /** The first images of a set, without reading them. */
-  public static Listing listing(ImageSet set, long limit) {
-    if (!set.isListed()) return new Listing(-1, "");
+  public static ImageIds listing(ImageSet set, long limit) {
+    if (!set.isListed()) return new ImageIds(-1, "");
     StringBuilder ids = new StringBuilder();
     long count = 0;
     try (ImageCursor cursor = set.names()) {
@@ -114,7 +114,7 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
         count++;
       }
     }
-    return new Listing(count, Hashes.sha256(ids.toString().getBytes(StandardCharsets.UTF_8)));
+    return new ImageIds(count, Hashes.sha256(ids.toString().getBytes(StandardCharsets.UTF_8)));
   }
 
   /** A new pass, to be pulled from. */
@@ -126,6 +126,15 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
   public Tensor pixels(ImageBatch batch) {
     return Tensor.wrap(
         batch.pixels(), batch.count(), 3, preprocessing.height(), preprocessing.width());
+  }
+
+  /** Notes for a report on what the image set holds beside its images: one sentence, or none. */
+  public List<String> notes() {
+    long count = set.listing().skippedCount();
+    if (count == 0) return List.of();
+    return List.of(
+        "The image set has %s beside its images: %s"
+            .formatted(Counted.of(count, "file"), set.listing().reasons()));
   }
 
   /** Why a pass gave nothing. */

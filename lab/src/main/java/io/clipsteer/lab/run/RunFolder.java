@@ -17,7 +17,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -155,10 +154,15 @@ public record RunFolder(Path path) {
     AtomicFiles.writeJson(path.resolve(RUN), run);
   }
 
+  /** Whether a training has finished here. */
+  public boolean isFinished() {
+    return Files.isRegularFile(path.resolve(RUN));
+  }
+
   /** Reads {@code run.json}. */
   public Run read() {
     Path file = path.resolve(RUN);
-    if (!Files.isRegularFile(file)) {
+    if (!isFinished()) {
       throw new InputException(
           path, "holds no finished run (no " + RUN + ")", "Make one with clipsteer train");
     }
@@ -229,9 +233,9 @@ public record RunFolder(Path path) {
     }
 
     /** Adds a line. */
-    public void add(Map<String, Object> line) {
+    public void add(Object line) {
       try {
-        writer.write(JsonMapper.shared().writeValueAsString(line));
+        writer.write(JsonFile.line(line));
         writer.newLine();
         writer.flush();
       } catch (IOException e) {

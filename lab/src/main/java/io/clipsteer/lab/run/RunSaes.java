@@ -7,7 +7,7 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.TowerKind;
-import io.clipsteer.engine.model.VisionTower;
+import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import java.nio.file.Path;
@@ -80,7 +80,7 @@ public record RunSaes(List<One> all) implements AutoCloseable {
   private record Shape(int width, int layers, boolean cls, boolean patches) {
     static Shape of(ClipModel model, TowerKind tower) {
       if (tower == TowerKind.VISION) {
-        VisionTower.Config config = model.vision().config();
+        VisionConfig config = model.vision().config();
         return new Shape(config.width(), config.layers(), config.prefixTokens() > 0, true);
       }
       TextTower text = model.text();

@@ -1,47 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.run;
 
-import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
-import io.clipsteer.engine.model.Site;
+import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.VisionTower;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.List;
 import java.util.function.Consumer;
 
 /**
- * Through a tower once, stopping at hook points on the way.
+ * One pass through a tower that pauses at hook points on the way.
  *
  * @param points at least one, each once, in the tower's order
  */
 public record TowerWalk(VisionTower tower, List<HookPoint> points) {
-  /** A walk past all of these, in any order, some perhaps named twice. */
+  /** A walk past hook points in any order, which may name one of them several times. */
   public static TowerWalk past(VisionTower tower, Collection<HookPoint> points) {
     if (points.isEmpty()) throw new IllegalArgumentException("no hook point");
-    // In the tower's order: a block's MLP before its end.
-    return new TowerWalk(
-        tower,
-        points.stream()
-            .distinct()
-            .sorted(
-                Comparator.comparingInt(HookPoint::layer)
-                    .thenComparing(point -> point.site() == Site.RESID_POST))
-            .toList());
+    return new TowerWalk(tower, points.stream().distinct().sorted().toList());
   }
 
   /**
    * Walks.
    *
    * @param pixels F32 [b,3,h,w]
-   * @param reader is shown every hook point in turn; the pause before is closed by then, since a
-   *     deep tower's would add up
+   * @param reader receives every pause in turn; the pause before is closed by then, because those
+   *     of a deep tower would fill the memory
    * @return the last pause
    */
   public Paused walk(Tensor pixels, Consumer<Paused> reader) {
@@ -53,30 +42,22 @@ public record TowerWalk(VisionTower tower, List<HookPoint> points) {
             before == null
                 ? tower.runUntil(pixels, point, Hooks.NONE)
                 : tower.continueUntil(before, point, Hooks.NONE);
-        scope.keep(next.value());
-        if (next.middle() != null) scope.keep(next.middle());
-        paused = next;
+        paused = next.map(scope::keep);
       }
-      if (before != null) {
-        before.value().close();
-        if (before.middle() != null) before.middle().close();
-      }
+      if (before != null) before.close();
       reader.accept(paused);
     }
     if (paused == null) throw new IllegalStateException("there is at least one hook point");
     return paused;
   }
 
+  /** Floating-point operations of the walk for one image. */
+  public double flopsPerImage() {
+    return tower.flopsPerImage() - tower.flopsAfter(points.getLast().layer());
+  }
+
   /** A pause's selected tokens, F32 [b·count,d] on the CPU. */
   public Tensor selected(TokenSelection tokens, Paused paused) {
-    int prefix = tower.config().prefixTokens();
-    Tensor value = paused.value();
-    int count = tokens.count(prefix, (int) value.size(1));
-    return value
-        .narrow(1, tokens.first(prefix), count)
-        .to(Device.CPU)
-        .to(DType.F32)
-        .reshape(value.size(0) * count, value.size(2))
-        .contiguous();
+    return SelectedTokens.of(paused.value(), tokens, tower.config().prefixTokens()).rows();
   }
 }

@@ -9,18 +9,20 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.Sweep;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
- * Asks a few features at several strengths.
+ * Measures the dose-response of a few features.
  *
  * @param sweep the images
  * @param sae whose features
- * @param moved which of an image's tokens are edited
+ * @param edited which of an image's tokens are edited
  */
-record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
-  /** Parts of the full strength that are asked. */
-  private static final double[] PARTS = {
+record Dosing(Sweep sweep, Sae sae, boolean[] edited) {
+  /** Fractions of the full strength that are evaluated. */
+  private static final double[] FRACTIONS = {
     0, 1 / 64.0, 1 / 32.0, 1 / 16.0, 1 / 8.0, 1 / 4.0, 1 / 2.0, 3 / 4.0, 1
   };
 
@@ -35,17 +37,16 @@ record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
    */
   List<Dose> run(int[] ids, int[] words, double strength) {
     try (Scope scope = Scope.open()) {
-      Neighbours neighbours = Neighbours.of(sweep.residuals(), moved);
-      List<List<Dose.Point>> points = new ArrayList<>();
-      for (int id : ids) points.add(new ArrayList<>(PARTS.length));
-      for (double part : PARTS) {
-        SteeredUnits units = new SteeredUnits.Features(sae, ids, part * strength);
+      Neighbours neighbours = Neighbours.of(sweep.residuals(), edited);
+      List<List<Dose.DosePoint>> points = new ArrayList<>();
+      for (int id : ids) points.add(new ArrayList<>(FRACTIONS.length));
+      for (double fraction : FRACTIONS) {
+        var units = new SteeredUnits.FeatureUnits(sae, ids, fraction * strength);
         SteeredUnits.Shifts shifts = units.shifts(sweep.residuals());
         for (int from = 0; from < ids.length; from += BLOCK) {
-          int count = Math.min(BLOCK, ids.length - from);
-          Dose.Point[] some =
-              points(units, shifts, words, from, count, neighbours, part * strength);
-          for (int k = 0; k < count; k++) points.get(from + k).add(some[k]);
+          int[] block = IntStream.range(from, Math.min(from + BLOCK, ids.length)).toArray();
+          Dose.DosePoint[] some = points(units, shifts, words, block, neighbours);
+          for (int k = 0; k < block.length; k++) points.get(block[k]).add(some[k]);
         }
       }
       List<Dose> doses = new ArrayList<>();
@@ -54,29 +55,21 @@ record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
     }
   }
 
-  private Dose.Point[] points(
-      SteeredUnits units,
+  /** One point of each of a block of units. */
+  private Dose.DosePoint[] points(
+      SteeredUnits.FeatureUnits units,
       SteeredUnits.Shifts shifts,
       int[] words,
-      int from,
-      int count,
-      Neighbours neighbours,
-      double strength) {
+      int[] block,
+      Neighbours neighbours) {
     int images = sweep.images();
-    int tokens = sweep.tokens();
-    int rows = images * tokens;
-    float[] lengths = new float[Math.multiplyExact(count, rows)];
-    for (int k = 0; k < count; k++) {
-      shifts.fill(from + k, 0, rows, lengths, k * rows);
-      for (int row = 0; row < rows; row++) {
-        if (!moved[row % tokens]) lengths[k * rows + row] = 0;
-      }
-    }
+    int rows = images * sweep.tokens();
+    float[] lengths = shifts.lengths(block, 0, rows, edited);
     int groups = Tally.groups(0, images);
     int[] sizes = Tally.sizes(images, groups);
-    Dose.Point[] points = new Dose.Point[count];
+    Dose.DosePoint[] points = new Dose.DosePoint[block.length];
     try (Scope scope = Scope.open()) {
-      Tensor directions = units.directions(from, count);
+      Tensor directions = units.directions(block[0], block.length);
       double[][] off = neighbours.of(directions, lengths, rows);
       sweep.run(
           directions,
@@ -85,11 +78,11 @@ record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
           images,
           groups,
           (k, change) -> {
-            // Groups are of about the same size: a group's mean is one number of the interval's.
+            // Groups are of about the same size, so that the interval is that of their means.
             double[] means = new double[groups];
             double total = 0;
             for (int g = 0; g < groups; g++) {
-              float sum = change.sums()[g * change.stride() + words[from + k]];
+              float sum = change.sums()[g * change.stride() + words[block[k]]];
               means[g] = sum / sizes[g];
               total += sum;
             }
@@ -97,54 +90,52 @@ record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
             double value = total / images;
             double low = groups > 1 ? value + mean.low() - mean.value() : value;
             double high = groups > 1 ? value + mean.high() - mean.value() : value;
-            points[k] = new Dose.Point(strength, value, low, high, off[k][0], off[k][1]);
+            points[k] =
+                new Dose.DosePoint(units.strength(), value, low, high, off[k][0], off[k][1]);
           });
     }
     return points;
   }
 
   /**
-   * Real tokens, and how far edited ones lie from them.
+   * A sample of real tokens, to which distances of edited tokens are measured.
    *
-   * @param real F64 [r,d], turned to [d,r]
-   * @param asked which rows of the residuals stand for those that are edited: the first of the real
+   * @param real F64 [r,d], transposed to [d,r]
+   * @param probes rows of the residuals that stand for those that are edited: the first of the real
    *     ones
-   * @param products of asked and real ones [asked,r]
-   * @param squares of the real ones' lengths [r]
-   * @param unedited sum of the asked ones' distances to the nearest other
+   * @param products scalar products of probes and real tokens [probes,r]
+   * @param squares squared lengths of the real tokens [r]
+   * @param unedited sum of the probes' distances to the nearest other real token
    */
   private record Neighbours(
-      Tensor real, int[] asked, double[] products, double[] squares, double unedited) {
+      Tensor real, int[] probes, double[] products, double[] squares, double unedited) {
     private static final int REAL = 2048;
-    private static final int ASKED = 64;
+    private static final int PROBES = 64;
 
-    static Neighbours of(Tensor residuals, boolean[] moved) {
-      int rows = Math.toIntExact(residuals.size(0));
-      List<Integer> edited = new ArrayList<>();
-      for (int row = 0; row < rows; row++) if (moved[row % moved.length]) edited.add(row);
-      // A step that has no factor in common with the tokens of an image meets all of its places.
-      int n = Math.min(REAL, edited.size());
+    static Neighbours of(Tensor residuals, boolean[] edited) {
+      int[] rows =
+          IntStream.range(0, Math.toIntExact(residuals.size(0)))
+              .filter(row -> edited[row % edited.length])
+              .toArray();
+      // A stride without a factor in common with the tokens of an image visits all positions.
+      int n = Math.min(REAL, rows.length);
       long[] chosen = new long[n];
-      for (int k = 0; k < n; k++) {
-        int at = (int) ((long) k * 7919 % edited.size());
-        chosen[k] = edited.get(at);
-      }
-      int[] asked = new int[Math.min(ASKED, n)];
-      for (int i = 0; i < asked.length; i++) asked[i] = (int) chosen[i];
+      for (int k = 0; k < n; k++) chosen[k] = rows[(int) ((long) k * 7919 % rows.length)];
+      int[] probes = Arrays.stream(chosen).limit(PROBES).mapToInt(Math::toIntExact).toArray();
       Tensor real = residuals.indexSelect(0, Tensor.of(chosen, n)).to(DType.F64);
       Tensor turned = real.transpose(0, 1).contiguous();
-      double[] products = doubles(real.narrow(0, 0, asked.length).matmul(turned));
+      double[] products = doubles(real.narrow(0, 0, probes.length).matmul(turned));
       double[] squares = doubles(real.mul(real).sum(1, false, DType.F64));
       double unedited = 0;
-      for (int i = 0; i < asked.length; i++) {
+      for (int i = 0; i < probes.length; i++) {
         double nearest = Double.POSITIVE_INFINITY;
         for (int j = 0; j < n; j++) {
-          if (chosen[j] == asked[i]) continue;
+          if (chosen[j] == probes[i]) continue;
           nearest = Math.min(nearest, squares[i] + squares[j] - 2 * products[i * n + j]);
         }
         unedited += Math.sqrt(Math.max(0, nearest));
       }
-      return new Neighbours(turned, asked, products, squares, unedited);
+      return new Neighbours(turned, probes, products, squares, unedited);
     }
 
     /** Of each direction: mean relative length, and relative distance to the nearest. */
@@ -158,8 +149,8 @@ record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
       for (int k = 0; k < count; k++) {
         double norms = 0;
         double distances = 0;
-        for (int i = 0; i < asked.length; i++) {
-          double s = lengths[k * rows + asked[i]];
+        for (int i = 0; i < probes.length; i++) {
+          double s = lengths[k * rows + probes[i]];
           double square = squares[i] + 2 * s * along[k * n + i] + s * s * own[k];
           norms += Math.sqrt(Math.max(0, square) / Math.max(squares[i], 1e-300));
           double nearest = Double.POSITIVE_INFINITY;
@@ -170,7 +161,7 @@ record Dosing(Sweep sweep, Sae sae, boolean[] moved) {
           }
           distances += Math.sqrt(Math.max(0, nearest));
         }
-        off[k][0] = norms / asked.length;
+        off[k][0] = norms / probes.length;
         off[k][1] = unedited > 0 && n > 1 ? distances / unedited : 0;
       }
       return off;

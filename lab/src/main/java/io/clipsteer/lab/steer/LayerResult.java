@@ -1,108 +1,115 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import io.clipsteer.data.stats.Share;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Steerability of the units of one kind at one place.
+ * Steerability of the units of one kind at one hook point, as {@code steerability.json} holds it.
  *
- * @param hookPoint where, in peers' style
- * @param layer its block
- * @param sae the SAE's folder for features, else empty
+ * @param layer block of the hook point
  * @param unit kind
+ * @param hookPoint in peers' style
+ * @param sae the SAE's folder for features, else empty
  * @param n number of units
- * @param images images asked
+ * @param images images evaluated
  * @param meanS mean S
  * @param meanUnbiased mean of the unbiased form
  * @param meanSemantic mean of the semantic form
- * @param share of units with S above τ, with the outer ends of two intervals: Wilson's, for units
+ * @param shareAboveTau share of units with S above τ
+ * @param shareLow the lower of the lower ends of two intervals of the share: Wilson's, for units
  *     that stand for more of their kind, and the bootstrap's over images
+ * @param shareHigh the higher of their upper ends
  * @param coverage distinct words that are promoted most by some steerable unit
- * @param curve the same at other τ
- * @param asked (unit, image) pairs that were computed
+ * @param curve share and coverage at other τ
+ * @param evaluated (unit, image) pairs that were computed
+ * @param dose medians over {@code doses}, where there are any
  * @param seconds for these units
  * @param scores of every unit
- * @param doses of the most steerable features, if asked for
+ * @param doses of the most steerable features; perhaps none
  * @param raised of steerable features, whose names rise
  */
 public record LayerResult(
-    String hookPoint,
     int layer,
-    String sae,
     SteeredUnits.Kind unit,
+    String hookPoint,
+    String sae,
     int n,
     int images,
     double meanS,
-    double meanUnbiased,
-    double meanSemantic,
-    Share share,
+    @JsonProperty("mean_s_unbiased") double meanUnbiased,
+    @JsonProperty("mean_s_semantic") double meanSemantic,
+    double shareAboveTau,
+    double shareLow,
+    double shareHigh,
     int coverage,
-    List<At> curve,
-    long asked,
+    List<AtTau> curve,
+    long evaluated,
+    @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable DoseMedians dose,
     double seconds,
-    List<UnitScore> scores,
-    List<Dose> doses,
-    Raised raised) {
+    @JsonIgnore List<UnitScore> scores,
+    @JsonIgnore List<Dose> doses,
+    @JsonIgnore Raised raised) {
   private static final double[] TAUS = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9};
 
   /**
    * A point of the curve.
    *
-   * @param tau the bar
-   * @param meanSemantic mean of the semantic form
+   * @param tau the threshold of S
    * @param share of units above it
-   * @param coverage distinct words of these
+   * @param coverage distinct words that these promote most
    */
-  public record At(double tau, double share, int coverage) {}
+  public record AtTau(double tau, double share, int coverage) {}
 
-  /** Sums up scores. */
+  /** Summarises the measured units of a group. */
   static LayerResult of(
-      String hookPoint,
-      int layer,
-      String sae,
-      SteeredUnits.Kind unit,
-      int images,
-      int[] above,
-      double tau,
-      long asked,
-      double seconds,
-      List<UnitScore> scores,
-      List<Dose> doses,
-      Raised raised) {
-    int n = scores.size();
-    double s = 0;
-    double unbiased = 0;
-    double semantic = 0;
-    for (UnitScore score : scores) {
-      s += score.s();
-      unbiased += score.unbiased();
-      semantic += score.semantic();
-    }
-    List<At> curve = new ArrayList<>();
-    for (double t : TAUS) {
-      curve.add(new At(t, (double) steerable(scores, t) / n, coverage(scores, t)));
-    }
+      UnitGroup group, int images, double tau, SteerabilityFolder.Part units, List<Dose> doses) {
+    List<UnitScore> scores = List.copyOf(units.scores());
+    Share share = share(steerable(scores, tau), scores.size(), units.above());
     return new LayerResult(
-        hookPoint,
-        layer,
-        sae,
-        unit,
-        n,
+        group.point().layer(),
+        group.kind(),
+        group.point().peerName(),
+        group.sae(),
+        scores.size(),
         images,
-        s / n,
-        unbiased / n,
-        semantic / n,
-        share(steerable(scores, tau), n, above),
+        mean(scores, UnitScore::s),
+        mean(scores, UnitScore::unbiased),
+        mean(scores, UnitScore::semantic),
+        share.value(),
+        share.low(),
+        share.high(),
         coverage(scores, tau),
-        List.copyOf(curve),
-        asked,
-        seconds,
-        List.copyOf(scores),
+        Arrays.stream(TAUS)
+            .mapToObj(
+                t ->
+                    new AtTau(
+                        t, (double) steerable(scores, t) / scores.size(), coverage(scores, t)))
+            .toList(),
+        units.asked(),
+        doses.isEmpty() ? null : DoseMedians.of(doses),
+        units.seconds(),
+        scores,
         List.copyOf(doses),
-        raised);
+        units.raised());
+  }
+
+  /** The share of units with S above τ. */
+  public Share share() {
+    return new Share(shareAboveTau, shareLow, shareHigh, n);
+  }
+
+  // Not a stream's sum, whose compensation would change the last digit.
+  private static double mean(List<UnitScore> scores, ToDoubleFunction<UnitScore> number) {
+    double sum = 0;
+    for (UnitScore score : scores) sum += number.applyAsDouble(score);
+    return sum / scores.size();
   }
 
   private static Share share(int hits, int n, int[] above) {

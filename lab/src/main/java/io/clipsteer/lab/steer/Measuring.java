@@ -5,27 +5,29 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.steer.Sweep;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
- * Scores units on one sweep: all images at once, or first few and then more where the verdict
- * against τ is not yet clear.
+ * Scores units on one sweep: on all images at once, or on a few first and then on more for units
+ * whose verdict against τ is not clear yet.
  *
  * @param sweep the images, in random order
  * @param units of which kind
  * @param shifts the units' lengths on the sweep's tokens
- * @param moved which of an image's tokens are edited
+ * @param edited which of an image's tokens are edited
  * @param vocabulary which words mean the same
- * @param plan how sure it must be
- * @param names of features, row in the vocabulary by number; features without one are not there
+ * @param plan how sure a verdict must be
+ * @param names of features, row in the vocabulary by number; features without one are absent
  */
 record Measuring(
     Sweep sweep,
     SteeredUnits units,
     SteeredUnits.Shifts shifts,
-    boolean[] moved,
+    boolean[] edited,
     Similarity vocabulary,
     Plan plan,
     Map<Integer, Integer> names) {
@@ -33,143 +35,108 @@ record Measuring(
    * How sure a verdict must be.
    *
    * @param tau a unit with S above it is steerable
-   * @param screen whether few images are asked first
+   * @param screen whether a few images are evaluated first
    * @param seed of the bootstrap
    */
   record Plan(double tau, boolean screen, long seed) {
-    /** Images asked first. */
+    /** Images evaluated first. */
     static final int FIRST = 8;
 
-    /** Standard errors that S must lie from τ before a unit is left. */
+    /** Standard errors between S and τ at which a verdict is final. */
     static final double SURE = 3;
 
-    /** The bootstrap's draws. */
+    /** Samples of the bootstrap. */
     static final int DRAWS = 400;
   }
 
-  /**
-   * What came out for a run of units.
-   *
-   * @param scores by unit
-   * @param above in each of the bootstrap's draws, how many units are above τ
-   * @param asked (unit, image) pairs
-   * @param raised of steerable features, whose names rise
-   */
-  record Part(List<UnitScore> scores, int[] above, long asked, Raised raised) {}
-
   /** Scores units {@code from} to {@code to}. */
-  Part run(int from, int to) {
-    UnitScore.Drawn[] drawn = new UnitScore.Drawn[to - from];
-    long asked = plan.screen() ? screened(from, drawn) : whole(from, drawn);
+  SteerabilityFolder.Part run(int from, int to) {
+    long start = System.nanoTime();
+    UnitScore.Verdict[] verdicts = new UnitScore.Verdict[to - from];
+    long evaluated = plan.screen() ? screened(from, verdicts) : whole(from, verdicts);
     List<UnitScore> scores = new ArrayList<>();
     int[] above = new int[Plan.DRAWS];
     Raised raised = Raised.NONE;
-    for (UnitScore.Drawn one : drawn) {
+    for (UnitScore.Verdict one : verdicts) {
       scores.add(one.score());
       if (one.score().s() > plan.tau()) raised = raised.plus(one.name());
       for (int b = 0; b < above.length; b++) if (one.above()[b]) above[b]++;
     }
-    return new Part(scores, above, asked, raised);
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    return new SteerabilityFolder.Part(scores, above, evaluated, raised, seconds);
   }
 
-  private long whole(int first, UnitScore.Drawn[] drawn) {
+  /** Row of a unit's name; −1 without. */
+  int name(int id) {
+    return names.getOrDefault(id, -1);
+  }
+
+  private long whole(int first, UnitScore.Verdict[] verdicts) {
     int images = sweep.images();
     int groups = Tally.groups(0, images);
-    int[] sizes = Tally.sizes(images, groups);
-    Resamples resamples = new Resamples(plan.seed(), sizes, Plan.DRAWS);
-    int[] all = new int[drawn.length];
-    for (int k = 0; k < all.length; k++) all[k] = k;
-    ask(
-        first,
+    Resamples resamples = new Resamples(plan.seed(), Tally.sizes(images, groups), Plan.DRAWS);
+    int[] all = IntStream.range(first, first + verdicts.length).toArray();
+    evaluate(
         all,
         0,
         images,
         groups,
-        (k, change) ->
-            drawn[k] =
-                UnitScore.of(
-                    units.id(first + k),
-                    change,
-                    sizes,
-                    images,
-                    plan.tau(),
-                    resamples,
-                    vocabulary,
-                    name(first + k)));
-    return (long) drawn.length * images;
+        (k, change) -> verdicts[k] = UnitScore.of(units.id(all[k]), change, resamples, this));
+    return (long) verdicts.length * images;
   }
 
-  private long screened(int first, UnitScore.Drawn[] drawn) {
+  private long screened(int first, UnitScore.Verdict[] verdicts) {
     int images = sweep.images();
-    Tally[] tallies = new Tally[drawn.length];
-    List<Integer> open = new ArrayList<>();
-    for (int k = 0; k < drawn.length; k++) {
-      tallies[k] = new Tally(vocabulary.words());
-      open.add(k);
-    }
+    Tally[] tallies = new Tally[verdicts.length];
+    Arrays.setAll(tallies, k -> new Tally(vocabulary.words()));
+    int[] open = IntStream.range(first, first + verdicts.length).toArray();
     Map<List<Integer>, Resamples> resamples = new HashMap<>();
-    long asked = 0;
+    long evaluated = 0;
     int from = 0;
-    while (!open.isEmpty()) {
+    while (open.length > 0) {
       int begin = from;
       int to = begin == 0 ? Math.min(Plan.FIRST, images) : Math.min(2 * begin, images);
-      int[] some = open.stream().mapToInt(Integer::intValue).toArray();
-      int groups = Tally.groups(begin, to);
-      ask(first, some, begin, to, groups, (k, change) -> tallies[some[k]].add(change, begin, to));
-      asked += (long) some.length * (to - begin);
+      int[] some = open;
+      evaluate(
+          some,
+          begin,
+          to,
+          Tally.groups(begin, to),
+          (k, change) -> tallies[some[k] - first].add(change, begin, to));
+      evaluated += (long) some.length * (to - begin);
       List<Integer> unsure = new ArrayList<>();
-      for (int k : some) {
-        int[] sizes = tallies[k].sizes();
-        var draws =
+      for (int unit : some) {
+        Tally tally = tallies[unit - first];
+        int[] sizes = tally.sizes();
+        Resamples draws =
             resamples.computeIfAbsent(
-                java.util.Arrays.stream(sizes).boxed().toList(),
+                Arrays.stream(sizes).boxed().toList(),
                 s -> new Resamples(plan.seed(), sizes, Plan.DRAWS));
-        var one =
-            UnitScore.of(
-                units.id(first + k),
-                tallies[k].change(),
-                sizes,
-                images,
-                plan.tau(),
-                draws,
-                vocabulary,
-                name(first + k));
-        drawn[k] = one;
+        var one = UnitScore.of(units.id(unit), tally.change(), draws, this);
+        verdicts[unit - first] = one;
         boolean sure = Math.abs(one.score().s() - plan.tau()) > Plan.SURE * one.error();
-        if (to < images && !sure) unsure.add(k);
+        if (to < images && !sure) unsure.add(unit);
       }
-      open = unsure;
+      open = unsure.stream().mapToInt(Integer::intValue).toArray();
       from = to;
     }
-    return asked;
+    return evaluated;
   }
 
-  private int name(int unit) {
-    return names.getOrDefault(units.id(unit), -1);
-  }
-
-  /** Edits units {@code first + some[k]} on images from … to. */
-  private void ask(int first, int[] some, int from, int to, int groups, Sweep.Sink sink) {
+  /** Edits units, rising, on images {@code from} to {@code to}. */
+  private void evaluate(int[] some, int from, int to, int groups, Sweep.Sink sink) {
     int tokens = sweep.tokens();
-    int each = (to - from) * tokens;
-    float[] lengths = new float[Math.multiplyExact(some.length, each)];
-    for (int k = 0; k < some.length; k++) {
-      shifts.fill(first + some[k], from * tokens, to * tokens, lengths, k * each);
-      for (int row = 0; row < each; row++) {
-        if (!moved[row % tokens]) lengths[k * each + row] = 0;
-      }
-    }
+    float[] lengths = shifts.lengths(some, from * tokens, to * tokens, edited);
     try (Scope scope = Scope.open()) {
-      sweep.run(directions(first, some), lengths, from, to, groups, sink);
+      sweep.run(directions(some), lengths, from, to, groups, sink);
     }
   }
 
-  private Tensor directions(int first, int[] some) {
+  private Tensor directions(int[] some) {
     int span = some[some.length - 1] - some[0] + 1;
-    Tensor all = units.directions(first + some[0], span);
+    Tensor all = units.directions(some[0], span);
     if (span == some.length) return all;
-    long[] rows = new long[some.length];
-    for (int k = 0; k < rows.length; k++) rows[k] = some[k] - some[0];
+    long[] rows = Arrays.stream(some).mapToLong(unit -> unit - some[0]).toArray();
     return all.indexSelect(0, Tensor.of(rows, rows.length));
   }
 }

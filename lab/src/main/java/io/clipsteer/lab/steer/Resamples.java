@@ -4,8 +4,8 @@ package io.clipsteer.lab.steer;
 import java.util.SplittableRandom;
 
 /**
- * The bootstrap's draws (Efron 1979) over groups of images, the same for all units: groups are
- * drawn with replacement, and a draw's S comes from the groups' scalar products alone.
+ * The bootstrap's samples (Efron 1979) of groups of images, the same for all units: groups are
+ * sampled with replacement, and a sample's S follows from the groups' scalar products alone.
  */
 final class Resamples {
   /**
@@ -34,18 +34,20 @@ final class Resamples {
     0.013856
   };
 
+  private final int[] sizes;
   private final int groups;
   private final int draws;
 
-  /** [pairs of groups][draws]: what a pair's product counts for in a draw. */
+  /** [pairs of groups][samples]: the weight of a pair's product in a sample. */
   private final double[] weights;
 
   /**
-   * Draws.
+   * Samples groups.
    *
    * @param sizes images of each group
    */
   Resamples(long seed, int[] sizes, int draws) {
+    this.sizes = sizes;
     this.groups = sizes.length;
     this.draws = draws;
     weights = new double[groups * (groups + 1) / 2 * draws];
@@ -68,12 +70,12 @@ final class Resamples {
     }
   }
 
-  /** Number of groups drawn from. */
-  int groups() {
-    return groups;
+  /** Images of each group. */
+  int[] sizes() {
+    return sizes;
   }
 
-  /** Every draw's S minus their mean, from the groups' products [groups,groups]. */
+  /** Every sample's S minus their mean, from the groups' products [groups,groups]. */
   double[] deviations(double[] gram) {
     double[] s = new double[draws];
     double[] products = new double[groups * (groups + 1) / 2];
@@ -93,7 +95,7 @@ final class Resamples {
     return s;
   }
 
-  /** Four pairs at once: the draws' sums are read and written once. */
+  /** Four pairs at once: the samples' sums are read and written once. */
   private void four(double[] products, int p, double[] s) {
     double a = products[p];
     double b = products[p + 1];
@@ -109,7 +111,7 @@ final class Resamples {
     }
   }
 
-  /** Share of draws beyond each end of the interval. */
+  /** Share of samples beyond each end of the interval. */
   double tail() {
     return TAIL[Math.min(groups, TAIL.length - 1)];
   }

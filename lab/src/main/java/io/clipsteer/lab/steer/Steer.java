@@ -10,36 +10,43 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
-import io.clipsteer.engine.model.Site;
+import io.clipsteer.engine.model.ResidualEdit;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.TowerWalk;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
-import java.util.function.Consumer;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Changes units inside the tower and asks again, on one image or many.
+ * Changes units inside the tower and evaluates the vocabulary again, on one image or many.
  *
- * @param edits what is changed, by place; the pushes of all are the same
- * @param strengths of the curve, or empty
+ * @param sites what is changed, by hook point
+ * @param rule the new activations of all units
+ * @param strengths of the dose-response curve, rising, or empty
  */
 public record Steer(
-    ClipModel model, TextLibrary library, Map<HookPoint, UnitEdit> edits, double[] strengths) {
-  /** Probabilities kept: of all images, words and strengths. */
+    ClipModel model,
+    TextLibrary library,
+    Map<HookPoint, SteeredSite> sites,
+    Rule rule,
+    double[] strengths) {
+  /** Most probabilities kept: of all images, words and strengths. */
   private static final long MOST = 1L << 28;
 
   private static final int STRONGEST = 10;
@@ -61,7 +68,7 @@ public record Steer(
   /**
    * A feature on these images, before the edit.
    *
-   * @param hookPoint its place
+   * @param hookPoint of its SAE
    * @param feature its number
    * @param max largest activation over all tokens
    * @param mean mean activation over all tokens
@@ -71,28 +78,28 @@ public record Steer(
   /**
    * The answers at one strength.
    *
-   * @param strength what the units are set to
+   * @param strength the activation of the units
    * @param top the most probable words
-   * @param followed of the words that are among the first three at some strength, by row
+   * @param followed the words that are among the first three at some strength, by row
    */
-  public record Point(double strength, List<Answer> top, List<Answer> followed) {}
+  public record CurvePoint(double strength, List<Answer> top, List<Answer> followed) {}
 
   /**
-   * What came out.
+   * The answers before and after.
    *
    * @param images how many images
    * @param before most probable words
-   * @param spliced the same with the SAE's reconstruction in the residual's place and no unit
-   *     changed; empty where the edit leaves the SAE's error in
+   * @param spliced the same with the SAE's reconstruction spliced in and no unit changed; empty
+   *     where the edit keeps the SAE's error
    * @param after the same after the edit
    * @param promoted words whose mean probability rose most; the numbers are the rise
    * @param suppressed words whose mean probability fell most
    * @param edited the edited features
-   * @param strongest the strongest features of each place, by mean activation
-   * @param curve by rising strength, if asked for
-   * @param skipped images left out
+   * @param strongest the strongest features of each hook point, by mean activation
+   * @param curve by rising strength; empty without strengths
+   * @param skipped images that could not be read
    */
-  public record Result(
+  public record Answers(
       int images,
       List<Answer> before,
       List<Answer> spliced,
@@ -101,7 +108,7 @@ public record Steer(
       List<Answer> suppressed,
       List<Activity> edited,
       List<Activity> strongest,
-      List<Point> curve,
+      List<CurvePoint> curve,
       List<ImageLoader.Skipped> skipped) {}
 
   /** Probabilities of a run of images: a row an image. */
@@ -131,102 +138,87 @@ public record Steer(
     }
   }
 
-  /** One image F32 [1,3,h,w]. */
-  public Result one(Tensor pixels, int top) {
-    Asked asked = new Asked();
-    asked.accept(pixels);
-    return asked.result(top, List.of());
+  /** Steers one image F32 [1,3,h,w]. */
+  public Answers one(Tensor pixels, int top) {
+    Collector collector = new Collector();
+    collector.add(pixels);
+    return collector.answers(top, List.of());
   }
 
   /**
-   * Many images.
+   * Steers many images.
    *
    * @throws InputException when no image can be read, or there are too many for memory
    */
-  public Result all(Images batches, int top, Progress progress) {
-    Asked asked = new Asked();
+  public Answers all(Images batches, int top, Progress progress) {
+    Collector collector = new Collector();
     try (var task = progress.start("steering", batches.count(), "images")) {
       List<ImageLoader.Skipped> skipped =
           batches.forEach(
               (batch, pixels) -> {
-                asked.accept(pixels);
+                collector.add(pixels);
                 double passes = 2 + strengths.length;
                 task.advance(
                     batch.count(), passes * batch.count() * model.vision().flopsPerImage());
               });
-      return asked.result(top, skipped);
+      return collector.answers(top, skipped);
     }
   }
 
-  /** Places in the tower's order. */
-  private List<HookPoint> points() {
-    return edits.keySet().stream()
-        .sorted(
-            Comparator.comparingInt(HookPoint::layer)
-                .thenComparing(point -> point.site() == Site.RESID_POST))
-        .toList();
-  }
-
-  /** Takes images, then sums up. */
-  private final class Asked implements Consumer<Tensor> {
-    private final List<HookPoint> points = points();
+  /** Collects probabilities and activations image by image, then summarises them. */
+  private final class Collector {
+    private final Map<HookPoint, SteeredSite> ordered = new TreeMap<>(sites);
+    private final TowerWalk walk = TowerWalk.past(model.vision(), sites.keySet());
     private final Rows before = new Rows(library.words().size());
     private final Rows spliced = new Rows(library.words().size());
     private final Rows after = new Rows(library.words().size());
-    private final boolean splices = edits.values().stream().anyMatch(UnitEdit::splice);
+    private final boolean splices = sites.values().stream().anyMatch(SteeredSite::splice);
     private final List<Rows> curve = new ArrayList<>();
-    private final Map<HookPoint, Activations> activations = new LinkedHashMap<>();
+    private final Map<HookPoint, Activations> activations = new TreeMap<>();
 
-    Asked() {
+    Collector() {
       ZeroShot.checkFits(model, library);
       for (int k = 0; k < strengths.length; k++) curve.add(new Rows(library.words().size()));
+      ordered.forEach((at, site) -> activations.put(at, new Activations(at, site.sae())));
     }
 
-    @Override
-    public void accept(Tensor pixels) {
+    void add(Tensor pixels) {
       long kept = (before.rows.size() + pixels.size(0)) * library.words().size();
       if (kept * (3L + strengths.length) > MOST) {
         throw new InputException(
             "the images", "are too many for so many words and strengths", "Use --limit");
       }
-      HookPoint first = points.getFirst();
       try (Scope scope = Scope.open()) {
-        Paused paused = model.vision().runUntil(pixels, first, Hooks.NONE);
-        // The places are read before anything is changed, as the edits of one place do.
-        Hooks reading = Hooks.NONE;
-        read(first, paused.value());
-        for (HookPoint point : points.subList(1, points.size())) {
-          reading = reading.tap(point, value -> read(point, value));
-        }
-        before.add(probabilities(model.vision().continueFrom(paused, reading).embedding()));
-        // A factor of 1 changes no unit: what is left is the splice.
-        if (splices) spliced.add(edited(paused, Push.scale(1)));
-        after.add(edited(paused, null));
+        List<Paused> first = new ArrayList<>();
+        // Activations are those before any edit, as the edits of one site are.
+        Paused last =
+            walk.walk(
+                pixels,
+                paused -> {
+                  if (first.isEmpty()) first.add(paused.map(tensor -> scope.keep(tensor.copy())));
+                  Objects.requireNonNull(activations.get(paused.at())).add(paused.value());
+                });
+        before.add(probabilities(model.vision().continueFrom(last, Hooks.NONE).embedding()));
+        if (splices) spliced.add(edited(first.getFirst(), null));
+        after.add(edited(first.getFirst(), rule));
         for (int k = 0; k < strengths.length; k++) {
-          curve.get(k).add(edited(paused, Push.set(strengths[k])));
+          curve.get(k).add(edited(first.getFirst(), new Rule.Set((float) strengths[k])));
         }
       }
     }
 
-    private void read(HookPoint point, Tensor value) {
-      Sae sae = edit(point).sae();
-      activations.computeIfAbsent(point, p -> new Activations(sae.features())).add(sae, value);
-    }
-
-    private UnitEdit edit(HookPoint point) {
-      UnitEdit edit = edits.get(point);
-      if (edit == null) throw new IllegalStateException("no edit at " + point);
-      return edit;
-    }
-
-    private float[] edited(Paused paused, @Nullable Push push) {
+    /** Probabilities after the edits of all sites; a null rule changes no unit. */
+    private float[] edited(Paused paused, @Nullable Rule other) {
       try (Scope scope = Scope.open()) {
         Hooks hooks = Hooks.NONE;
         Paused changed = paused;
-        for (HookPoint point : points) {
-          UnitEdit edit = push == null ? edit(point) : edit(point).with(push);
-          if (point.equals(paused.at())) changed = paused.with(edit.edit(point, paused.value()));
-          else hooks = hooks.edit(point, edit);
+        for (var site : ordered.entrySet()) {
+          ResidualEdit edit = site.getValue().edit(other);
+          if (site.getKey().equals(paused.at())) {
+            changed = paused.with(edit.edit(paused.at(), paused.value()));
+          } else {
+            hooks = hooks.edit(site.getKey(), edit);
+          }
         }
         return probabilities(model.vision().continueFrom(changed, hooks).embedding());
       }
@@ -252,17 +244,19 @@ public record Steer(
       return p;
     }
 
-    Result result(int top, List<ImageLoader.Skipped> skipped) {
+    Answers answers(int top, List<ImageLoader.Skipped> skipped) {
       double[] was = before.means();
       double[] is = after.means();
       double[] change = IntStream.range(0, was.length).mapToDouble(w -> is[w] - was[w]).toArray();
       List<Activity> edited = new ArrayList<>();
-      for (HookPoint point : points) {
-        for (int feature : edit(point).features()) {
-          edited.add(activations(point).of(point, feature));
-        }
-      }
-      return new Result(
+      List<Activity> strongest = new ArrayList<>();
+      activations.forEach(
+          (point, of) -> {
+            SteeredSite site = Objects.requireNonNull(ordered.get(point));
+            site.units().features().forEach(feature -> edited.add(of.of(feature)));
+            strongest.addAll(of.strongest());
+          });
+      return new Answers(
           before.rows.size(),
           answers(largest(was, top), before, null),
           splices ? answers(largest(spliced.means(), top), spliced, null) : List.of(),
@@ -270,15 +264,9 @@ public record Steer(
           moved(change, 1),
           moved(change, -1),
           List.copyOf(edited),
-          points.stream().flatMap(at -> activations(at).strongest(at).stream()).toList(),
+          List.copyOf(strongest),
           curve(top),
           skipped);
-    }
-
-    private Activations activations(HookPoint point) {
-      Activations found = activations.get(point);
-      if (found == null) throw new IllegalStateException("nothing was read at " + point);
-      return found;
     }
 
     /** Words that rose, or with −1 fell, most; paired by image. */
@@ -289,15 +277,15 @@ public record Steer(
       return answers(words, after, before);
     }
 
-    private List<Point> curve(int top) {
+    private List<CurvePoint> curve(int top) {
       Set<Integer> followed = new LinkedHashSet<>();
       for (Rows rows : curve) followed.addAll(largest(rows.means(), FOLLOWED));
       List<Integer> words = followed.stream().sorted().toList();
-      List<Point> points = new ArrayList<>();
+      List<CurvePoint> points = new ArrayList<>();
       for (int k = 0; k < strengths.length; k++) {
         Rows rows = curve.get(k);
         points.add(
-            new Point(
+            new CurvePoint(
                 strengths[k],
                 answers(largest(rows.means(), top), rows, null),
                 answers(words, rows, null)));
@@ -305,7 +293,7 @@ public record Steer(
       return points;
     }
 
-    /** Means of words, or of what they differ from others by. */
+    /** Mean probabilities of words, or their mean differences from other rows. */
     private List<Answer> answers(List<Integer> words, Rows rows, @Nullable Rows less) {
       List<Answer> answers = new ArrayList<>();
       for (int word : words) {
@@ -338,28 +326,27 @@ public record Steer(
         .toList();
   }
 
-  /** How active an SAE's features are. */
+  /** Activations of an SAE's features over all tokens. */
   private static final class Activations {
+    private final HookPoint point;
+    private final Sae sae;
     private final double[] max;
     private final double[] sum;
     private long tokens;
 
-    Activations(int features) {
-      max = new double[features];
-      sum = new double[features];
+    Activations(HookPoint point, Sae sae) {
+      this.point = point;
+      this.sae = sae;
+      max = new double[sae.features()];
+      sum = new double[sae.features()];
     }
 
-    void add(Sae sae, Tensor residual) {
+    /** Adds a residual [b,t,d]. */
+    void add(Tensor residual) {
       try (Scope scope = Scope.open()) {
         long rows = residual.size(0) * residual.size(1);
-        var code =
-            sae.encode(
-                    residual
-                        .to(Device.CPU)
-                        .to(DType.F32)
-                        .reshape(rows, residual.size(2))
-                        .contiguous())
-                .code();
+        Tensor x = residual.to(Device.CPU).to(DType.F32).reshape(rows, residual.size(2));
+        var code = sae.encode(x.contiguous()).code();
         var numbers = code.indices().segment();
         var values = code.values().segment();
         for (int e = 0; e < code.entries(); e++) {
@@ -372,13 +359,13 @@ public record Steer(
       }
     }
 
-    Activity of(HookPoint point, int feature) {
+    Activity of(int feature) {
       return new Activity(point.peerName(), feature, max[feature], sum[feature] / tokens);
     }
 
-    List<Activity> strongest(HookPoint point) {
+    List<Activity> strongest() {
       return largest(sum, STRONGEST).stream()
-          .map(feature -> of(point, feature))
+          .map(this::of)
           .filter(activity -> activity.max > 0)
           .toList();
     }

@@ -13,24 +13,27 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.steer.LastLayer;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 
 /**
- * How long the last layer's steerability of all features takes on made-up weights of a model's
- * shape, and how long the plain way would: edit, norm, project, softmax, in batches of tensors.
+ * Times the last layer's steerability of all features on random weights of a model's shape, and the
+ * direct method beside it: edit, norm, project, softmax, in batches of tensors.
  */
 public final class SteerabilityBench {
   private static final double STRENGTH = 150;
   private static final double SCALE = 100;
   private static final double EPS = 1e-5;
   private static final int K = 32;
+  private static final int STEP = 4096;
 
-  /** Features that the plain way is timed on, after a few that are not timed. */
+  /** Features on which the direct method is timed, after a few that warm up. */
   private static final int TIMED = 24;
 
   private static final int WARM = 3;
@@ -38,25 +41,27 @@ public final class SteerabilityBench {
   /**
    * Sizes.
    *
-   * @param tokens of an image, which the plain way edits all
+   * @param tokens of an image, all of which the direct method edits
    */
-  public record Shape(int features, int images, int words, int width, int embedding, int tokens) {}
+  public record BenchShape(
+      int features, int images, int words, int width, int embedding, int tokens) {}
 
   /**
-   * What was measured.
+   * The measurements.
    *
    * @param seconds for all features, activations and statistics included
    * @param cpuSeconds processor time of the same, all threads
-   * @param plainSeconds the plain way on the class token alone, from {@code sampled} features
-   * @param plainAllTokens the plain way editing all tokens, likewise
+   * @param plainSeconds the direct method on the class token alone, extrapolated from {@code
+   *     sampled} features
+   * @param plainAllTokens the direct method editing all tokens, likewise
    * @param plainCpuSeconds processor time of {@code plainSeconds}
-   * @param sampled features that the plain way was timed on
+   * @param sampled features on which the direct method was timed
    * @param maxDifference largest difference of a probability between the two, on the sample
-   * @param maxScoreDifference largest difference of S from a plain float64 computation
-   * @param peakBytes largest resident memory of the process until the plain way began
+   * @param maxScoreDifference largest difference of S from a direct float64 computation
+   * @param peakBytes largest resident memory of the process until the direct method started
    */
-  public record Result(
-      Shape shape,
+  public record BenchResult(
+      BenchShape shape,
       double seconds,
       double cpuSeconds,
       double plainSeconds,
@@ -70,7 +75,7 @@ public final class SteerabilityBench {
   private SteerabilityBench() {}
 
   /** Measures. */
-  public static Result run(Shape shape, long seed, Progress progress) {
+  public static BenchResult run(BenchShape shape, long seed, Progress progress) {
     SplittableRandom random = new SplittableRandom(seed);
     try (Scope scope = Scope.open()) {
       int d = shape.width();
@@ -87,105 +92,125 @@ public final class SteerabilityBench {
       Sae sae = sae(random, d, shape.features());
       long cpu = cpuNanos();
       long start = System.nanoTime();
-      double[] s = new double[shape.features()];
-      SteeredUnits units = SteeredUnits.Features.all(sae, STRENGTH);
-      try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE);
-          var task = progress.start("steering", shape.features(), "features")) {
-        var plan = new Measuring.Plan(0.1, false, seed);
-        var measuring =
-            new Measuring(
-                sweep,
-                units,
-                units.shifts(sweep.residuals()),
-                new boolean[] {true},
-                Similarity.of(library),
-                plan,
-                Map.of());
-        int step = 4096;
-        for (int from = 0; from < shape.features(); from += step) {
-          int to = Math.min(from + step, shape.features());
-          for (UnitScore score : measuring.run(from, to).scores()) s[score.unit()] = score.s();
-          task.advance(to - from, 2.0 * (to - from) * e * (d + shape.words()));
-        }
-        double seconds = (System.nanoTime() - start) * 1e-9;
-        double cpuSeconds = (cpuNanos() - cpu) * 1e-9;
-        long peak = peakBytes();
-        Plain plain = new Plain(shape, readOut, x, library, units);
-        return plain.measure(s, seconds, cpuSeconds, peak, progress);
-      }
-    }
-  }
-
-  /** The plain way. */
-  private record Plain(
-      Shape shape, ReadOut readOut, Tensor x, TextLibrary library, SteeredUnits units) {
-    Result measure(double[] s, double seconds, double cpuSeconds, long peak, Progress progress) {
-      Tensor texts =
-          Tensor.of(library.embeddings(), shape.words(), shape.embedding()).transpose(0, 1);
-      Tensor before = probabilities(embed(x), texts);
-      Tensor whole =
-          x.reshape(shape.images(), 1, shape.width())
-              .expand(shape.images(), shape.tokens(), shape.width())
-              .contiguous();
+      SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, STRENGTH);
+      Setup setup = new Setup(shape, readOut, x, library, units);
+      double[] s = scores(setup, seed, progress);
+      double seconds = (System.nanoTime() - start) * 1e-9;
+      double cpuSeconds = (cpuNanos() - cpu) * 1e-9;
+      long peak = peakBytes();
       int[] sample = new int[WARM + TIMED];
       for (int k = 0; k < sample.length; k++) {
         sample[k] = (int) ((long) k * shape.features() / sample.length);
       }
+      Plain plain = new Plain(setup, units.shifts(x));
+      double[] times = plain.secondsPerFeature(sample, progress);
+      double[] differences = plain.differences(sample, s);
+      double n = shape.features();
+      return new BenchResult(
+          shape,
+          seconds,
+          cpuSeconds,
+          times[0] * n,
+          times[1] * n,
+          times[2] * n,
+          TIMED,
+          differences[0],
+          differences[1],
+          peak);
+    }
+  }
+
+  private record Setup(
+      BenchShape shape, ReadOut readOut, Tensor x, TextLibrary library, SteeredUnits units) {}
+
+  /** S of every feature by the closed form. */
+  private static double[] scores(Setup of, long seed, Progress progress) {
+    BenchShape shape = of.shape;
+    double[] s = new double[shape.features()];
+    try (LastLayer sweep = new LastLayer(of.readOut, of.x, of.library, SCALE);
+        var task = progress.start("steering", shape.features(), "features")) {
+      var measuring =
+          new Measuring(
+              sweep,
+              of.units,
+              of.units.shifts(sweep.residuals()),
+              new boolean[] {true},
+              Similarity.of(of.library),
+              new Measuring.Plan(0.1, false, seed),
+              Map.of());
+      for (int from = 0; from < shape.features(); from += STEP) {
+        int to = Math.min(from + STEP, shape.features());
+        for (UnitScore score : measuring.run(from, to).scores()) s[score.unit()] = score.s();
+        double flops = 2.0 * shape.embedding() * (shape.width() + shape.words());
+        task.advance(to - from, flops * (to - from));
+      }
+    }
+    return s;
+  }
+
+  /** The direct method. */
+  private record Plain(Setup of, SteeredUnits.Shifts shifts) {
+    /** Median seconds a feature on the class token and on all, and the former's processor time. */
+    double[] secondsPerFeature(int[] sample, Progress progress) {
+      Tensor texts = texts();
+      Tensor before = probabilities(embed(of.x), texts);
+      long b = of.shape.images();
+      long d = of.shape.width();
+      Tensor whole = of.x.reshape(b, 1, d).expand(b, of.shape.tokens(), d).contiguous();
       double[] lean = new double[TIMED];
       double[] full = new double[TIMED];
       double leanCpu = 0;
-      var shifts = units.shifts(x);
-      try (var task = progress.start("the plain way", sample.length, "features")) {
+      try (var task = progress.start("timing the direct method", sample.length, "features")) {
         for (int k = 0; k < sample.length; k++) {
           try (Scope scope = Scope.open()) {
-            Tensor direction = units.directions(sample[k], 1);
-            float[] lengths = new float[shape.images()];
-            shifts.fill(sample[k], 0, shape.images(), lengths, 0);
-            Tensor along = Tensor.of(lengths, shape.images(), 1);
+            Tensor direction = of.units.directions(sample[k], 1);
+            Tensor along = Tensor.of(lengths(sample[k]), b, 1);
             long cpu = cpuNanos();
             long start = System.nanoTime();
-            score(x.add(along.matmul(direction)), texts, before);
+            score(of.x.add(along.matmul(direction)), texts, before);
             if (k >= WARM) {
               lean[k - WARM] = (System.nanoTime() - start) * 1e-9;
               leanCpu += (cpuNanos() - cpu) * 1e-9;
             }
             start = System.nanoTime();
-            Tensor edited =
-                whole.add(along.matmul(direction).reshape(shape.images(), 1, shape.width()));
+            Tensor edited = whole.add(along.matmul(direction).reshape(b, 1, d));
             score(edited.select(1, 0).contiguous(), texts, before);
             if (k >= WARM) full[k - WARM] = (System.nanoTime() - start) * 1e-9;
             task.advance(1, 0);
           }
         }
       }
-      double scoreDifference = 0;
-      double difference = 0;
+      return new double[] {median(lean), median(full), leanCpu / TIMED};
+    }
+
+    /** Largest differences of a probability and of S. */
+    double[] differences(int[] sample, double[] s) {
+      double[] most = new double[2];
       for (int k = 0; k < sample.length; k += 5) {
         try (Scope scope = Scope.open()) {
-          float[] lengths = new float[shape.images()];
-          shifts.fill(sample[k], 0, shape.images(), lengths, 0);
-          difference = Math.max(difference, difference(sample[k], lengths, texts));
-          double exact = exact(sample[k], lengths, texts);
-          scoreDifference = Math.max(scoreDifference, Math.abs(exact - s[sample[k]]));
+          float[] lengths = lengths(sample[k]);
+          most[0] = Math.max(most[0], difference(sample[k], lengths, texts()));
+          double exact = exact(sample[k], lengths, texts());
+          most[1] = Math.max(most[1], Math.abs(exact - s[sample[k]]));
         }
       }
-      double times = shape.features();
-      return new Result(
-          shape,
-          seconds,
-          cpuSeconds,
-          median(lean) * times,
-          median(full) * times,
-          leanCpu / TIMED * times,
-          TIMED,
-          difference,
-          scoreDifference,
-          peak);
+      return most;
+    }
+
+    private Tensor texts() {
+      return Tensor.of(of.library.embeddings(), of.shape.words(), of.shape.embedding())
+          .transpose(0, 1);
+    }
+
+    private float[] lengths(int unit) {
+      float[] lengths = new float[of.shape.images()];
+      shifts.fill(unit, 0, of.shape.images(), lengths, 0);
+      return lengths;
     }
 
     private Tensor embed(Tensor rows) {
-      Tensor normed = rows.layerNorm(readOut.gain(), readOut.shift(), readOut.eps());
-      Tensor projection = java.util.Objects.requireNonNull(readOut.projection());
+      Tensor normed = rows.layerNorm(of.readOut.gain(), of.readOut.shift(), of.readOut.eps());
+      Tensor projection = Objects.requireNonNull(of.readOut.projection());
       return normed.linear(projection, null).unit();
     }
 
@@ -200,9 +225,9 @@ public final class SteerabilityBench {
 
     /** S in float64 throughout. */
     private double exact(int unit, float[] lengths, Tensor texts) {
-      Tensor direction = units.directions(unit, 1).to(DType.F64);
-      Tensor along = Tensor.of(lengths, shape.images(), 1).to(DType.F64);
-      Tensor rows = x.to(DType.F64);
+      Tensor direction = of.units.directions(unit, 1).to(DType.F64);
+      Tensor along = Tensor.of(lengths, of.shape.images(), 1).to(DType.F64);
+      Tensor rows = of.x.to(DType.F64);
       Tensor words = texts.to(DType.F64);
       Tensor after = exactProbabilities(rows.add(along.matmul(direction)), words);
       Tensor mean = after.sub(exactProbabilities(rows, words)).mean(0, false);
@@ -211,35 +236,35 @@ public final class SteerabilityBench {
 
     private Tensor exactProbabilities(Tensor rows, Tensor words) {
       Tensor centred = rows.sub(rows.mean(1, true));
-      Tensor r = centred.mul(centred).mean(1, true).addInPlace(readOut.eps()).sqrt();
+      Tensor r = centred.mul(centred).mean(1, true).addInPlace(of.readOut.eps()).sqrt();
       Tensor normed =
-          centred.div(r).mul(readOut.gain().to(DType.F64)).add(readOut.shift().to(DType.F64));
-      Tensor projection = java.util.Objects.requireNonNull(readOut.projection());
+          centred.div(r).mul(of.readOut.gain().to(DType.F64)).add(of.readOut.shift().to(DType.F64));
+      Tensor projection = Objects.requireNonNull(of.readOut.projection());
       Tensor embedding = normed.matmul(projection.to(DType.F64).transpose(0, 1)).unit();
       return embedding.matmul(words).mulInPlace(SCALE).softmax();
     }
 
-    /** Largest difference of a probability: each image asked alone gives its Δ. */
+    /** Largest difference of a probability: an image in a group of its own gives its Δ. */
     private double difference(int unit, float[] lengths, Tensor texts) {
-      Tensor direction = units.directions(unit, 1);
-      Tensor along = Tensor.of(lengths, shape.images(), 1);
+      Tensor direction = of.units.directions(unit, 1);
+      Tensor along = Tensor.of(lengths, of.shape.images(), 1);
       float[] plain =
-          probabilities(embed(x.add(along.matmul(direction))), texts)
-              .subInPlace(probabilities(embed(x), texts))
+          probabilities(embed(of.x.add(along.matmul(direction))), texts)
+              .subInPlace(probabilities(embed(of.x), texts))
               .toFloats();
       double[] worst = new double[1];
-      try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE)) {
+      try (LastLayer sweep = new LastLayer(of.readOut, of.x, of.library, SCALE)) {
         sweep.run(
             direction,
             lengths,
             0,
-            shape.images(),
-            shape.images(),
+            of.shape.images(),
+            of.shape.images(),
             (k, change) -> {
-              for (int i = 0; i < shape.images(); i++) {
-                for (int w = 0; w < shape.words(); w++) {
+              for (int i = 0; i < of.shape.images(); i++) {
+                for (int w = 0; w < of.shape.words(); w++) {
                   double one = change.sums()[i * change.stride() + w];
-                  worst[0] = Math.max(worst[0], Math.abs(one - plain[i * shape.words() + w]));
+                  worst[0] = Math.max(worst[0], Math.abs(one - plain[i * of.shape.words() + w]));
                 }
               }
             });
@@ -261,14 +286,12 @@ public final class SteerabilityBench {
     var memory = tensor.segment();
     for (long i = 0; i < tensor.elements(); i++) {
       memory.setAtIndex(
-          java.lang.foreign.ValueLayout.JAVA_FLOAT,
-          i,
-          (float) (mean + deviation * random.nextGaussian()));
+          ValueLayout.JAVA_FLOAT, i, (float) (mean + deviation * random.nextGaussian()));
     }
     return tensor;
   }
 
-  /** Unit rows that have as much in common as words of a CLIP do: cosines about 0.7. */
+  /** Unit rows as similar as the words of a CLIP: cosines about 0.7. */
   private static TextLibrary library(SplittableRandom random, int words, int e) {
     float[] rows = new float[Math.multiplyExact(words, e)];
     double[] all = new double[e];
@@ -304,7 +327,7 @@ public final class SteerabilityBench {
         : 0;
   }
 
-  /** The kernel's own high-water mark where there is one, else what is resident now. */
+  /** The kernel's own high-water mark where there is one, else the resident memory now. */
   private static long peakBytes() {
     try {
       for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {

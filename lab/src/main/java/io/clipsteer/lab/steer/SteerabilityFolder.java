@@ -8,6 +8,8 @@ import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.model.TextLibrary;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +31,19 @@ public record SteerabilityFolder(Path path) {
    *
    * @param seconds it took
    */
-  record Part(List<UnitScore> scores, int[] above, long asked, Raised raised, double seconds) {}
+  record Part(List<UnitScore> scores, int[] above, long asked, Raised raised, double seconds) {
+    static final Part NONE = new Part(List.of(), new int[Measuring.Plan.DRAWS], 0, Raised.NONE, 0);
+
+    /** This part, then another. */
+    Part plus(Part other) {
+      List<UnitScore> all = new ArrayList<>(scores);
+      all.addAll(other.scores);
+      int[] sums = new int[above.length];
+      Arrays.setAll(sums, b -> above[b] + other.above[b]);
+      return new Part(
+          all, sums, asked + other.asked, raised.plus(other.raised), seconds + other.seconds);
+    }
+  }
 
   private Path part(String name, int from) {
     return path.resolve(PARTS).resolve(name + "." + from + ".json");
@@ -85,7 +99,7 @@ public record SteerabilityFolder(Path path) {
         new StringBuilder("unit,word,half,strength,change,low,high,norm,nearest\n");
     for (Dose dose : doses) {
       String word = "\"" + library.words().get(dose.word()).replace("\"", "\"\"") + "\"";
-      for (Dose.Point point : dose.points()) {
+      for (Dose.DosePoint point : dose.points()) {
         text.append(
             String.format(
                 Locale.ROOT,

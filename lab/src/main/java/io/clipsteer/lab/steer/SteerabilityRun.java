@@ -8,18 +8,18 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.ReadOut;
 import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.engine.model.VisionTower;
+import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -29,16 +29,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Measures steerability. The images go through the tower once, and what they are at each hook point
- * is kept; behind the last block a closed form answers for all units, elsewhere the tower goes on
- * with edited copies. What is done is on disk after every few units.
+ * Measures steerability. The images pass through the tower once, and their residuals at each hook
+ * point are kept; behind the last block a closed form gives the answers of all units, elsewhere the
+ * tower continues with edited copies. Results are written after every few units.
  *
- * @param saes of the layers wanted
+ * @param saes of the layers to measure
  * @param library the vocabulary
- * @param known what an index knows of the features, by SAE; empty without one
+ * @param known features in an index, by SAE; empty without an index
  */
 public record SteerabilityRun(
     ClipModel model,
@@ -47,16 +48,13 @@ public record SteerabilityRun(
     TextLibrary library,
     SteerabilitySettings settings,
     Map<String, Map<Integer, Findings.Known>> known) {
-  /** Of residuals kept in memory. */
+  /** Most bytes of residuals kept in memory. */
   private static final long KEPT_BYTES = 3L << 30;
 
   private static final int CLOSED_UNITS = 4096;
   private static final int CONTINUED_UNITS = 64;
 
-  /**
-   * Refuses a vocabulary or tokens that do not fit the model: asked early, before anything is
-   * written.
-   */
+  /** Refuses a vocabulary or tokens that do not fit the model, before anything is written. */
   public void check() {
     ZeroShot.checkFits(model, library);
     if (library.words().size() < 2) {
@@ -74,12 +72,12 @@ public record SteerabilityRun(
     }
   }
 
-  /** All places and kinds with one vocabulary. */
+  /** The results of all hook points and kinds with one vocabulary. */
   private record Measured(
       List<LayerResult> results, int images, List<ImageLoader.Skipped> skipped, double prepared) {}
 
   /**
-   * Measures, going on where a stopped measurement ended.
+   * Measures, or resumes a stopped measurement.
    *
    * @throws InputException when no image can be read or they do not fit
    */
@@ -114,7 +112,7 @@ public record SteerabilityRun(
   }
 
   /**
-   * Measures with the run's words.
+   * Measures with this run's vocabulary.
    *
    * @param tag begins the names of files
    */
@@ -126,16 +124,21 @@ public record SteerabilityRun(
       List<ImageLoader.Skipped> skipped = prepare(sweeps, progress);
       double prepared = (System.nanoTime() - start) * 1e-9;
       List<LayerResult> results = new ArrayList<>();
-      for (var place : sweeps.entrySet()) {
-        for (SteeredUnits.Kind kind : settings.kinds()) {
-          for (RunSaes.One one : at(place.getKey())) {
-            Task task = new Task(place.getKey(), place.getValue(), kind, one, alike, tag);
-            results.add(measure(task, folder, progress));
-            // Neurons and random directions belong to the place, not to one of its SAEs.
-            if (kind != SteeredUnits.Kind.FEATURES) break;
-          }
-        }
-      }
+      sweeps.forEach(
+          (point, sweep) -> {
+            for (SteeredUnits.Kind kind : settings.kinds()) {
+              for (RunSaes.One one : saes.all()) {
+                if (!one.point().equals(point)) continue;
+                boolean features = kind == SteeredUnits.Kind.FEATURES;
+                String sae = features ? one.entry().folder() : "";
+                var group = new UnitGroup(point, sae, kind);
+                Task task = new Task(group, sweep, one.sae(), edited(sweep), alike, tag);
+                results.add(measure(task, folder, progress));
+                // Neurons and random directions belong to the hook point, not to one SAE.
+                if (!features) break;
+              }
+            }
+          });
       int images = sweeps.values().iterator().next().images();
       return new Measured(List.copyOf(results), images, skipped, prepared);
     } finally {
@@ -143,84 +146,56 @@ public record SteerabilityRun(
     }
   }
 
-  private List<RunSaes.One> at(HookPoint point) {
-    return saes.all().stream().filter(one -> one.entry().point().equals(point)).toList();
+  /** Which tokens of a sweep's images are edited. */
+  private boolean[] edited(Sweep sweep) {
+    int prefix = model.vision().config().prefixTokens();
+    return Arrays.copyOf(settings.at().mask(prefix, prefix + patches()), sweep.tokens());
   }
 
-  /** The units of one kind at one place. */
+  /** What is measured at a time. */
   private record Task(
-      HookPoint point,
-      Sweep sweep,
-      SteeredUnits.Kind kind,
-      RunSaes.One one,
-      Similarity alike,
-      String tag) {}
+      UnitGroup group, Sweep sweep, Sae sae, boolean[] edited, Similarity alike, String tag) {}
 
   private LayerResult measure(Task what, SteerabilityFolder folder, Progress progress) {
-    HookPoint point = what.point();
-    Sweep sweep = what.sweep();
-    SteeredUnits.Kind kind = what.kind();
-    RunSaes.One one = what.one();
-    SteeredUnits units = units(kind, one);
-    String sae = kind == SteeredUnits.Kind.FEATURES ? one.entry().folder() : "";
-    String place = sae.isEmpty() ? point.peerName() : sae.substring(sae.lastIndexOf('/') + 1);
-    String name = what.tag() + place + "." + kind.word();
-    boolean closed = sweep instanceof LastLayer;
-    int step = closed ? CLOSED_UNITS : CONTINUED_UNITS;
-    VisionTower.Config config = model.vision().config();
-    int tokens = config.prefixTokens() + patches();
-    boolean[] moved =
-        Arrays.copyOf(settings.at().mask(config.prefixTokens(), tokens), sweep.tokens());
-    var plan = new Measuring.Plan(settings.tau(), settings.screen() && !closed, settings.seed());
-    List<UnitScore> scores = new ArrayList<>();
-    int[] above = new int[Measuring.Plan.DRAWS];
-    long asked = 0;
-    double seconds = 0;
-    Raised raised = Raised.NONE;
-    double flops = model.vision().flopsAfter(point.layer());
+    UnitGroup group = what.group();
+    SteeredUnits units = units(group.kind(), what.sae());
+    String name = what.tag() + group.place() + "." + group.kind().word();
+    int step = what.sweep() instanceof LastLayer ? CLOSED_UNITS : CONTINUED_UNITS;
+    double flops = model.vision().flopsAfter(group.point().layer());
+    SteerabilityFolder.Part all = SteerabilityFolder.Part.NONE;
     Measuring measuring = null;
-    String title = "steering " + place + ", " + kind.word();
-    try (var task = progress.start(title, units.count(), kind.word())) {
+    String title = "steering " + group.place() + ", " + group.kind().word();
+    try (var task = progress.start(title, units.count(), group.kind().word())) {
       for (int from = 0; from < units.count(); from += step) {
         int count = Math.min(step, units.count() - from);
         SteerabilityFolder.Part part = folder.read(name, from, count);
         if (part == null) {
-          long start = System.nanoTime();
-          if (measuring == null) {
-            var shifts = units.shifts(sweep.residuals());
-            measuring = new Measuring(sweep, units, shifts, moved, what.alike(), plan, names(sae));
-          }
-          Measuring.Part done = measuring.run(from, from + count);
-          double took = (System.nanoTime() - start) * 1e-9;
-          part =
-              new SteerabilityFolder.Part(
-                  done.scores(), done.above(), done.asked(), done.raised(), took);
+          if (measuring == null) measuring = measuring(what, units);
+          part = measuring.run(from, from + count);
           folder.write(name, from, part);
         }
-        scores.addAll(part.scores());
-        for (int b = 0; b < above.length; b++) above[b] += part.above()[b];
-        asked += part.asked();
-        raised = raised.plus(part.raised());
-        seconds += part.seconds();
+        all = all.plus(part);
         task.advance(count, flops * part.asked());
       }
     }
-    folder.table(name, scores, library);
-    List<Dose> doses = kind == SteeredUnits.Kind.FEATURES ? doses(what, moved, scores) : List.of();
+    folder.table(name, all.scores(), library);
+    List<Dose> doses =
+        group.kind() == SteeredUnits.Kind.FEATURES ? doses(what, all.scores()) : List.of();
     if (!doses.isEmpty()) folder.doses(name, doses, library);
-    return LayerResult.of(
-        point.peerName(),
-        point.layer(),
-        sae,
-        kind,
-        sweep.images(),
-        above,
-        settings.tau(),
-        asked,
-        seconds,
-        scores,
-        doses,
-        raised);
+    return LayerResult.of(group, what.sweep().images(), settings.tau(), all, doses);
+  }
+
+  private Measuring measuring(Task what, SteeredUnits units) {
+    Sweep sweep = what.sweep();
+    boolean screen = settings.screen() && !(sweep instanceof LastLayer);
+    return new Measuring(
+        sweep,
+        units,
+        units.shifts(sweep.residuals()),
+        what.edited(),
+        what.alike(),
+        new Measuring.Plan(settings.tau(), screen, settings.seed()),
+        names(what.group().sae()));
   }
 
   /** Rows of the names of an SAE's features; empty for other units. */
@@ -235,8 +210,8 @@ public record SteerabilityRun(
     return names;
   }
 
-  /** The most steerable features at several strengths. */
-  private List<Dose> doses(Task what, boolean[] moved, List<UnitScore> scores) {
+  /** The dose-response of the most steerable features. */
+  private List<Dose> doses(Task what, List<UnitScore> scores) {
     List<UnitScore> most =
         scores.stream()
             .filter(score -> score.s() > settings.tau() && score.top() >= 0)
@@ -247,32 +222,33 @@ public record SteerabilityRun(
     if (most.isEmpty()) return List.of();
     int[] ids = most.stream().mapToInt(UnitScore::unit).toArray();
     int[] words = most.stream().mapToInt(UnitScore::top).toArray();
-    return new Dosing(what.sweep(), what.one().sae(), moved).run(ids, words, settings.strength());
+    return new Dosing(what.sweep(), what.sae(), what.edited()).run(ids, words, settings.strength());
   }
 
-  private SteeredUnits units(SteeredUnits.Kind kind, RunSaes.One one) {
+  private SteeredUnits units(SteeredUnits.Kind kind, Sae sae) {
+    double strength = settings.strength();
     return switch (kind) {
-      case FEATURES -> features(one);
-      case NEURONS -> new SteeredUnits.Neurons(one.sae().width(), settings.strength());
+      case FEATURES -> new SteeredUnits.FeatureUnits(sae, features(sae), strength);
+      case NEURONS -> new SteeredUnits.NeuronUnits(sae.width(), strength);
       case RANDOM ->
-          new SteeredUnits.Random(
+          new SteeredUnits.RandomUnits(
               settings.randoms(),
-              one.sae().width(),
-              SteeredUnits.decoderLength(one.sae()),
-              one.sae().normalisation(),
-              settings.strength(),
+              sae.width(),
+              SteeredUnits.decoderLength(sae),
+              sae.normalisation(),
+              strength,
               settings.seed());
     };
   }
 
-  private SteeredUnits features(RunSaes.One one) {
-    int all = one.sae().features();
-    if (settings.sample() == 0 || settings.sample() >= all) {
-      return SteeredUnits.Features.all(one.sae(), settings.strength());
-    }
-    int[] ids = Arrays.copyOf(shuffled(all), settings.sample());
+  /** All features of an SAE or a random sample, rising. */
+  private int[] features(Sae sae) {
+    int all = sae.features();
+    int sample = settings.sample();
+    if (sample == 0 || sample >= all) return IntStream.range(0, all).toArray();
+    int[] ids = Arrays.copyOf(shuffled(all, settings.seed()), sample);
     Arrays.sort(ids);
-    return new SteeredUnits.Features(one.sae(), ids, settings.strength());
+    return ids;
   }
 
   private int patches() {
@@ -280,10 +256,10 @@ public record SteerabilityRun(
     return batches.preprocessing().height() / patch * (batches.preprocessing().width() / patch);
   }
 
-  private int[] shuffled(int n) {
-    int[] order = new int[n];
-    for (int i = 0; i < n; i++) order[i] = i;
-    SplittableRandom random = new SplittableRandom(settings.seed());
+  /** The numbers below n in random order (Fisher-Yates). */
+  static int[] shuffled(int n, long seed) {
+    int[] order = IntStream.range(0, n).toArray();
+    SplittableRandom random = new SplittableRandom(seed);
     for (int i = n - 1; i > 0; i--) {
       int j = random.nextInt(i + 1);
       int other = order[j];
@@ -297,32 +273,23 @@ public record SteerabilityRun(
 
   /** One pass over the images: fills a sweep for every hook point, in the tower's order. */
   private List<ImageLoader.Skipped> prepare(Map<HookPoint, Sweep> sweeps, Progress progress) {
-    List<HookPoint> points =
-        saes.all().stream()
-            .map(one -> one.entry().point())
-            .distinct()
-            .sorted(
-                Comparator.comparingInt(HookPoint::layer)
-                    .thenComparing(point -> point.site() == Site.RESID_POST))
-            .toList();
+    TowerWalk walk =
+        TowerWalk.past(model.vision(), saes.all().stream().map(RunSaes.One::point).toList());
     Map<HookPoint, List<Paused>> kept = new LinkedHashMap<>();
-    for (HookPoint point : points) kept.put(point, new ArrayList<>());
+    for (HookPoint point : walk.points()) kept.put(point, new ArrayList<>());
     try (Scope scope = Scope.open();
         var task = progress.start("running to the hook points", batches.count(), "images")) {
       long[] bytes = new long[1];
       var skipped =
           batches.forEach(
               (batch, pixels) -> {
-                Paused at = null;
-                for (HookPoint point : points) {
-                  at =
-                      at == null
-                          ? model.vision().runUntil(pixels, point, Hooks.NONE)
-                          : model.vision().continueUntil(at, point, Hooks.NONE);
-                  Paused copy = copy(at, scope);
-                  kept.computeIfAbsent(point, p -> new ArrayList<>()).add(copy);
-                  bytes[0] += copy.value().bytes() * (copy.middle() == null ? 1 : 2);
-                }
+                walk.walk(
+                    pixels,
+                    paused -> {
+                      Paused copy = copy(paused, scope);
+                      kept.computeIfAbsent(copy.at(), p -> new ArrayList<>()).add(copy);
+                      bytes[0] += copy.value().bytes() * (copy.middle() == null ? 1 : 2);
+                    });
                 if (bytes[0] > KEPT_BYTES) {
                   throw new InputException(
                       batches.set().origin(),
@@ -334,7 +301,7 @@ public record SteerabilityRun(
       kept.forEach((point, parts) -> sweeps.put(point, sweep(point, parts)));
       return skipped;
     } finally {
-      for (List<Paused> parts : kept.values()) parts.forEach(SteerabilityRun::close);
+      for (List<Paused> parts : kept.values()) parts.forEach(Paused::close);
     }
   }
 
@@ -343,24 +310,13 @@ public record SteerabilityRun(
     return last && point.site() == Site.RESID_POST ? model.vision().readOut() : null;
   }
 
-  /** What a hook point's sweep needs, out of the batch's scope. */
+  /** A copy of what a hook point's sweep needs, released from the batch's scope. */
   private Paused copy(Paused paused, Scope scope) {
     boolean closed = readOut(paused.at()) != null;
-    Tensor value = paused.value();
-    Tensor part = closed ? value.narrow(1, 0, 1) : value;
-    Tensor middle = paused.middle();
-    return new Paused(
-        paused.at(),
-        scope.release(part.copy()),
-        middle == null ? null : scope.release(middle.copy()));
+    return paused.map(tensor -> scope.release((closed ? tensor.narrow(1, 0, 1) : tensor).copy()));
   }
 
-  private static void close(Paused paused) {
-    paused.value().close();
-    if (paused.middle() != null) paused.middle().close();
-  }
-
-  /** All images of a hook point, shuffled: the first few of them then stand for all. */
+  /** All images of a hook point, shuffled, so that the first few are a random sample. */
   private Sweep sweep(HookPoint point, List<Paused> parts) {
     double scale = model.logitScale();
     try (Scope scope = Scope.open()) {
@@ -380,7 +336,7 @@ public record SteerabilityRun(
 
   private Tensor shuffled(List<Tensor> parts) {
     Tensor all = Tensor.concat(parts, 0);
-    int[] order = shuffled(Math.toIntExact(all.size(0)));
+    int[] order = shuffled(Math.toIntExact(all.size(0)), settings.seed());
     long[] rows = Arrays.stream(order).asLongStream().toArray();
     return all.indexSelect(0, Tensor.of(rows, rows.length).to(all.device()));
   }

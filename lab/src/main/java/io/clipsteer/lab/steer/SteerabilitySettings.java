@@ -2,6 +2,7 @@
 package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.engine.model.TokenMask;
 import java.util.List;
 
 /**

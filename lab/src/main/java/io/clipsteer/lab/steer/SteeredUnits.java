@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -12,22 +13,29 @@ import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
- * What can be pushed: each unit has a direction d, and on a token with residual x a length s, by
- * which {@code x' = x + s·d}. All kinds go the same way from here on.
+ * Units that are steered: each has a direction d, and on a token with residual x a length s, so
+ * that {@code x' = x + s·d}. This is {@link io.clipsteer.engine.edit.Edit} with d and s apart,
+ * which a {@link io.clipsteer.engine.steer.Sweep} evaluates for many units at once.
  */
 public sealed interface SteeredUnits {
   /** The three kinds. */
   enum Kind {
-    /** {@link Features}. */
+    /** {@link FeatureUnits}. */
     FEATURES,
-    /** {@link Neurons}. */
+    /** {@link NeuronUnits}. */
     NEURONS,
-    /** {@link Random}. */
+    /** {@link RandomUnits}. */
     RANDOM;
 
-    /** As it is written on the command line and in files. */
+    /** The name on the command line and in files. */
+    @JsonValue
     public String word() {
       return name().toLowerCase(Locale.ROOT);
+    }
+
+    @Override
+    public String toString() {
+      return word();
     }
   }
 
@@ -37,7 +45,7 @@ public sealed interface SteeredUnits {
   /** How many. */
   int count();
 
-  /** A unit's number where it comes from. */
+  /** A unit's number in its SAE, or its own. */
   default int id(int unit) {
     return unit;
   }
@@ -54,22 +62,40 @@ public sealed interface SteeredUnits {
 
   /** Lengths of units on known tokens. */
   interface Shifts {
-    /** Writes unit's s on the tokens {@code from} to {@code to}, beginning at {@code at}. */
+    /** Writes a unit's s on the tokens {@code from} to {@code to}, beginning at {@code at}. */
     void fill(int unit, int from, int to, float[] into, int at);
+
+    /**
+     * Lengths of several units on the tokens {@code from} to {@code to}, unit by unit.
+     *
+     * @param from of the first token of an image
+     * @param edited which of an image's tokens are edited; s is 0 on the others
+     */
+    default float[] lengths(int[] units, int from, int to, boolean[] edited) {
+      int each = to - from;
+      float[] lengths = new float[Math.multiplyExact(units.length, each)];
+      for (int k = 0; k < units.length; k++) {
+        fill(units[k], from, to, lengths, k * each);
+        for (int row = 0; row < each; row++) {
+          if (!edited[row % edited.length]) lengths[k * each + row] = 0;
+        }
+      }
+      return lengths;
+    }
   }
 
   /**
-   * Features set to an activation: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
+   * FeatureUnits set to an activation: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
    *
    * @param ids which of the SAE's, rising
    * @param strength in units of the normalised activation
    */
-  record Features(Sae sae, int[] ids, double strength) implements SteeredUnits {
+  record FeatureUnits(Sae sae, int[] ids, double strength) implements SteeredUnits {
     /** All of them. */
-    public static Features all(Sae sae, double strength) {
+    public static FeatureUnits all(Sae sae, double strength) {
       int[] ids = new int[sae.features()];
       Arrays.setAll(ids, i -> i);
-      return new Features(sae, ids, strength);
+      return new FeatureUnits(sae, ids, strength);
     }
 
     @Override
@@ -104,7 +130,7 @@ public sealed interface SteeredUnits {
       }
     }
 
-    /** A code by feature: only few of the numbers are not 0. */
+    /** A code by feature; few of its numbers are not 0. */
     private final class Active implements Shifts {
       private final double[] scale;
       private final int[] starts;
@@ -153,7 +179,7 @@ public sealed interface SteeredUnits {
    *
    * @param width how many there are
    */
-  record Neurons(int width, double strength) implements SteeredUnits {
+  record NeuronUnits(int width, double strength) implements SteeredUnits {
     @Override
     public Kind kind() {
       return Kind.NEURONS;
@@ -183,13 +209,13 @@ public sealed interface SteeredUnits {
   }
 
   /**
-   * Directions drawn evenly from all, as long as features move a token that they were silent on: d
-   * of length {@code length}, {@code s = strength·σ(x)}.
+   * Random directions, uniform on the sphere, that move a token as far as an inactive feature does:
+   * d of length {@code length}, {@code s = strength·σ(x)}.
    *
-   * @param length that of the SAE's decoder rows
+   * @param length mean length of the SAE's decoder rows
    * @param normalisation whose σ is used
    */
-  record Random(
+  record RandomUnits(
       int count,
       int width,
       double length,
@@ -197,6 +223,21 @@ public sealed interface SteeredUnits {
       double strength,
       long seed)
       implements SteeredUnits {
+    /** Direction number {@code unit} of a seed. */
+    static float[] direction(long seed, int unit, int width, double length) {
+      var random = new SplittableRandom(seed * 0x9e3779b97f4a7c15L + unit);
+      double[] row = new double[width];
+      double square = 0;
+      for (int j = 0; j < width; j++) {
+        row[j] = random.nextGaussian();
+        square += row[j] * row[j];
+      }
+      double factor = length / Math.sqrt(square);
+      float[] floats = new float[width];
+      for (int j = 0; j < width; j++) floats[j] = (float) (row[j] * factor);
+      return floats;
+    }
+
     @Override
     public Kind kind() {
       return Kind.RANDOM;
@@ -206,15 +247,8 @@ public sealed interface SteeredUnits {
     public Tensor directions(int from, int count) {
       float[] rows = new float[Math.multiplyExact(count, width)];
       for (int k = 0; k < count; k++) {
-        var random = new SplittableRandom(seed * 0x9e3779b97f4a7c15L + from + k);
-        double[] row = new double[width];
-        double square = 0;
-        for (int j = 0; j < width; j++) {
-          row[j] = random.nextGaussian();
-          square += row[j] * row[j];
-        }
-        double factor = length / Math.sqrt(square);
-        for (int j = 0; j < width; j++) rows[k * width + j] = (float) (row[j] * factor);
+        float[] row = direction(seed, from + k, width, length);
+        System.arraycopy(row, 0, rows, k * width, width);
       }
       return Tensor.of(rows, count, width);
     }

@@ -3,9 +3,9 @@ package io.clipsteer.lab.steer;
 
 import io.clipsteer.engine.steer.AnswerShift;
 
-/** A unit's changes, added up as more images are asked. */
+/** A unit's changes, added up as more images are evaluated. */
 final class Tally {
-  /** Groups that images are dealt to, at most: what the bootstrap draws from. */
+  /** Most groups of images, which the bootstrap samples. */
   static final int GROUPS = 16;
 
   private final int words;
@@ -40,7 +40,7 @@ final class Tally {
     squares += change.squares();
   }
 
-  /** Groups that images {@code from} to {@code to} are asked in, so that {@link #add} fits. */
+  /** Groups that images {@code from} to {@code to} are evaluated in, so that {@link #add} fits. */
   static int groups(int from, int to) {
     return Math.min(to - from, from < GROUPS ? GROUPS - from : GROUPS);
   }

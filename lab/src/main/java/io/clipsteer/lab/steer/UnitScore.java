@@ -11,16 +11,16 @@ import java.util.List;
  * How a unit steers. With Δ_i(v) the change of word v's probability on image i and m its mean over
  * n images:
  *
- * @param unit its number where it comes from
+ * @param unit the feature, coordinate or random direction
  * @param images n
- * @param s steerability {@code Σ_v m(v)²}; where only some of the images were asked, what is
+ * @param s steerability {@code Σ_v m(v)²}; where only some images were evaluated, the value
  *     expected of all
  * @param unbiased {@code Σ_v mean_{i≠j} Δ_i(v)·Δ_j(v)}, which noise does not raise; {@code s} of a
  *     single image
  * @param low lower end of the 95 % interval of what {@code unbiased} estimates
  * @param high upper end
  * @param semantic S that does not split synonyms: {@link Similarity#semantic} of m, of the images
- *     that were asked
+ *     that were evaluated
  * @param power {@code max_v m(v)}
  * @param promoted the words with the largest m above 0, largest first
  * @param suppressed the words with the smallest m below 0, smallest first
@@ -50,12 +50,12 @@ public record UnitScore(
   /**
    * A score with what its layer needs of it.
    *
-   * @param error standard error of {@code s} as the value of all images, by leaving out groups
-   *     (jackknife); 0 when all were asked
-   * @param above in which of the bootstrap's draws {@code s} is above τ
-   * @param name whether a feature's name is raised; none where it has no name
+   * @param error standard error of {@code s} as the value of all images, by the jackknife over
+   *     groups; 0 when all were evaluated
+   * @param above in which of the bootstrap's samples {@code s} is above τ
+   * @param name whether a feature's name is raised; {@link Raised#NONE} where it has no name
    */
-  record Drawn(UnitScore score, double error, boolean[] above, Raised name) {}
+  record Verdict(UnitScore score, double error, boolean[] above, Raised name) {}
 
   /** Row of the word that is promoted most; −1 when none is. */
   public int top() {
@@ -65,19 +65,14 @@ public record UnitScore(
   /**
    * Scores a change.
    *
-   * @param sizes images of each group
-   * @param all how many images there are, of which those of the change are a random part
-   * @param name row of the feature's name; −1 without
+   * @param resamples of the groups of images that were evaluated, a random part of all
+   * @param measuring how many images there are, τ, the vocabulary and the names of features
    */
-  static Drawn of(
-      int unit,
-      AnswerShift change,
-      int[] sizes,
-      int all,
-      double tau,
-      Resamples resamples,
-      Similarity vocabulary,
-      int name) {
+  static Verdict of(int unit, AnswerShift change, Resamples resamples, Measuring measuring) {
+    int[] sizes = resamples.sizes();
+    int all = measuring.sweep().images();
+    double tau = measuring.plan().tau();
+    int name = measuring.name(unit);
     double n = Arrays.stream(sizes).sum();
     double[] mean = change.total();
     double s = 0;
@@ -87,9 +82,9 @@ public record UnitScore(
     }
     if (!Double.isFinite(s)) {
       throw new InputException(
-          "unit " + unit, "makes answers that are no numbers", "Use a smaller --strength");
+          "unit " + unit, "makes answers that are not finite", "Use a smaller --strength");
     }
-    // What one image differs from the mean, squared: raises s by spread/n.
+    // Variance of an image about the mean, which raises s by spread/n.
     double spread = n > 1 ? Math.max(0, (change.squares() - n * s) / (n - 1)) : 0;
     double unbiased = n > 1 ? s - spread / n : s;
     double expected = n < all ? Math.max(0, s - spread * (1 / n - 1.0 / all)) : s;
@@ -114,14 +109,14 @@ public record UnitScore(
             Math.max(0, unbiased),
             Math.min(low, Math.max(0, unbiased)),
             high,
-            vocabulary.semantic(mean),
+            measuring.vocabulary().semantic(mean),
             power,
             promoted,
             suppressed);
-    return new Drawn(score, error, above, name < 0 ? Raised.NONE : Raised.of(mean, name));
+    return new Verdict(score, error, above, name < 0 ? Raised.NONE : Raised.of(mean, name));
   }
 
-  /** Standard error of s by leaving out one group after the other. */
+  /** Standard error of s by the jackknife: one group after the other is omitted. */
   private static double jackknife(double[] gram, int[] sizes) {
     int groups = sizes.length;
     if (groups < 2) return Double.POSITIVE_INFINITY;
@@ -145,7 +140,7 @@ public record UnitScore(
   private static List<Moved> extremes(double[] values, int most, int sign) {
     int[] best = new int[most];
     int found = 0;
-    // What a word must exceed: nothing at first, then the last of the best.
+    // A word must exceed 0 at first, then the last of the best.
     double bar = 0;
     for (int w = 0; w < values.length; w++) {
       double value = sign * values[w];

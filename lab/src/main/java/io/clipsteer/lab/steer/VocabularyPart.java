@@ -5,32 +5,23 @@ import io.clipsteer.engine.model.TextLibrary;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
 
 /**
- * Some words of a vocabulary, drawn at random.
+ * A random sample of a vocabulary.
  *
  * @param draw {@code a}, or {@code b} of other words than a's
- * @param library the words, in their old order
+ * @param library the words, in the vocabulary's order
  */
 record VocabularyPart(String draw, TextLibrary library) {
-  /** For file names. */
+  /** The beginning of file names. */
   String tag() {
     return "vocabulary-" + library.words().size() + draw + ".";
   }
 
-  /** Of every size two draws without a common word, or one where there are not words for two. */
+  /** Two samples of every size without a common word, or one where the words do not suffice. */
   static List<VocabularyPart> of(TextLibrary all, List<Integer> sizes, long seed) {
     List<VocabularyPart> parts = new ArrayList<>();
-    int[] order = new int[all.words().size()];
-    Arrays.setAll(order, i -> i);
-    SplittableRandom random = new SplittableRandom(seed);
-    for (int i = order.length - 1; i > 0; i--) {
-      int j = random.nextInt(i + 1);
-      int other = order[j];
-      order[j] = order[i];
-      order[i] = other;
-    }
+    int[] order = SteerabilityRun.shuffled(all.words().size(), seed);
     for (int size : sizes) {
       parts.add(new VocabularyPart("a", some(all, order, 0, size)));
       if (2 * size <= order.length) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+
 /**
  * An edit that might be chosen.
  *
@@ -8,7 +11,12 @@ package io.clipsteer.lab.suppress;
  * @param sae folder of the SAE whose features it changes, else empty
  * @param size how many features, neurons or directions it takes
  */
-public record Candidate(Family family, EditSite place, String sae, int size, Edit edit) {
+public record Candidate(Family family, String sae, int size, Edit edit) {
+  /** Where the edit happens. */
+  EditSite place() {
+    return edit.site();
+  }
+
   /** The method and its baselines. */
   public enum Family {
     /** Features of an SAE, ranked: the method. */

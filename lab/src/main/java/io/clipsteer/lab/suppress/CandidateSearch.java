@@ -6,6 +6,10 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.EncodedTokens;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TokenSelection;
@@ -38,7 +42,8 @@ final class CandidateSearch implements AutoCloseable {
     boolean keep = settings.select() == SuppressionSettings.Select.AUROC;
     boolean probes = Ranking.probes(settings.select());
     for (RunSaes.One one : saes.all()) {
-      EditSite place = new EditSite(one.point(), tokens(one));
+      EditSite place =
+          EditSite.of(one.point(), tokens(one), model.vision().config().prefixTokens());
       spots.add(
           new Spot(
               one,
@@ -69,8 +74,7 @@ final class CandidateSearch implements AutoCloseable {
     for (LabelledImages cases : parts) total += cases.truth().length;
     List<HookPoint> points = spots.stream().map(s -> s.place.point()).toList();
     TowerWalk walk = TowerWalk.past(model.vision(), points);
-    double flops =
-        model.vision().flopsPerImage() - model.vision().flopsAfter(walk.points().getLast().layer());
+    double flops = walk.flopsPerImage();
     try (var task = progress.start("looking at training images", total, "images")) {
       for (LabelledImages cases : parts) {
         left.addAll(
@@ -94,12 +98,11 @@ final class CandidateSearch implements AutoCloseable {
 
   private void see(
       Paused paused, LabelledImages cases, io.clipsteer.data.imageset.ImageBatch batch) {
-    int prefix = model.vision().config().prefixTokens();
     for (Spot spot : spots) {
       if (!spot.place.point().equals(paused.at())) continue;
       try (Scope scope = Scope.open()) {
         var saes = List.of(spot.one.sae());
-        var moment = new EncodedTokens(paused, spot.place.tokens(), prefix, saes);
+        var moment = new EncodedTokens(paused.value(), spot.place, saes);
         spot.seen.add(moment, cases.group(batch));
       }
       if (spot.probe != null) spot.probe.add(paused, cases, batch);
@@ -119,7 +122,8 @@ final class CandidateSearch implements AutoCloseable {
     List<Candidate> all = new ArrayList<>();
     Set<EditSite> done = new HashSet<>();
     for (Spot spot : spots) {
-      int[] ranked = new Ranking(settings, groups, spot.seen, spot.probe).features(progress);
+      int[] ranked =
+          new Ranking(settings, groups, spot.place, spot.seen, spot.probe).features(progress);
       int before = 0;
       for (int size : settings.sizes()) {
         int[] ids = Arrays.copyOf(ranked, Math.min(size, ranked.length));
@@ -137,8 +141,8 @@ final class CandidateSearch implements AutoCloseable {
   }
 
   Candidate features(Candidate.Family family, Spot spot, int[] ids) {
-    Edit edit = Ranking.edit(spot.seen, groups, settings, ids);
-    return new Candidate(family, spot.place, spot.one.entry().folder(), ids.length, edit);
+    Edit edit = Ranking.edit(spot.place, spot.seen, groups, settings, ids);
+    return new Candidate(family, spot.one.entry().folder(), ids.length, edit);
   }
 
   /** By how far apart their means are, either way: a coordinate has no sign of its own. */
@@ -155,8 +159,9 @@ final class CandidateSearch implements AutoCloseable {
       if (!(settings.change() instanceof SuppressionSettings.Change.Ablate)) {
         for (int i = 0; i < size; i++) values[i] = (float) means[ids[i]];
       }
-      Edit edit = new Edit.Coordinates(ids, values);
-      all.add(new Candidate(Candidate.Family.NEURONS, spot.place, "", size, edit));
+      Edit.Target neurons = new Edit.Neurons(difference.length, ids);
+      Edit edit = new Edit(spot.place, neurons, new Rule.Set(values));
+      all.add(new Candidate(Candidate.Family.NEURONS, "", size, edit));
     }
     return all;
   }
@@ -167,8 +172,9 @@ final class CandidateSearch implements AutoCloseable {
     if (norm == 0) return null;
     float[] unit = new float[difference.length];
     for (int j = 0; j < unit.length; j++) unit[j] = (float) (difference[j] / norm);
-    Edit edit = new Edit.Projection(unit, spot.seen.centre(groups));
-    return new Candidate(Candidate.Family.DIRECTION, spot.place, "", 1, edit);
+    Edit.Target along = new Edit.Direction(unit, spot.seen.centre(groups), null);
+    Edit edit = new Edit(spot.place, along, Rule.ablate());
+    return new Candidate(Candidate.Family.DIRECTION, "", 1, edit);
   }
 
   @Override

@@ -10,10 +10,11 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
-import io.clipsteer.engine.model.ResidualEdit;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.pretrain.AdamW;
 import io.clipsteer.engine.pretrain.ClipPretrainer;
@@ -30,8 +31,8 @@ import java.util.SplittableRandom;
 import java.util.stream.Stream;
 
 /**
- * What an edit adds to a tower of ViT-B/32's shape with made-up weights: cut down to its features'
- * rows, and through the whole SAE. The three take turns, so that a busy machine slows all alike.
+ * Times an edit in a tower of ViT-B/32's shape with random weights: compiled to its features' rows,
+ * and through the whole SAE. The three passes alternate, so that a busy machine slows all alike.
  */
 public final class EditBench {
   private static final ClipShape VIT_B_32 =
@@ -44,26 +45,26 @@ public final class EditBench {
    * Sizes.
    *
    * @param features of the SAE
-   * @param chosen of them that are ablated
-   * @param images a pass
-   * @param rounds how often each is timed
+   * @param chosen features that are ablated
+   * @param images of a pass
+   * @param rounds timed passes of each
    */
-  public record Shape(int features, int chosen, int images, int rounds) {}
+  public record EditBenchShape(int features, int chosen, int images, int rounds) {}
 
   /**
-   * What was measured.
+   * The measurements.
    *
    * @param towerSeconds median of a pass without an edit
-   * @param editedSeconds median with the edit cut down
+   * @param editedSeconds median with the compiled edit
    * @param fullSeconds median with the whole SAE
    * @param added median over rounds of the edited pass divided by the unedited of the same round,
    *     less 1; with its 95 % interval
    * @param least the smallest of these rounds
    * @param most the largest
    * @param maxDifference largest difference of an embedding's coordinate between the two edits
-   * @param moved largest difference that the edit makes, for comparison
+   * @param moved largest difference between edited and unedited embeddings, for comparison
    */
-  public record Result(
+  public record EditBenchResult(
       double towerSeconds,
       double editedSeconds,
       double fullSeconds,
@@ -76,7 +77,7 @@ public final class EditBench {
   private EditBench() {}
 
   /** Measures. */
-  public static Result run(Shape shape, long seed, Progress progress) {
+  public static EditBenchResult run(EditBenchShape shape, long seed, Progress progress) {
     Path folder = null;
     try {
       folder = Files.createTempDirectory("clipsteer-bench-");
@@ -94,38 +95,34 @@ public final class EditBench {
     }
   }
 
-  private static Result measure(
-      ClipModel model, Sae sae, Shape shape, long seed, Progress progress) {
+  private static EditBenchResult measure(
+      ClipModel model, Sae sae, EditBenchShape shape, long seed, Progress progress) {
     HookPoint point = HookPoint.residPost(LAYER);
     int[] ids = new int[shape.chosen()];
     for (int k = 0; k < ids.length; k++) {
       ids[k] = (int) ((long) k * shape.features() / ids.length);
     }
+    Edit whole =
+        new Edit(
+            EditSite.of(point, TokenSelection.ALL, 1), new Edit.Features(sae, ids), Rule.ablate());
     try (Scope scope = Scope.open();
-        CompiledEdit compiled =
-            CompiledEdit.of(sae, point, TokenSelection.ALL, 1, ids, new float[ids.length], false)) {
-      ResidualEdit whole =
-          new FeatureEdit(
-              sae,
-              Arrays.stream(ids).boxed().toList(),
-              new FeatureEdit.Ablate(),
-              TokenSelection.ALL,
-              1);
+        CompiledEdit compiled = CompiledEdit.of(whole)) {
       int side = VIT_B_32.imageSize();
       Tensor pixels = normal(new SplittableRandom(seed + 1), 1, shape.images(), 3, side, side);
-      List<Hooks> ways =
+      List<Hooks> variants =
           List.of(Hooks.NONE, Hooks.NONE.edit(point, compiled), Hooks.NONE.edit(point, whole));
-      float[][] embeddings = new float[ways.size()][];
-      double[][] seconds = new double[ways.size()][shape.rounds()];
-      try (var task = progress.start("passing", ways.size() * (shape.rounds() + 1L), "passes")) {
+      float[][] embeddings = new float[variants.size()][];
+      double[][] seconds = new double[variants.size()][shape.rounds()];
+      try (var task =
+          progress.start("timing passes", variants.size() * (shape.rounds() + 1L), "passes")) {
         // The first round warms up and is not counted.
         for (int round = -1; round < shape.rounds(); round++) {
-          for (int way = 0; way < ways.size(); way++) {
+          for (int v = 0; v < variants.size(); v++) {
             try (Scope pass = Scope.open()) {
               long start = System.nanoTime();
-              Tensor embedding = model.vision().run(pixels, ways.get(way)).embedding();
-              if (round >= 0) seconds[way][round] = (System.nanoTime() - start) * 1e-9;
-              embeddings[way] = embedding.toFloats();
+              Tensor embedding = model.vision().run(pixels, variants.get(v)).embedding();
+              if (round >= 0) seconds[v][round] = (System.nanoTime() - start) * 1e-9;
+              embeddings[v] = embedding.toFloats();
             }
             task.advance(1, model.vision().flopsPerImage() * shape.images());
           }
@@ -133,7 +130,7 @@ public final class EditBench {
       }
       double[] ratios = new double[shape.rounds()];
       for (int r = 0; r < ratios.length; r++) ratios[r] = seconds[1][r] / seconds[0][r] - 1;
-      return new Result(
+      return new EditBenchResult(
           median(seconds[0]),
           median(seconds[1]),
           median(seconds[2]),

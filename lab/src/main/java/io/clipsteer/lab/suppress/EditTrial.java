@@ -7,6 +7,8 @@ import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.EncodedTokens;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
@@ -191,17 +193,15 @@ final class EditTrial {
   }
 
   private void edit(Paused paused, LabelledImages cases, int[] truth, int start) {
-    int prefix = model.vision().config().prefixTokens();
     byPoint
         .getOrDefault(paused.at(), Map.of())
         .forEach(
             (place, numbers) -> {
               try (Scope scope = Scope.open()) {
-                EncodedTokens moment =
-                    new EncodedTokens(paused, place.tokens(), prefix, saes(numbers));
+                var tokens = new EncodedTokens(paused.value(), place, saes(numbers));
                 for (int c : numbers) {
                   try (Scope step = Scope.open()) {
-                    Paused edited = moment.edited(candidates.get(c).edit());
+                    Paused edited = paused.with(tokens.edited(candidates.get(c).edit()));
                     Tensor embedding = model.vision().continueFrom(edited, Hooks.NONE).embedding();
                     mark(embedding, cases, truth, after.get(c), start);
                   }

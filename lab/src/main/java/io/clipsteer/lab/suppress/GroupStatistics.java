@@ -3,6 +3,7 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.edit.EncodedTokens;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SparseCode;
 import io.clipsteer.lab.study.Groups;

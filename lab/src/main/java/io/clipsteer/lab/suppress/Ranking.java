@@ -2,6 +2,9 @@
 package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.Progress;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,12 +21,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * Features in the order in which they are taken, on training images alone.
  *
+ * @param place where their edits happen
  * @param seen what they were on the images
  * @param probe images to try edits on, where the way of ranking needs them
  */
 record Ranking(
     SuppressionSettings settings,
     Groups groups,
+    EditSite place,
     GroupStatistics seen,
     @Nullable TrialImages probe) {
   /** Features that are tried one by one, by the size of the mean difference. */
@@ -80,14 +85,22 @@ record Ranking(
   }
 
   private Edit edit(int... ids) {
-    return edit(seen, groups, settings, ids);
+    return edit(place, seen, groups, settings, ids);
   }
 
   /** What the settings make of features. */
-  static Edit edit(GroupStatistics seen, Groups groups, SuppressionSettings settings, int... ids) {
+  static Edit edit(
+      EditSite place,
+      GroupStatistics seen,
+      Groups groups,
+      SuppressionSettings settings,
+      int... ids) {
     boolean cap = settings.change() instanceof SuppressionSettings.Change.Cap;
     float[] values = seen.values(ids, groups, settings.change());
-    return new Edit.Features(seen.sae(), ids, values, cap);
+    return new Edit(
+        place,
+        new Edit.Features(seen.sae(), ids),
+        cap ? new Rule.Cap(values) : new Rule.Set(values));
   }
 
   /**

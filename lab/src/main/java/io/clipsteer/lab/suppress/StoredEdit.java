@@ -3,8 +3,12 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -89,6 +93,18 @@ public record StoredEdit(
     } catch (IOException | JacksonException e) {
       throw new InputException(file, "cannot be read as JSON", "Suppress again", e);
     }
+  }
+
+  /**
+   * The edit of an SAE.
+   *
+   * @param prefixTokens the tower's tokens before the patches
+   */
+  public Edit edit(Sae opened, int prefixTokens) {
+    return new Edit(
+        EditSite.of(point, tokens, prefixTokens),
+        new Edit.Features(opened, features),
+        cap ? new Rule.Cap(values) : new Rule.Set(values));
   }
 
   private static InputException damaged(Path file) {

@@ -6,6 +6,8 @@ import io.clipsteer.data.stats.McNemar;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.data.stats.SignFlip;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Versions;
@@ -91,17 +93,18 @@ public record SuppressionReport(
       float[] values,
       boolean cap) {
     static Chosen of(Candidate candidate) {
-      if (!(candidate.edit() instanceof Edit.Features edit)) {
+      Edit edit = candidate.edit();
+      if (!(edit.target() instanceof Edit.Features features)) {
         throw new IllegalArgumentException("the method changes features");
       }
       return new Chosen(
           candidate.place().point().layer(),
           candidate.place().point().peerName(),
-          candidate.place().tokens().name().toLowerCase(Locale.ROOT),
+          candidate.place().tokens().text(),
           candidate.sae(),
-          edit.ids(),
+          features.ids(),
           edit.values(),
-          edit.cap());
+          edit.rule() instanceof Rule.Cap);
     }
   }
 

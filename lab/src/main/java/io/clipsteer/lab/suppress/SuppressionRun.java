@@ -6,6 +6,7 @@ import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Holm;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.LabelledImages;
@@ -179,10 +180,8 @@ public record SuppressionRun(
       rivals.add(training.features(Candidate.Family.RANDOM_FEATURES, spot, ids));
     }
     for (int draw = 0; draw < settings.draws(); draw++) {
-      Edit noise = new Edit.Noise(method.edit(), settings.seed() * 1_000_003 + draw);
-      rivals.add(
-          new Candidate(
-              Candidate.Family.RANDOM_DIRECTIONS, method.place(), method.sae(), 1, noise));
+      Edit noise = Edit.noise(method.edit(), settings.seed() * 1_000_003 + draw);
+      rivals.add(new Candidate(Candidate.Family.RANDOM_DIRECTIONS, method.sae(), 1, noise));
     }
     return rivals;
   }

@@ -6,6 +6,9 @@ import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.EncodedTokens;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
@@ -80,12 +83,7 @@ final class TrialImages implements AutoCloseable {
       long[] index = IntStream.of(rows).asLongStream().toArray();
       try (Scope scope = Scope.open()) {
         Tensor which = Tensor.of(index, index.length).to(paused.value().device());
-        @Nullable Tensor middle = paused.middle();
-        Paused mine =
-            new Paused(
-                paused.at(),
-                paused.value().indexSelect(0, which),
-                middle == null ? null : middle.indexSelect(0, which));
+        Paused mine = paused.map(tensor -> tensor.indexSelect(0, which));
         keep(new Part(mine, cases.library(), right, g), scope);
       }
     }
@@ -98,11 +96,10 @@ final class TrialImages implements AutoCloseable {
       if (!one.hasRoomFor(part)) continue;
       all = one.and(part);
       parts.remove(one);
-      close(one);
+      one.paused.close();
       break;
     }
-    scope.release(all.paused.value());
-    if (all.paused.middle() != null) scope.release(all.paused.middle());
+    all.paused.map(scope::release);
     parts.add(all);
   }
 
@@ -154,7 +151,8 @@ final class TrialImages implements AutoCloseable {
     int at = 0;
     for (Part part : parts) {
       try (Scope scope = Scope.open()) {
-        Paused from = edit == null ? part.paused : moment(part, edit.saes()).edited(edit);
+        Paused paused = part.paused;
+        Paused from = edit == null ? paused : paused.with(moment(part, edit.saes()).edited(edit));
         double[] margins = margins(from, part);
         System.arraycopy(margins, 0, margin, at, margins.length);
         Arrays.fill(group, at, at + margins.length, part.group);
@@ -186,7 +184,8 @@ final class TrialImages implements AutoCloseable {
           double share = 1.0 / groups.size() / images[part.group];
           for (int e = 0; e < effects.length; e++) {
             try (Scope step = Scope.open()) {
-              double[] with = margins(moment.edited(edits.get(e)), part);
+              Paused edited = part.paused.with(moment.edited(edits.get(e)));
+              double[] with = margins(edited, part);
               for (int i = 0; i < with.length; i++) effects[e] += share * (with[i] - without[i]);
             }
             task.advance(part.truth.length, flops * part.truth.length);
@@ -198,8 +197,7 @@ final class TrialImages implements AutoCloseable {
   }
 
   private EncodedTokens moment(Part part, List<Sae> saes) {
-    return new EncodedTokens(
-        part.paused, place.tokens(), model.vision().config().prefixTokens(), saes);
+    return new EncodedTokens(part.paused.value(), place, saes);
   }
 
   /** How far each right answer is above the others, from a place on. */
@@ -223,11 +221,6 @@ final class TrialImages implements AutoCloseable {
 
   @Override
   public void close() {
-    for (Part part : parts) close(part);
-  }
-
-  private static void close(Part part) {
-    part.paused.value().close();
-    if (part.paused.middle() != null) part.paused.middle().close();
+    for (Part part : parts) part.paused.close();
   }
 }

@@ -4,7 +4,7 @@ package io.clipsteer.lab.train;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.data.folder.Folders;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.lab.run.RunFolder;
@@ -21,10 +21,10 @@ import org.jspecify.annotations.Nullable;
  * {@code state.json}, which names the step and is written last. A run killed at any instant holds
  * one whole state, or none.
  */
-final class Checkpoints implements Training.Keeper {
+final class Checkpoints {
   private final RunFolder run;
   private final Duration every;
-  private final Training.@Nullable State begun;
+  private final Training.@Nullable State saved;
   private long last = System.nanoTime();
 
   /**
@@ -35,31 +35,31 @@ final class Checkpoints implements Training.Keeper {
   Checkpoints(RunFolder run, Duration every) {
     this.run = run;
     this.every = every;
-    this.begun =
+    this.saved =
         Files.isRegularFile(run.state())
             ? JsonFile.read(run.state(), Training.State.class, "Train into a new folder")
             : null;
   }
 
-  @Override
-  public Training.@Nullable State begun() {
-    return begun;
+  /** The state to resume from, or null to start afresh. */
+  Training.@Nullable State saved() {
+    return saved;
   }
 
-  @Override
-  public boolean isDue() {
+  /** Whether it is time to keep a state. */
+  boolean isDue() {
     return System.nanoTime() - last >= every.toNanos();
   }
 
-  @Override
-  public void keep(Training.State state, List<SaeTrainer> trainers) {
+  /** Keeps a state; an uninterrupted training does not depend on it. */
+  void keep(Training.State state, List<SaeTrainer> trainers) {
     Path folder = folder(state.step());
     try {
       Files.createDirectories(folder);
       for (int i = 0; i < trainers.size(); i++) trainers.get(i).save(part(state.step(), i));
       AtomicFiles.writeJson(run.state(), state);
       try (Stream<Path> all = Files.list(run.states())) {
-        for (Path other : all.toList()) if (!other.equals(folder)) WorkFolder.delete(other);
+        for (Path other : all.toList()) if (!other.equals(folder)) Folders.delete(other);
       }
     } catch (IOException e) {
       throw new InputException(
@@ -68,10 +68,10 @@ final class Checkpoints implements Training.Keeper {
     last = System.nanoTime();
   }
 
-  @Override
-  public void restore(int sae, SaeTrainer trainer) {
-    if (begun == null) throw new IllegalStateException("nothing to restore");
-    trainer.resume(part(begun.step(), sae));
+  /** Reads an SAE's part of the state. */
+  void restore(int sae, SaeTrainer trainer) {
+    if (saved == null) throw new IllegalStateException("nothing to restore");
+    trainer.resume(part(saved.step(), sae));
   }
 
   private Path folder(long step) {

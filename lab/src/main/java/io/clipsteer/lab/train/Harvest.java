@@ -16,18 +16,19 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.NotFiniteException;
-import io.clipsteer.engine.model.Site;
+import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.TowerWalk;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 
 /** Runs images through a tower once and stores the activations of any number of hook points. */
 public final class Harvest {
@@ -45,7 +46,7 @@ public final class Harvest {
    * @param harvested images of this process alone
    * @param tokensPerSecond over all hook points, from files to store
    */
-  public record Result(
+  public record HarvestSummary(
       long images,
       long tokens,
       long bytes,
@@ -85,7 +86,7 @@ public final class Harvest {
         grid,
         grid,
         config.width(),
-        codec.word(),
+        codec.toString(),
         batch,
         batch * (int) Math.clamp(SHARD_BYTES / imageBytes / batch, 1, MAX_SHARD_BATCHES));
   }
@@ -103,7 +104,9 @@ public final class Harvest {
       long begin = System.nanoTime();
       try (Scope scope = Scope.open()) {
         Tensor grey = Tensor.zeros(DType.F32, batch, 3, height, width);
-        model.vision().runUntil(grey.to(model.vision().device()), last(points), Hooks.NONE);
+        model
+            .vision()
+            .runUntil(grey.to(model.vision().device()), Collections.max(points), Hooks.NONE);
       } catch (NotFiniteException e) {
         throw e.named(Collections.nCopies(batch, "a grey image"));
       }
@@ -117,7 +120,7 @@ public final class Harvest {
    *
    * @param out a folder that nobody else writes; a store of the same format there is continued
    */
-  public static Result run(
+  public static HarvestSummary run(
       ClipModel model,
       Images batches,
       List<HookPoint> points,
@@ -148,7 +151,7 @@ public final class Harvest {
       long harvested = writer.finish() - before;
       double seconds = (System.nanoTime() - begin) * 1e-9;
       long images = before + harvested;
-      return new Result(
+      return new HarvestSummary(
           images,
           images * format.tokensPerImage(),
           format.bytes(images),
@@ -166,8 +169,7 @@ public final class Harvest {
       TokenSelection tokens,
       StoreWriter writer,
       Progress.Task task) {
-    HookPoint last = last(points);
-    double flops = model.vision().flopsPerImage() - model.vision().flopsAfter(last.layer());
+    double flops = TowerWalk.past(model.vision(), points).flopsPerImage();
     int noted = 0;
     for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
       List<ImageLoader.Skipped> skipped = loader.skipped();
@@ -181,15 +183,6 @@ public final class Harvest {
       task.advance(batch.count(), flops * batch.count());
     }
     return loader.skipped();
-  }
-
-  /** The one that the tower comes to last. */
-  public static HookPoint last(List<HookPoint> points) {
-    return points.stream()
-        .max(
-            Comparator.comparingInt(HookPoint::layer)
-                .thenComparing(point -> point.site() == Site.RESID_POST))
-        .orElseThrow();
   }
 
   /** The selected tokens at every hook point, F32 [b,t,d], contiguous; the caller closes them. */
@@ -209,29 +202,17 @@ public final class Harvest {
   private static List<Tensor> activations(
       ClipModel model, Tensor pixels, List<HookPoint> points, TokenSelection tokens) {
     int prefix = model.vision().config().prefixTokens();
-    Map<HookPoint, Tensor> seen = new HashMap<>();
+    Map<HookPoint, Tensor> values = new HashMap<>();
     try (Scope scope = Scope.open()) {
-      Hooks hooks = Hooks.NONE;
-      for (HookPoint point : points) {
-        hooks =
-            hooks.tap(
-                point,
-                value -> {
-                  int n = tokens.count(prefix, (int) value.size(1));
-                  Tensor chosen = value.narrow(1, tokens.first(prefix), n);
-                  NotFiniteException.check(point, chosen);
-                  seen.put(point, scope.release(chosen.to(DType.F32).contiguous().copy()));
-                });
-      }
-      model.vision().runUntil(pixels, last(points), hooks);
+      TowerWalk.past(model.vision(), points)
+          .walk(
+              pixels,
+              paused -> {
+                Tensor chosen = SelectedTokens.of(paused.value(), tokens, prefix).values();
+                values.put(paused.at(), scope.release(chosen.to(DType.F32).contiguous().copy()));
+              });
     }
-    List<Tensor> all = new ArrayList<>();
-    for (HookPoint point : points) {
-      Tensor tensor = seen.get(point);
-      if (tensor == null) throw new IllegalStateException("nothing came by at " + point);
-      all.add(tensor);
-    }
-    return all;
+    return points.stream().map(point -> Objects.requireNonNull(values.get(point))).toList();
   }
 
   private static void add(ImageBatch batch, List<Tensor> activations, StoreWriter writer) {

@@ -96,7 +96,7 @@ public final class MlflowTracker implements AutoCloseable {
   }
 
   /** A point of the curve of an SAE called {@code name}. */
-  void add(Training.Point point, String name) {
+  void add(Training.CurvePoint point, String name) {
     add(name + "/loss", point.loss(), point.step());
     add(name + "/l0", point.l0(), point.step());
     if (waiting.size() >= TOGETHER) send();

@@ -2,6 +2,7 @@
 package io.clipsteer.lab.train;
 
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.table.CsvText;
 import io.clipsteer.lab.run.RunFolder;
 import java.math.BigDecimal;
 import java.util.ArrayList;
@@ -25,7 +26,7 @@ public final class Pareto {
    * @param best whether no SAE of the layer is sparser and explains as much or more
    * @param recommended one of a layer
    */
-  public record Row(Training.Trained trained, boolean best, boolean recommended) {}
+  public record Rated(Training.Trained trained, boolean best, boolean recommended) {}
 
   private static final double WIDTH = 640;
   private static final double HEIGHT = 400;
@@ -37,17 +38,17 @@ public final class Pareto {
   private Pareto() {}
 
   /** Every SAE in its hook point's order of L0. */
-  public static List<Row> rows(List<Training.Trained> all) {
+  public static List<Rated> rows(List<Training.Trained> all) {
     Map<String, List<Training.Trained>> byPoint = new LinkedHashMap<>();
     for (Training.Trained one : all) {
       byPoint.computeIfAbsent(one.spec().point().peerName(), p -> new ArrayList<>()).add(one);
     }
-    List<Row> rows = new ArrayList<>();
+    List<Rated> rows = new ArrayList<>();
     byPoint.values().forEach(one -> rows.addAll(ofOnePoint(one)));
     return rows;
   }
 
-  private static List<Row> ofOnePoint(List<Training.Trained> all) {
+  private static List<Rated> ofOnePoint(List<Training.Trained> all) {
     List<Training.Trained> sorted =
         all.stream()
             .sorted(
@@ -59,7 +60,7 @@ public final class Pareto {
       if (front.isEmpty() || explained(one) > explained(front.getLast())) front.add(one);
     }
     Training.Trained knee = knee(front);
-    return sorted.stream().map(one -> new Row(one, front.contains(one), one == knee)).toList();
+    return sorted.stream().map(one -> new Rated(one, front.contains(one), one == knee)).toList();
   }
 
   private static Training.Trained knee(List<Training.Trained> front) {
@@ -97,30 +98,36 @@ public final class Pareto {
 
   /** Writes {@code pareto.csv} and {@code pareto.svg}. */
   static void write(RunFolder run, List<Training.Trained> all) {
-    List<Row> rows = rows(all);
-    StringBuilder csv =
-        new StringBuilder(
-            "hook_point,sae,l0,explained_variance,alive_fraction,penalty_factor,front,recommended,target_l0\n");
-    for (Row row : rows) {
-      csv.append(
-          String.format(
-              Locale.ROOT,
-              "%s,%s,%.4f,%.6f,%.6f,%.6g,%b,%b,%s%n",
-              row.trained().spec().point().peerName(),
-              row.trained().spec().name(),
-              l0(row.trained()),
-              explained(row.trained()),
-              row.trained().quality().aliveFraction(),
-              row.trained().factor(),
-              row.best(),
-              row.recommended(),
-              target(row.trained().spec().targetL0())));
+    List<Rated> rows = rows(all);
+    CsvText csv =
+        new CsvText(
+            "hook_point",
+            "sae",
+            "l0",
+            "explained_variance",
+            "alive_fraction",
+            "penalty_factor",
+            "front",
+            "recommended",
+            "target_l0");
+    for (Rated row : rows) {
+      Training.Trained one = row.trained();
+      csv.row(
+          one.spec().point().peerName(),
+          one.spec().name(),
+          String.format(Locale.ROOT, "%.4f", l0(one)),
+          String.format(Locale.ROOT, "%.6f", explained(one)),
+          String.format(Locale.ROOT, "%.6f", one.quality().aliveFraction()),
+          String.format(Locale.ROOT, "%.6g", one.factor()),
+          row.best(),
+          row.recommended(),
+          target(one.spec().targetL0()));
     }
     AtomicFiles.writeText(run.pareto("csv"), csv.toString());
     AtomicFiles.writeText(run.pareto("svg"), svg(rows));
   }
 
-  private static String svg(List<Row> rows) {
+  private static String svg(List<Rated> rows) {
     double lowX = rows.stream().mapToDouble(r -> log(r.trained())).min().orElse(0) - 0.2;
     double highX = rows.stream().mapToDouble(r -> log(r.trained())).max().orElse(1) + 0.2;
     double lowY = rows.stream().mapToDouble(r -> explained(r.trained())).min().orElse(0);
@@ -137,8 +144,8 @@ public final class Pareto {
             WIDTH + 200,
             HEIGHT));
     plot.axes(svg);
-    Map<String, List<Row>> byPoint = new TreeMap<>();
-    for (Row row : rows) {
+    Map<String, List<Rated>> byPoint = new TreeMap<>();
+    for (Rated row : rows) {
       byPoint
           .computeIfAbsent(row.trained().spec().point().peerName(), p -> new ArrayList<>())
           .add(row);
@@ -182,11 +189,11 @@ public final class Pareto {
       text(svg, MARGIN, MARGIN - 20, "start", "explained variance");
     }
 
-    void series(StringBuilder svg, String point, List<Row> rows, int number) {
+    void series(StringBuilder svg, String point, List<Rated> rows, int number) {
       String colour = COLOURS[number % COLOURS.length];
       text(svg, WIDTH, MARGIN + 18 * number, "start", point);
       circle(svg, WIDTH - 10, MARGIN - 4 + 18 * number, 5, colour, true);
-      for (Row row : rows) {
+      for (Rated row : rows) {
         double x = x(log(row.trained()));
         double y = y(explained(row.trained()));
         circle(svg, x, y, 5, colour, row.best());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.train;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.sae.train.SaeVariant;
 
@@ -9,7 +10,7 @@ import io.clipsteer.engine.sae.train.SaeVariant;
  *
  * @param point where its activations are taken
  * @param variant its kind
- * @param targetL0 active features a token that its penalty is steered to, or 0 for a fixed penalty
+ * @param targetL0 L0 to which its penalty is tuned, or 0 for a fixed penalty
  */
 public record SaeSpec(HookPoint point, SaeVariant variant, double targetL0) {
   /** With a fixed penalty. */
@@ -17,7 +18,8 @@ public record SaeSpec(HookPoint point, SaeVariant variant, double targetL0) {
     this(point, variant, 0);
   }
 
-  /** Its folder's name in a run. */
+  /** Its folder's name in a run, and its value in JSON. */
+  @JsonValue
   public String name() {
     String spelled = variant.spelling().replaceAll("[:=,]", "-");
     String target = targetL0 == 0 ? "" : ".target-" + shorter(targetL0);

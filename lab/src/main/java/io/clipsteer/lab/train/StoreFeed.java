@@ -2,7 +2,6 @@
 package io.clipsteer.lab.train;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.data.store.Permutation;
 import io.clipsteer.data.store.StoreFormat;
@@ -23,14 +22,10 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * Tokens from a store, in a shuffle of all of them that differs with each epoch. Batch n is a
- * function of store, seed and n, so a cursor is one number; the next one is read ahead.
+ * Tokens from a store, shuffled anew in each epoch. Batch n is a function of store, seed and n, so
+ * that a cursor is one number; the next batch is read ahead.
  */
 final class StoreFeed implements Feed {
-  private static final int ASIDE_EVERY = 10;
-  private static final int EVALUATION_TOKENS = 100_000;
-  private static final int INITIAL_SAMPLE = 65_536;
-
   private final ActivationStore store;
   private final StoreFormat format;
   private final int batch;
@@ -49,7 +44,7 @@ final class StoreFeed implements Feed {
   private long step;
   private Future<?> ahead;
 
-  /** The reader's own. */
+  /** Used by the reader alone. */
   private Permutation shuffle;
 
   private long epoch;
@@ -59,10 +54,10 @@ final class StoreFeed implements Feed {
    *
    * @param start number of the first batch
    */
-  StoreFeed(ActivationStore store, Training.Config config, long start) {
+  StoreFeed(ActivationStore store, TrainConfig config, long start) {
     this.store = store;
     this.format = store.format();
-    this.batch = config.batch();
+    this.batch = config.schedule().batch();
     this.seed = config.seed();
     this.points = points(store, config.points());
     TokenSelection stored = TokenSelection.parse(format.tokens());
@@ -73,11 +68,11 @@ final class StoreFeed implements Feed {
         part
             ? config.tokens().count(format.prefixTokens(), format.tokensPerImage())
             : format.tokensPerImage();
-    this.tokens = (store.images() - asideImages()) * perImage;
-    if (asideImages() == 0) {
+    this.tokens = (store.images() - heldOutImages()) * perImage;
+    if (heldOutImages() == 0) {
       throw new InputException(
           "the store",
-          store.images() + " images are too few to train and to measure on",
+          store.images() + " images are too few to train and to evaluate on",
           "Harvest at least 10");
     }
     this.shuffle = new Permutation(tokens, seed);
@@ -106,7 +101,7 @@ final class StoreFeed implements Feed {
     if (stored == TokenSelection.ALL || stored == wanted) return;
     throw new InputException(
         "--tokens-selection " + wanted.name().toLowerCase(Locale.ROOT),
-        "the store holds " + stored.name().toLowerCase(Locale.ROOT) + " alone",
+        "the store holds " + stored.name().toLowerCase(Locale.ROOT) + " only",
         "Train on these, or harvest again");
   }
 
@@ -130,10 +125,10 @@ final class StoreFeed implements Feed {
   /** The store's number of a training token: nine images of ten, the selected tokens of each. */
   private long token(long number) {
     long image = number / perImage;
-    return place(image + image / (ASIDE_EVERY - 1), (int) (number % perImage));
+    return position(image + image / (HELD_OUT_EVERY - 1), (int) (number % perImage));
   }
 
-  private long place(long image, int selected) {
+  private long position(long image, int selected) {
     return image * format.tokensPerImage() + first + selected;
   }
 
@@ -187,12 +182,12 @@ final class StoreFeed implements Feed {
 
   @Override
   public Reconstruction measure(Sae sae, int point) {
-    long all = Math.min(asideImages() * perImage, EVALUATION_TOKENS);
+    long all = Math.min(heldOutImages() * perImage, EVALUATION_TOKENS);
     try (ActivationBuffer rows = new ActivationBuffer(all, format.width())) {
       long[] chosen = new long[(int) all];
       for (int i = 0; i < all; i++) {
-        long image = (long) i / perImage * ASIDE_EVERY + ASIDE_EVERY - 1;
-        chosen[i] = place(image, i % perImage);
+        long image = (long) i / perImage * HELD_OUT_EVERY + HELD_OUT_EVERY - 1;
+        chosen[i] = position(image, i % perImage);
       }
       rows.fill(target -> store.read(points[point], chosen, target), all);
       return Reconstruction.measure(sae, rows);
@@ -200,23 +195,12 @@ final class StoreFeed implements Feed {
   }
 
   @Override
-  public long trainImages() {
-    return store.images() - asideImages();
+  public Counts counts() {
+    return new Counts(store.images() - heldOutImages(), heldOutImages(), List.of(), 0);
   }
 
-  @Override
-  public long asideImages() {
-    return store.images() / ASIDE_EVERY;
-  }
-
-  @Override
-  public List<ImageLoader.Skipped> skipped() {
-    return List.of();
-  }
-
-  @Override
-  public double harvestTokensPerSecond() {
-    return 0;
+  private long heldOutImages() {
+    return store.images() / HELD_OUT_EVERY;
   }
 
   @Override

@@ -29,7 +29,7 @@ public final class TrainBench {
    * @param parts of the step, means
    * @param peakBytes most memory that the process has held so far
    */
-  public record Result(
+  public record StepTimes(
       double step, double l0, double encoderProduct, Map<StepPart, Double> parts, long peakBytes) {}
 
   private static final int WARM = 3;
@@ -42,7 +42,7 @@ public final class TrainBench {
    *
    * @param steps timed, after three that are not
    */
-  public static Result topK(
+  public static StepTimes topK(
       int width, int features, int batch, int k, int steps, long seed, Progress progress) {
     var config = config(new SaeVariant.TopK(k), width, features, DType.BF16, seed);
     try (Scope scope = Scope.open()) {
@@ -58,7 +58,7 @@ public final class TrainBench {
    *
    * @param steps timed, after three that are not
    */
-  public static Result relu(
+  public static StepTimes relu(
       int width, int features, int batch, double l0, int steps, long seed, Progress progress) {
     var config =
         config(
@@ -88,7 +88,7 @@ public final class TrainBench {
 
   private static SaeTrainer.Config config(
       SaeVariant variant, int width, int features, DType product, long seed) {
-    return new SaeTrainer.Config(
+    return SaeTrainer.Config.of(
         variant, width, features, InputNormalisation.Kind.LAYER_NORM, product, seed);
   }
 
@@ -104,7 +104,7 @@ public final class TrainBench {
     }
   }
 
-  private static Result time(
+  private static StepTimes time(
       SaeTrainer trainer, SaeTrainer.Config config, Tensor x, int steps, Progress progress) {
     try (var task = progress.start("timing steps", WARM + steps, "steps")) {
       double[] seconds = new double[steps];
@@ -123,7 +123,7 @@ public final class TrainBench {
         parts.put(part.getKey(), (part.getValue() - earlier) / steps);
       }
       long peak = Engine.peakBytes();
-      return new Result(median(seconds), l0, product(x, config.features(), steps), parts, peak);
+      return new StepTimes(median(seconds), l0, product(x, config.features(), steps), parts, peak);
     }
   }
 

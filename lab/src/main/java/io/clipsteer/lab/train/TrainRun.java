@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.train;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
@@ -19,19 +22,22 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.core.type.TypeReference;
+import tools.jackson.databind.cfg.EnumFeature;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A training and the {@link RunFolder} it leaves. Stopped at any instant and resumed, it leaves the
- * same SAEs.
+ * A training and the {@link RunFolder} it writes. A training stopped at any instant and resumed
+ * writes the same SAEs.
  *
  * @param command the command line, for the manifest
  * @param out absent or empty; with {@code resume} a stopped training's folder
  * @param checkpoints time between two states to resume from
- * @param mlflow takes settings and curve as well, unless null; its owner closes it
+ * @param mlflow takes settings and curve too, unless null; its owner closes it
  */
 public record TrainRun(
     TrainSource source,
-    Training.Config config,
+    TrainConfig config,
     List<String> command,
     Path out,
     boolean resume,
@@ -39,39 +45,42 @@ public record TrainRun(
     @Nullable MlflowTracker mlflow) {
   private static final Duration EVERY = Duration.ofMinutes(5);
 
+  private static final JsonMapper SETTINGS =
+      JsonFile.MAPPER.rebuild().enable(EnumFeature.WRITE_ENUMS_TO_LOWERCASE).build();
+
   /** A fresh run. */
-  public TrainRun(TrainSource source, Training.Config config, List<String> command, Path out) {
+  public TrainRun(TrainSource source, TrainConfig config, List<String> command, Path out) {
     this(source, config, command, out, false, EVERY, null);
   }
 
   /** Trains and writes. */
-  public Training.Result run(Progress progress) {
-    Training.check(config, source.width());
+  public Training.Finished run(Progress progress) {
+    config.check(source.width());
     source.check(config);
     Map<String, String> hashes = new TreeMap<>(Map.of("model", source.modelHash()));
     if (!source.dataHash().isEmpty()) hashes.put("data", source.dataHash());
     RunManifest manifest =
         Versions.manifest(command, settings(), Map.of("train", config.seed()), hashes, null);
     try (WorkFolder folder = WorkFolder.open(out, RunFolder.LAYOUT, resume, manifest)) {
-      Training.Result result = run(new RunFolder(out), progress);
+      Training.Finished result = run(new RunFolder(out), progress);
       folder.finish();
       if (mlflow != null) {
-        for (Training.Trained one : result.saes()) mlflow.add(one, config.steps());
+        for (Training.Trained one : result.saes()) mlflow.add(one, config.schedule().steps());
         mlflow.finish();
       }
       return result;
     }
   }
 
-  private Training.Result run(RunFolder folder, Progress progress) {
+  private Training.Finished run(RunFolder folder, Progress progress) {
     Checkpoints keeper = new Checkpoints(folder, checkpoints);
-    Training.State begun = keeper.begun();
-    long start = begun == null ? 0 : begun.step();
+    Training.State saved = keeper.saved();
+    long start = saved == null ? 0 : saved.step();
     List<RunFolder.SaeEntry> entries = new ArrayList<>();
     if (mlflow != null) mlflow.add(settings());
     try (RunFolder.MetricsWriter metrics = folder.metrics(start);
         Feed feed = source.open(config, start, progress)) {
-      Training.Result result =
+      Training.Finished result =
           Training.run(
               config,
               feed,
@@ -104,42 +113,37 @@ public record TrainRun(
         quality.aliveFraction());
   }
 
+  /** The manifest's {@code config}. */
   private Map<String, Object> settings() {
-    Map<String, Object> settings = new LinkedHashMap<>();
-    settings.put("model", source.model());
-    settings.putAll(source.settings());
-    settings.put("saes", config.saes().stream().map(SaeSpec::name).toList());
-    settings.put("tokens", config.tokens().name().toLowerCase(Locale.ROOT));
-    settings.put("normalise", config.normalisation().name().toLowerCase(Locale.ROOT));
-    settings.put("encoder_product", config.encoderProduct().name());
-    settings.put("expansion", config.expansion());
-    settings.put("train_tokens", config.trainTokens());
-    settings.put("batch", config.batch());
-    settings.put("learning_rate", config.schedule().rate());
-    settings.put("schedule", config.schedule().shape().name().toLowerCase(Locale.ROOT));
-    settings.put("warm_up", config.schedule().warmUp());
-    settings.put("sparsity_warm_up", config.schedule().sparsityWarmUp());
-    settings.put("clip", config.clip());
-    settings.put("dead_tokens", config.deadTokens());
-    settings.put("resample_steps", config.resampleSteps());
-    settings.put("centre", config.centre().name().toLowerCase(Locale.ROOT));
-    settings.put("seed", config.seed());
-    settings.put("buffer_bytes", config.bufferBytes());
-    settings.put("start", config.start() == null ? "" : config.start().toString());
-    settings.put("threads", Engine.threads());
-    return settings;
+    record Settings(
+        String model,
+        @JsonUnwrapped Object source,
+        @JsonUnwrapped TrainConfig config,
+        int threads) {}
+    return SETTINGS.convertValue(
+        new Settings(source.model(), source.settings(), config, Engine.threads()),
+        new TypeReference<>() {});
   }
 
-  private Map<String, Object> line(Training.Point point) {
-    Map<String, Object> line = new LinkedHashMap<>();
-    line.put("step", point.step());
-    line.put("tokens", point.tokens());
-    line.put("sae", config.saes().get(point.sae()).name());
-    line.put("loss", point.loss());
-    line.put("l0", point.l0());
-    if (config.saes().get(point.sae()).targetL0() > 0) line.put("penalty", point.factor());
-    return line;
+  /** A line of {@code metrics.jsonl}; the penalty's factor only where it is tuned to a target. */
+  private CurveLine line(Training.CurvePoint point) {
+    SaeSpec sae = config.saes().get(point.sae());
+    return new CurveLine(
+        point.step(),
+        point.tokens(),
+        sae.name(),
+        point.loss(),
+        point.l0(),
+        sae.targetL0() > 0 ? (Double) point.factor() : null);
   }
+
+  private record CurveLine(
+      long step,
+      long tokens,
+      String sae,
+      double loss,
+      double l0,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double penalty) {}
 
   /** What SAELens keeps beside an SAE. */
   private Map<String, Object> metadata(SaeSpec spec, String variant, Reconstruction quality) {
@@ -151,7 +155,7 @@ public record TrainRun(
     metadata.put("hook_name", spec.point().peerName());
     metadata.put("tokens_selection", config.tokens().name().toLowerCase(Locale.ROOT));
     metadata.put("variant", variant);
-    metadata.put("training_tokens", config.trainTokens());
+    metadata.put("training_tokens", config.schedule().trainTokens());
     metadata.put("seed", config.seed());
     metadata.put("trained_by", "clipsteer " + Versions.CLIPSTEER);
     metadata.put("l0", quality.l0());

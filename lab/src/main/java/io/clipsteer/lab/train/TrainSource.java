@@ -6,6 +6,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.TextFile;
 import io.clipsteer.data.store.ActivationStore;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.Tokenizer;
 import io.clipsteer.engine.model.HookPoint;
@@ -15,19 +16,18 @@ import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Where a training's activations come from. */
 public sealed interface TrainSource {
-  /** Numbers of a token. */
+  /** Dimensions of a token. */
   int width();
 
   /**
-   * The checkpoint, absolute; {@code sha256:} and its weights' hash when its place is not known.
+   * The checkpoint's absolute path; {@code sha256:} and the hash of its weights when the path is
+   * not known.
    */
   String model();
 
@@ -37,17 +37,18 @@ public sealed interface TrainSource {
   /** SHA-256 of the images' ids, or of the texts; empty for an archive of images. */
   String dataHash();
 
-  /** What belongs into the run's configuration. */
-  Map<String, Object> settings();
+  /** The source's part of the manifest: a record. */
+  Object settings();
 
-  /** Throws unless it has what the configuration asks for. */
-  void check(Training.Config config);
+  /** Throws unless it has the configuration's hook points and tokens. */
+  void check(TrainConfig config);
 
-  /** Opens a feed that stands at batch {@code start}. */
-  Feed open(Training.Config config, long start, Progress progress);
+  /** Opens a feed at batch {@code start}. */
+  Feed open(TrainConfig config, long start, Progress progress);
 
-  /** The feed at batch {@code start}; closed when it does not get there. */
-  private static Feed forwarded(Feed feed, long start) {
+  /** A feed forwarded to batch {@code start}; closed when that fails. */
+  private static Feed feed(TokenSource source, int width, TrainConfig config, long start) {
+    Feed feed = new BufferedFeed(source, width, config);
     try {
       for (long step = 0; step < start; step++) feed.next();
     } catch (RuntimeException e) {
@@ -61,7 +62,7 @@ public sealed interface TrainSource {
    * Straight from images: the tower runs up to the last hook point.
    *
    * @param clip the model
-   * @param images what it sees
+   * @param images read again and again as far as training needs
    */
   record FromImages(ClipModel clip, Images images) implements TrainSource {
     @Override
@@ -85,30 +86,30 @@ public sealed interface TrainSource {
     }
 
     @Override
-    public Map<String, Object> settings() {
-      Map<String, Object> settings = new LinkedHashMap<>();
-      settings.put("images", images.set().origin().toString());
-      settings.put("preprocessing", images.preprocessing().toString());
-      settings.put("image_batch", images.options().batchSize());
-      settings.put("tower_dtype", clip.vision().dtype().name());
-      return settings;
+    public Object settings() {
+      record Settings(String images, String preprocessing, int imageBatch, DType towerDtype) {}
+      return new Settings(
+          images.set().origin().toString(),
+          images.preprocessing().toString(),
+          images.options().batchSize(),
+          clip.vision().dtype());
     }
 
     @Override
-    public void check(Training.Config config) {
+    public void check(TrainConfig config) {
       for (HookPoint point : config.points()) clip.vision().check(point);
     }
 
     @Override
-    public Feed open(Training.Config config, long start, Progress progress) {
-      return forwarded(new ImageFeed(clip, images, config, progress), start);
+    public Feed open(TrainConfig config, long start, Progress progress) {
+      return feed(new ImageTokenSource(clip, images, config, progress), width(), config, start);
     }
   }
 
   /**
    * Texts, one a line.
    *
-   * @param file where they are from
+   * @param file their source
    * @param lines none of them empty
    */
   record Texts(Path file, List<String> lines) {
@@ -122,10 +123,9 @@ public sealed interface TrainSource {
    * Straight from texts: the text tower runs up to the last hook point.
    *
    * @param clip the model, with a text tower and a tokenizer
-   * @param texts what it reads
    */
   record FromTexts(ClipModel clip, Texts texts) implements TrainSource {
-    /** Refuses a model that reads no texts. */
+    /** Refuses a model without text tower or tokenizer. */
     public FromTexts {
       if (clip.text() == null || clip.tokenizer() == null) {
         throw new InputException(
@@ -160,16 +160,13 @@ public sealed interface TrainSource {
     }
 
     @Override
-    public Map<String, Object> settings() {
-      Map<String, Object> settings = new LinkedHashMap<>();
-      settings.put("texts", texts.file().toString());
-      settings.put("text_count", texts.lines().size());
-      settings.put("tower_dtype", tower().dtype().name());
-      return settings;
+    public Object settings() {
+      record Settings(String texts, int textCount, DType towerDtype) {}
+      return new Settings(texts.file().toString(), texts.lines().size(), tower().dtype());
     }
 
     @Override
-    public void check(Training.Config config) {
+    public void check(TrainConfig config) {
       if (config.tokens() == TokenSelection.PATCHES) {
         throw new InputException(
             "--tokens-selection patches", "texts have none", "Use all, or cls for the end token");
@@ -186,9 +183,10 @@ public sealed interface TrainSource {
     }
 
     @Override
-    public Feed open(Training.Config config, long start, Progress progress) {
+    public Feed open(TrainConfig config, long start, Progress progress) {
       Tokenizer tokenizer = Objects.requireNonNull(clip.tokenizer());
-      return forwarded(new TextFeed(tower(), tokenizer, texts, config, progress), start);
+      var source = new TextTokenSource(tower(), tokenizer, texts, config, progress);
+      return feed(source, width(), config, start);
     }
   }
 
@@ -197,7 +195,7 @@ public sealed interface TrainSource {
    *
    * @param store open; its owner closes it
    * @param folder its folder
-   * @param clip the model that it was harvested with, or null when it is not at hand
+   * @param clip the model that it was harvested with, or null when unknown
    */
   record FromStore(ActivationStore store, Path folder, @Nullable ClipModel clip)
       implements TrainSource {
@@ -207,7 +205,7 @@ public sealed interface TrainSource {
         throw new InputException(
             clip.source().path(),
             "is not the model that " + folder + " was harvested with",
-            "Name that one, or leave --model out");
+            "Name that model, or omit --model");
       }
     }
 
@@ -234,23 +232,20 @@ public sealed interface TrainSource {
     }
 
     @Override
-    public Map<String, Object> settings() {
-      Map<String, Object> settings = new LinkedHashMap<>();
-      settings.put("store", folder.toString());
-      settings.put("images", store.format().images());
-      settings.put("store_tokens", store.tokens());
-      settings.put("store_dtype", store.format().dtype());
-      return settings;
+    public Object settings() {
+      record Settings(String store, String images, long storeTokens, String storeDtype) {}
+      return new Settings(
+          folder.toString(), store.format().images(), store.tokens(), store.format().dtype());
     }
 
     @Override
-    public void check(Training.Config config) {
-      // The feed holds hook points and tokens against the store when it is opened.
+    public void check(TrainConfig config) {
+      // A feed compares hook points and tokens with the store when it is opened.
       new StoreFeed(store, config, 0).close();
     }
 
     @Override
-    public Feed open(Training.Config config, long start, Progress progress) {
+    public Feed open(TrainConfig config, long start, Progress progress) {
       return new StoreFeed(store, config, start);
     }
   }

@@ -4,17 +4,12 @@ package io.clipsteer.lab.train;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.engine.sae.train.SaeTrainer;
-import io.clipsteer.engine.sae.train.SaeVariant;
 import io.clipsteer.lab.run.Reconstruction;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,123 +18,39 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Trains any number of SAEs in one pass over the same tokens. Everything that a step depends on is
- * in the trainers, the control of each penalty, and the number of the step.
+ * Trains any number of SAEs in one pass over the same tokens. A step depends on the trainers, the
+ * factor of each penalty, and the number of the step alone.
  */
 public final class Training {
-  /**
-   * What is trained on what.
-   *
-   * @param saes which SAEs, at least one, of different names
-   * @param tokens which tokens
-   * @param normalisation of their input
-   * @param encoderProduct F32, or BF16 for a faster product that only proposes features
-   * @param expansion features for each dimension
-   * @param trainTokens tokens to train on, repetitions counted
-   * @param batch tokens a step
-   * @param schedule of learning rate and penalty
-   * @param clip longest gradient of an SAE, 0 for any
-   * @param deadTokens tokens after which a feature that has not fired counts as dead
-   * @param resampleSteps steps between two resamplings of dead features, 0 for none
-   * @param centre where b_dec begins
-   * @param seed of weights and order
-   * @param bufferBytes memory for activations, where they come straight from images
-   * @param start folder of an SAE to go on from, or null for fresh ones
-   */
-  public record Config(
-      List<SaeSpec> saes,
-      TokenSelection tokens,
-      InputNormalisation.Kind normalisation,
-      DType encoderProduct,
-      int expansion,
-      long trainTokens,
-      int batch,
-      Schedule schedule,
-      double clip,
-      long deadTokens,
-      int resampleSteps,
-      SaeTrainer.Centre centre,
-      long seed,
-      long bufferBytes,
-      @Nullable Path start) {
-
-    /** Keeps a copy. */
-    public Config {
-      saes = List.copyOf(saes);
-      if (saes.isEmpty()) throw new IllegalArgumentException("no SAE");
-      if (saes.stream().map(SaeSpec::name).distinct().count() < saes.size()) {
-        throw new InputException("--sae", "the same SAE twice", "Name each once");
-      }
-    }
-
-    /** One SAE by an ordinary schedule, without clipping. */
-    public static Config of(
-        SaeSpec sae,
-        TokenSelection tokens,
-        int expansion,
-        long trainTokens,
-        int batch,
-        double rate,
-        long seed,
-        long bufferBytes) {
-      return new Config(
-          List.of(sae),
-          tokens,
-          InputNormalisation.Kind.LAYER_NORM,
-          DType.F32,
-          expansion,
-          trainTokens,
-          batch,
-          new Schedule(rate),
-          0,
-          SaeTrainer.Config.DEAD_TOKENS,
-          0,
-          SaeTrainer.Centre.MEAN,
-          seed,
-          bufferBytes,
-          null);
-    }
-
-    /** The hook points, each once. */
-    public List<HookPoint> points() {
-      return saes.stream().map(SaeSpec::point).distinct().toList();
-    }
-
-    /** Number of updates. */
-    public long steps() {
-      return Math.max(1, trainTokens / batch);
-    }
-  }
-
-  /** One line of the training curve; {@code sae} counts from 0. */
-  public record Point(long step, long tokens, int sae, double loss, double l0, double factor) {}
+  /** One SAE's point of the training curve; {@code sae} counts from 0. */
+  public record CurvePoint(
+      long step, long tokens, int sae, double loss, double l0, double factor) {}
 
   /**
    * One finished SAE.
    *
-   * @param factor what its penalty was multiplied by at the end
+   * @param factor of its penalty at the end
    * @param features number of its features
-   * @param quality on the images kept aside
+   * @param quality on the held-out images
    */
   public record Trained(SaeSpec spec, double factor, int features, Reconstruction quality) {}
 
   /**
-   * What came out.
+   * A finished training.
    *
    * @param saes in the configuration's order
-   * @param images images trained on
-   * @param evaluationImages images kept aside
-   * @param skipped images left out
+   * @param images images, or texts, trained on
+   * @param evaluationImages images, or texts, held out
+   * @param skipped images skipped
    * @param harvestTokensPerSecond from files to activations, of one hook point; 0 from a store
-   * @param trainTokensPerSecond of the SAEs' own steps: a token counts once for each SAE
-   * @param seconds for everything
+   * @param trainTokensPerSecond of the SAEs' own steps: a token counts once per SAE
+   * @param seconds in all
    */
-  public record Result(
+  public record Finished(
       List<Trained> saes,
       long images,
       long evaluationImages,
@@ -152,7 +63,7 @@ public final class Training {
   private static final double L0_MEMORY = 0.95;
   private static final double DAMPING = 2;
 
-  private final Config config;
+  private final TrainConfig config;
   private final Feed feed;
   private final Progress progress;
   private final List<SaeTrainer> trainers = new ArrayList<>();
@@ -162,7 +73,7 @@ public final class Training {
   private long nanos;
   private long trained;
 
-  private Training(Config config, Feed feed, Progress progress) {
+  private Training(TrainConfig config, Feed feed, Progress progress) {
     this.config = config;
     this.feed = feed;
     this.progress = progress;
@@ -171,23 +82,8 @@ public final class Training {
     Arrays.fill(factors, 1);
   }
 
-  /** Saves the state of a training now and then; an uninterrupted run does not depend on it. */
-  interface Keeper {
-    /** The state to go on from, or null to start afresh. */
-    @Nullable State begun();
-
-    /** Whether it is time. */
-    boolean isDue();
-
-    /** Keeps a state. */
-    void keep(State state, List<SaeTrainer> trainers);
-
-    /** Reads a trainer's part of the state. */
-    void restore(int sae, SaeTrainer trainer);
-  }
-
   /**
-   * What is not in the trainers.
+   * The state outside the trainers.
    *
    * @param step updates done
    * @param factors of the penalties
@@ -203,104 +99,52 @@ public final class Training {
   /**
    * Trains.
    *
-   * @param curve is told loss and L0 now and then
-   * @param finished takes each SAE when all are trained, and closes nothing
+   * @param checkpoints hold the state to resume from, and take new ones
+   * @param curve takes loss and L0 of every tenth step
+   * @param finished takes each SAE when all are trained; the SAE is closed afterwards
    */
-  static Result run(
-      Config config,
+  static Finished run(
+      TrainConfig config,
       Feed feed,
-      Keeper keeper,
+      Checkpoints checkpoints,
       Progress progress,
-      Consumer<Point> curve,
-      SaeSink finished) {
+      Consumer<CurvePoint> curve,
+      BiConsumer<Trained, Sae> finished) {
     long start = System.nanoTime();
     Training training = new Training(config, feed, progress);
     try {
-      training.begin(keeper);
-      training.train(keeper, curve);
+      training.begin(checkpoints);
+      training.train(checkpoints, curve);
       return training.finish(finished, start);
     } finally {
       training.trainers.forEach(SaeTrainer::close);
     }
   }
 
-  /** Takes finished SAEs. */
-  interface SaeSink {
-    /** One SAE; the caller closes it afterwards. */
-    void take(Trained trained, Sae sae);
-  }
-
-  /** Throws unless width and number of features can be trained. */
-  static void check(Config config, int width) {
-    long features = (long) width * config.expansion();
-    for (SaeSpec spec : config.saes()) {
-      if (spec.variant().k() > features || features * width > Integer.MAX_VALUE) {
-        throw new InputException(
-            spec.variant().spelling(),
-            features + " features (width " + width + " × expansion " + config.expansion() + ")",
-            "Choose k at most the features, and an expansion that fits into memory");
-      }
-    }
-    String all =
-        config.saes().stream()
-            .map(spec -> spec.variant().spelling())
-            .distinct()
-            .collect(Collectors.joining(", "));
-    if (config.encoderProduct() != DType.F32
-        && config.saes().stream().noneMatch(spec -> hasProduct(spec.variant()))) {
-      throw new InputException(
-          all, "cannot be trained with a bf16 encoder product", "Leave --encoder-product out");
-    }
-    if (config.resampleSteps() > 0
-        && config.saes().stream().noneMatch(spec -> isResampled(spec.variant()))) {
-      throw new InputException(all, "cannot be resampled", "Leave --resample-steps out");
-    }
-  }
-
-  /** Whether {@code encoderProduct} has a use; the others' product is F32. */
-  private static boolean hasProduct(SaeVariant variant) {
-    return variant instanceof SaeVariant.TopK;
-  }
-
-  /** Whether {@code resampleSteps} has a use; the others are not resampled. */
-  private static boolean isResampled(SaeVariant variant) {
-    return !(variant instanceof SaeVariant.Matryoshka);
-  }
-
   /**
-   * The seed of an SAE's weights: by its name, so that one of many is the same as alone. SAEs that
-   * began with the same weights would, for a good part, stay alike: two layers seemed to share
-   * features that they only started from.
+   * The seed of an SAE's weights: by its name, so that an SAE does not depend on the others. SAEs
+   * with the same initial weights stay alike in good part: two layers seemed to share features
+   * which only their initial weights had in common.
    */
   private long seed(SaeSpec spec) {
     return new SplittableRandom(config.seed() ^ (long) spec.name().hashCode() << 32).nextLong();
   }
 
-  private void begin(Keeper keeper) {
+  private void begin(Checkpoints checkpoints) {
     int features = Math.multiplyExact(feed.width(), config.expansion());
     for (SaeSpec spec : config.saes()) {
       SaeTrainer.Config own =
-          new SaeTrainer.Config(
-              spec.variant(),
-              feed.width(),
-              features,
-              config.normalisation(),
-              hasProduct(spec.variant()) ? config.encoderProduct() : DType.F32,
-              config.clip(),
-              config.deadTokens(),
-              isResampled(spec.variant()) ? config.resampleSteps() : 0,
-              config.centre(),
-              seed(spec));
+          config.settings().of(spec.variant(), feed.width(), features, seed(spec));
       try (Scope scope = Scope.open()) {
         trainers.add(config.start() == null ? fresh(own, spec) : tuned(own, spec, config.start()));
       }
     }
-    State begun = keeper.begun();
-    if (begun == null) return;
-    for (int i = 0; i < trainers.size(); i++) keeper.restore(i, trainers.get(i));
-    System.arraycopy(begun.factors(), 0, factors, 0, factors.length);
-    System.arraycopy(begun.l0(), 0, l0, 0, l0.length);
-    step = begun.step();
+    State saved = checkpoints.saved();
+    if (saved == null) return;
+    for (int i = 0; i < trainers.size(); i++) checkpoints.restore(i, trainers.get(i));
+    System.arraycopy(saved.factors(), 0, factors, 0, factors.length);
+    System.arraycopy(saved.l0(), 0, l0, 0, l0.length);
+    step = saved.step();
   }
 
   private SaeTrainer fresh(SaeTrainer.Config own, SaeSpec spec) {
@@ -313,10 +157,10 @@ public final class Training {
     return new InputException(
         spec.point(),
         "the activations to train on hold NaN or infinity",
-        "No setting of training is to blame: store verify names the image; harvest them again");
+        "No setting of training causes this: store verify names the image; harvest again");
   }
 
-  /** Says why a loss is not finite, after a look at what it was computed from. */
+  /** Why a loss is not finite: the activations, or else the learning rate. */
   private InputException diverged(SaeSpec spec, double loss) {
     try (Scope scope = Scope.open()) {
       if (!feed.rows(config.points().indexOf(spec.point())).isFinite()) return notFinite(spec);
@@ -345,7 +189,7 @@ public final class Training {
       }
       if (!sae.normalisation()
           .peerName()
-          .equals(config.normalisation().name().toLowerCase(Locale.ROOT))) {
+          .equals(config.settings().normalisation().name().toLowerCase(Locale.ROOT))) {
         throw new InputException(
             folder,
             "was trained with input normalisation " + sae.normalisation().peerName(),
@@ -355,39 +199,40 @@ public final class Training {
     }
   }
 
-  private void train(Keeper keeper, Consumer<Point> curve) {
-    long total = config.steps();
-    // The encoder's product is dense; what follows touches active features alone.
+  private void train(Checkpoints checkpoints, Consumer<CurvePoint> curve) {
+    long total = config.schedule().steps();
+    int batch = config.schedule().batch();
+    // Only the encoder's product is dense; all else touches active features alone.
     double flops = 2.0 * feed.width() * feed.width() * config.expansion() * trainers.size();
-    try (var task = progress.start("training", total * config.batch(), "tokens")) {
-      task.resumed(step * config.batch());
+    try (var task = progress.start("training", total * batch, "tokens")) {
+      task.resumed(step * batch);
       while (step < total) {
         for (int i = 0; i < trainers.size(); i++) one(i, total, curve);
         step++;
         task.advance(feed.batch(), flops * feed.batch());
         if (step < total) {
           feed.next();
-          if (keeper.isDue()) keeper.keep(new State(step, factors, l0), trainers);
+          if (checkpoints.isDue()) checkpoints.keep(new State(step, factors, l0), trainers);
         }
       }
     }
   }
 
-  private void one(int i, long total, Consumer<Point> curve) {
+  private void one(int i, long total, Consumer<CurvePoint> curve) {
     SaeSpec spec = config.saes().get(i);
     SaeTrainer.Step done;
     int n = feed.batch();
     try (Scope scope = Scope.open()) {
       Tensor rows = feed.rows(config.points().indexOf(spec.point()));
       long begin = System.nanoTime();
-      double penalty = factors[i] * config.schedule().sparsity(step, total);
-      done = trainers.get(i).step(rows, config.schedule().rate(step, total), penalty);
+      double penalty = factors[i] * config.schedule().sparsity(step);
+      done = trainers.get(i).step(rows, config.schedule().rate(step), penalty);
       nanos += System.nanoTime() - begin;
       trained += n;
     }
     if (!Double.isFinite(done.loss())) throw diverged(spec, done.loss());
     if (step % CURVE_EVERY == 0 || step == total - 1) {
-      curve.accept(new Point(step, (step + 1) * n, i, done.loss(), done.l0(), factors[i]));
+      curve.accept(new CurvePoint(step, (step + 1) * n, i, done.loss(), done.l0(), factors[i]));
     }
     double before = l0[i];
     l0[i] = step == 0 ? done.l0() : L0_MEMORY * before + (1 - L0_MEMORY) * done.l0();
@@ -395,9 +240,8 @@ public final class Training {
   }
 
   /**
-   * Raises the penalty while too much is active, and lowers it while too little is; less so while
-   * the number moves towards its target by itself, for it follows the penalty late, and would swing
-   * around the target.
+   * Raises the penalty while L0 is above its target and lowers it below, but less while L0 already
+   * moves towards the target: L0 follows the penalty late and would oscillate.
    */
   private void control(int i, double before, double target, long total) {
     double gain = Math.clamp(20.0 / total, 0.002, 0.1);
@@ -406,7 +250,7 @@ public final class Training {
     factors[i] *= Math.exp(gain * Math.clamp(off, -2, 2) + DAMPING * moved);
   }
 
-  private Result finish(SaeSink finished, long start) {
+  private Finished finish(BiConsumer<Trained, Sae> finished, long start) {
     List<Trained> results = new ArrayList<>();
     for (int i = 0; i < trainers.size(); i++) {
       SaeSpec spec = config.saes().get(i);
@@ -414,15 +258,16 @@ public final class Training {
         Reconstruction quality = feed.measure(sae, config.points().indexOf(spec.point()));
         Trained one = new Trained(spec, factors[i], sae.features(), quality);
         results.add(one);
-        finished.take(one, sae);
+        finished.accept(one, sae);
       }
     }
-    return new Result(
+    Feed.Counts counts = feed.counts();
+    return new Finished(
         results,
-        feed.trainImages(),
-        feed.asideImages(),
-        feed.skipped(),
-        feed.harvestTokensPerSecond(),
+        counts.train(),
+        counts.heldOut(),
+        counts.skipped(),
+        counts.tokensPerSecond(),
         nanos == 0 ? 0 : trained / (nanos * 1e-9),
         (System.nanoTime() - start) * 1e-9);
   }

@@ -13,7 +13,9 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TokenSelection;
@@ -69,17 +71,14 @@ final class SteeredClipTest {
     }
   }
 
+  private static Edit ablated(Sae sae, int layer, int... ids) {
+    EditSite site = EditSite.of(HookPoint.residPost(layer), TokenSelection.ALL, 1);
+    return new Edit(site, new Edit.Features(sae, ids), Rule.ablate());
+  }
+
   private static Path sidecar(Sae sae, int layer, int[] ids, String name) {
     Path file = temp.resolve(name + ".safetensors");
-    try (CompiledEdit edit =
-        CompiledEdit.of(
-            sae,
-            HookPoint.residPost(layer),
-            TokenSelection.ALL,
-            1,
-            ids,
-            new float[ids.length],
-            false)) {
+    try (CompiledEdit edit = CompiledEdit.of(ablated(sae, layer, ids))) {
       edit.write(file, Map.of());
     }
     return file;
@@ -99,15 +98,10 @@ final class SteeredClipTest {
                     sidecar(six, 6, new int[] {0, 59}, "six")),
                 DType.F32,
                 Device.CPU)) {
-      var ablate = new FeatureEdit.Ablate();
       Hooks hooks =
           Hooks.NONE
-              .edit(
-                  HookPoint.residPost(5),
-                  new FeatureEdit(five, List.of(1, 4, 9), ablate, TokenSelection.ALL, 1))
-              .edit(
-                  HookPoint.residPost(6),
-                  new FeatureEdit(six, List.of(0, 59), ablate, TokenSelection.ALL, 1));
+              .edit(HookPoint.residPost(5), ablated(five, 5, 1, 4, 9))
+              .edit(HookPoint.residPost(6), ablated(six, 6, 0, 59));
       Tensor pixels = Images.one(model, image);
       float[] expected = model.vision().run(pixels, hooks).embedding().toFloats();
       float[] plain = model.vision().run(pixels, Hooks.NONE).embedding().toFloats();

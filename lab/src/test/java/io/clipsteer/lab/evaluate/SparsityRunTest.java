@@ -193,7 +193,7 @@ final class SparsityRunTest {
       assertEquals(List.of(), report.notes());
       for (int i = 0; i < 5; i++) {
         RunSaes.One one = saes.all().get(i);
-        SparsityReport.Entry entry = report.saes().get(i);
+        SparsityReport.MeasuredSae entry = report.saes().get(i);
         assertEquals(one.entry(), entry.sae());
         SparsityOracle oracle = oracle(one, library);
         sparsity(oracle, one, entry.sparsity());
@@ -246,8 +246,8 @@ final class SparsityRunTest {
     assertEquals(FEATURES - alive, actual.histogram().never());
   }
 
-  private static void answers(SparsityOracle oracle, SparsityReport.Entry entry) {
-    SparsityReport.Answers actual = entry.zeroShot();
+  private static void answers(SparsityOracle oracle, SparsityReport.MeasuredSae entry) {
+    SparsityReport.ZeroShotScores actual = entry.zeroShot();
     assertNotNull(actual);
     assertEquals(12, actual.images());
     assertEquals(3, actual.classes());
@@ -260,8 +260,8 @@ final class SparsityRunTest {
     near(spliced, actual.spliced());
     near(mean, actual.meanAblated());
     near(zero, actual.zeroAblated());
-    recovered(original[0], spliced[0], mean[0], value(actual.recoveredFromMean()));
-    recovered(original[0], spliced[0], zero[0], value(actual.recoveredFromZero()));
+    recovered(original[0], spliced[0], mean[0], value(actual.ceRecovered().meanAblation()));
+    recovered(original[0], spliced[0], zero[0], value(actual.ceRecovered().zeroAblation()));
   }
 
   private static void near(double[] expected, SparsityReport.Quality actual) {
@@ -276,7 +276,7 @@ final class SparsityRunTest {
     assertEquals(expected, actual, slack);
   }
 
-  private static void legacy(SparsityOracle oracle, SparsityReport.Entry entry) {
+  private static void legacy(SparsityOracle oracle, SparsityReport.MeasuredSae entry) {
     SparsityReport.Legacy actual = entry.legacy();
     assertNotNull(actual);
     double expected = oracle.explainedVariancePerToken();
@@ -287,11 +287,11 @@ final class SparsityRunTest {
     double spliced = oracle.spliced(1)[0];
     double zero = oracle.replaced(new double[WIDTH], 1)[0];
     assertEquals(original, value(actual.crossEntropy()), 1e-6);
-    assertEquals(spliced, value(actual.spliced()), 1e-6);
-    assertEquals(zero, value(actual.zeroAblated()), 1e-6);
+    assertEquals(spliced, value(actual.crossEntropySpliced()), 1e-6);
+    assertEquals(zero, value(actual.crossEntropyZeroAblated()), 1e-6);
     double share = (zero - spliced) / (zero - original);
     double gap = 2e-6 / Math.abs(zero - original) * (1 + Math.abs(share));
-    assertEquals(share, value(actual.recovered()), gap);
+    assertEquals(share, value(actual.ceRecovered()), gap);
   }
 
   @Test
@@ -304,25 +304,25 @@ final class SparsityRunTest {
     RunSaes.One average = one(HookPoint.residPost(1), "all", TestSaes.constant(mean, FEATURES));
     try (RunSaes saes = new RunSaes(List.of(faultless, average))) {
       SparsityReport report = run(saes, "classes", 4, truth);
-      SparsityReport.Entry best = report.saes().get(0);
+      SparsityReport.MeasuredSae best = report.saes().get(0);
       assertEquals(1, value(best.sparsity().explainedVariance()), 1e-9);
       assertEquals(1, value(best.sparsity().cosine()), 1e-9);
       assertEquals(WIDTH, best.sparsity().l0(), 1e-9);
       assertNotNull(best.zeroShot());
-      assertEquals(1, value(best.zeroShot().recoveredFromMean()), 1e-5);
-      assertEquals(1, value(best.zeroShot().recoveredFromZero()), 1e-5);
+      assertEquals(1, value(best.zeroShot().ceRecovered().meanAblation()), 1e-5);
+      assertEquals(1, value(best.zeroShot().ceRecovered().zeroAblation()), 1e-5);
       assertNotNull(best.legacy());
       assertEquals(1, value(best.legacy().explainedVariance()), 1e-9);
       assertEquals(1, value(best.legacy().cosine()), 1e-9);
-      assertEquals(1, value(best.legacy().recovered()), 1e-3);
+      assertEquals(1, value(best.legacy().ceRecovered()), 1e-3);
 
-      SparsityReport.Entry none = report.saes().get(1);
+      SparsityReport.MeasuredSae none = report.saes().get(1);
       assertEquals(0, value(none.sparsity().explainedVariance()), 1e-6);
       assertEquals(0, none.sparsity().l0());
       assertEquals(0, none.sparsity().alive());
       assertEquals(FEATURES, none.sparsity().histogram().never());
       assertNotNull(none.zeroShot());
-      assertEquals(0, value(none.zeroShot().recoveredFromMean()), 1e-5);
+      assertEquals(0, value(none.zeroShot().ceRecovered().meanAblation()), 1e-5);
       assertNotNull(none.legacy());
       assertEquals(0, value(none.legacy().explainedVariance()), 1e-5);
     }
@@ -363,14 +363,14 @@ final class SparsityRunTest {
         SparsityReport report = run(saes, folder, 2, truth);
         assertEquals(1, report.notes().size());
         String note = report.notes().getFirst();
-        assertTrue(note.contains("Zero-shot is left out"), note);
+        assertTrue(note.contains("Zero-shot is skipped"), note);
         assertTrue(
             note.contains(folder.equals("flat") ? "no image has a label" : "one class"), note);
         for (var entry : report.saes()) {
           assertNull(entry.zeroShot());
           assertNotNull(entry.legacy());
           assertNotNull(entry.legacy().explainedVariance());
-          assertNull(entry.legacy().recovered());
+          assertNull(entry.legacy().ceRecovered());
         }
       }
     }

@@ -10,6 +10,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.SparseCode;
+import io.clipsteer.lab.run.TokenLayout;
 import java.util.Arrays;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
@@ -19,7 +20,7 @@ final class SparsityTallyTest {
   /** One token in ten is not more than 10 %; an entry of 0 is not active. */
   @Test
   void frequenciesAtTheEdges() {
-    SparsityTally tally = new SparsityTally(new SparsityTally.Layout(0, 5, 1, 2, 2), 1, 5, null);
+    SparsityTally tally = new SparsityTally(new TokenLayout(0, 5, 1, 2, 2), 1, 5, null);
     long[] features = new long[15];
     float[] values = new float[15];
     int[] starts = new int[11];
@@ -71,7 +72,7 @@ final class SparsityTallyTest {
   /** Tokens far from 0 that are all the same have no variance, hence no explained variance. */
   @Test
   void tokensThatAreAllTheSameExplainNothing() {
-    var layout = new SparsityTally.Layout(0, 5, 1, 2, 2);
+    var layout = new TokenLayout(0, 5, 1, 2, 2);
     SparsityTally tally = new SparsityTally(layout, 1, 5, new double[] {0.1f + 1e4f});
     float[] x = new float[5];
     Arrays.fill(x, 0.1f + 1e4f);

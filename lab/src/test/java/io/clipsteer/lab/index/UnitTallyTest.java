@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.lab.run.TokenLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -233,9 +234,9 @@ final class UnitTallyTest {
                 .limit(TOP)
                 .mapToInt(p -> p)
                 .toArray();
-        Kept[] kept = tally.top(u, byMax);
-        assertArrayEquals(expected, Arrays.stream(kept).mapToInt(Kept::image).toArray());
-        for (Kept k : kept) {
+        TopImage[] kept = tally.top(u, byMax);
+        assertArrayEquals(expected, Arrays.stream(kept).mapToInt(TopImage::image).toArray());
+        for (TopImage k : kept) {
           assertEquals(max(ALL, k.image(), u), k.max());
           assertEquals(mean(ALL, k.image(), u), k.mean(), 1e-6);
           float[] map = new float[6];
@@ -264,7 +265,7 @@ final class UnitTallyTest {
 
   @Test
   void associationsAreThoseOfAllPairs() throws Exception {
-    var known = new Association.Known();
+    var known = new Association.LabelledImages();
     UnitTally tally = new UnitTally(ALL, UNITS, E, 0);
     List<Association> all = new ArrayList<>();
     // Every ninth image is not in the table.

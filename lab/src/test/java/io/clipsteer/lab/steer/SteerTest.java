@@ -13,10 +13,13 @@ import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.demo.DemoClip;
@@ -31,7 +34,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Edits of units against FeatureEdit and plain arithmetic; many images against one by one. */
+/** Edits of units against the one edit and plain arithmetic; many images against one by one. */
 final class SteerTest {
   private static final HookPoint FIVE = HookPoint.residPost(5);
   private static final HookPoint SIX = HookPoint.residPost(6);
@@ -69,9 +72,18 @@ final class SteerTest {
     model.close();
   }
 
-  private static UnitEdit edit(
-      List<Integer> features, List<Integer> neurons, List<Integer> randoms, Push push, String at) {
-    return new UnitEdit(sae, features, neurons, randoms, push, false, false, new TokenMask(at), 1);
+  private static SteeredSite site(
+      List<Integer> features, List<Integer> neurons, List<Integer> randoms, String at) {
+    UnitNumbers units = new UnitNumbers(features, neurons, randoms);
+    return new SteeredSite(at(FIVE, at), sae, units, false, false);
+  }
+
+  private static EditSite at(HookPoint point, String tokens) {
+    return new EditSite(point, new TokenMask(tokens), 1);
+  }
+
+  private static float[] edited(SteeredSite site, Rule rule) {
+    return site.edit(rule).edit(FIVE, residual()).toFloats();
   }
 
   private static Tensor residual() {
@@ -82,23 +94,18 @@ final class SteerTest {
   }
 
   @Test
-  void featuresAreChangedAsFeatureEditDoes() {
-    List<Integer> two = List.of(3, 17);
-    Map<Push, FeatureEdit.Change> same =
-        Map.of(
-            Push.set(12), new FeatureEdit.Set(12),
-            Push.scale(-2), new FeatureEdit.Scale(-2),
-            Push.ablate(), new FeatureEdit.Ablate());
+  void featuresAreChangedByTheOneEdit() {
+    List<Rule> rules =
+        List.of(new Rule.Set(12), new Rule.Scale(-2), new Rule.Add(3), Rule.ablate());
     try (Scope scope = Scope.open()) {
-      for (var pair : same.entrySet()) {
+      for (Rule rule : rules) {
         for (TokenSelection tokens : TokenSelection.values()) {
-          var expected = new FeatureEdit(sae, two, pair.getValue(), tokens, 1);
-          var edit = edit(two, List.of(), List.of(), pair.getKey(), tokens.name());
+          EditSite site = EditSite.of(FIVE, tokens, 1);
+          Edit expected = new Edit(site, new Edit.Features(sae, 3, 17), rule);
           assertArrayEquals(
               expected.edit(FIVE, residual()).toFloats(),
-              edit.edit(FIVE, residual()).toFloats(),
-              1e-5f,
-              pair.getKey() + " at " + tokens);
+              edited(site(List.of(3, 17, 3), List.of(), List.of(), tokens.name()), rule),
+              rule.described() + " at " + tokens);
         }
       }
     }
@@ -108,23 +115,22 @@ final class SteerTest {
   void neuronsDirectionsAndListsOfTokens() {
     try (Scope scope = Scope.open()) {
       float[] x = residual().toFloats();
-      float[] y =
-          edit(List.of(), List.of(9), List.of(), new Push(0.5, 3), "2,4")
-              .edit(FIVE, residual())
-              .toFloats();
+      SteeredSite neuron = site(List.of(), List.of(9), List.of(), "2,4");
+      float[] y = edited(neuron, new Rule.Scale(0.5));
+      float[] raised = edited(neuron, new Rule.Add(3));
       for (int i = 0; i < x.length; i++) {
         int token = i / width % 5;
         boolean changed = i % width == 9 && (token == 2 || token == 4);
-        assertEquals(changed ? 0.5f * x[i] + 3 : x[i], y[i], 1e-6f);
+        assertEquals(changed ? 0.5f * x[i] : x[i], y[i], 1e-6f);
+        assertEquals(changed ? x[i] + 3 : x[i], raised[i], 1e-6f);
       }
       // Both at once: each moves by what it would alone.
-      Push add = Push.add(4);
-      float[] feature =
-          edit(List.of(3), List.of(), List.of(), add, "all").edit(FIVE, residual()).toFloats();
-      float[] random =
-          edit(List.of(), List.of(), List.of(2), add, "all").edit(FIVE, residual()).toFloats();
-      float[] both =
-          edit(List.of(3), List.of(), List.of(2), add, "all").edit(FIVE, residual()).toFloats();
+      Rule add = new Rule.Add(4);
+      float[] feature = edited(site(List.of(3), List.of(), List.of(), "all"), add);
+      SteeredSite direction = site(List.of(), List.of(), List.of(2), "all");
+      float[] random = edited(direction, add);
+      assertArrayEquals(random, edited(direction, new Rule.Set(4)), "its activation is 0");
+      float[] both = edited(site(List.of(3), List.of(), List.of(2), "all"), add);
       double moved = 0;
       for (int i = 0; i < x.length; i++) {
         assertEquals(feature[i] + random[i] - x[i], both[i], 1e-5f);
@@ -141,71 +147,50 @@ final class SteerTest {
       Tensor rows = residual().reshape(10, width).contiguous();
       float[] x = rows.toFloats();
       float[] direction = sae.decoder().toFloats();
-      var raw =
-          new UnitEdit(
-              sae,
-              List.of(3),
-              List.of(),
-              List.of(),
-              Push.add(4),
-              true,
-              false,
-              new TokenMask("all"),
-              1);
-      float[] y = raw.edit(FIVE, residual()).toFloats();
+      UnitNumbers three = new UnitNumbers(List.of(3), List.of(), List.of());
+      SteeredSite raw = new SteeredSite(at(FIVE, "all"), sae, three, true, false);
+      float[] y = edited(raw, new Rule.Add(4));
       for (int i = 0; i < x.length; i++) {
         assertEquals(x[i] + 4 * direction[3 * width + i % width], y[i], 1e-5f);
       }
-      var splice =
-          new UnitEdit(
-              sae,
-              List.of(3),
-              List.of(),
-              List.of(),
-              Push.scale(1),
-              false,
-              true,
-              new TokenMask("all"),
-              1);
-      assertArrayEquals(
-          sae.decode(sae.encode(rows)).toFloats(), splice.edit(FIVE, residual()).toFloats(), 1e-5f);
+      SteeredSite splice = new SteeredSite(at(FIVE, "all"), sae, three, false, true);
+      float[] decoded = sae.decode(sae.encode(rows)).toFloats();
+      assertArrayEquals(decoded, edited(splice, new Rule.Scale(1)), 1e-5f);
+      assertArrayEquals(decoded, splice.edit(null).edit(FIVE, residual()).toFloats(), 1e-5f);
+      float[] set = edited(raw, new Rule.Set(4));
+      float[] active = sae.encode(rows).code().columns(new int[] {3}).toFloats();
+      float[] scale = sae.encode(rows).input().scale().toFloats();
+      for (int i = 0; i < x.length; i++) {
+        float moved = 4 - active[i / width] * scale[i / width];
+        assertEquals(x[i] + moved * direction[3 * width + i % width], set[i], 1e-5f);
+      }
     }
   }
 
   @Test
   void unitsThatAreNotThereAreNamed() {
-    assertThrows(
-        InputException.class, () -> edit(List.of(40), List.of(), List.of(), Push.ablate(), "all"));
-    assertThrows(
-        InputException.class, () -> edit(List.of(), List.of(-1), List.of(), Push.ablate(), "all"));
+    assertThrows(InputException.class, () -> site(List.of(40), List.of(), List.of(), "all"));
+    assertThrows(InputException.class, () -> site(List.of(), List.of(-1), List.of(), "all"));
   }
 
   /** Two places, three strengths, all images in uneven batches: as one by one, whole passes. */
   @Test
   void manyImagesAreTheMeanOfEach() {
-    UnitEdit first = edit(List.of(3), List.of(), List.of(1), Push.set(40), "patches");
-    UnitEdit second =
-        new UnitEdit(
-            other,
-            List.of(5),
-            List.of(2),
-            List.of(),
-            Push.set(40),
-            false,
-            false,
-            new TokenMask("all"),
-            1);
-    Map<HookPoint, UnitEdit> edits = Map.of(SIX, second, FIVE, first);
-    Steer steer = new Steer(model, library, edits, new double[] {0, 20, 40});
-    Steer.Result all = steer.all(source, 30, Progress.SILENT);
+    SteeredSite first = site(List.of(3), List.of(), List.of(1), "patches");
+    UnitNumbers two = new UnitNumbers(List.of(5), List.of(2), List.of());
+    SteeredSite second = new SteeredSite(at(SIX, "all"), other, two, false, false);
+    Rule rule = new Rule.Set(40);
+    Hooks hooks = Hooks.NONE.edit(FIVE, first.edit(rule)).edit(SIX, second.edit(rule));
+    Map<HookPoint, SteeredSite> sites = Map.of(SIX, second, FIVE, first);
+    Steer steer = new Steer(model, library, sites, rule, new double[] {0, 20, 40});
+    Steer.Answers all = steer.all(source, 30, Progress.SILENT);
     assertEquals(IMAGES, all.images());
     double[] after = new double[30];
     double strongest = 0;
     try (Scope scope = Scope.open()) {
       for (int i = 0; i < IMAGES; i++) {
         Tensor pixels = Images.one(model, images.resolve(String.format("%06d.png", i + 1)));
-        Tensor embedding =
-            model.vision().run(pixels, Hooks.NONE.edit(FIVE, first).edit(SIX, second)).embedding();
+        Tensor embedding = model.vision().run(pixels, hooks).embedding();
         Tensor texts = Tensor.of(library.embeddings(), 30, library.width());
         float[] p =
             embedding

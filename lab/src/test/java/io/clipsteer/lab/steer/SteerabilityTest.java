@@ -15,11 +15,14 @@ import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.Continued;
@@ -149,13 +152,15 @@ final class SteerabilityTest {
       var readOut = Objects.requireNonNull(clip.vision().readOut());
       for (double strength : new double[] {150, -20, 3}) {
         try (LastLayer sweep = new LastLayer(readOut, cls, words, clip.logitScale())) {
-          SteeredUnits units = SteeredUnits.Features.all(sae, strength);
+          SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, strength);
           double[][] closed = changes(sweep, units, new boolean[] {true});
           int prefix = clip.vision().config().prefixTokens();
           for (int f = 0; f < units.count(); f += 4) {
             var edit =
-                new FeatureEdit(
-                    sae, List.of(f), new FeatureEdit.Set(strength), TokenSelection.ALL, prefix);
+                new Edit(
+                    EditSite.of(point, TokenSelection.ALL, prefix),
+                    new Edit.Features(sae, f),
+                    new Rule.Set((float) strength));
             Tensor after = clip.vision().run(pixels, Hooks.NONE.edit(point, edit)).embedding();
             assertArrayEquals(
                 minus(probabilities(after, words, clip.logitScale()), before), closed[f], 1e-5);
@@ -200,9 +205,13 @@ final class SteerabilityTest {
           try (Continued sweep =
               new Continued(model.vision(), paused, library, model.logitScale())) {
             boolean[] moved = new TokenMask(tokens.name()).mask(prefix, sweep.tokens());
-            double[][] continued = changes(sweep, SteeredUnits.Features.all(sae, 12), moved);
+            double[][] continued = changes(sweep, SteeredUnits.FeatureUnits.all(sae, 12), moved);
             for (int f = 0; f < 9; f++) {
-              var edit = new FeatureEdit(sae, List.of(f), new FeatureEdit.Set(12), tokens, prefix);
+              var edit =
+                  new Edit(
+                      EditSite.of(point, tokens, prefix),
+                      new Edit.Features(sae, f),
+                      new Rule.Set(12));
               Tensor after = model.vision().run(pixels, Hooks.NONE.edit(point, edit)).embedding();
               double[] whole = probabilities(after, library, model.logitScale());
               assertArrayEquals(minus(whole, before), continued[f], 1e-5);
@@ -230,7 +239,7 @@ final class SteerabilityTest {
       for (int u = 0; u < features; u += 2) names.put(u, u % library.words().size());
       int steerable = 0;
       for (double strength : new double[] {150, 6}) {
-        SteeredUnits.Features units = SteeredUnits.Features.all(sae, strength);
+        SteeredUnits.FeatureUnits units = SteeredUnits.FeatureUnits.all(sae, strength);
         try (LastLayer sweep =
             new LastLayer(readOut, cls.contiguous(), library, model.logitScale())) {
           var measuring =
@@ -242,7 +251,7 @@ final class SteerabilityTest {
                   Similarity.of(library),
                   new Measuring.Plan(0.1, false, 1),
                   names);
-          Measuring.Part part = measuring.run(0, features);
+          SteerabilityFolder.Part part = measuring.run(0, features);
           Raised raised = Raised.NONE;
           for (UnitScore score : part.scores()) {
             double[][] delta = oracle.changes(sae, score.unit(), strength, x);
@@ -374,7 +383,7 @@ final class SteerabilityTest {
           if (verdicts.getFirst()[u] != verdicts.getLast()[u]) wrong++;
           units++;
         }
-        assertTrue(a.asked() < b.asked(), a.asked() + " pairs of " + b.asked());
+        assertTrue(a.evaluated() < b.evaluated(), a.evaluated() + " pairs of " + b.evaluated());
       }
       assertTrue(wrong <= 0.03 * units, wrong + " of " + units + " verdicts differ");
     }

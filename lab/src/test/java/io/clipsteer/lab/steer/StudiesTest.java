@@ -15,10 +15,13 @@ import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
@@ -85,7 +88,7 @@ final class StudiesTest {
 
   private static List<UnitScore> scores(Tensor cls, Sae sae, TextLibrary words) {
     var readOut = Objects.requireNonNull(model.vision().readOut());
-    SteeredUnits units = SteeredUnits.Features.all(sae, 150);
+    SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, 150);
     try (LastLayer sweep = new LastLayer(readOut, cls, words, model.logitScale())) {
       return new Measuring(
               sweep,
@@ -176,7 +179,7 @@ final class StudiesTest {
     return sum;
   }
 
-  /** Against FeatureEdit and plain loops over all pairs of tokens. */
+  /** Against Edit and plain loops over all pairs of tokens. */
   @Test
   void dosesAreThoseOfTheEdit() {
     try (Scope scope = Scope.open();
@@ -194,14 +197,12 @@ final class StudiesTest {
           assertEquals(ids[k], dose.unit());
           assertEquals(9, dose.points().size());
           assertEquals(full.get(ids[k]).power(), dose.points().getLast().change(), 1e-6);
-          for (Dose.Point point : dose.points()) {
+          for (Dose.DosePoint point : dose.points()) {
             var edit =
-                new FeatureEdit(
-                    sae,
-                    List.of(ids[k]),
-                    new FeatureEdit.Set(point.strength()),
-                    TokenSelection.ALL,
-                    1);
+                new Edit(
+                    EditSite.of(LAST, TokenSelection.ALL, 1),
+                    new Edit.Features(sae, ids[k]),
+                    new Rule.Set((float) point.strength()));
             float[] y = edit.edit(LAST, cls.reshape(IMAGES, 1, width)).toFloats();
             assertEquals(norms(x, y), point.norm(), 1e-4 * point.norm());
             assertEquals(distances(x, y) / distances(x, x), point.nearest(), 1e-3);
@@ -247,10 +248,10 @@ final class StudiesTest {
 
   @Test
   void halfIsBetweenThePointsAroundIt() {
-    List<Dose.Point> points = new ArrayList<>();
+    List<Dose.DosePoint> points = new ArrayList<>();
     double[] changes = {-0.1, 0.1, 0.5, 0.7, 0.8};
     for (int k = 0; k < changes.length; k++) {
-      points.add(new Dose.Point(10 * k, changes[k], 0, 0, 1, 1));
+      points.add(new Dose.DosePoint(10 * k, changes[k], 0, 0, 1, 1));
     }
     // Half of 0.8 is met three quarters of the way from 0.1 to 0.5.
     assertEquals(17.5, Dose.of(0, 0, points).half(), 1e-9);
@@ -321,19 +322,12 @@ final class StudiesTest {
   }
 
   private static LayerResult layer(int number, UnitScore... scores) {
-    return LayerResult.of(
-        "blocks." + number + ".hook_resid_post",
-        number,
-        "sae" + number,
-        SteeredUnits.Kind.FEATURES,
-        9,
-        new int[Measuring.Plan.DRAWS],
-        0.1,
-        0,
-        0,
-        List.of(scores),
-        List.of(),
-        new Raised(scores.length, 1, 0.5 * scores.length));
+    var kind = SteeredUnits.Kind.FEATURES;
+    var group = new UnitGroup(HookPoint.residPost(number), "sae" + number, kind);
+    Raised raised = new Raised(scores.length, 1, 0.5 * scores.length);
+    int[] above = new int[Measuring.Plan.DRAWS];
+    var part = new SteerabilityFolder.Part(List.of(scores), above, 0, raised, 0);
+    return LayerResult.of(group, 9, 0.1, part, List.of());
   }
 
   @Test

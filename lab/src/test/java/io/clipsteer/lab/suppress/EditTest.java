@@ -8,7 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.EncodedTokens;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
@@ -16,6 +19,8 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.UnitNumbers;
 import io.clipsteer.lab.study.Groups;
 import java.nio.file.Path;
 import java.util.List;
@@ -28,6 +33,7 @@ import org.junit.jupiter.api.Test;
 final class EditTest {
   private static final Path CLIP = Path.of("../engine/src/test/resources/models/hf-clip-quickgelu");
   private static final HookPoint POINT = HookPoint.residPost(1);
+  private static final EditSite THREE = EditSite.of(POINT, TokenSelection.ALL, 1);
   private static final int FEATURES = 40;
 
   private static ClipModel model;
@@ -118,8 +124,11 @@ final class EditTest {
           int prefix = model.vision().config().prefixTokens();
           Tensor pixels = pixels(3);
           Paused paused = model.vision().runUntil(pixels, POINT, Hooks.NONE);
-          EncodedTokens moment = new EncodedTokens(paused, tokens, prefix, List.of(sae));
-          Paused edited = moment.edited(new Edit.Features(sae, ids, values, cap));
+          EditSite site = EditSite.of(POINT, tokens, prefix);
+          var tokensThere = new EncodedTokens(paused.value(), site, List.of(sae));
+          Rule rule = cap ? new Rule.Cap(values) : new Rule.Set(values);
+          Edit edit = new Edit(site, new Edit.Features(sae, ids), rule);
+          Paused edited = paused.with(tokensThere.edited(edit));
           Tensor mine = model.vision().continueFrom(edited, Hooks.NONE).embedding();
           var hooks =
               Hooks.NONE.edit(
@@ -154,19 +163,20 @@ final class EditTest {
     try (Scope scope = Scope.open()) {
       int prefix = model.vision().config().prefixTokens();
       Paused paused = model.vision().runUntil(pixels(2), POINT, Hooks.NONE);
-      EncodedTokens moment = new EncodedTokens(paused, TokenSelection.ALL, prefix, List.of(sae));
-      Tensor mine =
-          moment.edited(new Edit.Features(sae, new int[] {1, 2}, new float[2], false)).value();
-      var edit =
-          new FeatureEdit(sae, List.of(1, 2), new FeatureEdit.Ablate(), TokenSelection.ALL, prefix);
-      assertArrayEquals(edit.edit(POINT, paused.value()).toFloats(), mine.toFloats(), 1e-6f);
+      EditSite site = EditSite.of(POINT, TokenSelection.ALL, prefix);
+      var tokens = new EncodedTokens(paused.value(), site, List.of(sae));
+      Edit edit = new Edit(site, new Edit.Features(sae, 1, 2), new Rule.Set(new float[2]));
+      var numbers = new UnitNumbers(List.of(1, 2), List.of(), List.of());
+      var steered = new SteeredSite(site, sae, numbers, false, false);
+      assertArrayEquals(
+          steered.edit(Rule.ablate()).edit(POINT, paused.value()).toFloats(),
+          tokens.edited(edit).toFloats());
     }
   }
 
-  /** Rows as a moment, three tokens an image. */
+  /** Rows as encoded tokens, three of an image. */
   private static EncodedTokens moment(float[] rows, int d) {
-    Tensor value = Tensor.of(rows, rows.length / d / 3, 3, d);
-    return new EncodedTokens(new Paused(POINT, value, null), TokenSelection.ALL, 1, List.of(sae));
+    return new EncodedTokens(Tensor.of(rows, rows.length / d / 3, 3, d), THREE, List.of(sae));
   }
 
   @Test
@@ -175,11 +185,8 @@ final class EditTest {
     float[] rows = normal(new Random(2), 1, 6 * d);
     try (Scope scope = Scope.open()) {
       EncodedTokens moment = moment(rows, d);
-      float[] set =
-          moment
-              .edited(new Edit.Coordinates(new int[] {5, 2}, new float[] {0, 3}))
-              .value()
-              .toFloats();
+      Edit neurons = new Edit(THREE, new Edit.Neurons(d, 5, 2), new Rule.Set(0, 3));
+      float[] set = moment.edited(neurons).toFloats();
       for (int i = 0; i < rows.length; i++) {
         float wanted = i % d == 5 ? 0 : i % d == 2 ? 3 : rows[i];
         assertEquals(wanted, set[i], 1e-6);
@@ -188,7 +195,8 @@ final class EditTest {
       float[] centre = normal(new Random(3), 1, d);
       u[1] = 0.6f;
       u[4] = -0.8f;
-      float[] flat = moment.edited(new Edit.Projection(u, centre)).value().toFloats();
+      Edit direction = new Edit(THREE, new Edit.Direction(u, centre, null), Rule.ablate());
+      float[] flat = moment.edited(direction).toFloats();
       double middle = 0.6 * centre[1] - 0.8 * centre[4];
       for (int row = 0; row < 6; row++) {
         assertEquals(middle, 0.6 * flat[row * d + 1] - 0.8 * flat[row * d + 4], 1e-5);
@@ -196,10 +204,10 @@ final class EditTest {
         double across = 0.8 * rows[row * d + 1] + 0.6 * rows[row * d + 4];
         assertEquals(across, 0.8 * flat[row * d + 1] + 0.6 * flat[row * d + 4], 1e-5);
       }
-      Edit method = new Edit.Features(sae, new int[] {0, 9}, new float[] {1, 2}, false);
+      Edit method = new Edit(THREE, new Edit.Features(sae, 0, 9), new Rule.Set(1, 2));
       float[] far = method.added(moment).toFloats();
-      float[] noise = new Edit.Noise(method, 5).added(moment).toFloats();
-      float[] other = new Edit.Noise(method, 6).added(moment).toFloats();
+      float[] noise = Edit.noise(method, 5).added(moment).toFloats();
+      float[] other = Edit.noise(method, 6).added(moment).toFloats();
       double same = 0;
       for (int row = 0; row < 6; row++) {
         assertEquals(length(far, row, d), length(noise, row, d), 1e-5, "as far");
@@ -328,9 +336,7 @@ final class EditTest {
       GroupStatistics seen = new GroupStatistics(plain, 2, false, 1);
       for (int g = 0; g < 2; g++) {
         Tensor rows = Tensor.of(g == 0 ? without : with, 4, 3, d);
-        Paused paused = new Paused(POINT, rows, null);
-        EncodedTokens moment = new EncodedTokens(paused, TokenSelection.ALL, 1, List.of(plain));
-        seen.add(moment, new int[] {g, g, g, g});
+        seen.add(new EncodedTokens(rows, THREE, List.of(plain)), new int[] {g, g, g, g});
       }
       double[] energy = seen.featureEnergy(groups);
       for (int f = 0; f < d; f++) {

@@ -18,7 +18,9 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
@@ -242,12 +244,10 @@ final class SuppressionRunTest {
               Tensor sum = residual.copy();
               for (int i = 0; i < chosen.features().length; i++) {
                 var one =
-                    new FeatureEdit(
-                        sae,
-                        List.of(chosen.features()[i]),
-                        new FeatureEdit.Set(chosen.values()[i]),
-                        TokenSelection.parse(chosen.tokens()),
-                        prefix);
+                    new Edit(
+                        EditSite.of(point, TokenSelection.parse(chosen.tokens()), prefix),
+                        new Edit.Features(sae, chosen.features()[i]),
+                        new Rule.Set(chosen.values()[i]));
                 sum.addInPlace(one.edit(where, residual).sub(residual));
               }
               return sum;
@@ -443,15 +443,15 @@ final class SuppressionRunTest {
   void independenceIsChosenWhereTheWorstGroupCannotRise() {
     // "yes" is asked without and with the attribute: 50 of 100 right either way with the larger
     // edit, whose worst group is no better than the smaller one's.
-    EditSite place = new EditSite(HookPoint.residPost(1), TokenSelection.ALL);
-    Edit edit = new Edit.Coordinates(new int[] {1}, new float[1]);
+    EditSite site = EditSite.of(HookPoint.residPost(1), TokenSelection.ALL, 1);
+    Edit edit = new Edit(site, new Edit.Neurons(2, 1), Rule.ablate());
     List<Choice> all = new ArrayList<>();
     for (int lost : new int[] {10, 40}) {
       Paired without = new Paired(50, 1, 0, 49);
       GroupScore score =
           new GroupScore(
               List.of(without, new Paired(90 - lost, 0, lost, 10)), new Paired(0, 0, 0, 0));
-      all.add(new Choice(new Candidate(Candidate.Family.FEATURES, place, "s", lost, edit), score));
+      all.add(new Choice(new Candidate(Candidate.Family.FEATURES, "s", lost, edit), score));
     }
     Groups two = new Groups(List.of("without", "with"), new int[2], new boolean[] {false, true});
     assertEquals(10, chosen(all, two, SuppressionSettings.Goal.WORST_GROUP));
@@ -483,9 +483,9 @@ final class SuppressionRunTest {
             List.of(new Paired(10, 5, 0, 85), new Paired(80, 0, 10, 10)), new Paired(50, 0, 2, 48));
     // 100 right of 200 before, 95 after.
     assertEquals(2.5, harmful.loss(), 1e-9);
-    EditSite place = new EditSite(HookPoint.residPost(1), TokenSelection.ALL);
-    Edit edit = new Edit.Coordinates(new int[] {1}, new float[1]);
-    var candidate = new Candidate(Candidate.Family.FEATURES, place, "s", 1, edit);
+    EditSite site = EditSite.of(HookPoint.residPost(1), TokenSelection.ALL, 1);
+    Edit edit = new Edit(site, new Edit.Neurons(2, 1), Rule.ablate());
+    var candidate = new Candidate(Candidate.Family.FEATURES, "s", 1, edit);
     List<Choice> all = List.of(new Choice(candidate, harmful));
     Groups two = new Groups(List.of("without", "with"), new int[2], new boolean[] {false, true});
     SuppressionSettings.Select any = SuppressionSettings.Select.ENERGY;

@@ -79,7 +79,7 @@ class MlflowTrackerTest {
       tracker.add(Map.of("batch", 32, "start", ""));
       assertTrue(call("runs/create", "\"7\"").contains("experiment_id"));
       call("runs/log-batch", "\"batch\"");
-      tracker.add(new Training.Point(10, 320, 0, 0.5, 4, 1), "one");
+      tracker.add(new Training.CurvePoint(10, 320, 0, 0.5, 4, 1), "one");
       tracker.add(trained(), 10);
       tracker.finish();
       assertEquals(0, tracker.lost());
@@ -101,7 +101,7 @@ class MlflowTrackerTest {
   void aServerLostOnTheWayCostsItsValuesAlone() {
     MlflowTracker tracker = MlflowTracker.begin(uri());
     broken = true;
-    tracker.add(new Training.Point(10, 320, 0, 0.5, 4, 1), "one");
+    tracker.add(new Training.CurvePoint(10, 320, 0, 0.5, 4, 1), "one");
     tracker.finish();
     tracker.close();
     assertEquals(3, tracker.lost());

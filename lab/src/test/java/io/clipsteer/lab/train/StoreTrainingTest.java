@@ -93,30 +93,24 @@ final class StoreTrainingTest {
     return new Images(ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(8));
   }
 
-  private static Training.Config config(TokenSelection tokens, int steps, SaeSpec... saes) {
-    return new Training.Config(
-        List.of(saes),
-        tokens,
-        InputNormalisation.Kind.LAYER_NORM,
-        DType.F32,
-        4,
-        32L * steps,
-        32,
-        new Schedule(3e-3, Schedule.Shape.COSINE, 4, 0.1),
-        1,
-        500,
-        0,
-        SaeTrainer.Centre.MEDIAN,
-        7,
-        1 << 20,
-        null);
+  private static TrainConfig config(TokenSelection tokens, int steps, SaeSpec... saes) {
+    return TrainConfig.of(
+            List.of(saes),
+            tokens,
+            4,
+            new Schedule(32L * steps, 32, 3e-3, Schedule.Shape.COSINE, 4, 0.1),
+            7)
+        .with(
+            new SaeSettings(
+                InputNormalisation.Kind.LAYER_NORM, DType.F32, 1, 500, 0, SaeTrainer.Centre.MEDIAN))
+        .withBufferBytes(1 << 20);
   }
 
   private static SaeSpec spec(int layer, String variant) {
     return new SaeSpec(HookPoint.residPost(layer), SaeVariant.parse(variant));
   }
 
-  private static Training.Config everything(int steps) {
+  private static TrainConfig everything(int steps) {
     return config(
         TokenSelection.ALL,
         steps,
@@ -128,8 +122,8 @@ final class StoreTrainingTest {
         new SaeSpec(HookPoint.residPost(1), SaeVariant.parse("relu:l1=0.01"), 6));
   }
 
-  private static Training.Result fromStore(
-      Training.Config config, Path out, boolean resume, Progress progress) {
+  private static Training.Finished fromStore(
+      TrainConfig config, Path out, boolean resume, Progress progress) {
     try (ActivationStore open = ActivationStore.open(store)) {
       var source = new TrainSource.FromStore(open, store, null);
       return new TrainRun(source, config, List.of("train"), out, resume, Duration.ZERO, null)
@@ -202,7 +196,7 @@ final class StoreTrainingTest {
       long token = open.firstNotFinite(open.hookPoint("blocks.1.hook_resid_post"));
       assertEquals("p003.png", open.origin(token).image());
       var source = new TrainSource.FromStore(open, bad, null);
-      Training.Config config = config(TokenSelection.ALL, 40, spec(1, "topk:k=4"));
+      TrainConfig config = config(TokenSelection.ALL, 40, spec(1, "topk:k=4"));
       var run =
           new TrainRun(
               source, config, List.of("train"), temp.resolve("r"), false, Duration.ZERO, null);
@@ -216,24 +210,13 @@ final class StoreTrainingTest {
   /** On finite activations it is the rate, and then it is said. */
   @Test
   void aRateThatDivergesIsBlamed() {
-    Training.Config plain = config(TokenSelection.ALL, 40, spec(1, "relu:l1=0.01"));
-    Training.Config fast =
-        new Training.Config(
-            plain.saes(),
-            plain.tokens(),
-            InputNormalisation.Kind.NONE,
-            plain.encoderProduct(),
-            plain.expansion(),
-            plain.trainTokens(),
-            plain.batch(),
-            new Schedule(1e30, Schedule.Shape.COSINE, 4, 0.1),
-            0,
-            plain.deadTokens(),
-            0,
-            plain.centre(),
-            plain.seed(),
-            plain.bufferBytes(),
-            null);
+    TrainConfig plain = config(TokenSelection.ALL, 40, spec(1, "relu:l1=0.01"));
+    TrainConfig fast =
+        plain
+            .with(new Schedule(32L * 40, 32, 1e30, Schedule.Shape.COSINE, 4, 0.1))
+            .with(
+                new SaeSettings(
+                    InputNormalisation.Kind.NONE, DType.F32, 0, 500, 0, SaeTrainer.Centre.MEDIAN));
     InputException e =
         assertThrows(
             InputException.class,
@@ -244,7 +227,7 @@ final class StoreTrainingTest {
   @Test
   void stoppedAndResumedManyTimesIsTheSameRun() throws IOException {
     Path whole = temp.resolve("whole");
-    Training.Result result = fromStore(everything(40), whole, false, Progress.SILENT);
+    Training.Finished result = fromStore(everything(40), whole, false, Progress.SILENT);
     assertEquals(6, result.saes().size());
     assertEquals(36, result.images());
     String model = new RunFolder(whole).read().model();
@@ -292,7 +275,7 @@ final class StoreTrainingTest {
 
   @Test
   void aTrainingFromImagesResumesToo() throws IOException {
-    Training.Config config =
+    TrainConfig config =
         config(TokenSelection.PATCHES, 30, spec(1, "topk:k=4"), spec(0, "topk:k=4"));
     try (ClipModel model = ClipModel.load(MODEL)) {
       var source = new TrainSource.FromImages(model, open(model));
@@ -329,7 +312,7 @@ final class StoreTrainingTest {
     TokenSelection tokens = TokenSelection.valueOf(selection);
     int each = tokens.count(1, TOKENS);
     int all = 36 * each;
-    Training.Config config = config(tokens, 1, spec(1, "topk:k=4"));
+    TrainConfig config = config(tokens, 1, spec(1, "topk:k=4"));
     try (ActivationStore open = ActivationStore.open(store);
         StoreFeed feed = new StoreFeed(open, config, 0);
         StoreFeed later = new StoreFeed(open, config, all / 32)) {
@@ -399,7 +382,7 @@ final class StoreTrainingTest {
     Path run = temp.resolve("run");
     assertThrows(
         IllegalStateException.class, () -> fromStore(everything(10), run, false, stopping(3)));
-    for (Training.Config other :
+    for (TrainConfig other :
         List.of(everything(11), config(TokenSelection.CLS, 10, spec(0, "topk:k=4")))) {
       InputException e =
           assertThrows(InputException.class, () -> fromStore(other, run, true, Progress.SILENT));
@@ -412,7 +395,7 @@ final class StoreTrainingTest {
     assertEquals("mine", Files.readString(run.resolve("notes.txt")));
   }
 
-  private void refused(String part, Training.Config config, String out) {
+  private void refused(String part, TrainConfig config, String out) {
     InputException e =
         assertThrows(
             InputException.class,

@@ -35,9 +35,10 @@ class TextTrainingTest {
 
   @TempDir private Path temp;
 
-  private static Training.Config config(TokenSelection tokens, int steps, long bufferBytes) {
+  private static TrainConfig config(TokenSelection tokens, int steps, long bufferBytes) {
     var sae = new SaeSpec(POINT, SaeVariant.parse("topk:k=4"));
-    return Training.Config.of(sae, tokens, 4, 8L * steps, 8, 1e-3, 7, bufferBytes);
+    return TrainConfig.of(List.of(sae), tokens, 4, new Schedule(8L * steps, 8, 1e-3), 7)
+        .withBufferBytes(bufferBytes);
   }
 
   private TrainSource.Texts texts(int count) throws IOException {

@@ -21,10 +21,8 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
-import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
@@ -92,24 +90,18 @@ final class TrainingTest {
     return new Images(ImageSet.open(folder), model.preprocessing(), ImageLoader.Options.of(8));
   }
 
-  private static Training.Config config(TokenSelection tokens, long trainTokens, long bytes) {
+  private static TrainConfig config(TokenSelection tokens, long trainTokens, long bytes) {
     return config(tokens, trainTokens, bytes, 1);
   }
 
-  private static Training.Config config(
+  private static TrainConfig config(
       TokenSelection tokens, long trainTokens, long bytes, long seed) {
-    return Training.Config.of(
-        new SaeSpec(HookPoint.residPost(1), new SaeVariant.TopK(4)),
-        tokens,
-        4,
-        trainTokens,
-        64,
-        3e-3,
-        seed,
-        bytes);
+    SaeSpec sae = new SaeSpec(HookPoint.residPost(1), new SaeVariant.TopK(4));
+    return TrainConfig.of(List.of(sae), tokens, 4, new Schedule(trainTokens, 64, 3e-3), seed)
+        .withBufferBytes(bytes);
   }
 
-  private Training.Result train(Path images, Training.Config config, Path out) {
+  private Training.Finished train(Path images, TrainConfig config, Path out) {
     try (ClipModel model = ClipModel.load(MODEL)) {
       var source = new TrainSource.FromImages(model, open(model, images));
       return new TrainRun(source, config, List.of("train", "test"), out).run(Progress.SILENT);
@@ -123,7 +115,7 @@ final class TrainingTest {
     for (int i = 0; i < 3; i++) {
       Path out = temp.resolve("run" + i);
       var config = config(TokenSelection.ALL, 6400, 1 << 20, i == 2 ? 9 : 1);
-      Training.Result result = train(images, config, out);
+      Training.Finished result = train(images, config, out);
       assertEquals(36, result.images());
       assertEquals(4, result.evaluationImages());
       assertEquals(4 * 17, result.saes().getFirst().quality().tokens());
@@ -138,24 +130,15 @@ final class TrainingTest {
     complete(temp.resolve("run0"));
   }
 
-  private static Training.Config with(
+  private static TrainConfig with(
       List<SaeSpec> saes, DType product, int resampleSteps, @Nullable Path start) {
-    return new Training.Config(
-        saes,
-        TokenSelection.ALL,
-        InputNormalisation.Kind.LAYER_NORM,
-        product,
-        4,
-        128,
-        64,
-        new Schedule(1e-3),
-        0,
-        SaeTrainer.Config.DEAD_TOKENS,
-        resampleSteps,
-        SaeTrainer.Centre.MEAN,
-        1,
-        1 << 20,
-        start);
+    SaeSettings d = SaeSettings.DEFAULT;
+    return TrainConfig.of(saes, TokenSelection.ALL, 4, new Schedule(128, 64, 1e-3), 1)
+        .with(
+            new SaeSettings(
+                d.normalisation(), product, 0, d.deadTokens(), resampleSteps, d.centre()))
+        .withBufferBytes(1 << 20)
+        .withStart(start);
   }
 
   @Test
@@ -191,13 +174,13 @@ final class TrainingTest {
     SaeSpec topK = new SaeSpec(point, SaeVariant.parse("topk:k=4"));
     SaeSpec relu = new SaeSpec(point, SaeVariant.parse("relu:l1=1e-3"));
     SaeSpec nested = new SaeSpec(point, SaeVariant.parse("matryoshka:k=4"));
-    Training.check(with(List.of(topK, nested), DType.F32, 1, null), WIDTH);
-    Training.check(with(List.of(topK, relu), DType.BF16, 0, null), WIDTH);
+    with(List.of(topK, nested), DType.F32, 1, null).check(WIDTH);
+    with(List.of(topK, relu), DType.BF16, 0, null).check(WIDTH);
     var none = with(List.of(nested), DType.F32, 1, null);
-    var e = assertThrows(InputException.class, () -> Training.check(none, WIDTH));
+    var e = assertThrows(InputException.class, () -> none.check(WIDTH));
     assertTrue(String.valueOf(e.getMessage()).contains("--resample-steps"));
     var dense = with(List.of(relu, nested), DType.BF16, 0, null);
-    e = assertThrows(InputException.class, () -> Training.check(dense, WIDTH));
+    e = assertThrows(InputException.class, () -> dense.check(WIDTH));
     assertTrue(String.valueOf(e.getMessage()).contains("--encoder-product"));
     // Each SAE of a list becomes what it becomes alone, without the option that is not its own.
     Path images = images(20);
@@ -265,7 +248,7 @@ final class TrainingTest {
     Path images = images(30);
     var config = config(TokenSelection.PATCHES, 3200, 1 << 20);
     Path out = temp.resolve("run");
-    Training.Result result = train(images, config, out);
+    Training.Finished result = train(images, config, out);
     List<float[]> rows = new ArrayList<>();
     try (ClipModel model = ClipModel.load(MODEL);
         Sae sae = SaeFiles.read(out.resolve(SAE));
@@ -319,7 +302,7 @@ final class TrainingTest {
   @EnumSource(TokenSelection.class)
   void everySelectionTrains(TokenSelection tokens) throws IOException {
     int each = tokens == TokenSelection.CLS ? 1 : tokens == TokenSelection.ALL ? 17 : PATCHES;
-    Training.Result result = train(images(20), config(tokens, 640, 1 << 20), temp.resolve("run"));
+    Training.Finished result = train(images(20), config(tokens, 640, 1 << 20), temp.resolve("run"));
     assertEquals(2L * each, result.saes().getFirst().quality().tokens());
   }
 
@@ -331,7 +314,7 @@ final class TrainingTest {
     List<byte[]> weights = new ArrayList<>();
     for (int i = 0; i < 2; i++) {
       Path out = temp.resolve("run" + i);
-      Training.Result result = train(images, config, out);
+      Training.Finished result = train(images, config, out);
       assertTrue(
           result.saes().getFirst().quality().explainedVariance() > 0.3,
           result.saes().getFirst().quality()::toString);
@@ -349,7 +332,7 @@ final class TrainingTest {
   void aSmallBufferStillKeepsImagesAside() throws IOException {
     for (long tokens : new long[] {64, 128}) {
       var config = config(TokenSelection.ALL, tokens, 1 << 20);
-      Training.Result result =
+      Training.Finished result =
           train(
               tokens == 64 ? images(30) : temp.resolve("images30"),
               config,

@@ -112,7 +112,7 @@ public final class SaeExport {
               .reshape(f);
       Tensor bias = sae.encoderBias().to(DType.F64).add(product.mul(wanted ? 1 : -1)).to(DType.F32);
       notes.add(
-          format.label()
+          format
               + (wanted ? " subtracts" : " does not subtract")
               + " b_dec in its encoder: folded into b_enc");
       return with(sae, sae.activation(), scope.keep(bias), wanted);
@@ -128,7 +128,7 @@ public final class SaeExport {
     putKnown(metadata, "tokens_selection", claims.tokens());
     if (claims.k() != null) metadata.put("k", claims.k());
     metadata.putAll(new TreeMap<>(claims.quality()));
-    metadata.put("converted_from", claims.format().label());
+    metadata.put("converted_from", claims.format().toString());
     return metadata;
   }
 
@@ -305,7 +305,7 @@ public final class SaeExport {
 
   private InputException refused(String why) {
     return new InputException(
-        out, format.label() + " " + why, "Write saelens, which holds every SAE of this program");
+        out, format + " " + why, "Write saelens, which holds every SAE of this program");
   }
 
   private static List<StoredTensor> plain(Sae sae) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae.format;
 
-import io.clipsteer.data.InputException;
 import java.util.Locale;
 
 /** Who wrote an SAE's files. */
@@ -22,22 +21,13 @@ public enum SaeFormat {
   PATCHSAE;
 
   /** The name on the command line: {@code dictionary_learning}. */
-  public String label() {
+  @Override
+  public String toString() {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  /**
-   * Reads the name of a format that can be written.
-   *
-   * @throws InputException when it is none
-   */
-  public static SaeFormat parse(String name) {
-    for (SaeFormat format : values()) {
-      if (format.label().equals(name) && format != OPENAI && format != PATCHSAE) return format;
-    }
-    throw new InputException(
-        name,
-        "not a format that can be written",
-        "Use saelens, prisma, saev, dictionary_learning or sparsify");
+  /** Whether SAEs can be written in it. */
+  public boolean isWritten() {
+    return this != OPENAI && this != PATCHSAE;
   }
 }

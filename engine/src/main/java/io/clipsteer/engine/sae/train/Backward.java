@@ -11,43 +11,50 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A loss followed back to a sparse code. Where several reconstructions take part, their codes lie
- * one after the other, n rows each, and so do the errors they answer for.
+ * The loss and its gradients by a sparse code. Where several reconstructions take part, their codes
+ * are stacked, n rows each, and so are their errors.
  *
- * @param loss its value
- * @param code the entries that were decoded: [blocks·n,f]
+ * @param loss sparsity penalty included
+ * @param code the decoded entries, [blocks·n,f]
  * @param codeGradient dL/dp of each entry, p the pre-activation: F32 [entries]
- * @param rows what an entry's decoder row is pulled along: F32 [blocks·n,d]
+ * @param rows dL/dẑ of each row, which an entry's decoder row is moved along: F32 [blocks·n,d]
  * @param toBias dL/db_dec through the decoder: F32 [d]
+ * @param toThresholds dL/dθ of JumpReLU's thresholds, [f]; empty for other variants
  */
-record Backward(double loss, SparseCode code, Tensor codeGradient, Tensor rows, Tensor toBias) {
+record Backward(
+    double loss,
+    SparseCode code,
+    Tensor codeGradient,
+    Tensor rows,
+    Tensor toBias,
+    double[] toThresholds) {
 
   /**
    * One reconstruction.
    *
-   * @param z [n,d]
-   * @param scales dL/dẑ for an error of 1: [n,1]; the loss is half of it times the squared error
-   * @param penalty loss for each unit of activation
+   * @param penalty loss per unit of activation
    */
-  static Backward plain(
-      SparseCode code, Weights decoder, Tensor bias, Tensor z, Tensor scales, double penalty) {
+  static Backward plain(SparseCode code, SaeWeights weights, StepInput input, double penalty) {
+    return plain(code, weights, weights.decoderBias().value(), input.z(), input.scales(), penalty);
+  }
+
+  private static Backward plain(
+      SparseCode code, SaeWeights weights, Tensor bias, Tensor z, Tensor scales, double penalty) {
     Tensor gradient = Tensor.empty(DType.F32, z.shape());
     Tensor codeGradient = Tensor.empty(DType.F32, code.entries());
+    Tensor decoder = weights.decoder().value();
     double[] squares =
         SparseKernels.best()
             .reconstruct(
-                code.sparse((int) decoder.value().size(0)),
-                decoder.value().segment(),
-                bias.segment(),
-                (int) z.size(1),
-                z.segment(),
-                scales.segment(),
-                penalty,
+                code.sparse((int) decoder.size(0)),
+                new SparseKernels.Decoder(decoder.segment(), bias.segment(), (int) z.size(1)),
+                new SparseKernels.Target(z.segment(), scales.segment(), penalty),
                 gradient.segment(),
                 codeGradient.segment());
     double loss = loss(squares, scales);
     if (penalty != 0) loss += penalty * code.values().sum(DType.F64).item();
-    return new Backward(loss, code, codeGradient, gradient, gradient.sum(0, false, DType.F32));
+    return new Backward(
+        loss, code, codeGradient, gradient, gradient.sum(0, false, DType.F32), new double[0]);
   }
 
   private static double loss(double[] squares, Tensor scales) {
@@ -58,15 +65,17 @@ record Backward(double loss, SparseCode code, Tensor codeGradient, Tensor rows, 
   }
 
   /**
-   * Nested reconstructions from ever more features; the loss is their mean.
+   * Matryoshka's nested reconstructions from the first features; the loss is their mean.
    *
-   * @param bounds the first feature that a group does not have, rising to f
+   * @param bounds one past the last feature of each group, ascending to f
    */
-  static Backward nested(
-      SparseCode code, Weights decoder, Tensor bias, Tensor z, Tensor scales, int[] bounds) {
+  static Backward nested(SparseCode code, SaeWeights weights, StepInput input, int[] bounds) {
+    Tensor z = input.z();
+    Tensor scales = input.scales();
+    Tensor decoder = weights.decoder().value();
     int groups = bounds.length;
     int width = (int) z.size(1);
-    int features = (int) decoder.value().size(0);
+    int features = (int) decoder.size(0);
     List<SparseCode> parts = split(code, bounds);
     Tensor ones = Tensor.zeros(DType.F32, z.size(0)).addInPlace(1);
     Tensor zeros = Tensor.zeros(DType.F32, width);
@@ -74,19 +83,16 @@ record Backward(double loss, SparseCode code, Tensor codeGradient, Tensor rows, 
     double loss = 0;
     List<Tensor> errors = new ArrayList<>();
     for (int g = 0; g < groups; g++) {
-      // What the groups before leave over is what this one is to give.
+      // Each group reconstructs what the groups before it leave over.
+      Tensor bias = g == 0 ? weights.decoderBias().value() : zeros;
       Tensor error = Tensor.empty(DType.F32, z.shape());
       Tensor unused = Tensor.empty(DType.F32, parts.get(g).entries());
       double[] squares =
           SparseKernels.best()
               .reconstruct(
                   parts.get(g).sparse(features),
-                  decoder.value().segment(),
-                  (g == 0 ? bias : zeros).segment(),
-                  width,
-                  target.segment(),
-                  ones.segment(),
-                  0,
+                  new SparseKernels.Decoder(decoder.segment(), bias.segment(), width),
+                  new SparseKernels.Target(target.segment(), ones.segment(), 0),
                   error.segment(),
                   unused.segment());
       loss += loss(squares, scales) / groups;
@@ -97,8 +103,8 @@ record Backward(double loss, SparseCode code, Tensor codeGradient, Tensor rows, 
     for (int g = groups - 2; g >= 0; g--) errors.get(g).addInPlace(errors.get(g + 1));
     SparseCode all = SparseCode.concat(parts);
     Tensor rows = Tensor.concat(errors, 0);
-    return new Backward(
-        loss, all, products(all, rows, decoder), rows, errors.getFirst().sum(0, false, DType.F32));
+    Tensor toBias = errors.getFirst().sum(0, false, DType.F32);
+    return new Backward(loss, all, products(all, rows, decoder), rows, toBias, new double[0]);
   }
 
   private static List<SparseCode> split(SparseCode code, int[] bounds) {
@@ -130,8 +136,8 @@ record Backward(double loss, SparseCode code, Tensor codeGradient, Tensor rows, 
   }
 
   /** {@code rows[i] · decoder_j} of every entry. */
-  private static Tensor products(SparseCode code, Tensor rows, Weights decoder) {
-    int features = (int) decoder.value().size(0);
+  private static Tensor products(SparseCode code, Tensor rows, Tensor decoder) {
+    int features = (int) decoder.size(0);
     Tensor products = Tensor.empty(DType.F32, code.entries());
     SparseRows out =
         new SparseRows(features, code.starts(), code.indices().segment(), products.segment());
@@ -140,30 +146,22 @@ record Backward(double loss, SparseCode code, Tensor codeGradient, Tensor rows, 
             rows.segment(),
             (int) rows.size(1),
             out,
-            decoder.value().segment(),
+            decoder.segment(),
             Tensor.zeros(DType.F32, features).segment());
     return products;
   }
 
   /**
-   * JumpReLU: besides the code, the thresholds' gradients, felt in a window around each (a
+   * JumpReLU, with the thresholds' gradients: they are nonzero in a window around each threshold (a
    * rectangular kernel; Rajamanoharan et al. 2024, equations 11 and 12).
    *
-   * @param near pre-activations above their threshold less half the window
-   * @param thresholds [f]
-   * @param perActive loss for each active feature of a token
-   * @param toThresholds [f], written: dL/dθ
+   * @param near pre-activations above their threshold minus half the window
+   * @param bandwidth width of the window
+   * @param perActive loss per active feature of a token
    */
   static Backward jump(
-      SparseCode near,
-      Weights decoder,
-      Tensor bias,
-      Tensor z,
-      Tensor scales,
-      float[] thresholds,
-      double bandwidth,
-      double perActive,
-      double[] toThresholds) {
+      SparseCode near, SaeWeights weights, StepInput input, double bandwidth, double perActive) {
+    float[] thresholds = weights.thresholds();
     long[] indices = near.indices().to(DType.I64).toLongs();
     float[] pre = near.values().toFloats();
     float[] active = new float[pre.length];
@@ -175,8 +173,9 @@ record Backward(double loss, SparseCode code, Tensor codeGradient, Tensor rows, 
     }
     SparseCode code =
         new SparseCode(near.starts(), near.indices(), Tensor.of(active, active.length));
-    Backward plain = plain(code, decoder, bias, z, scales, 0);
-    float[] back = products(code, plain.rows, decoder).toFloats();
+    Backward plain = plain(code, weights, input, 0);
+    float[] back = products(code, plain.rows, weights.decoder().value()).toFloats();
+    double[] toThresholds = new double[thresholds.length];
     for (int e = 0; e < back.length; e++) {
       int feature = (int) indices[e];
       double theta = thresholds[feature];
@@ -184,25 +183,26 @@ record Backward(double loss, SparseCode code, Tensor codeGradient, Tensor rows, 
         toThresholds[feature] -= (theta * back[e] + perActive) / bandwidth;
       }
     }
-    return new Backward(
-        plain.loss + perActive * count, code, plain.codeGradient, plain.rows, plain.toBias);
+    double loss = plain.loss + perActive * count;
+    return new Backward(loss, code, plain.codeGradient, plain.rows, plain.toBias, toThresholds);
   }
 
   /**
-   * With a second reconstruction, by other features, of what the first leaves over.
+   * Adds AuxK's loss: other features reconstruct the error that the first reconstruction leaves.
    *
    * @param other their code, [n,f]
-   * @param rest what is left over: z − ẑ, [n,d]
-   * @param scales as {@link #plain}'s, of the second loss
+   * @param error z − ẑ, [n,d]
+   * @param scales as {@link StepInput#scales}, of the auxiliary loss
    */
-  Backward with(SparseCode other, Tensor rest, Tensor scales, Weights decoder) {
-    Tensor zeros = Tensor.zeros(DType.F32, rest.size(1));
-    Backward second = plain(other, decoder, zeros, rest, scales, 0);
+  Backward withAuxK(SparseCode other, Tensor error, Tensor scales, SaeWeights weights) {
+    Tensor zeros = Tensor.zeros(DType.F32, error.size(1));
+    Backward second = plain(other, weights, zeros, error, scales, 0);
     return new Backward(
         loss + second.loss,
         SparseCode.concat(List.of(code, other)),
         Tensor.concat(List.of(codeGradient, second.codeGradient), 0),
         Tensor.concat(List.of(rows, second.rows), 0),
-        toBias);
+        toBias,
+        toThresholds);
   }
 }

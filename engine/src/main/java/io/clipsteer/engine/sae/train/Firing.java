@@ -3,10 +3,7 @@ package io.clipsteer.engine.sae.train;
 
 import java.util.stream.IntStream;
 
-/**
- * Which features of an SAE in training fire: how long each has been quiet, and whether it ever
- * fired.
- */
+/** Which features of an SAE in training have fired, and how many tokens ago. */
 final class Firing {
   /** Tokens since a feature last fired. */
   private final long[] quiet;
@@ -15,9 +12,9 @@ final class Firing {
   private final long deadTokens;
 
   /**
-   * At the beginning none has fired, and none is dead.
+   * Initially no feature has fired and none is dead.
    *
-   * @param deadTokens after so many tokens without firing a feature is dead
+   * @param deadTokens number of tokens without firing after which a feature is dead
    */
   Firing(int features, long deadTokens) {
     this.quiet = new long[features];
@@ -25,7 +22,7 @@ final class Firing {
     this.deadTokens = deadTokens;
   }
 
-  /** Dead features, rising. */
+  /** Dead features in ascending order. */
   long[] dead() {
     return IntStream.range(0, quiet.length)
         .filter(f -> quiet[f] >= deadTokens)
@@ -33,15 +30,20 @@ final class Firing {
         .toArray();
   }
 
-  /** A batch of tokens and the features that were active in it. */
-  void note(boolean[] seen, int tokens) {
-    for (int f = 0; f < seen.length; f++) {
-      quiet[f] = seen[f] ? 0 : quiet[f] + tokens;
-      fired[f] |= seen[f];
+  /**
+   * Records a batch.
+   *
+   * @param active whether each feature was active in it
+   * @param tokens its number of tokens
+   */
+  void record(boolean[] active, int tokens) {
+    for (int f = 0; f < active.length; f++) {
+      quiet[f] = active[f] ? 0 : quiet[f] + tokens;
+      fired[f] |= active[f];
     }
   }
 
-  /** Features that begin anew count as if they had just fired. */
+  /** Counts resampled features as if they had just fired. */
   void restart(long[] features) {
     for (long f : features) quiet[(int) f] = 0;
   }
@@ -53,8 +55,7 @@ final class Firing {
     return (double) count / fired.length;
   }
 
-  // ---- as a state file has it ------------------------------------------------------------------
-
+  /** Tokens since each feature last fired. */
   long[] quiet() {
     return quiet.clone();
   }
@@ -64,6 +65,7 @@ final class Firing {
     return IntStream.range(0, fired.length).mapToLong(f -> fired[f] ? 1 : 0).toArray();
   }
 
+  /** Replaces the record by stored {@link #quiet} and {@link #fired}. */
   void restore(long[] storedQuiet, long[] storedFired) {
     System.arraycopy(storedQuiet, 0, quiet, 0, quiet.length);
     for (int f = 0; f < fired.length; f++) fired[f] = storedFired[f] != 0;

@@ -7,9 +7,10 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /**
- * A new start for dead features, at tokens that the SAE reconstructs badly (Bricken et al. 2023,
- * "Neuron Resampling"): each becomes the direction of a token drawn with probability ∝ its squared
- * loss, its encoder row a fifth of the living rows' mean length, b_enc 0, moments 0.
+ * Resampling of dead features from tokens that the SAE reconstructs badly (Bricken et al. 2023,
+ * "Neuron Resampling"). Each dead feature takes the direction of a token sampled with probability
+ * proportional to its squared loss. Its encoder row gets a fifth of the living rows' mean length,
+ * b_enc and the moments become 0.
  */
 final class Resampling {
   private static final double SHARE = 0.2;
@@ -17,20 +18,14 @@ final class Resampling {
   private Resampling() {}
 
   /**
-   * Changes the dead features' weights.
+   * Overwrites the dead features' weights.
    *
    * @param dead feature numbers
-   * @param centred tokens, less b_dec: [n,d]
-   * @param errors ẑ − z of the same tokens
+   * @param centred tokens minus b_dec, [n,d]
+   * @param errors ẑ − z of the same tokens, [n,d]
    */
   static void apply(
-      long[] dead,
-      Tensor centred,
-      Tensor errors,
-      Weights encoder,
-      Weights encoderBias,
-      Weights decoder,
-      SplittableRandom random) {
+      long[] dead, Tensor centred, Tensor errors, SaeWeights weights, SplittableRandom random) {
     float[] losses = errors.mul(errors).sum(1, false, DType.F32).toFloats();
     double[] cumulated = new double[losses.length];
     double sum = 0;
@@ -39,23 +34,23 @@ final class Resampling {
       cumulated[i] = sum;
     }
     if (!(sum > 0 && sum < Double.POSITIVE_INFINITY)) return;
-    double length = SHARE * livingLength(dead, encoder);
+    double length = SHARE * livingLength(dead, weights.encoder().value());
     int width = (int) centred.size(1);
     for (long feature : dead) {
       int at = Arrays.binarySearch(cumulated, random.nextDouble() * sum);
       int token = Math.min(losses.length - 1, at < 0 ? -at - 1 : at + 1);
       float[] row = centred.narrow(0, token, 1).unit().toFloats();
-      decoder.setRow(feature, row);
+      weights.decoder().setRow(feature, row);
       float[] reader = new float[width];
       for (int j = 0; j < width; j++) reader[j] = (float) (length * row[j]);
-      encoder.setRow(feature, reader);
-      encoderBias.setRow(feature, new float[1]);
+      weights.encoder().setRow(feature, reader);
+      weights.encoderBias().setRow(feature, new float[1]);
     }
   }
 
-  /** Mean length of the other features' encoder rows; 1 when there are none. */
-  private static double livingLength(long[] dead, Weights encoder) {
-    float[] lengths = encoder.value().norm(1).toFloats();
+  /** Mean length of the living features' encoder rows; 1 when all are dead. */
+  private static double livingLength(long[] dead, Tensor encoder) {
+    float[] lengths = encoder.norm(1).toFloats();
     double sum = 0;
     for (float length : lengths) sum += length;
     for (long feature : dead) sum -= lengths[(int) feature];

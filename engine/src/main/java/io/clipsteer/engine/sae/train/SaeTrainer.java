@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae.train;
 
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.data.tensor.StateFile;
-import io.clipsteer.data.tensor.StoredTensor;
-import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -14,26 +10,20 @@ import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.sae.Selector;
 import io.clipsteer.engine.sae.SparseCode;
 import io.clipsteer.engine.sae.StepPart;
-import io.clipsteer.kernels.SparseKernels;
-import io.clipsteer.kernels.SparseRows;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
-import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * Trains one SAE, with hand-written gradients: parameters, Adam's moments, and which features have
- * fired.
+ * Trains one SAE with hand-written gradients.
  *
- * <p>Only active features are decoded and followed back; the one dense product is the encoder's. It
- * may run in bf16: then it only proposes features, whose activations are computed exactly. A ReLU
- * SAE is trained by dense products as long as more than one feature in ten is active.
- *
- * <p>Decoder rows stay unit vectors: the gradient's part along them is removed, and they are
- * brought back to length 1 after every step (as ViT-Prisma and saev do).
+ * <p>Only active features are decoded and receive gradients; the encoder's is the one dense
+ * product. In bf16 it only proposes features, whose activations are then computed exactly. A ReLU
+ * SAE is trained by dense products while more than one feature in ten is active. Decoder rows stay
+ * unit vectors ({@link SaeUpdate}).
  */
 public final class SaeTrainer implements AutoCloseable {
   /**
@@ -43,13 +33,13 @@ public final class SaeTrainer implements AutoCloseable {
    * @param width d
    * @param features f
    * @param normalisation of the input, fitted to the sample
-   * @param encoderProduct F32: every activation exactly; BF16 (TopK alone): those that a bf16
-   *     product ranks highest
-   * @param clip longest gradient, over all weights together; 0 for any
-   * @param deadTokens tokens after which a feature that has not fired counts as dead
+   * @param encoderProduct F32: every activation is exact; BF16 (TopK only): a bf16 product ranks
+   *     the candidates
+   * @param clip largest norm of the gradient of all weights together; 0 for no clipping
+   * @param deadTokens number of tokens without firing after which a feature is dead
    * @param resampleSteps steps between two resamplings of dead features ({@link Resampling}); 0 for
    *     none
-   * @param centre where b_dec begins
+   * @param centre initial value of b_dec
    * @param seed of the initial weights
    */
   public record Config(
@@ -63,31 +53,10 @@ public final class SaeTrainer implements AutoCloseable {
       int resampleSteps,
       Centre centre,
       long seed) {
-    /** Dead after a million tokens, where nothing else is said. */
+    /** Default of {@code deadTokens}. */
     public static final long DEAD_TOKENS = 1_000_000;
 
-    /** Without clipping and resampling, from the mean. */
-    public Config(
-        SaeVariant variant,
-        int width,
-        int features,
-        InputNormalisation.Kind normalisation,
-        DType encoderProduct,
-        long seed) {
-      this(
-          variant,
-          width,
-          features,
-          normalisation,
-          encoderProduct,
-          0,
-          DEAD_TOKENS,
-          0,
-          Centre.MEAN,
-          seed);
-    }
-
-    /** Refuses what cannot be trained. */
+    /** Throws IllegalArgumentException for settings that contradict each other. */
     public Config {
       if (variant.k() > features) {
         throw new IllegalArgumentException("k = " + variant.k() + " of " + features + " features");
@@ -99,21 +68,47 @@ public final class SaeTrainer implements AutoCloseable {
         throw new IllegalArgumentException(variant.spelling() + " with resampling");
       }
     }
+
+    /** Without clipping or resampling, b_dec from the mean. */
+    public static Config of(
+        SaeVariant variant,
+        int width,
+        int features,
+        InputNormalisation.Kind normalisation,
+        DType encoderProduct,
+        long seed) {
+      return new Config(
+          variant,
+          width,
+          features,
+          normalisation,
+          encoderProduct,
+          0,
+          DEAD_TOKENS,
+          0,
+          Centre.MEAN,
+          seed);
+    }
   }
 
-  /** Where b_dec begins: what of the sample. */
+  /** Which centre of the sample b_dec starts at. */
   public enum Centre {
     /** Its mean. */
     MEAN,
-    /** Its geometric median: the point whose distances to all of it have the least sum. */
-    MEDIAN
+    /** Its geometric median: the point with the least sum of distances to all tokens. */
+    MEDIAN;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /**
-   * What a step saw.
+   * The result of a step.
    *
-   * @param loss before the update, sparsity included
-   * @param l0 active features a token
+   * @param loss before the update, sparsity penalty included
+   * @param l0 mean number of active features per token
    */
   public record Step(double loss, double l0) {}
 
@@ -122,71 +117,76 @@ public final class SaeTrainer implements AutoCloseable {
 
   private static final double THRESHOLD_RATE = 0.01;
 
-  /** The mean reaches back over a tenth of the steps, until that is as long as the rate's. */
+  /** The threshold averages a tenth of the steps, until its rate reaches {@code THRESHOLD_RATE}. */
   private static final double THRESHOLD_STEPS = 10;
 
   private static final float CUT_MARGIN = 0.7f;
 
   private final Config config;
-  private InputNormalisation normalisation;
-
+  private final SaeTrainerState state;
   private final SaeWeights weights;
   private final Selector selector;
-  private final Firing firing;
   private final long[] nanos = new long[StepPart.values().length];
-  private long lap;
-  private int steps;
-  private double density = 0.5;
-  private float cut;
-  private double threshold;
+  private long marked;
 
   /**
-   * A fresh SAE: decoder rows random unit vectors, encoder their transpose, b_enc 0, b_dec in the
-   * middle of the sample.
+   * A fresh SAE: random unit decoder rows, their transpose as encoder, b_enc 0, b_dec at the
+   * sample's centre.
    *
-   * @param sample activations to start from, F32 [n,d]
+   * @param sample activations, F32 [n,d]
    */
   public SaeTrainer(Config config, Tensor sample) {
-    this.config = config;
-    this.normalisation = config.normalisation().fitted(sample);
+    this(config, config.normalisation().fitted(sample), sample);
+  }
+
+  private SaeTrainer(Config config, InputNormalisation normalisation, Tensor sample) {
+    this(config, normalisation, initial(config, normalisation, sample));
+  }
+
+  private static SaeWeights initial(
+      Config config, InputNormalisation normalisation, Tensor sample) {
     try (Scope scope = Scope.open()) {
-      this.weights = SaeWeights.fresh(config, normalisation.apply(sample).z());
+      return SaeWeights.fresh(config, normalisation.apply(sample).z());
     }
-    this.firing = new Firing(config.features(), config.deadTokens());
-    this.selector = selector();
   }
 
   /**
-   * Goes on from an SAE's weights, which are copied. Their units are those of the SAE's own
-   * normalisation, so that none can be fitted.
+   * Fine-tunes a copy of an SAE. Its weights are in the units of its own normalisation, so no
+   * normalisation can be fitted.
    */
   public SaeTrainer(Config config, Sae start) {
+    this(config, config.normalisation().fitted(start.decoder()), copied(config, start));
+  }
+
+  private static SaeWeights copied(Config config, Sae start) {
     if (config.normalisation() == InputNormalisation.Kind.STANDARDISE) {
-      throw new IllegalArgumentException("an SAE that is there already, standardised");
+      throw new IllegalArgumentException("an existing SAE, standardised");
     }
     if (start.width() != config.width() || start.features() != config.features()) {
       throw new IllegalArgumentException("an SAE of another size");
     }
+    return SaeWeights.of(config, start);
+  }
+
+  private SaeTrainer(Config config, InputNormalisation normalisation, SaeWeights weights) {
     this.config = config;
-    this.normalisation = config.normalisation().fitted(start.decoder());
-    this.weights = SaeWeights.of(config, start);
-    this.firing = new Firing(config.features(), config.deadTokens());
-    this.selector = selector();
+    this.weights = weights;
+    this.state =
+        new SaeTrainerState(
+            weights, new Firing(config.features(), config.deadTokens()), normalisation);
+    this.selector =
+        new Selector(
+            weights.encoder().value(),
+            weights.encoderBias().value(),
+            weights.shortEncoder(),
+            this::mark);
   }
 
-  private Selector selector() {
-    return new Selector(
-        weights.encoder().value(),
-        weights.encoderBias().value(),
-        weights.shortEncoder(),
-        this::lap);
-  }
-
-  /** The time since the last call belongs to {@code part}. */
-  private void lap(StepPart part) {
+  /** Adds the time since the last call to {@code part}. */
+  private void mark(StepPart part) {
     long now = System.nanoTime();
-    nanos[part.ordinal()] += now - lap;
-    lap = now;
+    nanos[part.ordinal()] += now - marked;
+    marked = now;
   }
 
   /** Seconds spent so far in each part of all steps. */
@@ -196,7 +196,7 @@ public final class SaeTrainer implements AutoCloseable {
     return seconds;
   }
 
-  /** {@link #step(Tensor, double, double)} with the whole of the variant's sparsity penalty. */
+  /** {@link #step(Tensor, double, double)} with the variant's full sparsity penalty. */
   public Step step(Tensor x, double rate) {
     return step(x, rate, 1);
   }
@@ -205,107 +205,87 @@ public final class SaeTrainer implements AutoCloseable {
    * One update.
    *
    * @param x activations, F32 [n,d]
-   * @param rate Adam's step
-   * @param sparsity factor of the variant's penalty, for warming it up and for controlling L0
+   * @param rate learning rate
+   * @param sparsity factor of the variant's penalty, for its warm-up and for controlling L0
    */
   public Step step(Tensor x, double rate, double sparsity) {
-    lap = System.nanoTime();
+    marked = System.nanoTime();
     try (Scope scope = Scope.open()) {
-      int n = Math.toIntExact(x.size(0));
-      var input = normalisation.apply(x);
-      Tensor z = input.z().contiguous();
-      Tensor centred = z.sub(weights.decoderBias().value());
-      Tensor scales = scales(x, input);
-      lap(StepPart.INPUT);
+      Tensor decoderBias = weights.decoderBias().value();
+      var input = StepInput.of(x, state.normalisation, decoderBias, config.variant());
+      mark(StepPart.INPUT);
       if (config.variant() instanceof SaeVariant.Relu relu
-          && (density > DENSE || relu.ghost() && firing.dead().length > 0)) {
-        return dense(z, centred, scales, input.scale(), relu.l1() * sparsity / n, rate);
+          && (state.density > DENSE || relu.ghost() && state.firing.dead().length > 0)) {
+        return denseStep(input, relu, rate, sparsity);
       }
-      double[] toThresholds = new double[weights.logThresholds() == null ? 0 : config.features()];
-      Backward back = followBack(z, centred, scales, sparsity, toThresholds);
-      lap(StepPart.RECONSTRUCT);
-      double l0 = note(back.code(), n);
-      if (config.variant().aux() > 0) back = revive(back, centred, scales);
-      lap(StepPart.RECONSTRUCT);
-      update(centred, back, toThresholds, rate);
-      if (isResampling()) resample(centred, back.rows().narrow(0, 0, n).div(scales));
+      Backward back = backward(input, sparsity);
+      mark(StepPart.RECONSTRUCT);
+      double l0 = recordActivity(back.code(), input.rows());
+      if (config.variant().aux() > 0) back = withAuxK(back, input);
+      mark(StepPart.RECONSTRUCT);
+      update(rate).sparse(input, back);
+      if (isResampling()) {
+        resample(input.centred(), back.rows().narrow(0, 0, input.rows()).div(input.scales()));
+      }
       return new Step(back.loss(), l0);
     }
   }
 
-  /** dL/dẑ for an error of 1 in each token: F32 [n,1]. */
-  private Tensor scales(Tensor x, InputNormalisation.Normalised input) {
-    long n = x.size(0);
-    double each = 2.0 / ((double) n * config.width());
-    SaeVariant.Loss loss =
-        config.variant() instanceof SaeVariant.Relu relu ? relu.loss() : SaeVariant.Loss.MSE;
-    return switch (loss) {
-      case MSE -> Tensor.zeros(DType.F32, n, 1).addInPlace(each);
-      case PAPER -> {
-        Tensor away = x.sub(x.mean(0, true)).norm(1).clampMinInPlace(1e-8);
-        Tensor square = input.scale().mul(input.scale());
-        yield Tensor.zeros(DType.F32, n, 1).addInPlace(each).mulInPlace(square).divInPlace(away);
-      }
-      case FVU -> {
-        Tensor away = input.z().sub(input.z().mean(0, true));
-        double variance = Math.max(1e-12, away.mul(away).sum(DType.F64).item());
-        yield Tensor.zeros(DType.F32, n, 1).addInPlace(2 / variance);
-      }
-    };
+  /** A ReLU SAE's step by dense products. */
+  private Step denseStep(StepInput input, SaeVariant.Relu relu, double rate, double sparsity) {
+    int n = input.rows();
+    DenseRelu back = DenseRelu.of(weights, input, selector.piece(), relu.l1() * sparsity / n);
+    long[] dead = state.firing.dead();
+    if (relu.ghost() && dead.length > 0) {
+      back = back.withGhosts(weights, input, dead, selector.piece());
+    }
+    mark(StepPart.RECONSTRUCT);
+    update(rate).dense(back);
+    double l0 = recordActivity(back.active(), back.entries(), n);
+    if (isResampling()) resample(input.centred(), back.errors());
+    return new Step(back.loss(), l0);
   }
 
-  private Backward followBack(
-      Tensor z, Tensor centred, Tensor scales, double sparsity, double[] toThresholds) {
-    int n = Math.toIntExact(z.size(0));
+  private SaeUpdate update(double rate) {
+    return new SaeUpdate(weights, config.clip(), rate, ++state.steps, this::mark);
+  }
+
+  private Backward backward(StepInput input, double sparsity) {
+    int n = input.rows();
+    Tensor centred = input.centred();
     return switch (config.variant()) {
-      case SaeVariant.TopK top -> plain(selector.topK(centred, top.k()), z, scales, 0);
-      case SaeVariant.BatchTopK top -> plain(largest(centred, n * top.k()), z, scales, 0);
+      case SaeVariant.TopK top ->
+          Backward.plain(selector.topK(centred, top.k()), weights, input, 0);
+      case SaeVariant.BatchTopK top ->
+          Backward.plain(batchTopK(centred, n * top.k()), weights, input, 0);
       case SaeVariant.Matryoshka top ->
           Backward.nested(
-              largest(centred, n * top.k()),
-              weights.decoder(),
-              weights.decoderBias().value(),
-              z,
-              scales,
-              groups(top.groups()));
+              batchTopK(centred, n * top.k()), weights, input, groupBounds(top.groups()));
       case SaeVariant.Relu relu -> {
-        Tensor zeros = Tensor.zeros(DType.F32, config.features());
-        yield plain(selector.above(centred, zeros), z, scales, relu.l1() * sparsity / n);
+        SparseCode code = selector.above(centred, Tensor.zeros(DType.F32, config.features()));
+        yield Backward.plain(code, weights, input, relu.l1() * sparsity / n);
       }
       case SaeVariant.JumpRelu jump -> {
         float[] thresholds = weights.thresholds();
         Tensor bounds = Tensor.of(thresholds, thresholds.length).addInPlace(-jump.bandwidth() / 2);
-        yield Backward.jump(
-            selector.above(centred, bounds),
-            weights.decoder(),
-            weights.decoderBias().value(),
-            z,
-            scales,
-            thresholds,
-            jump.bandwidth(),
-            jump.l0() * sparsity / n,
-            toThresholds);
+        SparseCode near = selector.above(centred, bounds);
+        yield Backward.jump(near, weights, input, jump.bandwidth(), jump.l0() * sparsity / n);
       }
     };
   }
 
-  private Backward plain(SparseCode code, Tensor z, Tensor scales, double penalty) {
-    return Backward.plain(
-        code, weights.decoder(), weights.decoderBias().value(), z, scales, penalty);
-  }
-
-  /** BatchTopK's code; its smallest entry moves the threshold that inference will use. */
-  private SparseCode largest(Tensor centred, int count) {
-    Selector.Cut largest = selector.largest(centred, count, CUT_MARGIN * cut);
-    cut = largest.least();
+  /** BatchTopK's code. Its smallest entry updates the threshold of inference. */
+  private SparseCode batchTopK(Tensor centred, int count) {
+    Selector.Cut largest = selector.largest(centred, count, CUT_MARGIN * state.cut);
+    state.cut = largest.least();
     // In a short training a slow mean would still remember its first steps.
-    double rate = Math.max(THRESHOLD_RATE, THRESHOLD_STEPS / (steps + THRESHOLD_STEPS));
-    threshold += rate * (cut - threshold);
+    double rate = Math.max(THRESHOLD_RATE, THRESHOLD_STEPS / (state.steps + THRESHOLD_STEPS));
+    state.threshold += rate * (state.cut - state.threshold);
     return largest.code();
   }
 
-  /** The first feature that each of Matryoshka's groups does not have. */
-  private int[] groups(int groups) {
+  /** One past the last feature of each of Matryoshka's groups. */
+  private int[] groupBounds(int groups) {
     int[] bounds = new int[groups];
     for (int g = 0; g < groups; g++) {
       bounds[g] = Math.max(1, config.features() >> (groups - 1 - g));
@@ -313,202 +293,63 @@ public final class SaeTrainer implements AutoCloseable {
     return bounds;
   }
 
-  /** Dead features are given the error to explain (AuxK). */
-  private Backward revive(Backward back, Tensor centred, Tensor scales) {
-    long[] dead = firing.dead();
+  /** Lets dead features explain the reconstruction error. */
+  private Backward withAuxK(Backward back, StepInput input) {
+    long[] dead = state.firing.dead();
     if (dead.length == 0) return back;
     int k = Math.min(dead.length, Math.max(1, config.width() / 2));
-    SparseCode code = selector.topKOf(centred, dead, k);
+    SparseCode code = selector.topKOf(input.centred(), dead, k);
     double share = Math.min(1, dead.length / Math.max(1.0, config.width() / 2.0));
-    Tensor rest = back.rows().div(scales).mulInPlace(-1);
-    return back.with(code, rest, scales.mul(config.variant().aux() * share), weights.decoder());
+    Tensor error = back.rows().div(input.scales()).mulInPlace(-1);
+    Tensor scales = input.scales().mul(config.variant().aux() * share);
+    return back.withAuxK(code, error, scales, weights);
   }
 
   private boolean isResampling() {
-    return config.resampleSteps() > 0 && steps % config.resampleSteps() == 0;
+    return config.resampleSteps() > 0 && state.steps % config.resampleSteps() == 0;
   }
 
-  /** Gives dead features a new start. */
   private void resample(Tensor centred, Tensor errors) {
-    long[] dead = firing.dead();
+    long[] dead = state.firing.dead();
     if (dead.length == 0) return;
-    var random = new SplittableRandom(config.seed() ^ 0x9E3779B97F4A7C15L * steps);
-    Resampling.apply(
-        dead, centred, errors, weights.encoder(), weights.encoderBias(), weights.decoder(), random);
-    firing.restart(dead);
+    var random = new SplittableRandom(config.seed() ^ 0x9E3779B97F4A7C15L * state.steps);
+    Resampling.apply(dead, centred, errors, weights, random);
+    state.firing.restart(dead);
     weights.restartThresholds(dead);
-    weights.shorten();
+    weights.updateShortEncoder();
   }
 
-  private void update(Tensor centred, Backward back, double[] toThresholds, double rate) {
-    steps++;
-    SparseCode code = back.code();
-    int n = Math.toIntExact(centred.size(0));
-    SparseRows.ByColumn order = code.sparse(config.features()).byColumn();
-    SparseRows.ByColumn inputs = order;
-    if (code.rows() > n) {
-      int[] rows = order.row().clone();
-      for (int i = 0; i < rows.length; i++) rows[i] %= n;
-      inputs = new SparseRows.ByColumn(order.starts(), order.entry(), rows);
-    }
-    lap(StepPart.SORT);
-    Tensor toEncoderBias = byFeature(order, back.codeGradient());
-    Tensor toDecoderBias = back.toBias().sub(throughEncoder(toEncoderBias));
-    Tensor toLogs = toLogs(toThresholds);
-    lap(StepPart.REST);
-    SparseKernels kernels = SparseKernels.best();
-    int width = config.width();
-    var listened = back.codeGradient().segment();
-    var written = code.values().segment();
-    double scale = 1;
-    if (config.clip() > 0) {
-      double squares =
-          kernels.gradientSquares(inputs, listened, centred.segment(), width, null)
-              + kernels.gradientSquares(
-                  order,
-                  written,
-                  back.rows().segment(),
-                  width,
-                  weights.decoder().value().segment());
-      scale = clipping(squares, List.of(toEncoderBias, toDecoderBias, toLogs));
-    }
-    var adam =
-        new SparseKernels.Adam(rate, Weights.BETA1, Weights.BETA2, Weights.EPS, steps, scale);
-    kernels.adam(
-        inputs, listened, centred.segment(), width, weights.encoder().moments(), adam, false);
-    kernels.adam(
-        order, written, back.rows().segment(), width, weights.decoder().moments(), adam, true);
-    lap(StepPart.ADAM);
-    rest(toEncoderBias, toDecoderBias, toLogs, scale, rate);
-  }
-
-  private Tensor throughEncoder(Tensor toEncoderBias) {
-    return toEncoderBias
-        .reshape(1, config.features())
-        .matmul(weights.encoder().value())
-        .reshape(config.width());
-  }
-
-  /** Gradients of the logarithms: dL/dθ · θ. */
-  private Tensor toLogs(double[] toThresholds) {
-    float[] logs = new float[toThresholds.length];
-    if (logs.length > 0) {
-      float[] thresholds = weights.thresholds();
-      for (int f = 0; f < logs.length; f++) logs[f] = (float) (toThresholds[f] * thresholds[f]);
-    }
-    return Tensor.of(logs, logs.length);
-  }
-
-  private double clipping(double squares, List<Tensor> others) {
-    double all = squares;
-    for (Tensor other : others) all += other.mul(other).sum(DType.F64).item();
-    double norm = Math.sqrt(all);
-    return norm > config.clip() ? config.clip() / norm : 1;
-  }
-
-  private void rest(
-      Tensor toEncoderBias, Tensor toDecoderBias, Tensor toLogs, double scale, double rate) {
-    weights.encoderBias().adam(toEncoderBias.mul(scale), rate, steps);
-    weights.decoderBias().adam(toDecoderBias.mul(scale), rate, steps);
-    Weights logThresholds = weights.logThresholds();
-    if (logThresholds != null) logThresholds.adam(toLogs.mul(scale), rate, steps);
-    weights.shorten();
-    lap(StepPart.REST);
-  }
-
-  /** A ReLU SAE's step by dense products. */
-  private Step dense(
-      Tensor z, Tensor centred, Tensor scales, Tensor sigma, double l1, double rate) {
-    int n = Math.toIntExact(z.size(0));
-    DenseRelu back =
-        DenseRelu.of(
-            selector.piece(),
-            weights.encoder().value(),
-            weights.encoderBias().value(),
-            weights.decoder().value(),
-            weights.decoderBias().value(),
-            z,
-            centred,
-            scales,
-            l1);
-    long[] dead = firing.dead();
-    if (config.variant() instanceof SaeVariant.Relu relu && relu.ghost() && dead.length > 0) {
-      double reconstruction =
-          0.5 * back.errors().mul(back.errors()).mulInPlace(scales).sum(DType.F64).item();
-      back =
-          back.withGhosts(
-              dead,
-              selector.piece(),
-              weights.encoder().value(),
-              weights.encoderBias().value(),
-              weights.decoder().value(),
-              centred,
-              sigma,
-              reconstruction);
-    }
-    lap(StepPart.RECONSTRUCT);
-    steps++;
-    Tensor toDecoder = back.toDecoder();
-    Tensor along = toDecoder.mul(weights.decoder().value()).sum(1, true, DType.F32);
-    toDecoder.subInPlace(weights.decoder().value().mul(along));
-    Tensor toEncoder = back.toEncoder();
-    Tensor toEncoderBias = back.toEncoderBias();
-    Tensor toDecoderBias = back.toBias().sub(throughEncoder(toEncoderBias));
-    double scale =
-        config.clip() > 0
-            ? clipping(0, List.of(toEncoder, toDecoder, toEncoderBias, toDecoderBias))
-            : 1;
-    weights.encoder().adam(toEncoder.mulInPlace(scale), rate, steps);
-    weights.decoder().adam(toDecoder.mulInPlace(scale), rate, steps);
-    weights.decoder().value().copyFrom(weights.decoder().value().unit());
-    lap(StepPart.ADAM);
-    rest(toEncoderBias, toDecoderBias, Tensor.zeros(DType.F32, 0), scale, rate);
-    firing.note(back.seen(), n);
-    density = (double) back.active() / n / config.features();
-    if (isResampling()) resample(centred, back.errors());
-    return new Step(back.loss(), (double) back.active() / n);
-  }
-
-  /** Sums of entries over tokens, [f]. */
-  private Tensor byFeature(SparseRows.ByColumn order, Tensor entries) {
-    float[] given = entries.toFloats();
-    float[] sums = new float[config.features()];
-    for (int feature = 0; feature < sums.length; feature++) {
-      double sum = 0;
-      for (int at = order.starts()[feature]; at < order.starts()[feature + 1]; at++) {
-        sum += given[order.entry()[at]];
-      }
-      sums[feature] = (float) sum;
-    }
-    return Tensor.of(sums, sums.length);
-  }
-
-  private double note(SparseCode code, int n) {
+  /** Records which features fired; returns L0. */
+  private double recordActivity(SparseCode code, int n) {
     float[] values = code.values().toFloats();
     long[] indices = code.indices().to(DType.I64).toLongs();
-    boolean[] seen = new boolean[config.features()];
-    long active = 0;
+    boolean[] active = new boolean[config.features()];
+    long entries = 0;
     for (int e = 0; e < values.length; e++) {
       if (values[e] <= 0) continue;
-      active++;
-      seen[(int) indices[e]] = true;
+      entries++;
+      active[(int) indices[e]] = true;
     }
-    firing.note(seen, n);
-    density = (double) active / n / config.features();
-    return (double) active / n;
+    return recordActivity(active, entries, n);
   }
 
-  /** Steps done. */
+  private double recordActivity(boolean[] active, long entries, int n) {
+    state.firing.record(active, n);
+    state.density = (double) entries / n / config.features();
+    return (double) entries / n;
+  }
+
+  /** Number of steps done. */
   public int steps() {
-    return steps;
+    return state.steps;
   }
 
   /** Share of features that fired at least once in training. */
   public double firedFraction() {
-    return firing.share();
+    return state.firing.share();
   }
 
-  /** The SAE as it stands, a copy that training no longer touches. */
+  /** A copy of the SAE, independent of further training. */
   public Sae snapshot() {
     SaeActivation activation =
         switch (config.variant()) {
@@ -518,99 +359,31 @@ public final class SaeTrainer implements AutoCloseable {
           case SaeVariant.BatchTopK top -> sameThreshold();
           case SaeVariant.Matryoshka top -> sameThreshold();
         };
-    return weights.sae(activation, normalisation);
+    return weights.sae(activation, state.normalisation);
   }
 
   private SaeActivation sameThreshold() {
     float[] thresholds = new float[config.features()];
-    Arrays.fill(thresholds, (float) threshold);
+    Arrays.fill(thresholds, (float) state.threshold);
     return new SaeActivation.JumpRelu(thresholds);
   }
 
-  // ---- state ----------------------------------------------------------------------------------
-
-  /** Writes everything that {@link #resume} needs to go on as if nothing had happened. */
+  /** Writes the state that {@link #resume} continues from, bit by bit the same. */
   public void save(Path file) {
-    List<StoredTensor> tensors = new ArrayList<>();
-    weights
-        .named()
-        .forEach(
-            (name, w) -> {
-              tensors.add(stored(name, DType.F32, w.value()));
-              tensors.add(stored(name + ".first", DType.F32, w.first()));
-              tensors.add(stored(name + ".second", DType.F32, w.second()));
-            });
-    int features = config.features();
-    try (Scope scope = Scope.open()) {
-      tensors.add(stored("quiet", DType.I64, Tensor.of(firing.quiet(), features)));
-      tensors.add(stored("fired", DType.I64, Tensor.of(firing.fired(), features)));
-      double scale = 0;
-      if (normalisation instanceof InputNormalisation.Standardise standard) {
-        tensors.add(
-            stored("input_mean", DType.F32, Tensor.of(standard.mean(), standard.mean().length)));
-        scale = standard.scale();
-      }
-      StateFile.write(
-          file,
-          tensors,
-          Map.of(
-              "steps", Integer.toString(steps),
-              "input_scale", Double.toHexString(scale),
-              "density", Double.toHexString(density),
-              "cut", Float.toHexString(cut),
-              "threshold", Double.toHexString(threshold)));
-    }
+    state.save(file);
   }
 
-  private static StoredTensor stored(String name, DType dtype, Tensor tensor) {
-    return new StoredTensor(name, dtype, tensor.shape(), tensor.segment());
-  }
-
-  /** Takes over what {@link #save} wrote, of a trainer of the same configuration. */
+  /**
+   * Continues from what {@link #save} wrote.
+   *
+   * @throws io.clipsteer.data.InputException when the file is of another configuration
+   */
   public void resume(Path file) {
-    try (TensorFile stored = StateFile.open(file);
-        Scope scope = Scope.open()) {
-      weights
-          .named()
-          .forEach(
-              (name, w) -> {
-                w.value().copyFrom(tensor(stored, name, DType.F32, w.value().shape()));
-                w.first().copyFrom(tensor(stored, name + ".first", DType.F32, w.value().shape()));
-                w.second().copyFrom(tensor(stored, name + ".second", DType.F32, w.value().shape()));
-              });
-      firing.restore(
-          tensor(stored, "quiet", DType.I64, config.features()).toLongs(),
-          tensor(stored, "fired", DType.I64, config.features()).toLongs());
-      Map<String, String> notes = stored.metadata();
-      if (normalisation instanceof InputNormalisation.Standardise) {
-        normalisation =
-            new InputNormalisation.Standardise(
-                tensor(stored, "input_mean", DType.F32, config.width()).toFloats(),
-                Double.parseDouble(notes.getOrDefault("input_scale", "")));
-      }
-      steps = Integer.parseInt(notes.getOrDefault("steps", ""));
-      density = Double.parseDouble(notes.getOrDefault("density", ""));
-      cut = Float.parseFloat(notes.getOrDefault("cut", ""));
-      threshold = Double.parseDouble(notes.getOrDefault("threshold", ""));
-    } catch (NumberFormatException e) {
-      throw new InputException(file, "is no state of a training", "Train afresh", e);
-    }
-    weights.shorten();
-  }
-
-  private static Tensor tensor(TensorFile file, String name, DType dtype, long... shape) {
-    StoredTensor stored = file.get(name);
-    if (stored.dtype() != dtype || !Arrays.equals(stored.shape(), shape)) {
-      throw new InputException(
-          file.path(),
-          "tensor " + name + " is " + Arrays.toString(stored.shape()),
-          "This state is of another configuration: train afresh");
-    }
-    return Tensor.of(stored);
+    state.resume(file);
   }
 
   @Override
   public void close() {
-    weights.close();
+    state.close();
   }
 }

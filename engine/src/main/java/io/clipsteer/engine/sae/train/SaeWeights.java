@@ -2,6 +2,7 @@
 package io.clipsteer.engine.sae.train;
 
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.AdamWeights;
 import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -15,57 +16,58 @@ import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an SAE in training consists of, each with Adam's moments.
+ * The weights of an SAE in training, each with Adam's moments.
  *
  * @param encoder by features, [f,d]: the transpose of W_enc
  * @param encoderBias [f]
  * @param decoder [f,d], unit rows
  * @param decoderBias [d]
  * @param logThresholds JumpReLU's [f], as logarithms; null for others
- * @param shortEncoder the encoder in bf16, where its product proposes features; else null, also
- *     where the CPU multiplies bf16 in fp32: there the exact product is as fast
+ * @param shortEncoder the encoder in bf16, where its product proposes features; otherwise null, as
+ *     on a CPU that multiplies bf16 in fp32, where the exact product is as fast
  */
 record SaeWeights(
-    Weights encoder,
-    Weights encoderBias,
-    Weights decoder,
-    Weights decoderBias,
-    @Nullable Weights logThresholds,
+    AdamWeights encoder,
+    AdamWeights encoderBias,
+    AdamWeights decoder,
+    AdamWeights decoderBias,
+    @Nullable AdamWeights logThresholds,
     @Nullable Tensor shortEncoder)
     implements AutoCloseable {
   private static final double FIRST_THRESHOLD = 0.01;
 
   /**
-   * Decoder rows random unit vectors, encoder their transpose, b_enc 0, b_dec in the middle of the
-   * sample.
+   * Initial weights: random unit decoder rows, their transpose as encoder, b_enc 0, b_dec at the
+   * sample's centre.
    *
    * @param z normalised activations, F32 [n,d]
    */
   static SaeWeights fresh(SaeTrainer.Config config, Tensor z) {
     try (Scope scope = Scope.open()) {
       Tensor rows = randomRows(config);
-      Weights encoder = Weights.of(rows.unit(), scope);
+      AdamWeights encoder = AdamWeights.of(rows.unit(), scope);
       return new SaeWeights(
           encoder,
-          Weights.of(Tensor.zeros(DType.F32, config.features()), scope),
-          Weights.of(rows.unit(), scope),
-          Weights.of(middle(z, config.centre()), scope),
+          AdamWeights.of(Tensor.zeros(DType.F32, config.features()), scope),
+          AdamWeights.of(rows.unit(), scope),
+          AdamWeights.of(middle(z, config.centre()), scope),
           firstThresholds(config, null, scope),
-          shortened(config, encoder, scope));
+          shortEncoder(config, encoder, scope));
     }
   }
 
-  /** An SAE's own, copied. */
+  /** Copies of an SAE's weights. */
   static SaeWeights of(SaeTrainer.Config config, Sae start) {
     try (Scope scope = Scope.open()) {
-      Weights encoder = Weights.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
+      AdamWeights encoder =
+          AdamWeights.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
       return new SaeWeights(
           encoder,
-          Weights.of(start.encoderBias().copy(), scope),
-          Weights.of(start.decoder().copy(), scope),
-          Weights.of(start.decoderBias().copy(), scope),
+          AdamWeights.of(start.encoderBias().copy(), scope),
+          AdamWeights.of(start.decoder().copy(), scope),
+          AdamWeights.of(start.decoderBias().copy(), scope),
           firstThresholds(config, start, scope),
-          shortened(config, encoder, scope));
+          shortEncoder(config, encoder, scope));
     }
   }
 
@@ -98,7 +100,7 @@ record SaeWeights(
     return median.reshape(z.size(1));
   }
 
-  private static @Nullable Weights firstThresholds(
+  private static @Nullable AdamWeights firstThresholds(
       SaeTrainer.Config config, @Nullable Sae start, Scope scope) {
     if (!(config.variant() instanceof SaeVariant.JumpRelu)) return null;
     float[] logs = new float[config.features()];
@@ -108,21 +110,21 @@ record SaeWeights(
         logs[f] = (float) Math.log(Math.max(1e-6, jump.thresholds()[f]));
       }
     }
-    return Weights.of(Tensor.of(logs, logs.length), scope);
+    return AdamWeights.of(Tensor.of(logs, logs.length), scope);
   }
 
-  private static @Nullable Tensor shortened(
-      SaeTrainer.Config config, Weights encoder, Scope scope) {
+  private static @Nullable Tensor shortEncoder(
+      SaeTrainer.Config config, AdamWeights encoder, Scope scope) {
     boolean proposes = config.encoderProduct() == DType.BF16 && Bf16Arithmetic.CPU.inBf16();
     return proposes ? scope.release(encoder.value().to(DType.BF16)) : null;
   }
 
-  /** Brings the encoder's bf16 copy up to date. */
-  void shorten() {
+  /** Copies the encoder to its bf16 form, where there is one. */
+  void updateShortEncoder() {
     if (shortEncoder != null) shortEncoder.copyFrom(encoder.value());
   }
 
-  /** JumpReLU's thresholds [f]. */
+  /** JumpReLU's thresholds [f]; only for a variant that has them. */
   float[] thresholds() {
     if (logThresholds == null) throw new IllegalStateException("no thresholds");
     float[] logs = logThresholds.value().toFloats();
@@ -130,7 +132,7 @@ record SaeWeights(
     return logs;
   }
 
-  /** Features that begin anew get the first threshold, where there are thresholds. */
+  /** Sets the thresholds of resampled features to their initial value, where there are any. */
   void restartThresholds(long[] features) {
     if (logThresholds == null) return;
     for (long f : features) {
@@ -138,9 +140,9 @@ record SaeWeights(
     }
   }
 
-  /** Those that are learnt, by their names in a state file. */
-  Map<String, Weights> named() {
-    Map<String, Weights> weights = new LinkedHashMap<>();
+  /** The trained tensors, by their names in a state file. */
+  Map<String, AdamWeights> named() {
+    Map<String, AdamWeights> weights = new LinkedHashMap<>();
     weights.put("encoder", encoder);
     weights.put("encoder_bias", encoderBias);
     weights.put("decoder", decoder);
@@ -149,7 +151,10 @@ record SaeWeights(
     return weights;
   }
 
-  /** A copy as an SAE; one whose normalisation was fitted reads activations as they are. */
+  /**
+   * A copy as an SAE. A fitted normalisation is folded into the weights, so the SAE reads raw
+   * activations.
+   */
   Sae sae(SaeActivation activation, InputNormalisation normalisation) {
     try (Scope scope = Scope.open()) {
       SaeActivation own = activation;
@@ -176,7 +181,7 @@ record SaeWeights(
 
   @Override
   public void close() {
-    named().values().forEach(Weights::close);
+    named().values().forEach(AdamWeights::close);
     if (shortEncoder != null) shortEncoder.close();
   }
 }

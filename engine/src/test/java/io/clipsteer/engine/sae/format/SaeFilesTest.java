@@ -87,7 +87,7 @@ final class SaeFilesTest {
   void reconstructsAsTheToolThatWroteIt(String name) {
     try (StoredSae stored = SaeFiles.open(FILES.resolve(name))) {
       assertTrue(error(stored.sae(), name) < 1e-5, () -> name + ": " + error(stored.sae(), name));
-      String format = stored.claims().format().label();
+      String format = stored.claims().format().toString();
       assertTrue(name.startsWith(format) || name.startsWith("dictionary"), format);
     }
   }
@@ -97,10 +97,10 @@ final class SaeFilesTest {
   void whatIsWrittenForOthersIsTheSameSae(String name) throws IOException {
     try (StoredSae stored = SaeFiles.open(FILES.resolve(name))) {
       for (SaeFormat format : WRITTEN) {
-        Path out = temp.resolve(format.label());
+        Path out = temp.resolve(format.toString());
         StoredSae named = withHook(stored);
         if (!expressible(format, stored.sae())) {
-          oneLine(() -> SaeExport.write(out, format, named), format.label());
+          oneLine(() -> SaeExport.write(out, format, named), format.toString());
           assertFalse(Files.exists(out));
           continue;
         }

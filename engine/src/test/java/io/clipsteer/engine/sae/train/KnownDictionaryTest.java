@@ -6,7 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -83,7 +85,7 @@ class KnownDictionaryTest {
 
   private Sae train(String variant, int features, double rate, int steps) {
     var config =
-        new SaeTrainer.Config(
+        SaeTrainer.Config.of(
             SaeVariant.parse(variant), WIDTH, features, InputNormalisation.Kind.NONE, DType.F32, 1);
     try (Scope all = Scope.open();
         SaeTrainer trainer = new SaeTrainer(config, tokens(BATCH).tensor())) {
@@ -169,8 +171,8 @@ class KnownDictionaryTest {
   }
 
   private static float[] ablated(Sae sae, int feature, Tokens tokens) {
-    var edit =
-        new FeatureEdit(sae, List.of(feature), new FeatureEdit.Ablate(), TokenSelection.ALL, 0);
+    EditSite site = EditSite.of(HookPoint.residPost(0), TokenSelection.ALL, 0);
+    var edit = new Edit(site, new Edit.Features(sae, feature), Rule.ablate());
     try (Scope scope = Scope.open()) {
       int n = tokens.atoms().length;
       return edit.edit(HookPoint.residPost(0), tokens.tensor().reshape(n, 1, WIDTH)).toFloats();

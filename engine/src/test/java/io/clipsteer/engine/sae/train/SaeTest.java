@@ -13,7 +13,9 @@ import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.edit.FeatureEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -117,7 +119,7 @@ final class SaeTest {
     InputNormalisation normalisation = normalisation(name);
     var kind =
         name.equals("none") ? InputNormalisation.Kind.NONE : InputNormalisation.Kind.LAYER_NORM;
-    var config = new SaeTrainer.Config(new SaeVariant.TopK(K), D, F, kind, DType.F32, 1);
+    var config = SaeTrainer.Config.of(new SaeVariant.TopK(K), D, F, kind, DType.F32, 1);
     try (TensorFile file = SafeTensors.open(golden);
         Sae start = golden(file, name + ".start.", normalisation);
         SaeTrainer trainer = new SaeTrainer(config, start);
@@ -222,7 +224,7 @@ final class SaeTest {
     double[][] losses = new double[2][];
     for (DType product : new DType[] {DType.F32, DType.BF16}) {
       var config =
-          new SaeTrainer.Config(
+          SaeTrainer.Config.of(
               new SaeVariant.TopK(8), d, f, InputNormalisation.Kind.LAYER_NORM, product, 3);
       Random random = new Random(5);
       double[] seen = new double[40];
@@ -247,7 +249,7 @@ final class SaeTest {
   @Test
   void aFreshSaeIsAsDocumented() {
     var config =
-        new SaeTrainer.Config(
+        SaeTrainer.Config.of(
             new SaeVariant.TopK(K), D, F, InputNormalisation.Kind.NONE, DType.F32, 7);
     try (Scope scope = Scope.open();
         Tensor sample = scope.release(Tensor.of(gaussian(5, 100 * D, 1), 100, D));
@@ -275,7 +277,7 @@ final class SaeTest {
         IllegalArgumentException.class,
         () -> {
           var wrong =
-              new SaeTrainer.Config(
+              SaeTrainer.Config.of(
                   new SaeVariant.TopK(F + 1), D, F, InputNormalisation.Kind.NONE, DType.F32, 7);
           try (Scope scope = Scope.open()) {
             new SaeTrainer(wrong, Tensor.of(new float[D], 1, D)).close();
@@ -385,20 +387,22 @@ final class SaeTest {
     int t = 7;
     int prefix = 2;
     float[] rows = gaussian(21, b * t * D, 1.2);
-    List<FeatureEdit.Change> changes =
+    List<Rule> rules =
         List.of(
-            new FeatureEdit.Set(1.75),
-            new FeatureEdit.Set(0),
-            new FeatureEdit.Scale(-0.5),
-            new FeatureEdit.Scale(1),
-            new FeatureEdit.Ablate());
+            new Rule.Set(1.75f),
+            Rule.ablate(),
+            new Rule.Scale(-0.5),
+            new Rule.Scale(1),
+            new Rule.Add(2),
+            new Rule.Cap(0.25f));
     try (Scope scope = Scope.open()) {
       for (String name : List.of("none", "layer_norm")) {
         try (Sae sae = random(scope, normalisation(name), true)) {
-          for (FeatureEdit.Change change : changes) {
+          for (Rule rule : rules) {
             // A set of features that is active somewhere, and one number that is not first.
-            List<Integer> features = List.of(17, 3, 39, 8, 22);
-            var edit = new FeatureEdit(sae, features, change, selection, prefix);
+            int[] features = {17, 3, 39, 8, 22};
+            EditSite site = EditSite.of(HookPoint.residPost(0), selection, prefix);
+            var edit = new Edit(site, new Edit.Features(sae, features), rule);
             Tensor residual = Tensor.of(rows, b, t, D);
             float[] edited = edit.edit(HookPoint.residPost(0), residual).toFloats();
             assertArrayEquals(rows, residual.toFloats(), "the input is left alone");
@@ -412,16 +416,16 @@ final class SaeTest {
               Oracle oracle = new Oracle(sae, rows, at);
               double[] plain = oracle.decode(oracle.code);
               double[] code = oracle.code.clone();
-              for (int f : features) code[f] = changed(change, code[f]);
+              for (int f : features) code[f] = changed(rule, code[f]);
               double[] wanted = oracle.decode(code);
               for (int j = 0; j < D; j++) {
                 double expected = wanted[j] + (rows[at + j] - plain[j]);
-                assertEquals(expected, edited[at + j], 1e-5, change + " " + selection);
+                assertEquals(expected, edited[at + j], 1e-5, rule.described() + " " + selection);
                 acted |= Math.abs(expected - rows[at + j]) > 1e-3;
               }
             }
-            boolean identity = change instanceof FeatureEdit.Scale s && s.factor() == 1;
-            assertEquals(!identity, acted, change + " " + selection);
+            boolean identity = rule instanceof Rule.Scale s && s.factor() == 1;
+            assertEquals(!identity, acted, rule.described() + " " + selection);
           }
         }
       }
@@ -436,11 +440,12 @@ final class SaeTest {
     };
   }
 
-  private static double changed(FeatureEdit.Change change, double active) {
-    return switch (change) {
-      case FeatureEdit.Set set -> set.value();
-      case FeatureEdit.Scale scale -> active * scale.factor();
-      case FeatureEdit.Ablate ablate -> 0;
+  private static double changed(Rule rule, double active) {
+    return switch (rule) {
+      case Rule.Set set -> set.values()[0];
+      case Rule.Cap cap -> Math.min(cap.values()[0], active);
+      case Rule.Scale scale -> active * scale.factor();
+      case Rule.Add add -> active + add.value();
     };
   }
 
@@ -450,11 +455,7 @@ final class SaeTest {
         Sae sae = random(scope, new InputNormalisation.None(), true)) {
       for (int feature : new int[] {-1, F, Integer.MAX_VALUE}) {
         InputException e =
-            assertThrows(
-                InputException.class,
-                () ->
-                    new FeatureEdit(
-                        sae, List.of(0, feature), new FeatureEdit.Ablate(), TokenSelection.ALL, 1));
+            assertThrows(InputException.class, () -> new Edit.Features(sae, 0, feature));
         assertTrue(String.valueOf(e.getMessage()).contains("feature " + feature), e::getMessage);
       }
     }

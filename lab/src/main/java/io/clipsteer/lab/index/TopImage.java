@@ -11,4 +11,5 @@ package io.clipsteer.lab.index;
  * @param patches the active patches, rising
  * @param activations on these
  */
-record Kept(int image, float max, float mean, int patch, short[] patches, float[] activations) {}
+record TopImage(
+    int image, float max, float mean, int patch, short[] patches, float[] activations) {}

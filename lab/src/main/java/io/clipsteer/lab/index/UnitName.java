@@ -10,4 +10,4 @@ package io.clipsteer.lab.index;
  * @param score cosine, −1 to 1
  * @param margin how much more than the next word's, at least 0
  */
-record Name(int unit, String method, int rank, String word, double score, double margin) {}
+record UnitName(int unit, String method, int rank, String word, double score, double margin) {}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli.show;
+
+import io.clipsteer.cli.option.LayerOptions;
+import io.clipsteer.data.stats.Median;
+import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.steer.Dose;
+import io.clipsteer.lab.steer.Findings;
+import io.clipsteer.lab.steer.LayerResult;
+import io.clipsteer.lab.steer.SteerabilityReport;
+import io.clipsteer.lab.steer.VocabularyResult;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/** A steerability report in words. */
+public final class SteerabilityText {
+  private final StringBuilder text = new StringBuilder();
+  private final SteerabilityReport report;
+
+  /** Layers with more than one SAE, whose results a layer's number does not tell apart. */
+  private final Set<Integer> shared;
+
+  private SteerabilityText(SteerabilityReport report) {
+    this.report = report;
+    shared = shared(report.layers());
+  }
+
+  /**
+   * The text.
+   *
+   * @param strength that units were set to
+   * @param tau from which a unit is steerable
+   * @param out where the tables are
+   */
+  public static String of(SteerabilityReport report, double strength, double tau, Object out) {
+    SteerabilityText text = new SteerabilityText(report);
+    text.add(
+        "%s, %s, strength %s, tau %s; tables in %s%n%n",
+        Counted.of(report.images(), "image"),
+        Counted.of(report.words(), "word"),
+        strength,
+        tau,
+        out);
+    text.layers();
+    text.doses();
+    text.vocabularies();
+    if (report.findings() != null) text.findings(report.findings());
+    return text.text.toString();
+  }
+
+  private void layers() {
+    text.append("layer  unit           n   mean S   S > tau              coverage  seconds\n");
+    for (LayerResult layer : report.layers()) {
+      boolean named = shared.contains(layer.layer()) && !layer.sae().isEmpty();
+      add(
+          "%5d  %-9s %6d  %7.4f  %5.1f %% (%4.1f–%5.1f)  %8d  %7.1f%s%n",
+          layer.layer(),
+          layer.unit(),
+          layer.n(),
+          layer.meanS(),
+          100 * layer.share().value(),
+          100 * layer.share().low(),
+          100 * layer.share().high(),
+          layer.coverage(),
+          layer.seconds(),
+          named ? "  " + LayerOptions.name(layer.sae()) : "");
+    }
+  }
+
+  private void doses() {
+    for (LayerResult layer : report.layers()) {
+      if (layer.doses().isEmpty()) continue;
+      Median half = Median.of(layer.doses().stream().mapToDouble(Dose::half).toArray());
+      add(
+          "%n%s: half the effect at strength %.1f (%.1f–%.1f), median of %s",
+          site(layer.layer(), layer.sae()),
+          half.value(),
+          half.low(),
+          half.high(),
+          Counted.of(half.n(), "feature"));
+    }
+  }
+
+  private void vocabularies() {
+    for (VocabularyResult one : report.vocabularies()) {
+      add(
+          "%n%s (%s), %s, %s: mean S %.4f, S > tau %.1f %%, coverage %d, rank correlation with all"
+              + " words %.2f (%.2f–%.2f)",
+          Counted.of(one.words(), "word"),
+          one.draw(),
+          site(one.layer(), one.sae()),
+          one.unit(),
+          one.meanS(),
+          100 * one.shareAboveTau(),
+          one.coverage(),
+          one.whole().value(),
+          one.whole().low(),
+          one.whole().high());
+    }
+  }
+
+  private void findings(Findings findings) {
+    for (Findings.Named named : findings.names()) {
+      if (named.first() == null
+          || named.among() == null
+          || named.raised() == null
+          || named.chance() == null) {
+        continue;
+      }
+      add(
+          "%n%s: %d steerable features have a name in the vocabulary. Setting one promotes its"
+              + " name: top-1 %.0f %%, top-5 %.0f %% (%.0f–%.0f), increased %.0f %% (%.0f–%.0f;"
+              + " chance %.0f %%)",
+          site(named.layer(), named.sae()),
+          named.first().n(),
+          100 * named.first().value(),
+          100 * named.among().value(),
+          100 * named.among().low(),
+          100 * named.among().high(),
+          100 * named.raised().value(),
+          100 * named.raised().low(),
+          100 * named.raised().high(),
+          100 * named.chance());
+    }
+    for (Findings.Local local : findings.locality()) {
+      add(
+          "%n%s: rank correlation of S with the share of the grid a feature covers %.2f"
+              + " (%.2f–%.2f), %s",
+          site(local.layer(), local.sae()),
+          local.correlation().value(),
+          local.correlation().low(),
+          local.correlation().high(),
+          Counted.of(local.features(), "feature"));
+    }
+  }
+
+  private static Set<Integer> shared(List<LayerResult> layers) {
+    Map<Integer, Set<String>> saes = new TreeMap<>();
+    for (LayerResult layer : layers) {
+      if (layer.sae().isEmpty()) continue;
+      saes.computeIfAbsent(layer.layer(), l -> new TreeSet<>()).add(layer.sae());
+    }
+    saes.values().removeIf(names -> names.size() < 2);
+    return saes.keySet();
+  }
+
+  /** A layer in words, with the SAE's name where the layer has more than one. */
+  private String site(int layer, String sae) {
+    boolean named = shared.contains(layer) && !sae.isEmpty();
+    return "layer " + layer + (named ? " (" + LayerOptions.name(sae) + ")" : "");
+  }
+
+  private void add(String format, Object... values) {
+    text.append(String.format(Locale.ROOT, format, values));
+  }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.checkpoint;
+
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
+import io.clipsteer.engine.model.Block.Linear;
+import io.clipsteer.engine.model.VisionConfig;
+import io.clipsteer.engine.model.VisionTower;
+import io.clipsteer.engine.model.VisionWeights;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Names of a vision transformer's tensors in one family of checkpoints.
+ *
+ * @param clip CLIP's layout: tensors have no leading dimension of 1, patches no bias
+ * @param patch convolution that makes patches; outside CLIP it has a bias unless a norm follows
+ * @param prefix prefix tokens in order; all but the last are one token each
+ * @param positions positions, those of prefix tokens first
+ * @param preNorm norm before the first block; null for none
+ * @param finalNorm norm after the last block
+ */
+record VitNames(
+    boolean clip,
+    String patch,
+    List<String> prefix,
+    String positions,
+    @Nullable String preNorm,
+    BlockNames blocks,
+    String finalNorm) {
+
+  /**
+   * Assembles the tower.
+   *
+   * @param positioned number of prefix tokens that have positions
+   * @param projection after pooling; null for none
+   */
+  VisionTower assemble(
+      WeightSource weights, VisionConfig config, int positioned, @Nullable Linear projection) {
+    int d = config.width();
+    int patches = config.patches().count();
+    double eps = config.blocks().eps();
+    var made =
+        new VisionWeights(
+            patchProduct(weights, d, config.patch()),
+            weights.ready(() -> prefixTokens(weights, config, positioned)),
+            weights.ready(
+                () ->
+                    positions(weights, config, positioned)
+                        .narrow(0, positioned, patches)
+                        .contiguous()),
+            preNorm == null ? null : weights.norm(preNorm, d, eps),
+            weights.blocks(blocks, config.blocks()),
+            weights.norm(finalNorm, d, eps),
+            projection);
+    return new VisionTower(config, made);
+  }
+
+  /** A convolution whose stride is its kernel, as a product over flattened patches. */
+  private Linear patchProduct(WeightSource weights, int d, int side) {
+    return new Linear(
+        weights.ready(
+            () -> weights.take(patch + ".weight", d, 3, side, side).reshape(d, 3L * side * side)),
+        clip || preNorm != null ? null : weights.ready(patch + ".bias", d));
+  }
+
+  /** Prefix tokens [prefix,d], with positions on the first {@code positioned} of them. */
+  private Tensor prefixTokens(WeightSource weights, VisionConfig config, int positioned) {
+    List<Tensor> tokens = new ArrayList<>();
+    for (int i = 0; i < prefix.size(); i++) {
+      boolean last = i == prefix.size() - 1;
+      tokens.add(rows(weights, prefix.get(i), last ? config.prefixTokens() - i : 1, config));
+    }
+    Tensor all = Tensor.concat(tokens, 0);
+    if (positioned > 0) {
+      Tensor positions = positions(weights, config, positioned).narrow(0, 0, positioned);
+      all.narrow(0, 0, positioned).addInPlace(positions);
+    }
+    return all;
+  }
+
+  private Tensor positions(WeightSource weights, VisionConfig config, int positioned) {
+    return rows(weights, positions, positioned + config.patches().count(), config);
+  }
+
+  /** A stored tensor as [n,d]. */
+  private Tensor rows(WeightSource weights, String name, int n, VisionConfig config) {
+    int d = config.width();
+    if (!clip) return weights.take(name, 1, n, d).reshape(n, d);
+    boolean vector = !name.equals(positions);
+    return (vector ? weights.take(name, d) : weights.take(name, n, d)).reshape(n, d);
+  }
+}

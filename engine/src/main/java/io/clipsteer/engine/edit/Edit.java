@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.edit;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.ResidualEdit;
+import io.clipsteer.engine.sae.Sae;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A change of units at one site: {@code x' = x + Σ_j (f'_j − f_j(x))·σ·d_j} on the site's tokens,
+ * with each unit's activation f, unit of measurement σ and direction d. For features of an SAE that
+ * is {@code decode(f') + (x − decode(f))}: the SAE's error is added back. Features, neurons, a
+ * direction and noise are one type, so every baseline runs the path of the method.
+ *
+ * @param target which units
+ * @param rule their new activations
+ */
+public record Edit(EditSite site, Target target, Rule rule) implements ResidualEdit {
+  /** Units whose activations change. */
+  public sealed interface Target {
+    /** The units on tokens, in the current scope. */
+    Reading read(EncodedTokens tokens);
+
+    /** The SAEs by which the tokens must be encoded. */
+    default List<Sae> saes() {
+      return List.of();
+    }
+
+    /** The units in words, with every number that they depend on but an SAE's weights. */
+    String described();
+  }
+
+  /**
+   * Units on tokens.
+   *
+   * @param active activations f, F32 [n,k]
+   * @param directions d, F32 [k,d]
+   * @param scale σ, F32 [n,1]; null where activations are in the residual's own units
+   */
+  public record Reading(Tensor active, Tensor directions, @Nullable Tensor scale) {}
+
+  /**
+   * Features of an SAE.
+   *
+   * @param ids feature numbers, each once, at least one
+   * @param raw whether activations are measured in the residual's units, as f·σ
+   */
+  public record Features(Sae sae, int[] ids, boolean raw) implements Target {
+    /** Features measured in units of the normalised activation. */
+    public Features(Sae sae, int... ids) {
+      this(sae, ids, false);
+    }
+
+    public Features {
+      check("feature", ids, sae.features());
+    }
+
+    @Override
+    public Reading read(EncodedTokens tokens) {
+      Sae.Encoded encoded = tokens.encoded(sae);
+      Tensor active = encoded.code().columns(ids);
+      Tensor scale = encoded.input().scale();
+      long[] rows = Arrays.stream(ids).asLongStream().toArray();
+      Tensor directions = sae.decoder().indexSelect(0, Tensor.of(rows, rows.length));
+      return raw
+          ? new Reading(active.mulInPlace(scale), directions, null)
+          : new Reading(active, directions, scale);
+    }
+
+    @Override
+    public List<Sae> saes() {
+      return List.of(sae);
+    }
+
+    @Override
+    public String described() {
+      return (raw ? "raw features" : "features") + Arrays.toString(ids);
+    }
+  }
+
+  /**
+   * Coordinates of the residual; the value of a coordinate is its activation.
+   *
+   * @param ids coordinates, each once, at least one
+   */
+  public record Neurons(int width, int... ids) implements Target {
+    public Neurons {
+      check("neuron", ids, width);
+    }
+
+    @Override
+    public Reading read(EncodedTokens tokens) {
+      long[] columns = Arrays.stream(ids).asLongStream().toArray();
+      float[] directions = new float[Math.multiplyExact(ids.length, width)];
+      for (int k = 0; k < ids.length; k++) directions[k * width + ids[k]] = 1;
+      return new Reading(
+          tokens.rows().indexSelect(1, Tensor.of(columns, columns.length)),
+          Tensor.of(directions, ids.length, width),
+          null);
+    }
+
+    @Override
+    public String described() {
+      return "neurons" + Arrays.toString(ids);
+    }
+  }
+
+  /**
+   * One direction u; the activation is {@code (x − c)·u}, so that ablation of a unit vector gives
+   * {@code x − ((x − c)·u)u}.
+   *
+   * @param direction u [d]
+   * @param centre c [d]
+   * @param sae whose σ is the unit of measurement; null for the residual's own units
+   */
+  public record Direction(float[] direction, float[] centre, @Nullable Sae sae) implements Target {
+    @Override
+    public Reading read(EncodedTokens tokens) {
+      Tensor u = Tensor.of(direction, 1, direction.length);
+      Tensor apart = tokens.rows().sub(Tensor.of(centre, 1, centre.length));
+      Tensor active = apart.matmul(u.reshape(direction.length, 1));
+      return new Reading(active, u, sae == null ? null : tokens.encoded(sae).input().scale());
+    }
+
+    @Override
+    public List<Sae> saes() {
+      return sae == null ? List.of() : List.of(sae);
+    }
+
+    @Override
+    public String described() {
+      return "direction" + Arrays.toString(direction) + Arrays.toString(centre);
+    }
+  }
+
+  /**
+   * One random direction for all tokens; its unit of measurement on a token is the distance by
+   * which another edit moves that token, so that {@link #noise} moves each token as far.
+   *
+   * @param like the other edit, of the same site
+   */
+  public record Noise(Edit like, long seed) implements Target {
+    @Override
+    public Reading read(EncodedTokens tokens) {
+      int width = Math.toIntExact(tokens.rows().size(1));
+      SplittableRandom random = new SplittableRandom(seed);
+      float[] values = new float[width];
+      for (int j = 0; j < width; j++) values[j] = (float) random.nextGaussian();
+      Tensor far = like.added(tokens).norm(1);
+      return new Reading(far.mul(0), Tensor.of(values, 1, width).unit(), far);
+    }
+
+    @Override
+    public List<Sae> saes() {
+      return like.saes();
+    }
+
+    @Override
+    public String described() {
+      return "noise " + seed + " like " + like.described();
+    }
+  }
+
+  /** Moves every token along one random direction, as far as another edit moves it. */
+  public static Edit noise(Edit like, long seed) {
+    return new Edit(like.site, new Noise(like, seed), new Rule.Add(1));
+  }
+
+  /** The SAEs by which the tokens must be encoded. */
+  public List<Sae> saes() {
+    return target.saes();
+  }
+
+  /** Units and rule in words, with every number that they depend on but an SAE's weights. */
+  public String described() {
+    return target.described() + ' ' + rule.described();
+  }
+
+  /** The rows that are added to tokens, F32 [n,d] in the current scope. */
+  public Tensor added(EncodedTokens tokens) {
+    try (Scope scope = Scope.open()) {
+      Reading units = target.read(tokens);
+      Tensor added = rule.moved(units.active).matmul(units.directions);
+      return scope.keep(units.scale == null ? added : added.mulInPlace(units.scale));
+    }
+  }
+
+  @Override
+  public Tensor edit(HookPoint point, Tensor residual) {
+    try (Scope scope = Scope.open()) {
+      return scope.keep(new EncodedTokens(residual, site, saes()).edited(this));
+    }
+  }
+
+  /**
+   * What each unit becomes, or is capped to.
+   *
+   * @throws IllegalArgumentException when the rule sets no values
+   */
+  public float[] values() {
+    return switch (rule) {
+      case Rule.Set set -> set.values();
+      case Rule.Cap cap -> cap.values();
+      default -> throw new IllegalArgumentException(rule.described() + " sets no values");
+    };
+  }
+
+  private static void check(String what, int[] ids, int all) {
+    if (ids.length == 0) throw new IllegalArgumentException("no " + what);
+    if (Arrays.stream(ids).distinct().count() < ids.length) {
+      throw new IllegalArgumentException("a " + what + " twice");
+    }
+    for (int id : ids) {
+      if (id >= 0 && id < all) continue;
+      throw new InputException(
+          what + " " + id, "there are " + what + "s 0 to " + (all - 1), "Name one of them");
+    }
+  }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.sae.train;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.data.tensor.StateFile;
+import io.clipsteer.data.tensor.StoredTensor;
+import io.clipsteer.data.tensor.TensorFile;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.sae.InputNormalisation;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/** All that training steps change, as a state file stores it. */
+final class SaeTrainerState implements AutoCloseable {
+  final SaeWeights weights;
+  final Firing firing;
+  InputNormalisation normalisation;
+
+  /** Updates done. */
+  int steps;
+
+  /** Share of features active in the latest step. */
+  double density = 0.5;
+
+  /** Smallest entry of the latest step's BatchTopK code. */
+  float cut;
+
+  /** Running mean of {@link #cut}: the threshold of inference. */
+  double threshold;
+
+  SaeTrainerState(SaeWeights weights, Firing firing, InputNormalisation normalisation) {
+    this.weights = weights;
+    this.firing = firing;
+    this.normalisation = normalisation;
+  }
+
+  void save(Path file) {
+    List<StoredTensor> tensors = new ArrayList<>();
+    weights
+        .named()
+        .forEach(
+            (name, w) -> {
+              tensors.add(stored(name, DType.F32, w.value()));
+              tensors.add(stored(name + ".first", DType.F32, w.first()));
+              tensors.add(stored(name + ".second", DType.F32, w.second()));
+            });
+    try (Scope scope = Scope.open()) {
+      long[] quiet = firing.quiet();
+      tensors.add(stored("quiet", DType.I64, Tensor.of(quiet, quiet.length)));
+      tensors.add(stored("fired", DType.I64, Tensor.of(firing.fired(), quiet.length)));
+      double scale = 0;
+      if (normalisation instanceof InputNormalisation.Standardise(float[] mean, double own)) {
+        tensors.add(stored("input_mean", DType.F32, Tensor.of(mean, mean.length)));
+        scale = own;
+      }
+      StateFile.write(
+          file,
+          tensors,
+          Map.of(
+              "steps", Integer.toString(steps),
+              "input_scale", Double.toHexString(scale),
+              "density", Double.toHexString(density),
+              "cut", Float.toHexString(cut),
+              "threshold", Double.toHexString(threshold)));
+    }
+  }
+
+  private static StoredTensor stored(String name, DType dtype, Tensor tensor) {
+    return new StoredTensor(name, dtype, tensor.shape(), tensor.segment());
+  }
+
+  void resume(Path file) {
+    try (TensorFile stored = StateFile.open(file);
+        Scope scope = Scope.open()) {
+      weights
+          .named()
+          .forEach(
+              (name, w) -> {
+                long[] shape = w.value().shape();
+                w.value().copyFrom(tensor(stored, name, DType.F32, shape));
+                w.first().copyFrom(tensor(stored, name + ".first", DType.F32, shape));
+                w.second().copyFrom(tensor(stored, name + ".second", DType.F32, shape));
+              });
+      long features = weights.decoder().value().size(0);
+      firing.restore(
+          tensor(stored, "quiet", DType.I64, features).toLongs(),
+          tensor(stored, "fired", DType.I64, features).toLongs());
+      Map<String, String> notes = stored.metadata();
+      if (normalisation instanceof InputNormalisation.Standardise) {
+        long width = weights.decoder().value().size(1);
+        normalisation =
+            new InputNormalisation.Standardise(
+                tensor(stored, "input_mean", DType.F32, width).toFloats(),
+                Double.parseDouble(notes.getOrDefault("input_scale", "")));
+      }
+      steps = Integer.parseInt(notes.getOrDefault("steps", ""));
+      density = Double.parseDouble(notes.getOrDefault("density", ""));
+      cut = Float.parseFloat(notes.getOrDefault("cut", ""));
+      threshold = Double.parseDouble(notes.getOrDefault("threshold", ""));
+    } catch (NumberFormatException e) {
+      throw new InputException(file, "is not the state of an SAE in training", "Train afresh", e);
+    }
+    weights.updateShortEncoder();
+  }
+
+  private static Tensor tensor(TensorFile file, String name, DType dtype, long... shape) {
+    StoredTensor stored = file.get(name);
+    if (stored.dtype() != dtype || !Arrays.equals(stored.shape(), shape)) {
+      throw new InputException(
+          file.path(),
+          "tensor " + name + " is " + Arrays.toString(stored.shape()),
+          "This state belongs to another configuration: train afresh");
+    }
+    return Tensor.of(stored);
+  }
+
+  @Override
+  public void close() {
+    weights.close();
+  }
+}

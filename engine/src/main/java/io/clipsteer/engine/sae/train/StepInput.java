@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.sae.train;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.sae.InputNormalisation;
+
+/**
+ * A batch of activations as a training step reads it.
+ *
+ * @param z normalised activations, F32 [n,d]
+ * @param centred z minus b_dec, F32 [n,d]
+ * @param scales dL/dẑ per unit of error of each token, F32 [n,1]; the loss of a token is half of it
+ *     times the squared error
+ * @param sigma factor from normalised units to the units of x, F32 [n,1] or [1,1]
+ */
+record StepInput(Tensor z, Tensor centred, Tensor scales, Tensor sigma) {
+
+  /**
+   * Normalises and centres a batch.
+   *
+   * @param x F32 [n,d]
+   * @param decoderBias b_dec [d]
+   */
+  static StepInput of(
+      Tensor x, InputNormalisation normalisation, Tensor decoderBias, SaeVariant variant) {
+    var input = normalisation.apply(x);
+    Tensor z = input.z().contiguous();
+    SaeVariant.Loss loss =
+        variant instanceof SaeVariant.Relu relu ? relu.loss() : SaeVariant.Loss.MSE;
+    return new StepInput(z, z.sub(decoderBias), scales(x, input, loss), input.scale());
+  }
+
+  /** Number of tokens n. */
+  int rows() {
+    return Math.toIntExact(z.size(0));
+  }
+
+  private static Tensor scales(
+      Tensor x, InputNormalisation.Normalised input, SaeVariant.Loss loss) {
+    long n = x.size(0);
+    double each = 2.0 / ((double) n * x.size(1));
+    return switch (loss) {
+      case MSE -> Tensor.zeros(DType.F32, n, 1).addInPlace(each);
+      case PAPER -> {
+        Tensor away = x.sub(x.mean(0, true)).norm(1).clampMinInPlace(1e-8);
+        Tensor square = input.scale().mul(input.scale());
+        yield Tensor.zeros(DType.F32, n, 1).addInPlace(each).mulInPlace(square).divInPlace(away);
+      }
+      case FVU -> {
+        Tensor away = input.z().sub(input.z().mean(0, true));
+        double variance = Math.max(1e-12, away.mul(away).sum(DType.F64).item());
+        yield Tensor.zeros(DType.F32, n, 1).addInPlace(2 / variance);
+      }
+    };
+  }
+}

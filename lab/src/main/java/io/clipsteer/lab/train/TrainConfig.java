@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.train;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TokenSelection;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.annotation.JsonSerialize;
+import tools.jackson.databind.ser.std.ToStringSerializer;
+
+/**
+ * What is trained on what, and how. A run's manifest holds it as it is: a component is a key.
+ *
+ * @param saes which SAEs, at least one, of different names
+ * @param tokens which tokens the SAEs read
+ * @param expansion features per dimension
+ * @param schedule how long and at which rates
+ * @param settings of each SAE
+ * @param seed of weights and order
+ * @param bufferBytes memory for activations, where the tower runs during training
+ * @param start folder of an SAE to fine-tune, or null for fresh weights
+ */
+public record TrainConfig(
+    List<SaeSpec> saes,
+    TokenSelection tokens,
+    int expansion,
+    @JsonUnwrapped Schedule schedule,
+    @JsonUnwrapped SaeSettings settings,
+    long seed,
+    long bufferBytes,
+    @JsonInclude(JsonInclude.Include.NON_NULL) @JsonSerialize(using = ToStringSerializer.class)
+        @Nullable Path start) {
+  private static final long BUFFER_BYTES = 1L << 30;
+
+  /** Keeps a copy. */
+  public TrainConfig {
+    saes = List.copyOf(saes);
+    if (saes.isEmpty()) throw new IllegalArgumentException("no SAE");
+    if (saes.stream().map(SaeSpec::name).distinct().count() < saes.size()) {
+      throw new InputException("--sae", "the same SAE twice", "Name each once");
+    }
+  }
+
+  /** With default settings, 1 GiB of activations, and fresh weights. */
+  public static TrainConfig of(
+      List<SaeSpec> saes, TokenSelection tokens, int expansion, Schedule schedule, long seed) {
+    return new TrainConfig(
+        saes, tokens, expansion, schedule, SaeSettings.DEFAULT, seed, BUFFER_BYTES, null);
+  }
+
+  /** The same with other settings of each SAE. */
+  public TrainConfig with(SaeSettings other) {
+    return new TrainConfig(saes, tokens, expansion, schedule, other, seed, bufferBytes, start);
+  }
+
+  /** The same with another schedule. */
+  public TrainConfig with(Schedule other) {
+    return new TrainConfig(saes, tokens, expansion, other, settings, seed, bufferBytes, start);
+  }
+
+  /** The same with other memory for activations. */
+  public TrainConfig withBufferBytes(long bytes) {
+    return new TrainConfig(saes, tokens, expansion, schedule, settings, seed, bytes, start);
+  }
+
+  /** The same, fine-tuning an SAE; null for fresh weights. */
+  public TrainConfig withStart(@Nullable Path folder) {
+    return new TrainConfig(saes, tokens, expansion, schedule, settings, seed, bufferBytes, folder);
+  }
+
+  /** The hook points, each once. */
+  public List<HookPoint> points() {
+    return saes.stream().map(SaeSpec::point).distinct().toList();
+  }
+
+  /**
+   * Throws unless width and number of features can be trained.
+   *
+   * @param width d
+   * @throws InputException when k exceeds the features, or a setting applies to none of the SAEs
+   */
+  void check(int width) {
+    long features = (long) width * expansion;
+    for (SaeSpec spec : saes) {
+      if (spec.variant().k() > features || features * width > Integer.MAX_VALUE) {
+        throw new InputException(
+            spec.variant().spelling(),
+            features + " features (width " + width + " × expansion " + expansion + ")",
+            "Choose k at most the features, and an expansion that fits into memory");
+      }
+    }
+    String all =
+        saes.stream()
+            .map(spec -> spec.variant().spelling())
+            .distinct()
+            .collect(Collectors.joining(", "));
+    if (settings.encoderProduct() != DType.F32
+        && saes.stream().noneMatch(spec -> SaeSettings.hasProduct(spec.variant()))) {
+      throw new InputException(
+          all, "cannot be trained with a bf16 encoder product", "Omit --encoder-product");
+    }
+    if (settings.resampleSteps() > 0
+        && saes.stream().noneMatch(spec -> SaeSettings.isResampled(spec.variant()))) {
+      throw new InputException(all, "cannot be resampled", "Omit --resample-steps");
+    }
+  }
+}
