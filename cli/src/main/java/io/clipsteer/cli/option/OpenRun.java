@@ -16,7 +16,8 @@ import java.util.Map;
 public record OpenRun(RunFolder folder, RunFolder.Run trained, ClipModel clip, RunSaes saes)
     implements AutoCloseable {
   /** Loads the SAEs; the model is closed where one does not fit it. */
-  public static OpenRun of(RunFolder folder, RunFolder.Run trained, ClipModel clip, TowerKind tower) {
+  public static OpenRun of(
+      RunFolder folder, RunFolder.Run trained, ClipModel clip, TowerKind tower) {
     try {
       return new OpenRun(folder, trained, clip, RunSaes.open(folder, trained, clip, tower));
     } catch (RuntimeException e) {

@@ -172,7 +172,8 @@ public final class WorkFolder implements AutoCloseable {
    *     went in
    */
   public void finish(Map<String, String> results) {
-    if (layout.result != null) for (String name : layout.progress) Folders.delete(path.resolve(name));
+    if (layout.result != null)
+      for (String name : layout.progress) Folders.delete(path.resolve(name));
     AtomicFiles.writeJson(path.resolve(file), manifest.finish(results));
     finished = true;
   }
