@@ -15,15 +15,15 @@ killed_at() {
   shift
   ./clipsteer suppress "${options[@]}" --out "$work/killed" "$@" >"$work/killed.json" 2>"$work/killed.log" &
   pid=$!
-  while kill -0 $pid && ! grep -q "$when: [0-9]" "$work/killed.log"; do sleep 0.2; done
+  while kill -0 $pid && ! grep -q "$when.*: [0-9]" "$work/killed.log"; do sleep 0.2; done
   kill -9 $pid
   wait $pid || true
   echo "killed: $(tail -1 "$work/killed.log")"
 }
 
 ./clipsteer suppress "${options[@]}" --out "$work/whole" >"$work/whole.json" 2>"$work/whole.log"
-killed_at "choosing on validation"
-killed_at "asking the test images" --resume
+killed_at validation
+killed_at test --resume
 ./clipsteer suppress "${options[@]}" --out "$work/killed" --resume >"$work/killed.json" 2>"$work/killed.log"
 # All but the time it took.
 if diff <(grep -v '"seconds"' "$work/whole.json") <(grep -v '"seconds"' "$work/killed.json"); then

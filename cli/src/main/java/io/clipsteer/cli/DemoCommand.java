@@ -10,7 +10,6 @@ import io.clipsteer.data.folder.WorkFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,9 +18,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** The main job on the demo world: the program's own commands, one after the other. */
 @Command(
@@ -53,9 +50,6 @@ final class DemoCommand implements Callable<Integer> {
       description = "Resume in --out with the first stage that is not finished.")
   private boolean resume;
 
-  /** A finished stage. */
-  private record Done(String name, double seconds, long peakBytes, JsonNode result) {}
-
   @Override
   public Integer call() {
     common.applyOnCpu();
@@ -71,68 +65,37 @@ final class DemoCommand implements Callable<Integer> {
   private int run(Path folder) {
     List<DemoStage> stages =
         DemoStage.all(folder, common.seed(), quick ? DemoStage.Size.QUICK : DemoStage.Size.WHOLE);
-    Map<String, Done> done = new LinkedHashMap<>();
+    Map<String, JsonNode> results = new LinkedHashMap<>();
+    double seconds = 0;
+    long peak = 0;
     for (DemoStage stage : stages) {
       Path file = stage.file(folder);
       if (!Files.exists(file)) {
         System.err.println(
             "["
-                + (done.size() + 1)
+                + (results.size() + 1)
                 + "/"
                 + stages.size()
                 + "] clipsteer "
                 + String.join(" ", stage.words()));
         int code = stage.run(file);
         if (code != 0) {
-          System.err.println("clipsteer: to resume: clipsteer demo --out " + folder + " --resume");
+          if (!results.isEmpty()) {
+            System.err.println(
+                "clipsteer: to resume: clipsteer demo --out " + folder + " --resume");
+          }
           return code;
         }
       }
-      done.put(stage.name(), read(stage, file));
+      DemoStage.Finished finished = stage.finished(file);
+      results.put(stage.name(), finished.result());
+      seconds += finished.seconds();
+      peak = Math.max(peak, finished.peakBytes());
     }
-    DemoResult result = new DemoResult(folder, quick, results(done), seconds(done), peak(done));
+    DemoResult result = new DemoResult(folder, quick, results, seconds, peak);
     common.print(result.json(), result.text());
     return 0;
   }
-
-  // ---- stages ----------------------------------------------------------------------------------
-
-  private static Done read(DemoStage stage, Path file) {
-    try {
-      JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
-      List<String> wanted = new ArrayList<>(stage.words());
-      wanted.add("--json");
-      if (!json.path("command").equals(JsonMapper.shared().valueToTree(wanted))) {
-        throw new InputException(
-            file,
-            "its stage was another command when this demo was started",
-            "Delete it, and its stage is done again, or start a new demo");
-      }
-      return new Done(
-          stage.name(),
-          json.path("seconds").asDouble(0),
-          json.path("peak_bytes").asLong(0),
-          json.path("result"));
-    } catch (JacksonException | IOException e) {
-      throw new InputException(file, "cannot be read", "Delete it, and its stage is done again", e);
-    }
-  }
-
-  private static Map<String, JsonNode> results(Map<String, Done> done) {
-    Map<String, JsonNode> results = new LinkedHashMap<>();
-    done.forEach((name, stage) -> results.put(name, stage.result));
-    return results;
-  }
-
-  private static double seconds(Map<String, Done> done) {
-    return done.values().stream().mapToDouble(Done::seconds).sum();
-  }
-
-  private static long peak(Map<String, Done> done) {
-    return done.values().stream().mapToLong(Done::peakBytes).max().orElse(0);
-  }
-
-  // ---- the folder ------------------------------------------------------------------------------
 
   private Path folder() {
     if (out != null) return out;

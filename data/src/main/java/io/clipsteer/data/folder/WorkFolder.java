@@ -139,6 +139,12 @@ public final class WorkFolder implements AutoCloseable {
     return new WorkFolder(folder, ALONE, file, manifest, Folders.missing(folder), fresh);
   }
 
+  /** Whether a folder holds a run that was started and not finished. */
+  public static boolean isStopped(Path folder) {
+    RunManifest manifest = RunManifest.find(folder.resolve(RunManifest.FILE));
+    return manifest != null && manifest.ended() == null;
+  }
+
   /** Where it lies. */
   public Path path() {
     return path;

@@ -18,7 +18,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -242,6 +244,28 @@ final class ActivationStoreTest {
       Files.writeString(folder.resolve("store.json"), good.replace(change[0], change[1]));
       assertFalse(good.equals(good.replace(change[0], change[1])), change[0]);
       refused("store.json", () -> ActivationStore.open(folder).close());
+    }
+  }
+
+  /** Stores of protocol 1 have their keys in camelCase. */
+  @Test
+  void storesOfProtocol1AreRead() throws IOException {
+    Path folder = write("store", "fp32");
+    Path file = folder.resolve("store.json");
+    String old =
+        Pattern.compile("_([a-z])(?=[a-z_]*\" :)")
+            .matcher(Files.readString(file).replaceFirst("\"protocol\" : \\d", "\"protocol\" : 1"))
+            .replaceAll(letter -> letter.group(1).toUpperCase(Locale.ROOT));
+    assertTrue(old.contains("\"tokensPerImage\"") && old.contains("\"hookPoints\""), old);
+    StoreFormat before;
+    try (ActivationStore store = ActivationStore.open(folder)) {
+      before = store.format();
+    }
+    Files.writeString(file, old);
+    try (ActivationStore store = ActivationStore.open(folder)) {
+      assertEquals(before.hookPoints(), store.format().hookPoints());
+      assertEquals(before.imagesPerShard(), store.format().imagesPerShard());
+      assertEquals(List.of(), store.verify(before.hookPoints(), bytes -> {}));
     }
   }
 

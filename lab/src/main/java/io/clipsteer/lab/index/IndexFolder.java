@@ -13,8 +13,11 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * An index on disk: Parquet tables, vectors, and one JSON file each for features and neurons. The
@@ -28,6 +31,13 @@ public record IndexFolder(Path path) {
 
   /** What is written; of protocol 1, which is read as well, keys were in camelCase. */
   static final int PROTOCOL = 2;
+
+  /** Indexes of protocol 1 count no skipped images and have no notes. */
+  private static final JsonMapper JSON =
+      JsonFile.MAPPER
+          .rebuild()
+          .disable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+          .build();
 
   /**
    * The JSON file.
@@ -54,7 +64,11 @@ public record IndexFolder(Path path) {
       int labels,
       int top,
       int vocabulary,
-      List<UnitGroup> groups) {}
+      List<UnitGroup> groups) {
+    public IndexManifest {
+      notes = Objects.requireNonNullElse(notes, List.of());
+    }
+  }
 
   /**
    * One SAE, or the neurons of a hook point.
@@ -149,8 +163,7 @@ public record IndexFolder(Path path) {
     }
     String remedy = "Move it elsewhere, and index again";
     try {
-      IndexManifest manifest =
-          JsonFile.MAPPER.readValue(Files.readAllBytes(file), IndexManifest.class);
+      IndexManifest manifest = JSON.readValue(Files.readAllBytes(file), IndexManifest.class);
       if (manifest == null
           || manifest.protocol() < 1
           || manifest.protocol() > PROTOCOL
