@@ -93,8 +93,7 @@ final class RunFolderTest {
   void stoppedRunsOfProtocol1AreRefused() throws IOException {
     Files.writeString(run.resolve("state.json"), "{\"step\":3,\"config\":\"{}\"}");
     InputException e =
-        assertThrows(
-            InputException.class, () -> WorkFolder.check(run, RunFolder.LAYOUT, true));
+        assertThrows(InputException.class, () -> WorkFolder.check(run, RunFolder.LAYOUT, true));
     String message = String.valueOf(e.getMessage());
     assertTrue(message.contains("holds no run to resume. Leave --resume out"), message);
     assertEquals(1, message.lines().count());
