@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.SharedData;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.Scope;
@@ -303,11 +305,18 @@ final class SteerabilityTest {
 
   private static SteerabilityReport measure(
       Path out, SteerabilitySettings settings, RunSaes saes, Progress progress) {
-    var folder = new SteerabilityFolder(out);
-    var report =
-        new SteerabilityRun(model, source, saes, library, settings, Map.of()).run(folder, progress);
-    folder.write(report);
-    return report;
+    RunManifest manifest =
+        RunManifest.begin(List.of("steerability"), Map.of(), Map.of(), Map.of(), Map.of(), null);
+    boolean resume = Files.exists(out);
+    try (WorkFolder work = WorkFolder.open(out, SteerabilityFolder.LAYOUT, resume, manifest)) {
+      var folder = new SteerabilityFolder(out);
+      var report =
+          new SteerabilityRun(model, source, saes, library, settings, Map.of())
+              .run(folder, progress);
+      folder.write(report);
+      work.finish();
+      return report;
+    }
   }
 
   private static final class Stop extends RuntimeException {
