@@ -31,7 +31,7 @@ same() { # UNDISTURBED OTHER
   fi
 }
 
-left() { # what a killed run left: complete shards, or the step of its last state
+left() { # what a killed run can be resumed from: complete shards, or the step of its last state
   local shards
   if [ -d "$1/shards" ]; then
     shards=("$1"/shards/??????.json)

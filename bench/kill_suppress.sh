@@ -15,7 +15,7 @@ killed_at() {
   shift
   ./clipsteer suppress "${options[@]}" --out "$work/killed" "$@" >"$work/killed.json" 2>"$work/killed.log" &
   pid=$!
-  while kill -0 $pid && ! grep -q "$when: [0-9]" "$work/killed.log"; do sleep 0.2; done
+  while kill -0 $pid && ! grep -q "$when.*: [0-9]" "$work/killed.log"; do sleep 0.2; done
   kill -9 $pid
   wait $pid || true
   echo "killed: $(tail -1 "$work/killed.log")"

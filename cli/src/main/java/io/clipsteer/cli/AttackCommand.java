@@ -6,11 +6,15 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.WordList;
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.lab.attack.Attack;
 import io.clipsteer.lab.attack.ScamFile;
 import io.clipsteer.lab.attack.Writing;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -107,15 +111,19 @@ final class AttackCommand implements Callable<Integer> {
     if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
     if (!scam.isEmpty()) return unpack();
     long start = System.nanoTime();
+    ImageSet set = target.open(" or --scam=PARQUET");
     var attack =
         new Attack(
-            target.open(" or --scam=PARQUET"),
+            set,
             words(),
             fonts,
             target.letters(),
             limit,
             common.seed());
+    String hash = Images.listing(set, Long.MAX_VALUE).sha256();
+    RunManifest manifest = common.manifest(Map.of("data", hash));
     Attack.Result result = attack.write(out, common.progress());
+    manifest.finish(Map.of()).writeTo(out);
     Skips.printReasons(result.skipped());
     double seconds = (System.nanoTime() - start) * 1e-9;
     common.print(
@@ -143,7 +151,11 @@ final class AttackCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--scam cannot be combined with --images, --labels or --words");
     }
+    Map<String, String> hashes = new LinkedHashMap<>();
+    for (Path file : scam) hashes.put(String.valueOf(file.getFileName()), Hashes.sha256(file));
+    RunManifest manifest = common.manifest(hashes);
     Map<String, Integer> counts = ScamFile.unpack(scam, out);
+    manifest.finish(Map.of()).writeTo(out);
     Map<String, Object> json = new LinkedHashMap<>(counts);
     json.put("folder", out.toString());
     String all =

@@ -6,6 +6,7 @@ import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -21,8 +22,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -128,13 +132,8 @@ final class CompareCommand implements Callable<Integer> {
     var settings = new CompareSettings(threshold, most, least, common.seed());
     Side a = Side.of(first);
     Side b = Side.of(second);
-    if (out != null) Comparison.checkWritable(out);
     boolean sameRun = same(first, second);
-    boolean sameModel = sameRun || sameModel(a.trained, b.trained);
-    Comparison comparison =
-        images.isGiven()
-            ? byActivations(a, b, sameRun, sameModel, settings)
-            : byDirections(a, b, sameRun, sameModel, settings);
+    boolean sameModel = sameRun || sameModel(a, b);
     var runs =
         new Comparison.Runs(
             first.toString(),
@@ -142,10 +141,31 @@ final class CompareCommand implements Callable<Integer> {
             a.trained.model(),
             b.trained.model(),
             images.isGiven() ? images.images().toString() : null);
-    if (out != null) comparison.write(out, runs);
+    Comparison comparison;
+    try (WorkFolder work = out == null ? null : open(out, a, b)) {
+      comparison =
+          images.isGiven()
+              ? byActivations(a, b, sameRun, sameModel, settings)
+              : byDirections(a, b, sameRun, sameModel, settings);
+      if (work != null) {
+        comparison.write(work.path(), runs);
+        work.finish();
+      }
+    }
     images.report(comparison.skipped());
     common.print(comparison.json(runs), text(comparison));
     return 0;
+  }
+
+  private WorkFolder open(Path folder, Side a, Side b) {
+    WorkFolder.check(folder, WorkFolder.ALONE, false);
+    Map<String, String> hashes = new LinkedHashMap<>();
+    RunOptions.saes(a.folder, a.trained).forEach((sae, hash) -> hashes.put("a/" + sae, hash));
+    RunOptions.saes(b.folder, b.trained).forEach((sae, hash) -> hashes.put("b/" + sae, hash));
+    hashes.put("model", Objects.requireNonNullElse(hash(a.folder), ""));
+    hashes.put("model_b", Objects.requireNonNullElse(hash(b.folder), ""));
+    hashes.put("data", images.hash());
+    return WorkFolder.open(folder, WorkFolder.ALONE, false, common.manifest(hashes));
   }
 
   private static boolean same(Path one, Path other) {
@@ -157,15 +177,17 @@ final class CompareCommand implements Callable<Integer> {
   }
 
   /** By the weights' checksums in the manifests; without them by the path. */
-  private boolean sameModel(RunFolder.Run runA, RunFolder.Run runB) {
-    String a = hash(first);
-    String b = hash(second);
-    return a != null && b != null ? a.equals(b) : runA.model().equals(runB.model());
+  private static boolean sameModel(Side a, Side b) {
+    String hashA = hash(a.folder);
+    String hashB = hash(b.folder);
+    return hashA != null && hashB != null
+        ? hashA.equals(hashB)
+        : a.trained.model().equals(b.trained.model());
   }
 
-  private static @Nullable String hash(Path run) {
-    if (!Files.isRegularFile(run.resolve(RunManifest.FILE))) return null;
-    return RunManifest.read(run).hashes().get("model");
+  private static @Nullable String hash(RunFolder run) {
+    RunManifest manifest = run.manifest();
+    return manifest == null ? null : manifest.hashes().get("model");
   }
 
   private Comparison byActivations(

@@ -3,19 +3,20 @@ package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.AttackOptions;
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.SuppressOptions;
 import io.clipsteer.cli.show.SuppressionText;
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.folder.FolderLock;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.Folders;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.attack.Writing;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.AttackedSplits;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
@@ -25,7 +26,6 @@ import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -73,18 +73,16 @@ final class DefendCommand implements Callable<Integer> {
     Writing.Letters height = target.letters();
     PrefixSettings prefixed = how.prefixed(true);
     how.check(out);
-    RunFolder folder = runs.folder();
-    RunFolder.Run trained = how.layers().chosen(folder.read());
-    try (ClipModel clip = runs.load(trained, common.device());
-        RunSaes saes = RunSaes.open(folder, trained, clip)) {
+    RunFolder.Run chosen = how.layers().chosen(runs.folder().read());
+    try (OpenRun open = runs.open(chosen, TowerKind.VISION, common.device())) {
       Progress progress = common.progress();
-      Map<String, Object> config = config(settings);
-      List<String> command = common.commandLine();
-      how.begin(out, settings, config, folder, trained, clip);
-      try (FolderLock lock = FolderLock.take(out)) {
-        Study study = source(height, progress).read(clip, prompts, options, progress);
-        var run = new SuppressionRun(clip, saes, study, settings, prefixed);
-        SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
+      ImageSet set = target.open("");
+      Map<String, String> hashes = open.hashes();
+      hashes.put("data", Images.listing(set, Long.MAX_VALUE).sha256());
+      try (WorkFolder work = how.open(out, common.manifest(hashes))) {
+        Study study = source(set, height, progress).read(open.clip(), prompts, options, progress);
+        var run = new SuppressionRun(open.clip(), open.saes(), study, settings, prefixed);
+        SuppressionReport report = how.report(run, runs.path(), work, progress);
         common.print(report.json(), SuppressionText.of(report));
       }
     }
@@ -92,26 +90,10 @@ final class DefendCommand implements Callable<Integer> {
   }
 
   /** Writes the attacked images; a resumed command writes the same ones again. */
-  private StudySource source(Writing.Letters height, Progress progress) {
+  private StudySource source(ImageSet set, Writing.Letters height, Progress progress) {
     Path attacks = out.resolve(SuppressOptions.ATTACKS);
-    NewFolder.delete(attacks);
-    try {
-      return new AttackedSplits(target.open(""), attacks, words, height, common.seed())
-          .write(how.perGroup(), Skips::printReasons, progress);
-    } catch (InputException e) {
-      SuppressOptions.deleteUnlessEvaluated(out, SuppressOptions.ATTACKS);
-      throw e;
-    }
-  }
-
-  private Map<String, Object> config(SuppressionSettings settings) {
-    Map<String, Object> config = new LinkedHashMap<>();
-    config.put("run", runs.path().toAbsolutePath().normalize().toString());
-    config.put("images", target.images("").toString());
-    config.put("labels", String.valueOf(target.labels()));
-    config.put("words", words);
-    config.put("letters", target.range());
-    how.describe(settings, config);
-    return config;
+    Folders.delete(attacks);
+    return new AttackedSplits(set, attacks, words, height, common.seed())
+        .write(how.perGroup(), Skips::printReasons, progress);
   }
 }

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.cli.option.Begun;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.show.DemoResult;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.data.folder.FolderLock;
-import io.clipsteer.lab.run.Versions;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,9 +18,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** The main job on the demo world: the program's own commands, one after the other. */
 @Command(
@@ -36,8 +32,6 @@ import tools.jackson.databind.json.JsonMapper;
     },
     footer = {"", "Example: clipsteer demo --out runs/demo"})
 final class DemoCommand implements Callable<Integer> {
-  private static final String FILE = "demo.json";
-
   @Mixin private CommonOptions common;
 
   @Option(
@@ -53,108 +47,65 @@ final class DemoCommand implements Callable<Integer> {
 
   @Option(
       names = "--resume",
-      description = "Go on in --out with the first stage that is not finished.")
+      description = "Resume in --out with the first stage that is not finished.")
   private boolean resume;
-
-  /** A finished stage. */
-  private record Done(String name, double seconds, long peakBytes, JsonNode result) {}
 
   @Override
   public Integer call() {
     common.applyOnCpu();
     Path folder = folder();
-    try (FolderLock lock = FolderLock.take(folder)) {
-      return run(folder);
+    RunManifest manifest = common.manifest(Map.of());
+    try (WorkFolder work = WorkFolder.open(folder, DemoStage.LAYOUT, resume, manifest)) {
+      int code = run(folder);
+      if (code == 0) work.finish();
+      return code;
     }
   }
 
   private int run(Path folder) {
     List<DemoStage> stages =
         DemoStage.all(folder, common.seed(), quick ? DemoStage.Size.QUICK : DemoStage.Size.WHOLE);
-    Map<String, Done> done = new LinkedHashMap<>();
+    Map<String, JsonNode> results = new LinkedHashMap<>();
+    double seconds = 0;
+    long peak = 0;
     for (DemoStage stage : stages) {
       Path file = stage.file(folder);
       if (!Files.exists(file)) {
         System.err.println(
             "["
-                + (done.size() + 1)
+                + (results.size() + 1)
                 + "/"
                 + stages.size()
                 + "] clipsteer "
                 + String.join(" ", stage.words()));
         int code = stage.run(file);
         if (code != 0) {
-          System.err.println("clipsteer: to go on: clipsteer demo --out " + folder + " --resume");
+          if (!results.isEmpty()) {
+            System.err.println(
+                "clipsteer: to resume: clipsteer demo --out " + folder + " --resume");
+          }
           return code;
         }
       }
-      done.put(stage.name(), read(stage, file));
+      DemoStage.Finished finished = stage.finished(file);
+      results.put(stage.name(), finished.result());
+      seconds += finished.seconds();
+      peak = Math.max(peak, finished.peakBytes());
     }
-    DemoResult result = new DemoResult(folder, quick, results(done), seconds(done), peak(done));
+    DemoResult result = new DemoResult(folder, quick, results, seconds, peak);
     common.print(result.json(), result.text());
     return 0;
   }
 
-  // ---- stages ----------------------------------------------------------------------------------
-
-  private static Done read(DemoStage stage, Path file) {
-    try {
-      JsonNode json = JsonMapper.shared().readTree(Files.readAllBytes(file));
-      List<String> wanted = new ArrayList<>(stage.words());
-      wanted.add("--json");
-      if (!json.path("command").equals(JsonMapper.shared().valueToTree(wanted))) {
-        throw new InputException(
-            file,
-            "its stage was another command when this demo was begun",
-            "Delete it, and its stage is done again, or begin a new demo");
-      }
-      return new Done(
-          stage.name(),
-          json.path("seconds").asDouble(0),
-          json.path("peak_bytes").asLong(0),
-          json.path("result"));
-    } catch (JacksonException | IOException e) {
-      throw new InputException(file, "cannot be read", "Delete it, and its stage is done again", e);
-    }
-  }
-
-  private static Map<String, JsonNode> results(Map<String, Done> done) {
-    Map<String, JsonNode> results = new LinkedHashMap<>();
-    done.forEach((name, stage) -> results.put(name, stage.result));
-    return results;
-  }
-
-  private static double seconds(Map<String, Done> done) {
-    return done.values().stream().mapToDouble(Done::seconds).sum();
-  }
-
-  private static long peak(Map<String, Done> done) {
-    return done.values().stream().mapToLong(Done::peakBytes).max().orElse(0);
-  }
-
-  // ---- the folder ------------------------------------------------------------------------------
-
-  /** What all stages depend on. */
-  private Map<String, Object> settings() {
-    Map<String, Object> settings = new LinkedHashMap<>();
-    settings.put("clipsteer", Versions.CLIPSTEER);
-    settings.put("seed", common.seed());
-    settings.put("quick", quick);
-    return settings;
-  }
-
   private Path folder() {
-    if (out == null) {
-      if (resume) {
-        throw new InputException(
-            "--resume", "there is nothing to go on with", "Name it with --out");
-      }
-      try {
-        return Begun.folder(Files.createTempDirectory("clipsteer-demo-"), FILE, settings(), false);
-      } catch (IOException e) {
-        throw new InputException("--out", "no temporary folder: " + Reasons.of(e), "Name one", e);
-      }
+    if (out != null) return out;
+    if (resume) {
+      throw new InputException("--resume", "there is no folder to resume in", "Name it with --out");
     }
-    return Begun.folder(out, FILE, settings(), resume);
+    try {
+      return Files.createTempDirectory("clipsteer-demo-");
+    } catch (IOException e) {
+      throw new InputException("--out", "no temporary folder: " + Reasons.of(e), "Name one", e);
+    }
   }
 }

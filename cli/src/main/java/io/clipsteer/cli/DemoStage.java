@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.Folders;
+import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import java.io.PrintWriter;
@@ -13,8 +16,10 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.JsonNode;
 
 /**
  * A stage of the demo: one of the program's own commands.
@@ -49,6 +54,22 @@ record DemoStage(String name, List<String> words) {
       typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/images/typographic --train typographic:OUT/images/typographic-train --validation typographic:OUT/images/typographic-validation --clean OUT/images/objects --layers READ --at patches --select energy --edit cap:0.1 --max-clean-loss 0.5 --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
       report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
       """;
+
+  private static final String STAGES = "stages";
+
+  /** Of a demo: a finished one prints its results again. */
+  static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(null, List.of(STAGES));
+
+  /**
+   * A finished stage.
+   *
+   * @param command its command line
+   * @param result what the command printed
+   */
+  record Finished(List<String> command, double seconds, long peakBytes, JsonNode result) {}
+
+  /** Commands that resume their own folder. */
+  private static final Set<String> RESUMED = Set.of("train", "steerability", "suppress");
 
   DemoStage {
     words = List.copyOf(words);
@@ -161,36 +182,48 @@ record DemoStage(String name, List<String> words) {
 
   /** Where it notes in a demo's folder that it is finished, and what it printed. */
   Path file(Path folder) {
-    return folder.resolve("stages").resolve(name + ".json");
+    return folder.resolve(STAGES).resolve(name + ".json");
   }
 
   /**
-   * Runs it from its beginning.
+   * Runs it, or resumes it where it was stopped.
    *
    * @param file where it notes what it printed
    * @return its exit code
    */
   int run(Path file) {
+    List<String> run = new ArrayList<>(line());
     Path made = makes();
-    if (made != null) NewFolder.delete(made); // What an unfinished run left in the demo's folder.
-    List<String> line = new ArrayList<>(words);
-    line.add("--json");
+    if (made != null) {
+      boolean resumed = RESUMED.contains(words.getFirst()) && WorkFolder.isStopped(made);
+      if (resumed) run.add("--resume");
+      else Folders.delete(made); // What a stopped command left in the demo's folder.
+    }
     StringWriter printed = new StringWriter();
     long start = System.nanoTime();
-    int code = Main.execute(new PrintWriter(printed, true), line.toArray(String[]::new));
+    int code = Main.execute(new PrintWriter(printed, true), run.toArray(String[]::new));
     if (code != 0) return code;
-    Map<String, Object> json = new LinkedHashMap<>();
-    json.put("command", line);
-    json.put("seconds", (System.nanoTime() - start) * 1e-9);
-    json.put("peak_bytes", Engine.peakBytes());
-    json.put("result", JsonMapper.shared().readTree(printed.toString()));
-    AtomicFiles.writeJson(file, json);
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    JsonNode result = JsonFile.MAPPER.readTree(printed.toString());
+    AtomicFiles.writeJson(file, new Finished(line(), seconds, Engine.peakBytes(), result));
     return 0;
   }
 
-  /** What must be away before the command starts over; null where it goes on by itself. */
+  /** What a finished stage noted. */
+  Finished finished(Path file) {
+    String remedy = "Delete it, and its stage is done again";
+    Finished finished = JsonFile.read(file, Finished.class, remedy);
+    if (finished.command().equals(line())) return finished;
+    throw new InputException(file, "its stage was another command", remedy);
+  }
+
+  private List<String> line() {
+    return Stream.concat(words.stream(), Stream.of("--json")).toList();
+  }
+
+  /** The folder that the command makes; null where it makes none. */
   private @Nullable Path makes() {
-    if (words.getFirst().equals("steerability") || words.getFirst().equals("report")) return null;
+    if (words.getFirst().equals("report")) return null;
     int at = words.indexOf("--out");
     return at < 0 ? null : Path.of(words.get(at + 1));
   }

@@ -11,6 +11,7 @@ import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TowerKind;
@@ -26,6 +27,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -71,19 +73,35 @@ final class EvaluateCommand implements Callable<Integer> {
     RunFolder folder = runs.folder();
     RunFolder.Run trained = folder.read();
     SparsityReport.checkWritable(folder);
-    EvaluationPage.checkWritable(run);
+    EvaluationPage.checkWritable(folder);
     SparsityReport report;
-    try (ClipModel clip = runs.load(trained, common.device())) {
+    try (ClipModel clip = runs.load(trained, common.device());
+        WorkFolder work =
+            WorkFolder.addTo(run, RunFolder.EVALUATION_MANIFEST, manifest(folder, trained, clip))) {
       report =
           texts == null ? onImages(folder, trained, clip) : onTexts(folder, trained, clip, texts);
-      if (otherWeights(clip)) report = report.with(SparsityReport.OTHER_WEIGHTS);
+      RunManifest training = folder.manifest();
+      if (training != null && otherWeights(training, clip)) {
+        report = report.with(SparsityReport.OTHER_WEIGHTS);
+      }
+      if (training != null && trainedHere(training)) {
+        report = report.with(SparsityReport.TRAINED_HERE);
+      }
+      report.write(folder);
+      EvaluationPage.write(folder, report);
+      work.finish();
     }
-    if (trainedHere()) report = report.with(SparsityReport.TRAINED_HERE);
-    report.write(folder);
-    EvaluationPage.write(run, report);
     images.report(report.skipped());
     common.print(report.json(), EvaluationText.of(run, report));
     return 0;
+  }
+
+  private RunManifest manifest(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
+    Map<String, String> hashes = RunOptions.saes(folder, trained);
+    hashes.put("model", Hashes.sha256(clip.source().weights()));
+    hashes.put("data", images.hash());
+    if (texts != null) hashes.put("texts", Hashes.sha256(texts));
+    return common.manifest(hashes);
   }
 
   private SparsityReport onImages(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
@@ -122,25 +140,20 @@ final class EvaluateCommand implements Callable<Integer> {
     return Truth.of(clip, set, given, words.prompts(), progress);
   }
 
-  /** Whether the manifest knows weights of another checksum. */
-  private boolean otherWeights(ClipModel clip) {
-    String trained;
-    try {
-      trained = RunManifest.read(runs.path()).hashes().get("model");
-    } catch (InputException e) {
-      return false; // no manifest: nothing can be said
-    }
-    return trained != null && !trained.equals(Hashes.sha256(clip.source().weights()));
+  /** Whether a training's manifest knows weights of another checksum. */
+  private static boolean otherWeights(RunManifest training, ClipModel clip) {
+    String hash = training.hashes().get("model");
+    return hash != null && !hash.equals(Hashes.sha256(clip.source().weights()));
   }
 
-  /** Whether the manifest says that these very images, or texts, were trained on. */
-  private boolean trainedHere() {
+  /** Whether a training's manifest says that these very images, or texts, were trained on. */
+  private boolean trainedHere(RunManifest training) {
     try {
-      Object own = RunManifest.read(runs.path()).config().get(texts == null ? "images" : "texts");
+      Object own = training.config().get(texts == null ? "images" : "texts");
       return own instanceof String source
           && Files.isSameFile(Path.of(source), texts == null ? images.images() : texts);
-    } catch (InputException | InvalidPathException | IOException e) {
-      return false; // no manifest, or its images have gone: nothing can be said
+    } catch (InvalidPathException | IOException e) {
+      return false; // its images have gone: nothing can be said
     }
   }
 }

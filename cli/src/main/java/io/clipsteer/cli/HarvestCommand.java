@@ -10,7 +10,9 @@ import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.store.StoreFormat;
+import io.clipsteer.data.store.StoreWriter;
 import io.clipsteer.data.store.TokenCodec;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -23,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -80,12 +83,18 @@ final class HarvestCommand implements Callable<Integer> {
   public Integer call() {
     common.apply();
     List<HookPoint> points = hook.points(TowerKind.VISION);
+    folder.check(StoreWriter.LAYOUT);
     try (ClipModel clip = ClipModel.load(model, towerDtype, common.device())) {
       for (HookPoint point : points) clip.vision().check(point);
       Harvest harvest = new Harvest(clip, images.resolve(clip), points, hook.tokens());
       StoreFormat format = harvest.format(codec);
       forecast(format, harvest);
-      var result = harvest.run(format, folder.out(), folder.resume(), common.progress());
+      Harvest.HarvestSummary result;
+      var hashes = Map.of("model", format.model(), "data", format.listing());
+      try (WorkFolder work = folder.open(StoreWriter.LAYOUT, common.manifest(hashes))) {
+        result = harvest.run(format, work.path(), common.progress());
+        work.finish();
+      }
       common.print(
           new Json(result, images.report(result.skipped()), folder.out().toString()), text(result));
     }
@@ -95,9 +104,8 @@ final class HarvestCommand implements Callable<Integer> {
   /** Prints the size of the store, and refuses one that the disk cannot hold. */
   private void forecast(StoreFormat format, Harvest harvest) {
     long count = harvest.images().count();
+    if (count < 0) return;
     Path out = folder.out();
-    // A folder that exists will be refused: no forecast is needed.
-    if (count < 0 || (Files.exists(out) && !folder.resume())) return;
     long bytes = format.bytes(count);
     System.err.printf(
         Locale.ROOT,

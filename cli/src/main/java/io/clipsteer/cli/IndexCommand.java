@@ -11,8 +11,11 @@ import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.WordList;
 import io.clipsteer.cli.report.ShellLine;
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.JoinReport;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
@@ -28,6 +31,7 @@ import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -126,7 +130,9 @@ final class IndexCommand implements Callable<Integer> {
     Indexer.IndexSummary result;
     JoinReport joined;
     int vocabulary;
-    try (OpenRun open = runs.open(common.device())) {
+    try (OpenRun open = runs.open(common.device());
+        WorkFolder work =
+            WorkFolder.addTo(index.path(), IndexFolder.manifest(units), manifest(open))) {
       Images set = images.resolve(open.clip());
       joined = known.join(set.set());
       if (joined != null) Skips.print(joined);
@@ -139,7 +145,7 @@ final class IndexCommand implements Callable<Integer> {
         System.err.println(what + " (" + before + " images) is replaced");
       }
       result = Indexer.run(run, library, index, progress);
-      index.recordLibrary(words == null ? null : words.library);
+      work.finish();
     }
     common.print(
         new Json(
@@ -151,6 +157,13 @@ final class IndexCommand implements Callable<Integer> {
             Skips.joined(joined)),
         text(index, result, vocabulary));
     return 0;
+  }
+
+  private RunManifest manifest(OpenRun open) {
+    Map<String, String> hashes = open.hashes();
+    hashes.put("data", images.hash());
+    if (labels != null) hashes.put("labels", Hashes.sha256(labels));
+    return common.manifest(hashes);
   }
 
   private @Nullable TextLibrary words(ClipModel clip, Progress progress) {

@@ -13,6 +13,7 @@ import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.steer.SteerabilityFolder;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -155,7 +156,7 @@ final class ReportCommand implements Callable<Integer> {
         new Path[] {
           run.resolve("steerability"), run.resolveSibling(run.getFileName() + "-steerability")
         }) {
-      if (Files.isRegularFile(place.resolve("steerability.json"))) return place;
+      if (Files.isRegularFile(new SteerabilityFolder(place).report())) return place;
     }
     return null;
   }

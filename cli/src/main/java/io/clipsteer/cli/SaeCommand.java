@@ -5,7 +5,9 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
@@ -19,6 +21,7 @@ import io.clipsteer.lab.run.Counted;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -126,7 +129,9 @@ final class SaeCommand {
         }
         StoredSae stored = new StoredSae(sae, claims);
         List<String> notes = new ArrayList<>(claims.notes());
+        RunManifest manifest = common.manifest(Hashes.files(path));
         notes.addAll(SaeExport.write(out, to, stored));
+        manifest.finish(Map.of()).writeTo(out);
         StringBuilder text = new StringBuilder();
         text.append(
             String.format(

@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.cli.option.LibraryOptions;
@@ -9,6 +10,9 @@ import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.show.SteerabilityText;
 import io.clipsteer.data.Hashes;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TowerKind;
@@ -21,10 +25,8 @@ import io.clipsteer.lab.steer.SteerabilityReport;
 import io.clipsteer.lab.steer.SteerabilityRun;
 import io.clipsteer.lab.steer.SteerabilitySettings;
 import io.clipsteer.lab.steer.SteeredUnits;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -51,6 +53,7 @@ final class SteerabilityCommand implements Callable<Integer> {
   @Mixin private LibraryOptions vocabulary;
   @Mixin private RunOptions runs;
   @Mixin private LayerOptions layers;
+  @Mixin private FolderOptions folder;
 
   @Option(
       names = "--units",
@@ -121,17 +124,11 @@ final class SteerabilityCommand implements Callable<Integer> {
       description = "Repeat with parts of the vocabulary of N words, as 200,1000.")
   private List<Integer> vocabularies = List.of();
 
-  @Option(
-      names = "--out",
-      required = true,
-      paramLabel = "DIR",
-      description = "New folder, or that of a stopped measurement.")
-  private Path out;
-
   @Override
   public Integer call() {
     common.apply();
     vocabulary.require();
+    folder.check(SteerabilityFolder.LAYOUT);
     SteerabilitySettings settings =
         new SteerabilitySettings(
             units.stream().distinct().toList(),
@@ -151,39 +148,32 @@ final class SteerabilityCommand implements Callable<Integer> {
       var known = Findings.known(IndexFolder.of(run.folder()), library);
       var measurement = new SteerabilityRun(run.clip(), set, run.saes(), library, settings, known);
       measurement.check();
-      SteerabilityFolder place =
-          SteerabilityFolder.open(out, config(settings, run, set, library, known.hashCode()));
-      SteerabilityReport report = measurement.run(place, common.progress());
-      place.finish(report);
+      SteerabilityReport report;
+      try (WorkFolder work =
+          folder.open(SteerabilityFolder.LAYOUT, manifest(run, set, library, known))) {
+        var measured = new SteerabilityFolder(work.path());
+        report = measurement.run(measured, common.progress());
+        measured.write(report);
+        work.finish();
+      }
       images.report(report.skipped());
-      common.print(report.json(), SteerabilityText.of(report, strength, tau, out));
+      common.print(report.json(), SteerabilityText.of(report, strength, tau, folder.out()));
     }
     return 0;
   }
 
-  /** Everything that the numbers depend on. */
-  private Map<String, Object> config(
-      SteerabilitySettings settings, OpenRun run, Images set, TextLibrary library, int index) {
-    Map<String, Object> config = new LinkedHashMap<>();
-    config.put("model", Hashes.sha256(run.clip().source().weights()));
-    config.put("images", set.set().origin().toAbsolutePath().normalize().toString());
-    config.put("listing", set.listing().sha256());
-    config.put("limit", set.options().limit());
-    config.put("saes", RunOptions.hashes(run.folder(), run.trained()));
-    String words = String.join("\n", library.words());
-    config.put("words", Hashes.sha256(words.getBytes(StandardCharsets.UTF_8)));
-    config.put("embeddings", Arrays.hashCode(library.embeddings()));
-    config.put("index", index);
-    config.put("strength", settings.strength());
-    config.put("tau", settings.tau());
-    config.put("units", settings.kinds().stream().map(SteeredUnits.UnitKind::word).toList());
-    config.put("at", settings.at().text());
-    config.put("screen", settings.screen());
-    config.put("sample", settings.sample());
-    config.put("random_count", settings.randoms());
-    config.put("dose", settings.dose());
-    config.put("vocabularies", settings.vocabularies());
-    config.put("seed", settings.seed());
-    return config;
+  private RunManifest manifest(OpenRun run, Images set, TextLibrary library, Object known) {
+    Map<String, String> hashes = run.hashes();
+    hashes.put("data", set.listing().sha256());
+    hashes.put("words", sha256(String.join("\n", library.words())));
+    ByteBuffer embeddings = ByteBuffer.allocate(4 * library.embeddings().length);
+    embeddings.asFloatBuffer().put(library.embeddings());
+    hashes.put("embeddings", Hashes.sha256(embeddings.array()));
+    hashes.put("index", sha256(JsonFile.line(known)));
+    return common.manifest(hashes);
+  }
+
+  private static String sha256(String text) {
+    return Hashes.sha256(text.getBytes(StandardCharsets.UTF_8));
   }
 }

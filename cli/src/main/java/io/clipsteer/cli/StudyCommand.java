@@ -1,38 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
-import com.fasterxml.jackson.annotation.JsonUnwrapped;
-import io.clipsteer.cli.option.Begun;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.EditChoiceOptions;
 import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LayerOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.show.CueText;
-import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.FolderLock;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.cue.Cue;
 import io.clipsteer.lab.cue.CueReport;
 import io.clipsteer.lab.cue.CueResult;
 import io.clipsteer.lab.cue.InjectedCue;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.run.Versions;
 import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -66,7 +61,8 @@ final class StudyCommand {
         "Example: clipsteer study injected-cue --run runs/all --images photos --out runs/cue",
       })
   static final class InjectedCueCommand implements Callable<Integer> {
-    private static final String BEGUN = "begun.json";
+    private static final WorkFolder.Layout LAYOUT =
+        new WorkFolder.Layout(null, List.of("studies", "demo"));
     private static final List<Integer> SET_SIZES = List.of(1, 2, 4, 8, 16, 32, 64);
     private static final int DRAWS = 10;
 
@@ -130,20 +126,6 @@ final class StudyCommand {
         })
     private boolean resume;
 
-    /**
-     * What every study depends on.
-     *
-     * @param weights hashes of a given run's model and SAEs
-     */
-    private record Started(
-        String clipsteer,
-        @Nullable String run,
-        @Nullable String source,
-        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Long limit,
-        @Nullable String layers,
-        Map<String, String> weights,
-        @JsonUnwrapped CueReport.Settings settings) {}
-
     @Override
     public Integer call() {
       common.apply();
@@ -157,66 +139,54 @@ final class StudyCommand {
       CommonOptions.within("--repeats", repeats, 1, 100);
       List<Cue> cues = sizes.stream().distinct().map(size -> new Cue(size, strength)).toList();
       SuppressionSettings settings = choice.settings(null, SET_SIZES, DRAWS, common.seed());
-      if (!resume) NewFolder.require(out);
-      else if (!Files.exists(out.resolve(BEGUN))) throw Begun.nothing(out, BEGUN);
-      try (FolderLock lock = FolderLock.take(out)) {
-        return run(cues, settings);
+      WorkFolder.check(out, LAYOUT, resume);
+      if (run != null) return run(null, cues, settings);
+      try (WorkFolder work = open(Map.of())) {
+        makeDemo(out.resolve("demo"));
+        return run(work, cues, settings);
       }
     }
 
-    private int run(List<Cue> cues, SuppressionSettings settings) {
-      CueReport.Settings shared =
-          new CueReport.Settings(strength, correlation, settings.method(), settings.seed());
-      Path demo = out.resolve("demo");
-      if (run == null) makeDemo(demo, shared);
-      RunFolder folder = run == null ? new RunFolder(demo.resolve("run")) : run.folder();
+    /** Opens the folder; a finished study may be extended by sizes and repeats. */
+    private WorkFolder open(Map<String, String> hashes) {
+      return WorkFolder.open(
+          out, LAYOUT, resume, common.manifest(hashes, "--cue-sizes", "--repeats"));
+    }
+
+    /**
+     * Does the studies.
+     *
+     * @param demo the folder, where it is open for the demo's SAEs; null where a run was given
+     */
+    private int run(@Nullable WorkFolder demo, List<Cue> cues, SuppressionSettings settings) {
+      Path made = out.resolve("demo");
+      RunFolder folder = run == null ? new RunFolder(made.resolve("run")) : run.folder();
       RunFolder.Run wanted = layers.chosen(folder.read());
-      try (ClipModel clip =
-              run == null
-                  ? ClipModel.load(Path.of(wanted.model()), DType.F32, common.device())
-                  : run.load(wanted, common.device());
-          RunSaes saes = RunSaes.open(folder, wanted, clip)) {
-        Images set = images.resolve(clip, run == null ? demo.resolve("images/objects") : null);
-        var study = new InjectedCue(clip, saes, set, correlation, settings);
-        // Only now: a run that cannot be read leaves no folder behind.
-        if (run != null) {
-          start(shared, set.options().limit(), hashes(clip, folder, wanted));
-        }
+      ClipModel clip =
+          run == null
+              ? ClipModel.load(Path.of(wanted.model()), DType.F32, common.device())
+              : run.load(wanted, common.device());
+      try (OpenRun open = OpenRun.of(folder, wanted, clip, TowerKind.VISION);
+          WorkFolder own = demo == null ? open(open.hashes()) : null) {
+        Images set = images.resolve(clip, run == null ? made.resolve("images/objects") : null);
+        var study = new InjectedCue(clip, open.saes(), set, correlation, settings);
         List<CueResult> results =
             study.run(cues, repeats, out, s -> Skips.print(null, s), common.progress());
         CueReport report =
             CueReport.of(
-                clip.source().path().toString(), set.set().origin().toString(), shared, results);
+                clip.source().path().toString(),
+                set.set().origin().toString(),
+                new CueReport.Settings(strength, correlation, settings.method(), settings.seed()),
+                results);
         AtomicFiles.writeJson(out.resolve("study.json"), report);
+        Objects.requireNonNull(own == null ? demo : own).finish();
         common.print(report, CueText.of(report) + "study.json and the images are in " + out);
       }
       return 0;
     }
 
-    private static Map<String, String> hashes(
-        ClipModel clip, RunFolder folder, RunFolder.Run wanted) {
-      Map<String, String> hashes = new LinkedHashMap<>();
-      hashes.put("model", Hashes.sha256(clip.source().weights()));
-      hashes.putAll(RunOptions.hashes(folder, wanted));
-      return hashes;
-    }
-
-    private void start(CueReport.Settings settings, long limit, Map<String, String> weights) {
-      Started started =
-          new Started(
-              Versions.CLIPSTEER,
-              run == null ? null : run.path().toString(),
-              images.isGiven() ? images.images().toString() : null,
-              limit == Long.MAX_VALUE ? null : limit,
-              layers.text(),
-              weights,
-              settings);
-      Begun.folder(out, BEGUN, started, resume);
-    }
-
     /** Makes the demo's model, images and SAEs. */
-    private void makeDemo(Path folder, CueReport.Settings settings) {
-      start(settings, Long.MAX_VALUE, Map.of());
+    private void makeDemo(Path folder) {
       List<String> needed = List.of("model", "draw-1", "draw-3", "train");
       for (DemoStage stage : DemoStage.all(folder, common.seed(), DemoStage.Size.WHOLE)) {
         Path file = stage.file(folder);

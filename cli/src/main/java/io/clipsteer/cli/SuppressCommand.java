@@ -2,17 +2,17 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.SuppressOptions;
 import io.clipsteer.cli.show.SuppressionText;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.folder.FolderLock;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
 import io.clipsteer.lab.study.TargetPrompts;
@@ -21,8 +21,6 @@ import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -112,21 +110,18 @@ final class SuppressCommand implements Callable<Integer> {
     PrefixSettings prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
     ImageLoader.Options options = how.loading();
     how.check(out);
-    RunFolder folder = runs.folder();
-    RunFolder.Run trained = how.layers().chosen(folder.read());
-    try (ClipModel clip = runs.load(trained, common.device());
-        RunSaes saes = RunSaes.open(folder, trained, clip)) {
+    RunFolder.Run chosen = how.layers().chosen(runs.folder().read());
+    try (OpenRun open = runs.open(chosen, TowerKind.VISION, common.device())) {
       Progress progress = common.progress();
-      Study study = source.read(clip, prompts, options, progress);
+      Study study = source.read(open.clip(), prompts, options, progress);
       Stream.of(source.data(), source.train(), source.validation())
           .filter(Objects::nonNull)
           .forEach(set -> Skips.print(set.listing(), set.path()));
-      var run = new SuppressionRun(clip, saes, study, settings, prefixed);
-      Map<String, Object> config = config(settings);
-      List<String> command = common.commandLine();
-      how.begin(out, settings, config, folder, trained, clip);
-      try (FolderLock lock = FolderLock.take(out)) {
-        SuppressionReport report = how.report(run, command, config, runs.path(), out, progress);
+      var run = new SuppressionRun(open.clip(), open.saes(), study, settings, prefixed);
+      Map<String, String> hashes = open.hashes();
+      hashes.put("data", study.hash());
+      try (WorkFolder work = how.open(out, common.manifest(hashes))) {
+        SuppressionReport report = how.report(run, runs.path(), work, progress);
         common.print(report.json(), SuppressionText.of(report));
       }
     }
@@ -143,18 +138,5 @@ final class SuppressCommand implements Callable<Integer> {
         how.perGroup(),
         balanced,
         common.seed());
-  }
-
-  private Map<String, Object> config(SuppressionSettings settings) {
-    Map<String, Object> config = new LinkedHashMap<>();
-    config.put("run", runs.path().toAbsolutePath().normalize().toString());
-    config.put("data", data);
-    config.put("train", String.valueOf(train));
-    config.put("validation", String.valueOf(validation));
-    config.put("clean", String.valueOf(clean));
-    config.put("attribute", String.valueOf(attribute));
-    config.put("balanced", balanced);
-    how.describe(settings, config);
-    return config;
   }
 }

@@ -21,6 +21,7 @@ import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.engine.sae.train.SaeVariant;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Reconstruction;
+import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.train.MlflowTracker;
 import io.clipsteer.lab.train.Pareto;
 import io.clipsteer.lab.train.SaeSpec;
@@ -150,6 +151,7 @@ final class TrainCommand implements Callable<Integer> {
       throw common.usage("Which model? Give --model PATH: a checkpoint's folder or file");
     }
     common.apply();
+    folder.check(RunFolder.LAYOUT);
     TrainConfig config =
         how.config(texts == null ? TowerKind.VISION : TowerKind.TEXT, common.seed());
     if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
@@ -231,7 +233,7 @@ final class TrainCommand implements Callable<Integer> {
       @JsonUnwrapped @JsonIgnoreProperties({"tokens", "cosine"}) Reconstruction quality,
       boolean recommended,
       String path) {
-    JsonSae(Pareto.Rated row, Path saes) {
+    JsonSae(Pareto.Rated row, Path run) {
       this(
           row.trained().spec().point().layer(),
           row.trained().spec().point().peerName(),
@@ -240,7 +242,7 @@ final class TrainCommand implements Callable<Integer> {
           row.trained().features(),
           row.trained().quality(),
           row.recommended(),
-          saes.resolve(row.trained().spec().name()).toString());
+          run.resolve(RunFolder.saeFolder(row.trained().spec().name())).toString());
     }
   }
 
@@ -253,13 +255,13 @@ final class TrainCommand implements Callable<Integer> {
       String run) {}
 
   private Json json(Training.Finished result, Skips.Counts skips, double seconds) {
-    Path saes = folder.out().resolve("saes");
+    Path run = folder.out();
     return new Json(
-        Pareto.rows(result.saes()).stream().map(row -> new JsonSae(row, saes)).toList(),
+        Pareto.rows(result.saes()).stream().map(row -> new JsonSae(row, run)).toList(),
         result,
         skips,
         seconds,
-        folder.out().toString());
+        run.toString());
   }
 
   private static boolean alone(Pareto.Rated row, List<Pareto.Rated> rows) {

@@ -7,7 +7,8 @@ import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.demo.DemoClip;
@@ -65,6 +66,8 @@ final class WorldCommand {
       },
       footer = {"", "Example: clipsteer world model --out models/demo-clip"})
   static final class Model implements Callable<Integer> {
+    private static final String WORDS = "words.txt";
+
     @Mixin private CommonOptions common;
 
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
@@ -73,16 +76,20 @@ final class WorldCommand {
     @Override
     public Integer call() {
       common.apply();
-      NewFolder.require(out);
-      DemoClip.unpack(out);
       // Of the captions it was trained on; "a" and its like name nothing.
       List<String> words =
           Pretraining.captionWords(1, CAPTIONS).keySet().stream()
               .filter(word -> word.length() > 2)
               .sorted()
               .toList();
-      Path list = out.resolve("words.txt");
-      AtomicFiles.writeText(list, String.join("\n", words) + "\n");
+      WorkFolder.write(
+          out,
+          folder -> {
+            DemoClip.unpack(folder);
+            AtomicFiles.writeText(folder.resolve(WORDS), String.join("\n", words) + "\n");
+            return words.size();
+          });
+      Path list = out.resolve(WORDS);
       common.print(
           new Json(out.toString(), list.toString(), words.size()),
           out + ": the demo CLIP, and the " + words.size() + " words of its captions");
@@ -150,7 +157,9 @@ final class WorldCommand {
       CommonOptions.within("--size", size, MIN_SIZE, MAX_SIZE);
       CommonOptions.within("--count", count, 1, MAX_COUNT);
       long start = System.nanoTime();
+      RunManifest manifest = common.manifest(Map.of());
       set.write(out, split, count, common.seed(), size, common.progress());
+      manifest.finish(Map.of()).writeTo(out);
       double seconds = (System.nanoTime() - start) * 1e-9;
       common.print(
           new Json(set, split, count, seconds, out.toString()),

@@ -502,7 +502,7 @@ final class CommandsTest {
     Path config = Path.of("../configs/demo-clip.yaml");
     run("world", "pretrain", "--config", config, "--out", temp, "--json").refused("is not empty");
     run("world", "pretrain", "--config", config, "--out", temp.resolve("q"), "--resume")
-        .refused("state.safetensors", "in a new folder");
+        .refused("holds no run to resume", "--resume");
     run("world", "pretrain", "--config", config, "--out", "").wrongUsage("it is empty");
     run("world", "pretrain", "--config", config, "--out", "a\0b").wrongUsage("is no path");
   }
@@ -550,7 +550,7 @@ final class CommandsTest {
             .readTree(Files.readAllBytes(store.resolve("complete.json")))
             .get("images")
             .asInt());
-    run(words).refused("holds a store already", "--resume");
+    run(words).refused("holds a finished run of clipsteer harvest", "--resume");
     Object[] more = Arrays.copyOf(words, words.length + 1);
     more[words.length] = "--resume";
     Ran again = run(more);

@@ -97,7 +97,7 @@ final class CompareCommandTest {
     }
     assertTrue(Files.size(out.resolve("features.parquet")) > 500);
     assertTrue(Files.isRegularFile(out.resolve("compare.json")));
-    compare("a", "shuffled", "--out", out).refused("is not empty");
+    compare("a", "shuffled", "--out", out).refused("holds a finished run");
     JsonNode mutual = compare("a", "shuffled", "--assign-up-to", "0").json().get("pairs").get(0);
     assertEquals("mutual nearest", mutual.get("matching").asString());
     assertEquals(1.0, mutual.get("overlap_a").get("value").asDouble());

@@ -52,11 +52,11 @@ final class DemoCommandTest {
     assertTrue(
         findings.get("steer").get("layers").size() == 6 && findings.get("evaluation").isObject());
 
-    CliFixture.run("demo", "--quick", "--out", out).refused("is not empty");
+    CliFixture.run("demo", "--quick", "--out", out).refused("holds a finished run");
     CliFixture.run("demo", "--out", out, "--resume")
         .refused("other settings: quick was true, now false.");
     CliFixture.run("demo", "--resume").wrongUsage("--out");
-    CliFixture.run("demo", "--resume", "--out", temp).refused("nothing to go on with");
+    CliFixture.run("demo", "--resume", "--out", temp).refused("holds no run to resume");
 
     // As if it had been killed in the middle of birds.
     Path stages = out.resolve("stages");
@@ -103,7 +103,7 @@ final class DemoCommandTest {
       // Which of them are asked is chosen on a handful of images here.
       assertTrue(one.get("baselines").isObject());
     }
-    CliFixture.run(words).refused("is not empty");
+    CliFixture.run(words).refused("holds a finished run", "--resume");
     goesOn(study, words);
     CliFixture.run("study", "injected-cue", "--run", out, "--out", temp.resolve("s"))
         .wrongUsage("--images");
@@ -124,7 +124,7 @@ final class DemoCommandTest {
     assertArrayEquals(finished, Files.readAllBytes(study.resolve("study.json")));
     assertEquals(kept, Files.getLastModifiedTime(study.resolve("studies/0.5-0.json")));
     CliFixture.run(Stream.concat(Stream.of(on), Stream.of("--seed", 5)).toArray())
-        .refused("begun.json", "other settings");
+        .refused("other settings", "the seed of injected-cue was 1, now 5");
     assertArrayEquals(finished, Files.readAllBytes(study.resolve("study.json")));
   }
 }

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.microsoft.playwright.Locator;
 import com.microsoft.playwright.Page;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
 import java.awt.image.BufferedImage;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
@@ -236,7 +238,8 @@ final class ReportCommandTest {
         .refused("steerability.json: cannot be read: it is cut off");
     // A measurement of another run: the same folder of an SAE, other weights in it.
     Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":1,\"layers\":[]}");
-    Files.writeString(broken.resolve("config.json"), "{\"saes\":{\"saes/other\":\"0123456789\"}}");
+    RunManifest.begin(List.of(), Map.of(), Map.of(), Map.of("saes/other", "01"), Map.of(), null)
+        .writeTo(broken);
     report(out, "--steerability", broken).refused("other SAEs");
     assertFalse(Files.exists(out));
   }

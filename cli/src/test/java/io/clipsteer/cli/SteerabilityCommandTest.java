@@ -65,7 +65,8 @@ final class SteerabilityCommandTest {
       assertTrue(share <= layer.get("share_high").asDouble());
     }
     assertEquals(11, Files.readAllLines(out.resolve("blocks.1.hook_resid_post.random.csv")).size());
-    steerability(out, "--vocabulary", words).refused("holds a finished measurement");
+    steerability(out, "--vocabulary", words).refused("holds a finished run");
+    steerability(out, "--vocabulary", words, "--resume").refused("holds a finished run");
   }
 
   @Test
@@ -78,7 +79,7 @@ final class SteerabilityCommandTest {
     assertFalse(Files.exists(out), "nothing is left of a refused command");
     steerability(out, "--library", temp).refused("no text library");
     steerability(out).wrongUsage("--vocabulary");
-    steerability(run, "--vocabulary", words).refused("is not empty");
+    steerability(run, "--vocabulary", words).refused("holds a finished run of clipsteer train");
   }
 
   @Test

@@ -104,16 +104,21 @@ final class SuppressCommandTest {
       keys(edit, "model_sha256", "sae_sha256", "hook_point", "tokens");
       assertEquals(json.get("features").size(), edit.get("features").size());
     }
-    suppress(out, "--data", "celeba:" + portraits).refused("is not empty");
-    assertFalse(Files.exists(out.resolve("begun.json")) || Files.exists(out.resolve("trials")));
-    suppress(out, "--data", "celeba:" + portraits, "--resume").refused("is finished");
+    suppress(out, "--data", "celeba:" + portraits).refused("holds a finished run");
+    assertFalse(Files.exists(out.resolve("progress")));
+    suppress(out, "--data", "celeba:" + portraits, "--resume").refused("holds a finished run");
     suppress(temp.resolve("none"), "--data", "celeba:" + portraits, "--resume")
-        .refused("nothing to go on with");
+        .refused("holds no run to resume");
     Path other = Files.createDirectory(temp.resolve("other"));
-    Files.writeString(other.resolve("begun.json"), "{\"data\":\"others\"}");
+    String stopped =
+        Files.readString(out.resolve("manifest.json"))
+            .replaceFirst("\"ended\" : \"[^\"]*\"", "\"ended\" : null")
+            .replaceFirst("\"data\" : \"celeba:[^\"]*\"", "\"data\" : \"others\"");
+    Files.writeString(other.resolve("manifest.json"), stopped);
     suppress(other, "--data", "celeba:" + portraits, "--resume")
-        .refused("other settings", "data was \"others\", now \"celeba:");
-    assertEquals("{\"data\":\"others\"}", Files.readString(other.resolve("begun.json")));
+        .refused("other settings", "data was \"others\", now ");
+    assertEquals(stopped, Files.readString(other.resolve("manifest.json")));
+    suppress(other, "--data", "celeba:" + portraits).refused("holds a stopped run", "--resume");
   }
 
   /** Other images, fonts, places and words to test on than to find with. */
@@ -158,7 +163,7 @@ final class SuppressCommandTest {
     assertTrue(Collections.disjoint(texts.get(0), texts.get(2)));
     assertTrue(Collections.disjoint(texts.get(1), texts.get(2)));
     CliFixture.run("defend", "--run", run, "--images", things, "--out", out)
-        .refused("is not empty");
+        .refused("holds a finished run");
     Path labels = temp.resolve("labels.tsv");
     Path other = temp.resolve("labelled");
     Object[] labelled = {

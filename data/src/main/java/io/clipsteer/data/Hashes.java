@@ -10,6 +10,9 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /** SHA-256 in lower-case hexadecimal. */
 public final class Hashes {
@@ -56,5 +59,18 @@ public final class Hashes {
     } catch (NoSuchAlgorithmException e) {
       throw new AssertionError("every Java has SHA-256", e);
     }
+  }
+
+  /** SHA-256 of a file, or of every file that lies in a folder, by the file's name. */
+  public static Map<String, String> files(Path path) {
+    Map<String, String> hashes = new TreeMap<>();
+    try (Stream<Path> all = Files.isDirectory(path) ? Files.list(path) : Stream.of(path)) {
+      for (Path file : all.filter(Files::isRegularFile).toList()) {
+        hashes.put(String.valueOf(file.getFileName()), sha256(file));
+      }
+    } catch (IOException e) {
+      throw new InputException(path, "cannot be read: " + Reasons.of(e), "Check its rights", e);
+    }
+    return hashes;
   }
 }

@@ -4,7 +4,7 @@ package io.clipsteer.world;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -79,9 +79,9 @@ public enum WorldSet {
       throw new InputException(
           "\"" + out + "\"", "is no name of a new folder", "Name one with --out");
     }
-    NewFolder.require(out);
+    WorkFolder.check(out, WorkFolder.ALONE, false);
     List<Item> items = items(split, count, seed);
-    NewFolder.write(
+    WorkFolder.write(
         out,
         part -> {
           draw(part, items, size, progress);

@@ -4,22 +4,37 @@ package io.clipsteer.cli.option;
 import io.clipsteer.cli.show.ConsoleProgress;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Engine;
+import io.clipsteer.lab.run.Versions;
 import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.Spec.Target;
 
 /** The options of every command, and how every command prints its result. */
 public final class CommonOptions {
+  /** Options that say where results go, or how fast they come; the seed has a place of its own. */
+  private static final Set<String> NO_SETTINGS =
+      Set.of("--out", "--resume", "--json", "--seed", "--decode-threads");
+
   @Spec(Target.MIXEE)
   private CommandSpec command;
 
@@ -105,6 +120,63 @@ public final class CommonOptions {
 
   public Progress progress() {
     return new ConsoleProgress();
+  }
+
+  /**
+   * The manifest of this command's work, which starts now: command line, every option in effect,
+   * seed, versions and machine.
+   *
+   * @param hashes SHA-256 of what the command reads, by name
+   * @param extended options that may differ when the work is resumed
+   */
+  public RunManifest manifest(Map<String, String> hashes, String... extended) {
+    Map<String, String> read = new LinkedHashMap<>(hashes);
+    read.values().removeIf(String::isEmpty); // Of an archive's images, which are not listed.
+    Map<String, Object> settings = settings();
+    for (String option : extended) settings.remove(key(option));
+    return Versions.manifest(
+        commandLine(),
+        settings,
+        Map.of(command.name(), seed),
+        read,
+        device.equals("cpu") ? null : device);
+  }
+
+  /** Every option that a result may depend on, as given or by default. */
+  private Map<String, Object> settings() {
+    ParseResult parsed = command.commandLine().getParseResult();
+    Map<String, Object> settings = new LinkedHashMap<>();
+    for (PositionalParamSpec one : parsed.matchedPositionals()) {
+      settings.put(key(one.paramLabel()), value(one));
+    }
+    for (OptionSpec one : command.options()) {
+      String name = one.longestName();
+      if (one.usageHelp() || NO_SETTINGS.contains(name)) continue;
+      boolean given = parsed.hasMatchedOption(one);
+      if (one.arity().max() == 0) {
+        settings.put(key(name), given);
+      } else if (given) {
+        settings.put(key(name), value(one));
+      } else if (one.defaultValue() != null) {
+        settings.put(key(name), number(one.defaultValue()));
+      }
+    }
+    return settings;
+  }
+
+  private static String key(String name) {
+    return name.replaceFirst("^--", "").replace('-', '_').toLowerCase(Locale.ROOT);
+  }
+
+  /** Paths are absolute: a command may be resumed in another folder. */
+  private static Object value(ArgSpec given) {
+    if (given.getValue() instanceof Path path) return path.toAbsolutePath().normalize().toString();
+    return number(String.join(",", given.originalStringValues()));
+  }
+
+  private static Object number(String text) {
+    if (text.matches("-?\\d{1,18}")) return Long.valueOf(text);
+    return text.matches("-?\\d+\\.\\d+") ? Double.valueOf(text) : (Object) text;
   }
 
   /**

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.option;
 
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
@@ -26,5 +28,15 @@ public final class FolderOptions {
   /** Whether a stopped command is resumed there. */
   public boolean resume() {
     return resume;
+  }
+
+  /** Refuses a folder that cannot be opened, before long preparations. */
+  public void check(WorkFolder.Layout layout) {
+    WorkFolder.check(out, layout, resume);
+  }
+
+  /** Opens the folder for the command's work. */
+  public WorkFolder open(WorkFolder.Layout layout, RunManifest manifest) {
+    return WorkFolder.open(out, layout, resume, manifest);
   }
 }

@@ -87,9 +87,18 @@ public final class ImageOptions {
     var decoding =
         new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
     var options = new ImageLoader.Options(batch.size(), threads, 2, 0, limit, decoding);
-    // Opened once: what is skipped is reported once, though two models may read the images.
+    return new Images(set(instead).spread(limit), model.preprocessing(), options);
+  }
+
+  /** SHA-256 of the images' ids; empty for an archive, or without images. */
+  public String hash() {
+    return isGiven() ? Images.listing(set(null).spread(limit), limit).sha256() : "";
+  }
+
+  /** Opened once: what is skipped is reported once, though two models may read the images. */
+  private ImageSet set(@Nullable Path instead) {
     if (set == null) set = Skips.open(instead == null ? images() : instead);
-    return new Images(set.spread(limit), model.preprocessing(), options);
+    return set;
   }
 
   /** Reports on stderr which images were skipped as they were read, and returns the counts. */

@@ -86,8 +86,8 @@ public final class RunOptions {
    * @throws InputException for a run of several SAEs, which are named
    */
   public static Path sae(Path path) {
-    if (!Files.isRegularFile(path.resolve("run.json"))) return path;
     RunFolder folder = new RunFolder(path);
+    if (!folder.isFinished()) return path;
     List<RunFolder.SaeEntry> saes = folder.read().saes();
     if (saes.size() == 1) return folder.sae(saes.getFirst());
     throw new InputException(
@@ -99,8 +99,8 @@ public final class RunOptions {
                 .collect(Collectors.joining(", ")));
   }
 
-  /** SHA-256 of each SAE's weights by its folder; empty where there are none. */
-  public static Map<String, String> hashes(RunFolder folder, RunFolder.Run trained) {
+  /** SHA-256 of each SAE's weights by its folder; empty where it has none. */
+  public static Map<String, String> saes(RunFolder folder, RunFolder.Run trained) {
     Map<String, String> hashes = new LinkedHashMap<>();
     for (RunFolder.SaeEntry entry : trained.saes()) {
       Path weights = folder.sae(entry).resolve(SaeFiles.WEIGHTS);

@@ -4,36 +4,25 @@ package io.clipsteer.cli.option;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.engine.Engine;
-import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.Versions;
 import io.clipsteer.lab.study.TargetPrompts;
 import io.clipsteer.lab.suppress.EditFolder;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
 import io.clipsteer.lab.suppress.SuppressionSettings;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The options that suppress and defend have in common. */
 public final class SuppressOptions {
-  private static final String BEGUN = "begun.json";
-  private static final String TRIALS = "trials";
-
   /** Folder of the images that {@code defend} attacks. */
   public static final String ATTACKS = "attacks";
 
@@ -165,95 +154,33 @@ public final class SuppressOptions {
     return new PrefixSettings(prompts(), prefix);
   }
 
-  /** Refuses the folder before hours of work. */
+  /** Refuses a folder for the edit before hours of work. */
   public void check(Path out) {
-    if (!resume) {
-      NewFolder.require(out);
-      return;
-    }
-    if (Files.exists(out.resolve(BEGUN))) return;
-    if (Files.exists(out.resolve(EditFolder.REPORT))) {
-      throw new InputException(
-          out, "is finished", "Its figures are in " + EditFolder.REPORT + "; name a new folder");
-    }
-    throw Begun.nothing(out, BEGUN);
+    WorkFolder.check(out, EditFolder.LAYOUT, resume);
   }
 
-  /** Writes what the edit's folder was started with; a resumed command must match it. */
-  public void begin(
-      Path out,
-      SuppressionSettings settings,
-      Map<String, Object> config,
-      RunFolder folder,
-      RunFolder.Run trained,
-      ClipModel model) {
-    Map<String, Object> begun = new LinkedHashMap<>(config);
-    begun.put("clipsteer", Versions.CLIPSTEER);
-    begun.put("baselines", baselines.toString());
-    begun.put("seed", settings.seed());
-    begun.put("model", Hashes.sha256(model.source().weights()));
-    begun.put("dtype", model.vision().dtype().toString());
-    begun.put("saes", RunOptions.hashes(folder, trained));
-    Begun.folder(out, BEGUN, begun, resume);
-  }
-
-  /** Empties the folder of a command that failed before it evaluated anything. */
-  public static void deleteUnlessEvaluated(Path out, String... others) {
-    if (Files.exists(out.resolve(TRIALS))) return;
-    for (String other : others) NewFolder.delete(out.resolve(other));
-    NewFolder.delete(out.resolve(BEGUN));
+  /**
+   * Opens the edit's folder.
+   *
+   * @param manifest of the work that starts
+   */
+  public WorkFolder open(Path out, RunManifest manifest) {
+    return WorkFolder.open(out, EditFolder.LAYOUT, resume, manifest);
   }
 
   /**
    * Suppresses, and writes the edit's folder.
    *
-   * @param command the command line; its first word is the command
-   * @param config for the manifest
-   * @param saes folder of the run
+   * @param saes folder of the SAEs' run
+   * @param out the edit's, open
    */
   public SuppressionReport report(
-      SuppressionRun run,
-      List<String> command,
-      Map<String, Object> config,
-      Path saes,
-      Path out,
-      Progress progress) {
-    String hash = Hashes.sha256(run.model().source().weights());
-    RunManifest manifest =
-        RunManifest.begin(
-            command,
-            config,
-            Map.of(command.getFirst(), run.settings().seed()),
-            Map.of("model", hash),
-            Versions.CLIPSTEER,
-            Engine.torchVersion(),
-            null);
-    SuppressionReport report;
-    try {
-      report = run.run(baselines == Baselines.ALL, out.resolve(TRIALS), progress);
-    } catch (InputException e) {
-      deleteUnlessEvaluated(out, ATTACKS);
-      throw e;
-    }
-    EditFolder.write(out, report, saes, hash, manifest);
-    NewFolder.delete(out.resolve(TRIALS));
-    NewFolder.delete(out.resolve(BEGUN));
+      SuppressionRun run, Path saes, WorkFolder out, Progress progress) {
+    SuppressionReport report =
+        run.run(baselines == Baselines.ALL, EditFolder.progress(out.path()), progress);
+    EditFolder.write(out.path(), report, saes, Hashes.sha256(run.model().source().weights()));
+    out.finish();
     Skips.print(null, report.skipped());
     return report;
-  }
-
-  /** The options, for a manifest. */
-  public void describe(SuppressionSettings settings, Map<String, Object> config) {
-    config.put("layers", String.valueOf(layers.text()));
-    config.put("select", settings.select().toString());
-    config.put("edit", settings.change().toString());
-    config.put("at", String.valueOf(at));
-    config.put("sizes", new ArrayList<>(settings.sizes()));
-    config.put("max_clean_loss", settings.maxLoss());
-    config.put("draws", settings.draws());
-    config.put("defense_prefix", prefix == null ? 0 : prefix);
-    config.put("per_group", perGroup);
-    config.put("prompts", String.valueOf(prompts));
-    config.put("library", String.valueOf(library));
   }
 }

@@ -3,10 +3,11 @@ package io.clipsteer.cli.report;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.json.JsonFile;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.table.TableRows;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.steer.SteerabilityFolder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,14 +23,14 @@ import tools.jackson.databind.JsonNode;
  *
  * @param folder of the measurement
  * @param json steerability.json
- * @param config config.json; an empty object where it is missing
+ * @param manifest how it was measured; null in measurements of protocol 1
  * @param features by SAE, then by id, most steerable first
  * @param points some units of every layer and kind
  */
 record MeasuredSteerability(
     Path folder,
     JsonNode json,
-    JsonNode config,
+    @Nullable RunManifest manifest,
     Map<String, Map<Integer, Unit>> features,
     List<Points> points) {
   private static final String AGAIN = "Measure again with clipsteer steerability";
@@ -66,7 +67,7 @@ record MeasuredSteerability(
 
   /** Reads a measurement. */
   static MeasuredSteerability read(Path folder) {
-    Path file = folder.resolve("steerability.json");
+    Path file = new SteerabilityFolder(folder).report();
     JsonNode json = ResultFile.read(file, "layers", AGAIN);
     Map<String, Map<Integer, Unit>> features = new LinkedHashMap<>();
     List<Points> points = new ArrayList<>();
@@ -81,21 +82,17 @@ record MeasuredSteerability(
           .forEach(unit -> byId.put(unit.unit, unit));
       features.put(sae, byId);
     }
-    Path config = folder.resolve("config.json");
-    JsonNode settings =
-        Files.isRegularFile(config)
-            ? JsonFile.tree(config, AGAIN)
-            : JsonFile.MAPPER.createObjectNode();
-    return new MeasuredSteerability(folder, json, settings, features, points);
+    RunManifest manifest = RunManifest.find(folder.resolve(RunManifest.FILE));
+    return new MeasuredSteerability(folder, json, manifest, features, points);
   }
 
   /** Refuses another run's measurement: its SAEs must be those of this run. */
   void checkOf(RunFolder run) {
-    for (Map.Entry<String, JsonNode> sae : config.path("saes").properties()) {
+    if (manifest == null) return;
+    for (Map.Entry<String, String> sae : manifest.hashes().entrySet()) {
+      if (!RunFolder.isSae(sae.getKey())) continue;
       Path weights = run.path().resolve(sae.getKey()).resolve(SaeFiles.WEIGHTS);
-      String hash = sae.getValue().asString("");
-      if (hash.isEmpty()) continue;
-      if (!Files.isRegularFile(weights) || !Hashes.sha256(weights).equals(hash)) {
+      if (!Files.isRegularFile(weights) || !Hashes.sha256(weights).equals(sae.getValue())) {
         throw new InputException(
             folder, "is of other SAEs than " + run.path() + "'s", "Name this run's measurement");
       }

@@ -7,7 +7,6 @@ import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.preprocess.Preprocessing;
-import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.run.Counted;
@@ -146,13 +145,12 @@ public record Report(
     var findings =
         new Findings(
             SaeSummary.read(index, manifest, run, evaluation),
-            EvaluationPage.recommended(folder.path()),
+            EvaluationPage.recommended(folder),
             evaluation,
             measured == null ? null : measured.json(),
             measured == null ? List.of() : measured.points(),
             results);
-    Head head =
-        head(out, manifest, new Commands(folder, manifest, evaluation, measured, index.library()));
+    Head head = head(out, manifest, new Commands(folder, index, measured));
     Thumbnails thumbnails = Thumbnails.none();
     if (images != null) {
       Data bare = new Data(head, findings, cards.all(thumbnails), thumbnails);
@@ -193,15 +191,15 @@ public record Report(
 
   /** evaluation.json where there is one. */
   private @Nullable JsonNode evaluation() {
-    Path file = folder.path().resolve(SparsityReport.FILE);
+    Path file = folder.evaluation();
     return Files.isRegularFile(file) ? ResultFile.read(file, "saes", "Evaluate again") : null;
   }
 
   /** Settings of the training, where the manifest has them. */
   private Map<String, Object> recipe() {
     Map<String, Object> recipe = new LinkedHashMap<>();
-    if (!Files.isRegularFile(folder.path().resolve(RunManifest.FILE))) return recipe;
-    RunManifest manifest = RunManifest.read(folder.path());
+    RunManifest manifest = folder.manifest();
+    if (manifest == null) return recipe;
     recipe.putAll(manifest.config());
     recipe.put("trained", String.valueOf(manifest.ended()));
     recipe.put("machine", manifest.machine().cpu() + ", " + manifest.machine().cores() + " cores");

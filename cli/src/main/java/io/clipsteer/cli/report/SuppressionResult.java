@@ -3,6 +3,7 @@ package io.clipsteer.cli.report;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.lab.suppress.EditFolder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -23,14 +24,14 @@ import tools.jackson.databind.JsonNode;
 record SuppressionResult(String name, JsonNode report, @Nullable String command) {
   /** Reads the report in an edit's folder. */
   static SuppressionResult read(Path folder) {
-    Path file = folder.resolve("report.json");
+    Path file = folder.resolve(EditFolder.REPORT);
     if (!Files.isRegularFile(file)) {
       throw new InputException(
           folder, "holds no report.json", "Name what clipsteer suppress --out made");
     }
     JsonNode report = ResultFile.read(file, "groups", "Suppress again");
-    boolean known = Files.isRegularFile(folder.resolve(RunManifest.FILE));
-    List<String> command = known ? RunManifest.read(folder).command() : List.of();
+    RunManifest manifest = RunManifest.find(folder.resolve(RunManifest.FILE));
+    List<String> command = manifest == null ? List.of() : manifest.command();
     String name = String.valueOf(folder.toAbsolutePath().normalize().getFileName());
     return new SuppressionResult(name, report, command.isEmpty() ? null : ShellLine.of(command));
   }

@@ -4,6 +4,7 @@ package io.clipsteer.cli.show;
 import io.clipsteer.cli.report.EvaluationPage;
 import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
@@ -38,7 +39,7 @@ public final class EvaluationText {
     }
     page.line("");
     page.line(
-        "written: %s, %s", run.resolve(SparsityReport.FILE), run.resolve(EvaluationPage.FILE));
+        "written: %s, %s", new RunFolder(run).evaluation(), new RunFolder(run).evaluationPage());
     if (!report.notes().isEmpty()) page.line("");
     for (String note : report.notes()) page.line("%s.", note);
     return page.text.toString();

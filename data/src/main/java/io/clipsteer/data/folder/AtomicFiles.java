@@ -119,7 +119,8 @@ public final class AtomicFiles {
     }
   }
 
-  private static boolean isLeftOver(Path path) {
+  /** Whether a writer that was killed left this file beside its place. */
+  static boolean isLeftOver(Path path) {
     return LEFT_OVER.matcher(String.valueOf(path.getFileName())).matches()
         && Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS);
   }

@@ -6,7 +6,6 @@ import io.clipsteer.data.Reasons;
 import io.clipsteer.data.json.JsonFile;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -21,8 +20,8 @@ import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * What a run was: enough to repeat it and to tell whether two runs may be compared. Lies as {@code
- * manifest.json} in every run directory.
+ * How a folder was made: enough to repeat it and to tell whether two runs may be compared. Every
+ * folder that a command writes has one as {@code manifest.json}.
  *
  * @param command the command line, one word each
  * @param config every setting in effect, defaults included
@@ -31,7 +30,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param versions of clipsteer, Java, libtorch and what else matters
  * @param machine where it ran
  * @param started when it began, in UTC
- * @param ended when it finished; null while it runs or when it was killed
+ * @param ended when it finished; null while it runs or when it was stopped
  */
 public record RunManifest(
     List<String> command,
@@ -102,8 +101,8 @@ public record RunManifest(
   /**
    * The manifest of a run that starts now on this machine.
    *
-   * @param clipsteer version of clipsteer
-   * @param libtorch version of libtorch; null when the run uses none
+   * @param command the command line; {@code --resume} is dropped, so that it makes the run again
+   * @param versions of clipsteer and its libraries; Java's is added
    * @param gpu the accelerator; null when none is used
    */
   public static RunManifest begin(
@@ -111,20 +110,33 @@ public record RunManifest(
       Map<String, Object> config,
       Map<String, Long> seeds,
       Map<String, String> hashes,
-      String clipsteer,
-      @Nullable String libtorch,
+      Map<String, String> versions,
       @Nullable String gpu) {
-    Map<String, String> versions = new TreeMap<>();
-    versions.put("clipsteer", clipsteer);
-    versions.put("java", System.getProperty("java.version"));
-    if (libtorch != null) versions.put("libtorch", libtorch);
-    return new RunManifest(
-        command, config, seeds, hashes, versions, Machine.here(gpu), now(), null);
+    Map<String, String> all = new TreeMap<>(versions);
+    all.put("java", System.getProperty("java.version"));
+    List<String> words = command.stream().filter(word -> !word.equals("--resume")).toList();
+    return new RunManifest(words, config, seeds, hashes, all, Machine.here(gpu), now(), null);
   }
 
-  /** The same run, finished now. */
-  public RunManifest finish() {
-    return new RunManifest(command, config, seeds, hashes, versions, machine, started, now());
+  /** The command's name. */
+  public String name() {
+    return command.isEmpty() ? "" : command.getFirst();
+  }
+
+  /** The same run, started earlier. */
+  RunManifest startedAt(Instant time) {
+    return new RunManifest(command, config, seeds, hashes, versions, machine, time, ended);
+  }
+
+  /**
+   * The same run, finished now.
+   *
+   * @param results SHA-256 of what came out, added to the hashes
+   */
+  public RunManifest finish(Map<String, String> results) {
+    Map<String, String> all = new TreeMap<>(hashes);
+    all.putAll(results);
+    return new RunManifest(command, config, seeds, all, versions, machine, started, now());
   }
 
   /**
@@ -137,12 +149,25 @@ public record RunManifest(
   }
 
   /**
-   * Reads the manifest of a run directory.
+   * Reads the manifest of a folder that a command wrote.
    *
    * @throws InputException when there is none or it is no manifest
    */
   public static RunManifest read(Path folder) {
-    Path file = folder.resolve(FILE);
+    RunManifest manifest = find(folder.resolve(FILE));
+    if (manifest != null) return manifest;
+    throw new InputException(folder, "is no run directory: it has no " + FILE, "Name one");
+  }
+
+  /**
+   * Reads a manifest.
+   *
+   * @param file under its own name, where it lies beside others
+   * @return null where there is none
+   * @throws InputException when it is no manifest
+   */
+  public static @Nullable RunManifest find(Path file) {
+    if (!Files.isRegularFile(file)) return null;
     try {
       if (Files.size(file) > MAX_SIZE) {
         throw new InputException(file, "is larger than 16 MiB", "It is no run's manifest");
@@ -150,8 +175,6 @@ public record RunManifest(
       RunManifest manifest = JSON.readValue(Files.readAllBytes(file), RunManifest.class);
       if (manifest == null) throw new InputException(file, "is no manifest", "Run again");
       return manifest;
-    } catch (NoSuchFileException e) {
-      throw new InputException(folder, "is no run directory: it has no " + FILE, "Name one", e);
     } catch (IOException e) {
       throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     } catch (JacksonException e) {

@@ -63,7 +63,7 @@ public final class ActivationStore implements AutoCloseable {
   public static ActivationStore open(Path store) {
     StoreFormat format = StoreFormat.read(store);
     if (!Files.isRegularFile(store.resolve(COMPLETE))) {
-      throw new InputException(store, "is not finished", "Continue it with harvest --resume");
+      throw new InputException(store, "is not finished", "Resume it with harvest --resume");
     }
     Arena arena = Arena.ofShared();
     try {
@@ -126,7 +126,7 @@ public final class ActivationStore implements AutoCloseable {
     return format.hookPoints().indexOf(name);
   }
 
-  /** A token's image and place. */
+  /** A token's image and position. */
   public Origin origin(long token) {
     long image = check(token) / format.tokensPerImage();
     int place = (int) (token % format.tokensPerImage());
@@ -174,10 +174,10 @@ public final class ActivationStore implements AutoCloseable {
   }
 
   /**
-   * Holds the files of hook points against their checksums.
+   * Compares the files of hook points with their checksums.
    *
    * @param hookPoints some of {@link StoreFormat#hookPoints}
-   * @param progress is told the bytes of each file
+   * @param progress takes the bytes of each file
    * @return the damaged files, empty when all is well
    */
   public List<Path> verify(Collection<String> hookPoints, LongConsumer progress) {
@@ -187,8 +187,8 @@ public final class ActivationStore implements AutoCloseable {
         String point = format.hookPoints().get(p);
         if (!hookPoints.contains(point)) continue;
         MemorySegment bytes = data.get(s).get(p);
-        @Nullable String told = shards.get(s).sha256().get(point);
-        if (!Hashes.sha256(bytes).equals(told)) damaged.add(Shard.data(store, s, point));
+        @Nullable String recorded = shards.get(s).sha256().get(point);
+        if (!Hashes.sha256(bytes).equals(recorded)) damaged.add(Shard.data(store, s, point));
         progress.accept(bytes.byteSize());
       }
     }

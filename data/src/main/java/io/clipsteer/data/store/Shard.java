@@ -9,6 +9,7 @@ import io.clipsteer.data.json.JsonFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -22,8 +23,8 @@ import tools.jackson.databind.json.JsonMapper;
  * One shard's {@code NNNNNN.json}, written after its data: a shard with it is complete.
  *
  * @param images ids of its images, in order
- * @param consumed place in the source after its last image: where the next shard begins
- * @param skipped images left out since the shard before, with the reason
+ * @param consumed position in the source after its last image: where the next shard starts
+ * @param skipped images skipped since the shard before, with the reason
  * @param sha256 of each hook point's data file
  */
 record Shard(
@@ -36,8 +37,9 @@ record Shard(
 
   Shard {
     images = List.copyOf(images);
-    skipped = Map.copyOf(skipped);
-    sha256 = Map.copyOf(sha256);
+    // Sorted: equal shards give equal files.
+    skipped = Collections.unmodifiableMap(new TreeMap<>(skipped));
+    sha256 = Collections.unmodifiableMap(new TreeMap<>(sha256));
   }
 
   static Path data(Path store, int number, String hookPoint) {
@@ -48,7 +50,7 @@ record Shard(
     return store.resolve(String.format(Locale.ROOT, "shards/%06d.json", number));
   }
 
-  /** Whether its data is there, as long as it must be, and what it was when it was written. */
+  /** Whether its data files have their length and their checksums. */
   boolean isWhole(Path store, int number, StoreFormat format) {
     for (String point : format.hookPoints()) {
       Path file = data(store, number, point);
@@ -66,19 +68,7 @@ record Shard(
   }
 
   void write(Path store, int number) {
-    AtomicFiles.writeJson(
-        file(store, number),
-        new Shard(images, consumed, new TreeMap<>(skipped), new TreeMap<>(sha256)).sorted());
-  }
-
-  /** Equal shards give equal files. */
-  private Map<String, Object> sorted() {
-    Map<String, Object> json = new TreeMap<>();
-    json.put("images", images);
-    json.put("consumed", consumed);
-    json.put("skipped", new TreeMap<>(skipped));
-    json.put("sha256", new TreeMap<>(sha256));
-    return json;
+    AtomicFiles.writeJson(file(store, number), this);
   }
 
   /** Null when there is no such shard. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.store;
 
+import com.fasterxml.jackson.annotation.JsonAlias;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.json.JsonFile;
@@ -18,7 +19,7 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * What a store holds, as its {@code store.json} says it; written first and never changed.
  *
- * @param protocol 1
+ * @param protocol 2; 1 is read
  * @param model SHA-256 of the weights
  * @param images where the images came from
  * @param listing SHA-256 of the images' ids in order; empty for an archive
@@ -32,8 +33,8 @@ import tools.jackson.databind.json.JsonMapper;
  * @param width numbers of a token
  * @param dtype fp32, bf16 or int8
  * @param imageBatch images that went through the tower at once: sums in a product may depend on it
- * @param imagesPerShard images of every shard but the last; whole batches, so that a harvest that
- *     goes on after a shard makes the same batches
+ * @param imagesPerShard images of every shard but the last; whole batches, so that a harvest
+ *     resumed after a shard makes the same batches
  */
 public record StoreFormat(
     int protocol,
@@ -41,18 +42,18 @@ public record StoreFormat(
     String images,
     String listing,
     String preprocessing,
-    List<String> hookPoints,
+    @JsonAlias("hookPoints") List<String> hookPoints,
     String tokens,
-    int tokensPerImage,
-    int prefixTokens,
-    int gridRows,
-    int gridColumns,
+    @JsonAlias("tokensPerImage") int tokensPerImage,
+    @JsonAlias("prefixTokens") int prefixTokens,
+    @JsonAlias("gridRows") int gridRows,
+    @JsonAlias("gridColumns") int gridColumns,
     int width,
     String dtype,
-    int imageBatch,
-    int imagesPerShard) {
-  /** The only protocol there is. */
-  public static final int PROTOCOL = 1;
+    @JsonAlias("imageBatch") int imageBatch,
+    @JsonAlias("imagesPerShard") int imagesPerShard) {
+  /** What is written; of protocol 1, which is read as well, keys were in camelCase. */
+  public static final int PROTOCOL = 2;
 
   static final String FILE = "store.json";
   private static final long MAX_SIZE = 1 << 20;
@@ -103,7 +104,7 @@ public record StoreFormat(
 
   /** Refuses what would lead out of the folder or past any memory. */
   StoreFormat checked(Path where) {
-    need(where, protocol == PROTOCOL, "protocol " + protocol);
+    need(where, protocol == 1 || protocol == PROTOCOL, "protocol " + protocol);
     need(where, !hookPoints.isEmpty() && hookPoints.size() <= 4096, "hook points");
     need(where, new HashSet<>(hookPoints).size() == hookPoints.size(), "hook points");
     for (String point : hookPoints) {

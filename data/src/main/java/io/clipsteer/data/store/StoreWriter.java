@@ -4,8 +4,7 @@ package io.clipsteer.data.store;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.FolderLock;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -23,9 +22,11 @@ import org.jspecify.annotations.Nullable;
  * continues after the last complete one, and the finished store has the same bytes.
  */
 public final class StoreWriter implements AutoCloseable {
+  /** Of a store's folder: a finished store that was damaged is repaired by resuming. */
+  public static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(null, List.of("shards"));
+
   private final Path store;
   private final StoreFormat format;
-  private final FolderLock lock;
   private final Arena arena = Arena.ofShared();
   private final List<MemorySegment> filling = new ArrayList<>();
   private final List<String> ids = new ArrayList<>();
@@ -35,49 +36,31 @@ public final class StoreWriter implements AutoCloseable {
   private long last;
   private long images;
 
-  private StoreWriter(Path store, StoreFormat format, FolderLock lock) {
+  private StoreWriter(Path store, StoreFormat format) {
     this.store = store;
-    this.lock = lock;
     this.format = format;
     long bytes = format.bytesPerImage() * format.imagesPerShard();
     for (int i = 0; i < format.hookPoints().size(); i++) filling.add(arena.allocate(bytes));
   }
 
   /**
-   * Begins a store, or continues one.
+   * Starts a store, or continues the one that lies there after its last whole shard.
    *
-   * @param resume whether a store that was begun may be there
+   * @param store a folder that nobody else writes
+   * @throws InputException when a store of another format lies there
    */
-  public static StoreWriter open(Path store, StoreFormat format, boolean resume) {
+  public static StoreWriter open(Path store, StoreFormat format) {
     format.checked(store);
-    if (!resume && !Files.isRegularFile(store.resolve(StoreFormat.FILE))) NewFolder.require(store);
-    FolderLock lock = FolderLock.take(store);
-    try {
-      return open(store, format, resume, lock);
-    } catch (Throwable t) {
-      lock.close();
-      throw t;
-    }
-  }
-
-  private static StoreWriter open(Path store, StoreFormat format, boolean resume, FolderLock lock) {
-    if (resume) AtomicFiles.sweep(store);
-    if (Files.isRegularFile(store.resolve(StoreFormat.FILE))) {
-      if (!resume) {
-        throw new InputException(
-            store, "holds a store already", "Continue it with --resume, or name a new folder");
-      }
-      if (!StoreFormat.read(store).equals(format)) {
-        throw new InputException(
-            store,
-            "was begun with other settings, another model or other images",
-            "Repeat the command it was begun with, or name a new folder");
-      }
-    } else {
-      NewFolder.require(store);
+    AtomicFiles.sweep(store);
+    if (!Files.isRegularFile(store.resolve(StoreFormat.FILE))) {
       AtomicFiles.writeJson(store.resolve(StoreFormat.FILE), format);
+    } else if (!StoreFormat.read(store).equals(format)) {
+      throw new InputException(
+          store,
+          "holds a store of other hook points, tokens, images or of another model",
+          "Repeat the command that it was started with, or name a new folder");
     }
-    StoreWriter writer = new StoreWriter(store, format, lock);
+    StoreWriter writer = new StoreWriter(store, format);
     // A shard whose data is not what it was is harvested again, and all after it.
     for (Shard shard = writer.next(); shard != null; shard = writer.next()) {
       if (!shard.isWhole(store, writer.shards, format)) break;
@@ -89,6 +72,15 @@ public final class StoreWriter implements AutoCloseable {
     }
     return writer;
   }
+
+  /**
+   * {@code complete.json}.
+   *
+   * @param consumed images of the source that were read
+   * @param skippedAfter ids of the images skipped after the last one stored
+   */
+  private record Complete(
+      int shards, long images, long tokens, long consumed, List<String> skippedAfter) {}
 
   private @Nullable Shard next() {
     return Shard.read(store, shards, format);
@@ -180,21 +172,15 @@ public final class StoreWriter implements AutoCloseable {
     if (images == 0) {
       throw new InputException(store, "no image could be used", "Name images that can be read");
     }
-    Map<String, Object> done = new LinkedHashMap<>();
-    done.put("shards", shards);
-    done.put("images", images);
-    done.put("tokens", images * format.tokensPerImage());
-    done.put("consumed", consumed);
-    Map<Long, String> after = new TreeMap<>();
-    skipped.forEach((position, skip) -> after.put(position, skip.getKey()));
-    done.put("skipped_after", List.copyOf(after.values()));
-    AtomicFiles.writeJson(store.resolve(ActivationStore.COMPLETE), done);
+    List<String> after = skipped.values().stream().map(Map.Entry::getKey).toList();
+    AtomicFiles.writeJson(
+        store.resolve(ActivationStore.COMPLETE),
+        new Complete(shards, images, images * format.tokensPerImage(), consumed, after));
     return images;
   }
 
   @Override
   public void close() {
     arena.close();
-    lock.close();
   }
 }

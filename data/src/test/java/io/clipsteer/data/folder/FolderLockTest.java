@@ -36,7 +36,8 @@ class FolderLockTest {
     try (FolderLock lock = FolderLock.take(folder)) {
       refused(folder);
       refused(link);
-      NewFolder.require(folder); // A lock alone is nothing that could be lost.
+      // A lock alone is nothing that could be lost.
+      assertThrows(InputException.class, () -> WorkFolder.check(folder, WorkFolder.ALONE, false));
     }
     assertFalse(Files.exists(folder.resolve(FolderLock.NAME)));
     FolderLock.take(folder).close();
@@ -68,12 +69,14 @@ class FolderLockTest {
     Path place = Files.createDirectory(temp.resolve("place"));
     Path link = Files.createSymbolicLink(temp.resolve("link"), place);
     String given =
-        NewFolder.write(link, folder -> Files.writeString(folder.resolve("a"), "b").toString());
+        WorkFolder.write(link, folder -> Files.writeString(folder.resolve("a"), "b").toString());
     assertFalse(given.isEmpty());
     assertTrue(Files.isSymbolicLink(link));
     assertEquals("b", Files.readString(place.resolve("a")));
     Path nowhere = Files.createSymbolicLink(temp.resolve("nowhere"), temp.resolve("none"));
-    InputException e = assertThrows(InputException.class, () -> NewFolder.require(nowhere));
+    InputException e =
+        assertThrows(
+            InputException.class, () -> WorkFolder.check(nowhere, WorkFolder.ALONE, false));
     assertTrue(String.valueOf(e.getMessage()).contains("leads nowhere"), e.getMessage());
   }
 
@@ -84,7 +87,7 @@ class FolderLockTest {
     Files.writeString(dead.resolve("half"), "x");
     long mine = ProcessHandle.current().pid();
     Path parent = Files.createDirectory(temp.resolve(".other." + mine + ".partial"));
-    NewFolder.write(out, folder -> Files.writeString(folder.resolve("a"), "b"));
+    WorkFolder.write(out, folder -> Files.writeString(folder.resolve("a"), "b"));
     assertFalse(Files.exists(dead));
     assertTrue(Files.exists(parent)); // Somebody else's.
   }

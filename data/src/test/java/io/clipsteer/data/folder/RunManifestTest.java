@@ -21,18 +21,20 @@ class RunManifestTest {
   void comesBackAsWritten() {
     RunManifest run =
         RunManifest.begin(
-            List.of("clipsteer", "train", "--seed", "7"),
+            List.of("train", "--seed", "7", "--resume"),
             Map.of("layer", 7, "lr", 0.001, "hook", "blocks.7.hook_resid_post", "list", List.of(1)),
             Map.of("init", 7L, "shuffle", Long.MAX_VALUE),
             Map.of("model", "00ff"),
-            "0.1.0",
-            "2.10.0",
+            Map.of("clipsteer", "0.1.0", "libtorch", "2.10.0"),
             null);
     assertNull(run.ended());
+    assertEquals("train", run.name());
+    assertEquals(List.of("train", "--seed", "7"), run.command());
     assertTrue(run.machine().cores() > 0 && !run.machine().cpu().isBlank());
     run.writeTo(folder.resolve("run"));
     assertEquals(run, RunManifest.read(folder.resolve("run")));
-    RunManifest finished = run.finish();
+    RunManifest finished = run.finish(Map.of("sae", "ff00"));
+    assertEquals(Map.of("model", "00ff", "sae", "ff00"), finished.hashes());
     finished.writeTo(folder.resolve("run"));
     assertEquals(finished, RunManifest.read(folder.resolve("run")));
     assertNotNull(finished.ended());

@@ -18,7 +18,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -79,7 +81,7 @@ final class ActivationStoreTest {
 
   private Path write(String name, String dtype) {
     Path store = temp.resolve(name);
-    try (StoreWriter writer = StoreWriter.open(store, format(dtype), false)) {
+    try (StoreWriter writer = StoreWriter.open(store, format(dtype))) {
       fill(writer, 0, IMAGES);
       writer.finish();
     }
@@ -142,14 +144,14 @@ final class ActivationStoreTest {
   void resumingGivesTheSameBytes(int stop) throws IOException {
     Path whole = write("whole", "bf16");
     Path broken = temp.resolve("broken" + stop);
-    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"), false)) {
+    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"))) {
       fill(writer, 0, stop);
     }
     // A kill in the middle of a shard leaves data without its line, and temporary files.
     Files.createDirectories(broken.resolve("shards"));
     Files.writeString(broken.resolve("shards/.000005.blocks.2.hook_resid_post.bin.1-1"), "half");
     assertThrows(InputException.class, () -> ActivationStore.open(broken));
-    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"), true)) {
+    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"))) {
       assertTrue(writer.consumed() <= stop);
       fill(writer, (int) writer.consumed(), IMAGES);
       writer.finish();
@@ -209,7 +211,7 @@ final class ActivationStoreTest {
         Files.writeString(line, text.replaceAll("\"consumed\" : \\d+", "\"consumed\" : 3"));
       }
     }
-    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"), true)) {
+    try (StoreWriter writer = StoreWriter.open(broken, format("bf16"))) {
       assertEquals(8, writer.images());
       fill(writer, (int) writer.consumed(), IMAGES);
       writer.finish();
@@ -223,11 +225,9 @@ final class ActivationStoreTest {
   @Test
   void foreignAndHostileFoldersAreRefused() throws IOException {
     Path folder = write("store", "fp32");
-    refused("holds a store already", () -> StoreWriter.open(folder, format("fp32"), false).close());
-    refused("was begun with other", () -> StoreWriter.open(folder, format("bf16"), true).close());
+    refused("holds a store of other", () -> StoreWriter.open(folder, format("bf16")).close());
     Path foreign = Files.createDirectory(temp.resolve("foreign"));
     Files.writeString(foreign.resolve("mine.txt"), "mine");
-    refused("is not empty", () -> StoreWriter.open(foreign, format("fp32"), true).close());
     refused("is no store", () -> ActivationStore.open(foreign).close());
     String good = Files.readString(folder.resolve("store.json"));
     for (String[] change :
@@ -237,13 +237,35 @@ final class ActivationStoreTest {
           {"\"tokens_per_image\" : 5", "\"tokens_per_image\" : 50000000"},
           {"\"dtype\" : \"fp32\"", "\"dtype\" : \"fp7\""},
           {"\"grid_rows\" : 2", "\"grid_rows\" : 3"},
-          {"\"protocol\" : 1", "\"protocol\" : 2"},
+          {"\"protocol\" : 1", "\"protocol\" : 3"},
           {"{", "["},
           {good, ""}
         }) {
       Files.writeString(folder.resolve("store.json"), good.replace(change[0], change[1]));
       assertFalse(good.equals(good.replace(change[0], change[1])), change[0]);
       refused("store.json", () -> ActivationStore.open(folder).close());
+    }
+  }
+
+  /** Stores of protocol 1 have their keys in camelCase. */
+  @Test
+  void storesOfProtocol1AreRead() throws IOException {
+    Path folder = write("store", "fp32");
+    Path file = folder.resolve("store.json");
+    String old =
+        Pattern.compile("_([a-z])(?=[a-z_]*\" :)")
+            .matcher(Files.readString(file).replaceFirst("\"protocol\" : \\d", "\"protocol\" : 1"))
+            .replaceAll(letter -> letter.group(1).toUpperCase(Locale.ROOT));
+    assertTrue(old.contains("\"tokensPerImage\"") && old.contains("\"hookPoints\""), old);
+    StoreFormat before;
+    try (ActivationStore store = ActivationStore.open(folder)) {
+      before = store.format();
+    }
+    Files.writeString(file, old);
+    try (ActivationStore store = ActivationStore.open(folder)) {
+      assertEquals(before.hookPoints(), store.format().hookPoints());
+      assertEquals(before.imagesPerShard(), store.format().imagesPerShard());
+      assertEquals(List.of(), store.verify(before.hookPoints(), bytes -> {}));
     }
   }
 

@@ -4,7 +4,7 @@ package io.clipsteer.lab.attack;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.imageset.ImageCursor;
@@ -86,7 +86,7 @@ public record Attack(
             "Give --words, or images of several classes");
       }
     }
-    return NewFolder.write(
+    return WorkFolder.write(
         out, part -> write(items, choice, labels.size(), skipped, part, progress));
   }
 

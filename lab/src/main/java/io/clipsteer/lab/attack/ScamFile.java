@@ -3,7 +3,7 @@ package io.clipsteer.lab.attack;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.lab.index.ParquetTable;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -34,7 +34,7 @@ public final class ScamFile {
    * @return number of images in each folder
    */
   public static Map<String, Integer> unpack(List<Path> files, Path out) {
-    return NewFolder.write(out, folder -> fill(files, folder));
+    return WorkFolder.write(out, folder -> fill(files, folder));
   }
 
   private static Map<String, Integer> fill(List<Path> files, Path folder) {

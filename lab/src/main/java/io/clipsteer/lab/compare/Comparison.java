@@ -4,21 +4,16 @@ package io.clipsteer.lab.compare;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
-import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.index.ParquetTable;
 import io.clipsteer.lab.run.Versions;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -186,24 +181,8 @@ public record Comparison(
         .toList();
   }
 
-  /** Refuses a folder that is not empty; called early. */
-  public static void checkWritable(Path folder) {
-    if (!Files.exists(folder)) return;
-    if (!Files.isDirectory(folder)) {
-      throw new InputException(folder, "is a file", "Name a new folder with --out");
-    }
-    try (Stream<Path> files = Files.list(folder)) {
-      if (files.findAny().isPresent()) {
-        throw new InputException(folder, "is not empty", "Name a new folder with --out");
-      }
-    } catch (IOException e) {
-      throw new InputException(folder, "cannot be read: " + Reasons.of(e), "Check its rights", e);
-    }
-  }
-
-  /** Writes {@code features.parquet}, then {@code compare.json}. */
+  /** Writes {@code features.parquet}, then {@code compare.json}, into a folder that is open. */
   public void write(Path folder, Runs runs) {
-    checkWritable(folder);
     List<List<@Nullable Object>> rows = new ArrayList<>();
     for (Pair pair : pairs) {
       add(rows, pair, true);

@@ -4,7 +4,8 @@ package io.clipsteer.lab.cue;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.Folders;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.imageset.ImageCursor;
@@ -98,7 +99,7 @@ public record InjectedCue(
           continue;
         }
         Path images = folder.resolve("images").resolve(name);
-        NewFolder.delete(images); // Of a study that was stopped.
+        Folders.delete(images); // Of a study that was stopped.
         SuppressionReport report = run(cue, images, seed, progress);
         skipped.accept(report.skipped());
         CueResult result = CueResult.of(cue, seed, report);
@@ -128,7 +129,7 @@ public record InjectedCue(
     List<Labelled> all = labelled(seed);
     List<ImageLoader.Skipped> skipped = new ArrayList<>();
     List<int[]> written =
-        NewFolder.write(folder, at -> write(at, all, cue, seed, skipped, progress));
+        WorkFolder.write(folder, at -> write(at, all, cue, seed, skipped, progress));
     List<Part> parts = new ArrayList<>();
     for (int p = 0; p < PARTS.size(); p++) {
       parts.add(new Part(folder.resolve(PARTS.get(p)), written.get(p)));

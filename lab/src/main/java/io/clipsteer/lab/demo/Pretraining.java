@@ -2,16 +2,13 @@
 package io.clipsteer.lab.demo;
 
 import io.clipsteer.data.Hashes;
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.FolderLock;
-import io.clipsteer.data.folder.NewFolder;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.data.tensor.StateFile;
-import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -31,7 +28,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import tools.jackson.core.type.TypeReference;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Trains a CLIP on the world's endless stream. The folder holds {@code model/} (an ordinary Hugging
@@ -44,6 +40,7 @@ public final class Pretraining {
   private static final int LOG_EVERY = 20;
   private static final String STATE = "state.safetensors";
   private static final String LOG = "log.csv";
+  private static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(null, List.of(STATE));
 
   /**
    * What came out.
@@ -82,36 +79,20 @@ public final class Pretraining {
    */
   public static Result run(
       PretrainConfig config, Path out, boolean resume, List<String> command, Progress progress) {
-    // Stopped before there was a state, it goes on from its beginning.
-    boolean afresh = !resume || Files.isDirectory(out) && NewFolder.isEmpty(out);
-    if (!afresh && !Files.isRegularFile(out.resolve(STATE))) {
-      throw new InputException(
-          out,
-          "holds no " + STATE + ", so there is nothing to go on from",
-          "Start anew in a new folder, without --resume");
-    }
-    if (!resume && Files.isRegularFile(out.resolve(STATE))) {
-      throw new InputException(
-          out, "is not empty: it holds a pretraining", "Go on with --resume, or name a new folder");
-    }
-    if (afresh) NewFolder.require(out);
-    try (FolderLock lock = FolderLock.take(out)) {
-      return new Pretraining(config, out, command, progress).run(!afresh);
+    var pretraining = new Pretraining(config, out, command, progress);
+    RunManifest manifest =
+        Versions.manifest(
+            command, pretraining.settings(), Map.of("pretrain", config.seed()), Map.of(), null);
+    try (WorkFolder folder = WorkFolder.open(out, LAYOUT, resume, manifest)) {
+      return pretraining.run(folder);
     }
   }
 
-  private Result run(boolean resume) {
+  private Result run(WorkFolder folder) {
     long start = System.nanoTime();
-    if (resume) requireSameConfig(); // Before anything in the folder is touched.
-    RunManifest manifest =
-        RunManifest.begin(
-            command,
-            settings(),
-            Map.of("pretrain", config.seed()),
-            Map.of(),
-            Versions.CLIPSTEER,
-            Engine.torchVersion(),
-            null);
+    // Stopped before there was a state, it starts anew.
+    boolean resumed = Files.isRegularFile(out.resolve(STATE));
+    boolean ended = RunManifest.read(out).ended() != null;
     int vocabulary =
         Tokenizer.train(model, captionWords(config.seed(), TOKENIZER_CAPTIONS), config.context());
     ClipShape shape = shape(vocabulary);
@@ -121,23 +102,27 @@ public final class Pretraining {
     DType dtype = config.dtype().equals("bf16") ? DType.BF16 : DType.F32;
     Map<String, Share> evaluation;
     long parameters;
-    boolean finished;
     int before;
     try (ClipPretrainer trainer = new ClipPretrainer(shape, settings, dtype, config.seed());
         Tokenizer tokenizer = Tokenizer.find(model, config.context())) {
       if (tokenizer == null) throw new IllegalStateException("the tokenizer was not written");
       parameters = trainer.parameterCount();
       StringBuilder log = new StringBuilder(header());
-      if (resume) log = resumed(trainer);
+      if (resumed) log = resumed(trainer);
       else save(trainer, log); // from here on a stopped run can be resumed
       before = trainer.steps();
-      // What a finished one was made with stays as it is.
-      finished = before == config.steps() && Files.exists(out.resolve(RunManifest.FILE));
       loop(trainer, tokenizer, shape, log);
       trainer.export(model, DType.F16);
       evaluation = evaluate();
     }
-    if (!finished) finish(manifest);
+    // A finished one's manifest stays as it is.
+    if (!ended) {
+      folder.finish(
+          Map.of(
+              "model", Hashes.sha256(model.resolve("model.safetensors")),
+              "tokenizer", Hashes.sha256(model.resolve("tokenizer.json")),
+              "log", Hashes.sha256(out.resolve(LOG))));
+    }
     return new Result(
         model,
         config.steps(),
@@ -270,8 +255,7 @@ public final class Pretraining {
 
   private Map<String, Object> settings() {
     Map<String, Object> settings =
-        JsonMapper.shared()
-            .convertValue(config, new TypeReference<LinkedHashMap<String, Object>>() {});
+        JsonFile.MAPPER.convertValue(config, new TypeReference<LinkedHashMap<String, Object>>() {});
     settings.put("steps", config.steps());
     settings.put("threads", Engine.threads());
     return settings;
@@ -279,43 +263,12 @@ public final class Pretraining {
 
   /** State and log in one file, so that they are always of the same step. */
   private void save(ClipPretrainer trainer, StringBuilder log) {
-    trainer.save(
-        out.resolve(STATE),
-        Map.of("config", JsonMapper.shared().writeValueAsString(config), "log", log.toString()));
+    trainer.save(out.resolve(STATE), Map.of("log", log.toString()));
     AtomicFiles.writeText(out.resolve(LOG), log.toString());
-  }
-
-  private void requireSameConfig() {
-    Path state = out.resolve(STATE);
-    try (TensorFile file = StateFile.open(state)) {
-      String begun = file.metadata().get("config");
-      if (JsonMapper.shared().writeValueAsString(config).equals(begun)) return;
-    }
-    throw new InputException(
-        state,
-        "was made with another configuration",
-        "Resume with the one it was started with, or name a new folder with --out");
   }
 
   private StringBuilder resumed(ClipPretrainer trainer) {
     Map<String, String> notes = trainer.resume(out.resolve(STATE));
     return new StringBuilder(notes.getOrDefault("log", header()));
-  }
-
-  private void finish(RunManifest manifest) {
-    RunManifest ended = manifest.finish();
-    new RunManifest(
-            ended.command(),
-            ended.config(),
-            ended.seeds(),
-            Map.of(
-                "model", Hashes.sha256(model.resolve("model.safetensors")),
-                "tokenizer", Hashes.sha256(model.resolve("tokenizer.json")),
-                "log", Hashes.sha256(out.resolve(LOG))),
-            ended.versions(),
-            ended.machine(),
-            ended.started(),
-            ended.ended())
-        .writeTo(out);
   }
 }

@@ -41,9 +41,6 @@ public record SparsityReport(
     List<ImageLoader.Skipped> skipped,
     List<String> notes,
     List<MeasuredSae> saes) {
-  /** The report's name in a run folder. */
-  public static final String FILE = "evaluation.json";
-
   /** The note for images, or texts, of the training set. */
   public static final String TRAINED_HERE =
       "The run was trained on this source: the numbers may be optimistic";
@@ -194,9 +191,9 @@ public record SparsityReport(
   public static void checkWritable(RunFolder run) {
     if (!Files.isWritable(run.path())) {
       throw new InputException(
-          run.path(), "cannot be written into: " + FILE + " belongs there", "Check its rights");
+          run.path(), "cannot be written into: evaluation.json belongs there", "Check its rights");
     }
-    Path file = run.path().resolve(FILE);
+    Path file = run.evaluation();
     if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return;
     String foreign = "is in the way: it is no evaluation by clipsteer";
     String remedy = "Move it elsewhere";
@@ -216,7 +213,7 @@ public record SparsityReport(
   /** Writes {@code evaluation.json}: whole or not at all, over an earlier one only. */
   public void write(RunFolder run) {
     checkWritable(run);
-    AtomicFiles.writeJson(run.path().resolve(FILE), json());
+    AtomicFiles.writeJson(run.evaluation(), json());
   }
 
   /** What {@code evaluation.json} holds: a record. */

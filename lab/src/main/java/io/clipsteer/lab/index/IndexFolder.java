@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
+import com.fasterxml.jackson.annotation.JsonAlias;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
-import io.clipsteer.data.TextFile;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.run.RunFolder;
 import java.io.IOException;
@@ -12,8 +13,11 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * An index on disk: Parquet tables, vectors, and one JSON file each for features and neurons. The
@@ -25,13 +29,20 @@ public record IndexFolder(Path path) {
   /** The tables' names after {@code feature_} or {@code neuron_}, in the order of writing. */
   static final List<String> PARTS = List.of("tops", "labels", "names", "images");
 
-  private static final int PROTOCOL = 1;
-  private static final String LIBRARY = "library.txt";
+  /** What is written; of protocol 1, which is read as well, keys were in camelCase. */
+  static final int PROTOCOL = 2;
+
+  /** Indexes of protocol 1 count no skipped images and have no notes. */
+  private static final JsonMapper JSON =
+      JsonFile.MAPPER
+          .rebuild()
+          .disable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
+          .build();
 
   /**
    * The JSON file.
    *
-   * @param protocol 1
+   * @param protocol 2; 1 is read
    * @param model checkpoint, absolute
    * @param source of the images
    * @param images images indexed
@@ -53,7 +64,11 @@ public record IndexFolder(Path path) {
       int labels,
       int top,
       int vocabulary,
-      List<IndexGroup> groups) {}
+      List<IndexGroup> groups) {
+    public IndexManifest {
+      notes = Objects.requireNonNullElse(notes, List.of());
+    }
+  }
 
   /**
    * One SAE, or the neurons of a hook point.
@@ -62,25 +77,35 @@ public record IndexFolder(Path path) {
    * @param units their number
    */
   public record IndexGroup(
-      String sae, String hookPoint, String tokens, int units, int rows, int columns, int prefix) {}
+      String sae,
+      @JsonAlias("hookPoint") String hookPoint,
+      String tokens,
+      int units,
+      int rows,
+      int columns,
+      int prefix) {}
 
   /** Of a run. */
   public static IndexFolder of(RunFolder run) {
-    return new IndexFolder(run.path().resolve("index"));
+    return new IndexFolder(run.index());
   }
 
-  /** Records the text library that names came from, so that a search by text finds its words. */
-  public void recordLibrary(@Nullable Path library) {
-    Path own = library == null ? null : library.toAbsolutePath().normalize();
-    AtomicFiles.writeText(path.resolve(LIBRARY), own == null ? "" : own + "\n");
+  /** Name of the manifest: features and neurons are indexed each by a command of its own. */
+  public static String manifest(IndexedUnits units) {
+    return units == IndexedUnits.FEATURES ? RunManifest.FILE : units + "." + RunManifest.FILE;
+  }
+
+  /** How it was made; null where that is not known. */
+  public @Nullable RunManifest made(IndexedUnits units) {
+    return RunManifest.find(path.resolve(manifest(units)));
   }
 
   /** The text library that names came from; null where a text tower read the words. */
   public @Nullable Path library() {
-    Path file = path.resolve(LIBRARY);
-    // Empty where a text tower read the words.
-    if (!Files.isRegularFile(file) || file.toFile().length() == 0) return null;
-    return Path.of(TextFile.lines(file).getFirst());
+    RunManifest made = made(IndexedUnits.FEATURES);
+    return made != null && made.config().get("library") instanceof String library
+        ? Path.of(library)
+        : null;
   }
 
   private Path json(IndexedUnits units) {
@@ -138,9 +163,11 @@ public record IndexFolder(Path path) {
     }
     String remedy = "Move it elsewhere, and index again";
     try {
-      IndexManifest manifest =
-          JsonFile.MAPPER.readValue(Files.readAllBytes(file), IndexManifest.class);
-      if (manifest == null || manifest.protocol() != PROTOCOL || manifest.groups() == null) {
+      IndexManifest manifest = JSON.readValue(Files.readAllBytes(file), IndexManifest.class);
+      if (manifest == null
+          || manifest.protocol() < 1
+          || manifest.protocol() > PROTOCOL
+          || manifest.groups() == null) {
         throw new InputException(file, "is no index by this version of clipsteer", remedy);
       }
       return manifest;

@@ -128,7 +128,7 @@ public final class Indexer {
               layout.prefix()));
     }
     return new IndexFolder.IndexManifest(
-        1,
+        IndexFolder.PROTOCOL,
         Versions.CLIPSTEER,
         run.model().source().path().toAbsolutePath().normalize().toString(),
         run.batches().set().origin().toAbsolutePath().normalize().toString(),

@@ -100,13 +100,16 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
 
   /** The images of a pass, without reading them. */
   public ImageIds listing() {
+    return listing(set, options.limit());
+  }
+
+  /** The first images of a set, without reading them. */
+  public static ImageIds listing(ImageSet set, long limit) {
     if (!set.isListed()) return new ImageIds(-1, "");
     StringBuilder ids = new StringBuilder();
     long count = 0;
     try (ImageCursor cursor = set.names()) {
-      for (ImageItem item = cursor.next();
-          item != null && count < options.limit();
-          item = cursor.next()) {
+      for (ImageItem item = cursor.next(); item != null && count < limit; item = cursor.next()) {
         ids.append(item.id()).append('\n');
         count++;
       }

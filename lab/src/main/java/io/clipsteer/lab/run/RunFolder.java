@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.run;
 
+import com.fasterxml.jackson.annotation.JsonAlias;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.FolderLock;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
@@ -18,29 +19,43 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A training run on disk: {@code run.json} (what was trained where, and how well), {@code
- * manifest.json} (how it was made), {@code metrics.jsonl} (the curve), {@code saes/} (SAELens-style
- * folders). {@code run.json} comes last: a folder with it is complete.
+ * A training run on disk, and the one place that names what lies in it:
+ *
+ * <ul>
+ *   <li>{@code manifest.json}: how it was made, from its start on
+ *   <li>{@code metrics.jsonl}: the curve, growing
+ *   <li>{@code state.json} and {@code state/STEP/N.safetensors}: what an unfinished training is
+ *       resumed from
+ *   <li>{@code saes/NAME/}: SAELens-style folders, {@code pareto.csv}
+ *   <li>{@code run.json}: what was trained where, and how well; last, so that a folder with it is
+ *       complete
+ *   <li>{@code index/}, {@code evaluation.json}, {@code evaluation.html} and {@code
+ *       evaluation.manifest.json}: added by {@code index} and {@code evaluate}
+ * </ul>
  */
 public record RunFolder(Path path) {
   private static final String RUN = "run.json";
   private static final String METRICS = "metrics.jsonl";
+  private static final String SAES = "saes/";
+  private static final String STATE = "state.json";
+  private static final String STATES = "state";
 
-  /** Names the step of an unfinished training's state; written last. */
-  public static final String STATE = "state.json";
+  /** The manifest of the last evaluation. */
+  public static final String EVALUATION_MANIFEST = "evaluation.manifest.json";
 
-  /** The folder of the state's files. */
-  public static final String STATE_FOLDER = "state";
+  /** Of a training. */
+  public static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(RUN, List.of(STATE, STATES));
 
-  /** Begins the model's name in {@code run.json} where only the hash of its weights is known. */
+  /** Prefix of the model in {@code run.json} where only the hash of its weights is known. */
   public static final String HASH = "sha256:";
 
   /**
-   * One SAE of a run.
+   * One SAE of a run; runs of protocol 1 have its keys in camelCase.
    *
    * @param folder relative to the run, with {@code /}
    * @param hookPoint where its activations come from, in peers' style
@@ -49,13 +64,13 @@ public record RunFolder(Path path) {
    */
   public record SaeEntry(
       String folder,
-      String hookPoint,
+      @JsonAlias("hookPoint") String hookPoint,
       String tokens,
       String variant,
-      double explainedVariance,
+      @JsonAlias("explainedVariance") double explainedVariance,
       double l0,
-      double aliveFraction) {
-    /** JSON may leave out what a record cannot do without. */
+      @JsonAlias("aliveFraction") double aliveFraction) {
+    /** JSON may hold null for what a record cannot do without. */
     private boolean isWhole() {
       return Stream.of(folder, hookPoint, tokens, variant).allMatch(Objects::nonNull);
     }
@@ -84,85 +99,54 @@ public record RunFolder(Path path) {
     }
   }
 
-  /**
-   * A new run's folder: absent, empty, or with nothing but the curve of a run that was stopped, so
-   * that nothing worth keeping is overwritten.
-   */
-  public static RunFolder create(Path path) {
-    try {
-      if (Files.exists(path) && !Files.isDirectory(path)) {
-        throw new InputException(path, "is a file", "Name a new folder for the run");
-      }
-      if (Files.isDirectory(path)) {
-        try (var entries = Files.list(path)) {
-          if (entries.anyMatch(entry -> !isEarly(String.valueOf(entry.getFileName())))) {
-            throw new InputException(path, "is not empty", "Name a new folder for the run");
-          }
-        }
-      }
-      Files.createDirectories(path);
-      return new RunFolder(path);
-    } catch (IOException e) {
-      throw new InputException(path, "cannot be made: " + Reasons.of(e), "Check the path", e);
-    }
+  /** The tables of {@code index}. */
+  public Path index() {
+    return path.resolve("index");
   }
 
-  /** What a run has before there is anything to keep. */
-  private static boolean isEarly(String name) {
-    return name.equals(METRICS) || name.equals(FolderLock.NAME);
+  /** What {@code evaluate} measured. */
+  public Path evaluation() {
+    return path.resolve("evaluation.json");
   }
 
-  /** Refuses what cannot hold a training. */
-  public static void requireBegun(Path path) {
-    if (!Files.isDirectory(path)) {
-      throw new InputException(path, "holds no training to continue", "Start without --resume");
-    }
+  /** The page of {@code evaluate}. */
+  public Path evaluationPage() {
+    return path.resolve("evaluation.html");
   }
 
-  /** Deletes a finished run's state. */
-  public static void clearState(Path run) {
-    try {
-      Files.deleteIfExists(run.resolve(STATE));
-      NewFolder.delete(run.resolve(STATE_FOLDER));
-    } catch (IOException e) {
-      throw new InputException(
-          run.resolve(STATE), "cannot be deleted: " + Reasons.of(e), "Delete it by hand", e);
-    }
+  /** Names the step of an unfinished training's state; written after the state's files. */
+  public Path state() {
+    return path.resolve(STATE);
   }
 
-  /** A stopped training's folder, to go on in; nobody else may be writing there. */
-  public static RunFolder continued(Path path) {
-    if (Files.isRegularFile(path.resolve(RUN))) {
-      // Killed between its last two steps, a run is finished and still has its state.
-      clearState(path);
-      throw new InputException(path, "holds a finished run", "Leave --resume out and name another");
-    }
-    List<String> own = List.of(METRICS, STATE, STATE_FOLDER, "saes", "manifest.json");
-    try (var entries = Files.list(path)) {
-      for (Path entry : entries.toList()) {
-        String name = String.valueOf(entry.getFileName());
-        if (!own.contains(name) && !name.startsWith("pareto.") && !name.startsWith(".")) {
-          throw new InputException(path, "holds " + name, "Name a stopped training's folder");
-        }
-      }
-    } catch (IOException e) {
-      throw new InputException(path, "cannot be read: " + Reasons.of(e), "Check the path", e);
-    }
-    AtomicFiles.sweep(path);
-    return new RunFolder(path);
+  /** The files of an unfinished training's states, a folder a step. */
+  public Path states() {
+    return path.resolve(STATES);
   }
 
-  /** Takes a run's folder away again, where nothing but an empty curve got into it. */
-  public void removeIfUnused() {
-    Path curve = path.resolve(METRICS);
-    try (var entries = Files.list(path)) {
-      List<Path> files = entries.toList();
-      if (!files.isEmpty() && !(files.equals(List.of(curve)) && Files.size(curve) == 0)) return;
-      Files.deleteIfExists(curve);
-      Files.delete(path);
-    } catch (IOException e) {
-      // The failure that led here says more than this one; an empty folder may stay behind.
-    }
+  /** The Pareto table, or its image. */
+  public Path pareto(String ending) {
+    return path.resolve("pareto." + ending);
+  }
+
+  /** Folder of an SAE in the run, as {@code run.json} names it. */
+  public static String saeFolder(String name) {
+    return SAES + name;
+  }
+
+  /** Whether a name is that of an SAE's folder in a run. */
+  public static boolean isSae(String folder) {
+    return folder.startsWith(SAES);
+  }
+
+  /** How it was trained; null where that is not known. */
+  public @Nullable RunManifest manifest() {
+    return RunManifest.find(path.resolve(RunManifest.FILE));
+  }
+
+  /** How it was evaluated; null where it was not, or by an older clipsteer. */
+  public @Nullable RunManifest evaluationManifest() {
+    return RunManifest.find(path.resolve(EVALUATION_MANIFEST));
   }
 
   /** An SAE's name: the last part of its folder. */
@@ -175,10 +159,15 @@ public record RunFolder(Path path) {
     AtomicFiles.writeJson(path.resolve(RUN), run);
   }
 
+  /** Whether a training has finished here. */
+  public boolean isFinished() {
+    return Files.isRegularFile(path.resolve(RUN));
+  }
+
   /** Reads {@code run.json}. */
   public Run read() {
     Path file = path.resolve(RUN);
-    if (!Files.isRegularFile(file)) {
+    if (!isFinished()) {
       throw new InputException(
           path, "holds no finished run (no " + RUN + ")", "Make one with clipsteer train");
     }

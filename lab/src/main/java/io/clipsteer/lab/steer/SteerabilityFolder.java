@@ -2,33 +2,29 @@
 package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.model.TextLibrary;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A measurement on disk: {@code config.json} (the settings; a stopped measurement resumes only with
- * the same), {@code parts/} (the units measured so far), a table of every hook point and kind, and
- * {@code steerability.json}, which comes last.
+ * A measurement on disk, in a folder that one run alone writes: {@code parts/} (the units measured
+ * so far; deleted at the end), a table of every hook point and kind, and {@code steerability.json},
+ * which comes last.
  */
-public final class SteerabilityFolder {
-  static final String REPORT = "steerability.json";
-  private static final String CONFIG = "config.json";
+public record SteerabilityFolder(Path path) {
+  private static final String REPORT = "steerability.json";
   private static final String PARTS = "parts";
-  private static final JsonMapper JSON = JsonMapper.builder().build();
+
+  /** Of a measurement. */
+  public static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(REPORT, List.of(PARTS));
 
   /**
    * Units that were measured at a time.
@@ -56,55 +52,6 @@ public final class SteerabilityFolder {
     }
   }
 
-  private final Path path;
-
-  private SteerabilityFolder(Path path) {
-    this.path = path;
-  }
-
-  /**
-   * A new folder, or one that holds a stopped measurement of the same kind.
-   *
-   * @param config everything that the numbers depend on
-   * @throws InputException when something else lies there
-   */
-  public static SteerabilityFolder open(Path path, Map<String, Object> config) {
-    Path file = path.resolve(CONFIG);
-    try {
-      if (Files.exists(path) && !Files.isDirectory(path)) {
-        throw new InputException(path, "is a file", "Name a new folder with --out");
-      }
-      if (Files.exists(path.resolve(REPORT))) {
-        throw new InputException(
-            path, "holds a finished measurement", "Name a new folder with --out");
-      }
-      if (Files.isRegularFile(file)) {
-        JsonNode before = JSON.readTree(Files.readAllBytes(file));
-        if (!before.equals(JSON.readTree(JSON.writeValueAsBytes(config)))) {
-          throw new InputException(
-              path,
-              "holds a measurement that was started with other options or files",
-              "Resume with the same, or name a new folder with --out");
-        }
-      } else if (Files.isDirectory(path)) {
-        try (Stream<Path> entries = Files.list(path)) {
-          if (entries.findAny().isPresent()) {
-            throw new InputException(path, "is not empty", "Name a new folder with --out");
-          }
-        }
-      }
-    } catch (IOException | JacksonException e) {
-      throw new InputException(file, "cannot be read", "Name a new folder with --out", e);
-    }
-    AtomicFiles.writeJson(file, config);
-    return new SteerabilityFolder(path);
-  }
-
-  /** The folder. */
-  public Path path() {
-    return path;
-  }
-
   private Path part(String name, int from) {
     return path.resolve(PARTS).resolve(name + "." + from + ".json");
   }
@@ -113,28 +60,20 @@ public final class SteerabilityFolder {
   @Nullable Part read(String name, int from, int count) {
     Path file = part(name, from);
     if (!Files.isRegularFile(file)) return null;
-    try {
-      Part part = JSON.readValue(Files.readAllBytes(file), Part.class);
-      boolean whole =
-          part != null
-              && part.scores() != null
-              && part.scores().size() == count
-              && part.above() != null
-              && part.raised() != null
-              && part.above().length == Measuring.Plan.DRAWS;
-      if (!whole) throw new InputException(file, "is of another measurement", "Delete it");
-      return part;
-    } catch (IOException | JacksonException e) {
-      throw new InputException(file, "cannot be read", "Delete it", e);
-    }
+    String remedy = "Delete it, and its units are measured again";
+    Part part = JsonFile.read(file, Part.class, remedy);
+    boolean whole =
+        part.scores() != null
+            && part.scores().size() == count
+            && part.above() != null
+            && part.raised() != null
+            && part.above().length == Measuring.Plan.DRAWS;
+    if (!whole) throw new InputException(file, "is of another measurement", remedy);
+    return part;
   }
 
   void write(String name, int from, Part part) {
-    try {
-      AtomicFiles.write(part(name, from), JSON.writeValueAsBytes(part));
-    } catch (JacksonException e) {
-      throw new InputException(part(name, from), "cannot be written", "Check the numbers", e);
-    }
+    AtomicFiles.writeText(part(name, from), JsonFile.line(part));
   }
 
   /** Writes the table of all units of a group. */
@@ -197,16 +136,13 @@ public final class SteerabilityFolder {
     return "\"" + text.toString().replace("\"", "\"\"") + "\"";
   }
 
-  /** Writes the report and deletes the parts, which the tables contain. */
-  public void finish(SteerabilityReport report) {
-    AtomicFiles.writeJson(path.resolve(REPORT), report.json());
-    try (Stream<Path> files =
-        Files.isDirectory(path.resolve(PARTS)) ? Files.list(path.resolve(PARTS)) : Stream.empty()) {
-      for (Path file : files.toList()) Files.delete(file);
-      Files.deleteIfExists(path.resolve(PARTS));
-    } catch (IOException e) {
-      throw new InputException(
-          path.resolve(PARTS), "cannot be deleted: " + Reasons.of(e), "Delete it by hand", e);
-    }
+  /** The report's file. */
+  public Path report() {
+    return path.resolve(REPORT);
+  }
+
+  /** Writes the report. */
+  public void write(SteerabilityReport report) {
+    AtomicFiles.writeJson(report(), report.json());
   }
 }

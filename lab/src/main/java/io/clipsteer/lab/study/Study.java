@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.study;
 
+import io.clipsteer.data.Hashes;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A data set in three disjoint splits.
@@ -24,5 +28,15 @@ public record Study(
     train = List.copyOf(train);
     validation = List.copyOf(validation);
     test = List.copyOf(test);
+  }
+
+  /** SHA-256 of the images' ids in all parts. */
+  public String hash() {
+    String all =
+        Stream.of(train, validation, test)
+            .flatMap(List::stream)
+            .map(part -> part.images().listing().sha256())
+            .collect(Collectors.joining("\n"));
+    return Hashes.sha256(all.getBytes(StandardCharsets.UTF_8));
   }
 }

@@ -3,7 +3,7 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.run.Versions;
@@ -14,9 +14,10 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A suppression on disk: {@code edit.json} (the edit, written last), {@code report.json} (its
- * effect), the manifest and, where Defense-Prefix was learnt, its texts as a {@link TextLibrary}.
- * Where no edit helped there is no {@code edit.json}.
+ * A suppression on disk: {@code progress/} (the answers of validation and test images so far;
+ * deleted at the end), the texts of Defense-Prefix as a {@link TextLibrary} where it was learnt,
+ * {@code edit.json} (the edit; none where no edit helped), and {@code report.json} (its effect),
+ * which comes last.
  */
 public final class EditFolder {
   /** The edit. */
@@ -24,6 +25,11 @@ public final class EditFolder {
 
   /** What it did. */
   public static final String REPORT = "report.json";
+
+  private static final String PROGRESS = "progress";
+
+  /** Of a suppression. */
+  public static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(REPORT, List.of(PROGRESS));
 
   private static final String PREFIXED = "defense-prefix";
 
@@ -46,20 +52,31 @@ public final class EditFolder {
 
   private EditFolder() {}
 
+  /** Where an unfinished suppression keeps the answers of validation and test images. */
+  public static Path progress(Path folder) {
+    return folder.resolve(PROGRESS);
+  }
+
   /**
    * Writes everything.
    *
    * @param run the training run's folder
    * @param modelHash SHA-256 of the model's weights
    */
-  public static void write(
-      Path folder, SuppressionReport report, Path run, String modelHash, RunManifest manifest) {
-    AtomicFiles.writeJson(folder.resolve(REPORT), report.json());
-    manifest.finish().writeTo(folder);
+  public static void write(Path folder, SuppressionReport report, Path run, String modelHash) {
     TextLibrary texts = report.prefixedTexts();
     if (texts != null) texts.write(folder.resolve(PREFIXED));
     SuppressionReport.Chosen chosen = report.chosen();
-    if (chosen == null) return;
+    if (chosen != null) write(folder, report, chosen, run, modelHash);
+    AtomicFiles.writeJson(folder.resolve(REPORT), report.json());
+  }
+
+  private static void write(
+      Path folder,
+      SuppressionReport report,
+      SuppressionReport.Chosen chosen,
+      Path run,
+      String modelHash) {
     Path sae = run.resolve(chosen.sae()).toAbsolutePath().normalize();
     Path weights = sae.resolve(SaeFiles.WEIGHTS);
     EditJson json =

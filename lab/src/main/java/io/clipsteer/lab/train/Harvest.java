@@ -115,12 +115,12 @@ public record Harvest(
   /**
    * Fills a store.
    *
-   * @param resume whether to resume a stopped harvest
+   * @param out a folder that nobody else writes; a store of the same format there is continued
    */
-  public HarvestSummary run(StoreFormat format, Path out, boolean resume, Progress progress) {
+  public HarvestSummary run(StoreFormat format, Path out, Progress progress) {
     for (HookPoint point : points) model.vision().check(point);
     long begin = System.nanoTime();
-    try (StoreWriter writer = StoreWriter.open(out, format, resume)) {
+    try (StoreWriter writer = StoreWriter.open(out, format)) {
       long before = writer.images();
       long count = images.count();
       if (count >= 0 && writer.consumed() > count) {

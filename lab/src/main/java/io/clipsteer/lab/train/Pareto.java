@@ -3,8 +3,8 @@ package io.clipsteer.lab.train;
 
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.table.CsvText;
+import io.clipsteer.lab.run.RunFolder;
 import java.math.BigDecimal;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -88,7 +88,7 @@ public final class Pareto {
   }
 
   /** Writes {@code pareto.csv}. */
-  static void write(Path run, List<Training.Trained> all) {
+  static void write(RunFolder run, List<Training.Trained> all) {
     List<Rated> rows = rows(all);
     CsvText csv =
         new CsvText(
@@ -114,6 +114,6 @@ public final class Pareto {
           row.recommended(),
           target(one.spec().targetL0()));
     }
-    AtomicFiles.writeText(run.resolve("pareto.csv"), csv.toString());
+    AtomicFiles.writeText(run.pareto("csv"), csv.toString());
   }
 }

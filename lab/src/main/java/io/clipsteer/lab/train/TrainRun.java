@@ -3,8 +3,8 @@ package io.clipsteer.lab.train;
 
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.folder.FolderLock;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.sae.Sae;
@@ -19,12 +19,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.type.TypeReference;
 
 /**
- * A training and the folder it writes: curve, SAEs, Pareto table, manifest, and last {@code
- * run.json}. A training stopped at any instant and resumed writes the same SAEs.
+ * A training and the {@link RunFolder} it writes. A training stopped at any instant and resumed
+ * writes the same SAEs.
  *
  * @param command the command line, for the manifest
  * @param out absent or empty; with {@code resume} a stopped training's folder
@@ -50,28 +51,23 @@ public record TrainRun(
   public Training.Finished run(Progress progress) {
     config.check(source.width());
     source.check(config);
-    RunFolder folder = new RunFolder(out);
-    if (resume) RunFolder.requireBegun(out);
-    else RunFolder.create(out);
-    try (FolderLock lock = FolderLock.take(out)) {
-      return run(resume ? RunFolder.continued(out) : folder, progress);
-    } catch (RuntimeException e) {
-      folder.removeIfUnused();
-      throw e;
+    Map<String, String> hashes = new TreeMap<>(Map.of("model", source.modelHash()));
+    if (!source.dataHash().isEmpty()) hashes.put("data", source.dataHash());
+    RunManifest manifest =
+        Versions.manifest(command, settings(), Map.of("train", config.seed()), hashes, null);
+    try (WorkFolder folder = WorkFolder.open(out, RunFolder.LAYOUT, resume, manifest)) {
+      Training.Finished result = run(new RunFolder(out), progress);
+      folder.finish();
+      if (mlflow != null) {
+        for (Training.Trained one : result.saes()) mlflow.add(one, config.schedule().steps());
+        mlflow.finish();
+      }
+      return result;
     }
   }
 
   private Training.Finished run(RunFolder folder, Progress progress) {
-    RunManifest manifest =
-        RunManifest.begin(
-            command,
-            settings(),
-            Map.of("train", config.seed()),
-            Map.of("model", source.modelHash()),
-            Versions.CLIPSTEER,
-            Engine.torchVersion(),
-            null);
-    Checkpoints keeper = Checkpoints.of(out, JsonFile.line(settings()), checkpoints);
+    Checkpoints keeper = new Checkpoints(folder, checkpoints);
     Training.State saved = keeper.saved();
     long start = saved == null ? 0 : saved.step();
     List<RunFolder.SaeEntry> entries = new ArrayList<>();
@@ -89,21 +85,15 @@ public record TrainRun(
                 if (mlflow != null) mlflow.add(point);
               },
               (trained, sae) -> entries.add(write(trained, sae)));
-      Pareto.write(out, result.saes());
-      manifest.finish().writeTo(out);
+      Pareto.write(folder, result.saes());
       folder.write(new RunFolder.Run(source.model(), entries));
-      keeper.clear();
-      if (mlflow != null) {
-        for (Training.Trained one : result.saes()) mlflow.add(one, config.schedule().steps());
-        mlflow.finish();
-      }
       return result;
     }
   }
 
   private RunFolder.SaeEntry write(Training.Trained trained, Sae sae) {
     SaeSpec spec = trained.spec();
-    String folder = "saes/" + spec.name();
+    String folder = RunFolder.saeFolder(spec.name());
     String variant = spec.variant().scaled(trained.factor()).spelling();
     Reconstruction quality = trained.quality();
     SaeFiles.write(out.resolve(folder), sae, metadata(spec, variant, quality));

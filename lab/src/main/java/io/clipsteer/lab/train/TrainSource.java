@@ -14,6 +14,7 @@ import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
@@ -43,6 +44,9 @@ public sealed interface TrainSource {
   private static String path(ClipModel clip) {
     return clip.source().path().toAbsolutePath().normalize().toString();
   }
+
+  /** SHA-256 of the images' ids, or of the texts; empty for an archive of images. */
+  String dataHash();
 
   /** The source's part of the manifest: a record. */
   Object settings();
@@ -75,6 +79,11 @@ public sealed interface TrainSource {
     @Override
     public int width() {
       return clip.vision().config().width();
+    }
+
+    @Override
+    public String dataHash() {
+      return images.listing().sha256();
     }
 
     @Override
@@ -134,6 +143,11 @@ public sealed interface TrainSource {
     @Override
     public int width() {
       return tower().config().width();
+    }
+
+    @Override
+    public String dataHash() {
+      return Hashes.sha256(String.join("\n", texts.lines()).getBytes(StandardCharsets.UTF_8));
     }
 
     @Override
@@ -199,6 +213,11 @@ public sealed interface TrainSource {
     @Override
     public String modelHash() {
       return store.format().model();
+    }
+
+    @Override
+    public String dataHash() {
+      return store.format().listing();
     }
 
     @Override

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
@@ -100,7 +101,12 @@ public final class Training {
    * @param factors of the penalties
    * @param l0 smoothed, of each SAE
    */
-  record State(long step, double[] factors, double[] l0) {}
+  record State(long step, double[] factors, double[] l0) {
+    State {
+      Objects.requireNonNull(factors);
+      Objects.requireNonNull(l0);
+    }
+  }
 
   /**
    * Trains.

@@ -4,6 +4,7 @@ package io.clipsteer.lab.demo;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -68,7 +69,7 @@ final class PretrainingTest {
     Path again = temp.resolve("again");
     assertThrows(
         Stop.class, () -> Pretraining.run(config(10), again, false, COMMAND, stoppingAfter(7)));
-    assertFalse(Files.exists(again.resolve("manifest.json")));
+    assertNull(RunManifest.read(again).ended());
     Pretraining.run(config(10), again, true, COMMAND, Progress.SILENT);
     for (String file :
         List.of(
@@ -93,7 +94,7 @@ final class PretrainingTest {
     Pretraining.run(config(4), out, false, COMMAND, Progress.SILENT);
     Map<String, String> before = contents(out);
     refused(
-        "was made with another configuration",
+        "with other settings: stages was",
         () -> Pretraining.run(config(8), out, true, COMMAND, Progress.SILENT));
     assertEquals(before, contents(out));
     // Nothing is left to do: nothing changes, the manifest neither.
@@ -105,9 +106,11 @@ final class PretrainingTest {
           "is being written by another run",
           () -> Pretraining.run(config(4), out, true, COMMAND, Progress.SILENT));
     }
-    refused("is not empty", () -> Pretraining.run(config(4), out, false, COMMAND, Progress.SILENT));
     refused(
-        "holds no state.safetensors",
+        "holds a finished run",
+        () -> Pretraining.run(config(4), out, false, COMMAND, Progress.SILENT));
+    refused(
+        "holds no run to resume",
         () -> Pretraining.run(config(4), temp.resolve("no"), true, COMMAND, Progress.SILENT));
     // Killed before its first state, a run has left its lock's file alone.
     Path early = Files.createDirectory(temp.resolve("early"));

@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.SharedData;
+import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.Scope;
@@ -36,7 +38,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -304,11 +305,18 @@ final class SteerabilityTest {
 
   private static SteerabilityReport measure(
       Path out, SteerabilitySettings settings, RunSaes saes, Progress progress) {
-    var folder = SteerabilityFolder.open(out, Map.of("seed", 1));
-    var report =
-        new SteerabilityRun(model, source, saes, library, settings, Map.of()).run(folder, progress);
-    folder.finish(report);
-    return report;
+    RunManifest manifest =
+        RunManifest.begin(List.of("steerability"), Map.of(), Map.of(), Map.of(), Map.of(), null);
+    boolean resume = Files.exists(out);
+    try (WorkFolder work = WorkFolder.open(out, SteerabilityFolder.LAYOUT, resume, manifest)) {
+      var folder = new SteerabilityFolder(out);
+      var report =
+          new SteerabilityRun(model, source, saes, library, settings, Map.of())
+              .run(folder, progress);
+      folder.write(report);
+      work.finish();
+      return report;
+    }
   }
 
   private static final class Stop extends RuntimeException {
@@ -403,19 +411,6 @@ final class SteerabilityTest {
     } catch (IOException e) {
       throw new AssertionError(e);
     }
-  }
-
-  @Test
-  void foldersOfOthersAreLeftAlone() throws IOException {
-    Path other = Files.createDirectories(temp.resolve("other"));
-    Files.writeString(other.resolve("thesis.txt"), "mine");
-    assertThrows(InputException.class, () -> SteerabilityFolder.open(other, Map.of()));
-    assertEquals(
-        List.of("thesis.txt"), Arrays.asList(Objects.requireNonNull(other.toFile().list())));
-    Path begun = temp.resolve("begun");
-    SteerabilityFolder.open(begun, Map.of("seed", 1));
-    SteerabilityFolder.open(begun, Map.of("seed", 1));
-    assertThrows(InputException.class, () -> SteerabilityFolder.open(begun, Map.of("seed", 2)));
   }
 
   @Test

@@ -276,7 +276,7 @@ final class StudiesTest {
     try (RunSaes saes = new RunSaes(List.of(Fixture.one(LAST, Fixture.sae(width, 40, 5))))) {
       SteerabilitySettings settings = settings(3, List.of(10, 40));
       Path out = temp.resolve("parts");
-      var folder = SteerabilityFolder.open(out, Map.of("seed", 1));
+      var folder = new SteerabilityFolder(out);
       SteerabilityReport report =
           new SteerabilityRun(model, source, saes, library, settings, Map.of())
               .run(folder, Progress.SILENT);
@@ -294,7 +294,7 @@ final class StudiesTest {
       var alone =
           new SteerabilityRun(
                   model, source, saes, parts.get(1).library(), settings(0, List.of()), Map.of())
-              .run(SteerabilityFolder.open(temp.resolve("alone"), Map.of()), Progress.SILENT);
+              .run(new SteerabilityFolder(temp.resolve("alone")), Progress.SILENT);
       assertEquals(alone.layers().getFirst().meanS(), second.meanS(), 1e-12);
       assertEquals(alone.layers().getFirst().coverage(), second.coverage());
       assertEquals(3, report.layers().getFirst().doses().size());

@@ -97,10 +97,10 @@ final class HarvestTest {
         8);
   }
 
-  private Path harvest(ClipModel model, String name, TokenSelection tokens, boolean resume) {
+  private Path harvest(ClipModel model, String name, TokenSelection tokens) {
     Path out = temp.resolve(name);
     Harvest harvest = new Harvest(model, source(model, Long.MAX_VALUE), POINTS, tokens);
-    harvest.run(small(harvest.format(TokenCodec.FP32)), out, resume, Progress.SILENT);
+    harvest.run(small(harvest.format(TokenCodec.FP32)), out, Progress.SILENT);
     return out;
   }
 
@@ -127,8 +127,7 @@ final class HarvestTest {
     Files.move(temp.resolve("next"), weights, StandardCopyOption.REPLACE_EXISTING);
     try (ClipModel model = ClipModel.load(folder)) {
       InputException e =
-          assertThrows(
-              InputException.class, () -> harvest(model, "bad", TokenSelection.ALL, false));
+          assertThrows(InputException.class, () -> harvest(model, "bad", TokenSelection.ALL));
       String message = String.valueOf(e.getMessage());
       assertTrue(message.startsWith("p00.png: "), message);
       assertTrue(message.contains("blocks.2.hook_mlp_out"), message);
@@ -146,7 +145,7 @@ final class HarvestTest {
   @EnumSource(TokenSelection.class)
   void theStoreHoldsWhatTheTowerComputes(TokenSelection tokens) {
     try (ClipModel model = ClipModel.load(CLIP);
-        ActivationStore store = ActivationStore.open(harvest(model, "store", tokens, false));
+        ActivationStore store = ActivationStore.open(harvest(model, "store", tokens));
         Arena arena = Arena.ofConfined();
         Scope scope = Scope.open()) {
       assertEquals(19, store.images());
@@ -179,7 +178,7 @@ final class HarvestTest {
   @ValueSource(ints = {0, 4, 8, 12, 16})
   void stoppedAndResumedIsTheSame(int stop) throws IOException {
     try (ClipModel model = ClipModel.load(CLIP)) {
-      Path whole = harvest(model, "whole", TokenSelection.ALL, false);
+      Path whole = harvest(model, "whole", TokenSelection.ALL);
       Path broken = temp.resolve("broken");
       Harvest harvest =
           new Harvest(model, source(model, Long.MAX_VALUE), POINTS, TokenSelection.ALL);
@@ -197,8 +196,8 @@ final class HarvestTest {
                 @Override
                 public void close() {}
               };
-      assertThrows(Stop.class, () -> harvest.run(format, broken, false, stopping));
-      harvest(model, "broken", TokenSelection.ALL, true);
+      assertThrows(Stop.class, () -> harvest.run(format, broken, stopping));
+      harvest(model, "broken", TokenSelection.ALL);
       for (String file : listing(whole)) {
         assertArrayEquals(
             Files.readAllBytes(whole.resolve(file)),
@@ -226,7 +225,7 @@ final class HarvestTest {
       StoreFormat format = small(harvest.format(TokenCodec.BF16));
       Path out = temp.resolve("store");
       for (boolean resume : new boolean[] {false, true}) {
-        var result = harvest.run(format, out, resume, Progress.SILENT);
+        var result = harvest.run(format, out, Progress.SILENT);
         assertEquals(8, result.images());
         assertEquals(resume ? 0 : 8, result.harvested());
       }
@@ -242,7 +241,7 @@ final class HarvestTest {
       Path out = temp.resolve("store");
       var e =
           assertThrows(
-              InputException.class, () -> harvest.run(format, out, false, Progress.SILENT));
+              InputException.class, () -> harvest.run(format, out, Progress.SILENT));
       assertTrue(String.valueOf(e.getMessage()).contains("blocks.3"), e.toString());
       assertTrue(Files.notExists(out));
     }

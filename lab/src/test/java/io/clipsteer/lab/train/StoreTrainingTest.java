@@ -3,11 +3,13 @@ package io.clipsteer.lab.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.store.ActivationStore;
@@ -78,7 +80,7 @@ final class StoreTrainingTest {
     try (ClipModel model = ClipModel.load(MODEL)) {
       List<HookPoint> points = List.of(HookPoint.residPost(0), HookPoint.residPost(1));
       Harvest harvest = new Harvest(model, open(model), points, TokenSelection.ALL);
-      harvest.run(harvest.format(TokenCodec.FP32), store, false, Progress.SILENT);
+      harvest.run(harvest.format(TokenCodec.FP32), store, Progress.SILENT);
     }
   }
 
@@ -242,7 +244,7 @@ final class StoreTrainingTest {
       assertThrows(
           IllegalStateException.class,
           () -> fromStore(everything(40), broken, again, stopping(stop)));
-      resume = true;
+      resume = Files.exists(broken); // Without a state yet, nothing is left.
     }
     // A killed process leaves torn lines and half-written states behind.
     Files.writeString(
@@ -254,13 +256,21 @@ final class StoreTrainingTest {
         Files.createDirectories(broken.resolve("saes")).resolve(".cfg.json.17-4"), "half");
     fromStore(everything(40), broken, true, Progress.SILENT);
     same(whole, broken);
-    // Killed when only the state was to be taken away yet.
+    // Killed when only the state was to be deleted yet, and the manifest to be ended.
+    Path manifest = broken.resolve("manifest.json");
+    String ended = Files.readString(manifest);
+    Files.writeString(manifest, ended.replaceFirst("\"ended\" : \"[^\"]*\"", "\"ended\" : null"));
     Files.writeString(broken.resolve("state.json"), "{}");
     Files.writeString(
         Files.createDirectories(broken.resolve("state/40")).resolve("0.safetensors"), "whole");
-    assertThrows(
-        InputException.class, () -> fromStore(everything(40), broken, true, Progress.SILENT));
-    same(whole, broken);
+    for (int i = 0; i < 2; i++) {
+      InputException e =
+          assertThrows(
+              InputException.class, () -> fromStore(everything(40), broken, true, Progress.SILENT));
+      assertTrue(String.valueOf(e.getMessage()).contains("holds a finished run"), e::getMessage);
+      assertNotNull(RunManifest.read(broken).ended());
+      same(whole, broken);
+    }
   }
 
   @Test
@@ -376,12 +386,12 @@ final class StoreTrainingTest {
         List.of(everything(11), config(TokenSelection.CLS, 10, spec(0, "topk:k=4")))) {
       InputException e =
           assertThrows(InputException.class, () -> fromStore(other, run, true, Progress.SILENT));
-      assertTrue(String.valueOf(e.getMessage()).contains("other options"), e::getMessage);
+      assertTrue(String.valueOf(e.getMessage()).contains("with other settings"), e::getMessage);
     }
     assertThrows(
         InputException.class, () -> fromStore(everything(10), run, false, Progress.SILENT));
     Files.writeString(run.resolve("notes.txt"), "mine");
-    assertThrows(InputException.class, () -> fromStore(everything(10), run, true, Progress.SILENT));
+    fromStore(everything(10), run, true, Progress.SILENT);
     assertEquals("mine", Files.readString(run.resolve("notes.txt")));
   }
 

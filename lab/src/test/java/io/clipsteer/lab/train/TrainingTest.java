@@ -389,12 +389,4 @@ final class TrainingTest {
       assertThrows(InputException.class, () -> run.sae(run.read().saes().getFirst()), folder);
     }
   }
-
-  @Test
-  void aStoppedRunsFolderCanBeUsedAgain(@TempDir Path folder) throws IOException {
-    Files.writeString(folder.resolve("metrics.jsonl"), "{}\n");
-    assertEquals(folder, RunFolder.create(folder).path());
-    Files.writeString(folder.resolve("notes.txt"), "mine");
-    assertThrows(InputException.class, () -> RunFolder.create(folder));
-  }
 }

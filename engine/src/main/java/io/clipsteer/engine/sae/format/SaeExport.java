@@ -3,7 +3,7 @@ package io.clipsteer.engine.sae.format;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.NewFolder;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
@@ -35,12 +35,14 @@ import tools.jackson.databind.json.JsonMapper;
 public final class SaeExport {
   private static final Pattern HOOK = Pattern.compile("blocks\\.(\\d{1,4})\\.(.+)");
 
+  private final Path part;
   private final Path out;
   private final SaeFormat format;
   private final SaeClaims claims;
   private final List<String> notes = new ArrayList<>();
 
-  private SaeExport(Path out, SaeFormat format, SaeClaims claims) {
+  private SaeExport(Path part, Path out, SaeFormat format, SaeClaims claims) {
+    this.part = part;
     this.out = out;
     this.format = format;
     this.claims = claims;
@@ -55,12 +57,15 @@ public final class SaeExport {
    * @throws InputException when the folder holds something, or the format cannot express the SAE
    */
   public static List<String> write(Path out, SaeFormat format, StoredSae stored) {
-    NewFolder.require(out);
-    SaeExport export = new SaeExport(out, format, stored.claims());
+    return WorkFolder.write(out, folder -> write(folder, out, format, stored));
+  }
+
+  private static List<String> write(Path part, Path out, SaeFormat format, StoredSae stored) {
+    SaeExport export = new SaeExport(part, out, format, stored.claims());
     try (Scope scope = Scope.open()) {
       Sae sae = export.simplified(stored.sae());
       switch (format) {
-        case SAELENS -> SaeFiles.write(out, sae, export.metadata());
+        case SAELENS -> SaeFiles.write(part, sae, export.metadata());
         case PRISMA -> export.prisma(sae);
         case SAEV -> export.saev(sae);
         case DICTIONARY_LEARNING -> export.dictionary(sae);
@@ -175,8 +180,8 @@ public final class SaeExport {
     config.put("_dtype", "float32");
     config.put("_device", "cpu");
     Sae sae = subtracting(given, true);
-    TorchZip.write(out.resolve("weights.pt"), plain(sae), "");
-    AtomicFiles.writeJson(out.resolve("config.json"), config);
+    TorchZip.write(part.resolve("weights.pt"), plain(sae), "");
+    AtomicFiles.writeJson(part.resolve("config.json"), config);
   }
 
   private void saev(Sae given) {
@@ -214,7 +219,7 @@ public final class SaeExport {
     List<StoredTensor> tensors = new ArrayList<>(plain(subtracting(given, false)));
     tensors.addAll(more);
     String line = JsonMapper.shared().writeValueAsString(header) + "\n";
-    TorchZip.write(out.resolve("sae.pt"), tensors, line);
+    TorchZip.write(part.resolve("sae.pt"), tensors, line);
   }
 
   private void dictionary(Sae given) {
@@ -245,9 +250,9 @@ public final class SaeExport {
     trainer.put("dict_size", given.features());
     putKnown(trainer, "lm_name", claims.modelName());
     putKnown(trainer, "submodule_name", claims.hookName());
-    TorchZip.write(out.resolve("ae.pt"), tensors, "");
+    TorchZip.write(part.resolve("ae.pt"), tensors, "");
     AtomicFiles.writeJson(
-        out.resolve("config.json"), Map.of("trainer", trainer, "buffer", Map.of()));
+        part.resolve("config.json"), Map.of("trainer", trainer, "buffer", Map.of()));
   }
 
   private void sparsify(Sae given) {
@@ -270,14 +275,14 @@ public final class SaeExport {
     putKnown(config, "hook_name", claims.hookName());
     Tensor encoder = sae.encoder().transpose(0, 1).contiguous();
     SafeTensors.write(
-        out.resolve(SparsifyReader.WEIGHTS),
+        part.resolve(SparsifyReader.WEIGHTS),
         List.of(
             SaeFiles.stored("W_dec", sae.decoder()),
             SaeFiles.stored("b_dec", sae.decoderBias()),
             SaeFiles.stored("encoder.bias", sae.encoderBias()),
             SaeFiles.stored("encoder.weight", encoder)),
         Map.of());
-    AtomicFiles.writeJson(out.resolve(SparsifyReader.CONFIG), config);
+    AtomicFiles.writeJson(part.resolve(SparsifyReader.CONFIG), config);
   }
 
   // ---- pieces -------------------------------------------------------------------------------
