@@ -256,7 +256,8 @@ final class SteerCommand implements Callable<Integer> {
       List<Steer.Activity> strongestFeatures,
       @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Steer.CurvePoint> curve) {}
 
-  private Json json(Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result, Skips.Counts skips) {
+  private Json json(
+      Map<HookPoint, SteeredSite> sites, Steer.SteeredAnswers result, Skips.Counts skips) {
     List<JsonEdit> changed = new ArrayList<>();
     sites.forEach(
         (point, site) ->

@@ -30,7 +30,8 @@ public final class SteerText {
     names = names(IndexFolder.of(run), saes, result);
   }
 
-  private static Map<String, String> names(IndexFolder index, RunSaes saes, Steer.SteeredAnswers result) {
+  private static Map<String, String> names(
+      IndexFolder index, RunSaes saes, Steer.SteeredAnswers result) {
     Map<String, String> names = new HashMap<>();
     if (!index.has(IndexedUnits.FEATURES)) return names;
     String ids =

@@ -72,11 +72,7 @@ record Association(
    * @param labels their number
    */
   static void all(
-      ScoreFile scores,
-      int units,
-      ImageLabels known,
-      int labels,
-      Consumer<Association> consumer) {
+      ScoreFile scores, int units, ImageLabels known, int labels, Consumer<Association> consumer) {
     for (int low = 0; low < units; ) {
       int high = scores.end(low, BUDGET);
       ScoreFile.Slice slice = scores.read(low, high);
@@ -129,8 +125,7 @@ record Association(
     private double sum;
     private double squares;
 
-    Ranked(
-        ScoreFile.Slice slice, float[] scores, int from, int to, ImageLabels known, int labels) {
+    Ranked(ScoreFile.Slice slice, float[] scores, int from, int to, ImageLabels known, int labels) {
       int n = to - from;
       rankSum = new double[labels];
       scoreSum = new double[labels];

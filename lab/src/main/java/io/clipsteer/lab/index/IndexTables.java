@@ -45,7 +45,8 @@ final class IndexTables {
         });
   }
 
-  private static void unit(DuckDBAppender row, IndexRun.IndexedGroup group, int u, @Nullable UnitName name)
+  private static void unit(
+      DuckDBAppender row, IndexRun.IndexedGroup group, int u, @Nullable UnitName name)
       throws SQLException {
     UnitTally tally = group.tally();
     row.beginRow();
@@ -135,7 +136,11 @@ final class IndexTables {
   }
 
   private static void label(
-      DuckDBAppender row, IndexRun.IndexedGroup group, long images, Labels.Label label, Association a) {
+      DuckDBAppender row,
+      IndexRun.IndexedGroup group,
+      long images,
+      Labels.Label label,
+      Association a) {
     try {
       row.beginRow();
       row.append(group.name());

@@ -147,7 +147,8 @@ final class SaeProofTest {
     }
   }
 
-  private void named(SaeMistake expected, SaeProof.Conclusion verdict, SaeProof.ProofReport result) {
+  private void named(
+      SaeMistake expected, SaeProof.Conclusion verdict, SaeProof.ProofReport result) {
     assertEquals(verdict, result.verdict(), result::toString);
     SaeProof.Trial cause = result.cause();
     assertNotNull(cause);

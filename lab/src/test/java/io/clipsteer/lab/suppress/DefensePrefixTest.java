@@ -99,7 +99,8 @@ final class DefensePrefixTest {
                     new LabelledImages(
                         c.images(), other == null ? c.library() : other, c.truth(), c.group()))
             .toList();
-    EditTrial.Result result = EditTrial.run(model, evaluated, List.of(), null, "test", Progress.SILENT);
+    EditTrial.Result result =
+        EditTrial.run(model, evaluated, List.of(), null, "test", Progress.SILENT);
     BitSet right = result.before();
     GroupScore score = GroupScore.of(study.groups(), result.groups(), right, right);
     return score.groups().stream().mapToDouble(g -> g.before().value()).toArray();

@@ -242,8 +242,7 @@ final class HarvestTest {
       Path out = temp.resolve("store");
       var e =
           assertThrows(
-              InputException.class,
-              () -> harvest.run(format, out, false, Progress.SILENT));
+              InputException.class, () -> harvest.run(format, out, false, Progress.SILENT));
       assertTrue(String.valueOf(e.getMessage()).contains("blocks.3"), e.toString());
       assertTrue(Files.notExists(out));
     }
