@@ -112,14 +112,7 @@ final class AttackCommand implements Callable<Integer> {
     if (!scam.isEmpty()) return unpack();
     long start = System.nanoTime();
     ImageSet set = target.open(" or --scam=PARQUET");
-    var attack =
-        new Attack(
-            set,
-            words(),
-            fonts,
-            target.letters(),
-            limit,
-            common.seed());
+    var attack = new Attack(set, words(), fonts, target.letters(), limit, common.seed());
     String hash = Images.listing(set, Long.MAX_VALUE).sha256();
     RunManifest manifest = common.manifest(Map.of("data", hash));
     Attack.Result result = attack.write(out, common.progress());

@@ -239,9 +239,7 @@ final class HarvestTest {
       Harvest harvest = new Harvest(model, source(model, 3), points, TokenSelection.ALL);
       StoreFormat format = harvest.format(TokenCodec.FP32);
       Path out = temp.resolve("store");
-      var e =
-          assertThrows(
-              InputException.class, () -> harvest.run(format, out, Progress.SILENT));
+      var e = assertThrows(InputException.class, () -> harvest.run(format, out, Progress.SILENT));
       assertTrue(String.valueOf(e.getMessage()).contains("blocks.3"), e.toString());
       assertTrue(Files.notExists(out));
     }
