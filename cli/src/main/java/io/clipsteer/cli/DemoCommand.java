@@ -25,9 +25,9 @@ import tools.jackson.databind.JsonNode;
     name = "demo",
     description = {
       "The whole job on the demo world, whose images are drawn and whose CLIP comes with the"
-          + " program: SAEs on several layers, how well they reconstruct, what their features"
-          + " are, how far they steer, and the three things this CLIP wrongly leans on taken away"
-          + " (hair colour, background, written words). Ends with one page, OUT/report.html.",
+          + " program: trains SAEs on several layers, evaluates and indexes them, measures"
+          + " steerability, and suppresses the three shortcuts this CLIP relies on (hair colour,"
+          + " background, written words). The result is one page, OUT/report.html.",
       "Each stage is a command that you can type yourself; it is shown before it runs."
     },
     footer = {"", "Example: clipsteer demo --out runs/demo"})

@@ -87,14 +87,13 @@ record DemoStage(String name, List<String> words) {
    * @param things images without writing: a quarter to rank on, a quarter to choose on, half to
    *     report on; as many again with writing
    * @param steered images of steerability
-   * @param dose features of each SAE asked at several strengths
-   * @param known images of each set when the model is asked what it knows, and of things when the
-   *     SAEs are
+   * @param dose features of each SAE evaluated at several strengths
+   * @param known images of each set when the model is evaluated, and of things when the SAEs are
    * @param layers with SAEs
    * @param tried of these, where suppression looks
    * @param read of these, where it looks for written words: before the class token has read them
    * @param select how it ranks features of portraits and birds
-   * @param draws random features and directions that it is held against; fewer than six could not
+   * @param draws random features and directions that it is compared with; fewer than six could not
    *     show that they help, if they did
    * @param prefixed steps in which Defense-Prefix is learnt
    */

@@ -141,8 +141,8 @@ final class IndexCommand implements Callable<Integer> {
       vocabulary = library == null ? 0 : library.words().size();
       if (index.has(units)) {
         long before = index.read(units).images();
-        String what = "the index of " + units + " in " + index.path();
-        System.err.println(what + " (" + before + " images) is replaced");
+        String what = "replacing the index of " + units + " in " + index.path();
+        System.err.println(what + " (" + before + " images)");
       }
       result = Indexer.run(run, library, index, progress);
       work.finish();

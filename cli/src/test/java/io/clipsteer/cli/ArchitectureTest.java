@@ -7,17 +7,26 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.lang.EvaluationResult;
 import io.clipsteer.data.wrong.Intruder;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
@@ -41,7 +50,11 @@ final class ArchitectureTest {
               "org.bytedeco..", OURS + "engine",
               "jdk.incubator.vector..", OURS + "kernels",
               "ai.djl..", OURS + "engine.checkpoint",
-              "org.duckdb..", OURS + "lab.index"));
+              "org.duckdb..", OURS + "lab.index",
+              "java.sql..", OURS + "lab.index"));
+
+  /** Simple names that more than one type has on purpose. */
+  private static final Set<String> SAME_NAMES = Set.of();
 
   private static final JavaClasses CLASSES =
       new ClassFileImporter()
@@ -113,6 +126,53 @@ final class ArchitectureTest {
   @Test
   void packagesHaveNoCycles() {
     slices().matching("io.clipsteer.(**)").should().beFreeOfCycles().check(CLASSES);
+  }
+
+  /** {@code packages.txt}: a package, a colon, and every package of ours that it imports. */
+  @Test
+  void packagesImportWhatTheTableSays() throws IOException {
+    SortedMap<String, SortedSet<String>> found = new TreeMap<>();
+    for (JavaClass type : CLASSES) {
+      SortedSet<String> imports =
+          found.computeIfAbsent(
+              type.getPackageName().substring(OURS.length()), p -> new TreeSet<>());
+      for (Dependency dependency : type.getDirectDependenciesFromSelf()) {
+        String target = dependency.getTargetClass().getPackageName();
+        if (!target.startsWith(OURS) || target.equals(type.getPackageName())) continue;
+        imports.add(target.substring(OURS.length()));
+      }
+    }
+    String table =
+        found.entrySet().stream()
+            .map(e -> (e.getKey() + ": " + String.join(" ", e.getValue())).strip())
+            .collect(Collectors.joining("\n", "", "\n"));
+    try (InputStream in = ArchitectureTest.class.getResourceAsStream("packages.txt")) {
+      assertEquals(new String(in.readAllBytes(), StandardCharsets.UTF_8), table);
+    }
+  }
+
+  /**
+   * Names that stand alone: a reader who meets one in a message, a stack trace or a search finds
+   * one type. Private types nested in others are known by their outer type.
+   */
+  @Test
+  void typesHaveNamesOfTheirOwn() {
+    Map<String, List<String>> byName =
+        CLASSES.stream()
+            .filter(type -> !type.isAnonymousClass() && !type.isLocalClass())
+            .filter(
+                type ->
+                    !type.getSimpleName().isEmpty() && !type.getSimpleName().equals("package-info"))
+            .filter(
+                type ->
+                    !(type.isNestedClass() && type.getModifiers().contains(JavaModifier.PRIVATE)))
+            .collect(
+                Collectors.groupingBy(
+                    JavaClass::getSimpleName,
+                    TreeMap::new,
+                    Collectors.mapping(JavaClass::getName, Collectors.toList())));
+    byName.values().removeIf(types -> types.size() == 1);
+    assertEquals(SAME_NAMES, byName.keySet(), byName.toString());
   }
 
   @Test

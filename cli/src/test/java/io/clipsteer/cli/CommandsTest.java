@@ -207,7 +207,7 @@ final class CommandsTest {
     assertTrue(alive > 0 && alive <= 1, sae::toString);
     assertTrue(Files.isRegularFile(out.resolve("run.json")));
     run("train", "--model", CLIP, "--images", images, "--layer", "1", "--out", out)
-        .refused("not empty");
+        .refused("holds a finished run");
 
     Path image = images.resolve("p03.png");
     json =
@@ -465,7 +465,7 @@ final class CommandsTest {
     assertEquals("birds", json.get("set").asString());
     assertEquals(13, Files.readAllLines(out.resolve("metadata.csv")).size());
     assertEquals(12, Files.readAllLines(out.resolve("factors.jsonl")).size());
-    run(words).refused("birds", "is not empty");
+    run(words).refused("birds", "holds a finished run");
     run("world", "generate", "--set", "birds", "--count", 0, "--out", temp.resolve("x"))
         .refused("--count 0: not from 1 to");
     run("world", "generate", "--set", "birds", "--size", 9999, "--out", temp.resolve("x"))

@@ -215,7 +215,7 @@ final class EvaluateCommandTest {
     assertEquals(7, json.get("images").asInt());
     assertEquals(json, STRICT.readTree(Files.readString(mine.resolve("evaluation.json"))));
     List<String> expected = names(run);
-    expected.addAll(List.of("evaluation.html", "evaluation.json"));
+    expected.addAll(List.of("evaluation.html", "evaluation.json", "evaluation.manifest.json"));
     expected.sort(null);
     assertEquals(expected, names(mine));
     for (String foreign : List.of("my own notes", "{\"accuracy\": 1}", "[1]")) {

@@ -55,7 +55,11 @@ final class WordsTest {
   /** Where a former word is meant: the end of a file's path, and the text around the word. */
   private static final List<List<String>> MEANT =
       List.of(
-          List.of("CHANGELOG.md", "that said *picture*"), List.of("Captions.java", "a picture of"));
+          List.of("CHANGELOG.md", "that said *picture*"),
+          List.of("Captions.java", "a picture of"),
+          List.of("demo/Evaluation.java", "a picture of"),
+          List.of("CHANGELOG.md", "`asked`"),
+          List.of("docs/protocol.md", "`begun.json`"));
 
   /** A string, a text block, a character, or a comment of a Java file. */
   private static final Pattern TOKEN =

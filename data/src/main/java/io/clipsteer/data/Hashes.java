@@ -26,6 +26,7 @@ public final class Hashes {
    * @throws InputException when the file cannot be read
    */
   public static String sha256(Path file) {
+    if (Files.isDirectory(file)) throw new InputException(file, "is a folder", "Name a file");
     MessageDigest digest = digest();
     byte[] piece = new byte[1 << 16];
     try (InputStream in = Files.newInputStream(file)) {

@@ -10,8 +10,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Every matrix product, by the fastest of libtorch's ways to it. On the CPU, {@link Bf16Arithmetic}
- * says in what arithmetic bf16 is multiplied.
+ * Every matrix product, by libtorch's fastest method. On the CPU, {@link Bf16Arithmetic} says in
+ * what arithmetic bf16 is multiplied.
  */
 final class Products {
   /** Below this a plain product is as fast. */

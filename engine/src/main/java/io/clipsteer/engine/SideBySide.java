@@ -27,7 +27,7 @@ public final class SideBySide {
   /** Fewer tokens than this are done before another thread has started. */
   private static final int LEAST_TOKENS = 512;
 
-  /** With an odd number of cores one is left over: of so many it is not missed. */
+  /** With an odd number of cores one stays idle. */
   private static final int MANY_THREADS = 6;
 
   /** These threads keep their share of the cores: to change it costs a new set of threads. */

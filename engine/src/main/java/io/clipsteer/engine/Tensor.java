@@ -415,7 +415,7 @@ public final class Tensor implements AutoCloseable {
   /** Whether no element is NaN or infinite. */
   public boolean isFinite() {
     try (Scope scope = Scope.open()) {
-      // A finite sum has finite terms; large terms that overflow it are looked at one by one.
+      // A finite sum has finite terms; large terms that overflow it are checked one by one.
       return Double.isFinite(sum(DType.F32).item())
           || op("isfinite", () -> torch.isfinite(raw).all(), this).item() != 0;
     }
@@ -428,7 +428,7 @@ public final class Tensor implements AutoCloseable {
 
   /**
    * Sum along {@code dim}, accumulated and returned in {@code dtype}; the dimension stays as 1 if
-   * asked.
+   * {@code keep}.
    */
   public Tensor sum(int dim, boolean keep, DType dtype) {
     return op(

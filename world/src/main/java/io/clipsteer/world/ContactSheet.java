@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import javax.imageio.ImageIO;
 
-/** Many images of the world side by side, to be looked at. */
+/** Many images of the world side by side, for a person to view. */
 public final class ContactSheet {
   private static final int COLUMNS = 16;
   private static final int GAP = 4;

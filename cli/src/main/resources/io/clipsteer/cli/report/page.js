@@ -69,7 +69,7 @@ function definitionsPage() {
 // ---- tables ------------------------------------------------------------------------------------
 const tile = (word, key, value, more) => h("div", { class: "card tile" }, h("small", {}, def(word, key)), h("b", {}, value), more ? h("small", {}, more) : null);
 const cells = (list, tag, more) => list.map((c) => (c instanceof HTMLTableCellElement ? c : h(tag, more || {}, c)));
-/** Says below a table that it goes on, as long as its end is not in sight. */
+/** Hints below a table that it scrolls, until its end is visible. */
 const scrolling = new ResizeObserver((entries) => entries.forEach((e) => mark(e.target)));
 function mark(box) {
   const more = box.scrollWidth > box.clientWidth + 1;

@@ -68,8 +68,8 @@ public final class FolderLock implements AutoCloseable {
 
   /**
    * Whether the file that was locked is the one that lies there now: who had the lock before
-   * deletes the file when it ends, perhaps between our opening and our locking it. Told by a size
-   * of our own: to open the file again and close it would let go of the lock (POSIX).
+   * deletes the file when it ends, perhaps between our opening and our locking it. Recognised by a
+   * size of our own: to open the file again and close it would let go of the lock (POSIX).
    */
   private static boolean isThere(Path file, FileChannel channel) throws IOException {
     int size = 1 + ThreadLocalRandom.current().nextInt(1 << 20);

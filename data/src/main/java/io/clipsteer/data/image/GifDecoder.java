@@ -77,7 +77,7 @@ final class GifDecoder {
     return new RgbImage(width, height, rgb);
   }
 
-  /** Goes on to the first frame; gives the transparent index, or 0. */
+  /** Advances to the first frame; gives the transparent index, or 0. */
   private int seekFrame() throws BadImageException {
     int transparent = 0;
     int kind = u8();

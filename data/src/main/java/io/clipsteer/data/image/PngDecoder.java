@@ -90,7 +90,7 @@ final class PngDecoder {
     }
   }
 
-  /** The reader does not look at checksums, so there are none. */
+  /** The reader ignores checksums, so there are none. */
   private byte[] bare() {
     ByteBuffer out = ByteBuffer.allocate(8 + 25 + 12 + pixels.size() + 12);
     out.put(data, 0, 8).putInt(13).putInt(IHDR).put(data, header, 13).putInt(0);

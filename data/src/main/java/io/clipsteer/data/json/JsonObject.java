@@ -253,14 +253,16 @@ public final class JsonObject {
     return child.asString();
   }
 
-  /** A text that is told and not computed with; null when absent, null or of another kind. */
+  /** A text that is reported and not computed with; null when absent, null or of another kind. */
   public @Nullable String toldText(String name) {
     read.add(name);
     JsonNode child = node.get(name);
     return child != null && child.isString() ? child.asString() : null;
   }
 
-  /** A finite number that is told and not computed with; null when absent or of another kind. */
+  /**
+   * A finite number that is reported and not computed with; null when absent or of another kind.
+   */
   public @Nullable Double toldNumber(String name) {
     read.add(name);
     JsonNode child = node.get(name);

@@ -86,7 +86,7 @@ public final class StoreWriter implements AutoCloseable {
     return Shard.read(store, shards, format);
   }
 
-  /** Images of the source that complete shards cover: where to go on. */
+  /** Images of the source that complete shards cover: where to resume. */
   public long consumed() {
     return consumed;
   }

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * header has columns. Every fault names the file and the line.
  */
 public final class TableRows implements AutoCloseable {
-  /** Longest first line that is looked at for its separator. */
+  /** Longest first line that is searched for its separator. */
   private static final int MAX_PEEK = 1 << 16;
 
   /** Characters of a row that a message repeats. */

@@ -25,7 +25,7 @@ public final class SafeTensors {
    *
    * @throws InputException when the file is missing or breaks the format: a header longer than 100
    *     MB or than the file, text that is not strict JSON, a name twice, an unknown element type, a
-   *     shape that does not fit its bytes, bytes that overlap, are left over or lie outside
+   *     shape that does not fit its bytes, bytes that overlap, remain or lie outside
    */
   public static TensorFile open(Path file) {
     Arena arena = Arena.ofShared();

@@ -17,7 +17,7 @@ import tools.jackson.core.JsonToken;
 final class ShardIndex {
   private static final int SHOWN = 50;
 
-  /** Far more than any checkpoint has; each costs a look at the disk. */
+  /** Far more than any checkpoint has; each costs a disk access. */
   private static final int MAX_SHARDS = 512;
 
   /** Reads one mapped shard; what it allocates belongs to the arena. */

@@ -22,7 +22,7 @@ import java.util.zip.CRC32C;
 public final class StateFile {
   private static final String CHECKSUM = "crc32c";
   private static final int CHUNK = 1 << 24;
-  private static final String REMEDY = "Go on from another copy of it, or start in a new folder";
+  private static final String REMEDY = "Resume from another copy of it, or start in a new folder";
 
   private StateFile() {}
 
@@ -60,7 +60,7 @@ public final class StateFile {
       String claimed = notes.remove(CHECKSUM);
       if (claimed == null) {
         throw new InputException(
-            file, "has no checksum: another version wrote it", "Go on with that version");
+            file, "has no checksum: another version wrote it", "Resume with that version");
       }
       if (!claimed.equals(checksum(opened.tensors().values(), notes))) {
         throw new InputException(file, "is damaged: its checksum does not fit", REMEDY);

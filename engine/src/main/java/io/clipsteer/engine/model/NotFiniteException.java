@@ -23,7 +23,7 @@ public final class NotFiniteException extends InputException {
   }
 
   /**
-   * Looks at activations of a pass without edits.
+   * Checks activations of a pass without edits.
    *
    * @param values [b,t,d], a row an image or a text
    * @throws NotFiniteException naming the first row that holds NaN or infinity

@@ -31,7 +31,7 @@ import java.util.stream.Stream;
 
 /**
  * What a CLIP makes of the world's unbiased test images, zero-shot: what it knows, and how far it
- * leans on hair colour, background and written words.
+ * relies on hair colour, background and written words.
  */
 public final class Evaluation {
   /** Templates of things. */

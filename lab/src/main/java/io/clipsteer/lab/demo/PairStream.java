@@ -54,7 +54,7 @@ final class PairStream implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted while drawing", e);
     } catch (ExecutionException e) {
-      // Such as that memory does not suffice, which is told in one line.
+      // Such as that memory does not suffice, which is reported in one line.
       if (e.getCause() instanceof Error reason) throw reason;
       throw new IllegalStateException("drawing failed", e.getCause());
     }

@@ -68,7 +68,7 @@ public record PretrainConfig(
    * @param steps its updates
    * @param warmup updates until the full rate
    * @param learningRate the full rate; it falls to a hundredth along a cosine
-   * @param biases how the stream leans
+   * @param biases correlations of the stream
    */
   public record Stage(int steps, int warmup, double learningRate, Biases biases) {
     /** The rate of an update: a straight rise, then half a cosine down to a hundredth. */
@@ -240,7 +240,7 @@ public record PretrainConfig(
     throw new IllegalArgumentException("step " + step);
   }
 
-  /** How the stream leans at an update; after the last, as in the last. */
+  /** The biases of the stream at an update; after the last, as in the last. */
   Biases biases(int step) {
     int before = 0;
     for (Stage stage : stages) {

@@ -46,7 +46,7 @@ sealed interface Feed extends AutoCloseable permits BufferedFeed, StoreFeed {
   /** The current batch at one hook point, F32 [batch,width], in the current scope. */
   Tensor rows(int point);
 
-  /** Goes on to the next batch. */
+  /** Advances to the next batch. */
   void next();
 
   /** A sample to initialise an SAE from, F32 [n,width]. */
