@@ -15,7 +15,8 @@ final class Endings {
           "eps", "mpo");
 
   /** What {@code attack} and {@code world generate} note beside the images that they write. */
-  private static final Set<String> NOTES = Set.of("attacks.jsonl", "factors.jsonl");
+  private static final Set<String> NOTES =
+      Set.of("attacks.jsonl", "factors.jsonl", "manifest.json");
 
   private Endings() {}
 
