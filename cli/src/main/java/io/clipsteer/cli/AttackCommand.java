@@ -82,7 +82,7 @@ final class AttackCommand implements Callable<Integer> {
         "train: five fonts, in the upper third of the image; held-out: the others, in the lower"
             + " third, for tests (default: ${DEFAULT-VALUE})."
       })
-  private Writing.Kind fonts;
+  private Writing.FontKind fonts;
 
   @Option(
       names = "--limit",
@@ -115,7 +115,7 @@ final class AttackCommand implements Callable<Integer> {
     var attack = new Attack(set, words(), fonts, target.letters(), limit, common.seed());
     String hash = Images.listing(set, Long.MAX_VALUE).sha256();
     RunManifest manifest = common.manifest(Map.of("data", hash));
-    Attack.Result result = attack.write(out, common.progress());
+    Attack.AttackResult result = attack.write(out, common.progress());
     manifest.finish(Map.of()).writeTo(out);
     Skips.printReasons(result.skipped());
     double seconds = (System.nanoTime() - start) * 1e-9;

@@ -87,7 +87,7 @@ final class ClassifyCommand implements Callable<Integer> {
       List<ImageLoader.Skipped> skippedFiles,
       @JsonInclude(JsonInclude.Include.NON_NULL)
           @Nullable List<Classification.Prediction> predictions,
-      @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable Joined truth) {}
+      @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable JoinedJson truth) {}
 
   @Override
   public Integer call() {

@@ -87,7 +87,7 @@ final class DemoCommand implements Callable<Integer> {
           return code;
         }
       }
-      DemoStage.Finished finished = stage.finished(file);
+      DemoStage.StageResult finished = stage.finished(file);
       results.put(stage.name(), finished.result());
       seconds += finished.seconds();
       peak = Math.max(peak, finished.peakBytes());

@@ -58,7 +58,7 @@ record DemoStage(String name, List<String> words) {
   private static final String STAGES = "stages";
 
   /** Of a demo: a finished one prints its results again. */
-  static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(null, List.of(STAGES));
+  static final WorkFolder.FolderLayout LAYOUT = new WorkFolder.FolderLayout(null, List.of(STAGES));
 
   /**
    * A finished stage.
@@ -66,7 +66,7 @@ record DemoStage(String name, List<String> words) {
    * @param command its command line
    * @param result what the command printed
    */
-  record Finished(List<String> command, double seconds, long peakBytes, JsonNode result) {}
+  record StageResult(List<String> command, double seconds, long peakBytes, JsonNode result) {}
 
   /** Commands that resume their own folder. */
   private static final Set<String> RESUMED = Set.of("train", "steerability", "suppress");
@@ -204,14 +204,14 @@ record DemoStage(String name, List<String> words) {
     if (code != 0) return code;
     double seconds = (System.nanoTime() - start) * 1e-9;
     JsonNode result = JsonFile.MAPPER.readTree(printed.toString());
-    AtomicFiles.writeJson(file, new Finished(line(), seconds, Engine.peakBytes(), result));
+    AtomicFiles.writeJson(file, new StageResult(line(), seconds, Engine.peakBytes(), result));
     return 0;
   }
 
   /** What a finished stage noted. */
-  Finished finished(Path file) {
+  StageResult finished(Path file) {
     String remedy = "Delete it, and its stage is done again";
-    Finished finished = JsonFile.read(file, Finished.class, remedy);
+    StageResult finished = JsonFile.read(file, StageResult.class, remedy);
     if (finished.command().equals(line())) return finished;
     throw new InputException(file, "its stage was another command", remedy);
   }

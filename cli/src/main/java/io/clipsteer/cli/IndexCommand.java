@@ -118,7 +118,7 @@ final class IndexCommand implements Callable<Integer> {
       @JsonUnwrapped @JsonIgnoreProperties({"units", "skipped"}) Indexer.IndexSummary result,
       @JsonUnwrapped Skips.Counts skips,
       int vocabulary,
-      @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable Joined labelsTable) {}
+      @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable JoinedJson labelsTable) {}
 
   @Override
   public Integer call() {

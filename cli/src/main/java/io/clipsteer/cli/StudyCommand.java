@@ -61,8 +61,8 @@ final class StudyCommand {
         "Example: clipsteer study injected-cue --run runs/all --images photos --out runs/cue",
       })
   static final class InjectedCueCommand implements Callable<Integer> {
-    private static final WorkFolder.Layout LAYOUT =
-        new WorkFolder.Layout(null, List.of("studies", "demo"));
+    private static final WorkFolder.FolderLayout LAYOUT =
+        new WorkFolder.FolderLayout(null, List.of("studies", "demo"));
     private static final List<Integer> SET_SIZES = List.of(1, 2, 4, 8, 16, 32, 64);
     private static final int DRAWS = 10;
 

@@ -69,7 +69,7 @@ public final class ScalarSparse implements SparseKernels {
   public double[] reconstruct(
       SparseRows code,
       Decoder decoder,
-      Target target,
+      GradientTarget target,
       MemorySegment gradient,
       MemorySegment codeGradient) {
     int width = decoder.width();

@@ -59,7 +59,7 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
    * @param scales F32 [rows]: factor of a row's error
    * @param penalty derivative of a sparsity penalty by an active feature's value
    */
-  record Target(MemorySegment rows, MemorySegment scales, double penalty) {}
+  record GradientTarget(MemorySegment rows, MemorySegment scales, double penalty) {}
 
   /**
    * The gradient of a matrix [features,width] as a sum of outer products: row j is {@code Σ
@@ -115,7 +115,7 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
   double[] reconstruct(
       SparseRows code,
       Decoder decoder,
-      Target target,
+      GradientTarget target,
       MemorySegment gradient,
       MemorySegment codeGradient);
 

@@ -126,7 +126,7 @@ final class VectorSparse implements SparseKernels {
   public double[] reconstruct(
       SparseRows code,
       Decoder decoder,
-      Target target,
+      GradientTarget target,
       MemorySegment gradient,
       MemorySegment codeGradient) {
     double[] squares = new double[code.rows()];
@@ -146,7 +146,7 @@ final class VectorSparse implements SparseKernels {
       SparseRows code,
       int row,
       Decoder decoder,
-      Target target,
+      GradientTarget target,
       MemorySegment gradient,
       MemorySegment codeGradient) {
     for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
@@ -209,7 +209,8 @@ final class VectorSparse implements SparseKernels {
   }
 
   /** Σ error² of a row; writes the scaled error. */
-  private static double error(float[] decoded, Target target, int row, MemorySegment gradient) {
+  private static double error(
+      float[] decoded, GradientTarget target, int row, MemorySegment gradient) {
     int width = decoded.length;
     float scale = target.scales().get(F32, 4L * row);
     long base = 4L * row * width;

@@ -91,7 +91,7 @@ final class SparseKernelsTest {
     MemorySegment[] codeGradients = new MemorySegment[2];
     double[][] squares = new double[2][];
     var decoder = new SparseKernels.Decoder(weights, bias, width);
-    var target = new SparseKernels.Target(input, random(random, rows), 0.01);
+    var target = new SparseKernels.GradientTarget(input, random(random, rows), 0.01);
     for (int i = 0; i < 2; i++) {
       gradients[i] = ARENA.allocate(4L * rows * width);
       codeGradients[i] = ARENA.allocate(Math.max(4L, 4L * code.entries()));
@@ -189,7 +189,7 @@ final class SparseKernelsTest {
   void byHand() {
     MemorySegment weights = of(1, 0, 0.6f, 0.8f, 0, 1);
     var decoder = new SparseKernels.Decoder(weights, of(1, 1), 2);
-    var target = new SparseKernels.Target(of(5, 7), of(0.5f), 0.25);
+    var target = new SparseKernels.GradientTarget(of(5, 7), of(0.5f), 0.25);
     SparseRows code =
         SparseRows.uniform(1, 2, 3, ARENA.allocateFrom(ValueLayout.JAVA_INT, 0, 1), of(2, 5));
     for (SparseKernels kernels : new SparseKernels[] {PLAIN, FAST}) {

@@ -29,10 +29,6 @@ final class Brush {
     this.body = new Color(main);
   }
 
-  Graphics2D graphics() {
-    return g;
-  }
-
   /** What {@link #body} fills with from now on. */
   void bodyPaint(Paint paint) {
     body = paint;

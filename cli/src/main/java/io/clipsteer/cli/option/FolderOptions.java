@@ -31,12 +31,12 @@ public final class FolderOptions {
   }
 
   /** Refuses a folder that cannot be opened, before long preparations. */
-  public void check(WorkFolder.Layout layout) {
+  public void check(WorkFolder.FolderLayout layout) {
     WorkFolder.check(out, layout, resume);
   }
 
   /** Opens the folder for the command's work. */
-  public WorkFolder open(WorkFolder.Layout layout, RunManifest manifest) {
+  public WorkFolder open(WorkFolder.FolderLayout layout, RunManifest manifest) {
     return WorkFolder.open(out, layout, resume, manifest);
   }
 }

@@ -88,23 +88,23 @@ public final class Skips {
    * @param listing what listing the set met; null where there were no images
    */
   public record Counts(
-      int skipped, @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Listed listing) {}
+      int skipped, @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable ListedJson listing) {}
 
   /** The counts of a {@link Listing}. */
-  public record Listed(long images, Map<String, Long> skipped, List<String> notes) {}
+  public record ListedJson(long images, Map<String, Long> skipped, List<String> notes) {}
 
   /** The counts of a set that was read. */
   static Counts counts(@Nullable ImageSet set, List<ImageLoader.Skipped> skipped) {
     if (set == null) return new Counts(skipped.size(), null);
     Listing listing = set.listing();
     return new Counts(
-        skipped.size(), new Listed(listing.images(), listing.skipped(), listing.notes()));
+        skipped.size(), new ListedJson(listing.images(), listing.skipped(), listing.notes()));
   }
 
   /** The counts of a join for a command's JSON; null without a table. */
-  public static @Nullable Joined joined(@Nullable JoinReport report) {
+  public static @Nullable JoinedJson joined(@Nullable JoinReport report) {
     if (report == null) return null;
-    return new Joined(
+    return new JoinedJson(
         report.table().toString(),
         report.columns(),
         report.rows(),
@@ -116,7 +116,7 @@ public final class Skips {
   }
 
   /** The counts of a {@link JoinReport}. */
-  public record Joined(
+  public record JoinedJson(
       String table,
       String columns,
       long rows,

@@ -57,7 +57,7 @@ public final class EvaluationPage {
 
   /** The folders of the SAEs that pareto.csv recommends; none where there is no such file. */
   static List<String> recommended(RunFolder run) {
-    Path table = run.pareto("csv");
+    Path table = run.pareto();
     List<String> folders = new ArrayList<>();
     if (!Files.isRegularFile(table)) return folders;
     try (TableRows rows = TableRows.open(table)) {

@@ -30,7 +30,7 @@ import tools.jackson.databind.JsonNode;
  *   <li>{@link #check} refuses a wrong folder before long preparations; nothing is written.
  *   <li>{@link #open} takes the lock ({@code .lock}) and writes {@code manifest.json} without an
  *       end. A folder in this state is a <i>stopped run</i>; it is resumed with the same settings.
- *   <li>The command writes its files, its {@link Layout#result} last.
+ *   <li>The command writes its files, its {@link FolderLayout#result} last.
  *   <li>{@link #finish} deletes temporary progress and writes the manifest's end: a <i>finished
  *       run</i>.
  *   <li>{@link #close} releases the lock. A run that failed before it had any {@link
@@ -50,9 +50,9 @@ public final class WorkFolder implements AutoCloseable {
    * @param progress names of files and folders that a stopped run is resumed from; none where it
    *     cannot be resumed
    */
-  public record Layout(@Nullable String result, List<String> progress) {
+  public record FolderLayout(@Nullable String result, List<String> progress) {
     /** Keeps a copy. */
-    public Layout {
+    public FolderLayout {
       progress = List.copyOf(progress);
     }
   }
@@ -68,12 +68,12 @@ public final class WorkFolder implements AutoCloseable {
   private static final int MOST_SHOWN = 60;
 
   /** Of a command that cannot be resumed. */
-  public static final Layout ALONE = new Layout(null, List.of());
+  public static final FolderLayout ALONE = new FolderLayout(null, List.of());
 
   private static final String NEW_FOLDER = "Name a new folder with --out";
 
   private final Path path;
-  private final Layout layout;
+  private final FolderLayout layout;
   private final String file;
   private final List<Path> made;
   private final boolean fresh;
@@ -82,7 +82,12 @@ public final class WorkFolder implements AutoCloseable {
   private boolean finished;
 
   private WorkFolder(
-      Path path, Layout layout, String file, RunManifest manifest, List<Path> made, boolean fresh) {
+      Path path,
+      FolderLayout layout,
+      String file,
+      RunManifest manifest,
+      List<Path> made,
+      boolean fresh) {
     this.path = path;
     this.layout = layout;
     this.file = file;
@@ -98,7 +103,7 @@ public final class WorkFolder implements AutoCloseable {
    * @param out absent or empty; with {@code resume} a folder with a run
    * @throws InputException naming what lies there and what to do
    */
-  public static void check(Path out, Layout layout, boolean resume) {
+  public static void check(Path out, FolderLayout layout, boolean resume) {
     requireOurs(out, resume);
     if (Files.exists(out)) FolderLock.take(out).close();
     requireFit(out, layout, resume);
@@ -111,7 +116,8 @@ public final class WorkFolder implements AutoCloseable {
    * @throws InputException when something else lies there, another run is writing it, or the
    *     settings differ from those of the stopped run
    */
-  public static WorkFolder open(Path out, Layout layout, boolean resume, RunManifest manifest) {
+  public static WorkFolder open(
+      Path out, FolderLayout layout, boolean resume, RunManifest manifest) {
     requireOurs(out, resume);
     if (!Files.exists(out)) requireFit(out, layout, resume);
     boolean fresh = !Files.isRegularFile(out.resolve(RunManifest.FILE));
@@ -210,7 +216,7 @@ public final class WorkFolder implements AutoCloseable {
     throw new InputException(out, "is not empty", NEW_FOLDER);
   }
 
-  private static void requireFit(Path out, Layout layout, boolean resume) {
+  private static void requireFit(Path out, FolderLayout layout, boolean resume) {
     if (!Files.isRegularFile(out.resolve(RunManifest.FILE))) {
       // An empty folder is what a run leaves that was killed at once.
       if (!resume || Files.isDirectory(out)) return;
@@ -228,7 +234,7 @@ public final class WorkFolder implements AutoCloseable {
             : "Add --resume, or name a new folder with --out");
   }
 
-  private static InputException finished(Path out, Layout layout, RunManifest manifest) {
+  private static InputException finished(Path out, FolderLayout layout, RunManifest manifest) {
     return new InputException(
         out,
         "holds a finished run of clipsteer " + manifest.name(),

@@ -32,7 +32,7 @@ public final class ActivationStore implements AutoCloseable {
    * @param row of its patch in the grid, −1 for prefix tokens
    * @param column of its patch in the grid, −1 for prefix tokens
    */
-  public record Origin(String image, boolean prefix, int row, int column) {}
+  public record StoreOrigin(String image, boolean prefix, int row, int column) {}
 
   private final Path store;
   private final StoreFormat format;
@@ -127,14 +127,14 @@ public final class ActivationStore implements AutoCloseable {
   }
 
   /** A token's image and position. */
-  public Origin origin(long token) {
+  public StoreOrigin origin(long token) {
     long image = check(token) / format.tokensPerImage();
     int place = (int) (token % format.tokensPerImage());
     Shard shard = shards.get((int) (image / format.imagesPerShard()));
     String id = shard.images().get((int) (image % format.imagesPerShard()));
     int patch = place - format.prefixTokens();
     boolean prefix = patch < 0 || format.gridColumns() == 0;
-    return new Origin(
+    return new StoreOrigin(
         id,
         prefix,
         prefix ? -1 : patch / format.gridColumns(),

@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class StoreWriter implements AutoCloseable {
   /** Of a store's folder: a finished store that was damaged is repaired by resuming. */
-  public static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(null, List.of("shards"));
+  public static final WorkFolder.FolderLayout LAYOUT =
+      new WorkFolder.FolderLayout(null, List.of("shards"));
 
   private final Path store;
   private final StoreFormat format;

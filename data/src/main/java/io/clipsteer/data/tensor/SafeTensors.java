@@ -18,7 +18,7 @@ public final class SafeTensors {
   private SafeTensors() {}
 
   /** What one file of tensors holds. */
-  record Contents(LinkedHashMap<String, StoredTensor> tensors, Map<String, String> metadata) {}
+  record TensorIndex(LinkedHashMap<String, StoredTensor> tensors, Map<String, String> metadata) {}
 
   /**
    * Opens one file.
@@ -30,7 +30,7 @@ public final class SafeTensors {
   public static TensorFile open(Path file) {
     Arena arena = Arena.ofShared();
     try {
-      Contents contents = read(file, MappedFile.map(file, arena));
+      TensorIndex contents = read(file, MappedFile.map(file, arena));
       return new TensorFile(file, contents.tensors(), contents.metadata(), arena);
     } catch (Throwable t) {
       arena.close();
@@ -61,7 +61,7 @@ public final class SafeTensors {
   }
 
   /** Reads the header of a mapped file. */
-  static Contents read(Path file, MemorySegment bytes) {
+  static TensorIndex read(Path file, MemorySegment bytes) {
     // Only without a header: its length may look like the first bytes of another format.
     if (!FileKind.hasHeader(bytes)) FileKind.refuseForeign(file, bytes);
     return new SafeTensorsHeader(file, bytes).read();

@@ -48,7 +48,7 @@ final class SafeTensorsHeader {
     return byName;
   }
 
-  SafeTensors.Contents read() {
+  SafeTensors.TensorIndex read() {
     if (bytes.byteSize() < 8) {
       throw bad("has " + bytes.byteSize() + " bytes, too few for a safetensors file");
     }
@@ -69,7 +69,7 @@ final class SafeTensorsHeader {
     data = bytes.asSlice(8 + length);
     StrictJson.readObject(file, header, this::readEntries);
     checkLayout();
-    return new SafeTensors.Contents(tensors, metadata);
+    return new SafeTensors.TensorIndex(tensors, metadata);
   }
 
   private void readEntries(JsonParser parser) {

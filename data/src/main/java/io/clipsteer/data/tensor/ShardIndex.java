@@ -22,7 +22,7 @@ final class ShardIndex {
 
   /** Reads one mapped shard; what it allocates belongs to the arena. */
   interface ShardReader {
-    SafeTensors.Contents read(Path file, MemorySegment bytes, Arena arena);
+    SafeTensors.TensorIndex read(Path file, MemorySegment bytes, Arena arena);
   }
 
   private ShardIndex() {}
@@ -35,7 +35,7 @@ final class ShardIndex {
     checkShards(index, folder, names);
     Arena arena = Arena.ofShared();
     try {
-      Map<String, SafeTensors.Contents> shards = new HashMap<>();
+      Map<String, SafeTensors.TensorIndex> shards = new HashMap<>();
       Map<String, String> metadata = new HashMap<>();
       for (String name : names) {
         Path shard = folder.resolve(name);
@@ -51,11 +51,11 @@ final class ShardIndex {
   }
 
   private static LinkedHashMap<String, StoredTensor> collect(
-      Path index, Map<String, String> weightMap, Map<String, SafeTensors.Contents> shards) {
+      Path index, Map<String, String> weightMap, Map<String, SafeTensors.TensorIndex> shards) {
     LinkedHashMap<String, StoredTensor> tensors = new LinkedHashMap<>();
     weightMap.forEach(
         (name, shard) -> {
-          SafeTensors.Contents contents = shards.get(shard);
+          SafeTensors.TensorIndex contents = shards.get(shard);
           StoredTensor tensor = contents == null ? null : contents.tensors().get(name);
           if (tensor == null) {
             throw new InputException(

@@ -22,7 +22,7 @@ public final class TensorFiles {
       MemorySegment bytes = MappedFile.map(file, arena);
       FileKind kind = FileKind.of(file, bytes);
       if (kind != FileKind.SHARD_INDEX) {
-        SafeTensors.Contents contents = read(file, bytes, kind, arena);
+        SafeTensors.TensorIndex contents = read(file, bytes, kind, arena);
         return new TensorFile(file, contents.tensors(), contents.metadata(), arena);
       }
     } catch (Throwable t) {
@@ -34,7 +34,7 @@ public final class TensorFiles {
         file, (shard, bytes, shards) -> read(shard, bytes, FileKind.of(shard, bytes), shards));
   }
 
-  private static SafeTensors.Contents read(
+  private static SafeTensors.TensorIndex read(
       Path file, MemorySegment bytes, FileKind kind, Arena arena) {
     return switch (kind) {
       case SAFETENSORS -> SafeTensors.read(file, bytes);

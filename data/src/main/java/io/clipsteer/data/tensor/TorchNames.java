@@ -65,7 +65,7 @@ final class TorchNames {
   }
 
   /** Every tensor below {@code top} with its name, made by {@code convert}. */
-  SafeTensors.Contents read(
+  SafeTensors.TensorIndex read(
       Pickled top, BiFunction<String, Pickled.TensorView, StoredTensor> convert) {
     Pickled chosen = choose(top);
     if (chosen instanceof Pickled.TensorView tensor) {
@@ -87,7 +87,7 @@ final class TorchNames {
           String name = wrapped ? full.substring("module.".length()) : full;
           tensors.put(name, convert.apply(name, tensor));
         });
-    return new SafeTensors.Contents(tensors, metadata);
+    return new SafeTensors.TensorIndex(tensors, metadata);
   }
 
   private Pickled choose(Pickled top) {

@@ -52,7 +52,7 @@ public final class TorchZip {
   public static TensorFile open(Path file) {
     Arena arena = Arena.ofShared();
     try {
-      SafeTensors.Contents contents = read(file, MappedFile.map(file, arena), arena);
+      SafeTensors.TensorIndex contents = read(file, MappedFile.map(file, arena), arena);
       return new TensorFile(file, contents.tensors(), contents.metadata(), arena);
     } catch (Throwable t) {
       arena.close();
@@ -71,7 +71,7 @@ public final class TorchZip {
     TorchZipWriter.write(file, tensors, preamble);
   }
 
-  static SafeTensors.Contents read(Path file, MemorySegment bytes, Arena arena) {
+  static SafeTensors.TensorIndex read(Path file, MemorySegment bytes, Arena arena) {
     FileKind.refuseForeign(file, bytes);
     Budget budget = new Budget(file, bytes.byteSize());
     ZipDirectory zip = new ZipDirectory(file, bytes, budget);
@@ -86,7 +86,7 @@ public final class TorchZip {
     TorchGlobals globals = new TorchGlobals(file, in, budget);
     Pickled top = new PickleMachine(in, budget, globals).run();
     TorchTensors tensors = new TorchTensors(file, zip, root, arena, bytes.byteSize());
-    SafeTensors.Contents named = new TorchNames(file, budget).read(top, tensors::convert);
+    SafeTensors.TensorIndex named = new TorchNames(file, budget).read(top, tensors::convert);
     Map<String, String> metadata = new HashMap<>(named.metadata());
     if (!globals.ignored().isEmpty()) {
       metadata.put(IGNORED_GLOBALS, String.join(", ", globals.ignored()));
@@ -95,7 +95,7 @@ public final class TorchZip {
       budget.spendText(zip.start());
       metadata.put(PREAMBLE, text(bytes.asSlice(0, zip.start())).strip());
     }
-    return new SafeTensors.Contents(named.tensors(), metadata);
+    return new SafeTensors.TensorIndex(named.tensors(), metadata);
   }
 
   /** Torch names the folder inside after the file; any one name is good. */

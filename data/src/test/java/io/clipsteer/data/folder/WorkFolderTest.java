@@ -21,9 +21,10 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** From the start of a run to its end, however it ends. */
 final class WorkFolderTest {
-  private static final WorkFolder.Layout LAYOUT =
-      new WorkFolder.Layout("result.json", List.of("parts"));
-  private static final WorkFolder.Layout KEPT = new WorkFolder.Layout(null, List.of("parts"));
+  private static final WorkFolder.FolderLayout LAYOUT =
+      new WorkFolder.FolderLayout("result.json", List.of("parts"));
+  private static final WorkFolder.FolderLayout KEPT =
+      new WorkFolder.FolderLayout(null, List.of("parts"));
 
   @TempDir private Path temp;
 

@@ -127,11 +127,12 @@ final class ActivationStoreTest {
   @Test
   void originsAreImageAndGridPlace() {
     try (ActivationStore store = ActivationStore.open(write("store", "fp32"))) {
-      assertEquals(new ActivationStore.Origin("img0", true, -1, -1), store.origin(0));
-      assertEquals(new ActivationStore.Origin("img0", false, 0, 1), store.origin(2));
-      assertEquals(new ActivationStore.Origin("img0", false, 1, 0), store.origin(3));
+      assertEquals(new ActivationStore.StoreOrigin("img0", true, -1, -1), store.origin(0));
+      assertEquals(new ActivationStore.StoreOrigin("img0", false, 0, 1), store.origin(2));
+      assertEquals(new ActivationStore.StoreOrigin("img0", false, 1, 0), store.origin(3));
       // img9 was left out.
-      assertEquals(new ActivationStore.Origin("img10", true, -1, -1), store.origin(9 * TOKENS));
+      assertEquals(
+          new ActivationStore.StoreOrigin("img10", true, -1, -1), store.origin(9 * TOKENS));
       assertThrows(IndexOutOfBoundsException.class, () -> store.origin(store.tokens()));
       assertEquals(1, store.hookPoint("blocks.3.hook_mlp_out"));
       assertEquals(-1, store.hookPoint("blocks.9.hook_mlp_out"));

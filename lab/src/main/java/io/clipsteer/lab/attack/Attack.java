@@ -36,7 +36,7 @@ import org.jspecify.annotations.Nullable;
 public record Attack(
     ImageSet images,
     @Nullable List<String> words,
-    Writing.Kind kind,
+    Writing.FontKind kind,
     Writing.Letters letters,
     long limit,
     long seed) {
@@ -48,7 +48,7 @@ public record Attack(
    * @param words different words that were written
    * @param skipped images that were not attacked, each with its reason
    */
-  public record Result(int images, int labels, int words, List<String> skipped) {}
+  public record AttackResult(int images, int labels, int words, List<String> skipped) {}
 
   /** A line of {@code attacks.jsonl}. */
   private record Line(String file, String source, String label, String text, Writing writing) {}
@@ -72,7 +72,7 @@ public record Attack(
    *
    * @param out absent or empty
    */
-  public Result write(Path out, Progress progress) {
+  public AttackResult write(Path out, Progress progress) {
     List<String> skipped = new ArrayList<>();
     List<ImageItem> items = items(skipped);
     TreeSet<String> labels = new TreeSet<>();
@@ -114,7 +114,7 @@ public record Attack(
     return checked(Objects.requireNonNull(item.label()));
   }
 
-  private Result write(
+  private AttackResult write(
       List<ImageItem> items,
       List<String> choice,
       int labels,
@@ -163,6 +163,6 @@ public record Attack(
           "Check it");
     }
     AtomicFiles.writeText(folder.resolve("attacks.jsonl"), lines.toString());
-    return new Result(items.size() - unread, labels, written.size(), skipped);
+    return new AttackResult(items.size() - unread, labels, written.size(), skipped);
   }
 }

@@ -36,7 +36,7 @@ public record Writing(
    * that fit into a third of the image stay off its middle: a word there hides the object, and no
    * edit restores what is hidden.
    */
-  public enum Kind {
+  public enum FontKind {
     /** The fonts of generated sets, in the upper third of the image. */
     TRAIN,
     /** Held-out fonts, in the lower third. */
@@ -83,8 +83,8 @@ public record Writing(
   }
 
   /** A random one. */
-  static Writing sample(Kind kind, Letters letters, SplittableRandom random) {
-    boolean train = kind == Kind.TRAIN;
+  static Writing sample(FontKind kind, Letters letters, SplittableRandom random) {
+    boolean train = kind == FontKind.TRAIN;
     int font =
         train
             ? random.nextInt(Lettering.TRAINING)

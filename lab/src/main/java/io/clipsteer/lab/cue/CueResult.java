@@ -123,7 +123,7 @@ public record CueResult(
     Integer best = null;
     double least = -report.validation().before(report.settings().goal(), report.study().groups());
     for (SuppressionReport.Swept swept : report.sweep()) {
-      for (SuppressionReport.Size size : swept.sizes()) {
+      for (SuppressionReport.SetSize size : swept.sizes()) {
         if (size.dependence() == null || size.dependence() >= least) continue;
         least = size.dependence();
         best = swept.layer();

@@ -40,7 +40,8 @@ public final class Pretraining {
   private static final int LOG_EVERY = 20;
   private static final String STATE = "state.safetensors";
   private static final String LOG = "log.csv";
-  private static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(null, List.of(STATE));
+  private static final WorkFolder.FolderLayout LAYOUT =
+      new WorkFolder.FolderLayout(null, List.of(STATE));
 
   /**
    * What came out.
@@ -50,7 +51,7 @@ public final class Pretraining {
    * @param evaluation of the finished model
    * @param seconds of this process alone
    */
-  public record Result(
+  public record Pretrained(
       Path model,
       int steps,
       int trained,
@@ -77,7 +78,7 @@ public final class Pretraining {
    *
    * @param out absent or empty; with {@code resume} a stopped pretraining's folder
    */
-  public static Result run(
+  public static Pretrained run(
       PretrainConfig config, Path out, boolean resume, List<String> command, Progress progress) {
     var pretraining = new Pretraining(config, out, command, progress);
     RunManifest manifest =
@@ -88,7 +89,7 @@ public final class Pretraining {
     }
   }
 
-  private Result run(WorkFolder folder) {
+  private Pretrained run(WorkFolder folder) {
     long start = System.nanoTime();
     // Stopped before there was a state, it starts anew.
     boolean resumed = Files.isRegularFile(out.resolve(STATE));
@@ -123,7 +124,7 @@ public final class Pretraining {
               "tokenizer", Hashes.sha256(model.resolve("tokenizer.json")),
               "log", Hashes.sha256(out.resolve(LOG))));
     }
-    return new Result(
+    return new Pretrained(
         model,
         config.steps(),
         config.steps() - before,

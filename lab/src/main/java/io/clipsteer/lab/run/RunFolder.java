@@ -49,7 +49,8 @@ public record RunFolder(Path path) {
   public static final String EVALUATION_MANIFEST = "evaluation.manifest.json";
 
   /** Of a training. */
-  public static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(RUN, List.of(STATE, STATES));
+  public static final WorkFolder.FolderLayout LAYOUT =
+      new WorkFolder.FolderLayout(RUN, List.of(STATE, STATES));
 
   /** Prefix of the model in {@code run.json} where only the hash of its weights is known. */
   public static final String HASH = "sha256:";
@@ -124,9 +125,9 @@ public record RunFolder(Path path) {
     return path.resolve(STATES);
   }
 
-  /** The Pareto table, or its image. */
-  public Path pareto(String ending) {
-    return path.resolve("pareto." + ending);
+  /** The Pareto table. */
+  public Path pareto() {
+    return path.resolve("pareto.csv");
   }
 
   /** Folder of an SAE in the run, as {@code run.json} names it. */

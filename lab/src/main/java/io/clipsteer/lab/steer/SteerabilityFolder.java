@@ -24,7 +24,8 @@ public record SteerabilityFolder(Path path) {
   private static final String PARTS = "parts";
 
   /** Of a measurement. */
-  public static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(REPORT, List.of(PARTS));
+  public static final WorkFolder.FolderLayout LAYOUT =
+      new WorkFolder.FolderLayout(REPORT, List.of(PARTS));
 
   /**
    * Units that were measured at a time.

@@ -63,7 +63,7 @@ public record AttackedSplits(
           new Attack(
               dealt.get(part).images(),
               written.get(test ? 1 : 0),
-              test ? Writing.Kind.HELD_OUT : Writing.Kind.TRAIN,
+              test ? Writing.FontKind.HELD_OUT : Writing.FontKind.TRAIN,
               letters,
               Long.MAX_VALUE,
               seed + part);

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record Choice(Candidate candidate, GroupScore score) {
   /** All candidates with their scores. */
-  static List<Choice> all(List<Candidate> candidates, Groups groups, EditTrial.Result result) {
+  static List<Choice> all(List<Candidate> candidates, Groups groups, EditTrial.TrialResult result) {
     List<Choice> all = new ArrayList<>();
     for (int c = 0; c < candidates.size(); c++) {
       all.add(new Choice(candidates.get(c), result.score(groups, result.after().get(c))));

@@ -29,7 +29,8 @@ public final class EditFolder {
   private static final String PROGRESS = "progress";
 
   /** Of a suppression. */
-  public static final WorkFolder.Layout LAYOUT = new WorkFolder.Layout(REPORT, List.of(PROGRESS));
+  public static final WorkFolder.FolderLayout LAYOUT =
+      new WorkFolder.FolderLayout(REPORT, List.of(PROGRESS));
 
   private static final String PREFIXED = "defense-prefix";
 

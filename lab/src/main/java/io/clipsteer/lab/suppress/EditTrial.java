@@ -64,7 +64,7 @@ final class EditTrial {
    * @param before images answered right without an edit
    * @param after the same with each of the candidates
    */
-  record Result(
+  record TrialResult(
       List<Integer> groups, BitSet before, List<BitSet> after, List<ImageLoader.Skipped> skipped) {
     /**
      * Scores by group.
@@ -83,7 +83,7 @@ final class EditTrial {
    * @param file in which progress is saved, and from which it is resumed; null for none
    * @param name of the work, for progress
    */
-  static Result run(
+  static TrialResult run(
       ClipModel model,
       List<LabelledImages> parts,
       List<Candidate> candidates,
@@ -102,7 +102,7 @@ final class EditTrial {
         trial.part(parts.get(p), p, next, fingerprint, file, task);
       }
     }
-    return new Result(
+    return new TrialResult(
         List.copyOf(trial.groups), trial.before, List.copyOf(trial.after), trial.skipped);
   }
 

@@ -96,7 +96,7 @@ public record SuppressionReport(
       @Nullable Double wga,
       double p,
       double pHolm,
-      List<Size> sizes) {}
+      List<SetSize> sizes) {}
 
   /**
    * A set of features on validation images.
@@ -105,16 +105,16 @@ public record SuppressionReport(
    * @param loss points of accuracy lost
    * @param dependence on the attribute where the goal is independence, else null
    */
-  public record Size(
+  public record SetSize(
       int size,
       double wga,
       double loss,
       @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double dependence) {
-    static Size of(Choice choice, Groups groups, SuppressionSettings settings) {
+    static SetSize of(Choice choice, Groups groups, SuppressionSettings settings) {
       SuppressionSettings.Goal goal = settings.goal();
       boolean independence = goal == SuppressionSettings.Goal.INDEPENDENCE;
       GroupScore score = choice.score();
-      return new Size(
+      return new SetSize(
           choice.candidate().size(),
           score.worstAfter(),
           score.loss(),
@@ -215,8 +215,8 @@ public record SuppressionReport(
 
   /** Why no set of features was selected, and what might help. */
   public String whyNothing() {
-    List<Size> sizes = sweep.stream().flatMap(s -> s.sizes.stream()).toList();
-    List<Size> better = sizes.stream().filter(s -> s.wga > validation.worstBefore()).toList();
+    List<SetSize> sizes = sweep.stream().flatMap(s -> s.sizes.stream()).toList();
+    List<SetSize> better = sizes.stream().filter(s -> s.wga > validation.worstBefore()).toList();
     String sets = Counted.of(sizes.size(), "set") + " of features";
     if (sizes.isEmpty()) {
       return "Nothing was selected: no feature is more active on training images with the attribute"
@@ -235,7 +235,7 @@ public record SuppressionReport(
               + " --sizes.",
           sets,
           100 * validation.worstBefore(),
-          100 * sizes.stream().mapToDouble(Size::wga).max().orElse(0));
+          100 * sizes.stream().mapToDouble(SetSize::wga).max().orElse(0));
     }
     return line(
         "Nothing was selected: of %s, %d raise the worst group on validation images, but each costs"
@@ -244,7 +244,7 @@ public record SuppressionReport(
         sets,
         better.size(),
         settings.maxLoss(),
-        better.stream().mapToDouble(Size::loss).min().orElse(0));
+        better.stream().mapToDouble(SetSize::loss).min().orElse(0));
   }
 
   private static String line(String format, Object... values) {

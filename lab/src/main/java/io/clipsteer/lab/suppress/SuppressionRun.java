@@ -69,7 +69,7 @@ public record SuppressionRun(
     try (CandidateSearch search = new CandidateSearch(model, saes, settings, study.groups())) {
       search.scan(study.train(), progress);
       List<Candidate> candidates = search.candidates(baselines, progress);
-      EditTrial.Result validation =
+      EditTrial.TrialResult validation =
           EditTrial.run(
               model,
               study.validation(),
@@ -82,7 +82,7 @@ public record SuppressionRun(
       List<Candidate> finalists = new ArrayList<>();
       if (chosen != null) finalists.add(chosen.candidate());
       if (baselines) finalists.addAll(baselines(choices, chosen, search));
-      EditTrial.Result test =
+      EditTrial.TrialResult test =
           EditTrial.run(
               model,
               study.test(),
@@ -161,7 +161,7 @@ public record SuppressionRun(
   }
 
   private List<SuppressionReport.Baseline> evaluated(
-      List<Candidate> finalists, EditTrial.Result test, int worst) {
+      List<Candidate> finalists, EditTrial.TrialResult test, int worst) {
     List<SuppressionReport.Baseline> all = new ArrayList<>();
     for (Candidate.Family family : Candidate.Family.values()) {
       int[] own =
@@ -208,10 +208,10 @@ public record SuppressionRun(
   private List<SuppressionReport.Defended> defences(
       TextLibrary texts,
       @Nullable Choice chosen,
-      EditTrial.Result test,
+      EditTrial.TrialResult test,
       @Nullable Path trials,
       Progress progress) {
-    EditTrial.Result with =
+    EditTrial.TrialResult with =
         EditTrial.run(
             model,
             study.test().stream()
@@ -231,7 +231,8 @@ public record SuppressionRun(
     return List.copyOf(all);
   }
 
-  private SuppressionReport.Defended defended(String name, EditTrial.Result test, BitSet right) {
+  private SuppressionReport.Defended defended(
+      String name, EditTrial.TrialResult test, BitSet right) {
     GroupScore score = test.score(study.groups(), right);
     Paired written = score.groups().get(1);
     return new SuppressionReport.Defended(
@@ -266,7 +267,7 @@ public record SuppressionRun(
               p[i],
               adjusted[i],
               of(scan, choices).stream()
-                  .map(choice -> SuppressionReport.Size.of(choice, study.groups(), settings))
+                  .map(choice -> SuppressionReport.SetSize.of(choice, study.groups(), settings))
                   .toList()));
     }
     return List.copyOf(swept);

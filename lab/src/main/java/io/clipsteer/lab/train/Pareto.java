@@ -114,6 +114,6 @@ public final class Pareto {
           row.recommended(),
           target(one.spec().targetL0()));
     }
-    AtomicFiles.writeText(run.pareto("csv"), csv.toString());
+    AtomicFiles.writeText(run.pareto(), csv.toString());
   }
 }

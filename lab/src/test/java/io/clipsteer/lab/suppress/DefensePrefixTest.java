@@ -99,7 +99,7 @@ final class DefensePrefixTest {
                     new LabelledImages(
                         c.images(), other == null ? c.library() : other, c.truth(), c.group()))
             .toList();
-    EditTrial.Result result =
+    EditTrial.TrialResult result =
         EditTrial.run(model, evaluated, List.of(), null, "test", Progress.SILENT);
     BitSet right = result.before();
     GroupScore score = GroupScore.of(study.groups(), result.groups(), right, right);

@@ -48,7 +48,7 @@ record Backward(
             .reconstruct(
                 code.sparse((int) decoder.size(0)),
                 new SparseKernels.Decoder(decoder.segment(), bias.segment(), (int) z.size(1)),
-                new SparseKernels.Target(z.segment(), scales.segment(), penalty),
+                new SparseKernels.GradientTarget(z.segment(), scales.segment(), penalty),
                 gradient.segment(),
                 codeGradient.segment());
     double loss = loss(squares, scales);
@@ -92,7 +92,7 @@ record Backward(
               .reconstruct(
                   parts.get(g).sparse(features),
                   new SparseKernels.Decoder(decoder.segment(), bias.segment(), width),
-                  new SparseKernels.Target(target.segment(), ones.segment(), 0),
+                  new SparseKernels.GradientTarget(target.segment(), ones.segment(), 0),
                   error.segment(),
                   unused.segment());
       loss += loss(squares, scales) / groups;

@@ -48,13 +48,6 @@ final class Firing {
     for (long f : features) quiet[(int) f] = 0;
   }
 
-  /** Share of features that fired at least once. */
-  double share() {
-    int count = 0;
-    for (boolean f : fired) if (f) count++;
-    return (double) count / fired.length;
-  }
-
   /** Tokens since each feature last fired. */
   long[] quiet() {
     return quiet.clone();

@@ -344,11 +344,6 @@ public final class SaeTrainer implements AutoCloseable {
     return state.steps;
   }
 
-  /** Share of features that fired at least once in training. */
-  public double firedFraction() {
-    return state.firing.share();
-  }
-
   /** A copy of the SAE, independent of further training. */
   public Sae snapshot() {
     SaeActivation activation =

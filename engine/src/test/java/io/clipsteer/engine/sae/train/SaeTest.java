@@ -287,7 +287,7 @@ final class SaeTest {
   // ---- inference, by the definition in double
   // -------------------------------------------------------
 
-  /** The definitions of design.md §4, a token at a time. */
+  /** The definitions of docs/metrics.md, a token at a time. */
   private static final class Oracle {
     final double[] z = new double[D];
     final double[] code = new double[F];
