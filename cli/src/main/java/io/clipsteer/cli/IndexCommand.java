@@ -14,6 +14,7 @@ import io.clipsteer.cli.report.ShellLine;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.JoinReport;
@@ -133,6 +134,7 @@ final class IndexCommand implements Callable<Integer> {
     try (OpenRun open = runs.open(common.device());
         WorkFolder work =
             WorkFolder.addTo(index.path(), IndexFolder.manifest(units), manifest(open))) {
+      AtomicFiles.sweep(work.path());
       Images set = images.resolve(open.clip());
       joined = known.join(set.set());
       if (joined != null) Skips.print(joined);

@@ -188,6 +188,8 @@ public final class CommonOptions {
   public void print(Object result, String text) {
     PrintWriter out = command.commandLine().getOut();
     out.println(json ? JsonFile.indented(result) : text.stripTrailing());
-    out.flush();
+    if (out.checkError()) {
+      throw new InputException("stdout", "cannot be written", "Check the disk or the pipe");
+    }
   }
 }

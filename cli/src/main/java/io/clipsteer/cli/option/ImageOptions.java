@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.option;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
@@ -40,7 +41,7 @@ public final class ImageOptions {
             + " (default: all)."
       })
   void setLimit(long number) {
-    CommonOptions.within("--limit", number, 1, Long.MAX_VALUE);
+    require("--limit", number, Long.MAX_VALUE);
     limit = number;
   }
 
@@ -54,8 +55,17 @@ public final class ImageOptions {
       paramLabel = "N",
       description = "Threads that decode images (default: all processors).")
   void setThreads(int number) {
-    CommonOptions.within("--decode-threads", number, 1, 4096);
+    require("--decode-threads", number, 4096);
     threads = number;
+  }
+
+  /** Of a setter: picocli reports its own kind of exception alone as it is. */
+  private void require(String option, long number, long most) {
+    try {
+      CommonOptions.within(option, number, 1, most);
+    } catch (InputException e) {
+      throw new ParameterException(command.commandLine(), String.valueOf(e.getMessage()), e);
+    }
   }
 
   @Option(

@@ -64,7 +64,10 @@ public final class WorkFolder implements AutoCloseable {
     T fill(Path folder) throws IOException;
   }
 
-  /** Characters of a setting in a message: hashes say nothing to a reader. */
+  /** Starts the name of an input whose hash is compared; a hash itself is not printed. */
+  private static final String HASH = "sha256 ";
+
+  /** Most characters of a setting's value in a message. */
   private static final int MOST_SHOWN = 60;
 
   /** Of a command that cannot be resumed. */
@@ -162,7 +165,7 @@ public final class WorkFolder implements AutoCloseable {
       RunManifest before = RunManifest.read(path);
       requireSame(before);
       manifest = manifest.startedAt(before.started());
-      if (before.ended() != null) return; // Until it is finished again, it is what it was.
+      if (before.ended() != null) return; // The old manifest stays until the run is finished again.
       if (layout.result != null && Files.exists(path.resolve(layout.result))) {
         // Killed between its last two steps.
         finish();
@@ -212,7 +215,12 @@ public final class WorkFolder implements AutoCloseable {
     }
     if (!Files.isDirectory(out)) throw new InputException(out, "is a file", NEW_FOLDER);
     if (Folders.isEmpty(out) || Files.isRegularFile(out.resolve(RunManifest.FILE))) return;
-    if (resume) throw nothing(out);
+    if (resume) {
+      throw new InputException(
+          out,
+          "holds no run to resume: it has no manifest.json",
+          "Delete it or name another folder");
+    }
     throw new InputException(out, "is not empty", NEW_FOLDER);
   }
 
@@ -231,7 +239,7 @@ public final class WorkFolder implements AutoCloseable {
         "holds a stopped run of clipsteer " + before.name(),
         layout.progress.isEmpty()
             ? "Delete it, or name a new folder with --out"
-            : "Add --resume, or name a new folder with --out");
+            : "Add --resume to that command, or name a new folder with --out");
   }
 
   private static InputException finished(Path out, FolderLayout layout, RunManifest manifest) {
@@ -239,7 +247,7 @@ public final class WorkFolder implements AutoCloseable {
         out,
         "holds a finished run of clipsteer " + manifest.name(),
         layout.result == null && !layout.progress.isEmpty()
-            ? "Add --resume to repair or extend it, or name a new folder with --out"
+            ? "Add --resume to that command to repair or extend it, or name a new folder with --out"
             : NEW_FOLDER);
   }
 
@@ -251,6 +259,12 @@ public final class WorkFolder implements AutoCloseable {
   // ---- settings --------------------------------------------------------------------------------
 
   private void requireSame(RunManifest before) {
+    if (!before.name().equals(manifest.name())) {
+      throw new InputException(
+          path,
+          "holds a run of clipsteer " + before.name() + ", not of " + manifest.name(),
+          NEW_FOLDER);
+    }
     Set<String> inputs = manifest.hashes().keySet();
     JsonNode was = settings(before, inputs);
     JsonNode now = settings(manifest, inputs);
@@ -259,7 +273,7 @@ public final class WorkFolder implements AutoCloseable {
     String difference =
         names.stream()
             .filter(name -> !was.path(name).equals(now.path(name)))
-            .map(name -> name + " was " + shown(was.path(name)) + ", now " + shown(now.path(name)))
+            .map(name -> change(name, was.path(name), now.path(name)))
             .collect(Collectors.joining("; "));
     if (difference.isEmpty()) return;
     throw new InputException(
@@ -272,10 +286,16 @@ public final class WorkFolder implements AutoCloseable {
   private static JsonNode settings(RunManifest manifest, Set<String> inputs) {
     Map<String, @Nullable Object> all = new LinkedHashMap<>(manifest.config());
     manifest.seeds().forEach((name, seed) -> all.put("the seed of " + name, seed));
-    for (String input : inputs) all.put("the hash of " + input, manifest.hashes().get(input));
+    for (String input : inputs) all.put(HASH + input, manifest.hashes().get(input));
     all.put("clipsteer", manifest.versions().getOrDefault("clipsteer", ""));
     // Through text: a number that was read is of another class than one that was not.
     return JsonFile.MAPPER.readTree(JsonFile.line(all));
+  }
+
+  private static String change(String name, JsonNode was, JsonNode now) {
+    return name.startsWith(HASH)
+        ? name.substring(HASH.length()) + " changed"
+        : name + " was " + shown(was) + ", now " + shown(now);
   }
 
   private static String shown(JsonNode value) {

@@ -30,12 +30,15 @@ final class ScoreFile implements UnitTally.Scores, AutoCloseable {
   private final ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER);
   private final long[] counts;
 
-  /** A new file in {@code folder}. */
+  /**
+   * A new file in {@code folder}, with a name that {@code AtomicFiles.sweep} deletes if it stays
+   * behind.
+   */
   ScoreFile(Path folder, int units) {
     counts = new long[units];
     try {
       Files.createDirectories(folder);
-      file = Files.createTempFile(folder, ".scores-", ".tmp");
+      file = Files.createTempFile(folder, ".scores.", "-0");
       channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
     } catch (IOException e) {
       throw failure(folder, e);
