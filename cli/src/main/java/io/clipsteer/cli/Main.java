@@ -210,7 +210,7 @@ public final class Main {
     return "";
   }
 
-  /** An empty path would be the current folder, which nobody means. */
+  /** Refuses an empty path, which would be the current folder. */
   private static Path path(String text) {
     try {
       if (!text.isEmpty()) return Path.of(text);

@@ -31,7 +31,7 @@ import picocli.CommandLine.Spec.Target;
 
 /** The options of every command, and how every command prints its result. */
 public final class CommonOptions {
-  /** Options that say where results go, or how fast they come; the seed has a place of its own. */
+  /** Options that no result depends on; the seed is recorded apart. */
   private static final Set<String> NO_SETTINGS =
       Set.of("--out", "--resume", "--json", "--seed", "--decode-threads");
 

@@ -14,15 +14,15 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * A folder that one run alone writes to: two would each replace the other's state. The system lets
- * go when the process dies, however it dies, so a lock file that stays behind locks nothing. On
- * file systems without locks, nothing is promised between processes.
+ * The exclusive right of one run to write a folder. The operating system releases the lock when the
+ * process ends, also after a kill, so a lock file that stays behind locks nothing. On file systems
+ * without locks, two processes are not kept apart.
  */
 public final class FolderLock implements AutoCloseable {
-  /** Of the file that stands for the lock, in the folder. */
+  /** The lock file's name in the folder. */
   public static final String NAME = ".lock";
 
-  /** Of this process: the system's locks part processes only. */
+  /** Locks of this process: the operating system's locks exclude other processes only. */
   private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
 
   private final Path file;
@@ -67,9 +67,9 @@ public final class FolderLock implements AutoCloseable {
   }
 
   /**
-   * Whether the file that was locked is the one that lies there now: who had the lock before
-   * deletes the file when it ends, perhaps between our opening and our locking it. Recognised by a
-   * size of our own: to open the file again and close it would let go of the lock (POSIX).
+   * Whether the locked file still is the one in the folder: the former holder deletes its file when
+   * it ends, perhaps between this process's opening and locking it. A random size identifies the
+   * file, since closing a second channel on it would release the lock (POSIX).
    */
   private static boolean isThere(Path file, FileChannel channel) throws IOException {
     int size = 1 + ThreadLocalRandom.current().nextInt(1 << 20);

@@ -28,7 +28,7 @@ public final class Folders {
   /** The folders that have to be made for a path, the deepest first. */
   static List<Path> missing(Path folder) {
     List<Path> missing = new ArrayList<>();
-    // Normalised: a folder that is made for none/../it is it.
+    // Normalised: for none/../it only the folder it is made.
     for (Path path = folder.toAbsolutePath().normalize();
         path != null && Files.notExists(path);
         path = path.getParent()) {

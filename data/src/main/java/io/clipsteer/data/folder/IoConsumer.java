@@ -3,11 +3,11 @@ package io.clipsteer.data.folder;
 
 import java.io.IOException;
 
-/** Something done with an open file that may fail as files do. */
+/** An operation on an open file. */
 @FunctionalInterface
 public interface IoConsumer<T> {
   /**
-   * Does it.
+   * Performs the operation.
    *
    * @throws IOException when the file cannot be read or written
    */

@@ -42,7 +42,7 @@ public record RunManifest(
     Instant started,
     @Nullable Instant ended) {
 
-  /** The manifest's name in a run directory. */
+  /** The manifest's name in a command's folder. */
   public static final String FILE = "manifest.json";
 
   private static final long MAX_SIZE = 16 << 20;
@@ -85,7 +85,7 @@ public record RunManifest(
               + System.getProperty("os.arch"));
     }
 
-    /** Linux tells it in a file, Windows in a variable; elsewhere the architecture must do. */
+    /** Linux has it in a file, Windows in a variable; other systems give the architecture. */
     private static String cpuModel() {
       try (var lines = Files.lines(Path.of("/proc/cpuinfo"))) {
         var model = lines.filter(l -> l.startsWith("model name")).findFirst();

@@ -270,10 +270,10 @@ final class SaeTensors {
   }
 
   /**
-   * Closes the account.
+   * Refuses every tensor that was not used.
    *
    * @param harmless names of tensors that take no part in encoding and decoding
-   * @return a sentence that names those that are there, to be said; none when there are none
+   * @return a note that names the harmless tensors found; none without any
    */
   List<String> refuseUnused(Set<String> harmless) {
     List<String> left = tensors.keySet().stream().filter(name -> !used.contains(name)).toList();
