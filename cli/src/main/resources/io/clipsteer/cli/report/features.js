@@ -20,7 +20,7 @@ function layerOf(layer, folder) {
 }
 function commands(...keys) {
   const texts = { train: "trained by", index: "features measured by", evaluate: "reconstruction measured by", steerability: "steerability measured by", report: "this page made by" };
-  return h("footer", {}, keys.filter((k) => D.commands[k]).map((k) => [h("span", {}, texts[k]), h("code", {}, D.commands[k])]), hint(), h("p", {}, "“…” stands for an option that the files do not record."));
+  return h("footer", {}, keys.filter((k) => D.commands[k]).map((k) => [h("span", {}, texts[k]), h("code", {}, D.commands[k])]), hint());
 }
 
 // ---- images ------------------------------------------------------------------------------------
