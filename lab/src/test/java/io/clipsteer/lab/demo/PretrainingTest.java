@@ -98,7 +98,7 @@ final class PretrainingTest {
         () -> Pretraining.run(config(8), out, true, COMMAND, Progress.SILENT));
     assertEquals(before, contents(out));
     // Nothing is left to do: nothing changes, the manifest neither.
-    var ended = Pretraining.run(config(4), out, true, List.of("another"), Progress.SILENT);
+    var ended = Pretraining.run(config(4), out, true, List.of("world", "another"), Progress.SILENT);
     assertEquals(0, ended.trained());
     assertEquals(before, contents(out));
     try (FolderLock other = FolderLock.take(out)) {

@@ -95,7 +95,8 @@ final class RunFolderTest {
     InputException e =
         assertThrows(InputException.class, () -> WorkFolder.check(run, RunFolder.LAYOUT, true));
     String message = String.valueOf(e.getMessage());
-    assertTrue(message.contains("holds no run to resume. Leave --resume out"), message);
+    assertTrue(
+        message.contains("holds no run to resume: it has no manifest.json. Delete it"), message);
     assertEquals(1, message.lines().count());
   }
 }
