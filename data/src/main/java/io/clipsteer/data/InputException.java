@@ -10,7 +10,6 @@ public class InputException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   private final boolean option;
-  private final String rest;
 
   /**
    * @param where the file, tensor, option or value that is wrong
@@ -20,29 +19,12 @@ public class InputException extends RuntimeException {
   public InputException(Object where, String what, String remedy) {
     super(oneLine(where + ": " + what + ". " + remedy));
     option = isOption(where);
-    rest = what + ". " + remedy;
   }
 
   /** As above, keeping the exception that revealed the fault. */
   public InputException(Object where, String what, String remedy, Throwable cause) {
     super(oneLine(where + ": " + what + ". " + remedy), cause);
     option = isOption(where);
-    rest = what + ". " + remedy;
-  }
-
-  private InputException(String option, InputException reason) {
-    super(oneLine(option + ": " + reason.rest), reason);
-    this.option = true;
-    rest = reason.rest;
-  }
-
-  /**
-   * The same of an option's value, for what is read from files and command lines alike.
-   *
-   * @param name with its value: {@code --at corners}
-   */
-  public InputException ofOption(String name) {
-    return new InputException(name, this);
   }
 
   /** Whether the value of an option is wrong: the command line, and no file. */
@@ -50,7 +32,7 @@ public class InputException extends RuntimeException {
     return option;
   }
 
-  /** A file may be called so too, but is named by its path. */
+  /** A file whose name starts with two dashes is given as a path, not as text. */
   private static boolean isOption(Object where) {
     return where instanceof String text && text.startsWith("--");
   }

@@ -16,7 +16,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.ArgSpec;
@@ -96,19 +95,6 @@ public final class CommonOptions {
       throw new InputException("--device " + device, "this command uses the CPU alone", "Omit it");
     }
     apply();
-  }
-
-  /**
-   * Reads an option's value.
-   *
-   * @param read throws an {@link InputException}, which then is of the option
-   */
-  public static <T> T value(String option, String text, Function<String, T> read) {
-    try {
-      return read.apply(text);
-    } catch (InputException e) {
-      throw e.ofOption(option + " " + text);
-    }
   }
 
   /** Refuses a number that is not from {@code low} to {@code high}. */
