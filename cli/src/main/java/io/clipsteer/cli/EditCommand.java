@@ -24,7 +24,6 @@ import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.TowerKind;
-import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.edit.StoredEdit;
 import io.clipsteer.lab.run.Counted;
@@ -293,12 +292,8 @@ final class EditCommand implements Callable<Integer> {
             stored.point(),
             rule.words(),
             stored.tokens());
-    boolean competes = stored.sae() != null && one.sae().activation() instanceof SaeActivation.TopK;
-    String export =
-        competes
-            ? "clipsteer export writes it with the TopK SAE's whole encoder, or with --topk"
-                + " calibrated\n"
-            : "";
+    boolean competes = stored.sae() != null && one.sae().activation().competes();
+    String export = competes ? OpenRun.TOPK_EXPORT + System.lineSeparator() : "";
     return line + export + (effect == null ? "" : SuppressionText.of(effect));
   }
 }

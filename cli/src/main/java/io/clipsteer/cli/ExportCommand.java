@@ -17,7 +17,6 @@ import io.clipsteer.engine.model.OnnxTower;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.edit.StoredEdit;
 import io.clipsteer.lab.edit.ThresholdCalibration;
@@ -283,7 +282,7 @@ final class ExportCommand implements Callable<Integer> {
       Map<String, String> notes = new TreeMap<>();
       notes.put("clipsteer", Versions.CLIPSTEER);
       notes.put("model_sha256", stored.modelHash());
-      boolean competes = sae != null && sae.activation() instanceof SaeActivation.TopK;
+      boolean competes = sae != null && sae.activation().competes();
       if (competition == Competition.CALIBRATED && competes) {
         return calibrated(stored, clip, whole, notes, writer);
       }

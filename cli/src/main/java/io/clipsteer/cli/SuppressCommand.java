@@ -112,6 +112,7 @@ final class SuppressCommand implements Callable<Integer> {
     how.check(out);
     RunFolder.Run chosen = how.layers().chosen(runs.folder().read());
     try (OpenRun open = runs.open(chosen, TowerKind.VISION, common.device())) {
+      open.noteExport();
       Progress progress = common.progress();
       Study study = source.read(open.clip(), prompts, options, progress);
       Stream.of(source.data(), source.train(), source.validation())

@@ -15,6 +15,12 @@ import java.util.Map;
  */
 public record OpenRun(RunFolder folder, RunFolder.Run trained, ClipModel clip, RunSaes saes)
     implements AutoCloseable {
+  /** What a TopK SAE means for an export. */
+  public static final String TOPK_EXPORT =
+      "features of a TopK SAE compete: an edit of them is exported with the SAE's whole encoder, or"
+          + " with fitted thresholds (export --topk); those of the other kinds need their own rows"
+          + " only";
+
   /** Loads the SAEs; the model is closed where one does not fit it. */
   public static OpenRun of(
       RunFolder folder, RunFolder.Run trained, ClipModel clip, TowerKind tower) {
@@ -31,6 +37,13 @@ public record OpenRun(RunFolder folder, RunFolder.Run trained, ClipModel clip, R
     Map<String, String> hashes = RunOptions.saes(folder, trained);
     hashes.put("model", Hashes.sha256(clip.source().weights()));
     return hashes;
+  }
+
+  /** Says on stderr what the kind of the SAEs means for an export, before the work. */
+  public void noteExport() {
+    if (saes.all().stream().anyMatch(one -> one.sae().activation().competes())) {
+      System.err.println(TOPK_EXPORT);
+    }
   }
 
   @Override

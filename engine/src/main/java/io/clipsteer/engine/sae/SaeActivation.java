@@ -16,6 +16,11 @@ public sealed interface SaeActivation {
     };
   }
 
+  /** Whether a feature's activation depends on the other features. */
+  default boolean competes() {
+    return this instanceof TopK;
+  }
+
   /** The thresholds of some features; 0 where the sign alone, or competition, decides. */
   default float[] thresholds(int[] ids) {
     float[] thresholds = new float[ids.length];
