@@ -2,7 +2,6 @@
 package io.clipsteer.lab;
 
 import io.clipsteer.engine.Engine;
-import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
@@ -10,17 +9,13 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * A class's tests on one thread of the engine: small matrices gain nothing from more, and lose much
  * when processors are busy.
  */
-public final class OneThread implements BeforeAllCallback, AfterAllCallback {
-  private int threads;
-
+public final class OneThread implements BeforeAllCallback {
   @Override
   public void beforeAll(ExtensionContext context) {
-    threads = Engine.threads();
+    int threads = Engine.threads();
     Engine.threads(1);
-  }
-
-  @Override
-  public void afterAll(ExtensionContext context) {
-    Engine.threads(threads);
+    // The store closes what it holds when the class's tests have ended.
+    AutoCloseable after = () -> Engine.threads(threads);
+    context.getStore(ExtensionContext.Namespace.create(OneThread.class)).put("threads", after);
   }
 }
