@@ -10,7 +10,7 @@ import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.index.ParquetTables;
-import io.clipsteer.lab.run.WrittenReport;
+import io.clipsteer.lab.run.JsonReport;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -45,7 +45,7 @@ public record Comparison(
     @JsonUnwrapped CompareSettings settings,
     @JsonIgnore List<Pair> pairs,
     @JsonProperty("drift") List<Drift> drifts)
-    implements WrittenReport {
+    implements JsonReport {
   private static final String REPORT = "compare.json";
   private static final int EXAMPLES = 10;
 

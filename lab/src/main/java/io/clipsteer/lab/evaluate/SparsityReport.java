@@ -10,8 +10,8 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.lab.run.JsonReport;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.WrittenReport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -56,7 +56,7 @@ public record SparsityReport(
     List<ImageLoader.Skipped> skipped,
     List<String> notes,
     @JsonIgnore List<MeasuredSae> saes)
-    implements WrittenReport {
+    implements JsonReport {
   /** The note for images, or texts, of the training set. */
   public static final String TRAINED_HERE =
       "The run was trained on this source: the numbers may be optimistic";

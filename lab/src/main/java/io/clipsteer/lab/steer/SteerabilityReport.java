@@ -5,7 +5,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.lab.run.WrittenReport;
+import io.clipsteer.lab.run.JsonReport;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -36,7 +36,7 @@ public record SteerabilityReport(
     List<LayerResult> layers,
     @JsonInclude(JsonInclude.Include.NON_EMPTY) List<VocabularyResult> vocabularies,
     @JsonUnwrapped @Nullable Findings findings)
-    implements WrittenReport {
+    implements JsonReport {
   /** The same with parts of the vocabulary and beside an index. */
   SteerabilityReport with(List<VocabularyResult> parts, @Nullable Findings beside) {
     return new SteerabilityReport(

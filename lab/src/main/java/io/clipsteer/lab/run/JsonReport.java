@@ -7,7 +7,7 @@ import io.clipsteer.data.imageset.ImageLoader;
 import java.util.List;
 
 /** What reports in JSON files have in common. */
-public interface WrittenReport {
+public interface JsonReport {
   /** Of the file. */
   @JsonProperty
   default int protocol() {
