@@ -92,7 +92,7 @@ final class EvaluateCommand implements Callable<Integer> {
       work.finish();
     }
     images.report(report.skipped());
-    common.print(report.json(), EvaluationText.of(run, report));
+    common.print(report, EvaluationText.of(run, report));
     return 0;
   }
 
@@ -123,7 +123,7 @@ final class EvaluateCommand implements Callable<Integer> {
           "has no use with --texts",
           "Give the words with --labels: the edited tower must read them");
     }
-    var source = new TrainSource.FromTexts(clip, TrainSource.Texts.read(file));
+    var source = TrainSource.FromTexts.read(clip, file);
     try (RunSaes saes = RunSaes.open(folder, trained, clip, TowerKind.TEXT)) {
       TextSparsityRun.Judge judge = null;
       if (images.isGiven()) {

@@ -26,7 +26,6 @@ import io.clipsteer.lab.index.IndexRun;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.index.Indexer;
 import io.clipsteer.lab.index.Labels;
-import io.clipsteer.lab.index.Vocabulary;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
@@ -179,9 +178,9 @@ final class IndexCommand implements Callable<Integer> {
       return library;
     }
     List<String> prompts =
-        templates == null ? Vocabulary.TEMPLATES : ZeroShot.readTemplates(templates);
+        templates == null ? Indexer.TEMPLATES : ZeroShot.readTemplates(templates);
     if (words != null && words.vocabulary != null) {
-      List<String> own = Vocabulary.checked(words.vocabulary, WordList.once(words.vocabulary));
+      List<String> own = Indexer.checked(words.vocabulary, WordList.once(words.vocabulary));
       return ZeroShot.library(clip, own, prompts, progress);
     }
     if (clip.text() == null || clip.tokenizer() == null) {
@@ -189,7 +188,7 @@ final class IndexCommand implements Callable<Integer> {
           "features get no names: the model has no text tower with a tokenizer. Give --library");
       return null;
     }
-    return ZeroShot.library(clip, Vocabulary.ownWords(clip), prompts, progress);
+    return ZeroShot.library(clip, Indexer.ownWords(clip), prompts, progress);
   }
 
   private String text(IndexFolder index, Indexer.IndexSummary result, int vocabulary) {

@@ -12,7 +12,7 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.FeatureSearch;
 import io.clipsteer.lab.index.IndexFolder;
-import io.clipsteer.lab.index.Vocabulary;
+import io.clipsteer.lab.index.Indexer;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
@@ -157,7 +157,7 @@ final class SearchCommand implements Callable<Integer> {
   private float[] embedding(ClipModel clip, String text, @Nullable Path known) {
     Path folder = library != null ? library : clip.text() == null ? known : null;
     if (folder == null) {
-      return ZeroShot.library(clip, List.of(text), Vocabulary.TEMPLATES, common.progress())
+      return ZeroShot.library(clip, List.of(text), Indexer.TEMPLATES, common.progress())
           .embeddings();
     }
     TextLibrary words = TextLibrary.read(folder);

@@ -14,7 +14,6 @@ import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.run.Images;
@@ -134,7 +133,7 @@ final class SteerabilityCommand implements Callable<Integer> {
             units.stream().distinct().toList(),
             strength,
             tau,
-            new TokenMask(at),
+            at,
             screen,
             sample,
             randoms,
@@ -157,7 +156,7 @@ final class SteerabilityCommand implements Callable<Integer> {
         work.finish();
       }
       images.report(report.skipped());
-      common.print(report.json(), SteerabilityText.of(report, strength, tau, folder.out()));
+      common.print(report, SteerabilityText.of(report, strength, tau, folder.out()));
     }
     return 0;
   }

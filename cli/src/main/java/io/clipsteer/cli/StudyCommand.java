@@ -172,12 +172,7 @@ final class StudyCommand {
         var study = new InjectedCue(clip, open.saes(), set, correlation, settings);
         List<CueResult> results =
             study.run(cues, repeats, out, s -> Skips.print(null, s), common.progress());
-        CueReport report =
-            CueReport.of(
-                clip.source().path().toString(),
-                set.set().origin().toString(),
-                new CueReport.Settings(strength, correlation, settings.method(), settings.seed()),
-                results);
+        CueReport report = CueReport.of(study, strength, results);
         AtomicFiles.writeJson(out.resolve("study.json"), report);
         Objects.requireNonNull(own == null ? demo : own).finish();
         common.print(report, CueText.of(report) + "study.json and the images are in " + out);

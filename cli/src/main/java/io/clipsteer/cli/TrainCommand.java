@@ -163,7 +163,7 @@ final class TrainCommand implements Callable<Integer> {
         train(
             texts == null
                 ? new TrainSource.FromImages(clip, images.resolve(clip))
-                : new TrainSource.FromTexts(clip, TrainSource.Texts.read(texts)),
+                : TrainSource.FromTexts.read(clip, texts),
             config);
       }
       return 0;

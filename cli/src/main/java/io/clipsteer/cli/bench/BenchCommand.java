@@ -93,7 +93,8 @@ public final class BenchCommand {
         throw new InputException(
             "--width " + width, "with these features and tokens is too large", "Use smaller sizes");
       }
-      var top = TrainBench.topK(width, features, batch, k, steps, common.seed(), common.progress());
+      var bench = new TrainBench(width, features, batch, steps, common.seed(), common.progress());
+      var top = bench.topK(k);
       Map<String, Object> json = new LinkedHashMap<>();
       json.put("width", width);
       json.put("features", features);
@@ -108,8 +109,7 @@ public final class BenchCommand {
       String text = text("TopK", top);
       long peak = top.peakBytes();
       if (l0 > 0) {
-        var relu =
-            TrainBench.relu(width, features, batch, l0, steps, common.seed(), common.progress());
+        var relu = bench.relu(l0);
         json.put("relu_l0", relu.l0());
         json.put("relu_step_seconds", relu.step());
         json.put("relu_parts", parts(relu));

@@ -174,15 +174,15 @@ public final class TrainOptions {
    */
   public TrainConfig config(TowerKind tower, long seed) {
     check();
-    return TrainConfig.of(
-            specs(tower),
-            hook.tokens(),
-            expansion,
-            new Schedule(trainTokens, batch, learningRate, schedule, warmUp, sparsityWarmUp),
-            seed)
-        .with(new SaeSettings(normalise, encoderProduct, clip, deadTokens, resampleSteps, centre))
-        .withBufferBytes(bufferMb << 20)
-        .withStart(from == null ? null : RunOptions.sae(from));
+    return new TrainConfig(
+        specs(tower),
+        hook.tokens(),
+        expansion,
+        new Schedule(trainTokens, batch, learningRate, schedule, warmUp, sparsityWarmUp),
+        new SaeSettings(normalise, encoderProduct, clip, deadTokens, resampleSteps, centre),
+        seed,
+        bufferMb << 20,
+        from == null ? null : RunOptions.sae(from));
   }
 
   private void check() {

@@ -49,8 +49,7 @@ public final class EvaluationPage {
             + Page.tail(name)
             + ", model "
             + Page.tail(report.model());
-    var data =
-        new Data(title, name, report.json(), PUBLISHED, recommended(run), Definitions.read());
+    var data = new Data(title, name, report, PUBLISHED, recommended(run), Definitions.read());
     List<String> scripts = List.of("page.js", "charts.js", "saes.js", "evaluation.js");
     Page.write(run.evaluationPage(), Page.of(title, scripts, data));
   }

@@ -72,7 +72,7 @@ public final class Folders {
   }
 
   /** Deletes what it can: the failure that led here says more than another. */
-  static void deleteQuietly(Path path) {
+  public static void deleteQuietly(Path path) {
     try {
       deleteAll(path);
     } catch (IOException e) {

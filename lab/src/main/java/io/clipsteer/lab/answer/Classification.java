@@ -61,17 +61,13 @@ public final class Classification {
       Progress progress) {
     ZeroShot.checkFits(model, library);
     List<Prediction> predictions = new ArrayList<>();
-    double flops = model.vision().flopsPerImage();
     long start = System.nanoTime();
-    List<ImageLoader.Skipped> skipped;
-    try (var task = progress.start("classifying", images.count(), "images")) {
-      skipped =
-          images.forEach(
-              (batch, pixels) -> {
-                add(model, library, batch, pixels, truth, predictions);
-                task.advance(batch.count(), flops * batch.count());
-              });
-    }
+    List<ImageLoader.Skipped> skipped =
+        images.forEach(
+            "classifying",
+            model.vision().flopsPerImage(),
+            progress,
+            (batch, pixels) -> add(model, library, batch, pixels, truth, predictions));
     double seconds = (System.nanoTime() - start) * 1e-9;
     long judged = predictions.stream().filter(p -> p.truth != null).count();
     return new Result(

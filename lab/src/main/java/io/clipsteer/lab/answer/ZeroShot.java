@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiFunction;
 
 /** Zero-shot answers: softmax of scaled cosines between an image and words. */
 public final class ZeroShot {
@@ -31,13 +32,6 @@ public final class ZeroShot {
    * @param probability softmax over the whole library, 0 to 1
    */
   public record Answer(int index, String word, double probability) {}
-
-  /** Computes unit embeddings of texts, row-major [texts,e], from token ids. */
-  @FunctionalInterface
-  public interface Reader {
-    /** Computes. */
-    float[] read(TextTower tower, long[][] ids);
-  }
 
   private ZeroShot() {}
 
@@ -67,12 +61,16 @@ public final class ZeroShot {
         progress);
   }
 
-  /** The same with another computation of the embeddings, as of an edited tower. */
+  /**
+   * The same with another computation of the embeddings, as of an edited tower.
+   *
+   * @param reader unit embeddings of texts, row-major [texts,e], from token ids
+   */
   public static TextLibrary library(
       ClipModel model,
       List<String> classes,
       List<String> templates,
-      Reader reader,
+      BiFunction<TextTower, long[][], float[]> reader,
       Progress progress) {
     TextTower tower = model.text();
     Tokenizer tokenizer = model.tokenizer();
@@ -98,7 +96,7 @@ public final class ZeroShot {
       for (int from = 0; from < texts.size(); from += TEXT_BATCH) {
         List<String> batch = texts.subList(from, Math.min(from + TEXT_BATCH, texts.size()));
         try (Scope scope = Scope.open()) {
-          float[] unit = reader.read(tower, shortest(tower, tokenizer, batch));
+          float[] unit = reader.apply(tower, shortest(tower, tokenizer, batch));
           for (int i = 0; i < batch.size(); i++) {
             int row = (from + i) / templates.size() * e;
             for (int j = 0; j < e; j++) rows[row + j] += unit[i * e + j];

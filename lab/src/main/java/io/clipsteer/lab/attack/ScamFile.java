@@ -4,7 +4,7 @@ package io.clipsteer.lab.attack;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.WorkFolder;
-import io.clipsteer.lab.index.ParquetTable;
+import io.clipsteer.lab.index.ParquetTables;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,7 +43,7 @@ public final class ScamFile {
       if (!Files.isRegularFile(file)) {
         throw new InputException(file, "there is no such file", "Name SCAM's .parquet");
       }
-      ParquetTable.read(
+      ParquetTables.read(
           file,
           "SCAM",
           List.of("\"type\"", "object_label", "attack_word", "image.bytes"),

@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -138,16 +139,13 @@ public record CompareRun(RunSaes a, RunSaes b, boolean sameModel, CompareSetting
   /** The features to compare: with images only those that are active on enough of them. */
   private int[] ids(RunSaes.One one, @Nullable ImageScores scores, boolean activation) {
     if (scores != null) return scores.atLeast(one, activation ? settings.minImages() : 1);
-    int[] all = new int[one.sae().features()];
-    Arrays.setAll(all, i -> i);
-    return all;
+    return IntStream.range(0, one.sae().features()).toArray();
   }
 
   /** Unit rows of some features, in the current scope. */
   private static Tensor rows(RunSaes.One one, int[] ids, @Nullable ImageScores scores) {
     if (scores != null) return scores.rows(one, ids);
-    long[] wide = new long[ids.length];
-    for (int i = 0; i < ids.length; i++) wide[i] = ids[i];
+    long[] wide = Arrays.stream(ids).asLongStream().toArray();
     return one.sae().decoder().indexSelect(0, Tensor.of(wide, wide.length)).unit();
   }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.compare;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.stats.Share;
-import io.clipsteer.lab.index.ParquetTable;
-import io.clipsteer.lab.run.Versions;
+import io.clipsteer.lab.index.ParquetTables;
+import io.clipsteer.lab.run.JsonReport;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -26,14 +28,24 @@ import org.jspecify.annotations.Nullable;
  * @param pairs of SAEs, each by one or two methods
  * @param drifts all SAEs against all, where there are several
  */
+@JsonPropertyOrder({
+  "protocol",
+  "clipsteer",
+  "images",
+  "skipped",
+  "same_model",
+  "settings",
+  "pairs",
+  "drift"
+})
 public record Comparison(
     int images,
     List<ImageLoader.Skipped> skipped,
     boolean sameModel,
-    CompareSettings settings,
-    List<Pair> pairs,
-    List<Drift> drifts) {
-  private static final int PROTOCOL = 1;
+    @JsonUnwrapped CompareSettings settings,
+    @JsonIgnore List<Pair> pairs,
+    @JsonProperty("drift") List<Drift> drifts)
+    implements JsonReport {
   private static final String REPORT = "compare.json";
   private static final int EXAMPLES = 10;
 
@@ -99,29 +111,16 @@ public record Comparison(
 
   /** What {@code compare.json} holds: a record. */
   public Object json(Runs runs) {
-    record Json(
-        @JsonUnwrapped Runs runs,
-        int protocol,
-        String clipsteer,
-        int images,
-        int skipped,
-        boolean sameModel,
-        @JsonUnwrapped CompareSettings settings,
-        List<PairJson> pairs,
-        List<Drift> drift) {}
-    return new Json(
-        runs,
-        PROTOCOL,
-        Versions.CLIPSTEER,
-        images,
-        skipped.size(),
-        sameModel,
-        settings,
-        pairs.stream().map(this::json).toList(),
-        drifts);
+    record Json(@JsonUnwrapped Runs runs, @JsonUnwrapped Comparison comparison) {}
+    return new Json(runs, this);
   }
 
-  private record PairJson(
+  @JsonProperty("pairs")
+  List<PairJson> pairsJson() {
+    return pairs.stream().map(this::json).toList();
+  }
+
+  record PairJson(
       String method,
       String a,
       String b,
@@ -140,7 +139,7 @@ public record Comparison(
       @JsonProperty("only_a_examples") List<Example> onlyAExamples,
       @JsonProperty("only_b_examples") List<Example> onlyBExamples) {}
 
-  private record Example(int id, float nearest, @Nullable Integer images) {}
+  record Example(int id, float nearest, @Nullable Integer images) {}
 
   private PairJson json(Pair pair) {
     double threshold = settings.threshold();
@@ -188,7 +187,7 @@ public record Comparison(
       add(rows, pair, true);
       add(rows, pair, false);
     }
-    ParquetTable.write(
+    ParquetTables.write(
         folder,
         "features",
         """

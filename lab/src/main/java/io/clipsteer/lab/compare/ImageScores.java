@@ -5,7 +5,6 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -13,12 +12,13 @@ import io.clipsteer.engine.sae.SparseCode;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TowerWalk;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /**
  * The largest activation of every feature of some SAEs on each image.
@@ -45,22 +45,21 @@ record ImageScores(
     for (RunSaes.One one : saes) of.put(one, new ArrayList<>());
     List<String> ids = new ArrayList<>();
     TowerWalk walk = TowerWalk.past(model.vision(), saes.stream().map(RunSaes.One::point).toList());
-    List<ImageLoader.Skipped> skipped;
-    try (var task = progress.start("scoring images", batches.count(), "images")) {
-      skipped =
-          batches.forEach(
-              (batch, pixels) -> {
-                if (4 * features * (ids.size() + batch.count()) > MOST_BYTES) {
-                  throw new InputException(
-                      "comparison",
-                      "the scores of " + features + " features on all images exceed 4 GiB",
-                      "Give fewer images with --limit");
-                }
-                add(walk, batch, pixels, of);
-                ids.addAll(batch.ids());
-                task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
-              });
-    }
+    List<ImageLoader.Skipped> skipped =
+        batches.forEach(
+            "scoring images",
+            model.vision().flopsPerImage(),
+            progress,
+            (batch, pixels) -> {
+              if (4 * features * (ids.size() + batch.count()) > MOST_BYTES) {
+                throw new InputException(
+                    "comparison",
+                    "the scores of " + features + " features on all images exceed 4 GiB",
+                    "Give fewer images with --limit");
+              }
+              add(walk, batch, pixels, of);
+              ids.addAll(batch.ids());
+            });
     return new ImageScores(ids, skipped, of);
   }
 
@@ -75,15 +74,14 @@ record ImageScores(
             try (Scope scope = Scope.open()) {
               Tensor x = walk.selected(one.selection(), paused);
               SparseCode code = one.sae().encode(x).code();
-              long[] units = code.indices().to(DType.I64).toLongs();
+              int[] units = code.indices().segment().toArray(ValueLayout.JAVA_INT);
               float[] values = code.values().toFloats();
               int tokens = code.rows() / batch.count();
               for (int i = 0; i < batch.count(); i++) {
                 float[] largest = new float[one.sae().features()];
                 int end = code.starts()[(i + 1) * tokens];
                 for (int e = code.starts()[i * tokens]; e < end; e++) {
-                  int unit = (int) units[e];
-                  largest[unit] = Math.max(largest[unit], values[e]);
+                  largest[units[e]] = Math.max(largest[units[e]], values[e]);
                 }
                 entry.getValue().add(largest);
               }
@@ -104,10 +102,7 @@ record ImageScores(
   /** Features active on at least so many images, ascending. */
   int[] atLeast(RunSaes.One one, int images) {
     int[] active = active(one);
-    int[] ids = new int[active.length];
-    int count = 0;
-    for (int u = 0; u < active.length; u++) if (active[u] >= images) ids[count++] = u;
-    return Arrays.copyOf(ids, count);
+    return IntStream.range(0, active.length).filter(u -> active[u] >= images).toArray();
   }
 
   /**

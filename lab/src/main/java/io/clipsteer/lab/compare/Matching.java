@@ -5,7 +5,9 @@ import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.SplittableRandom;
+import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -71,7 +73,7 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
     products(
         a,
         b,
-        (from, rows) -> {
+        (rows, from) -> {
           if (optimal) System.arraycopy(rows, 0, all, from * m, rows.length);
           nearest(from, rows, m, ofA, ofB);
         });
@@ -105,19 +107,19 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
     for (int j = 0; j < m; j++) partner[columns[j]] = j;
   }
 
-  /** Takes rows of the product. */
-  private interface Rows {
-    void take(int from, float[] rows);
-  }
-
-  private static void products(Tensor a, Tensor b, Rows consumer) {
+  /**
+   * Multiplies.
+   *
+   * @param consumer takes rows of the product, and the number of the first
+   */
+  private static void products(Tensor a, Tensor b, ObjIntConsumer<float[]> consumer) {
     if (b.size(0) == 0) return;
     try (Scope scope = Scope.open()) {
       Tensor columns = b.transpose(0, 1);
       for (int from = 0; from < a.size(0); from += BATCH) {
         long count = Math.min(BATCH, a.size(0) - from);
         try (Scope inner = Scope.open()) {
-          consumer.take(from, a.narrow(0, from, count).matmul(columns).toFloats());
+          consumer.accept(a.narrow(0, from, count).matmul(columns).toFloats(), from);
         }
       }
     }
@@ -144,7 +146,7 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
     int m = (int) b.size(0);
     Nearest ofA = Nearest.none((int) a.size(0));
     Nearest ofB = Nearest.none(m);
-    products(a, b, (from, rows) -> nearest(from, rows, m, ofA, ofB));
+    products(a, b, (rows, from) -> nearest(from, rows, m, ofA, ofB));
     return ofA;
   }
 
@@ -154,17 +156,12 @@ public record Matching(boolean optimal, int[] partner, float[] value, Nearest a,
    */
   static Nearest chance(Tensor a, Tensor b, long seed) {
     int d = (int) b.size(1);
-    long[] order = new long[d];
-    Arrays.setAll(order, i -> i);
-    SplittableRandom random = new SplittableRandom(seed);
-    for (int i = d - 1; i > 0; i--) {
-      int j = random.nextInt(i + 1);
-      long kept = order[i];
-      order[i] = order[j];
-      order[j] = kept;
-    }
+    Long[] order = new Long[d];
+    Arrays.setAll(order, i -> (long) i);
+    Collections.shuffle(Arrays.asList(order), new SplittableRandom(seed));
+    long[] columns = Arrays.stream(order).mapToLong(Long::longValue).toArray();
     try (Scope scope = Scope.open()) {
-      return nearest(a, b.indexSelect(1, Tensor.of(order, d)));
+      return nearest(a, b.indexSelect(1, Tensor.of(columns, d)));
     }
   }
 

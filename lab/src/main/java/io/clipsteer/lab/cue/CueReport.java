@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param model path of the checkpoint
  * @param source of the images
+ * @param strength opacity of the cue
+ * @param correlation of cue and label in the probe's training images
  * @param bestLayerAgainstLog2Size trend over studies, or null
  */
 public record CueReport(
@@ -19,31 +21,25 @@ public record CueReport(
     String clipsteer,
     String model,
     String source,
-    @JsonUnwrapped Settings settings,
+    double strength,
+    double correlation,
+    @JsonUnwrapped SuppressionSettings.Method method,
+    long seed,
     List<CueResult> studies,
     CueResult.@Nullable Trend bestLayerAgainstLog2Size) {
-  /**
-   * What all studies have in common.
-   *
-   * @param strength opacity of the cue
-   * @param correlation of cue and label in the probe's training images
-   */
-  public record Settings(
-      double strength,
-      double correlation,
-      @JsonUnwrapped SuppressionSettings.Method method,
-      long seed) {}
-
   /** Of all studies. */
-  public static CueReport of(
-      String model, String source, Settings settings, List<CueResult> studies) {
+  public static CueReport of(InjectedCue study, double strength, List<CueResult> studies) {
+    SuppressionSettings settings = study.settings();
     return new CueReport(
         1,
         Versions.CLIPSTEER,
-        model,
-        source,
-        settings,
+        study.model().source().path().toString(),
+        study.images().set().origin().toString(),
+        strength,
+        study.correlation(),
+        settings.method(),
+        settings.seed(),
         studies,
-        CueResult.trend(studies, settings.seed));
+        CueResult.trend(studies, settings.seed()));
   }
 }

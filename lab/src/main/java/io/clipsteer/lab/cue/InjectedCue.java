@@ -14,6 +14,7 @@ import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Device;
+import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
@@ -69,9 +70,6 @@ public record InjectedCue(
 
   /** An image with its label. */
   private record Labelled(ImageItem item, boolean positive) {}
-
-  /** The images of a part, with their groups in the order of their names. */
-  private record Part(Path folder, int[] group) {}
 
   /**
    * Runs studies of several cue sizes, each repeated with other labels. A finished study is saved,
@@ -130,20 +128,17 @@ public record InjectedCue(
     List<ImageLoader.Skipped> skipped = new ArrayList<>();
     List<int[]> written =
         WorkFolder.write(folder, at -> write(at, all, cue, seed, skipped, progress));
-    List<Part> parts = new ArrayList<>();
-    for (int p = 0; p < PARTS.size(); p++) {
-      parts.add(new Part(folder.resolve(PARTS.get(p)), written.get(p)));
-    }
-    TextLibrary probe = probe(parts.getFirst(), progress);
+    TextLibrary probe = probe(imagesOf(folder, 0), written.getFirst(), progress);
     Groups groups =
         new Groups(
             List.of("no, no cue", "no, cue", "yes, no cue", "yes, cue"),
             new int[] {0, 0, 1, 1},
             new boolean[] {false, true, false, true});
     List<List<LabelledImages>> splits = new ArrayList<>();
-    for (Part part : parts.subList(1, PARTS.size())) {
-      int[] truth = Arrays.stream(part.group).map(g -> g / 2).toArray();
-      splits.add(List.of(new LabelledImages(imagesOf(part), probe, truth, part.group)));
+    for (int p = 1; p < PARTS.size(); p++) {
+      int[] group = written.get(p);
+      int[] truth = Arrays.stream(group).map(g -> g / 2).toArray();
+      splits.add(List.of(new LabelledImages(imagesOf(folder, p), probe, truth, group)));
     }
     String source = images.set().origin() + " with a cue";
     Study study = new Study(groups, splits.get(0), splits.get(1), splits.get(2), true, source);
@@ -181,7 +176,7 @@ public record InjectedCue(
         .toList();
   }
 
-  /** Writes the parts and returns the groups of their images. */
+  /** Writes the parts and returns the groups of their images, in the order of their names. */
   private List<int[]> write(
       Path folder,
       List<Labelled> all,
@@ -244,37 +239,31 @@ public record InjectedCue(
     return "";
   }
 
-  private Images imagesOf(Part part) {
-    return new Images(ImageSet.folder(part.folder), images.preprocessing(), images.options());
+  private Images imagesOf(Path folder, int part) {
+    ImageSet set = ImageSet.folder(folder.resolve(PARTS.get(part)));
+    return new Images(set, images.preprocessing(), images.options());
   }
 
   // ---- the probe -------------------------------------------------------------------------------
 
   /** The probe as a vocabulary of two, so that the zero-shot classifier gives its answers. */
-  private TextLibrary probe(Part part, Progress progress) {
+  private TextLibrary probe(Images training, int[] group, Progress progress) {
     int width = model.vision().config().embedDim();
-    float[] rows = new float[part.group.length * width];
-    try (var task = progress.start("training the probe", part.group.length, "images")) {
-      imagesOf(part)
-          .forEach(
-              (batch, pixels) -> {
-                float[] own =
-                    model
-                        .vision()
-                        .run(pixels, Hooks.NONE)
-                        .embedding()
-                        .unit()
-                        .to(Device.CPU)
-                        .toFloats();
-                for (int i = 0; i < batch.count(); i++) {
-                  int at = Math.toIntExact(batch.positions().get(i)) * width;
-                  System.arraycopy(own, i * width, rows, at, width);
-                }
-                task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
-              });
-    }
-    boolean[] positive = new boolean[part.group.length];
-    for (int i = 0; i < positive.length; i++) positive[i] = part.group[i] >= 2;
+    float[] rows = new float[group.length * width];
+    training.forEach(
+        "training the probe",
+        model.vision().flopsPerImage(),
+        progress,
+        (batch, pixels) -> {
+          Tensor embeddings = model.vision().run(pixels, Hooks.NONE).embedding().unit();
+          float[] own = embeddings.to(Device.CPU).toFloats();
+          for (int i = 0; i < batch.count(); i++) {
+            int at = Math.toIntExact(batch.positions().get(i)) * width;
+            System.arraycopy(own, i * width, rows, at, width);
+          }
+        });
+    boolean[] positive = new boolean[group.length];
+    for (int i = 0; i < positive.length; i++) positive[i] = group[i] >= 2;
     double[] w = LinearProbe.fit(rows, positive, width);
     double norm = Math.sqrt(Arrays.stream(w).map(x -> x * x).sum());
     if (!(norm > 0)) {

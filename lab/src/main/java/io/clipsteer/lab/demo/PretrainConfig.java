@@ -3,6 +3,7 @@ package io.clipsteer.lab.demo;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.world.Biases;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,6 +21,7 @@ import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.exc.MismatchedInputException;
 import tools.jackson.databind.exc.UnrecognizedPropertyException;
 import tools.jackson.databind.exc.ValueInstantiationException;
+import tools.jackson.databind.node.ObjectNode;
 import tools.jackson.dataformat.yaml.YAMLMapper;
 
 /**
@@ -146,25 +148,8 @@ public record PretrainConfig(
 
   /** The same with another seed. */
   public PretrainConfig withSeed(long other) {
-    return new PretrainConfig(
-        other,
-        imageSize,
-        patch,
-        visionWidth,
-        visionLayers,
-        visionHeads,
-        textWidth,
-        textLayers,
-        textHeads,
-        context,
-        embedDim,
-        batch,
-        captions,
-        stages,
-        weightDecay,
-        dtype,
-        evaluateEvery,
-        evaluationCount);
+    ObjectNode settings = JsonFile.MAPPER.valueToTree(this);
+    return JsonFile.MAPPER.treeToValue(settings.put("seed", other), PretrainConfig.class);
   }
 
   /** Of a batch of images: 2 GiB. */

@@ -52,21 +52,21 @@ public enum SaeMistake {
    * @return null where the mistake is impossible, or is not in the SAE's files
    */
   public @Nullable Sae fix(Sae sae, SaeClaims claims) {
-    boolean plain = sae.normalisation() instanceof InputNormalisation.None;
+    InputNormalisation input = sae.normalisation();
+    boolean plain = input instanceof InputNormalisation.None;
+    boolean subtracts = sae.subtractsDecoderBias();
     return switch (this) {
       case LAYER_NORM_MISSING ->
-          plain ? with(sae, new InputNormalisation.LayerNorm(), sae.activation()) : null;
+          plain ? with(sae, new InputNormalisation.LayerNorm(), sae.activation(), subtracts) : null;
       case LAYER_NORM_EXTRA ->
-          plain ? null : with(sae, new InputNormalisation.None(), sae.activation());
-      case B_DEC_NOT_SUBTRACTED -> sae.subtractsDecoderBias() ? null : subtracting(sae, true);
-      case B_DEC_SUBTRACTED -> sae.subtractsDecoderBias() ? subtracting(sae, false) : null;
+          plain ? null : with(sae, new InputNormalisation.None(), sae.activation(), subtracts);
+      case B_DEC_NOT_SUBTRACTED -> subtracts ? null : with(sae, input, sae.activation(), true);
+      case B_DEC_SUBTRACTED -> subtracts ? with(sae, input, sae.activation(), false) : null;
       case TOPK_AS_RELU -> {
         Integer k = k(claims);
         boolean possible =
             sae.activation() instanceof SaeActivation.Relu && k != null && k <= sae.features();
-        yield possible && k != null
-            ? with(sae, sae.normalisation(), new SaeActivation.TopK(k))
-            : null;
+        yield possible && k != null ? with(sae, input, new SaeActivation.TopK(k), subtracts) : null;
       }
       case ACTIVATIONS_NOT_SCALED, GELU_FOR_QUICK_GELU, QUICK_GELU_FOR_GELU, OTHER_HOOK_POINT ->
           null;
@@ -80,21 +80,12 @@ public enum SaeMistake {
     return l0 == null || !(l0 >= 0.5 && l0 < 1 << 24) ? null : (Integer) (int) Math.round(l0);
   }
 
-  private static Sae with(Sae sae, InputNormalisation normalisation, SaeActivation activation) {
+  /** The SAE with another reading of its input; it shares the weights. */
+  static Sae with(
+      Sae sae, InputNormalisation normalisation, SaeActivation activation, boolean subtracts) {
     return new Sae(
         activation,
         normalisation,
-        sae.encoder(),
-        sae.encoderBias(),
-        sae.decoder(),
-        sae.decoderBias(),
-        sae.subtractsDecoderBias());
-  }
-
-  private static Sae subtracting(Sae sae, boolean subtracts) {
-    return new Sae(
-        sae.activation(),
-        sae.normalisation(),
         sae.encoder(),
         sae.encoderBias(),
         sae.decoder(),

@@ -261,27 +261,22 @@ public record SaeProof(
     List<Probe> probes = new ArrayList<>();
     if (activation == Activation.GELU || activation == Activation.QUICK_GELU) {
       boolean quick = activation == Activation.QUICK_GELU;
-      probes.add(
-          new Probe(
-              quick ? SaeMistake.QUICK_GELU_FOR_GELU : SaeMistake.GELU_FOR_QUICK_GELU,
-              "",
-              tower.withActivation(quick ? Activation.GELU : Activation.QUICK_GELU),
-              point,
-              1,
-              new ReconstructionMeter(stored.sae())));
+      var mistake = quick ? SaeMistake.QUICK_GELU_FOR_GELU : SaeMistake.GELU_FOR_QUICK_GELU;
+      var other = tower.withActivation(quick ? Activation.GELU : Activation.QUICK_GELU);
+      var meter = new ReconstructionMeter(stored.sae());
+      probes.add(new Probe(mistake, "", other, point, 1, meter));
     }
     return probes;
   }
 
   private List<Probe> otherProbes(ReconstructionMeter meter) {
     Sae sae = stored.sae();
-    VisionTower tower = model.vision();
     List<Probe> probes = new ArrayList<>();
     for (SaeMistake mistake : SaeMistake.values()) {
       Sae other = mistake.fix(sae, stored.claims());
       if (other == null) continue;
       String detail = mistake == SaeMistake.TOPK_AS_RELU ? other.activation().toString() : "";
-      probes.add(new Probe(mistake, detail, tower, point, 1, new ReconstructionMeter(other)));
+      probes.add(probe(mistake, detail, point, 1, other));
     }
     if (sae.normalisation() instanceof InputNormalisation.None) {
       // SAELens scales to a mean length of √d, dictionary_learning to a mean square of 1.
@@ -290,27 +285,17 @@ public record SaeProof(
         // Near 1 it makes no difference.
         if (!Double.isFinite(scale) || Math.abs(Math.log(scale)) < LEAST_SCALE) continue;
         String detail = "scale " + (float) scale;
-        probes.add(
-            new Probe(
-                SaeMistake.ACTIVATIONS_NOT_SCALED,
-                detail,
-                tower,
-                point,
-                scale,
-                new ReconstructionMeter(sae)));
+        probes.add(probe(SaeMistake.ACTIVATIONS_NOT_SCALED, detail, point, scale, sae));
       }
     }
     for (HookPoint near : neighbours()) {
-      probes.add(
-          new Probe(
-              SaeMistake.OTHER_HOOK_POINT,
-              near.peerName(),
-              tower,
-              near,
-              1,
-              new ReconstructionMeter(sae)));
+      probes.add(probe(SaeMistake.OTHER_HOOK_POINT, near.peerName(), near, 1, sae));
     }
     return probes;
+  }
+
+  private Probe probe(SaeMistake mistake, String detail, HookPoint at, double scale, Sae sae) {
+    return new Probe(mistake, detail, model.vision(), at, scale, new ReconstructionMeter(sae));
   }
 
   /** The block's other site, and the same site of the blocks before and after. */
@@ -329,19 +314,17 @@ public record SaeProof(
   private List<ImageLoader.Skipped> pass(
       List<Probe> probes, long[] images, String what, Progress progress) {
     List<VisionTower> towers = probes.stream().map(Probe::tower).distinct().toList();
-    try (var task = progress.start(what, batches.count(), "images")) {
-      return batches.forEach(
-          (batch, pixels) -> {
-            for (VisionTower tower : towers) {
-              measure(tower, probes.stream().filter(p -> p.tower() == tower).toList(), pixels);
-            }
-            images[0] += batch.count();
-            double share = (point.layer() + 1.0) / model.vision().config().layers();
-            task.advance(
-                batch.count(),
-                model.vision().flopsPerImage() * share * towers.size() * batch.count());
-          });
-    }
+    double share = (point.layer() + 1.0) / model.vision().config().layers();
+    return batches.forEach(
+        what,
+        model.vision().flopsPerImage() * share * towers.size(),
+        progress,
+        (batch, pixels) -> {
+          for (VisionTower tower : towers) {
+            measure(tower, probes.stream().filter(p -> p.tower() == tower).toList(), pixels);
+          }
+          images[0] += batch.count();
+        });
   }
 
   private void measure(VisionTower tower, List<Probe> probes, Tensor pixels) {

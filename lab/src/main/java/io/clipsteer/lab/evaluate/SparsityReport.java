@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.evaluate;
 
+import com.fasterxml.jackson.annotation.JsonAnyGetter;
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
-import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.lab.run.JsonReport;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.Versions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -33,14 +37,26 @@ import tools.jackson.databind.json.JsonMapper;
  * @param notes caveats, a sentence each
  * @param saes in the run's order
  */
+@JsonPropertyOrder({
+  "protocol",
+  "clipsteer",
+  "model",
+  "source",
+  "images",
+  "texts",
+  "skipped",
+  "notes",
+  "saes"
+})
 public record SparsityReport(
     String model,
     String source,
-    boolean texts,
-    long images,
+    @JsonIgnore boolean texts,
+    @JsonIgnore long images,
     List<ImageLoader.Skipped> skipped,
     List<String> notes,
-    List<MeasuredSae> saes) {
+    @JsonIgnore List<MeasuredSae> saes)
+    implements JsonReport {
   /** The note for images, or texts, of the training set. */
   public static final String TRAINED_HERE =
       "The run was trained on this source: the numbers may be optimistic";
@@ -49,8 +65,6 @@ public record SparsityReport(
   public static final String OTHER_WEIGHTS =
       "The model's weights are not the file that the run was trained on: the numbers are those of"
           + " the SAEs on another model, unless the weights are the same in another format";
-
-  private static final int PROTOCOL = 1;
 
   /**
    * One SAE.
@@ -213,50 +227,27 @@ public record SparsityReport(
   /** Writes {@code evaluation.json}: whole or not at all, over an earlier one only. */
   public void write(RunFolder run) {
     checkWritable(run);
-    AtomicFiles.writeJson(run.evaluation(), json());
+    AtomicFiles.writeJson(run.evaluation(), this);
   }
 
-  /** What {@code evaluation.json} holds: a record. */
-  public Object json() {
-    record Json(
-        int protocol,
-        String clipsteer,
-        String model,
-        String source,
-        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Long images,
-        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Long texts,
-        int skipped,
-        List<String> notes,
-        List<Object> saes) {}
-    return new Json(
-        PROTOCOL,
-        Versions.CLIPSTEER,
-        model,
-        source,
-        texts ? null : (Long) images,
-        texts ? (Long) images : null,
-        skipped.size(),
-        notes,
-        saes.stream().map(this::json).toList());
+  @JsonProperty("images")
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  @Nullable Long imageCount() {
+    return texts ? null : (Long) images;
+  }
+
+  @JsonProperty("texts")
+  @JsonInclude(JsonInclude.Include.NON_NULL)
+  @Nullable Long textCount() {
+    return texts ? (Long) images : null;
+  }
+
+  @JsonProperty("saes")
+  List<Object> saesJson() {
+    return saes.stream().map(this::json).toList();
   }
 
   private Object json(MeasuredSae measured) {
-    @SuppressWarnings("ArrayRecordComponent") // written, never compared
-    record OfImages(
-        long images,
-        int features,
-        double l0,
-        @Nullable Double l0Cls,
-        @Nullable Double l0Patches,
-        double @Nullable [][] l0Grid) {}
-    @SuppressWarnings("ArrayRecordComponent")
-    record OfTexts(
-        long texts,
-        int features,
-        double l0,
-        @Nullable Double l0End,
-        @Nullable Double l0Others,
-        double @Nullable [] l0Positions) {}
     record Json(
         String folder,
         int layer,
@@ -264,7 +255,7 @@ public record SparsityReport(
         String variant,
         String selection,
         long tokens,
-        @JsonUnwrapped Object l0,
+        @JsonAnyGetter Map<String, @Nullable Object> l0,
         @Nullable Double explainedVariance,
         @Nullable Double cosine,
         double aliveFraction,
@@ -275,7 +266,14 @@ public record SparsityReport(
         @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Legacy legacy) {}
     RunFolder.SaeEntry sae = measured.sae;
     Sparsity s = measured.sparsity;
-    double[] positions = s.l0Grid == null ? null : s.l0Grid[0];
+    Map<String, @Nullable Object> l0 = new LinkedHashMap<>();
+    l0.put(texts ? "texts" : "images", images);
+    l0.put("features", s.features);
+    l0.put("l0", s.l0);
+    l0.put(texts ? "l0_end" : "l0_cls", s.l0Cls);
+    l0.put(texts ? "l0_others" : "l0_patches", s.l0Patches);
+    if (texts) l0.put("l0_positions", s.l0Grid == null ? null : s.l0Grid[0]);
+    else l0.put("l0_grid", s.l0Grid);
     return new Json(
         sae.folder(),
         sae.point().layer(),
@@ -283,9 +281,7 @@ public record SparsityReport(
         sae.variant(),
         sae.tokens(),
         s.tokens,
-        texts
-            ? new OfTexts(images, s.features, s.l0, s.l0Cls, s.l0Patches, positions)
-            : new OfImages(images, s.features, s.l0, s.l0Cls, s.l0Patches, s.l0Grid),
+        l0,
         s.explainedVariance,
         s.cosine,
         s.alive,

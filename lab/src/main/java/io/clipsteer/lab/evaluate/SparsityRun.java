@@ -18,15 +18,12 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.MeanToken;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
-import java.util.Collection;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,22 +40,25 @@ import org.jspecify.annotations.Nullable;
 public record SparsityRun(
     ClipModel model, Images batches, RunSaes saes, Truth truth, boolean legacy) {
 
-  /** The tokens that SAEs read: all SAEs of one site share its mean and its ablations. */
-  private record TokenSite(HookPoint point, TokenSelection tokens) {}
-
-  /** The measurements of a site. */
+  /** The tokens that SAEs read, with their measurements: all SAEs of one site share its mean. */
   private static final class SiteTally {
-    private final TokenSite site;
+    private final HookPoint point;
+    private final TokenSelection tokens;
     private final MeanToken mean;
     private final AnswerTally meanAblated;
     private final AnswerTally zeroAblated;
     private final List<Measured> measured = new ArrayList<>();
 
-    SiteTally(TokenSite site, int width, double scale) {
-      this.site = site;
-      this.mean = new MeanToken(width);
+    SiteTally(RunSaes.One one, double scale) {
+      this.point = one.point();
+      this.tokens = one.selection();
+      this.mean = new MeanToken(one.sae().width());
       this.meanAblated = new AnswerTally(scale);
       this.zeroAblated = new AnswerTally(scale);
+    }
+
+    boolean isOf(RunSaes.One one) {
+      return point.equals(one.point()) && tokens == one.selection();
     }
   }
 
@@ -74,37 +74,34 @@ public record SparsityRun(
   public SparsityReport run(Progress progress) {
     TextLibrary library = truth.library();
     if (library != null) ZeroShot.checkFits(model, library);
-    Map<TokenSite, SiteTally> sites = new LinkedHashMap<>();
+    List<SiteTally> sites = new ArrayList<>();
     for (RunSaes.One one : saes.all()) {
-      var site = new TokenSite(one.point(), one.selection());
-      sites.computeIfAbsent(site, s -> new SiteTally(s, one.sae().width(), model.logitScale()));
+      if (sites.stream().noneMatch(site -> site.isOf(one))) {
+        sites.add(new SiteTally(one, model.logitScale()));
+      }
     }
     boolean meanWanted = library != null || legacy;
-    if (meanWanted) findMeans(sites.values(), progress);
+    if (meanWanted) findMeans(sites, progress);
     List<Measured> measured = new ArrayList<>();
     for (RunSaes.One one : saes.all()) {
-      SiteTally site =
-          Objects.requireNonNull(sites.get(new TokenSite(one.point(), one.selection())));
+      SiteTally site = sites.stream().filter(s -> s.isOf(one)).findFirst().orElseThrow();
       double[] mean = meanWanted ? site.mean.mean() : null;
-      var tally =
-          new SparsityTally(layout(site.site), one.sae().width(), one.sae().features(), mean);
+      var tally = new SparsityTally(layout(site), one.sae().width(), one.sae().features(), mean);
       var sae = new Measured(one, site, tally, new AnswerTally(model.logitScale()));
       measured.add(sae);
       site.measured.add(sae);
     }
     var original = new AnswerTally(model.logitScale());
     long[] images = new long[1];
-    List<ImageLoader.Skipped> skipped;
-    try (var task = progress.start("evaluating", batches.count(), "images")) {
-      double flops = flops(sites.values(), library != null);
-      skipped =
-          batches.forEach(
-              (batch, pixels) -> {
-                measure(sites.values(), original, batch, pixels);
-                images[0] += batch.count();
-                task.advance(batch.count(), flops * batch.count());
-              });
-    }
+    List<ImageLoader.Skipped> skipped =
+        batches.forEach(
+            "evaluating",
+            flops(sites, library != null),
+            progress,
+            (batch, pixels) -> {
+              measure(sites, original, batch, pixels);
+              images[0] += batch.count();
+            });
     for (Measured sae : measured) {
       if (meanWanted && sae.at.mean.tokens() != sae.tally.tokens()) {
         throw new InputException(
@@ -116,7 +113,7 @@ public record SparsityRun(
     return report(measured, original, images[0], skipped);
   }
 
-  private TokenLayout layout(TokenSite site) {
+  private TokenLayout layout(SiteTally site) {
     return TokenLayout.of(
         model.vision().config(),
         site.tokens,
@@ -125,11 +122,11 @@ public record SparsityRun(
   }
 
   /** Work of the tower for one image. */
-  private double flops(Collection<SiteTally> sites, boolean answers) {
+  private double flops(List<SiteTally> sites, boolean answers) {
     double layers = model.vision().config().layers();
     double passes = answers ? 1 : 0;
     for (SiteTally site : sites) {
-      double before = (site.site.point.layer() + 1) / layers;
+      double before = (site.point.layer() + 1) / layers;
       double ends = 2 + site.measured.size();
       passes = answers ? passes + ends * (1 - before) : Math.max(passes, before);
     }
@@ -137,25 +134,23 @@ public record SparsityRun(
   }
 
   /** First pass: the mean of each site's tokens. */
-  private void findMeans(Collection<SiteTally> sites, Progress progress) {
-    double flops = flops(sites, false);
-    try (var task = progress.start("computing the mean token", batches.count(), "images")) {
-      batches.forEach(
-          (batch, pixels) -> {
-            walk()
-                .walk(
-                    pixels,
-                    paused -> {
-                      for (SiteTally site : sites) {
-                        if (!site.site.point.equals(paused.at())) continue;
-                        try (Scope scope = Scope.open()) {
-                          site.mean.add(walk().selected(site.site.tokens, paused).toFloats());
-                        }
-                      }
-                    });
-            task.advance(batch.count(), flops * batch.count());
-          });
-    }
+  private void findMeans(List<SiteTally> sites, Progress progress) {
+    TowerWalk walk = walk();
+    batches.forEach(
+        "computing the mean token",
+        flops(sites, false),
+        progress,
+        (batch, pixels) ->
+            walk.walk(
+                pixels,
+                paused -> {
+                  for (SiteTally site : sites) {
+                    if (!site.point.equals(paused.at())) continue;
+                    try (Scope scope = Scope.open()) {
+                      site.mean.add(walk.selected(site.tokens, paused).toFloats());
+                    }
+                  }
+                }));
   }
 
   private TowerWalk walk() {
@@ -163,7 +158,7 @@ public record SparsityRun(
   }
 
   private void measure(
-      Collection<SiteTally> sites, AnswerTally original, ImageBatch batch, Tensor pixels) {
+      List<SiteTally> sites, AnswerTally original, ImageBatch batch, Tensor pixels) {
     TextLibrary library = truth.library();
     int[] right = truth.of(batch);
     Tensor texts = library == null ? null : texts(library);
@@ -173,7 +168,7 @@ public record SparsityRun(
                 pixels,
                 paused -> {
                   for (SiteTally site : sites) {
-                    if (site.site.point.equals(paused.at())) measure(site, paused, texts, right);
+                    if (site.point.equals(paused.at())) measure(site, paused, texts, right);
                   }
                 });
     if (texts != null) original.add(cosines(last, texts), right);
@@ -190,7 +185,7 @@ public record SparsityRun(
     long b = paused.value().size(0);
     long d = paused.value().size(2);
     try (Scope scope = Scope.open()) {
-      Tensor x = walk().selected(site.site.tokens, paused);
+      Tensor x = walk().selected(site.tokens, paused);
       float[] read = x.toFloats();
       for (Measured sae : site.measured) {
         try (Scope inner = Scope.open()) {
@@ -199,18 +194,18 @@ public record SparsityRun(
           sae.tally.add(read, back.toFloats(), encoded.code());
           if (texts == null) continue;
           Tensor whole = back.reshape(b, x.size(0) / b, d);
-          sae.spliced.add(cosines(spliced(site.site, paused, whole), texts), right);
+          sae.spliced.add(cosines(spliced(site, paused, whole), texts), right);
         }
       }
       if (texts == null) return;
       Tensor mean = Tensor.of(site.mean.floats(), d);
-      site.meanAblated.add(cosines(spliced(site.site, paused, mean), texts), right);
+      site.meanAblated.add(cosines(spliced(site, paused, mean), texts), right);
       Tensor zero = Tensor.zeros(DType.F32, d);
-      site.zeroAblated.add(cosines(spliced(site.site, paused, zero), texts), right);
+      site.zeroAblated.add(cosines(spliced(site, paused, zero), texts), right);
     }
   }
 
-  private Paused spliced(TokenSite site, Paused paused, Tensor values) {
+  private Paused spliced(SiteTally site, Paused paused, Tensor values) {
     int prefix = model.vision().config().prefixTokens();
     Tensor there = values.to(model.vision().device());
     return paused.with(SelectedTokens.of(paused.value(), site.tokens, prefix).replacedBy(there));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.evaluate;
 
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.sae.SparseCode;
 import io.clipsteer.lab.run.TokenLayout;
+import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -85,14 +85,14 @@ final class SparsityTally {
     if (tokens == 0) for (int j = 0; j < width; j++) origin[j] = x[j];
     for (int i = 0; i < n; i++) addToken(x, y, i * width);
     float[] values = code.values().toFloats();
-    long[] features = code.indices().to(DType.I64).toLongs();
+    int[] features = code.indices().segment().toArray(ValueLayout.JAVA_INT);
     int[] starts = code.starts();
     for (int i = 0; i < n; i++) {
       int active = 0;
       for (int e = starts[i]; e < starts[i + 1]; e++) {
         if (values[e] <= 0) continue;
         active++;
-        fired[(int) features[e]]++;
+        fired[features[e]]++;
       }
       activeAt[positions[i]] += active;
       tokensAt[positions[i]]++;

@@ -21,6 +21,7 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.MeanToken;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TextTokens;
 import io.clipsteer.lab.run.TokenLayout;
@@ -71,9 +72,9 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
    * @throws InputException when there is no text, or no image can be read
    */
   public SparsityReport run(Progress progress) {
-    List<String> lines = source.texts().lines();
+    List<String> lines = source.texts();
     if (lines.isEmpty()) {
-      throw new InputException(source.texts().file(), "holds no text", "Write one a line");
+      throw new InputException(source.file(), "holds no text", "Write one a line");
     }
     TextTower tower = Objects.requireNonNull(model().text());
     List<Measured> measured = new ArrayList<>();
@@ -178,9 +179,9 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
     }
     return new SparsityReport(
         model().source().path().toAbsolutePath().normalize().toString(),
-        source.texts().file().toString(),
+        source.file().toString(),
         true,
-        source.texts().lines().size(),
+        source.texts().size(),
         List.copyOf(skipped),
         List.copyOf(notes),
         List.copyOf(entries));
@@ -189,19 +190,18 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
   private EmbeddedImages embed(Judge judge, List<ImageLoader.Skipped> skipped, Progress progress) {
     EmbeddedImages embedded = new EmbeddedImages(new ArrayList<>(), new ArrayList<>());
     ClipModel model = model();
-    try (var task = progress.start("embedding images", judge.images.count(), "images")) {
-      skipped.addAll(
-          judge.images.forEach(
-              (batch, pixels) -> {
-                int[] right = judge.truth.of(batch);
-                if (Arrays.stream(right).anyMatch(r -> r >= 0)) {
-                  embedded.embeddings.add(
-                      model.vision().run(pixels, Hooks.NONE).embedding().toFloats());
-                  embedded.right.add(right);
-                }
-                task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
-              }));
-    }
+    skipped.addAll(
+        judge.images.forEach(
+            "embedding images",
+            model.vision().flopsPerImage(),
+            progress,
+            (batch, pixels) -> {
+              int[] right = judge.truth.of(batch);
+              if (Arrays.stream(right).noneMatch(r -> r >= 0)) return;
+              embedded.embeddings.add(
+                  model.vision().run(pixels, Hooks.NONE).embedding().toFloats());
+              embedded.right.add(right);
+            }));
     return embedded;
   }
 
@@ -210,18 +210,21 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
     float[] mean = m.mean.floats();
     Sae sae = m.one.sae();
     AnswerTally original = judged(embedded, library);
+    List<SparsityReport.Quality> edited = new ArrayList<>();
+    for (UnaryOperator<Tensor> replaced :
+        List.<UnaryOperator<Tensor>>of(
+            x -> sae.decode(sae.encode(x)),
+            x -> Tensor.of(mean, mean.length),
+            x -> Tensor.zeros(DType.F32, mean.length))) {
+      edited.add(judged(embedded, read(judge, library, m, replaced, progress)).quality());
+    }
     return new SparsityReport.ZeroShotScores(
         original.judged(),
         library.words().size(),
         original.quality(),
-        judged(embedded, read(judge, library, m, x -> sae.decode(sae.encode(x)), progress))
-            .quality(),
-        judged(embedded, read(judge, library, m, x -> Tensor.of(mean, mean.length), progress))
-            .quality(),
-        judged(
-                embedded,
-                read(judge, library, m, x -> Tensor.zeros(DType.F32, mean.length), progress))
-            .quality());
+        edited.get(0),
+        edited.get(1),
+        edited.get(2));
   }
 
   /** The classes' embeddings by a tower whose tokens are replaced at the SAE's hook point. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.sae.SparseCode;
+import java.lang.foreign.ValueLayout;
 
 /**
  * Activations by token: row i has the entries from {@code starts[i]} to {@code starts[i + 1]}.
@@ -14,9 +14,7 @@ import io.clipsteer.engine.sae.SparseCode;
  */
 record Codes(int[] starts, int[] units, float[] values) {
   static Codes of(SparseCode code) {
-    long[] wide = code.indices().to(DType.I64).toLongs();
-    int[] units = new int[wide.length];
-    for (int i = 0; i < units.length; i++) units[i] = (int) wide[i];
+    int[] units = code.indices().segment().toArray(ValueLayout.JAVA_INT);
     return new Codes(code.starts(), units, code.values().toFloats());
   }
 

@@ -82,7 +82,7 @@ public final class FeatureQuery {
       String limit = text.contains(name) ? "" : " LIMIT 0";
       try {
         statement.execute(
-            "CREATE TABLE " + name + " AS SELECT * FROM " + ParquetTable.source(file) + limit);
+            "CREATE TABLE " + name + " AS SELECT * FROM " + ParquetTables.source(file) + limit);
       } catch (SQLException e) {
         throw new InputException(file, "is damaged", "Make it again with clipsteer index", e);
       }

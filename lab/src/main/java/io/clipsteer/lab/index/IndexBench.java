@@ -4,6 +4,8 @@ package io.clipsteer.lab.index;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.Reasons;
+import io.clipsteer.data.folder.Folders;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -21,7 +23,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
-import java.util.stream.Stream;
 
 /** Time of an index of random tokens: all but the tower and the names. */
 public final class IndexBench {
@@ -61,11 +62,11 @@ public final class IndexBench {
     try (Scope scope = Scope.open()) {
       SplittableRandom random = new SplittableRandom(seed);
       try (Sae sae = sae(width, features, k, random, scope)) {
-        float[] directions = gaussian(random, 512 * width, 1);
+        float[] directions = Tensor.normal(random, 1, 512, width).toFloats();
         return run(sae, directions, (tokens + PATCHES - 1) / PATCHES, random, folder, progress);
       }
     } finally {
-      delete(folder);
+      Folders.deleteQuietly(folder);
     }
   }
 
@@ -95,7 +96,7 @@ public final class IndexBench {
         try (Scope scope = Scope.open()) {
           long begin = System.nanoTime();
           Tensor x = tokens(directions, sae.width(), count * PATCHES, random);
-          float[] embeddings = gaussian(random, count * EMBEDDING, 1);
+          float[] embeddings = Tensor.normal(random, 1, count, EMBEDDING).toFloats();
           generate += seconds(begin);
           begin = System.nanoTime();
           Codes codes = Codes.of(encoder.encode(x));
@@ -104,7 +105,7 @@ public final class IndexBench {
         }
         task.advance(count, 2.0 * sae.width() * sae.features() * PATCHES * count);
       }
-      try (DuckTables duck = new DuckTables(folder)) {
+      try (ParquetTables duck = new ParquetTables(folder)) {
         IndexTables tables = new IndexTables(duck, IndexedUnits.FEATURES);
         tables.images(pass);
         tables.tops(pass);
@@ -141,22 +142,15 @@ public final class IndexBench {
   }
 
   private static Sae sae(int width, int features, int k, SplittableRandom random, Scope scope) {
-    float[] encoder = gaussian(random, width * features, 1 / Math.sqrt(width));
     return new Sae(
         new SaeActivation.TopK(k),
         new InputNormalisation.LayerNorm(),
-        scope.release(Tensor.of(encoder, width, features)),
-        scope.release(Tensor.of(new float[features], features)),
+        scope.release(Tensor.normal(random, 1 / Math.sqrt(width), width, features)),
+        scope.release(Tensor.zeros(DType.F32, features)),
         // Not read by the index itself.
-        scope.release(Tensor.of(new float[features], features, 1).expand(features, width)),
-        scope.release(Tensor.of(new float[width], width)),
+        scope.release(Tensor.zeros(DType.F32, features, 1).expand(features, width)),
+        scope.release(Tensor.zeros(DType.F32, width)),
         true);
-  }
-
-  private static float[] gaussian(SplittableRandom random, int count, double deviation) {
-    float[] values = new float[count];
-    for (int i = 0; i < count; i++) values[i] = (float) (deviation * random.nextGaussian());
-    return values;
   }
 
   /** Sums of few directions: tokens that differ as real ones do. */
@@ -171,14 +165,5 @@ public final class IndexBench {
       }
     }
     return Tensor.of(rows, count, width);
-  }
-
-  private static void delete(Path folder) {
-    try (Stream<Path> all = Files.walk(folder)) {
-      for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) Files.delete(path);
-    } catch (IOException e) {
-      // A temporary folder: the system clears it.
-      return;
-    }
   }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
-import com.fasterxml.jackson.annotation.JsonAlias;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
@@ -13,11 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.DeserializationFeature;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * An index on disk: Parquet tables, vectors, and one JSON file each for features and neurons. The
@@ -29,20 +25,12 @@ public record IndexFolder(Path path) {
   /** The tables' names after {@code feature_} or {@code neuron_}, in the order of writing. */
   static final List<String> PARTS = List.of("tops", "labels", "names", "images");
 
-  /** What is written; of protocol 1, which is read as well, keys were in camelCase. */
   static final int PROTOCOL = 2;
-
-  /** Indexes of protocol 1 count no skipped images and have no notes. */
-  private static final JsonMapper JSON =
-      JsonFile.MAPPER
-          .rebuild()
-          .disable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
-          .build();
 
   /**
    * The JSON file.
    *
-   * @param protocol 2; 1 is read
+   * @param protocol 2
    * @param model checkpoint, absolute
    * @param source of the images
    * @param images images indexed
@@ -64,11 +52,7 @@ public record IndexFolder(Path path) {
       int labels,
       int top,
       int vocabulary,
-      List<IndexGroup> groups) {
-    public IndexManifest {
-      notes = Objects.requireNonNullElse(notes, List.of());
-    }
-  }
+      List<IndexGroup> groups) {}
 
   /**
    * One SAE, or the neurons of a hook point.
@@ -77,13 +61,7 @@ public record IndexFolder(Path path) {
    * @param units their number
    */
   public record IndexGroup(
-      String sae,
-      @JsonAlias("hookPoint") String hookPoint,
-      String tokens,
-      int units,
-      int rows,
-      int columns,
-      int prefix) {}
+      String sae, String hookPoint, String tokens, int units, int rows, int columns, int prefix) {}
 
   /** Of a run. */
   public static IndexFolder of(RunFolder run) {
@@ -163,11 +141,9 @@ public record IndexFolder(Path path) {
     }
     String remedy = "Move it elsewhere, and index again";
     try {
-      IndexManifest manifest = JSON.readValue(Files.readAllBytes(file), IndexManifest.class);
-      if (manifest == null
-          || manifest.protocol() < 1
-          || manifest.protocol() > PROTOCOL
-          || manifest.groups() == null) {
+      IndexManifest manifest =
+          JsonFile.MAPPER.readValue(Files.readAllBytes(file), IndexManifest.class);
+      if (manifest == null || manifest.protocol() != PROTOCOL || manifest.groups() == null) {
         throw new InputException(file, "is no index by this version of clipsteer", remedy);
       }
       return manifest;

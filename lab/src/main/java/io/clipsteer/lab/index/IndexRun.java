@@ -160,17 +160,16 @@ public record IndexRun(
       if (g.sae != null) flops += 2.0 * g.sae.width() * g.sae.features() * g.tally.layout().count();
     }
     TowerWalk walk = TowerWalk.past(model.vision(), pass.means.keySet());
-    double each = flops;
-    try (var task = progress.start("indexing", batches.count(), "images")) {
-      pass.skipped.addAll(
-          batches.forEach(
-              (batch, pixels) -> {
-                add(pass, walk, batch, pixels);
-                pass.images.addAll(batch.ids());
-                pass.classes.addAll(batch.labels());
-                task.advance(batch.count(), each * batch.count());
-              }));
-    }
+    pass.skipped.addAll(
+        batches.forEach(
+            "indexing",
+            flops,
+            progress,
+            (batch, pixels) -> {
+              add(pass, walk, batch, pixels);
+              pass.images.addAll(batch.ids());
+              pass.classes.addAll(batch.labels());
+            }));
     return pass;
   }
 

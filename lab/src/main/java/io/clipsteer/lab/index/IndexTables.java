@@ -10,10 +10,10 @@ import org.jspecify.annotations.Nullable;
 
 /** Writes a pass as tables; docs/protocol.md defines each column. */
 final class IndexTables {
-  private final DuckTables tables;
+  private final ParquetTables tables;
   private final IndexedUnits units;
 
-  IndexTables(DuckTables tables, IndexedUnits units) {
+  IndexTables(ParquetTables tables, IndexedUnits units) {
     this.tables = tables;
     this.units = units;
   }
@@ -49,28 +49,28 @@ final class IndexTables {
       DuckDBAppender row, IndexRun.IndexedGroup group, int u, @Nullable UnitName name)
       throws SQLException {
     UnitTally tally = group.tally();
-    row.beginRow();
-    row.append(group.name());
-    row.append(group.point().layer());
-    row.append(group.point().peerName());
-    row.append(group.selection().name().toLowerCase(Locale.ROOT));
-    row.append(u);
-    row.append(tally.frequency(u));
-    row.append(tally.frequencyCls(u));
-    row.append(tally.frequencyPatches(u));
-    row.append(tally.clsShare(u));
-    row.append(tally.images(u));
-    row.append((double) tally.images(u) / tally.imageCount());
-    row.append(tally.mean(u));
-    row.append(tally.meanActive(u));
-    row.append(tally.max(u));
-    row.append(tally.monosemanticity(u));
-    row.append(name == null ? null : name.word());
-    row.append(name == null ? null : (Double) name.score());
-    row.append(name == null ? null : (Double) name.margin());
-    list(row, tally.histogram(u));
-    list(row, tally.position(u));
-    row.endRow();
+    ParquetTables.append(
+        row,
+        group.name(),
+        group.point().layer(),
+        group.point().peerName(),
+        group.selection().name().toLowerCase(Locale.ROOT),
+        u,
+        tally.frequency(u),
+        tally.frequencyCls(u),
+        tally.frequencyPatches(u),
+        tally.clsShare(u),
+        tally.images(u),
+        (double) tally.images(u) / tally.imageCount(),
+        tally.mean(u),
+        tally.meanActive(u),
+        tally.max(u),
+        tally.monosemanticity(u),
+        name == null ? null : name.word(),
+        name == null ? null : (Double) name.score(),
+        name == null ? null : (Double) name.margin(),
+        tally.histogram(u),
+        tally.position(u));
   }
 
   /** Writes the top images. */
@@ -87,30 +87,27 @@ final class IndexTables {
               for (boolean byMax : new boolean[] {true, false}) {
                 TopImage[] kept = group.tally().top(u, byMax);
                 for (int k = 0; k < kept.length; k++) {
-                  row.beginRow();
-                  row.append(group.name());
-                  row.append(u);
-                  row.append(byMax ? "max" : "mean");
-                  row.append(k + 1);
-                  row.append(pass.images().get(kept[k].image()));
-                  top(row, kept[k]);
+                  TopImage top = kept[k];
+                  int[] patches = new int[top.patches().length];
+                  for (int i = 0; i < patches.length; i++) patches[i] = top.patches()[i];
+                  ParquetTables.append(
+                      row,
+                      group.name(),
+                      u,
+                      byMax ? "max" : "mean",
+                      k + 1,
+                      pass.images().get(top.image()),
+                      top.image(),
+                      top.max(),
+                      top.mean(),
+                      top.patch() < 0 ? null : (Integer) top.patch(),
+                      patches,
+                      top.activations());
                 }
               }
             }
           }
         });
-  }
-
-  private static void top(DuckDBAppender row, TopImage kept) throws SQLException {
-    int[] patches = new int[kept.patches().length];
-    for (int i = 0; i < patches.length; i++) patches[i] = kept.patches()[i];
-    row.append(kept.image());
-    row.append(kept.max());
-    row.append(kept.mean());
-    row.append(kept.patch() < 0 ? null : (Integer) kept.patch());
-    row.append(patches);
-    row.append(kept.activations());
-    row.endRow();
   }
 
   /** Writes the associations with labels. */
@@ -142,21 +139,21 @@ final class IndexTables {
       Labels.Label label,
       Association a) {
     try {
-      row.beginRow();
-      row.append(group.name());
-      row.append(a.unit());
-      row.append(label.factor());
-      row.append(label.value());
-      row.append(a.byMax() ? "max" : "mean");
-      row.append(a.positives());
-      row.append(images);
-      row.append(a.auroc().value());
-      row.append(a.auroc().low());
-      row.append(a.auroc().high());
-      row.append(a.correlation().value());
-      row.append(a.correlation().low());
-      row.append(a.correlation().high());
-      row.endRow();
+      ParquetTables.append(
+          row,
+          group.name(),
+          a.unit(),
+          label.factor(),
+          label.value(),
+          a.byMax() ? "max" : "mean",
+          a.positives(),
+          images,
+          a.auroc().value(),
+          a.auroc().low(),
+          a.auroc().high(),
+          a.correlation().value(),
+          a.correlation().low(),
+          a.correlation().high());
     } catch (SQLException e) {
       throw new IllegalStateException(e);
     }
@@ -176,16 +173,16 @@ final class IndexTables {
         """,
         row -> {
           for (var entry : names.entrySet()) {
-            for (UnitName name : entry.getValue()) {
-              row.beginRow();
-              row.append(entry.getKey().name());
-              row.append(name.unit());
-              row.append(name.method());
-              row.append(name.rank());
-              row.append(name.word());
-              row.append(name.score());
-              row.append(name.margin());
-              row.endRow();
+            for (UnitName n : entry.getValue()) {
+              ParquetTables.append(
+                  row,
+                  entry.getKey().name(),
+                  n.unit(),
+                  n.method(),
+                  n.rank(),
+                  n.word(),
+                  n.score(),
+                  n.margin());
             }
           }
         });
@@ -198,22 +195,8 @@ final class IndexTables {
         "image_number INTEGER, image VARCHAR, class VARCHAR",
         row -> {
           for (int i = 0; i < pass.images().size(); i++) {
-            row.beginRow();
-            row.append(i);
-            row.append(pass.images().get(i));
-            row.append(pass.classes().get(i));
-            row.endRow();
+            ParquetTables.append(row, i, pass.images().get(i), pass.classes().get(i));
           }
         });
-  }
-
-  private static void list(DuckDBAppender row, int @Nullable [] values) throws SQLException {
-    if (values == null) row.appendNull();
-    else row.append(values);
-  }
-
-  private static void list(DuckDBAppender row, float @Nullable [] values) throws SQLException {
-    if (values == null) row.appendNull();
-    else row.append(values);
   }
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.checkpoint.Tokenizer;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.TokenLayout;
@@ -39,6 +42,11 @@ public final class Indexer {
       List<ImageLoader.Skipped> skipped,
       double seconds) {}
 
+  /** The bare word, as in arXiv 2504.08729, to name features with. */
+  public static final List<String> TEMPLATES = List.of("{}");
+
+  private static final int MOST_WORDS = 200_000;
+
   private final IndexRun run;
   private final @Nullable TextLibrary words;
   private final IndexFolder folder;
@@ -69,6 +77,27 @@ public final class Indexer {
     }
   }
 
+  /**
+   * Words to name features with: the whole words of the model's own tokenizer; it must have one.
+   */
+  public static List<String> ownWords(ClipModel model) {
+    Tokenizer tokenizer = model.tokenizer();
+    if (tokenizer == null) {
+      throw new InputException(
+          model.source().path(), "has no tokenizer", "Give --vocabulary or --library");
+    }
+    return checked(model.source().path(), tokenizer.words());
+  }
+
+  /** Words to name features with, of which there must be 2 to 200,000. */
+  public static List<String> checked(Object where, List<String> words) {
+    if (words.size() < 2 || words.size() > MOST_WORDS) {
+      throw new InputException(
+          where, words.size() + " words to name with", "Give from 2 to " + MOST_WORDS);
+    }
+    return words;
+  }
+
   private void write(IndexRun.Pass pass) {
     Map<IndexRun.IndexedGroup, List<UnitName>> names = new LinkedHashMap<>();
     List<StoredTensor> stored = new ArrayList<>();
@@ -96,7 +125,7 @@ public final class Indexer {
   }
 
   private void tables(IndexRun.Pass pass, Map<IndexRun.IndexedGroup, List<UnitName>> names) {
-    try (DuckTables duck = new DuckTables(folder.path());
+    try (ParquetTables duck = new ParquetTables(folder.path());
         var task = progress.start("writing tables", 1 + IndexFolder.PARTS.size(), "tables")) {
       IndexTables tables = new IndexTables(duck, run.units());
       List<Runnable> steps =

@@ -6,6 +6,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.TextLibrary;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -70,7 +71,11 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
         try (Scope inner = Scope.open()) {
           float[] d = decoder.narrow(0, from, count).matmul(texts).toFloats();
           float[] i = images.narrow(0, from, count).matmul(texts).toFloats();
-          for (int u = 0; u < count; u++) name(all, from + u, vectors, d, i, u * v, v);
+          for (int u = 0; u < count; u++) {
+            float[] byDecoder = Arrays.copyOfRange(d, u * v, (u + 1) * v);
+            float[] byImages = Arrays.copyOfRange(i, u * v, (u + 1) * v);
+            name(all, from + u, vectors, byDecoder, byImages);
+          }
         }
         task.advance(count, 4.0 * e * v * count);
       }
@@ -79,21 +84,15 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
   }
 
   private void name(
-      List<UnitName> all, int unit, UnitVectors vectors, float[] d, float[] i, int at, int v) {
+      List<UnitName> all, int unit, UnitVectors vectors, float[] byDecoder, float[] byImages) {
     int e = words.width();
     boolean hasDecoder = isSet(vectors.decoder(), unit * e, e);
     boolean hasImages = isSet(vectors.images(), unit * e, e);
-    float[] scores = new float[v];
-    if (hasDecoder) {
-      System.arraycopy(d, at, scores, 0, v);
-      best(all, unit, DECODER, scores);
-    }
-    if (hasImages) {
-      System.arraycopy(i, at, scores, 0, v);
-      best(all, unit, IMAGES, scores);
-    }
+    if (hasDecoder) best(all, unit, DECODER, byDecoder);
+    if (hasImages) best(all, unit, IMAGES, byImages);
     if (!hasDecoder || !hasImages) return;
-    for (int w = 0; w < v; w++) scores[w] = both(d[at + w], i[at + w]);
+    float[] scores = new float[byDecoder.length];
+    for (int w = 0; w < scores.length; w++) scores[w] = both(byDecoder[w], byImages[w]);
     best(all, unit, BOTH, scores);
   }
 

@@ -15,7 +15,7 @@ import java.nio.file.StandardOpenOption;
  * Scores of labelled images on disk during a pass: all of them do not fit into memory, and ranks
  * need all. Deleted when closed.
  */
-final class ScoreFile implements UnitTally.Scores, AutoCloseable {
+final class ScoreFile implements AutoCloseable {
   private static final int BUFFER = 1 << 20;
   private static final int ENTRY = 12;
 
@@ -53,8 +53,14 @@ final class ScoreFile implements UnitTally.Scores, AutoCloseable {
         e);
   }
 
-  @Override
-  public void add(int image, int count, int[] units, float[] max, float[] mean) {
+  /**
+   * Adds an image's active units.
+   *
+   * @param count how many; arrays may be longer
+   * @param max largest activation over the image's tokens
+   * @param mean over the image's tokens
+   */
+  void add(int image, int count, int[] units, float[] max, float[] mean) {
     try {
       room(8);
       buffer.putInt(image).putInt(count);

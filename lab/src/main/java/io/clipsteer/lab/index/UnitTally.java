@@ -16,17 +16,6 @@ final class UnitTally {
 
   private static final int LOWEST_OCTAVE = -10;
 
-  /** Takes an image's active units. */
-  interface Scores {
-    /**
-     * Arrays are valid up to {@code count} and during the call.
-     *
-     * @param max largest activation over the image's tokens
-     * @param mean over the image's tokens
-     */
-    void add(int image, int count, int[] units, float[] max, float[] mean);
-  }
-
   private final TokenLayout layout;
   private final int units;
   private final int width;
@@ -49,7 +38,9 @@ final class UnitTally {
   private final double[] embeddingSum;
   private long imageCount;
 
-  // The current image's entries as one list per unit, the last first.
+  // The current image's entries as one list per unit, the last first; from: the first of all.
+  private float[] values = new float[0];
+  private int from;
   private final int[] head;
   private int[] next = new int[0];
   private int[] token = new int[0];
@@ -95,14 +86,15 @@ final class UnitTally {
    * @param row its first token in {@code codes}
    * @param scores takes its active units, or null
    */
-  void add(int image, double[] unit, Codes codes, int row, @Nullable Scores scores) {
+  void add(int image, double[] unit, Codes codes, int row, @Nullable ScoreFile scores) {
     imageCount++;
     for (int j = 0; j < width; j++) embeddingSum[j] += unit[j];
-    int from = codes.starts()[row];
+    values = codes.values();
+    from = codes.starts()[row];
     int entries = codes.starts()[row + layout.count()] - from;
     grow(entries);
-    int count = chain(codes, row, from);
-    for (int i = 0; i < count; i++) finish(i, image, unit, codes.values(), from);
+    int count = chain(codes, row);
+    for (int i = 0; i < count; i++) finish(i, image, unit);
     if (scores != null && count > 0) scores.add(image, count, touched, touchedMax, touchedMean);
   }
 
@@ -118,13 +110,13 @@ final class UnitTally {
   }
 
   /** Counts by token, and links each unit's entries; returns the number of active units. */
-  private int chain(Codes codes, int row, int from) {
+  private int chain(Codes codes, int row) {
     int count = 0;
     for (int t = 0; t < layout.count(); t++) {
       int patch = layout.patch(t);
       boolean cls = layout.isCls(t);
       for (int e = codes.starts()[row + t]; e < codes.starts()[row + t + 1]; e++) {
-        float value = codes.values()[e];
+        float value = values[e];
         if (!(value > 0)) continue;
         int unit = codes.units()[e];
         active[unit]++;
@@ -156,7 +148,7 @@ final class UnitTally {
     return Math.clamp(2L * (exponent - LOWEST_OCTAVE) + (upper ? 1 : 0), 0, BINS - 1);
   }
 
-  private void finish(int i, int image, double[] direction, float[] values, int from) {
+  private void finish(int i, int image, double[] direction) {
     int unit = touched[i];
     int first = head[unit];
     head[unit] = -1;
@@ -185,11 +177,10 @@ final class UnitTally {
     maxSquares[unit] += (double) largest * largest;
     double[] to = embedding[unit];
     if (to != null) for (int j = 0; j < width; j++) to[j] += largest * direction[j];
-    keep(unit, image, largest, mean, values, from, first);
+    keep(unit, image, largest, mean, first);
   }
 
-  private void keep(
-      int unit, int image, float largest, float mean, float[] values, int from, int first) {
+  private void keep(int unit, int image, float largest, float mean, int first) {
     if (top == 0) return;
     TopImage[] strongest = byMax[unit];
     TopImage[] broadest = byMean[unit];
@@ -205,7 +196,7 @@ final class UnitTally {
     boolean forMax = lastMax == null || largest > lastMax.max();
     boolean forMean = lastMean == null || mean > lastMean.mean();
     if (!forMax && !forMean) return;
-    TopImage kept = kept(image, largest, mean, values, from, first);
+    TopImage kept = kept(image, largest, mean, first);
     if (forMax) insert(strongest, kept, true);
     if (forMean) insert(broadest, kept, false);
   }
@@ -224,7 +215,7 @@ final class UnitTally {
   }
 
   /** The entries come last first, so the map is filled from its end. */
-  private TopImage kept(int image, float largest, float mean, float[] values, int from, int first) {
+  private TopImage kept(int image, float largest, float mean, int first) {
     int count = 0;
     for (int e = first; e >= 0; e = next[e]) if (layout.patch(token[e]) >= 0) count++;
     short[] patches = new short[count];

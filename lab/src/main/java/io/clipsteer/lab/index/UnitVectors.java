@@ -10,6 +10,7 @@ import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.sae.Sae;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,7 +47,7 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
         var task =
             progress.start(
                 "propagating decoder directions to the embedding", alive.length, "units")) {
-      Paused base = to(model.vision().device(), mean.paused());
+      Paused base = mean.paused().map(tensor -> tensor.to(model.vision().device()));
       Tensor before = model.vision().continueFrom(base, Hooks.NONE).embedding();
       Tensor scale = scale(group.sae(), base).to(base.value().device());
       for (int from = 0; from < alive.length; from += BATCH) {
@@ -66,16 +67,7 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
   }
 
   private static int[] alive(UnitTally tally) {
-    int[] alive = new int[tally.units()];
-    int count = 0;
-    for (int u = 0; u < alive.length; u++) if (tally.max(u) > 0) alive[count++] = u;
-    return Arrays.copyOf(alive, count);
-  }
-
-  private static Paused to(Device device, Paused paused) {
-    Tensor middle = paused.middle();
-    return new Paused(
-        paused.at(), paused.value().to(device), middle == null ? null : middle.to(device));
+    return IntStream.range(0, tally.units()).filter(u -> tally.max(u) > 0).toArray();
   }
 
   /** Multiple of the direction that an activation of 1 adds to each token, [1,t,1]. */

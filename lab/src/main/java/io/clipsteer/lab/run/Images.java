@@ -3,6 +3,7 @@ package io.clipsteer.lab.run;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageCursor;
@@ -55,6 +56,23 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
    */
   public List<ImageLoader.Skipped> forEach(BiConsumer<ImageBatch, Tensor> consumer) {
     return forEach(0, (batch, pixels, skipped) -> consumer.accept(batch, pixels));
+  }
+
+  /**
+   * The same with its progress.
+   *
+   * @param title of the task
+   * @param flops operations for one image
+   */
+  public List<ImageLoader.Skipped> forEach(
+      String title, double flops, Progress progress, BiConsumer<ImageBatch, Tensor> consumer) {
+    try (var task = progress.start(title, count(), "images")) {
+      return forEach(
+          (batch, pixels) -> {
+            consumer.accept(batch, pixels);
+            task.advance(batch.count(), flops * batch.count());
+          });
+    }
   }
 
   /**

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.run;
 
-import com.fasterxml.jackson.annotation.JsonAlias;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
@@ -56,7 +55,7 @@ public record RunFolder(Path path) {
   public static final String HASH = "sha256:";
 
   /**
-   * One SAE of a run; runs of protocol 1 have its keys in camelCase.
+   * One SAE of a run.
    *
    * @param folder relative to the run, with {@code /}
    * @param hookPoint where its activations come from, in peers' style
@@ -65,12 +64,12 @@ public record RunFolder(Path path) {
    */
   public record SaeEntry(
       String folder,
-      @JsonAlias("hookPoint") String hookPoint,
+      String hookPoint,
       String tokens,
       String variant,
-      @JsonAlias("explainedVariance") double explainedVariance,
+      double explainedVariance,
       double l0,
-      @JsonAlias("aliveFraction") double aliveFraction) {
+      double aliveFraction) {
     /** JSON may hold null for what a record cannot do without. */
     private boolean isWhole() {
       return Stream.of(folder, hookPoint, tokens, variant).allMatch(Objects::nonNull);
@@ -172,23 +171,17 @@ public record RunFolder(Path path) {
       throw new InputException(
           path, "holds no finished run (no " + RUN + ")", "Make one with clipsteer train");
     }
-    try {
-      Run run = JsonFile.MAPPER.readValue(Files.readAllBytes(file), Run.class);
-      if (run == null || run.model() == null || run.saes() == null || run.saes().isEmpty()) {
-        throw new InputException(file, "names no model or no SAE", "Train again");
-      }
-      for (SaeEntry sae : run.saes()) {
-        if (sae == null || !sae.isWhole()) {
-          throw new InputException(
-              file, "an SAE lacks its folder, hook point, tokens or variant", "Restore the file");
-        }
-      }
-      return run;
-    } catch (JacksonException e) {
-      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Train again", e);
-    } catch (IOException e) {
-      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check it", e);
+    Run run = JsonFile.read(file, Run.class, "Train again");
+    if (run.model() == null || run.saes() == null || run.saes().isEmpty()) {
+      throw new InputException(file, "names no model or no SAE", "Train again");
     }
+    for (SaeEntry sae : run.saes()) {
+      if (sae == null || !sae.isWhole()) {
+        throw new InputException(
+            file, "an SAE lacks its folder, hook point, tokens or variant", "Restore the file");
+      }
+    }
+    return run;
   }
 
   /** An SAE's folder; one that leads out of the run is refused. */

@@ -57,16 +57,21 @@ public record RunSaes(List<One> all) implements AutoCloseable {
    */
   public static RunSaes open(
       RunFolder folder, RunFolder.Run run, ClipModel model, TowerKind tower) {
-    Shape shape = Shape.of(model, tower);
+    TextTower text = model.text();
+    boolean vision = tower == TowerKind.VISION;
+    if (!vision && text == null) throw unfit(model, "has no text tower");
+    VisionConfig config = model.vision().config();
+    int width = vision || text == null ? config.width() : text.config().width();
+    int layers = vision || text == null ? config.layers() : text.config().layers();
     List<One> all = new ArrayList<>();
     try {
       for (RunFolder.SaeEntry entry : run.saes()) {
         Path path = folder.sae(entry);
-        check(entry, path, model, tower, shape);
+        check(entry, path, model, tower, layers);
         Sae sae = SaeFiles.read(path);
         all.add(new One(entry, sae));
-        if (sae.width() != shape.width) {
-          throw unfit(model, "has width " + shape.width + ", the SAE " + sae.width());
+        if (sae.width() != width) {
+          throw unfit(model, "has width " + width + ", the SAE " + sae.width());
         }
       }
       return new RunSaes(all);
@@ -76,21 +81,8 @@ public record RunSaes(List<One> all) implements AutoCloseable {
     }
   }
 
-  /** The tower that an SAE must fit. */
-  private record Shape(int width, int layers, boolean cls, boolean patches) {
-    static Shape of(ClipModel model, TowerKind tower) {
-      if (tower == TowerKind.VISION) {
-        VisionConfig config = model.vision().config();
-        return new Shape(config.width(), config.layers(), config.prefixTokens() > 0, true);
-      }
-      TextTower text = model.text();
-      if (text == null) throw unfit(model, "has no text tower");
-      return new Shape(text.config().width(), text.config().layers(), true, false);
-    }
-  }
-
   private static void check(
-      RunFolder.SaeEntry entry, Path path, ClipModel model, TowerKind tower, Shape shape) {
+      RunFolder.SaeEntry entry, Path path, ClipModel model, TowerKind tower, int layers) {
     HookPoint point = entry.point();
     SaeFiles.checkHook(path, entry.hookPoint());
     if (point.tower() != tower) {
@@ -102,13 +94,15 @@ public record RunSaes(List<One> all) implements AutoCloseable {
               ? "Take SAEs of the vision tower; evaluate --texts measures these"
               : "Take SAEs of the text tower; evaluate --images measures these");
     }
-    if (point.layer() >= shape.layers) {
-      throw unfit(model, "has blocks 0 to " + (shape.layers - 1) + ", the SAE reads " + point);
+    if (point.layer() >= layers) {
+      throw unfit(model, "has blocks 0 to " + (layers - 1) + ", the SAE reads " + point);
     }
-    if (entry.selection() == TokenSelection.CLS && !shape.cls) {
+    boolean vision = tower == TowerKind.VISION;
+    boolean cls = !vision || model.vision().config().prefixTokens() > 0;
+    if (entry.selection() == TokenSelection.CLS && !cls) {
       throw unfit(model, "has no class token, which the SAE at " + point + " reads");
     }
-    if (entry.selection() == TokenSelection.PATCHES && !shape.patches) {
+    if (entry.selection() == TokenSelection.PATCHES && !vision) {
       throw unfit(model, "has no patches in its text tower, which the SAE at " + point + " reads");
     }
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import io.clipsteer.data.stats.Correlation;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.model.TextLibrary;
@@ -25,8 +27,12 @@ import org.jspecify.annotations.Nullable;
  *     four such words
  * @param bestLayerWords number of these words
  */
+@JsonInclude(JsonInclude.Include.NON_NULL)
 public record Findings(
-    List<Named> names, List<Local> locality, @Nullable Correlation bestLayer, int bestLayerWords) {
+    List<Named> names,
+    List<Local> locality,
+    @JsonProperty("best_layer_against_cover") @Nullable Correlation bestLayer,
+    int bestLayerWords) {
   /**
    * Whether steering a feature raises its name.
    *

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.clipsteer.data.stats.Share;
+import io.clipsteer.lab.run.RunSaes;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -67,16 +68,25 @@ public record LayerResult(
    */
   public record AtTau(double tau, double share, int coverage) {}
 
-  /** Summarises the measured units of a group. */
+  /**
+   * Summarises the measured units of one kind.
+   *
+   * @param one the SAE whose features, or at whose hook point
+   */
   static LayerResult of(
-      UnitGroup group, int images, double tau, SteerabilityFolder.Part units, List<Dose> doses) {
+      RunSaes.One one,
+      SteeredUnits.UnitKind kind,
+      int images,
+      double tau,
+      SteerabilityFolder.Part units,
+      List<Dose> doses) {
     List<UnitScore> scores = List.copyOf(units.scores());
     Share share = share(steerable(scores, tau), scores.size(), units.above());
     return new LayerResult(
-        group.point().layer(),
-        group.kind(),
-        group.point().peerName(),
-        group.sae(),
+        one.point().layer(),
+        kind,
+        one.point().peerName(),
+        kind == SteeredUnits.UnitKind.FEATURES ? one.entry().folder() : "",
         scores.size(),
         images,
         mean(scores, UnitScore::s),

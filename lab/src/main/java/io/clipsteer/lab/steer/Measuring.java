@@ -3,6 +3,7 @@ package io.clipsteer.lab.steer;
 
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -20,7 +21,8 @@ import java.util.stream.IntStream;
  * @param shifts the units' lengths on the sweep's tokens
  * @param edited which of an image's tokens are edited
  * @param vocabulary which words mean the same
- * @param plan how sure a verdict must be
+ * @param settings τ, whether a few images are evaluated first where the tower continues, and the
+ *     bootstrap's seed
  * @param names of features, row in the vocabulary by number; features without one are absent
  */
 record Measuring(
@@ -29,37 +31,29 @@ record Measuring(
     SteeredUnits.Shifts shifts,
     boolean[] edited,
     Similarity vocabulary,
-    Plan plan,
+    SteerabilitySettings settings,
     Map<Integer, Integer> names) {
-  /**
-   * How sure a verdict must be.
-   *
-   * @param tau a unit with S above it is steerable
-   * @param screen whether a few images are evaluated first
-   * @param seed of the bootstrap
-   */
-  record Plan(double tau, boolean screen, long seed) {
-    /** Images evaluated first. */
-    static final int FIRST = 8;
+  /** Samples of the bootstrap. */
+  static final int DRAWS = 400;
 
-    /** Standard errors between S and τ at which a verdict is final. */
-    static final double SURE = 3;
+  /** Images evaluated first. */
+  private static final int FIRST = 8;
 
-    /** Samples of the bootstrap. */
-    static final int DRAWS = 400;
-  }
+  /** Standard errors between S and τ at which a verdict is final. */
+  private static final double SURE = 3;
 
   /** Scores units {@code from} to {@code to}. */
   SteerabilityFolder.Part run(int from, int to) {
     long start = System.nanoTime();
     UnitScore.ScoredUnit[] verdicts = new UnitScore.ScoredUnit[to - from];
-    long evaluated = plan.screen() ? screened(from, verdicts) : whole(from, verdicts);
+    boolean screen = settings.screen() && !(sweep instanceof LastLayer);
+    long evaluated = screen ? screened(from, verdicts) : whole(from, verdicts);
     List<UnitScore> scores = new ArrayList<>();
-    int[] above = new int[Plan.DRAWS];
+    int[] above = new int[DRAWS];
     Raised raised = Raised.NONE;
     for (UnitScore.ScoredUnit one : verdicts) {
       scores.add(one.score());
-      if (one.score().s() > plan.tau()) raised = raised.plus(one.name());
+      if (one.score().s() > settings.tau()) raised = raised.plus(one.name());
       for (int b = 0; b < above.length; b++) if (one.above()[b]) above[b]++;
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
@@ -74,7 +68,7 @@ record Measuring(
   private long whole(int first, UnitScore.ScoredUnit[] verdicts) {
     int images = sweep.images();
     int groups = Tally.groups(0, images);
-    Resamples resamples = new Resamples(plan.seed(), Tally.sizes(images, groups), Plan.DRAWS);
+    Resamples resamples = new Resamples(settings.seed(), Tally.sizes(images, groups), DRAWS);
     int[] all = IntStream.range(first, first + verdicts.length).toArray();
     evaluate(
         all,
@@ -95,7 +89,7 @@ record Measuring(
     int from = 0;
     while (open.length > 0) {
       int begin = from;
-      int to = begin == 0 ? Math.min(Plan.FIRST, images) : Math.min(2 * begin, images);
+      int to = begin == 0 ? Math.min(FIRST, images) : Math.min(2 * begin, images);
       int[] some = open;
       evaluate(
           some,
@@ -111,10 +105,10 @@ record Measuring(
         Resamples samples =
             resamples.computeIfAbsent(
                 Arrays.stream(sizes).boxed().toList(),
-                s -> new Resamples(plan.seed(), sizes, Plan.DRAWS));
+                s -> new Resamples(settings.seed(), sizes, DRAWS));
         var one = UnitScore.of(units.id(unit), tally.change(), samples, this);
         verdicts[unit - first] = one;
-        boolean sure = Math.abs(one.score().s() - plan.tau()) > Plan.SURE * one.error();
+        boolean sure = Math.abs(one.score().s() - settings.tau()) > SURE * one.error();
         if (to < images && !sure) unsure.add(unit);
       }
       open = unsure.stream().mapToInt(Integer::intValue).toArray();

@@ -113,33 +113,6 @@ public record Steer(
       List<CurvePoint> curve,
       List<ImageLoader.Skipped> skipped) {}
 
-  /** Probabilities of a run of images: a row an image. */
-  private static final class Rows {
-    private final int words;
-    private final List<float[]> rows = new ArrayList<>();
-
-    Rows(int words) {
-      this.words = words;
-    }
-
-    void add(float[] some) {
-      for (int at = 0; at < some.length; at += words) {
-        rows.add(Arrays.copyOfRange(some, at, at + words));
-      }
-    }
-
-    double[] of(int word) {
-      return rows.stream().mapToDouble(row -> row[word]).toArray();
-    }
-
-    double[] means() {
-      double[] means = new double[words];
-      for (float[] row : rows) for (int w = 0; w < words; w++) means[w] += row[w];
-      for (int w = 0; w < words; w++) means[w] /= rows.size();
-      return means;
-    }
-  }
-
   /** Steers one image F32 [1,3,h,w]. */
   public SteeredAnswers one(Tensor pixels, int top) {
     Collector collector = new Collector();
@@ -154,38 +127,34 @@ public record Steer(
    */
   public SteeredAnswers all(Images batches, int top, Progress progress) {
     Collector collector = new Collector();
-    try (var task = progress.start("steering", batches.count(), "images")) {
-      List<ImageLoader.Skipped> skipped =
-          batches.forEach(
-              (batch, pixels) -> {
-                collector.add(pixels);
-                double passes = 2 + strengths.length;
-                task.advance(
-                    batch.count(), passes * batch.count() * model.vision().flopsPerImage());
-              });
-      return collector.answers(top, skipped);
-    }
+    double flops = (2 + strengths.length) * model.vision().flopsPerImage();
+    List<ImageLoader.Skipped> skipped =
+        batches.forEach("steering", flops, progress, (batch, pixels) -> collector.add(pixels));
+    return collector.answers(top, skipped);
   }
 
   /** Collects probabilities and activations image by image, then summarises them. */
   private final class Collector {
     private final Map<HookPoint, SteeredSite> ordered = new TreeMap<>(sites);
     private final TowerWalk walk = TowerWalk.past(model.vision(), sites.keySet());
-    private final Rows before = new Rows(library.words().size());
-    private final Rows spliced = new Rows(library.words().size());
-    private final Rows after = new Rows(library.words().size());
+
+    /** Probabilities of the words: a row an image. */
+    private final List<float[]> before = new ArrayList<>();
+
+    private final List<float[]> spliced = new ArrayList<>();
+    private final List<float[]> after = new ArrayList<>();
     private final boolean splices = sites.values().stream().anyMatch(SteeredSite::splice);
-    private final List<Rows> curve = new ArrayList<>();
+    private final List<List<float[]>> curve = new ArrayList<>();
     private final Map<HookPoint, Activations> activations = new TreeMap<>();
 
     Collector() {
       ZeroShot.checkFits(model, library);
-      for (int k = 0; k < strengths.length; k++) curve.add(new Rows(library.words().size()));
+      for (int k = 0; k < strengths.length; k++) curve.add(new ArrayList<>());
       ordered.forEach((at, site) -> activations.put(at, new Activations(at, site.sae())));
     }
 
     void add(Tensor pixels) {
-      long kept = (before.rows.size() + pixels.size(0)) * library.words().size();
+      long kept = (before.size() + pixels.size(0)) * library.words().size();
       if (kept * (3L + strengths.length) > MOST) {
         throw new InputException(
             "the images", "are too many for so many words and strengths", "Use --limit");
@@ -200,17 +169,17 @@ public record Steer(
                   if (first.isEmpty()) first.add(paused.map(tensor -> scope.keep(tensor.copy())));
                   Objects.requireNonNull(activations.get(paused.at())).add(paused.value());
                 });
-        before.add(probabilities(model.vision().continueFrom(last, Hooks.NONE).embedding()));
-        if (splices) spliced.add(edited(first.getFirst(), null));
-        after.add(edited(first.getFirst(), rule));
+        before.addAll(probabilities(model.vision().continueFrom(last, Hooks.NONE).embedding()));
+        if (splices) spliced.addAll(edited(first.getFirst(), null));
+        after.addAll(edited(first.getFirst(), rule));
         for (int k = 0; k < strengths.length; k++) {
-          curve.get(k).add(edited(first.getFirst(), new Rule.Set((float) strengths[k])));
+          curve.get(k).addAll(edited(first.getFirst(), new Rule.Set((float) strengths[k])));
         }
       }
     }
 
     /** Probabilities after the edits of all sites; a null rule changes no unit. */
-    private float[] edited(Paused paused, @Nullable Rule other) {
+    private List<float[]> edited(Paused paused, @Nullable Rule other) {
       try (Scope scope = Scope.open()) {
         Hooks hooks = Hooks.NONE;
         Paused changed = paused;
@@ -226,7 +195,7 @@ public record Steer(
       }
     }
 
-    private float[] probabilities(Tensor embeddings) {
+    private List<float[]> probabilities(Tensor embeddings) {
       int words = library.words().size();
       Tensor texts = Tensor.of(library.embeddings(), words, library.width());
       float[] p =
@@ -243,12 +212,21 @@ public record Steer(
               "answers", "a logit is not finite", "Steer less far, or check the weights");
         }
       }
-      return p;
+      List<float[]> rows = new ArrayList<>();
+      for (int at = 0; at < p.length; at += words) rows.add(Arrays.copyOfRange(p, at, at + words));
+      return rows;
+    }
+
+    private double[] means(List<float[]> rows) {
+      double[] means = new double[library.words().size()];
+      for (float[] row : rows) for (int w = 0; w < means.length; w++) means[w] += row[w];
+      for (int w = 0; w < means.length; w++) means[w] /= rows.size();
+      return means;
     }
 
     SteeredAnswers answers(int top, List<ImageLoader.Skipped> skipped) {
-      double[] was = before.means();
-      double[] is = after.means();
+      double[] was = means(before);
+      double[] is = means(after);
       double[] change = IntStream.range(0, was.length).mapToDouble(w -> is[w] - was[w]).toArray();
       List<Activity> edited = new ArrayList<>();
       List<Activity> strongest = new ArrayList<>();
@@ -259,9 +237,9 @@ public record Steer(
             strongest.addAll(of.strongest());
           });
       return new SteeredAnswers(
-          before.rows.size(),
+          before.size(),
           answers(largest(was, top), before, null),
-          splices ? answers(largest(spliced.means(), top), spliced, null) : List.of(),
+          splices ? answers(largest(means(spliced), top), spliced, null) : List.of(),
           answers(largest(is, top), after, null),
           moved(change, 1),
           moved(change, -1),
@@ -281,29 +259,27 @@ public record Steer(
 
     private List<CurvePoint> curve(int top) {
       Set<Integer> followed = new LinkedHashSet<>();
-      for (Rows rows : curve) followed.addAll(largest(rows.means(), FOLLOWED));
+      for (List<float[]> rows : curve) followed.addAll(largest(means(rows), FOLLOWED));
       List<Integer> words = followed.stream().sorted().toList();
       List<CurvePoint> points = new ArrayList<>();
       for (int k = 0; k < strengths.length; k++) {
-        Rows rows = curve.get(k);
+        List<float[]> rows = curve.get(k);
         points.add(
             new CurvePoint(
                 strengths[k],
-                answers(largest(rows.means(), top), rows, null),
+                answers(largest(means(rows), top), rows, null),
                 answers(words, rows, null)));
       }
       return points;
     }
 
     /** Mean probabilities of words, or their mean differences from other rows. */
-    private List<WordProbability> answers(List<Integer> words, Rows rows, @Nullable Rows less) {
+    private List<WordProbability> answers(
+        List<Integer> words, List<float[]> rows, @Nullable List<float[]> less) {
       List<WordProbability> answers = new ArrayList<>();
       for (int word : words) {
-        double[] values = rows.of(word);
-        if (less != null) {
-          double[] other = less.of(word);
-          for (int i = 0; i < values.length; i++) values[i] -= other[i];
-        }
+        double[] values = rows.stream().mapToDouble(row -> row[word]).toArray();
+        if (less != null) for (int i = 0; i < values.length; i++) values[i] -= less.get(i)[word];
         Mean mean = Mean.of(values);
         boolean single = mean.n() == 1;
         int least = less == null ? 0 : -1;

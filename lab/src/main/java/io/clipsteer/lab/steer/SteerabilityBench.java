@@ -13,10 +13,8 @@ import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.steer.LastLayer;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Collections;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
@@ -71,70 +69,86 @@ public final class SteerabilityBench {
       double maxScoreDifference,
       long peakBytes) {}
 
-  private SteerabilityBench() {}
+  private final BenchShape shape;
+  private final ReadOut readOut;
+  private final Tensor x;
+  private final TextLibrary library;
+  private final SteeredUnits.FeatureUnits units;
+
+  /** Random weights, in the current scope. */
+  private SteerabilityBench(BenchShape shape, long seed) {
+    SplittableRandom random = new SplittableRandom(seed);
+    int d = shape.width();
+    int e = shape.embedding();
+    this.shape = shape;
+    readOut =
+        new ReadOut(
+            Tensor.normal(random, 0.3, d).addInPlace(1),
+            Tensor.normal(random, 0.1, d),
+            EPS,
+            Tensor.normal(random, 1 / Math.sqrt(d), e, d),
+            null);
+    x = Tensor.normal(random, 1, shape.images(), d);
+    library = library(random, shape.words(), e);
+    units = SteeredUnits.FeatureUnits.all(sae(random, d, shape.features()), STRENGTH);
+  }
 
   /** Measures. */
   public static BenchResult run(BenchShape shape, long seed, Progress progress) {
-    SplittableRandom random = new SplittableRandom(seed);
     try (Scope scope = Scope.open()) {
-      int d = shape.width();
-      int e = shape.embedding();
-      ReadOut readOut =
-          new ReadOut(
-              Tensor.normal(random, 0.3, d).addInPlace(1),
-              Tensor.normal(random, 0.1, d),
-              EPS,
-              Tensor.normal(random, 1 / Math.sqrt(d), e, d),
-              null);
-      Tensor x = Tensor.normal(random, 1, shape.images(), d);
-      TextLibrary library = library(random, shape.words(), e);
-      Sae sae = sae(random, d, shape.features());
-      long cpu = cpuNanos();
-      long start = System.nanoTime();
-      SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, STRENGTH);
-      double[] s;
-      try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE)) {
-        s = scores(shape, sweep, units, Similarity.of(library), seed, progress);
-      }
-      double seconds = (System.nanoTime() - start) * 1e-9;
-      double cpuSeconds = (cpuNanos() - cpu) * 1e-9;
-      long peak = peakBytes();
-      int[] sample = new int[WARM + TIMED];
-      for (int k = 0; k < sample.length; k++) {
-        sample[k] = (int) ((long) k * shape.features() / sample.length);
-      }
-      Plain plain = new Plain(shape, readOut, x, library, units, units.shifts(x));
-      double[] times = plain.secondsPerFeature(sample, progress);
-      double[] differences = plain.differences(sample, s);
-      double n = shape.features();
-      return new BenchResult(
-          shape,
-          seconds,
-          cpuSeconds,
-          times[0] * n,
-          times[1] * n,
-          times[2] * n,
-          TIMED,
-          differences[0],
-          differences[1],
-          peak);
+      return new SteerabilityBench(shape, seed).run(seed, progress);
     }
   }
 
+  private BenchResult run(long seed, Progress progress) {
+    long cpu = cpuNanos();
+    long start = System.nanoTime();
+    double[] s = scores(seed, progress);
+    double seconds = (System.nanoTime() - start) * 1e-9;
+    double cpuSeconds = (cpuNanos() - cpu) * 1e-9;
+    long peak = Engine.peakBytes();
+    int[] sample = new int[WARM + TIMED];
+    for (int k = 0; k < sample.length; k++) {
+      sample[k] = (int) ((long) k * shape.features() / sample.length);
+    }
+    SteeredUnits.Shifts shifts = units.shifts(x);
+    double[] times = secondsPerFeature(sample, shifts, progress);
+    double[] differences = differences(sample, shifts, s);
+    double n = shape.features();
+    return new BenchResult(
+        shape,
+        seconds,
+        cpuSeconds,
+        times[0] * n,
+        times[1] * n,
+        times[2] * n,
+        TIMED,
+        differences[0],
+        differences[1],
+        peak);
+  }
+
   /** S of every feature by the closed form. */
-  private static double[] scores(
-      BenchShape shape,
-      LastLayer sweep,
-      SteeredUnits units,
-      Similarity vocabulary,
-      long seed,
-      Progress progress) {
+  private double[] scores(long seed, Progress progress) {
     double[] s = new double[shape.features()];
-    var shifts = units.shifts(sweep.residuals());
-    var plan = new Measuring.Plan(0.1, false, seed);
-    var measuring =
-        new Measuring(sweep, units, shifts, new boolean[] {true}, vocabulary, plan, Map.of());
-    try (var task = progress.start("steering", shape.features(), "features")) {
+    var settings =
+        new SteerabilitySettings(
+            List.of(SteeredUnits.UnitKind.FEATURES),
+            STRENGTH,
+            0.1,
+            "all",
+            false,
+            0,
+            1,
+            0,
+            List.of(),
+            seed);
+    try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE);
+        var task = progress.start("steering", shape.features(), "features")) {
+      var shifts = units.shifts(sweep.residuals());
+      var alike = Similarity.of(library);
+      var measuring =
+          new Measuring(sweep, units, shifts, new boolean[] {true}, alike, settings, Map.of());
       for (int from = 0; from < shape.features(); from += STEP) {
         int to = Math.min(from + STEP, shape.features());
         for (UnitScore score : measuring.run(from, to).scores()) s[score.unit()] = score.s();
@@ -145,134 +159,127 @@ public final class SteerabilityBench {
     return s;
   }
 
-  /** The direct method. */
-  private record Plain(
-      BenchShape shape,
-      ReadOut readOut,
-      Tensor x,
-      TextLibrary library,
-      SteeredUnits units,
-      SteeredUnits.Shifts shifts) {
-    /** Median seconds a feature on the class token and on all, and the former's processor time. */
-    double[] secondsPerFeature(int[] sample, Progress progress) {
-      Tensor texts = texts();
-      Tensor before = probabilities(embed(x), texts);
-      long b = shape.images();
-      long d = shape.width();
-      Tensor whole = x.reshape(b, 1, d).expand(b, shape.tokens(), d).contiguous();
-      double[] lean = new double[TIMED];
-      double[] full = new double[TIMED];
-      double leanCpu = 0;
-      try (var task = progress.start("timing the direct method", sample.length, "features")) {
-        for (int k = 0; k < sample.length; k++) {
-          try (Scope scope = Scope.open()) {
-            Tensor direction = units.directions(sample[k], 1);
-            Tensor along = Tensor.of(lengths(sample[k]), b, 1);
-            long cpu = cpuNanos();
-            long start = System.nanoTime();
-            score(x.add(along.matmul(direction)), texts, before);
-            if (k >= WARM) {
-              lean[k - WARM] = (System.nanoTime() - start) * 1e-9;
-              leanCpu += (cpuNanos() - cpu) * 1e-9;
-            }
-            start = System.nanoTime();
-            Tensor edited = whole.add(along.matmul(direction).reshape(b, 1, d));
-            score(edited.select(1, 0).contiguous(), texts, before);
-            if (k >= WARM) full[k - WARM] = (System.nanoTime() - start) * 1e-9;
-            task.advance(1, 0);
-          }
-        }
-      }
-      return new double[] {Median.of(lean).value(), Median.of(full).value(), leanCpu / TIMED};
-    }
+  // ---- the direct method ----------------------------------------------------------------------
 
-    /** Largest differences of a probability and of S. */
-    double[] differences(int[] sample, double[] s) {
-      double[] most = new double[2];
-      for (int k = 0; k < sample.length; k += 5) {
+  /** Median seconds a feature on the class token and on all, and the former's processor time. */
+  private double[] secondsPerFeature(int[] sample, SteeredUnits.Shifts shifts, Progress progress) {
+    Tensor texts = texts();
+    Tensor before = probabilities(embed(x), texts);
+    long b = shape.images();
+    long d = shape.width();
+    Tensor whole = x.reshape(b, 1, d).expand(b, shape.tokens(), d).contiguous();
+    double[] lean = new double[TIMED];
+    double[] full = new double[TIMED];
+    double leanCpu = 0;
+    try (var task = progress.start("timing the direct method", sample.length, "features")) {
+      for (int k = 0; k < sample.length; k++) {
         try (Scope scope = Scope.open()) {
-          float[] lengths = lengths(sample[k]);
-          most[0] = Math.max(most[0], difference(sample[k], lengths, texts()));
-          double exact = exact(sample[k], lengths, texts());
-          most[1] = Math.max(most[1], Math.abs(exact - s[sample[k]]));
+          Tensor direction = units.directions(sample[k], 1);
+          Tensor along = Tensor.of(lengths(sample[k], shifts), b, 1);
+          long cpu = cpuNanos();
+          long start = System.nanoTime();
+          score(x.add(along.matmul(direction)), texts, before);
+          if (k >= WARM) {
+            lean[k - WARM] = (System.nanoTime() - start) * 1e-9;
+            leanCpu += (cpuNanos() - cpu) * 1e-9;
+          }
+          start = System.nanoTime();
+          Tensor edited = whole.add(along.matmul(direction).reshape(b, 1, d));
+          score(edited.select(1, 0).contiguous(), texts, before);
+          if (k >= WARM) full[k - WARM] = (System.nanoTime() - start) * 1e-9;
+          task.advance(1, 0);
         }
       }
-      return most;
     }
+    return new double[] {Median.of(lean).value(), Median.of(full).value(), leanCpu / TIMED};
+  }
 
-    private Tensor texts() {
-      return Tensor.of(library.embeddings(), shape.words(), shape.embedding()).transpose(0, 1);
-    }
-
-    private float[] lengths(int unit) {
-      float[] lengths = new float[shape.images()];
-      shifts.fill(unit, 0, shape.images(), lengths, 0);
-      return lengths;
-    }
-
-    private Tensor embed(Tensor rows) {
-      Tensor normed = rows.layerNorm(readOut.gain(), readOut.shift(), readOut.eps());
-      Tensor projection = Objects.requireNonNull(readOut.projection());
-      return normed.linear(projection, null).unit();
-    }
-
-    private static Tensor probabilities(Tensor embedding, Tensor texts) {
-      return embedding.matmul(texts).mulInPlace(SCALE).softmax();
-    }
-
-    private double score(Tensor rows, Tensor texts, Tensor before) {
-      Tensor mean = probabilities(embed(rows), texts).subInPlace(before).mean(0, false);
-      return mean.mul(mean).sum(DType.F64).item();
-    }
-
-    /** S in float64 throughout. */
-    private double exact(int unit, float[] lengths, Tensor texts) {
-      Tensor direction = units.directions(unit, 1).to(DType.F64);
-      Tensor along = Tensor.of(lengths, shape.images(), 1).to(DType.F64);
-      Tensor rows = x.to(DType.F64);
-      Tensor words = texts.to(DType.F64);
-      Tensor after = exactProbabilities(rows.add(along.matmul(direction)), words);
-      Tensor mean = after.sub(exactProbabilities(rows, words)).mean(0, false);
-      return mean.mul(mean).sum(DType.F64).item();
-    }
-
-    private Tensor exactProbabilities(Tensor rows, Tensor words) {
-      Tensor centred = rows.sub(rows.mean(1, true));
-      Tensor r = centred.mul(centred).mean(1, true).addInPlace(readOut.eps()).sqrt();
-      Tensor normed =
-          centred.div(r).mul(readOut.gain().to(DType.F64)).add(readOut.shift().to(DType.F64));
-      Tensor projection = Objects.requireNonNull(readOut.projection());
-      Tensor embedding = normed.matmul(projection.to(DType.F64).transpose(0, 1)).unit();
-      return embedding.matmul(words).mulInPlace(SCALE).softmax();
-    }
-
-    /** Largest difference of a probability: an image in a group of its own gives its Δ. */
-    private double difference(int unit, float[] lengths, Tensor texts) {
-      Tensor direction = units.directions(unit, 1);
-      Tensor along = Tensor.of(lengths, shape.images(), 1);
-      float[] plain =
-          probabilities(embed(x.add(along.matmul(direction))), texts)
-              .subInPlace(probabilities(embed(x), texts))
-              .toFloats();
-      double[] worst = new double[1];
-      try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE)) {
-        sweep.run(
-            direction,
-            lengths,
-            0,
-            shape.images(),
-            shape.images(),
-            (k, change) -> {
-              for (int i = 0; i < shape.images(); i++) {
-                for (int w = 0; w < shape.words(); w++) {
-                  double one = change.sums()[i * change.stride() + w];
-                  worst[0] = Math.max(worst[0], Math.abs(one - plain[i * shape.words() + w]));
-                }
-              }
-            });
+  /** Largest differences of a probability and of S. */
+  private double[] differences(int[] sample, SteeredUnits.Shifts shifts, double[] s) {
+    double[] most = new double[2];
+    for (int k = 0; k < sample.length; k += 5) {
+      try (Scope scope = Scope.open()) {
+        float[] lengths = lengths(sample[k], shifts);
+        most[0] = Math.max(most[0], difference(sample[k], lengths, texts()));
+        double exact = exact(sample[k], lengths, texts());
+        most[1] = Math.max(most[1], Math.abs(exact - s[sample[k]]));
       }
-      return worst[0];
     }
+    return most;
+  }
+
+  private Tensor texts() {
+    return Tensor.of(library.embeddings(), shape.words(), shape.embedding()).transpose(0, 1);
+  }
+
+  private float[] lengths(int unit, SteeredUnits.Shifts shifts) {
+    float[] lengths = new float[shape.images()];
+    shifts.fill(unit, 0, shape.images(), lengths, 0);
+    return lengths;
+  }
+
+  private Tensor embed(Tensor rows) {
+    Tensor normed = rows.layerNorm(readOut.gain(), readOut.shift(), readOut.eps());
+    Tensor projection = Objects.requireNonNull(readOut.projection());
+    return normed.linear(projection, null).unit();
+  }
+
+  private static Tensor probabilities(Tensor embedding, Tensor texts) {
+    return embedding.matmul(texts).mulInPlace(SCALE).softmax();
+  }
+
+  private double score(Tensor rows, Tensor texts, Tensor before) {
+    Tensor mean = probabilities(embed(rows), texts).subInPlace(before).mean(0, false);
+    return mean.mul(mean).sum(DType.F64).item();
+  }
+
+  /** S in float64 throughout. */
+  private double exact(int unit, float[] lengths, Tensor texts) {
+    Tensor direction = units.directions(unit, 1).to(DType.F64);
+    Tensor along = Tensor.of(lengths, shape.images(), 1).to(DType.F64);
+    Tensor rows = x.to(DType.F64);
+    Tensor words = texts.to(DType.F64);
+    Tensor after = exactProbabilities(rows.add(along.matmul(direction)), words);
+    Tensor mean = after.sub(exactProbabilities(rows, words)).mean(0, false);
+    return mean.mul(mean).sum(DType.F64).item();
+  }
+
+  private Tensor exactProbabilities(Tensor rows, Tensor words) {
+    Tensor centred = rows.sub(rows.mean(1, true));
+    Tensor r = centred.mul(centred).mean(1, true).addInPlace(readOut.eps()).sqrt();
+    Tensor normed =
+        centred.div(r).mul(readOut.gain().to(DType.F64)).add(readOut.shift().to(DType.F64));
+    Tensor projection = Objects.requireNonNull(readOut.projection());
+    Tensor embedding = normed.matmul(projection.to(DType.F64).transpose(0, 1)).unit();
+    return embedding.matmul(words).mulInPlace(SCALE).softmax();
+  }
+
+  /** Largest difference of a probability: an image in a group of its own gives its Δ. */
+  private double difference(int unit, float[] lengths, Tensor texts) {
+    Tensor direction = units.directions(unit, 1);
+    Tensor along = Tensor.of(lengths, shape.images(), 1);
+    float[] plain =
+        probabilities(embed(x.add(along.matmul(direction))), texts)
+            .subInPlace(probabilities(embed(x), texts))
+            .toFloats();
+    double[] worst = new double[1];
+    try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE)) {
+      sweep.run(
+          direction,
+          lengths,
+          0,
+          shape.images(),
+          shape.images(),
+          (k, change) -> {
+            for (int i = 0; i < shape.images(); i++) {
+              for (int w = 0; w < shape.words(); w++) {
+                double one = change.sums()[i * change.stride() + w];
+                worst[0] = Math.max(worst[0], Math.abs(one - plain[i * shape.words() + w]));
+              }
+            }
+          });
+    }
+    return worst[0];
   }
 
   /** Unit rows as similar as the words of a CLIP: cosines about 0.7. */
@@ -309,19 +316,5 @@ public final class SteerabilityBench {
             instanceof com.sun.management.OperatingSystemMXBean system
         ? system.getProcessCpuTime()
         : 0;
-  }
-
-  /** The kernel's own high-water mark where there is one, else the resident memory now. */
-  private static long peakBytes() {
-    try {
-      for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
-        if (line.startsWith("VmHWM:")) {
-          return 1024 * Long.parseLong(line.replaceAll("\\D", ""));
-        }
-      }
-    } catch (IOException e) {
-      // Not Linux: below.
-    }
-    return Engine.residentBytes();
   }
 }

@@ -36,7 +36,7 @@ public record SteerabilityFolder(Path path) {
    * @param seconds for these units
    */
   record Part(List<UnitScore> scores, int[] above, long evaluated, Raised raised, double seconds) {
-    static final Part NONE = new Part(List.of(), new int[Measuring.Plan.DRAWS], 0, Raised.NONE, 0);
+    static final Part NONE = new Part(List.of(), new int[Measuring.DRAWS], 0, Raised.NONE, 0);
 
     /** This part, then another. */
     Part plus(Part other) {
@@ -68,7 +68,7 @@ public record SteerabilityFolder(Path path) {
             && part.scores().size() == count
             && part.above() != null
             && part.raised() != null
-            && part.above().length == Measuring.Plan.DRAWS;
+            && part.above().length == Measuring.DRAWS;
     if (!whole) throw new InputException(file, "is of another measurement", remedy);
     return part;
   }
@@ -144,6 +144,6 @@ public record SteerabilityFolder(Path path) {
 
   /** Writes the report. */
   public void write(SteerabilityReport report) {
-    AtomicFiles.writeJson(report(), report.json());
+    AtomicFiles.writeJson(report(), report);
   }
 }

@@ -2,14 +2,16 @@
 package io.clipsteer.lab.steer;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.stats.Correlation;
-import io.clipsteer.lab.run.Versions;
+import io.clipsteer.lab.run.JsonReport;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How far units steer, by hook point and kind. docs/metrics.md defines each number.
+ * How far units steer, by hook point and kind, as {@code steerability.json} holds it.
+ * docs/metrics.md defines each number.
  *
  * @param model checkpoint's path
  * @param source where the images come from
@@ -17,66 +19,27 @@ import org.jspecify.annotations.Nullable;
  * @param skipped images that could not be read
  * @param words size of the vocabulary
  * @param settings of the measurement
+ * @param prepareSeconds for reading images and running the tower to the hook points
  * @param layers by hook point, then kind
  * @param vocabularies the same with parts of the vocabulary; perhaps none
  * @param findings beside an index of the run, or null without one
- * @param prepareSeconds for reading images and running the tower to the hook points
  */
+@JsonPropertyOrder({"protocol", "clipsteer", "model", "source", "images", "skipped"})
 public record SteerabilityReport(
     String model,
     String source,
     int images,
     List<ImageLoader.Skipped> skipped,
     int words,
-    SteerabilitySettings settings,
+    @JsonUnwrapped SteerabilitySettings settings,
+    double prepareSeconds,
     List<LayerResult> layers,
-    List<VocabularyResult> vocabularies,
-    @Nullable Findings findings,
-    double prepareSeconds) {
-  private static final int PROTOCOL = 1;
-
-  /** {@code steerability.json}. */
-  @JsonInclude(JsonInclude.Include.NON_NULL)
-  private record Json(
-      int protocol,
-      String clipsteer,
-      String model,
-      String source,
-      int images,
-      int skipped,
-      int words,
-      double strength,
-      double tau,
-      String at,
-      boolean screen,
-      double prepareSeconds,
-      List<LayerResult> layers,
-      @Nullable List<VocabularyResult> vocabularies,
-      @Nullable List<Findings.Named> names,
-      @Nullable List<Findings.Local> locality,
-      @Nullable Correlation bestLayerAgainstCover,
-      @Nullable Integer bestLayerWords) {}
-
-  /** The report as {@code steerability.json} holds it: a record. */
-  public Object json() {
-    return new Json(
-        PROTOCOL,
-        Versions.CLIPSTEER,
-        model,
-        source,
-        images,
-        skipped.size(),
-        words,
-        settings.strength(),
-        settings.tau(),
-        settings.at().text(),
-        settings.screen(),
-        prepareSeconds,
-        layers,
-        vocabularies.isEmpty() ? null : vocabularies,
-        findings == null ? null : findings.names(),
-        findings == null ? null : findings.locality(),
-        findings == null ? null : findings.bestLayer(),
-        findings == null ? null : (Integer) findings.bestLayerWords());
+    @JsonInclude(JsonInclude.Include.NON_EMPTY) List<VocabularyResult> vocabularies,
+    @JsonUnwrapped @Nullable Findings findings)
+    implements JsonReport {
+  /** The same with parts of the vocabulary and beside an index. */
+  SteerabilityReport with(List<VocabularyResult> parts, @Nullable Findings beside) {
+    return new SteerabilityReport(
+        model, source, images, skipped, words, settings, prepareSeconds, layers, parts, beside);
   }
 }

@@ -12,16 +12,19 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.ReadOut;
 import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -60,8 +63,7 @@ public record SteerabilityRun(
     if (library.words().size() < 2) {
       throw new InputException("the vocabulary", "has one word", "Give at least two");
     }
-    int prefix = model.vision().config().prefixTokens();
-    settings.at().mask(prefix, prefix + patches());
+    mask();
     for (int size : settings.vocabularies()) {
       if (size < 2 || size >= library.words().size()) {
         throw new InputException(
@@ -72,10 +74,6 @@ public record SteerabilityRun(
     }
   }
 
-  /** The results of all hook points and kinds with one vocabulary. */
-  private record Measured(
-      List<LayerResult> results, int images, List<ImageLoader.Skipped> skipped, double prepared) {}
-
   /**
    * Measures, or resumes a stopped measurement.
    *
@@ -83,40 +81,46 @@ public record SteerabilityRun(
    */
   public SteerabilityReport run(SteerabilityFolder folder, Progress progress) {
     check();
-    Measured whole = measured("", folder, progress);
+    SteerabilityReport whole = measured("", folder, progress);
     List<VocabularyResult> vocabularies = new ArrayList<>();
-    List<LayerResult> first = List.of();
-    for (VocabularyPart part :
-        VocabularyPart.of(library, settings.vocabularies(), settings.seed())) {
-      List<LayerResult> some =
-          new SteerabilityRun(
-                  model, batches, saes, part.library(), settings.withoutDose(), Map.of())
-              .measured(part.tag(), folder, progress)
-              .results();
-      boolean second = part.draw().equals("b");
-      vocabularies.addAll(
-          VocabularyResult.of(part, some, whole.results(), second ? first : List.of()));
-      first = some;
+    int[] order = shuffled(library.words().size(), settings.seed());
+    for (int size : settings.vocabularies()) {
+      List<LayerResult> first = List.of();
+      // Two samples without a common word, or one where the words do not suffice.
+      for (int from = 0; from < 2 * size && from + size <= order.length; from += size) {
+        String draw = from == 0 ? "a" : "b";
+        List<LayerResult> some =
+            with(Arrays.copyOfRange(order, from, from + size))
+                .measured("vocabulary-" + size + draw + ".", folder, progress)
+                .layers();
+        vocabularies.addAll(VocabularyResult.of(size, draw, some, whole.layers(), first));
+        first = some;
+      }
     }
-    return new SteerabilityReport(
-        model.source().path().toAbsolutePath().normalize().toString(),
-        batches.set().origin().toString(),
-        whole.images(),
-        whole.skipped(),
-        library.words().size(),
-        settings,
-        whole.results(),
-        vocabularies,
-        known.isEmpty() ? null : Findings.of(known, whole.results(), settings.tau()),
-        whole.prepared());
+    return whole.with(
+        vocabularies, known.isEmpty() ? null : Findings.of(known, whole.layers(), settings.tau()));
+  }
+
+  /** The measurement with some words, in the vocabulary's order, and without dose-response. */
+  SteerabilityRun with(int[] rows) {
+    Arrays.sort(rows);
+    int e = library.width();
+    float[] embeddings = new float[rows.length * e];
+    List<String> words = new ArrayList<>();
+    for (int k = 0; k < rows.length; k++) {
+      System.arraycopy(library.embeddings(), rows[k] * e, embeddings, k * e, e);
+      words.add(library.words().get(rows[k]));
+    }
+    var some = new TextLibrary(words, embeddings, e);
+    return new SteerabilityRun(model, batches, saes, some, settings.withoutDose(), Map.of());
   }
 
   /**
-   * Measures with this run's vocabulary.
+   * Measures with this run's vocabulary, and neither with parts of it nor beside an index.
    *
    * @param tag begins the names of files
    */
-  private Measured measured(String tag, SteerabilityFolder folder, Progress progress) {
+  private SteerabilityReport measured(String tag, SteerabilityFolder folder, Progress progress) {
     long start = System.nanoTime();
     Map<HookPoint, Sweep> sweeps = new LinkedHashMap<>();
     Similarity alike = Similarity.of(library);
@@ -129,18 +133,23 @@ public record SteerabilityRun(
             for (SteeredUnits.UnitKind kind : settings.kinds()) {
               for (RunSaes.One one : saes.all()) {
                 if (!one.point().equals(point)) continue;
-                boolean features = kind == SteeredUnits.UnitKind.FEATURES;
-                String sae = features ? one.entry().folder() : "";
-                var group = new UnitGroup(point, sae, kind);
-                Task task = new Task(group, sweep, one.sae(), edited(sweep), alike, tag);
-                results.add(measure(task, folder, progress));
+                results.add(measure(new Task(one, kind, sweep, alike, tag), folder, progress));
                 // Neurons and random directions belong to the hook point, not to one SAE.
-                if (!features) break;
+                if (kind != SteeredUnits.UnitKind.FEATURES) break;
               }
             }
           });
-      int images = sweeps.values().iterator().next().images();
-      return new Measured(List.copyOf(results), images, skipped, prepared);
+      return new SteerabilityReport(
+          model.source().path().toAbsolutePath().normalize().toString(),
+          batches.set().origin().toString(),
+          sweeps.values().iterator().next().images(),
+          skipped,
+          library.words().size(),
+          settings,
+          prepared,
+          List.copyOf(results),
+          List.of(),
+          null);
     } finally {
       for (Sweep sweep : sweeps.values()) sweep.close();
     }
@@ -148,24 +157,36 @@ public record SteerabilityRun(
 
   /** Which tokens of a sweep's images are edited. */
   private boolean[] edited(Sweep sweep) {
-    int prefix = model.vision().config().prefixTokens();
-    return Arrays.copyOf(settings.at().mask(prefix, prefix + patches()), sweep.tokens());
+    return Arrays.copyOf(mask(), sweep.tokens());
   }
 
-  /** What is measured at a time. */
+  private boolean[] mask() {
+    int prefix = model.vision().config().prefixTokens();
+    var input = batches.preprocessing();
+    int patch = model.vision().config().patch();
+    int patches = input.height() / patch * (input.width() / patch);
+    return new TokenMask(settings.at()).mask(prefix, prefix + patches);
+  }
+
+  /** What is measured at a time: the units of one kind at an SAE's hook point. */
   private record Task(
-      UnitGroup group, Sweep sweep, Sae sae, boolean[] edited, Similarity alike, String tag) {}
+      RunSaes.One one, SteeredUnits.UnitKind kind, Sweep sweep, Similarity alike, String tag) {
+    /** The SAE's name, or the hook point's for units that belong to no SAE. */
+    String place() {
+      boolean features = kind == SteeredUnits.UnitKind.FEATURES;
+      return features ? RunFolder.name(one.entry().folder()) : one.point().peerName();
+    }
+  }
 
   private LayerResult measure(Task what, SteerabilityFolder folder, Progress progress) {
-    UnitGroup group = what.group();
-    SteeredUnits units = units(group.kind(), what.sae());
-    String name = what.tag() + group.place() + "." + group.kind().word();
-    int step = what.sweep() instanceof LastLayer ? CLOSED_UNITS : CONTINUED_UNITS;
-    double flops = model.vision().flopsAfter(group.point().layer());
+    String kind = what.kind.word();
+    SteeredUnits units = units(what.kind, what.one.sae());
+    String name = what.tag + what.place() + "." + kind;
+    int step = what.sweep instanceof LastLayer ? CLOSED_UNITS : CONTINUED_UNITS;
+    double flops = model.vision().flopsAfter(what.one.point().layer());
     SteerabilityFolder.Part all = SteerabilityFolder.Part.NONE;
     Measuring measuring = null;
-    String title = "steering " + group.place() + ", " + group.kind().word();
-    try (var task = progress.start(title, units.count(), group.kind().word())) {
+    try (var task = progress.start("steering " + what.place() + ", " + kind, units.count(), kind)) {
       for (int from = 0; from < units.count(); from += step) {
         int count = Math.min(step, units.count() - from);
         SteerabilityFolder.Part part = folder.read(name, from, count);
@@ -179,26 +200,25 @@ public record SteerabilityRun(
       }
     }
     folder.table(name, all.scores(), library);
-    List<Dose> doses =
-        group.kind() == SteeredUnits.UnitKind.FEATURES ? doses(what, all.scores()) : List.of();
+    boolean features = what.kind == SteeredUnits.UnitKind.FEATURES;
+    List<Dose> doses = features ? doses(what, all.scores()) : List.of();
     if (!doses.isEmpty()) folder.doses(name, doses, library);
-    return LayerResult.of(group, what.sweep().images(), settings.tau(), all, doses);
+    return LayerResult.of(what.one, what.kind, what.sweep.images(), settings.tau(), all, doses);
   }
 
   private Measuring measuring(Task what, SteeredUnits units) {
-    Sweep sweep = what.sweep();
-    boolean screen = settings.screen() && !(sweep instanceof LastLayer);
+    boolean features = what.kind == SteeredUnits.UnitKind.FEATURES;
     return new Measuring(
-        sweep,
+        what.sweep,
         units,
-        units.shifts(sweep.residuals()),
-        what.edited(),
-        what.alike(),
-        new Measuring.Plan(settings.tau(), screen, settings.seed()),
-        names(what.group().sae()));
+        units.shifts(what.sweep.residuals()),
+        edited(what.sweep),
+        what.alike,
+        settings,
+        features ? names(what.one.entry().folder()) : Map.of());
   }
 
-  /** Rows of the names of an SAE's features; empty for other units. */
+  /** Rows of the names of an SAE's features. */
   private Map<Integer, Integer> names(String sae) {
     Map<Integer, Integer> names = new HashMap<>();
     known
@@ -222,7 +242,8 @@ public record SteerabilityRun(
     if (most.isEmpty()) return List.of();
     int[] ids = most.stream().mapToInt(UnitScore::unit).toArray();
     int[] words = most.stream().mapToInt(UnitScore::top).toArray();
-    return new Dosing(what.sweep(), what.sae(), what.edited()).run(ids, words, settings.strength());
+    return Dosing.run(
+        what.sweep, what.one.sae(), edited(what.sweep), ids, words, settings.strength());
   }
 
   private SteeredUnits units(SteeredUnits.UnitKind kind, Sae sae) {
@@ -251,22 +272,12 @@ public record SteerabilityRun(
     return ids;
   }
 
-  private int patches() {
-    int patch = model.vision().config().patch();
-    return batches.preprocessing().height() / patch * (batches.preprocessing().width() / patch);
-  }
-
   /** The numbers below n in random order (Fisher-Yates). */
   static int[] shuffled(int n, long seed) {
-    int[] order = IntStream.range(0, n).toArray();
-    SplittableRandom random = new SplittableRandom(seed);
-    for (int i = n - 1; i > 0; i--) {
-      int j = random.nextInt(i + 1);
-      int other = order[j];
-      order[j] = order[i];
-      order[i] = other;
-    }
-    return order;
+    Integer[] order = new Integer[n];
+    Arrays.setAll(order, i -> i);
+    Collections.shuffle(Arrays.asList(order), new SplittableRandom(seed));
+    return Arrays.stream(order).mapToInt(Integer::intValue).toArray();
   }
 
   // ---- the images -----------------------------------------------------------------------------
@@ -277,11 +288,13 @@ public record SteerabilityRun(
         TowerWalk.past(model.vision(), saes.all().stream().map(RunSaes.One::point).toList());
     Map<HookPoint, List<Paused>> kept = new LinkedHashMap<>();
     for (HookPoint point : walk.points()) kept.put(point, new ArrayList<>());
-    try (Scope scope = Scope.open();
-        var task = progress.start("running to the hook points", batches.count(), "images")) {
-      long[] bytes = new long[1];
+    long[] bytes = new long[1];
+    try (Scope scope = Scope.open()) {
       var skipped =
           batches.forEach(
+              "running to the hook points",
+              model.vision().flopsPerImage(),
+              progress,
               (batch, pixels) -> {
                 walk.walk(
                     pixels,
@@ -296,7 +309,6 @@ public record SteerabilityRun(
                       "its residuals take more than 3 GiB",
                       "Measure fewer images (--limit) or layers (--layers)");
                 }
-                task.advance(batch.count(), model.vision().flopsPerImage() * batch.count());
               });
       kept.forEach((point, parts) -> sweeps.put(point, sweep(point, parts)));
       return skipped;

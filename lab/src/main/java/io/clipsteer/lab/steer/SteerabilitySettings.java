@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
+import com.fasterxml.jackson.annotation.JsonIncludeProperties;
 import io.clipsteer.data.InputException;
-import io.clipsteer.engine.model.TokenMask;
 import java.util.List;
 
 /**
- * The settings of a measurement.
+ * The settings of a measurement; {@code steerability.json} holds some.
  *
  * @param kinds which units
  * @param strength activation that features and neurons are set to, and length of random directions
  * @param tau a unit with S above it is steerable
- * @param at which tokens are edited
+ * @param at which tokens are edited, as {@link io.clipsteer.engine.model.TokenMask} reads it
  * @param screen whether a few images are evaluated first
  * @param sample size of a random sample of an SAE's features; 0 for all
  * @param randoms random directions of a hook point
@@ -19,11 +19,12 @@ import java.util.List;
  * @param vocabularies sizes of parts of the vocabulary with which the measurement is repeated
  * @param seed of everything random
  */
+@JsonIncludeProperties({"strength", "tau", "at", "screen"})
 public record SteerabilitySettings(
     List<SteeredUnits.UnitKind> kinds,
     double strength,
     double tau,
-    TokenMask at,
+    String at,
     boolean screen,
     int sample,
     int randoms,

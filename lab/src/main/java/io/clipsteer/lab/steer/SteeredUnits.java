@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /**
  * Units that are steered: each has a direction d, and on a token with residual x a length s, so
@@ -90,9 +91,7 @@ public sealed interface SteeredUnits {
   record FeatureUnits(Sae sae, int[] ids, double strength) implements SteeredUnits {
     /** All of them. */
     public static FeatureUnits all(Sae sae, double strength) {
-      int[] ids = new int[sae.features()];
-      Arrays.setAll(ids, i -> i);
-      return new FeatureUnits(sae, ids, strength);
+      return new FeatureUnits(sae, IntStream.range(0, sae.features()).toArray(), strength);
     }
 
     @Override
@@ -107,8 +106,7 @@ public sealed interface SteeredUnits {
 
     @Override
     public Tensor directions(int from, int count) {
-      long[] rows = new long[count];
-      for (int k = 0; k < count; k++) rows[k] = ids[from + k];
+      long[] rows = Arrays.stream(ids, from, from + count).asLongStream().toArray();
       try (Scope scope = Scope.open()) {
         return scope.keep(sae.decoder().indexSelect(0, Tensor.of(rows, count)));
       }
@@ -118,31 +116,16 @@ public sealed interface SteeredUnits {
     public Shifts shifts(Tensor residuals) {
       try (Scope scope = Scope.open()) {
         Sae.Encoded encoded = sae.encode(residuals);
-        return new Active(encoded, sae.features());
-      }
-    }
-
-    /** A code by feature; few of its numbers are not 0. */
-    private final class Active implements Shifts {
-      private final double[] scale;
-      private final int[] starts;
-      private final int[] rows;
-      private final float[] values;
-
-      Active(Sae.Encoded encoded, int features) {
-        scale = toDoubles(encoded.input().scale());
+        double[] scale = toDoubles(encoded.input().scale());
         var code = encoded.code();
-        int entries = code.entries();
-        int[] feature = new int[entries];
-        for (int e = 0; e < entries; e++) {
-          feature[e] = code.indices().segment().getAtIndex(ValueLayout.JAVA_INT, e);
-        }
-        starts = new int[features + 1];
+        int[] feature = code.indices().segment().toArray(ValueLayout.JAVA_INT);
+        // By feature: few of its numbers are not 0.
+        int[] starts = new int[sae.features() + 1];
         for (int f : feature) starts[f + 1]++;
-        for (int f = 0; f < features; f++) starts[f + 1] += starts[f];
-        int[] next = Arrays.copyOf(starts, features);
-        rows = new int[entries];
-        values = new float[entries];
+        for (int f = 0; f < sae.features(); f++) starts[f + 1] += starts[f];
+        int[] next = starts.clone();
+        int[] rows = new int[feature.length];
+        float[] values = new float[feature.length];
         for (int row = 0; row < code.rows(); row++) {
           for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
             int at = next[feature[e]]++;
@@ -150,18 +133,15 @@ public sealed interface SteeredUnits {
             values[at] = code.values().segment().getAtIndex(ValueLayout.JAVA_FLOAT, e);
           }
         }
-      }
-
-      @Override
-      public void fill(int unit, int from, int to, float[] into, int at) {
-        for (int row = from; row < to; row++)
-          into[at + row - from] = (float) (strength * scale[row]);
-        int feature = ids[unit];
-        for (int e = starts[feature]; e < starts[feature + 1]; e++) {
-          int row = rows[e];
-          if (row < from || row >= to) continue;
-          into[at + row - from] = (float) ((strength - values[e]) * scale[row]);
-        }
+        return (unit, from, to, into, at) -> {
+          for (int row = from; row < to; row++) {
+            into[at + row - from] = (float) (strength * scale[row]);
+          }
+          for (int e = starts[ids[unit]]; e < starts[ids[unit] + 1]; e++) {
+            if (rows[e] < from || rows[e] >= to) continue;
+            into[at + rows[e] - from] = (float) ((strength - values[e]) * scale[rows[e]]);
+          }
+        };
       }
     }
   }

@@ -71,7 +71,7 @@ public record UnitScore(
   static ScoredUnit of(int unit, AnswerShift change, Resamples resamples, Measuring measuring) {
     int[] sizes = resamples.sizes();
     int all = measuring.sweep().images();
-    double tau = measuring.plan().tau();
+    double tau = measuring.settings().tau();
     int name = measuring.name(unit);
     double n = Arrays.stream(sizes).sum();
     double[] mean = change.total();

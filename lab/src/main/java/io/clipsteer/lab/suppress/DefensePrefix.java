@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /**
  * Defense-Prefix (Azuma and Matsui 2023, "Defense-Prefix for preventing typographic attacks on
@@ -171,11 +172,7 @@ final class DefensePrefix {
 
   private static int[] sample(Embedded part, SplittableRandom random) {
     int all = part.rows.size();
-    if (all <= BATCH) {
-      int[] every = new int[all];
-      for (int i = 0; i < all; i++) every[i] = i;
-      return every;
-    }
+    if (all <= BATCH) return IntStream.range(0, all).toArray();
     return random.ints(BATCH, 0, all).toArray();
   }
 

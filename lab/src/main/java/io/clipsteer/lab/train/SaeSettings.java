@@ -24,16 +24,6 @@ public record SaeSettings(
     long deadTokens,
     int resampleSteps,
     SaeTrainer.Centre centre) {
-  /** Layer norm, exact products, no clipping, no resampling, b_dec from the mean. */
-  public static final SaeSettings DEFAULT =
-      new SaeSettings(
-          InputNormalisation.Kind.LAYER_NORM,
-          DType.F32,
-          0,
-          SaeTrainer.Config.DEAD_TOKENS,
-          0,
-          SaeTrainer.Centre.MEAN);
-
   /** Whether {@code encoderProduct} has an effect; the others' product is F32. */
   static boolean hasProduct(SaeVariant variant) {
     return variant instanceof SaeVariant.TopK;

@@ -39,11 +39,6 @@ public record Schedule(
     }
   }
 
-  /** Linear decay, and the penalty from the start. */
-  public Schedule(long trainTokens, int batch, double learningRate) {
-    this(trainTokens, batch, learningRate, Shape.LINEAR, -1, 0);
-  }
-
   /** Number of updates. */
   public long steps() {
     return Math.max(1, trainTokens / batch);

@@ -13,6 +13,7 @@ import io.clipsteer.lab.run.ActivationBuffer;
 import io.clipsteer.lab.run.TextTokens;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /** Runs CLIP's text tower over texts ({@link TextTokens}); all their tokens fit into memory. */
 final class TextTokenSource implements TokenSource {
@@ -25,20 +26,16 @@ final class TextTokenSource implements TokenSource {
   private final long heldOutTokens;
   private double seconds;
 
-  TextTokenSource(
-      TextTower tower,
-      Tokenizer tokenizer,
-      TrainSource.Texts texts,
-      TrainConfig config,
-      Progress progress) {
-    this.tower = tower;
+  TextTokenSource(TrainSource.FromTexts source, TrainConfig config, Progress progress) {
+    this.tower = Objects.requireNonNull(source.clip().text());
+    Tokenizer tokenizer = Objects.requireNonNull(source.clip().tokenizer());
     this.tokens = new TextTokens(tokenizer, config.tokens());
-    this.texts = texts.lines();
+    this.texts = source.texts();
     this.points = config.points();
     this.progress = progress;
     long[] count = new long[2];
     TextTokens.forEach(
-        this.texts,
+        texts,
         (part, from) -> {
           long[][] ids = tokenizer.encode(part);
           for (int i = 0; i < ids.length; i++) {
@@ -49,12 +46,12 @@ final class TextTokenSource implements TokenSource {
     heldOutTokens = count[1];
     if (trainTokens == 0 || heldOutTokens == 0) {
       throw new InputException(
-          texts.file(), "too few texts to train and to evaluate on", "Give at least 10");
+          source.file(), "too few texts to train and to evaluate on", "Give at least 10");
     }
     long most = config.bufferBytes() / (4L * tower.config().width() * points.size());
     if (trainTokens + heldOutTokens > Math.min(most, Integer.MAX_VALUE - 8L)) {
       throw new InputException(
-          texts.file(),
+          source.file(),
           trainTokens + heldOutTokens + " tokens do not fit into the buffer's " + most,
           "Raise --buffer-mb, or give fewer texts");
     }

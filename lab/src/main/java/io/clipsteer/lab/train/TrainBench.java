@@ -2,6 +2,7 @@
 package io.clipsteer.lab.train;
 
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.stats.Median;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.Engine;
@@ -17,8 +18,13 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 
-/** Time of an SAE's training step on this machine, in all and by part. */
-public final class TrainBench {
+/**
+ * Time of an SAE's training step on this machine, in all and by part.
+ *
+ * @param steps timed, after three warm-up steps
+ */
+public record TrainBench(
+    int width, int features, int batch, int steps, long seed, Progress progress) {
   /**
    * Medians over the steps, in seconds.
    *
@@ -34,43 +40,27 @@ public final class TrainBench {
 
   private static final int WARM = 3;
 
-  private TrainBench() {}
-
   /**
    * Measures a TopK SAE's step with {@code --encoder-product bf16}: a bf16 product proposes
    * features where the CPU has such products, else the product is exact.
-   *
-   * @param steps timed, after three warm-up steps
    */
-  public static StepTimes topK(
-      int width, int features, int batch, int k, int steps, long seed, Progress progress) {
-    var config = config(new SaeVariant.TopK(k), width, features, DType.BF16, seed);
+  public StepTimes topK(int k) {
+    var config = config(new SaeVariant.TopK(k), DType.BF16);
     try (Scope scope = Scope.open()) {
-      Tensor x = activations(new SplittableRandom(seed), batch, width);
+      Tensor x = activations(new SplittableRandom(seed));
       try (SaeTrainer trainer = new SaeTrainer(config, x)) {
-        return time(trainer, config, x, steps, progress);
+        return time(trainer, x);
       }
     }
   }
 
-  /**
-   * Measures a ReLU SAE's step, b_enc being set so that about {@code l0} features are active.
-   *
-   * @param steps timed, after three warm-up steps
-   */
-  public static StepTimes relu(
-      int width, int features, int batch, double l0, int steps, long seed, Progress progress) {
-    var config =
-        config(
-            new SaeVariant.Relu(1e-6, SaeVariant.Loss.MSE, false),
-            width,
-            features,
-            DType.F32,
-            seed);
+  /** Measures a ReLU SAE's step, b_enc being set so that about {@code l0} features are active. */
+  public StepTimes relu(double l0) {
+    var config = config(new SaeVariant.Relu(1e-6, SaeVariant.Loss.MSE, false), DType.F32);
     try (Scope scope = Scope.open()) {
-      Tensor x = activations(new SplittableRandom(seed), batch, width);
+      Tensor x = activations(new SplittableRandom(seed));
       try (SaeTrainer trainer = sparse(config, x, l0)) {
-        return time(trainer, config, x, steps, progress);
+        return time(trainer, x);
       }
     }
   }
@@ -86,10 +76,9 @@ public final class TrainBench {
     }
   }
 
-  private static SaeTrainer.Config config(
-      SaeVariant variant, int width, int features, DType product, long seed) {
-    return SaeTrainer.Config.of(
-        variant, width, features, InputNormalisation.Kind.LAYER_NORM, product, seed);
+  private SaeTrainer.Config config(SaeVariant variant, DType product) {
+    var kind = InputNormalisation.Kind.LAYER_NORM;
+    return SaeTrainer.Config.of(variant, width, features, kind, product, seed);
   }
 
   /** The value that {@code l0} of a token's pre-activations exceed, averaged over a few tokens. */
@@ -104,8 +93,7 @@ public final class TrainBench {
     }
   }
 
-  private static StepTimes time(
-      SaeTrainer trainer, SaeTrainer.Config config, Tensor x, int steps, Progress progress) {
+  private StepTimes time(SaeTrainer trainer, Tensor x) {
     try (var task = progress.start("timing steps", WARM + steps, "steps")) {
       double[] seconds = new double[steps];
       double l0 = 0;
@@ -115,7 +103,7 @@ public final class TrainBench {
         long start = System.nanoTime();
         l0 = trainer.step(x, 1e-7).l0();
         if (i >= 0) seconds[i] = (System.nanoTime() - start) * 1e-9;
-        task.advance(1, 2.0 * config.width() * config.features() * x.size(0));
+        task.advance(1, 2.0 * width * features * batch);
       }
       Map<StepPart, Double> parts = new EnumMap<>(StepPart.class);
       for (var part : trainer.seconds().entrySet()) {
@@ -123,15 +111,14 @@ public final class TrainBench {
         parts.put(part.getKey(), (part.getValue() - earlier) / steps);
       }
       long peak = Engine.peakBytes();
-      return new StepTimes(median(seconds), l0, product(x, config.features(), steps), parts, peak);
+      return new StepTimes(Median.of(seconds).value(), l0, product(x), parts, peak);
     }
   }
 
   /** Sums of few directions and noise: rows that vary like real activations. */
-  private static Tensor activations(SplittableRandom random, int batch, int width) {
+  private Tensor activations(SplittableRandom random) {
     int directions = 512;
-    float[] basis = new float[directions * width];
-    for (int i = 0; i < basis.length; i++) basis[i] = (float) random.nextGaussian();
+    float[] basis = Tensor.normal(random, 1, directions, width).toFloats();
     float[] rows = new float[batch * width];
     for (int row = 0; row < batch; row++) {
       for (int term = 0; term < 8; term++) {
@@ -146,7 +133,7 @@ public final class TrainBench {
     return Tensor.of(rows, batch, width);
   }
 
-  private static double product(Tensor x, int features, int steps) {
+  private double product(Tensor x) {
     double[] seconds = new double[steps];
     try (Scope scope = Scope.open()) {
       DType dtype = Bf16Arithmetic.CPU.inBf16() ? DType.BF16 : DType.F32;
@@ -160,12 +147,6 @@ public final class TrainBench {
         }
       }
     }
-    return median(seconds);
-  }
-
-  private static double median(double[] values) {
-    double[] sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
+    return Median.of(seconds).value();
   }
 }

@@ -36,8 +36,6 @@ public record TrainConfig(
     long bufferBytes,
     @JsonInclude(JsonInclude.Include.NON_NULL) @JsonSerialize(using = ToStringSerializer.class)
         @Nullable Path start) {
-  private static final long BUFFER_BYTES = 1L << 30;
-
   /** Keeps a copy. */
   public TrainConfig {
     saes = List.copyOf(saes);
@@ -45,33 +43,6 @@ public record TrainConfig(
     if (saes.stream().map(SaeSpec::name).distinct().count() < saes.size()) {
       throw new InputException("--sae", "the same SAE twice", "Name each once");
     }
-  }
-
-  /** With default settings, 1 GiB of activations, and fresh weights. */
-  public static TrainConfig of(
-      List<SaeSpec> saes, TokenSelection tokens, int expansion, Schedule schedule, long seed) {
-    return new TrainConfig(
-        saes, tokens, expansion, schedule, SaeSettings.DEFAULT, seed, BUFFER_BYTES, null);
-  }
-
-  /** The same with other settings of each SAE. */
-  public TrainConfig with(SaeSettings other) {
-    return new TrainConfig(saes, tokens, expansion, schedule, other, seed, bufferBytes, start);
-  }
-
-  /** The same with another schedule. */
-  public TrainConfig with(Schedule other) {
-    return new TrainConfig(saes, tokens, expansion, other, settings, seed, bufferBytes, start);
-  }
-
-  /** The same with other memory for activations. */
-  public TrainConfig withBufferBytes(long bytes) {
-    return new TrainConfig(saes, tokens, expansion, schedule, settings, seed, bytes, start);
-  }
-
-  /** The same, fine-tuning an SAE; null for fresh weights. */
-  public TrainConfig withStart(@Nullable Path folder) {
-    return new TrainConfig(saes, tokens, expansion, schedule, settings, seed, bufferBytes, folder);
   }
 
   /** The hook points, each once. */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.train;
 
-import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
@@ -40,13 +39,6 @@ public record TrainRun(
     boolean resume,
     Duration checkpoints,
     @Nullable MlflowTracker mlflow) {
-  private static final Duration EVERY = Duration.ofMinutes(5);
-
-  /** A new run. */
-  public TrainRun(TrainSource source, TrainConfig config, List<String> command, Path out) {
-    this(source, config, command, out, false, EVERY, null);
-  }
-
   /** Trains and writes. */
   public Training.Finished run(Progress progress) {
     config.check(source.width());
@@ -109,14 +101,12 @@ public record TrainRun(
 
   /** The manifest's {@code config}. */
   private Map<String, Object> settings() {
-    record Settings(
-        String model,
-        @JsonUnwrapped Object source,
-        @JsonUnwrapped TrainConfig config,
-        int threads) {}
-    return JsonFile.MAPPER.convertValue(
-        new Settings(source.model(), source.settings(), config, Engine.threads()),
-        new TypeReference<>() {});
+    Map<String, Object> settings = new LinkedHashMap<>(Map.of("model", source.model()));
+    settings.putAll(source.settings());
+    settings.putAll(
+        JsonFile.MAPPER.convertValue(config, new TypeReference<Map<String, Object>>() {}));
+    settings.put("threads", Engine.threads());
+    return settings;
   }
 
   /** Metadata that SAELens keeps beside an SAE. */

@@ -6,9 +6,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.TextFile;
 import io.clipsteer.data.store.ActivationStore;
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.checkpoint.Tokenizer;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.TokenSelection;
@@ -16,7 +14,9 @@ import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -48,8 +48,8 @@ public sealed interface TrainSource {
   /** SHA-256 of the images' ids, or of the texts; empty for an archive of images. */
   String dataHash();
 
-  /** The source's part of the manifest: a record. */
-  Object settings();
+  /** The source's part of the manifest. */
+  Map<String, Object> settings();
 
   /** Throws unless it has the configuration's hook points and tokens. */
   void check(TrainConfig config);
@@ -87,13 +87,13 @@ public sealed interface TrainSource {
     }
 
     @Override
-    public Object settings() {
-      record Settings(String images, String preprocessing, int imageBatch, DType towerDtype) {}
-      return new Settings(
-          images.set().origin().toString(),
-          images.preprocessing().toString(),
-          images.options().batchSize(),
-          clip.vision().dtype());
+    public Map<String, Object> settings() {
+      Map<String, Object> settings = new LinkedHashMap<>();
+      settings.put("images", images.set().origin().toString());
+      settings.put("preprocessing", images.preprocessing().toString());
+      settings.put("image_batch", images.options().batchSize());
+      settings.put("tower_dtype", clip.vision().dtype().toString());
+      return settings;
     }
 
     @Override
@@ -108,24 +108,18 @@ public sealed interface TrainSource {
   }
 
   /**
-   * Texts, one a line.
-   *
-   * @param file their source
-   * @param lines none of them empty
-   */
-  record Texts(Path file, List<String> lines) {
-    /** Reads a file as {@link TextFile#lines} does. */
-    public static Texts read(Path file) {
-      return new Texts(file, TextFile.lines(file));
-    }
-  }
-
-  /**
    * Straight from texts: the text tower runs up to the last hook point.
    *
    * @param clip the model, with a text tower and a tokenizer
+   * @param file their source
+   * @param texts none of them empty
    */
-  record FromTexts(ClipModel clip, Texts texts) implements TrainSource {
+  record FromTexts(ClipModel clip, Path file, List<String> texts) implements TrainSource {
+    /** Reads a file as {@link TextFile#lines} does. */
+    public static FromTexts read(ClipModel clip, Path file) {
+      return new FromTexts(clip, file, TextFile.lines(file));
+    }
+
     /** Refuses a model without text tower or tokenizer. */
     public FromTexts {
       if (clip.text() == null || clip.tokenizer() == null) {
@@ -147,13 +141,16 @@ public sealed interface TrainSource {
 
     @Override
     public String dataHash() {
-      return Hashes.sha256(String.join("\n", texts.lines()).getBytes(StandardCharsets.UTF_8));
+      return Hashes.sha256(String.join("\n", texts).getBytes(StandardCharsets.UTF_8));
     }
 
     @Override
-    public Object settings() {
-      record Settings(String texts, int textCount, DType towerDtype) {}
-      return new Settings(texts.file().toString(), texts.lines().size(), tower().dtype());
+    public Map<String, Object> settings() {
+      Map<String, Object> settings = new LinkedHashMap<>();
+      settings.put("texts", file.toString());
+      settings.put("text_count", texts.size());
+      settings.put("tower_dtype", tower().dtype().toString());
+      return settings;
     }
 
     @Override
@@ -175,9 +172,7 @@ public sealed interface TrainSource {
 
     @Override
     public Feed open(TrainConfig config, long start, Progress progress) {
-      Tokenizer tokenizer = Objects.requireNonNull(clip.tokenizer());
-      var source = new TextTokenSource(tower(), tokenizer, texts, config, progress);
-      return feed(source, width(), config, start);
+      return feed(new TextTokenSource(this, config, progress), width(), config, start);
     }
   }
 
@@ -221,10 +216,13 @@ public sealed interface TrainSource {
     }
 
     @Override
-    public Object settings() {
-      record Settings(String store, String images, long storeTokens, String storeDtype) {}
-      return new Settings(
-          folder.toString(), store.format().images(), store.tokens(), store.format().dtype());
+    public Map<String, Object> settings() {
+      Map<String, Object> settings = new LinkedHashMap<>();
+      settings.put("store", folder.toString());
+      settings.put("images", store.format().images());
+      settings.put("store_tokens", store.tokens());
+      settings.put("store_dtype", store.format().dtype());
+      return settings;
     }
 
     @Override

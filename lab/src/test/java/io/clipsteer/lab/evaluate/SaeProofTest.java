@@ -12,7 +12,6 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -26,7 +25,8 @@ import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
-import io.clipsteer.lab.demo.DemoClip;
+import io.clipsteer.lab.DemoModel;
+import io.clipsteer.lab.OneThread;
 import io.clipsteer.lab.run.ActivationBuffer;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
@@ -43,6 +43,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -53,6 +54,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * half.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@ExtendWith(OneThread.class)
 final class SaeProofTest {
   private static final int FEATURES = 512;
   private static final int K = 8;
@@ -71,10 +73,7 @@ final class SaeProofTest {
   @BeforeAll
   void train(@TempDir Path folder) {
     temp = folder;
-    threads = Engine.threads();
-    Engine.threads(1);
-    DemoClip.unpack(temp.resolve("model"));
-    model = ClipModel.load(temp.resolve("model"));
+    model = DemoModel.load(temp);
     images = draw("proof", 2);
     try (ActivationBuffer rows = new ActivationBuffer(120 * 65, 128)) {
       draw("training", 1)
@@ -98,7 +97,6 @@ final class SaeProofTest {
     plain.close();
     normed.close();
     model.close();
-    Engine.threads(threads);
   }
 
   private Images draw(String name, long seed) {
@@ -161,14 +159,7 @@ final class SaeProofTest {
 
   private static Sae with(
       Sae sae, SaeActivation activation, InputNormalisation normalisation, boolean subtracts) {
-    return new Sae(
-        activation,
-        normalisation,
-        sae.encoder(),
-        sae.encoderBias(),
-        sae.decoder(),
-        sae.decoderBias(),
-        subtracts);
+    return SaeMistake.with(sae, normalisation, activation, subtracts);
   }
 
   private static Sae with(Sae sae, InputNormalisation normalisation) {

@@ -12,33 +12,33 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
-import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.OneThread;
+import io.clipsteer.lab.TestImages;
 import io.clipsteer.lab.TestSaes;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Sparsity reports of a tiny model against {@link SparsityOracle}. */
+@ExtendWith(OneThread.class)
 final class SparsityRunTest {
   private static final Path MODELS = Path.of("../engine/src/test/resources/models");
   private static final List<String> CLASSES = List.of("bird", "cat", "dog");
@@ -46,40 +46,28 @@ final class SparsityRunTest {
   private static final int FEATURES = 60;
   private static final int EACH = 4;
 
-  private static int threads;
   private static ClipModel model;
 
   @TempDir private static Path temp;
 
   @BeforeAll
   static void load() throws IOException {
-    threads = Engine.threads();
-    Engine.threads(1);
     model = ClipModel.load(MODELS.resolve("hf-clip-quickgelu"));
     Random random = new Random(7);
-    for (String name : CLASSES) {
-      for (int i = 0; i < EACH; i++) writeImage(temp.resolve("classes/" + name), i, random);
-    }
-    for (int i = 0; i < 3; i++) writeImage(temp.resolve("flat"), i, random);
-    for (int i = 0; i < 3; i++) writeImage(temp.resolve("single/cat"), i, random);
+    for (String name : CLASSES) write("classes/" + name, EACH, random);
+    write("flat", 3, random);
+    write("single/cat", 3, random);
   }
 
   @AfterAll
   static void unload() {
     model.close();
-    Engine.threads(threads);
   }
 
-  private static void writeImage(Path folder, int number, Random random) throws IOException {
-    Files.createDirectories(folder);
-    BufferedImage image = new BufferedImage(40, 36, BufferedImage.TYPE_INT_RGB);
-    int tint = random.nextInt(0x1000000);
-    for (int y = 0; y < 36; y++) {
-      for (int x = 0; x < 40; x++) {
-        image.setRGB(x, y, (tint + x * 0x030100 + y * 0x000205) ^ random.nextInt(0x404040));
-      }
+  private static void write(String folder, int count, Random random) throws IOException {
+    for (int i = 0; i < count; i++) {
+      TestImages.write(temp.resolve(folder + "/p" + i + ".png"), 40, 36, 0x404040, random);
     }
-    ImageIO.write(image, "png", folder.resolve("p%d.png".formatted(number)).toFile());
   }
 
   private static Images images(String folder, int batch) {
@@ -94,59 +82,28 @@ final class SparsityRunTest {
         new RunFolder.SaeEntry("saes/x", point.peerName(), tokens, "test", 0, 0, 0), sae);
   }
 
+  private static Sae topK(int k, boolean subtracts, long seed) {
+    var normalisation = new InputNormalisation.LayerNorm();
+    var activation = new SaeActivation.TopK(k);
+    return TestSaes.random(WIDTH, FEATURES, activation, normalisation, subtracts, seed);
+  }
+
+  private static Sae plain(SaeActivation activation, boolean subtracts, long seed) {
+    var normalisation = new InputNormalisation.None();
+    return TestSaes.random(WIDTH, FEATURES, activation, normalisation, subtracts, seed);
+  }
+
   private static RunSaes five() {
     return new RunSaes(
         List.of(
-            one(
-                HookPoint.residPost(2),
-                "cls",
-                TestSaes.random(
-                    WIDTH,
-                    FEATURES,
-                    new SaeActivation.TopK(7),
-                    new InputNormalisation.LayerNorm(),
-                    true,
-                    1)),
+            one(HookPoint.residPost(2), "cls", topK(7, true, 1)),
+            one(HookPoint.residPost(1), "all", topK(9, false, 2)),
+            one(HookPoint.mlpOut(1), "patches", plain(new SaeActivation.Relu(), true, 3)),
+            one(HookPoint.residPost(1), "patches", topK(5, true, 4)),
             one(
                 HookPoint.residPost(1),
                 "all",
-                TestSaes.random(
-                    WIDTH,
-                    FEATURES,
-                    new SaeActivation.TopK(9),
-                    new InputNormalisation.LayerNorm(),
-                    false,
-                    2)),
-            one(
-                HookPoint.mlpOut(1),
-                "patches",
-                TestSaes.random(
-                    WIDTH,
-                    FEATURES,
-                    new SaeActivation.Relu(),
-                    new InputNormalisation.None(),
-                    true,
-                    3)),
-            one(
-                HookPoint.residPost(1),
-                "patches",
-                TestSaes.random(
-                    WIDTH,
-                    FEATURES,
-                    new SaeActivation.TopK(5),
-                    new InputNormalisation.LayerNorm(),
-                    true,
-                    4)),
-            one(
-                HookPoint.residPost(1),
-                "all",
-                TestSaes.random(
-                    WIDTH,
-                    FEATURES,
-                    new SaeActivation.JumpRelu(thresholds()),
-                    new InputNormalisation.None(),
-                    false,
-                    5))));
+                plain(new SaeActivation.JumpRelu(thresholds()), false, 5))));
   }
 
   /** Some let everything positive through, some nothing. */

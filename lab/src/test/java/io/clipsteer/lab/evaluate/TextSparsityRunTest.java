@@ -175,7 +175,7 @@ final class TextSparsityRunTest {
       Images images = images(model);
       Truth truth = Truth.of(model, images, null, ZeroShot.DEFAULT_TEMPLATES, Progress.SILENT);
       var judge = new TextSparsityRun.Judge(images, truth, ZeroShot.DEFAULT_TEMPLATES);
-      var source = new TrainSource.FromTexts(model, TrainSource.Texts.read(file));
+      var source = TrainSource.FromTexts.read(model, file);
       float[] seen = new float[9 * model.vision().config().embedDim()];
       int[] right = new int[9];
       int[] at = new int[1];
@@ -274,11 +274,11 @@ final class TextSparsityRunTest {
                         "all",
                         Objects.requireNonNull(model.text()).config().width(),
                         4)))) {
-      var source = new TrainSource.FromTexts(model, TrainSource.Texts.read(file));
+      var source = TrainSource.FromTexts.read(model, file);
       SparsityReport report = new TextSparsityRun(source, saes, null).run(Progress.SILENT);
       assertNull(report.saes().getFirst().zeroShot());
       assertTrue(report.notes().getFirst().contains("--images"), report.notes()::toString);
-      assertEquals(2, JsonFile.MAPPER.valueToTree(report.json()).path("texts").asInt());
+      assertEquals(2, JsonFile.MAPPER.valueToTree(report).path("texts").asInt());
     }
   }
 }

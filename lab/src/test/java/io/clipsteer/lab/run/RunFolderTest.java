@@ -16,30 +16,12 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Runs as clipsteer wrote them before protocol 2: keys in camelCase, no manifest until the end. */
+/** Runs as they are written, and as clipsteer wrote them before protocol 2. */
 final class RunFolderTest {
   @TempDir private Path run;
 
   @Test
-  void runsOfProtocol1AreRead() throws IOException {
-    Files.writeString(
-        run.resolve("run.json"),
-        """
-        {
-          "model" : "/models/clip",
-          "saes" : [ {
-            "folder" : "saes/blocks.2.hook_resid_post.topk-k-16",
-            "hookPoint" : "blocks.2.hook_resid_post",
-            "tokens" : "all",
-            "variant" : "topk:k=16",
-            "explainedVariance" : 0.9488335541653898,
-            "l0" : 15.73697435897436,
-            "aliveFraction" : 0.955078125
-          } ]
-        }
-        """);
-    RunFolder folder = new RunFolder(run);
-    RunFolder.Run before = folder.read();
+  void runsAreReadAsTheyAreWritten() throws IOException {
     var entry =
         new RunFolder.SaeEntry(
             "saes/blocks.2.hook_resid_post.topk-k-16",
@@ -49,43 +31,26 @@ final class RunFolderTest {
             0.9488335541653898,
             15.73697435897436,
             0.955078125);
-    assertEquals(new RunFolder.Run("/models/clip", List.of(entry)), before);
-    folder.write(before);
-    assertTrue(Files.readString(run.resolve("run.json")).contains("\"hook_point\""));
-    assertEquals(before, folder.read());
+    RunFolder folder = new RunFolder(run);
+    RunFolder.Run written = new RunFolder.Run("/models/clip", List.of(entry));
+    folder.write(written);
+    assertEquals(written, folder.read());
+    Path file = run.resolve("run.json");
+    String before = Files.readString(file).replace("hook_point", "hookPoint");
+    Files.writeString(file, before);
+    InputException e = assertThrows(InputException.class, folder::read);
+    assertTrue(String.valueOf(e.getMessage()).contains("Train again"), e::getMessage);
   }
 
   @Test
-  void indexesOfProtocol1AreRead() throws IOException {
+  void indexesOfProtocol1AreRefused() throws IOException {
     Files.createDirectories(run.resolve("index"));
     Files.writeString(
         run.resolve("index/features.json"),
-        """
-        {
-          "protocol" : 1,
-          "clipsteer" : "0.1.0",
-          "model" : "/models/clip",
-          "source" : "/images",
-          "images" : 2000,
-          "labels" : 132,
-          "top" : 16,
-          "vocabulary" : 141,
-          "groups" : [ {
-            "sae" : "saes/blocks.2.hook_resid_post.topk-k-16",
-            "hookPoint" : "blocks.2.hook_resid_post",
-            "tokens" : "all",
-            "units" : 1024,
-            "rows" : 8,
-            "columns" : 8,
-            "prefix" : 1
-          } ]
-        }
-        """);
+        "{\"protocol\": 1, \"clipsteer\": \"0.1.0\", \"groups\": []}");
     IndexFolder index = IndexFolder.of(new RunFolder(run));
-    index.checkWritable(IndexedUnits.FEATURES);
-    var read = index.read(IndexedUnits.FEATURES);
-    assertEquals("blocks.2.hook_resid_post", read.groups().getFirst().hookPoint());
-    assertEquals(List.of(), read.notes());
+    InputException e = assertThrows(InputException.class, () -> index.read(IndexedUnits.FEATURES));
+    assertTrue(String.valueOf(e.getMessage()).contains("index again"), e::getMessage);
   }
 
   /** A stopped training of protocol 1 has its state and no manifest. */

@@ -8,10 +8,12 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 
 /** SAEs and words that are made up. */
@@ -46,6 +48,27 @@ final class Fixture {
     String folder = "saes/" + point.peerName() + ".relu";
     return new RunSaes.One(
         new RunFolder.SaeEntry(folder, point.peerName(), "all", "relu", 0, 0, 0), sae);
+  }
+
+  /** Of all tokens at strength 150, with all features. */
+  static SteerabilitySettings settings(
+      double tau, boolean screen, int randoms, int dose, List<Integer> vocabularies) {
+    List<SteeredUnits.UnitKind> kinds = List.of(SteeredUnits.UnitKind.values());
+    return new SteerabilitySettings(
+        kinds, 150, tau, "all", screen, 0, randoms, dose, vocabularies, 1);
+  }
+
+  /** Of class tokens, against a τ of 0.1. */
+  static Measuring measuring(
+      Sweep sweep, SteeredUnits units, TextLibrary words, Map<Integer, Integer> names) {
+    return new Measuring(
+        sweep,
+        units,
+        units.shifts(sweep.residuals()),
+        new boolean[] {true},
+        Similarity.of(words),
+        settings(0.1, false, 1, 0, List.of()),
+        names);
   }
 
   /** Unit rows with much in common. */

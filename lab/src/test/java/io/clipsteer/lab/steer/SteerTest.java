@@ -8,8 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -22,9 +20,8 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.lab.demo.DemoClip;
+import io.clipsteer.lab.DemoModel;
 import io.clipsteer.lab.run.Images;
-import io.clipsteer.world.WorldSet;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -43,7 +40,6 @@ final class SteerTest {
   @TempDir private static Path temp;
 
   private static ClipModel model;
-  private static Path images;
   private static Images source;
   private static TextLibrary library;
   private static Sae sae;
@@ -52,13 +48,8 @@ final class SteerTest {
 
   @BeforeAll
   static void load() {
-    DemoClip.unpack(temp.resolve("model"));
-    model = ClipModel.load(temp.resolve("model"));
-    images = temp.resolve("images");
-    WorldSet.MIXED.write(images, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
-    source =
-        new Images(
-            ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(4).withThreads(1));
+    model = DemoModel.load(temp);
+    source = DemoModel.images(model, temp, IMAGES, 4);
     library = Fixture.library(30, model.vision().config().embedDim(), 3);
     width = model.vision().config().width();
     sae = Fixture.sae(width, 40, 4);
@@ -189,7 +180,7 @@ final class SteerTest {
     double strongest = 0;
     try (Scope scope = Scope.open()) {
       for (int i = 0; i < IMAGES; i++) {
-        Tensor pixels = Images.one(model, images.resolve(String.format("%06d.png", i + 1)));
+        Tensor pixels = Images.one(model, temp.resolve(String.format("images/%06d.png", i + 1)));
         Tensor embedding = model.vision().run(pixels, hooks).embedding();
         Tensor texts = Tensor.of(library.embeddings(), 30, library.width());
         float[] p =

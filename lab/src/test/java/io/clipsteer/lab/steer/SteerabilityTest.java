@@ -12,8 +12,6 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.SharedData;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
-import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -30,10 +28,9 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
-import io.clipsteer.lab.demo.DemoClip;
+import io.clipsteer.lab.DemoModel;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.world.WorldSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -60,13 +57,8 @@ final class SteerabilityTest {
 
   @BeforeAll
   static void load() {
-    DemoClip.unpack(temp.resolve("model"));
-    model = ClipModel.load(temp.resolve("model"));
-    Path images = temp.resolve("images");
-    WorldSet.MIXED.write(images, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
-    source =
-        new Images(
-            ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(7).withThreads(1));
+    model = DemoModel.load(temp);
+    source = DemoModel.images(model, temp, IMAGES, 7);
     library = Fixture.library(WORDS, model.vision().config().embedDim(), 3);
   }
 
@@ -244,15 +236,7 @@ final class SteerabilityTest {
         SteeredUnits.FeatureUnits units = SteeredUnits.FeatureUnits.all(sae, strength);
         try (LastLayer sweep =
             new LastLayer(readOut, cls.contiguous(), library, model.logitScale())) {
-          var measuring =
-              new Measuring(
-                  sweep,
-                  units,
-                  units.shifts(sweep.residuals()),
-                  new boolean[] {true},
-                  Similarity.of(library),
-                  new Measuring.Plan(0.1, false, 1),
-                  names);
+          var measuring = Fixture.measuring(sweep, units, library, names);
           SteerabilityFolder.Part part = measuring.run(0, features);
           Raised raised = Raised.NONE;
           for (UnitScore score : part.scores()) {
@@ -287,20 +271,6 @@ final class SteerabilityTest {
       if (w == name) own = sum > 0;
     }
     return new Raised(1, own ? 1 : 0, (double) rising / delta[0].length);
-  }
-
-  private static SteerabilitySettings settings(boolean screen, int randoms) {
-    return new SteerabilitySettings(
-        List.of(SteeredUnits.UnitKind.values()),
-        150,
-        0.1,
-        new TokenMask("all"),
-        screen,
-        0,
-        randoms,
-        0,
-        List.of(),
-        1);
   }
 
   private static SteerabilityReport measure(
@@ -346,7 +316,7 @@ final class SteerabilityTest {
             List.of(
                 Fixture.one(HookPoint.residPost(7), Fixture.sae(width, 130, 5)),
                 Fixture.one(HookPoint.residPost(6), Fixture.sae(width, 70, 6))))) {
-      SteerabilitySettings settings = settings(true, 65);
+      SteerabilitySettings settings = Fixture.settings(0.1, true, 65, 0, List.of());
       var whole = measure(temp.resolve("whole"), settings, saes, Progress.SILENT);
       assertEquals(6, whole.layers().size());
       Path stopped = temp.resolve("stopped");
@@ -379,8 +349,18 @@ final class SteerabilityTest {
     int width = model.vision().config().width();
     try (RunSaes saes =
         new RunSaes(List.of(Fixture.one(HookPoint.residPost(6), Fixture.sae(width, 150, 8))))) {
-      var screen = measure(temp.resolve("screened"), settings(true, 100), saes, Progress.SILENT);
-      var full = measure(temp.resolve("full"), settings(false, 100), saes, Progress.SILENT);
+      var screen =
+          measure(
+              temp.resolve("screened"),
+              Fixture.settings(0.1, true, 100, 0, List.of()),
+              saes,
+              Progress.SILENT);
+      var full =
+          measure(
+              temp.resolve("full"),
+              Fixture.settings(0.1, false, 100, 0, List.of()),
+              saes,
+              Progress.SILENT);
       int wrong = 0;
       int units = 0;
       for (int k = 0; k < full.layers().size(); k++) {

@@ -9,8 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -21,18 +19,18 @@ import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
-import io.clipsteer.lab.demo.DemoClip;
+import io.clipsteer.lab.DemoModel;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.world.WorldSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -58,13 +56,8 @@ final class StudiesTest {
 
   @BeforeAll
   static void load() {
-    DemoClip.unpack(temp.resolve("model"));
-    model = ClipModel.load(temp.resolve("model"));
-    Path images = temp.resolve("images");
-    WorldSet.MIXED.write(images, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
-    source =
-        new Images(
-            ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(7).withThreads(1));
+    model = DemoModel.load(temp);
+    source = DemoModel.images(model, temp, IMAGES, 7);
     library = Fixture.library(WORDS, model.vision().config().embedDim(), 3);
     width = model.vision().config().width();
   }
@@ -90,16 +83,7 @@ final class StudiesTest {
     var readOut = Objects.requireNonNull(model.vision().readOut());
     SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, 150);
     try (LastLayer sweep = new LastLayer(readOut, cls, words, model.logitScale())) {
-      return new Measuring(
-              sweep,
-              units,
-              units.shifts(sweep.residuals()),
-              new boolean[] {true},
-              Similarity.of(words),
-              new Measuring.Plan(0.1, false, 1),
-              Map.of())
-          .run(0, units.count())
-          .scores();
+      return Fixture.measuring(sweep, units, words, Map.of()).run(0, units.count()).scores();
     }
   }
 
@@ -191,7 +175,7 @@ final class StudiesTest {
       int[] ids = {3, 8};
       int[] words = {full.get(3).top(), full.get(8).top()};
       try (LastLayer sweep = new LastLayer(readOut, cls, library, model.logitScale())) {
-        List<Dose> doses = new Dosing(sweep, sae, new boolean[] {true}).run(ids, words, 150);
+        List<Dose> doses = Dosing.run(sweep, sae, new boolean[] {true}, ids, words, 150);
         for (int k = 0; k < ids.length; k++) {
           Dose dose = doses.get(k);
           assertEquals(ids[k], dose.unit());
@@ -258,17 +242,7 @@ final class StudiesTest {
   }
 
   private static SteerabilitySettings settings(int dose, List<Integer> vocabularies) {
-    return new SteerabilitySettings(
-        List.of(SteeredUnits.UnitKind.FEATURES, SteeredUnits.UnitKind.NEURONS),
-        150,
-        0.001,
-        new TokenMask("all"),
-        false,
-        0,
-        16,
-        dose,
-        vocabularies,
-        1);
+    return Fixture.settings(0.001, false, 16, dose, vocabularies);
   }
 
   @Test
@@ -277,26 +251,23 @@ final class StudiesTest {
       SteerabilitySettings settings = settings(3, List.of(10, 40));
       Path out = temp.resolve("parts");
       var folder = new SteerabilityFolder(out);
-      SteerabilityReport report =
-          new SteerabilityRun(model, source, saes, library, settings, Map.of())
-              .run(folder, Progress.SILENT);
-      // 10 words twice, 40 of 45 but once; features and neurons.
-      assertEquals(6, report.vocabularies().size());
-      List<VocabularyPart> parts = VocabularyPart.of(library, List.of(10, 40), 1);
-      Set<String> words = new HashSet<>(parts.get(0).library().words());
+      var whole = new SteerabilityRun(model, source, saes, library, settings, Map.of());
+      SteerabilityReport report = whole.run(folder, Progress.SILENT);
+      // 10 words twice, 40 of 45 but once; features, neurons and random directions.
+      assertEquals(9, report.vocabularies().size());
+      int[] order = SteerabilityRun.shuffled(WORDS, settings.seed());
+      var other = whole.with(Arrays.copyOfRange(order, 10, 20));
+      Set<String> words = new HashSet<>(other.library().words());
       assertEquals(10, words.size());
-      words.addAll(parts.get(1).library().words());
+      words.addAll(whole.with(Arrays.copyOf(order, 10)).library().words());
       assertEquals(20, words.size());
-      VocabularyResult second = report.vocabularies().get(2);
+      VocabularyResult second = report.vocabularies().get(3);
       assertEquals("b", second.draw());
       assertNotNull(second.other());
       assertNull(report.vocabularies().getFirst().other());
-      var alone =
-          new SteerabilityRun(
-                  model, source, saes, parts.get(1).library(), settings(0, List.of()), Map.of())
-              .run(new SteerabilityFolder(temp.resolve("alone")), Progress.SILENT);
-      assertEquals(alone.layers().getFirst().meanS(), second.meanS(), 1e-12);
-      assertEquals(alone.layers().getFirst().coverage(), second.coverage());
+      var alone = other.run(new SteerabilityFolder(temp.resolve("alone")), Progress.SILENT);
+      assertEquals(alone.layers().getFirst().meanS(), second.part().meanS(), 1e-12);
+      assertEquals(alone.layers().getFirst().coverage(), second.part().coverage());
       assertEquals(3, report.layers().getFirst().doses().size());
       List<String> lines = Files.readAllLines(out.resolve(LAST + ".relu.features.dose.csv"));
       assertEquals(1 + 3 * 9, lines.size());
@@ -323,11 +294,14 @@ final class StudiesTest {
 
   private static LayerResult layer(int number, UnitScore... scores) {
     var kind = SteeredUnits.UnitKind.FEATURES;
-    var group = new UnitGroup(HookPoint.residPost(number), "sae" + number, kind);
+    String point = HookPoint.residPost(number).peerName();
+    var entry = new RunFolder.SaeEntry("sae" + number, point, "all", "relu", 0, 0, 0);
     Raised raised = new Raised(scores.length, 1, 0.5 * scores.length);
-    int[] above = new int[Measuring.Plan.DRAWS];
+    int[] above = new int[Measuring.DRAWS];
     var part = new SteerabilityFolder.Part(List.of(scores), above, 0, raised, 0);
-    return LayerResult.of(group, 9, 0.1, part, List.of());
+    try (Sae sae = Fixture.sae(1, 1, 1)) {
+      return LayerResult.of(new RunSaes.One(entry, sae), kind, 9, 0.1, part, List.of());
+    }
   }
 
   @Test

@@ -15,8 +15,8 @@ import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.DemoModel;
 import io.clipsteer.lab.answer.ZeroShot;
-import io.clipsteer.lab.demo.DemoClip;
 import io.clipsteer.lab.study.LabelledImages;
 import io.clipsteer.lab.study.SplitPrompts;
 import io.clipsteer.lab.study.Study;
@@ -42,8 +42,7 @@ final class DefensePrefixTest {
 
   @BeforeAll
   static void load() {
-    DemoClip.unpack(temp.resolve("model"));
-    model = ClipModel.load(temp.resolve("model"));
+    model = DemoModel.load(temp);
   }
 
   @AfterAll

@@ -29,8 +29,8 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.DemoModel;
 import io.clipsteer.lab.cue.LinearProbe;
-import io.clipsteer.lab.demo.DemoClip;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
@@ -71,8 +71,7 @@ final class SuppressionRunTest {
 
   @BeforeAll
   static void prepare() {
-    DemoClip.unpack(temp.resolve("model"));
-    model = ClipModel.load(temp.resolve("model"));
+    model = DemoModel.load(temp);
     Path folder = temp.resolve("portraits");
     WorldSet.PORTRAITS.write(folder, WorldSet.Split.TEST, IMAGES, 5, 64, Progress.SILENT);
     GroupSource source = GroupSource.parse("--data", "celeba:" + folder);

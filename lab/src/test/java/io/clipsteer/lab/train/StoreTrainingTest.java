@@ -15,7 +15,6 @@ import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.data.store.TokenCodec;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -24,31 +23,31 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
+import io.clipsteer.lab.OneThread;
+import io.clipsteer.lab.TestImages;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
-import javax.imageio.ImageIO;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Many SAEs from one store, stopped and resumed. */
+@ExtendWith(OneThread.class)
 final class StoreTrainingTest {
   private static final Path MODEL =
       Path.of("../engine/src/test/resources/models/hf-clip-quickgelu");
@@ -56,7 +55,6 @@ final class StoreTrainingTest {
   private static final int IMAGES = 40;
 
   @TempDir private static Path shared;
-  private static int threads;
   private static Path images;
   private static Path store;
 
@@ -64,17 +62,10 @@ final class StoreTrainingTest {
 
   @BeforeAll
   static void harvest() throws IOException {
-    threads = Engine.threads();
-    Engine.threads(1);
     images = Files.createDirectory(shared.resolve("images"));
     Random random = new Random(3);
     for (int i = 0; i < IMAGES; i++) {
-      BufferedImage image = new BufferedImage(32, 32, BufferedImage.TYPE_INT_RGB);
-      int tint = random.nextInt(0x1000000);
-      for (int at = 0; at < 1024; at++) {
-        image.setRGB(at % 32, at / 32, (tint + at * 0x000203) ^ random.nextInt(0x303030));
-      }
-      ImageIO.write(image, "png", images.resolve("p%03d.png".formatted(i)).toFile());
+      TestImages.write(images.resolve("p%03d.png".formatted(i)), 32, 32, 0x303030, random);
     }
     store = shared.resolve("store");
     try (ClipModel model = ClipModel.load(MODEL)) {
@@ -84,26 +75,24 @@ final class StoreTrainingTest {
     }
   }
 
-  @AfterAll
-  static void allThreads() {
-    Engine.threads(threads);
-  }
-
   private static Images open(ClipModel model) {
     return new Images(ImageSet.open(images), model.preprocessing(), ImageLoader.Options.of(8));
   }
 
   private static TrainConfig config(TokenSelection tokens, int steps, SaeSpec... saes) {
-    return TrainConfig.of(
-            List.of(saes),
-            tokens,
-            4,
-            new Schedule(32L * steps, 32, 3e-3, Schedule.Shape.COSINE, 4, 0.1),
-            7)
-        .with(
-            new SaeSettings(
-                InputNormalisation.Kind.LAYER_NORM, DType.F32, 1, 500, 0, SaeTrainer.Centre.MEDIAN))
-        .withBufferBytes(1 << 20);
+    return new TrainConfig(
+        List.of(saes),
+        tokens,
+        4,
+        new Schedule(32L * steps, 32, 3e-3, Schedule.Shape.COSINE, 4, 0.1),
+        settings(InputNormalisation.Kind.LAYER_NORM, 1),
+        7,
+        1 << 20,
+        null);
+  }
+
+  private static SaeSettings settings(InputNormalisation.Kind normalisation, double clip) {
+    return new SaeSettings(normalisation, DType.F32, clip, 500, 0, SaeTrainer.Centre.MEDIAN);
   }
 
   private static SaeSpec spec(int layer, String variant) {
@@ -126,8 +115,7 @@ final class StoreTrainingTest {
       TrainConfig config, Path out, boolean resume, Progress progress) {
     try (ActivationStore open = ActivationStore.open(store)) {
       var source = new TrainSource.FromStore(open, store, null);
-      return new TrainRun(source, config, List.of("train"), out, resume, Duration.ZERO, null)
-          .run(progress);
+      return TestTraining.run(source, config, out, resume, progress);
     }
   }
 
@@ -197,10 +185,9 @@ final class StoreTrainingTest {
       assertEquals("p003.png", open.origin(token).image());
       var source = new TrainSource.FromStore(open, bad, null);
       TrainConfig config = config(TokenSelection.ALL, 40, spec(1, "topk:k=4"));
-      var run =
-          new TrainRun(
-              source, config, List.of("train"), temp.resolve("r"), false, Duration.ZERO, null);
-      InputException e = assertThrows(InputException.class, () -> run.run(Progress.SILENT));
+      InputException e =
+          assertThrows(
+              InputException.class, () -> TestTraining.run(source, config, temp.resolve("r")));
       String message = String.valueOf(e.getMessage());
       assertTrue(message.startsWith("blocks.1.hook_resid_post: "), message);
       assertFalse(message.contains("--lr"), message);
@@ -210,13 +197,16 @@ final class StoreTrainingTest {
   /** On finite activations it is the rate, and then it is said. */
   @Test
   void aRateThatDivergesIsBlamed() {
-    TrainConfig plain = config(TokenSelection.ALL, 40, spec(1, "relu:l1=0.01"));
     TrainConfig fast =
-        plain
-            .with(new Schedule(32L * 40, 32, 1e30, Schedule.Shape.COSINE, 4, 0.1))
-            .with(
-                new SaeSettings(
-                    InputNormalisation.Kind.NONE, DType.F32, 0, 500, 0, SaeTrainer.Centre.MEDIAN));
+        new TrainConfig(
+            List.of(spec(1, "relu:l1=0.01")),
+            TokenSelection.ALL,
+            4,
+            new Schedule(32L * 40, 32, 1e30, Schedule.Shape.COSINE, 4, 0.1),
+            settings(InputNormalisation.Kind.NONE, 0),
+            7,
+            1 << 20,
+            null);
     InputException e =
         assertThrows(
             InputException.class,
@@ -279,16 +269,13 @@ final class StoreTrainingTest {
         config(TokenSelection.PATCHES, 30, spec(1, "topk:k=4"), spec(0, "topk:k=4"));
     try (ClipModel model = ClipModel.load(MODEL)) {
       var source = new TrainSource.FromImages(model, open(model));
-      List<String> command = List.of("train");
       Path whole = temp.resolve("whole");
-      new TrainRun(source, config, command, whole).run(Progress.SILENT);
+      TestTraining.run(source, config, whole, false, Progress.SILENT);
       Path broken = temp.resolve("broken");
       assertThrows(
           IllegalStateException.class,
-          () ->
-              new TrainRun(source, config, command, broken, false, Duration.ZERO, null)
-                  .run(stopping(21)));
-      new TrainRun(source, config, command, broken, true, Duration.ZERO, null).run(Progress.SILENT);
+          () -> TestTraining.run(source, config, broken, false, stopping(21)));
+      TestTraining.run(source, config, broken, true, Progress.SILENT);
       same(whole, broken);
     }
   }

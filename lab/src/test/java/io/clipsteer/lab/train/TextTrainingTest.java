@@ -20,7 +20,6 @@ import io.clipsteer.engine.sae.train.SaeVariant;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -37,28 +36,29 @@ class TextTrainingTest {
 
   private static TrainConfig config(TokenSelection tokens, int steps, long bufferBytes) {
     var sae = new SaeSpec(POINT, SaeVariant.parse("topk:k=4"));
-    return TrainConfig.of(List.of(sae), tokens, 4, new Schedule(8L * steps, 8, 1e-3), 7)
-        .withBufferBytes(bufferBytes);
+    Schedule schedule = TestTraining.linear(8L * steps, 8, 1e-3);
+    return new TrainConfig(
+        List.of(sae), tokens, 4, schedule, TestTraining.SETTINGS, 7, bufferBytes, null);
   }
 
-  private TrainSource.Texts texts(int count) throws IOException {
+  private TrainSource.FromTexts texts(ClipModel model, int count) throws IOException {
     List<String> lines = new ArrayList<>();
     for (int i = 0; i < count; i++) lines.add("a photo of " + "a ".repeat(i % 3) + "dog\n");
     Path file = temp.resolve(count + ".txt");
     Files.writeString(file, String.join("\n", lines));
-    return TrainSource.Texts.read(file);
+    return TrainSource.FromTexts.read(model, file);
   }
 
   @Test
   void everyTokenFromStartToEndIsReadAndNoPadding() throws IOException {
-    TrainSource.Texts texts = texts(30);
-    assertEquals(30, texts.lines().size());
     try (ClipModel model = ClipModel.load(MODEL);
         Scope scope = Scope.open()) {
       Tokenizer tokenizer = Objects.requireNonNull(model.tokenizer());
       TextTower tower = Objects.requireNonNull(model.text());
+      var source = texts(model, 30);
+      assertEquals(30, source.texts().size());
       for (TokenSelection tokens : List.of(TokenSelection.ALL, TokenSelection.CLS)) {
-        long[][] ids = tokenizer.encode(texts.lines());
+        long[][] ids = tokenizer.encode(source.texts());
         Tensor all = tower.runUntil(ids, POINT, Hooks.NONE).value();
         List<float[]> expected = new ArrayList<>();
         for (int i = 0; i < ids.length; i++) {
@@ -69,7 +69,6 @@ class TextTrainingTest {
             expected.add(all.select(0, i).select(0, t).toFloats());
           }
         }
-        var source = new TrainSource.FromTexts(model, texts);
         try (Feed feed = source.open(config(tokens, 4, 1 << 20), 0, Progress.SILENT)) {
           float[] seen = feed.sample(0).toFloats();
           int width = tower.config().width();
@@ -86,9 +85,9 @@ class TextTrainingTest {
   @Test
   void aRunOfTheTextTowerIsResumedToTheSameBytes() throws IOException {
     try (ClipModel model = ClipModel.load(MODEL)) {
-      var source = new TrainSource.FromTexts(model, texts(40));
+      var source = texts(model, 40);
       var config = config(TokenSelection.ALL, 20, 1 << 20);
-      new TrainRun(source, config, List.of(), temp.resolve("whole")).run(Progress.SILENT);
+      TestTraining.run(source, config, temp.resolve("whole"));
       int[] left = {9};
       Progress stopping =
           (what, total, unit) ->
@@ -104,11 +103,8 @@ class TextTrainingTest {
       Path broken = temp.resolve("broken");
       assertThrows(
           IllegalStateException.class,
-          () ->
-              new TrainRun(source, config, List.of(), broken, false, Duration.ZERO, null)
-                  .run(stopping));
-      new TrainRun(source, config, List.of(), broken, true, Duration.ZERO, null)
-          .run(Progress.SILENT);
+          () -> TestTraining.run(source, config, broken, false, stopping));
+      TestTraining.run(source, config, broken, true, Progress.SILENT);
       String sae = "saes/text.blocks.0.hook_resid_post.topk-k-4/sae_weights.safetensors";
       assertEquals(-1, Files.mismatch(temp.resolve("whole").resolve(sae), broken.resolve(sae)));
     }
@@ -117,23 +113,24 @@ class TextTrainingTest {
   @Test
   void whatCannotBeReadIsRefused() throws IOException {
     try (ClipModel model = ClipModel.load(MODEL)) {
-      refused("PATCHES", "texts have none", new TrainSource.FromTexts(model, texts(30)));
-      refused("ALL", "too few texts", new TrainSource.FromTexts(model, texts(5)));
+      refused("PATCHES", "texts have none", texts(model, 30));
+      refused("ALL", "too few texts", texts(model, 5));
+      unreadable(model, temp.resolve("none"));
+      byte[] bytes = {(byte) 0xff, (byte) 0xfe, 0};
+      unreadable(model, Files.write(temp.resolve("binary"), bytes));
     }
-    assertThrows(InputException.class, () -> TrainSource.Texts.read(temp.resolve("none")));
-    Path binary = Files.write(temp.resolve("binary"), new byte[] {(byte) 0xff, (byte) 0xfe, 0});
-    assertThrows(InputException.class, () -> TrainSource.Texts.read(binary));
+  }
+
+  private static void unreadable(ClipModel model, Path file) {
+    assertThrows(InputException.class, () -> TrainSource.FromTexts.read(model, file));
   }
 
   private void refused(String tokens, String part, TrainSource source) {
-    var run =
-        new TrainRun(
-            source,
-            config(TokenSelection.valueOf(tokens), 4, 1 << 20),
-            List.of(),
-            temp.resolve("refused"));
-    InputException e = assertThrows(InputException.class, () -> run.run(Progress.SILENT));
+    TrainConfig config = config(TokenSelection.valueOf(tokens), 4, 1 << 20);
+    Path out = temp.resolve("refused");
+    InputException e =
+        assertThrows(InputException.class, () -> TestTraining.run(source, config, out));
     assertTrue(String.valueOf(e.getMessage()).contains(part), e::getMessage);
-    assertTrue(Files.notExists(temp.resolve("refused")), "nothing is left behind");
+    assertTrue(Files.notExists(out), "nothing is left behind");
   }
 }

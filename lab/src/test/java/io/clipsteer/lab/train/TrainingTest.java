@@ -8,13 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -24,10 +22,11 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.engine.sae.train.SaeVariant;
+import io.clipsteer.lab.OneThread;
+import io.clipsteer.lab.TestImages;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.RunFolder;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,11 +34,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -47,6 +44,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Whole training runs on generated images with a tiny model. */
+@ExtendWith(OneThread.class)
 final class TrainingTest {
   private static final Path MODEL =
       Path.of("../engine/src/test/resources/models/hf-clip-quickgelu");
@@ -54,34 +52,13 @@ final class TrainingTest {
   private static final int WIDTH = 24;
   private static final int PATCHES = 16;
 
-  private static int threads;
-
   @TempDir private Path temp;
-
-  /** Matrices this small gain nothing from threads, and lose much when processors are busy. */
-  @BeforeAll
-  static void oneThread() {
-    threads = Engine.threads();
-    Engine.threads(1);
-  }
-
-  @AfterAll
-  static void allThreads() {
-    Engine.threads(threads);
-  }
 
   private Path images(int count) throws IOException {
     Path folder = Files.createDirectory(temp.resolve("images" + count));
     Random random = new Random(count);
     for (int i = 0; i < count; i++) {
-      BufferedImage image = new BufferedImage(40, 36, BufferedImage.TYPE_INT_RGB);
-      int tint = random.nextInt(0x1000000);
-      for (int y = 0; y < 36; y++) {
-        for (int x = 0; x < 40; x++) {
-          image.setRGB(x, y, (tint + x * 0x030100 + y * 0x000205) ^ random.nextInt(0x202020));
-        }
-      }
-      ImageIO.write(image, "png", folder.resolve("p%03d.png".formatted(i)).toFile());
+      TestImages.write(folder.resolve("p%03d.png".formatted(i)), 40, 36, 0x202020, random);
     }
     return folder;
   }
@@ -97,14 +74,15 @@ final class TrainingTest {
   private static TrainConfig config(
       TokenSelection tokens, long trainTokens, long bytes, long seed) {
     SaeSpec sae = new SaeSpec(HookPoint.residPost(1), new SaeVariant.TopK(4));
-    return TrainConfig.of(List.of(sae), tokens, 4, new Schedule(trainTokens, 64, 3e-3), seed)
-        .withBufferBytes(bytes);
+    Schedule schedule = TestTraining.linear(trainTokens, 64, 3e-3);
+    return new TrainConfig(
+        List.of(sae), tokens, 4, schedule, TestTraining.SETTINGS, seed, bytes, null);
   }
 
   private Training.Finished train(Path images, TrainConfig config, Path out) {
     try (ClipModel model = ClipModel.load(MODEL)) {
       var source = new TrainSource.FromImages(model, open(model, images));
-      return new TrainRun(source, config, List.of("train", "test"), out).run(Progress.SILENT);
+      return TestTraining.run(source, config, out);
     }
   }
 
@@ -132,13 +110,11 @@ final class TrainingTest {
 
   private static TrainConfig with(
       List<SaeSpec> saes, DType product, int resampleSteps, @Nullable Path start) {
-    SaeSettings d = SaeSettings.DEFAULT;
-    return TrainConfig.of(saes, TokenSelection.ALL, 4, new Schedule(128, 64, 1e-3), 1)
-        .with(
-            new SaeSettings(
-                d.normalisation(), product, 0, d.deadTokens(), resampleSteps, d.centre()))
-        .withBufferBytes(1 << 20)
-        .withStart(start);
+    SaeSettings d = TestTraining.SETTINGS;
+    var settings =
+        new SaeSettings(d.normalisation(), product, 0, d.deadTokens(), resampleSteps, d.centre());
+    Schedule schedule = TestTraining.linear(128, 64, 1e-3);
+    return new TrainConfig(saes, TokenSelection.ALL, 4, schedule, settings, 1, 1 << 20, start);
   }
 
   @Test

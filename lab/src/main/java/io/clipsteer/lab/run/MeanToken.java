@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.clipsteer.lab.evaluate;
+package io.clipsteer.lab.run;
 
 /** The mean of tokens [d], summed in double; for one thread. */
-final class MeanToken {
+public final class MeanToken {
   private final double[] sum;
   private long tokens;
 
-  MeanToken(int width) {
+  /** No token yet. */
+  public MeanToken(int width) {
     sum = new double[width];
   }
 
@@ -15,24 +16,25 @@ final class MeanToken {
    *
    * @param rows row-major [n,d]
    */
-  void add(float[] rows) {
+  public void add(float[] rows) {
     for (int i = 0; i < rows.length; i++) sum[i % sum.length] += rows[i];
     tokens += rows.length / sum.length;
   }
 
-  long tokens() {
+  /** Number of tokens. */
+  public long tokens() {
     return tokens;
   }
 
   /** The mean [d]; NaN before the first token. */
-  double[] mean() {
+  public double[] mean() {
     double[] mean = new double[sum.length];
     for (int j = 0; j < mean.length; j++) mean[j] = sum[j] / tokens;
     return mean;
   }
 
   /** The same in fp32. */
-  float[] floats() {
+  public float[] floats() {
     float[] mean = new float[sum.length];
     for (int j = 0; j < mean.length; j++) mean[j] = (float) (sum[j] / tokens);
     return mean;
