@@ -2,6 +2,7 @@
 package io.clipsteer.data.tensor;
 
 import io.clipsteer.data.InputException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -48,7 +49,7 @@ final class SafeTensorsHeader {
     return byName;
   }
 
-  SafeTensors.TensorIndex read() {
+  TensorFile read(Arena arena) {
     if (bytes.byteSize() < 8) {
       throw bad("has " + bytes.byteSize() + " bytes, too few for a safetensors file");
     }
@@ -69,7 +70,7 @@ final class SafeTensorsHeader {
     data = bytes.asSlice(8 + length);
     StrictJson.readObject(file, header, this::readEntries);
     checkLayout();
-    return new SafeTensors.TensorIndex(tensors, metadata);
+    return new TensorFile(file, tensors, metadata, arena);
   }
 
   private void readEntries(JsonParser parser) {
@@ -171,7 +172,7 @@ final class SafeTensorsHeader {
     if (dtype == null || shape == null || range == null) {
       throw bad("tensor " + name + " lacks its dtype, shape or data_offsets");
     }
-    long size = Shapes.byteSize(shape, dtype);
+    long size = dtype.byteSize(shape);
     if (size != range.byteSize()) {
       throw bad(
           "tensor "

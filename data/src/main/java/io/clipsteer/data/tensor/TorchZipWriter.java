@@ -141,7 +141,7 @@ final class TorchZipWriter {
   }
 
   private static void tensor(ByteArrayOutputStream out, StoredTensor tensor, int key) {
-    if (Shapes.byteSize(tensor.shape(), tensor.dtype()) != tensor.bytes().byteSize()) {
+    if (tensor.dtype().byteSize(tensor.shape()) != tensor.bytes().byteSize()) {
       throw new IllegalArgumentException(tensor + " has " + tensor.bytes().byteSize() + " bytes");
     }
     global(out, "torch._utils", "_rebuild_tensor_v2");

@@ -19,7 +19,7 @@ class ShardIndexTest {
   private String refusal(Map<String, String> weightMap) {
     Path index = folder.resolve("model.safetensors.index.json");
     AtomicFiles.writeJson(index, Map.of("weight_map", weightMap));
-    return assertThrows(InputException.class, () -> SafeTensors.openSharded(index)).toString();
+    return assertThrows(InputException.class, () -> TensorFile.open(index)).toString();
   }
 
   @Test
@@ -69,7 +69,7 @@ class ShardIndexTest {
             "torch load",
             "torch.hub load")) {
       String[] parts = evil.split(" ");
-      assertTrue(Gadgets.isOne(parts[0], parts[1]), evil);
+      assertTrue(TorchGlobals.isGadget(parts[0], parts[1]), evil);
     }
     for (String plain :
         List.of(
@@ -81,7 +81,7 @@ class ShardIndexTest {
             "sae.config Config",
             "numpy dtype")) {
       String[] parts = plain.split(" ");
-      assertFalse(Gadgets.isOne(parts[0], parts[1]), plain);
+      assertFalse(TorchGlobals.isGadget(parts[0], parts[1]), plain);
     }
   }
 }

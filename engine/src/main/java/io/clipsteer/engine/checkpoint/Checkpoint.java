@@ -6,7 +6,6 @@ import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.TensorFile;
-import io.clipsteer.data.tensor.TensorFiles;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -70,7 +69,7 @@ final class Checkpoint {
       throw new IllegalArgumentException("towers run in F32 or BF16, not " + dtype);
     }
     Plan plan = plan(path);
-    try (TensorFile file = TensorFiles.open(plan.weights());
+    try (TensorFile file = TensorFile.open(plan.weights());
         Scope scope = Scope.open()) {
       WeightSource weights = new WeightSource(file, dtype, device);
       try {
