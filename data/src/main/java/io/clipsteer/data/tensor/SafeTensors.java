@@ -4,12 +4,10 @@ package io.clipsteer.data.tensor;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
@@ -44,9 +42,6 @@ public final class SafeTensors {
 
   private static final JsonFactory FACTORY =
       JsonFactory.builder().disable(JsonWriteFeature.ESCAPE_FORWARD_SLASHES).build();
-
-  /** Bytes handed to the channel at once: it may copy them to native memory of its own. */
-  private static final long CHUNK = 1 << 20;
 
   private SafeTensors() {}
 
@@ -83,16 +78,8 @@ public final class SafeTensors {
           ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
           AtomicFiles.writeFully(channel, length.putLong(header.length).flip());
           AtomicFiles.writeFully(channel, ByteBuffer.wrap(header));
-          for (StoredTensor tensor : sorted) writeBytes(channel, tensor.bytes());
+          for (StoredTensor tensor : sorted) AtomicFiles.writeFully(channel, tensor.bytes());
         });
-  }
-
-  private static void writeBytes(WritableByteChannel channel, MemorySegment bytes)
-      throws IOException {
-    for (long at = 0; at < bytes.byteSize(); at += CHUNK) {
-      long size = Math.min(CHUNK, bytes.byteSize() - at);
-      AtomicFiles.writeFully(channel, bytes.asSlice(at, size).asByteBuffer());
-    }
   }
 
   private static byte[] header(Path file, List<StoredTensor> sorted, Map<String, String> metadata) {
