@@ -64,27 +64,23 @@ final class ScalarSparse implements SparseKernels {
 
   @Override
   public double[] reconstruct(
-      SparseRows code,
-      Affine decoder,
-      GradientTarget target,
-      MemorySegment gradient,
-      MemorySegment codeGradient) {
-    int width = decoder.width();
+      SparseRows code, Affine from, GradientTarget goal, MemorySegment out, MemorySegment toCode) {
+    int width = from.width();
     double[] squares = new double[code.rows()];
     for (int row = 0; row < code.rows(); row++) {
       for (int c = 0; c < width; c++) {
         double error =
-            at(decoder.bias(), 0, width, c)
-                + decoded(code, row, decoder, c)
-                - at(target.rows(), row, width, c);
+            at(from.bias(), 0, width, c)
+                + decoded(code, row, from, c)
+                - at(goal.rows(), row, width, c);
         squares[row] += error * error;
-        set(gradient, row, width, c, at(target.scales(), row, 1, 0) * error);
+        set(out, row, width, c, at(goal.scales(), row, 1, 0) * error);
       }
       for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
         int feature = code.indices().get(I32, 4L * e);
         boolean active = code.values().get(F32, 4L * e) > 0;
-        double product = dot(gradient, row, decoder.weights(), feature, width) + target.penalty();
-        codeGradient.set(F32, 4L * e, active ? (float) product : 0);
+        double product = dot(out, row, from.weights(), feature, width) + goal.penalty();
+        toCode.set(F32, 4L * e, active ? (float) product : 0);
       }
     }
     return squares;

@@ -16,6 +16,7 @@ import io.clipsteer.engine.model.VisionTower;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -42,13 +43,8 @@ final class Checkpoint {
     }
   }
 
-  /** A family's reader. */
-  private interface Reader {
-    Contents read(WeightSource weights);
-  }
-
   /** Where weights lie and who reads them. */
-  private record Plan(Path weights, Reader reader) {}
+  private record Plan(Path weights, Function<WeightSource, Contents> reader) {}
 
   private static final List<String> OPEN_CLIP_WEIGHTS =
       List.of(
@@ -73,7 +69,7 @@ final class Checkpoint {
         Scope scope = Scope.open()) {
       WeightSource weights = new WeightSource(file, dtype, device);
       try {
-        Contents parts = plan.reader().read(weights);
+        Contents parts = plan.reader().apply(weights);
         List<String> ignored = weights.ignored(parts.harmless());
         check(path, parts);
         var source =
