@@ -18,7 +18,7 @@ public final class TensorFile implements AutoCloseable {
   private final Arena arena;
 
   /** Reads a mapped file; what it allocates belongs to the arena, which the result closes. */
-  interface Reader {
+  interface MappedReader {
     TensorFile read(Path file, MemorySegment bytes, Arena arena);
   }
 
@@ -58,7 +58,7 @@ public final class TensorFile implements AutoCloseable {
     };
   }
 
-  static TensorFile map(Path file, Reader reader) {
+  static TensorFile map(Path file, MappedReader reader) {
     Arena arena = Arena.ofShared();
     try {
       return reader.read(file, MappedFile.map(file, arena), arena);
