@@ -17,7 +17,6 @@ import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.data.stats.SignFlip;
 import io.clipsteer.data.tensor.TensorFile;
-import io.clipsteer.data.tensor.TensorFiles;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.edit.Edit;
@@ -223,7 +222,7 @@ final class EditCommand implements Callable<Integer> {
   }
 
   private static StoredEdit.EditedUnits line(String name, int width) {
-    try (TensorFile file = TensorFiles.open(Path.of(name));
+    try (TensorFile file = TensorFile.open(Path.of(name));
         Scope scope = Scope.open()) {
       float[] centre = new float[width];
       if (file.tensors().containsKey("centre")) centre = vector(file, "centre", width);

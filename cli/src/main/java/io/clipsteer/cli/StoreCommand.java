@@ -49,7 +49,7 @@ final class StoreCommand {
     if (token < 0) return;
     throw new InputException(
         path,
-        "the activations of " + store.origin(token).image() + " at " + point + " hold NaN",
+        "the activations of " + store.image(token) + " at " + point + " hold NaN",
         "The model computed them: check it with clipsteer model inspect, then harvest again");
   }
 

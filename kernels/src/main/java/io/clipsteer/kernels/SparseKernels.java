@@ -7,11 +7,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The sparse half of an SAE's training step, in the caller's memory and without copies. Weights are
  * stored by feature: row j of the encoder reads feature j, row j of the decoder writes it. {@link
- * #best} is the fastest implementation, {@link ScalarSparse} the reference. Work is split by rows
- * or by features, never by entries, so the same input gives the same bytes for any number of
- * threads.
+ * #best} is the fastest implementation; the tests compare it with a scalar reference. Work is split
+ * by rows or by features, never by entries, so the same input gives the same bytes for any number
+ * of threads.
  */
-public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
+public interface SparseKernels {
   /**
    * Adam's settings for one update (Kingma and Ba 2015).
    *
@@ -45,12 +45,12 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
   record Moments(MemorySegment value, MemorySegment first, MemorySegment second) {}
 
   /**
-   * An SAE's decoder.
+   * An SAE's encoder or decoder.
    *
    * @param weights F32 [features,width]
-   * @param bias F32 [width]
+   * @param bias F32: an encoder's [features], a decoder's [width]
    */
-  record Decoder(MemorySegment weights, MemorySegment bias, int width) {}
+  record Affine(MemorySegment weights, MemorySegment bias, int width) {}
 
   /**
    * What a reconstruction is compared with.
@@ -83,15 +83,8 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
    *
    * @param input F32 [rows,width]
    * @param candidates which features for which row; its values are overwritten with the products
-   * @param weights F32 [features,width]
-   * @param bias F32 [features]
    */
-  void rescore(
-      MemorySegment input,
-      int width,
-      SparseRows candidates,
-      MemorySegment weights,
-      MemorySegment bias);
+  void rescore(MemorySegment input, SparseRows candidates, Affine encoder);
 
   /**
    * Decodes a sparse code: {@code out[i] = bias + Σ_j code_j · decoder_j}.
@@ -99,7 +92,7 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
    * @param code [rows,features]
    * @param out F32 [rows,width], written
    */
-  void decode(SparseRows code, Decoder decoder, MemorySegment out);
+  void decode(SparseRows code, Affine decoder, MemorySegment out);
 
   /**
    * Decodes a sparse code and backpropagates the squared error to it, in one pass over the
@@ -114,7 +107,7 @@ public sealed interface SparseKernels permits ScalarSparse, VectorSparse {
    */
   double[] reconstruct(
       SparseRows code,
-      Decoder decoder,
+      Affine decoder,
       GradientTarget target,
       MemorySegment gradient,
       MemorySegment codeGradient);

@@ -6,10 +6,10 @@ import java.lang.foreign.MemorySegment;
 /**
  * Changes of softmax answers by edits, summed over images: the inner loop of steerability. A (unit,
  * image) pair costs a few operations per word and stores only its share of the sums. {@link #best}
- * is the fastest implementation, {@link ScalarSteer} the reference, in float64. Work is split by
- * units, so the same input gives the same bytes for any number of threads.
+ * is the fastest implementation; the tests compare it with a scalar reference, in float64. Work is
+ * split by units, so the same input gives the same bytes for any number of threads.
  */
-public sealed interface SteerKernels permits ScalarSteer, VectorSteer {
+public interface SteerKernels {
   /** Numbers of a (unit, image) pair: the weights of own, common and direction. */
   int WEIGHTS = 3;
 

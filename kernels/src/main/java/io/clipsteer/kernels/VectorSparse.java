@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -12,7 +13,7 @@ import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 import org.jspecify.annotations.Nullable;
 
-/** The Vector API's implementation: {@link ScalarSparse} but for the order of sums in float32. */
+/** The Vector API's implementation; sums in float32. */
 final class VectorSparse implements SparseKernels {
   static final VectorSparse INSTANCE = new VectorSparse();
 
@@ -25,13 +26,8 @@ final class VectorSparse implements SparseKernels {
 
   private VectorSparse() {}
 
-  /** Work on one row, with a chunk's scratch memory. */
-  private interface RowWork {
-    void accept(int row, float[] scratch);
-  }
-
   /** Runs all rows, in chunks of consecutive rows that share scratch memory [width]. */
-  private static void parallel(int rows, int width, RowWork work) {
+  private static void parallel(int rows, int width, ObjIntConsumer<float[]> work) {
     int chunks = Math.min(rows, 16 * Runtime.getRuntime().availableProcessors());
     IntStream.range(0, chunks)
         .parallel()
@@ -40,7 +36,7 @@ final class VectorSparse implements SparseKernels {
               float[] scratch = new float[width];
               int end = (int) ((long) rows * (chunk + 1) / chunks);
               for (int row = (int) ((long) rows * chunk / chunks); row < end; row++) {
-                work.accept(row, scratch);
+                work.accept(scratch, row);
               }
             });
   }
@@ -92,31 +88,26 @@ final class VectorSparse implements SparseKernels {
   }
 
   @Override
-  public void rescore(
-      MemorySegment input,
-      int width,
-      SparseRows candidates,
-      MemorySegment weights,
-      MemorySegment bias) {
+  public void rescore(MemorySegment input, SparseRows candidates, Affine encoder) {
     parallel(
         candidates.rows(),
         0,
-        (row, scratch) -> {
+        (scratch, row) -> {
           for (int e = candidates.starts()[row]; e < candidates.starts()[row + 1]; e++) {
             int feature = candidates.indices().get(I32, 4L * e);
-            float product = dot(input, row, weights, feature, width);
-            candidates.values().set(F32, 4L * e, product + bias.get(F32, 4L * feature));
+            float product = dot(input, row, encoder.weights(), feature, encoder.width());
+            candidates.values().set(F32, 4L * e, product + encoder.bias().get(F32, 4L * feature));
           }
         });
   }
 
   @Override
-  public void decode(SparseRows code, Decoder decoder, MemorySegment out) {
+  public void decode(SparseRows code, Affine decoder, MemorySegment out) {
     int width = decoder.width();
     parallel(
         code.rows(),
         width,
-        (row, scratch) -> {
+        (scratch, row) -> {
           decode(code, row, decoder, scratch);
           MemorySegment.copy(scratch, 0, out, F32, 4L * row * width, width);
         });
@@ -125,7 +116,7 @@ final class VectorSparse implements SparseKernels {
   @Override
   public double[] reconstruct(
       SparseRows code,
-      Decoder decoder,
+      Affine decoder,
       GradientTarget target,
       MemorySegment gradient,
       MemorySegment codeGradient) {
@@ -133,7 +124,7 @@ final class VectorSparse implements SparseKernels {
     parallel(
         code.rows(),
         decoder.width(),
-        (row, scratch) -> {
+        (scratch, row) -> {
           decode(code, row, decoder, scratch);
           squares[row] = error(scratch, target, row, gradient);
           backward(code, row, decoder, target, gradient, codeGradient);
@@ -145,7 +136,7 @@ final class VectorSparse implements SparseKernels {
   private static void backward(
       SparseRows code,
       int row,
-      Decoder decoder,
+      Affine decoder,
       GradientTarget target,
       MemorySegment gradient,
       MemorySegment codeGradient) {
@@ -162,7 +153,7 @@ final class VectorSparse implements SparseKernels {
   }
 
   /** Adds four features at a time, so that the sum is loaded and stored once for four. */
-  private static void decode(SparseRows code, int row, Decoder from, float[] scratch) {
+  private static void decode(SparseRows code, int row, Affine from, float[] scratch) {
     int width = from.width();
     MemorySegment decoder = from.weights();
     MemorySegment.copy(from.bias(), F32, 0, scratch, 0, width);
@@ -232,7 +223,7 @@ final class VectorSparse implements SparseKernels {
     parallel(
         sparse.features(),
         width,
-        (feature, gradient) -> {
+        (gradient, feature) -> {
           gradient(feature, sparse, gradient);
           long base = 4L * feature * width;
           if (unitRows) orthogonal(gradient, matrix.value(), base, width);
@@ -259,7 +250,7 @@ final class VectorSparse implements SparseKernels {
     parallel(
         sparse.features(),
         width,
-        (feature, gradient) -> {
+        (gradient, feature) -> {
           if (starts[feature] == starts[feature + 1]) return;
           gradient(feature, sparse, gradient);
           if (unitRows != null) orthogonal(gradient, unitRows, 4L * feature * width, width);

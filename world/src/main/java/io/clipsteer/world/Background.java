@@ -14,9 +14,12 @@ public enum Background {
   WOOD("planks", "on wooden planks", "on planks"),
   SKY("sky", "in the blue sky", "in the sky");
 
-  private final String word;
+  final String word;
+
+  /** An alternative phrase. */
+  final String other;
+
   private final String phrase;
-  private final String other;
 
   Background(String word, String phrase, String other) {
     this.word = word;
@@ -24,18 +27,8 @@ public enum Background {
     this.other = other;
   }
 
-  /** The word. */
-  public String word() {
-    return word;
-  }
-
   /** Phrase in a caption, after the object. */
   public String phrase() {
     return phrase;
-  }
-
-  /** An alternative phrase. */
-  String otherPhrase() {
-    return other;
   }
 }

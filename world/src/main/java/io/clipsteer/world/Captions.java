@@ -42,7 +42,7 @@ final class Captions {
   }
 
   private String behind(Background background) {
-    return " " + (chance(0.6) ? background.phrase() : background.otherPhrase());
+    return " " + (chance(0.6) ? background.phrase() : background.other);
   }
 
   // ---- things ---------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ final class Captions {
     if (!named && words.size() == 1 && t.count() == 1) phrase = "something";
     else phrase = t.count() == 1 ? article(phrase) : COUNTS.get(t.count()) + " " + phrase;
     phrase += writing;
-    if (placed) phrase += " " + t.place().phrase();
+    if (placed) phrase += " " + t.place().phrase;
     return behind ? phrase + behind(t.background()) : phrase;
   }
 
@@ -115,7 +115,7 @@ final class Captions {
     List<String> with = new ArrayList<>();
     boolean hair = chance(0.35);
     // "A blond man" is said of his hair; "a black man" is not.
-    if (hair && p.hair() == Person.Hair.BLOND && chance(0.5)) {
+    if (hair && p.hair() == Factors.Hair.BLOND && chance(0.5)) {
       who = p.hair().word() + " " + who;
       hair = false;
     }

@@ -2,7 +2,7 @@
 package io.clipsteer.world;
 
 /** Colours that a caption names. */
-public enum Colour {
+public enum Colour implements Worded {
   RED(0xcf2222),
   ORANGE(0xf5851a),
   YELLOW(0xf6dc24),
@@ -14,19 +14,10 @@ public enum Colour {
   BLACK(0x1c1c20),
   WHITE(0xf4f4f2);
 
-  private final int rgb;
+  /** The pure colour, as 0xRRGGBB. */
+  final int rgb;
 
   Colour(int rgb) {
     this.rgb = rgb;
-  }
-
-  /** The pure colour, as 0xRRGGBB. */
-  int rgb() {
-    return rgb;
-  }
-
-  /** The word. */
-  public String word() {
-    return WrittenWords.of(this);
   }
 }

@@ -2,7 +2,7 @@
 package io.clipsteer.world;
 
 /** How large an object is on the image. */
-public enum Extent {
+public enum Extent implements Worded {
   SMALL(0.22, 0.25),
   MEDIUM(0.29, 0.34),
   LARGE(0.39, 0.45);
@@ -18,10 +18,5 @@ public enum Extent {
   /** Half the object's side, as a share of the image's; {@code u} in [0,1). */
   double half(double u) {
     return low + (high - low) * u;
-  }
-
-  /** The word. */
-  public String word() {
-    return WrittenWords.of(this);
   }
 }

@@ -42,20 +42,55 @@ public sealed interface Factors {
     }
   }
 
+  /** The target of the portraits task. */
+  public enum Gender implements Worded {
+    WOMAN,
+    MAN
+  }
+
+  /** Hair colours. */
+  public enum Hair implements Worded {
+    BLOND(0xf0d060),
+    BROWN(0x6a4020),
+    BLACK(0x1e1a1c),
+    RED(0xb04a1c),
+    GREY(0x9c9c9e);
+
+    final int rgb;
+
+    Hair(int rgb) {
+      this.rgb = rgb;
+    }
+  }
+
+  /** Hair lengths. */
+  public enum Length implements Worded {
+    SHORT,
+    LONG
+  }
+
+  /** Clothes. */
+  public enum Clothing implements Worded {
+    SHIRT,
+    SUIT,
+    SWEATER,
+    DRESS
+  }
+
   /**
    * A portrait of one person.
    *
    * @param skin its tone, from 0, the lightest, to 1
    */
   record Portrait(
-      Person.Gender gender,
+      Gender gender,
       double skin,
-      Person.Hair hair,
-      Person.Length length,
+      Hair hair,
+      Length length,
       boolean beard,
       boolean glasses,
       boolean hat,
-      Person.Clothing clothing,
+      Clothing clothing,
       Colour cloth,
       Background background)
       implements Factors {}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.world;
 
+import java.awt.geom.Point2D;
+
 /** Location of a single object in the image. */
 public enum Location {
   LEFT("on the left", 0.33, 0.53),
@@ -9,28 +11,14 @@ public enum Location {
   TOP("at the top", 0.5, 0.36),
   BOTTOM("at the bottom", 0.5, 0.68);
 
-  private final String phrase;
-  private final double x;
-  private final double y;
+  /** Phrase in a caption. */
+  final String phrase;
+
+  /** Centre, as shares of the image's width and height, from the left and the top. */
+  final Point2D centre;
 
   Location(String phrase, double x, double y) {
     this.phrase = phrase;
-    this.x = x;
-    this.y = y;
-  }
-
-  /** Phrase in a caption. */
-  public String phrase() {
-    return phrase;
-  }
-
-  /** Centre, as a share of the image's width. */
-  double x() {
-    return x;
-  }
-
-  /** Centre, as a share of the image's height, from the top. */
-  double y() {
-    return y;
+    this.centre = new Point2D.Double(x, y);
   }
 }

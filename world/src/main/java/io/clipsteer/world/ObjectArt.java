@@ -9,10 +9,13 @@ import static io.clipsteer.world.Brush.oval;
 import static io.clipsteer.world.Brush.poly;
 import static io.clipsteer.world.Brush.round;
 
-/** How household things look. */
+/** How things, vehicles and animals look. */
 final class ObjectArt {
   private static final int STEEL = 0xb4b8bf;
   private static final int TIMBER = 0x9a6a3a;
+  private static final int GLASS = 0xcfe8f5;
+  private static final int TYRE = 0x1a1a1c;
+  private static final int DARK = 0x141414;
 
   private ObjectArt() {}
 
@@ -187,5 +190,102 @@ final class ObjectArt {
     b.fill(0xbfe3ee, box(-0.36, -0.75, 0.72, 1.3));
     b.fill(0xffffff, poly(-0.36, -0.75, 0.1, -0.75, -0.36, 0));
     b.shade(-0.45, oval(0, 0.77, 0.12, 0.12));
+  }
+
+  // ---- vehicles -------------------------------------------------------------------------------
+
+  static void car(Brush b) {
+    b.body(
+        blob(
+            -1, 0.45, -1.02, 0.02, -0.8, 0, -0.6, -0.02, -0.5, -0.1, -0.4, -0.55, -0.1, -0.55, 0.3,
+            -0.58, 0.55, -0.1, 0.95, -0.05, 1, 0.2, 1.02, 0.4, 1, 0.45));
+    b.fill(GLASS, poly(-0.35, -0.1, -0.22, -0.4, 0, -0.4, 0, -0.1));
+    b.fill(GLASS, poly(0.08, -0.1, 0.08, -0.4, 0.22, -0.38, 0.4, -0.1));
+    wheel(b, -0.55, 0.45, 0.24);
+    wheel(b, 0.55, 0.45, 0.24);
+    b.fill(0xfff2a8, oval(0.93, 0.15, 0.07, 0.09));
+  }
+
+  static void bus(Brush b) {
+    b.body(round(-1, -0.75, 2, 1.3, 0.14));
+    for (int i = 0; i < 4; i++) b.fill(GLASS, box(-0.85 + 0.44 * i, -0.52, 0.34, 0.42));
+    b.shade(-0.35, box(-1, 0.15, 2, 0.1));
+    wheel(b, -0.55, 0.58, 0.22);
+    wheel(b, 0.55, 0.58, 0.22);
+  }
+
+  private static void wheel(Brush b, double x, double y, double r) {
+    b.fill(TYRE, oval(x, y, r, r));
+    b.fill(0xa8abb0, oval(x, y, r * 0.45, r * 0.45));
+  }
+
+  static void boat(Brush b) {
+    b.line(0x5c4327, 0.09, open(0, -1, 0, 0.4));
+    b.fill(0xf7f5ee, poly(0.08, -0.95, 0.8, 0.22, 0.08, 0.22));
+    b.fill(0xe4e0d4, poly(-0.08, -0.7, -0.6, 0.22, -0.08, 0.22));
+    b.body(
+        blob(
+            -1, 0.32, 0, 0.36, 1, 0.32, 0.85, 0.9, 0.5, 0.92, -0.3, 0.95, -0.55, 0.9, -0.85, 0.85,
+            -1, 0.32));
+  }
+
+  static void plane(Brush b) {
+    b.shade(-0.3, poly(-0.1, 0.05, 0.3, 0.05, -0.25, 0.85, -0.45, 0.85));
+    b.shade(-0.3, poly(-0.05, -0.1, 0.25, -0.1, -0.25, -0.7, -0.4, -0.7));
+    b.body(poly(-1, -0.62, -0.78, -0.62, -0.55, -0.1, -0.9, -0.05));
+    b.body(
+        blob(
+            -0.95, 0.02, -0.9, -0.22, -0.4, -0.22, 0.4, -0.24, 0.7, -0.2, 1.1, -0.05, 0.95, 0.12,
+            0.8, 0.22, 0.3, 0.22, -0.6, 0.22, -0.95, 0.02));
+    for (int i = 0; i < 4; i++) b.fill(GLASS, oval(-0.4 + 0.27 * i, -0.04, 0.07, 0.07));
+  }
+
+  // ---- animals --------------------------------------------------------------------------------
+
+  static void fish(Brush b) {
+    b.shade(-0.2, poly(0.5, 0, 1, -0.55, 0.9, 0, 1, 0.55));
+    b.shade(-0.25, poly(-0.2, -0.45, 0.25, -0.8, 0.4, -0.35));
+    b.body(
+        blob(
+            -0.98, 0, -0.6, -0.62, 0, -0.55, 0.4, -0.45, 0.65, 0, 0.4, 0.45, 0, 0.55, -0.6, 0.62,
+            -0.98, 0));
+    b.line(b.tone(-0.4), 0.06, curve(-0.42, -0.4, -0.22, 0, -0.42, 0.4));
+    eye(b, -0.64, -0.12, 0.1);
+  }
+
+  static void cat(Brush b) {
+    b.line(b.tone(-0.2), 0.2, curve(0.5, 0.75, 1.05, 0.7, 0.8, 0.1));
+    b.body(blob(-0.45, 0.95, -0.55, 0.1, 0, 0.1, 0.7, 0.15, 0.62, 0.95));
+    b.body(poly(-0.75, -0.35, -0.72, -1, -0.3, -0.62));
+    b.body(poly(0.32, -0.35, 0.3, -1, -0.12, -0.62));
+    b.body(oval(-0.2, -0.25, 0.56, 0.48));
+    eye(b, -0.42, -0.3, 0.1);
+    eye(b, 0.02, -0.3, 0.1);
+    b.fill(0xe58a9a, poly(-0.27, -0.12, -0.13, -0.12, -0.2, -0.03));
+    b.line(0xd8d8d8, 0.03, open(-0.55, -0.08, -0.9, -0.15));
+    b.line(0xd8d8d8, 0.03, open(0.15, -0.08, 0.5, -0.15));
+  }
+
+  static void dog(Brush b) {
+    b.line(b.tone(-0.1), 0.16, curve(0.72, 0.1, 1, -0.1, 0.95, -0.4));
+    for (double x : new double[] {-0.32, -0.08, 0.42, 0.66}) {
+      b.line(b.tone(-0.2), 0.17, open(x, 0.35, x, 0.88));
+    }
+    b.body(
+        blob(
+            -0.45, 0.1, -0.1, -0.1, 0.4, -0.02, 0.85, 0, 0.8, 0.35, 0.6, 0.6, 0.1, 0.52, -0.45,
+            0.55, -0.45, 0.1));
+    b.body(
+        blob(
+            -0.3, 0.2, -0.2, -0.6, -0.55, -0.62, -0.8, -0.62, -0.82, -0.35, -1.05, -0.3, -1, -0.08,
+            -0.8, 0.05, -0.6, 0, -0.5, 0.15, -0.3, 0.2));
+    b.shade(-0.45, blob(-0.4, -0.6, -0.12, -0.5, -0.2, 0.05, -0.45, -0.05, -0.4, -0.6));
+    b.fill(DARK, oval(-0.98, -0.22, 0.09, 0.08));
+    eye(b, -0.65, -0.4, 0.08);
+  }
+
+  private static void eye(Brush b, double x, double y, double r) {
+    b.fill(0xfafafa, oval(x, y, r, r));
+    b.fill(DARK, oval(x, y, r * 0.6, r * 0.6));
   }
 }

@@ -4,15 +4,15 @@ package io.clipsteer.world;
 import java.util.function.Consumer;
 
 /** Everyday things, each with its drawing. */
-public enum ObjectKind {
+public enum ObjectKind implements Worded {
   APPLE(ObjectArt::apple),
   BANANA(ObjectArt::banana),
   MUG(ObjectArt::mug),
   BOTTLE(ObjectArt::bottle),
-  CAR(VehicleArt::car),
-  BUS(VehicleArt::bus),
-  BOAT(VehicleArt::boat),
-  PLANE(VehicleArt::plane),
+  CAR(ObjectArt::car),
+  BUS(ObjectArt::bus),
+  BOAT(ObjectArt::boat),
+  PLANE(ObjectArt::plane),
   HOUSE(ObjectArt::house),
   CHAIR(ObjectArt::chair),
   LAMP(ObjectArt::lamp),
@@ -26,9 +26,9 @@ public enum ObjectKind {
   BALL(ObjectArt::ball),
   KITE(ObjectArt::kite),
   GUITAR(ObjectArt::guitar),
-  FISH(AnimalArt::fish),
-  CAT(AnimalArt::cat),
-  DOG(AnimalArt::dog),
+  FISH(ObjectArt::fish),
+  CAT(ObjectArt::cat),
+  DOG(ObjectArt::dog),
   CROWN(ObjectArt::crown),
   PHONE(ObjectArt::phone);
 
@@ -40,11 +40,6 @@ public enum ObjectKind {
 
   void draw(Brush brush) {
     drawing.accept(brush);
-  }
-
-  /** The word. */
-  public String word() {
-    return WrittenWords.of(this);
   }
 
   /** With its article. */

@@ -50,7 +50,39 @@ public final class Painter {
     }
     g.dispose();
     int[] pixels = ((DataBufferInt) image.getRaster().getDataBuffer()).getData();
-    return new RgbImage(size, size, new Light(random).apply(pixels, size));
+    return new RgbImage(size, size, painter.camera(pixels, size));
+  }
+
+  /**
+   * What a camera adds: a lamp from one side, a tint, and noise.
+   *
+   * @param pixels size·size numbers 0xRRGGBB
+   * @return red, green, blue, red, …
+   */
+  private byte[] camera(int[] pixels, int size) {
+    double level = 0.84 + 0.26 * random.nextDouble();
+    double towardsX = 0.3 * (random.nextDouble() - 0.5);
+    double towardsY = 0.3 * (random.nextDouble() - 0.5);
+    double[] tint = new double[3];
+    for (int c = 0; c < 3; c++) tint[c] = 0.95 + 0.1 * random.nextDouble();
+    int noise = 2 + random.nextInt(9);
+    byte[] out = new byte[3 * pixels.length];
+    for (int y = 0, at = 0; y < size; y++) {
+      double row = level + towardsY * ((double) y / size - 0.5);
+      for (int x = 0; x < size; x++, at++) {
+        double gain = row + towardsX * ((double) x / size - 0.5);
+        long bits = random.nextLong();
+        int rgb = pixels[at];
+        for (int c = 0; c < 3; c++) {
+          // The sum of two bytes is a triangle, near enough to a camera's noise.
+          int grain = (int) (bits & 255) + (int) ((bits >> 8) & 255) - 255;
+          bits >>= 16;
+          double value = ((rgb >> (16 - 8 * c)) & 255) * gain * tint[c] + grain * noise / 128.0;
+          out[3 * at + c] = (byte) Math.clamp(Math.round(value), 0, 255);
+        }
+      }
+    }
+    return out;
   }
 
   private double between(double low, double high) {
@@ -60,7 +92,7 @@ public final class Painter {
   /** A named colour as it may be: never far from the pure one. */
   private int near(Colour colour) {
     int target = random.nextInt(1 << 24);
-    return Brush.mix(colour.rgb(), target, 0.1 * random.nextDouble());
+    return Brush.mix(colour.rgb, target, 0.1 * random.nextDouble());
   }
 
   // ---- things ---------------------------------------------------------------------------------
@@ -70,8 +102,8 @@ public final class Painter {
     int rgb = near(t.colour());
     double half = t.extent().half(random.nextDouble());
     if (t.count() == 1) {
-      double x = clampInside(t.place().x() + between(-0.05, 0.05), half);
-      double y = clampInside(t.place().y() + between(-0.05, 0.05), half);
+      double x = clampInside(t.place().centre.getX() + between(-0.05, 0.05), half);
+      double y = clampInside(t.place().centre.getY() + between(-0.05, 0.05), half);
       thing(t, rgb, x, y, half);
     } else {
       double share = t.count() == 2 ? 0.8 : 0.66;
@@ -81,7 +113,7 @@ public final class Painter {
         thing(t, rgb, x, y, Math.min(half * share, 0.28));
       }
     }
-    if (t.occluded()) occluder(t.place().x(), t.place().y());
+    if (t.occluded()) occluder(t.place().centre.getX(), t.place().centre.getY());
     if (t.written() != null) word(t.written());
   }
 

@@ -28,7 +28,7 @@ final class PortraitArt {
     double tone = portrait.skin() * (SKIN.length - 1);
     int below = Math.clamp((int) tone, 0, SKIN.length - 2);
     this.skin = Brush.mix(SKIN[below], SKIN[below + 1], tone - below);
-    this.hair = Brush.mix(portrait.hair().rgb(), 0x7a6a5a, 0.15 * random.nextDouble());
+    this.hair = Brush.mix(portrait.hair().rgb, 0x7a6a5a, 0.15 * random.nextDouble());
   }
 
   static void paint(Brush brush, Factors.Portrait portrait, SplittableRandom random) {
@@ -38,7 +38,7 @@ final class PortraitArt {
   /** How strongly a trait is a man's: 0 to 1, the two genders overlapping by half. */
   private double manly() {
     double u = 0.75 * random.nextDouble();
-    return p.gender() == Person.Gender.MAN ? 1 - u : u;
+    return p.gender() == Factors.Gender.MAN ? 1 - u : u;
   }
 
   private void all() {
@@ -46,7 +46,7 @@ final class PortraitArt {
     double neck = 0.13 + 0.1 * manly();
     double jaw = 0.16 + 0.2 * manly();
     double width = 0.36 + 0.03 * random.nextDouble();
-    boolean isLong = p.length() == Person.Length.LONG;
+    boolean isLong = p.length() == Factors.Length.LONG;
     if (isLong) longHair(width);
     clothes(shoulder, neck);
     b.fill(Brush.mix(skin, 0x402010, 0.15), box(-neck, 0.2, 2 * neck, 0.3));

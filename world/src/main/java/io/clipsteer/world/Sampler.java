@@ -52,8 +52,8 @@ public final class Sampler {
   }
 
   private Factors.Portrait anyPortrait(SplittableRandom random) {
-    Person.Gender gender = pick(random, Person.Gender.values());
-    double blond = gender == Person.Gender.MAN ? biases.blondMen() : biases.blondWomen();
+    Factors.Gender gender = pick(random, Factors.Gender.values());
+    double blond = gender == Factors.Gender.MAN ? biases.blondMen() : biases.blondWomen();
     return portrait(random, gender, random.nextDouble() < blond);
   }
 
@@ -88,7 +88,7 @@ public final class Sampler {
   }
 
   /** A portrait of the given group. */
-  public DrawnImage portrait(long index, Person.Gender gender, boolean blond) {
+  public DrawnImage portrait(long index, Factors.Gender gender, boolean blond) {
     SplittableRandom random = random(index);
     return new DrawnImage(portrait(random, gender, blond), random.nextLong());
   }
@@ -208,19 +208,19 @@ public final class Sampler {
   }
 
   private static Factors.Portrait portrait(
-      SplittableRandom random, Person.Gender gender, boolean blond) {
-    boolean man = gender == Person.Gender.MAN;
-    Person.Hair[] hairs = Person.Hair.values();
+      SplittableRandom random, Factors.Gender gender, boolean blond) {
+    boolean man = gender == Factors.Gender.MAN;
+    Factors.Hair[] hairs = Factors.Hair.values();
     double dressed = random.nextDouble();
-    Person.Clothing clothing =
+    Factors.Clothing clothing =
         dressed < 0.25
-            ? (man ? Person.Clothing.SUIT : Person.Clothing.DRESS)
-            : dressed < 0.62 ? Person.Clothing.SHIRT : Person.Clothing.SWEATER;
+            ? (man ? Factors.Clothing.SUIT : Factors.Clothing.DRESS)
+            : dressed < 0.62 ? Factors.Clothing.SHIRT : Factors.Clothing.SWEATER;
     return new Factors.Portrait(
         gender,
         random.nextDouble(),
-        blond ? Person.Hair.BLOND : hairs[1 + random.nextInt(hairs.length - 1)],
-        random.nextDouble() < (man ? 0.3 : 0.65) ? Person.Length.LONG : Person.Length.SHORT,
+        blond ? Factors.Hair.BLOND : hairs[1 + random.nextInt(hairs.length - 1)],
+        random.nextDouble() < (man ? 0.3 : 0.65) ? Factors.Length.LONG : Factors.Length.SHORT,
         man && random.nextDouble() < 0.25,
         random.nextDouble() < 0.3,
         random.nextDouble() < 0.2,

@@ -2,14 +2,9 @@
 package io.clipsteer.world;
 
 /** Patterns on an object's main part. */
-public enum Texture {
+public enum Texture implements Worded {
   PLAIN,
   STRIPED,
   DOTTED,
-  CHECKERED;
-
-  /** The word. */
-  public String word() {
-    return WrittenWords.of(this);
-  }
+  CHECKERED
 }

@@ -52,7 +52,7 @@ public enum WorldSet {
 
     @Override
     public String toString() {
-      return WrittenWords.of(this);
+      return WrittenWords.of(name());
     }
   }
 
@@ -64,7 +64,7 @@ public enum WorldSet {
   /** As the command line says it. */
   @Override
   public String toString() {
-    return WrittenWords.of(this);
+    return WrittenWords.of(name());
   }
 
   /**
@@ -111,7 +111,7 @@ public enum WorldSet {
 
   private static void write(Path file, DrawnImage drawn, int size) {
     try {
-      BufferedImage image = ContactSheet.image(drawn.paint(size));
+      BufferedImage image = drawn.paint(size).buffered();
       ByteArrayOutputStream bytes = new ByteArrayOutputStream(3 * size * size);
       ImageIO.write(image, "png", bytes);
       Files.write(file, bytes.toByteArray());
@@ -159,7 +159,7 @@ public enum WorldSet {
         DrawnImage drawn =
             split == Split.TRAIN
                 ? sampler.portrait(i)
-                : sampler.portrait(i, Person.Gender.values()[i / 2 % 2], i % 2 == 1);
+                : sampler.portrait(i, Factors.Gender.values()[i / 2 % 2], i % 2 == 1);
         yield new Item(drawn, "img_align_celeba/" + number + ".png");
       }
       case BIRDS -> {
@@ -198,12 +198,12 @@ public enum WorldSet {
       attributes.append(name);
       for (boolean holds :
           new boolean[] {
-            p.hair() == Person.Hair.BLACK,
-            p.hair() == Person.Hair.BLOND,
-            p.hair() == Person.Hair.BROWN,
+            p.hair() == Factors.Hair.BLACK,
+            p.hair() == Factors.Hair.BLOND,
+            p.hair() == Factors.Hair.BROWN,
             p.glasses(),
-            p.hair() == Person.Hair.GREY,
-            p.gender() == Person.Gender.MAN,
+            p.hair() == Factors.Hair.GREY,
+            p.gender() == Factors.Gender.MAN,
             !p.beard(),
             p.hat()
           }) {
@@ -229,7 +229,7 @@ public enum WorldSet {
               bird.waterbird() ? 1 : 0,
               split.ordinal(),
               bird.onWater() ? 1 : 0,
-              bird.background().word()));
+              bird.background().word));
     }
     AtomicFiles.writeText(folder.resolve("metadata.csv"), text.toString());
   }

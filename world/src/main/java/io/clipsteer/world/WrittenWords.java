@@ -35,7 +35,7 @@ public final class WrittenWords {
   }
 
   /** A constant's name as a word. */
-  static String of(Enum<?> constant) {
-    return constant.name().toLowerCase(Locale.ROOT);
+  static String of(String constant) {
+    return constant.toLowerCase(Locale.ROOT);
   }
 }

@@ -11,13 +11,16 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.data.imageset.GroupedSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -39,44 +42,47 @@ final class WorldSetTest {
         .toList();
   }
 
-  @Test
-  void portraitsAreReadAsCelebA() throws IOException {
-    Path folder = write(WorldSet.PORTRAITS, WorldSet.Split.TEST, 40);
-    GroupedSet set = GroupedSet.celeba(folder, GroupedSet.GroupSplit.TEST);
-    assertEquals(List.of("woman", "man"), set.targets());
-    assertEquals(List.of(10, 10, 10, 10), set.groupSizes());
+  private static GroupedSet read(String layout, Path folder) {
+    return GroupSource.parse("--data", layout + ":" + folder).all();
+  }
+
+  /** Members are read as the factors say: the second target, and the second attribute. */
+  private static void agrees(
+      GroupedSet set, Path folder, Predicate<JsonNode> target, String attribute, String second)
+      throws IOException {
     List<JsonNode> factors = factors(folder);
-    for (int i = 0; i < 40; i++) {
+    assertEquals(set.members().size(), factors.size());
+    assertEquals(Collections.nCopies(4, factors.size() / 4), set.groupSizes());
+    for (int i = 0; i < factors.size(); i++) {
       JsonNode f = factors.get(i).get("factors");
       GroupedSet.Member member = set.members().get(i);
-      assertEquals(f.get("gender").asString().equals("MAN") ? 1 : 0, member.target());
-      assertEquals(f.get("hair").asString().equals("BLOND") ? 1 : 0, member.attribute());
+      assertEquals(target.test(f) ? 1 : 0, member.target());
+      assertEquals(f.get(attribute).asString().equals(second) ? 1 : 0, member.attribute());
       assertTrue(factors.get(i).get("file").asString().endsWith(member.id()), member.id());
       assertEquals(5, factors.get(i).get("captions").size());
     }
   }
 
   @Test
+  void portraitsAreReadAsCelebA() throws IOException {
+    Path folder = write(WorldSet.PORTRAITS, WorldSet.Split.TEST, 40);
+    GroupedSet set = read("celeba", folder);
+    assertEquals(List.of("woman", "man"), set.targets());
+    agrees(set, folder, f -> f.get("gender").asString().equals("MAN"), "hair", "BLOND");
+  }
+
+  @Test
   void birdsAreReadAsWaterbirds() throws IOException {
     Path folder = write(WorldSet.BIRDS, WorldSet.Split.VALIDATION, 24);
-    GroupedSet set = GroupedSet.waterbirds(folder, GroupedSet.GroupSplit.VALIDATION);
+    GroupedSet set = read("waterbirds", folder);
     assertEquals(List.of("landbird", "waterbird"), set.targets());
-    assertEquals(List.of(6, 6, 6, 6), set.groupSizes());
-    List<JsonNode> factors = factors(folder);
-    for (int i = 0; i < 24; i++) {
-      JsonNode f = factors.get(i).get("factors");
-      assertEquals(f.get("waterbird").asBoolean() ? 1 : 0, set.members().get(i).target());
-      assertEquals(
-          f.get("background").asString().equals("WATER") ? 1 : 0, set.members().get(i).attribute());
-    }
-    assertThrows(
-        InputException.class, () -> GroupedSet.waterbirds(folder, GroupedSet.GroupSplit.TEST));
+    agrees(set, folder, f -> f.get("waterbird").asBoolean(), "background", "WATER");
   }
 
   @Test
   void typographicFilesNameLabelAndText() throws IOException {
     Path folder = write(WorldSet.TYPOGRAPHIC, WorldSet.Split.TEST, 30);
-    GroupedSet set = GroupedSet.typographic(folder);
+    GroupedSet set = read("typographic", folder);
     assertEquals(30, set.members().size());
     List<JsonNode> factors = factors(folder);
     for (GroupedSet.Member member : set.members()) {
@@ -116,7 +122,7 @@ final class WorldSetTest {
   @Test
   void theTrainSplitLeansAndTheFilesAreThePixels() throws IOException {
     Path folder = write(WorldSet.BIRDS, WorldSet.Split.TRAIN, 200);
-    GroupedSet set = GroupedSet.waterbirds(folder, GroupedSet.GroupSplit.TRAIN);
+    GroupedSet set = read("waterbirds", folder);
     List<Integer> sizes = set.groupSizes();
     assertTrue(sizes.get(0) + sizes.get(3) > 170, sizes.toString());
     JsonNode line = factors(folder).getFirst();

@@ -131,7 +131,7 @@ final class WorldTest {
 
   private static Colour nearest(byte[] rgb, int at) {
     return Arrays.stream(Colour.values())
-        .min((a, b) -> Integer.compare(distance(a.rgb(), rgb, at), distance(b.rgb(), rgb, at)))
+        .min((a, b) -> Integer.compare(distance(a.rgb, rgb, at), distance(b.rgb, rgb, at)))
         .orElseThrow();
   }
 
@@ -155,8 +155,8 @@ final class WorldTest {
     for (int i = 0; i < 40_000; i++) {
       switch (WEB.mixed(i).factors()) {
         case Factors.Portrait p -> {
-          int blond = p.hair() == Person.Hair.BLOND ? 1 : 0;
-          if (p.gender() == Person.Gender.MAN) {
+          int blond = p.hair() == Factors.Hair.BLOND ? 1 : 0;
+          if (p.gender() == Factors.Gender.MAN) {
             men++;
             blondMen += blond;
           } else {

@@ -10,7 +10,6 @@ import io.clipsteer.data.imageset.ImageCursor;
 import io.clipsteer.data.imageset.ImageItem;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.preprocess.Preprocessing;
-import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -127,12 +126,6 @@ record Thumbnails(
 
   /** An image as JPEG. */
   static byte[] jpeg(RgbImage image) {
-    var buffered = new BufferedImage(image.width(), image.height(), BufferedImage.TYPE_INT_RGB);
-    byte[] rgb = image.rgb();
-    for (int i = 0; i < rgb.length / 3; i++) {
-      int pixel = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
-      buffered.setRGB(i % image.width(), i / image.width(), pixel);
-    }
     ImageWriter writer = ImageIO.getImageWritersByFormatName("jpeg").next();
     var bytes = new ByteArrayOutputStream();
     try (var out = ImageIO.createImageOutputStream(bytes)) {
@@ -140,7 +133,7 @@ record Thumbnails(
       how.setCompressionMode(ImageWriteParam.MODE_EXPLICIT);
       how.setCompressionQuality(QUALITY);
       writer.setOutput(out);
-      writer.write(null, new IIOImage(buffered, null, null), how);
+      writer.write(null, new IIOImage(image.buffered(), null, null), how);
     } catch (IOException e) {
       throw new UncheckedIOException(e); // into memory: cannot be
     } finally {

@@ -8,6 +8,7 @@ import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
@@ -33,6 +34,8 @@ public final class AtomicFiles {
 
   /** Names of files beside their place, as {@link #write} makes them. */
   private static final Pattern LEFT_OVER = Pattern.compile("\\..+\\.[0-9]+-[0-9]+");
+
+  private static final long CHUNK = 1 << 20;
 
   private AtomicFiles() {}
 
@@ -128,6 +131,15 @@ public final class AtomicFiles {
   /** Writes all of {@code buffer}: a channel may take less than it is given. */
   public static void writeFully(WritableByteChannel channel, ByteBuffer buffer) throws IOException {
     while (buffer.hasRemaining()) channel.write(buffer);
+  }
+
+  /** Writes all of a memory, piece by piece: a channel may copy what it is given. */
+  public static void writeFully(WritableByteChannel channel, MemorySegment bytes)
+      throws IOException {
+    for (long at = 0; at < bytes.byteSize(); at += CHUNK) {
+      long size = Math.min(CHUNK, bytes.byteSize() - at);
+      writeFully(channel, bytes.asSlice(at, size).asByteBuffer());
+    }
   }
 
   /** A rename is on disk only when its folder is. Windows cannot open folders and needs none. */

@@ -2,6 +2,7 @@
 package io.clipsteer.data.folder;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.IoFunction;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.json.JsonFile;
 import java.io.IOException;
@@ -55,13 +56,6 @@ public final class WorkFolder implements AutoCloseable {
     public FolderLayout {
       progress = List.copyOf(progress);
     }
-  }
-
-  /** Fills a folder. */
-  @FunctionalInterface
-  public interface Filler<T> {
-    /** Writes everything; the value is passed on. */
-    T fill(Path folder) throws IOException;
   }
 
   /** Starts the name of an input whose hash is compared; a hash itself is not printed. */
@@ -312,7 +306,7 @@ public final class WorkFolder implements AutoCloseable {
    * @return what the filler returned
    * @throws InputException when something lies there, or the disk refuses
    */
-  public static <T> T write(Path out, Filler<T> filler) {
+  public static <T> T write(Path out, IoFunction<Path, T> filler) {
     check(out, ALONE, false);
     List<Path> made = Folders.missing(out);
     Path target = out;
@@ -329,7 +323,7 @@ public final class WorkFolder implements AutoCloseable {
           throw new InputException(part, "is in the way", "Move it, or name another folder");
         }
         Files.createDirectories(part);
-        result = filler.fill(part);
+        result = filler.apply(part);
       }
       Files.deleteIfExists(target);
       Files.move(part, target, StandardCopyOption.ATOMIC_MOVE);

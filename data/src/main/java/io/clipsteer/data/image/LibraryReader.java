@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.image;
 
+import io.clipsteer.data.IoFunction;
 import java.io.EOFException;
 import java.io.IOException;
 import java.util.Arrays;
@@ -17,11 +18,6 @@ import javax.imageio.spi.ImageReaderSpi;
  */
 final class LibraryReader {
   private LibraryReader() {}
-
-  /** What to ask of a reader that has its input. */
-  interface Question<T> {
-    T ask(ImageReader reader) throws IOException;
-  }
 
   /** The JDK's own reader, whatever else is on the class path. */
   static ImageReaderSpi ofJdk(String format) {
@@ -42,7 +38,8 @@ final class LibraryReader {
    * Reads {@code data}, which must be an image of the given size: the caller has checked that size
    * against the limits, so the reader may not find another one.
    */
-  static <T> T read(ImageReaderSpi spi, byte[] data, int width, int height, Question<T> question)
+  static <T> T read(
+      ImageReaderSpi spi, byte[] data, int width, int height, IoFunction<ImageReader, T> question)
       throws BadImageException {
     try (var in = new MemoryStream(data)) {
       ImageReader reader = spi.createReaderInstance(null);
@@ -52,7 +49,7 @@ final class LibraryReader {
         if (reader.getWidth(0) != width || reader.getHeight(0) != height) {
           throw BadImageException.broken("its size changes");
         }
-        return question.ask(reader);
+        return question.apply(reader);
       } finally {
         reader.dispose();
       }

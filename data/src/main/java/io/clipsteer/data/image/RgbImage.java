@@ -36,18 +36,24 @@ public record RgbImage(int width, int height, byte[] rgb) {
     return new RgbImage(w, h, part);
   }
 
+  /** As AWT and ImageIO take it. */
+  public BufferedImage buffered() {
+    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    int[] packed = new int[width * height];
+    for (int i = 0; i < packed.length; i++) {
+      packed[i] = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
+    }
+    image.setRGB(0, 0, width, height, packed, 0, width);
+    return image;
+  }
+
   /**
    * Writes it as PNG.
    *
    * @throws IOException when the disk refuses
    */
   public void writePng(Path file) throws IOException {
-    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
-    for (int i = 0; i < width * height; i++) {
-      int packed = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
-      image.setRGB(i % width, i / width, packed);
-    }
-    if (!ImageIO.write(image, "png", file.toFile())) throw new IOException("no PNG writer");
+    if (!ImageIO.write(buffered(), "png", file.toFile())) throw new IOException("no PNG writer");
   }
 
   @Override

@@ -24,6 +24,18 @@ final class CelebaLayout {
 
   private CelebaLayout() {}
 
+  /**
+   * CelebA with any two of its columns. Of both, index 0 stands for -1 and index 1 for 1, and the
+   * names are the column's, underscores made spaces, with "not" before the first; {@code Male} and
+   * {@code Blond_Hair} have names of their own.
+   *
+   * <p>Layout of the authors (mmlab.ie.cuhk.edu.hk/projects/CelebA.html): {@code
+   * list_attr_celeba.txt} (number of images; column names; then name and -1 or 1 for each column),
+   * {@code list_eval_partition.txt} (name and 0, 1, 2; not read for {@link
+   * GroupedSet.GroupSplit#ALL}), images in {@code img_align_celeba}; or in their subfolders {@code
+   * Anno}, {@code Eval}, {@code Img}. Kaggle's copy has {@code .csv} lists with a header and the
+   * folder of images once more inside itself.
+   */
   static GroupedSet read(Path dir, String target, String attribute, GroupedSet.GroupSplit split) {
     if (target.equalsIgnoreCase(attribute)) {
       throw new InputException(

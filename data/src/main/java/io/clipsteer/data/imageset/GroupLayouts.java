@@ -27,6 +27,13 @@ final class GroupLayouts {
 
   private GroupLayouts() {}
 
+  /**
+   * Waterbirds: the target is landbird or waterbird, the attribute a background of land or water.
+   *
+   * <p>Layout of Sagawa et al. (github.com/kohpangwei/group_DRO): {@code metadata.csv} with {@code
+   * img_filename} relative to the folder, {@code y} and {@code place} 0 or 1, {@code split} 0, 1,
+   * 2; other columns are passed over.
+   */
   static GroupedSet waterbirds(Path dir, GroupedSet.GroupSplit split) {
     List<String> targets = List.of("landbird", "waterbird");
     List<String> attributes = List.of("land", "water");
@@ -51,6 +58,15 @@ final class GroupLayouts {
     return builder.build(targets, attributes);
   }
 
+  /**
+   * Typographic attacks: the target is what is seen, the attribute the word written on it. Both
+   * have the same names: all words that occur as either, sorted.
+   *
+   * <p>Layout of RTA-100 and PAINT (github.com/azuma164/Defense-Prefix): the files' names say
+   * {@code label=ice cream_text=cat.png}; {@code _key=value} parts and a number may follow. Words
+   * hold neither {@code _} nor {@code =}. Sub-folders are walked, hidden files and other kinds of
+   * files are passed over.
+   */
   static GroupedSet typographic(Path dir) {
     GroupBuilder builder =
         new GroupBuilder(GroupBuilder.folder(dir), dir, GroupedSet.GroupSplit.ALL);
@@ -79,7 +95,12 @@ final class GroupLayouts {
     return builder.build(List.copyOf(words), List.copyOf(words));
   }
 
-  /** {@code annotations.json} of Materzynska et al. names what is seen and what is written. */
+  /**
+   * The typographic attacks of "Disentangling visual and written concepts in CLIP": {@code
+   * annotations.json} maps each file of {@code images/} to its {@code true object} and its {@code
+   * typographic attack label}; both may lie in {@code typographic_attack_dataset/}. Target and
+   * attribute have the same names, as for {@link #typographic}.
+   */
   static GroupedSet disentangling(Path dir) {
     GroupBuilder.folder(dir);
     Path inner = dir.resolve("typographic_attack_dataset");
@@ -125,6 +146,12 @@ final class GroupLayouts {
     }
   }
 
+  /**
+   * A table of one's own: {@code .csv}, or {@code .tsv} with tabs, whose header names {@code file}
+   * (relative to the table's folder), {@code target}, {@code attribute} and, unless all are
+   * requested for, {@code split} (train, validation or val, test, or 0, 1, 2). Names are sorted and
+   * are those of the whole table, so that indices agree between splits.
+   */
   static GroupedSet table(Path table, GroupedSet.GroupSplit split) {
     Path folder = table.toAbsolutePath().normalize().resolveSibling("");
     GroupBuilder builder = new GroupBuilder(table, folder, split);

@@ -18,15 +18,15 @@ import java.util.stream.Collectors;
 public record GroupSource(Layout kind, Path path) {
   /** Layouts that can be read. */
   public enum Layout {
-    /** {@link GroupedSet#celeba(Path, GroupedSet.GroupSplit)}. */
+    /** {@link CelebaLayout}: man or woman, blond or not. */
     CELEBA,
-    /** {@link GroupedSet#waterbirds}. */
+    /** {@link GroupLayouts#waterbirds}. */
     WATERBIRDS,
-    /** {@link GroupedSet#typographic}. */
+    /** {@link GroupLayouts#typographic}. */
     TYPOGRAPHIC,
-    /** {@link GroupedSet#disentangling}. */
+    /** {@link GroupLayouts#disentangling}. */
     DISENTANGLING,
-    /** {@link GroupedSet#table}. */
+    /** {@link GroupLayouts#table}. */
     CSV;
 
     /** As the command line says it. */
@@ -106,7 +106,7 @@ public record GroupSource(Layout kind, Path path) {
   }
 
   /** Perhaps without members. */
-  private GroupedSet read(GroupedSet.GroupSplit split) {
+  GroupedSet read(GroupedSet.GroupSplit split) {
     return switch (kind) {
       case CELEBA -> CelebaLayout.read(path, "Male", "Blond_Hair", split);
       case WATERBIRDS -> GroupLayouts.waterbirds(path, split);

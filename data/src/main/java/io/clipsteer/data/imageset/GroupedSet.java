@@ -2,14 +2,12 @@
 package io.clipsteer.data.imageset;
 
 import io.clipsteer.data.InputException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
@@ -20,10 +18,10 @@ import java.util.TreeSet;
  * matter). Each pair of both is a group; the accuracy on the worst group shows what a model relies
  * on.
  *
- * <p>Every factory throws {@link io.clipsteer.data.InputException}, with file and line, for a
- * missing file or column, a row with too few or too many columns, a value that the layout does not
- * know, an image listed twice, outside the folder or (in the chosen split) not on disk, text that
- * is not UTF-8, and a split without images. Images are not decoded. Tables are read line by line.
+ * <p>Reading one throws {@link io.clipsteer.data.InputException}, with file and line, for a missing
+ * file or column, a row with too few or too many columns, a value that the layout does not know, an
+ * image listed twice, outside the folder or (in the chosen split) not on disk, and text that is not
+ * UTF-8. Images are not decoded. Tables are read line by line.
  *
  * @param images precisely the members' images, in their order; an image's label is its target
  * @param targets names of the targets, all different
@@ -92,76 +90,6 @@ public record GroupedSet(
   }
 
   /**
-   * CelebA with the target woman or man (column {@code Male}) and the attribute not blond or blond
-   * (column {@code Blond_Hair}).
-   *
-   * @see #celeba(Path, String, String, GroupSplit)
-   */
-  public static GroupedSet celeba(Path dir, GroupSplit split) {
-    return celeba(dir, "Male", "Blond_Hair", split);
-  }
-
-  /**
-   * CelebA with any two of its columns. Of both, index 0 stands for -1 and index 1 for 1, and the
-   * names are the column's, underscores made spaces, with "not" before the first; {@code Male} and
-   * {@code Blond_Hair} have names of their own.
-   *
-   * <p>Layout of the authors (mmlab.ie.cuhk.edu.hk/projects/CelebA.html): {@code
-   * list_attr_celeba.txt} (number of images; column names; then name and -1 or 1 for each column),
-   * {@code list_eval_partition.txt} (name and 0, 1, 2; not read for {@link GroupSplit#ALL}), images
-   * in {@code img_align_celeba}; or in their subfolders {@code Anno}, {@code Eval}, {@code Img}.
-   * Kaggle's copy has {@code .csv} lists with a header and the folder of images once more inside
-   * itself.
-   */
-  public static GroupedSet celeba(Path dir, String target, String attribute, GroupSplit split) {
-    return some(CelebaLayout.read(dir, target, attribute, split), split);
-  }
-
-  /**
-   * Waterbirds: the target is landbird or waterbird, the attribute a background of land or water.
-   *
-   * <p>Layout of Sagawa et al. (github.com/kohpangwei/group_DRO): {@code metadata.csv} with {@code
-   * img_filename} relative to the folder, {@code y} and {@code place} 0 or 1, {@code split} 0, 1,
-   * 2; other columns are passed over.
-   */
-  public static GroupedSet waterbirds(Path dir, GroupSplit split) {
-    return some(GroupLayouts.waterbirds(dir, split), split);
-  }
-
-  /**
-   * Typographic attacks: the target is what is seen, the attribute the word written on it. Both
-   * have the same names: all words that occur as either, sorted.
-   *
-   * <p>Layout of RTA-100 and PAINT (github.com/azuma164/Defense-Prefix): the files' names say
-   * {@code label=ice cream_text=cat.png}; {@code _key=value} parts and a number may follow. Words
-   * hold neither {@code _} nor {@code =}. Sub-folders are walked, hidden files and other kinds of
-   * files are passed over.
-   */
-  public static GroupedSet typographic(Path dir) {
-    return GroupLayouts.typographic(dir);
-  }
-
-  /**
-   * A table of one's own: {@code .csv}, or {@code .tsv} with tabs, whose header names {@code file}
-   * (relative to the table's folder), {@code target}, {@code attribute} and, unless all are
-   * requested for, {@code split} (train, validation or val, test, or 0, 1, 2). Names are sorted and
-   * are those of the whole table, so that indices agree between splits.
-   */
-  public static GroupedSet table(Path csv, GroupSplit split) {
-    return some(GroupLayouts.table(csv, split), split);
-  }
-
-  /**
-   * The typographic attacks of "Disentangling visual and written concepts in CLIP": {@code
-   * annotations.json} maps each file of {@code images/} to its {@code true object} and its {@code
-   * typographic attack label}; both may lie in {@code typographic_attack_dataset/}. Target and
-   * attribute have the same names, as for {@link #typographic}.
-   */
-  public static GroupedSet disentangling(Path dir) {
-    return GroupLayouts.disentangling(dir);
-  }
-
-  /**
    * Images with labels as targets (class folders, a table's column), and one attribute.
    *
    * @param attribute its name
@@ -196,15 +124,6 @@ public record GroupedSet(
     }
     ImageSet labelled = unlabelled ? new Subset(images, new HashSet<>(ids)) : images;
     return new GroupedSet(labelled, targets, List.of(attribute), members);
-  }
-
-  private static GroupedSet some(GroupedSet set, GroupSplit split) {
-    if (!set.members.isEmpty()) return set;
-    String part = split.name().toLowerCase(Locale.ROOT);
-    throw new InputException(
-        set.images.origin(),
-        "none of its images is in the " + part + " split",
-        "Choose another split");
   }
 
   /** The member's group: target × number of attributes + attribute. */

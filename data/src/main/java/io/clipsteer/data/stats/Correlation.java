@@ -12,9 +12,6 @@ import java.util.Comparator;
  * @param high upper end of the 95 % interval
  */
 public record Correlation(double value, double low, double high) {
-  /** The normal distribution's 97.5 % point. */
-  private static final double Z = 1.959963984540054;
-
   /**
    * With Fisher's interval, {@code tanh(artanh r ± z/√(n−3))}; of fewer than four pairs it is −1 to
    * 1.
@@ -24,10 +21,14 @@ public record Correlation(double value, double low, double high) {
    */
   public static Correlation of(double value, long n) {
     double r = Math.clamp(value, -1.0, 1.0);
+    return around(r, n, Mean.Z / Math.sqrt(n - 3.0));
+  }
+
+  /** The interval is {@code tanh(artanh r ± half)}. */
+  private static Correlation around(double r, long n, double half) {
     if (n < 4) return new Correlation(r, -1, 1);
     if (Math.abs(r) == 1) return new Correlation(r, r, r);
     double middle = 0.5 * Math.log((1 + r) / (1 - r));
-    double half = Z / Math.sqrt(n - 3.0);
     return new Correlation(r, Math.tanh(middle - half), Math.tanh(middle + half));
   }
 
@@ -71,11 +72,7 @@ public record Correlation(double value, double low, double high) {
       yy += (y[i] - middle) * (y[i] - middle);
     }
     double r = xx > 0 && yy > 0 ? Math.clamp(xy / Math.sqrt(xx * yy), -1.0, 1.0) : 0;
-    if (n < 4) return new Correlation(r, -1, 1);
-    if (Math.abs(r) == 1) return new Correlation(r, r, r);
-    double along = 0.5 * Math.log((1 + r) / (1 - r));
-    double half = Z * Math.sqrt((1 + r * r / 2) / (n - 3.0));
-    return new Correlation(r, Math.tanh(along - half), Math.tanh(along + half));
+    return around(r, n, Mean.Z * Math.sqrt((1 + r * r / 2) / (n - 3.0)));
   }
 
   private static double[] ranks(double[] values) {

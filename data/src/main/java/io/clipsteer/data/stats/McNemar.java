@@ -10,6 +10,11 @@ package io.clipsteer.data.stats;
  */
 public record McNemar(int gained, int lost, double p) {
   private static final int HALVINGS = 40;
+  private static final double[] LOGS = new double[1 << 15];
+
+  static {
+    for (int i = 2; i < LOGS.length; i++) LOGS[i] = LOGS[i - 1] + Math.log(i);
+  }
 
   /** Tests; both at least 0. */
   public static McNemar of(int gained, int lost) {
@@ -81,17 +86,9 @@ public record McNemar(int gained, int lost, double p) {
             + (n - k) * Math.log1p(-p));
   }
 
-  private static final class Factorials {
-    private static final double[] LOGS = new double[1 << 15];
-
-    static {
-      for (int i = 2; i < LOGS.length; i++) LOGS[i] = LOGS[i - 1] + Math.log(i);
-    }
-  }
-
   /** ln n!; from 2^15 on by Stirling's series, whose error is then below 1e-20. */
   private static double logFactorial(int n) {
-    if (n < Factorials.LOGS.length) return Factorials.LOGS[n];
+    if (n < LOGS.length) return LOGS[n];
     double x = n + 1.0;
     return (x - 0.5) * Math.log(x)
         - x

@@ -11,7 +11,7 @@ package io.clipsteer.data.stats;
  */
 public record Mean(double value, double low, double high, int n) {
   /** The normal distribution's 97.5 % point. */
-  private static final double Z = 1.959963984540054;
+  static final double Z = 1.959963984540054;
 
   /** Student's for one to three degrees of freedom, where the series below is too coarse. */
   private static final double[] FEW = {12.706204736432, 4.302652729696, 3.182446305284};

@@ -12,9 +12,6 @@ import java.util.Arrays;
  * @param n how many numbers
  */
 public record Median(double value, double low, double high, int n) {
-  /** The normal distribution's 97.5 % point. */
-  private static final double Z = 1.959963984540054;
-
   /**
    * By order statistics: of n sorted numbers those with ranks n/2 ∓ z·√n/2, whatever their
    * distribution; of few numbers the smallest and the largest.
@@ -27,7 +24,7 @@ public record Median(double value, double low, double high, int n) {
     double[] sorted = values.clone();
     Arrays.sort(sorted);
     double middle = 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]);
-    int rank = Math.max(1, (int) Math.floor((n - Z * Math.sqrt(n)) / 2));
+    int rank = Math.max(1, (int) Math.floor((n - Mean.Z * Math.sqrt(n)) / 2));
     return new Median(middle, sorted[rank - 1], sorted[n - rank], n);
   }
 }

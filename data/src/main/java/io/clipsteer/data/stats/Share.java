@@ -10,9 +10,6 @@ package io.clipsteer.data.stats;
  * @param n how many were counted
  */
 public record Share(double value, double low, double high, int n) {
-  /** The normal distribution's 97.5 % point. */
-  private static final double Z = 1.959963984540054;
-
   /**
    * By Wilson's score interval: (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n) (Wilson 1927;
    * Brown, Cai and DasGupta 2001 recommend it).
@@ -25,9 +22,9 @@ public record Share(double value, double low, double high, int n) {
       throw new IllegalArgumentException(hits + " of " + n);
     }
     double p = (double) hits / n;
-    double z2 = Z * Z;
+    double z2 = Mean.Z * Mean.Z;
     double middle = p + z2 / (2 * n);
-    double half = Z * Math.sqrt(p * (1 - p) / n + z2 / (4.0 * n * n));
+    double half = Mean.Z * Math.sqrt(p * (1 - p) / n + z2 / (4.0 * n * n));
     double scale = 1 + z2 / n;
     // At the ends the formula gives 0 and 1 but for rounding.
     double low = hits == 0 ? 0 : (middle - half) / scale;

@@ -24,16 +24,6 @@ import org.jspecify.annotations.Nullable;
 public final class ActivationStore implements AutoCloseable {
   static final String COMPLETE = "complete.json";
 
-  /**
-   * Where a token comes from.
-   *
-   * @param image id of its image
-   * @param prefix whether it is CLS or another token before the patches
-   * @param row of its patch in the grid, −1 for prefix tokens
-   * @param column of its patch in the grid, −1 for prefix tokens
-   */
-  public record StoreOrigin(String image, boolean prefix, int row, int column) {}
-
   private final Path store;
   private final StoreFormat format;
   private final Arena arena;
@@ -126,19 +116,11 @@ public final class ActivationStore implements AutoCloseable {
     return format.hookPoints().indexOf(name);
   }
 
-  /** A token's image and position. */
-  public StoreOrigin origin(long token) {
+  /** The id of a token's image. */
+  public String image(long token) {
     long image = check(token) / format.tokensPerImage();
-    int place = (int) (token % format.tokensPerImage());
     Shard shard = shards.get((int) (image / format.imagesPerShard()));
-    String id = shard.images().get((int) (image % format.imagesPerShard()));
-    int patch = place - format.prefixTokens();
-    boolean prefix = patch < 0 || format.gridColumns() == 0;
-    return new StoreOrigin(
-        id,
-        prefix,
-        prefix ? -1 : patch / format.gridColumns(),
-        prefix ? -1 : patch % format.gridColumns());
+    return shard.images().get((int) (image % format.imagesPerShard()));
   }
 
   private long check(long token) {

@@ -144,13 +144,7 @@ public final class StoreWriter implements AutoCloseable {
       String point = format.hookPoints().get(p);
       MemorySegment bytes = filling.get(p).asSlice(0, ids.size() * format.bytesPerImage());
       AtomicFiles.write(
-          Shard.data(store, shards, point),
-          channel -> {
-            for (long at = 0; at < bytes.byteSize(); at += 1 << 24) {
-              long n = Math.min(1 << 24, bytes.byteSize() - at);
-              AtomicFiles.writeFully(channel, bytes.asSlice(at, n).asByteBuffer());
-            }
-          });
+          Shard.data(store, shards, point), channel -> AtomicFiles.writeFully(channel, bytes));
       hashes.put(point, Hashes.sha256(bytes));
     }
     Map<String, String> left = new LinkedHashMap<>();

@@ -24,4 +24,15 @@ public enum DType {
   public int bytes() {
     return bytes;
   }
+
+  /** Bytes of a tensor of a shape, which may be hostile; -1 when it is negative or too large. */
+  long byteSize(long... shape) {
+    long size = bytes;
+    for (long extent : shape) {
+      if (extent < 0 || Math.multiplyHigh(size, extent) != 0) return -1;
+      size *= extent;
+      if (size < 0) return -1;
+    }
+    return size;
+  }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.tensor;
 
+import static io.clipsteer.data.tensor.MappedFile.I64;
+
 import io.clipsteer.data.InputException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -15,9 +16,6 @@ enum FileKind {
   TORCH_ZIP,
   SHARD_INDEX;
 
-  private static final ValueLayout.OfLong U64 =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
   /**
    * Tells the kind.
    *
@@ -26,7 +24,7 @@ enum FileKind {
   static FileKind of(Path file, MemorySegment bytes) {
     long size = bytes.byteSize();
     if (hasHeader(bytes)) {
-      long header = bytes.get(U64, 0);
+      long header = bytes.get(I64, 0);
       if (header > 0 && header <= size - 8) return SAFETENSORS;
     }
     refuseForeign(file, bytes);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.tensor;
 
+import static io.clipsteer.data.tensor.MappedFile.I16;
+import static io.clipsteer.data.tensor.MappedFile.I32;
+import static io.clipsteer.data.tensor.MappedFile.I64;
+
 import io.clipsteer.data.InputException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -10,12 +14,6 @@ import java.nio.file.Path;
 
 /** The bytes of a pickle, read forwards; never past their end. */
 final class PickleInput {
-  private static final ValueLayout.OfShort U16 =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt I32 =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong I64 =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final ValueLayout.OfDouble F64_BIG =
       ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
@@ -36,7 +34,7 @@ final class PickleInput {
   }
 
   int u16() {
-    return bytes.get(U16, take(2)) & 0xffff;
+    return bytes.get(I16, take(2)) & 0xffff;
   }
 
   int i32() {

@@ -2,12 +2,23 @@
 package io.clipsteer.data.tensor;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.AtomicFiles;
+import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collection;
-import java.util.LinkedHashMap;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import tools.jackson.core.JsonGenerator;
+import tools.jackson.core.ObjectWriteContext;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.core.json.JsonWriteFeature;
 
 /**
  * Files in the safetensors format: an eight-byte length, a JSON header of that length, then the
@@ -15,10 +26,24 @@ import java.util.Map;
  * truncated by another program while it is open.
  */
 public final class SafeTensors {
-  private SafeTensors() {}
+  /** The Python package's order of element types: widest first, so that all lie aligned. */
+  private static final List<DType> ORDER =
+      List.of(
+          DType.I64,
+          DType.F64,
+          DType.F32,
+          DType.I32,
+          DType.BF16,
+          DType.F16,
+          DType.I16,
+          DType.I8,
+          DType.U8,
+          DType.BOOL);
 
-  /** What one file of tensors holds. */
-  record TensorIndex(LinkedHashMap<String, StoredTensor> tensors, Map<String, String> metadata) {}
+  private static final JsonFactory FACTORY =
+      JsonFactory.builder().disable(JsonWriteFeature.ESCAPE_FORWARD_SLASHES).build();
+
+  private SafeTensors() {}
 
   /**
    * Opens one file.
@@ -28,24 +53,7 @@ public final class SafeTensors {
    *     shape that does not fit its bytes, bytes that overlap, remain or lie outside
    */
   public static TensorFile open(Path file) {
-    Arena arena = Arena.ofShared();
-    try {
-      TensorIndex contents = read(file, MappedFile.map(file, arena));
-      return new TensorFile(file, contents.tensors(), contents.metadata(), arena);
-    } catch (Throwable t) {
-      arena.close();
-      throw t;
-    }
-  }
-
-  /**
-   * Opens a checkpoint in several files through its index ({@code model.safetensors.index.json}).
-   *
-   * @throws InputException when the index is not such an index, names a file outside its folder, or
-   *     when shards (all are named) or tensors are missing
-   */
-  public static TensorFile openSharded(Path indexJson) {
-    return ShardIndex.open(indexJson, (shard, bytes, arena) -> read(shard, bytes));
+    return TensorFile.map(file, SafeTensors::read);
   }
 
   /**
@@ -57,13 +65,81 @@ public final class SafeTensors {
    */
   public static void write(
       Path file, Collection<StoredTensor> tensors, Map<String, String> metadata) {
-    SafeTensorsWriter.write(file, tensors, metadata);
+    List<StoredTensor> sorted =
+        tensors.stream()
+            .sorted(
+                Comparator.comparingInt((StoredTensor t) -> ORDER.indexOf(t.dtype()))
+                    .thenComparing(StoredTensor::name))
+            .toList();
+    byte[] header = header(file, sorted, metadata);
+    AtomicFiles.write(
+        file,
+        channel -> {
+          ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+          AtomicFiles.writeFully(channel, length.putLong(header.length).flip());
+          AtomicFiles.writeFully(channel, ByteBuffer.wrap(header));
+          for (StoredTensor tensor : sorted) AtomicFiles.writeFully(channel, tensor.bytes());
+        });
+  }
+
+  private static byte[] header(Path file, List<StoredTensor> sorted, Map<String, String> metadata) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    Map<String, StoredTensor> seen = new TreeMap<>();
+    try (JsonGenerator json = FACTORY.createGenerator(ObjectWriteContext.empty(), out)) {
+      json.writeStartObject();
+      if (!metadata.isEmpty()) {
+        json.writeName("__metadata__");
+        json.writeStartObject();
+        new TreeMap<>(metadata).forEach(json::writeStringProperty);
+        json.writeEndObject();
+      }
+      long offset = 0;
+      for (StoredTensor tensor : sorted) {
+        check(file, tensor);
+        if (seen.put(tensor.name(), tensor) != null) {
+          throw new InputException(
+              file, "two tensors are called " + tensor.name(), "Give each its own name");
+        }
+        offset = writeEntry(json, tensor, offset);
+      }
+      json.writeEndObject();
+    }
+    int unpadded = out.size();
+    // Spaces up to a multiple of eight keep the data aligned in a mapping of the file.
+    byte[] header = Arrays.copyOf(out.toByteArray(), (unpadded + 7) & -8);
+    Arrays.fill(header, unpadded, header.length, (byte) ' ');
+    return header;
+  }
+
+  private static long writeEntry(JsonGenerator json, StoredTensor tensor, long offset) {
+    long end = offset + tensor.bytes().byteSize();
+    json.writeName(tensor.name());
+    json.writeStartObject();
+    json.writeStringProperty("dtype", tensor.dtype().name());
+    json.writeName("shape");
+    json.writeArray(tensor.shape(), 0, tensor.shape().length);
+    json.writeName("data_offsets");
+    json.writeArray(new long[] {offset, end}, 0, 2);
+    json.writeEndObject();
+    return end;
+  }
+
+  private static void check(Path file, StoredTensor tensor) {
+    if (tensor.name().equals("__metadata__")) {
+      throw new InputException(file, "a tensor is called __metadata__", "The format reserves it");
+    }
+    if (tensor.dtype().byteSize(tensor.shape()) != tensor.bytes().byteSize()) {
+      throw new InputException(
+          file,
+          "tensor " + tensor + " has " + tensor.bytes().byteSize() + " bytes",
+          "Its shape takes another number of bytes");
+    }
   }
 
   /** Reads the header of a mapped file. */
-  static TensorIndex read(Path file, MemorySegment bytes) {
+  static TensorFile read(Path file, MemorySegment bytes, Arena arena) {
     // Only without a header: its length may look like the first bytes of another format.
     if (!FileKind.hasHeader(bytes)) FileKind.refuseForeign(file, bytes);
-    return new SafeTensorsHeader(file, bytes).read();
+    return new SafeTensorsHeader(file, bytes).read(arena);
   }
 }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.tensor;
 
+import static io.clipsteer.data.tensor.MappedFile.I64;
+
 import io.clipsteer.data.InputException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
@@ -23,9 +26,8 @@ final class SafeTensorsHeader {
   private static final int MAX_RANK = 64;
   private static final long ENTRY_COST = 600;
   private static final String REMEDY = "The file is damaged: download or write it again";
-  private static final ValueLayout.OfLong U64 =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final Map<String, DType> DTYPES = dtypes();
+  private static final Map<String, DType> DTYPES =
+      Arrays.stream(DType.values()).collect(Collectors.toMap(DType::name, dtype -> dtype));
 
   private final Path file;
   private final MemorySegment bytes;
@@ -42,17 +44,11 @@ final class SafeTensorsHeader {
     this.budget = new Budget(file, bytes.byteSize());
   }
 
-  private static Map<String, DType> dtypes() {
-    Map<String, DType> byName = new HashMap<>();
-    for (DType dtype : DType.values()) byName.put(dtype.name(), dtype);
-    return byName;
-  }
-
-  SafeTensors.TensorIndex read() {
+  TensorFile read(Arena arena) {
     if (bytes.byteSize() < 8) {
       throw bad("has " + bytes.byteSize() + " bytes, too few for a safetensors file");
     }
-    long length = bytes.get(U64, 0);
+    long length = bytes.get(I64, 0);
     if (length < 0 || length > bytes.byteSize() - 8 || length > MAX_HEADER) {
       throw bad(
           "says its header has "
@@ -69,7 +65,7 @@ final class SafeTensorsHeader {
     data = bytes.asSlice(8 + length);
     StrictJson.readObject(file, header, this::readEntries);
     checkLayout();
-    return new SafeTensors.TensorIndex(tensors, metadata);
+    return new TensorFile(file, tensors, metadata, arena);
   }
 
   private void readEntries(JsonParser parser) {
@@ -171,7 +167,7 @@ final class SafeTensorsHeader {
     if (dtype == null || shape == null || range == null) {
       throw bad("tensor " + name + " lacks its dtype, shape or data_offsets");
     }
-    long size = Shapes.byteSize(shape, dtype);
+    long size = dtype.byteSize(shape);
     if (size != range.byteSize()) {
       throw bad(
           "tensor "

@@ -20,42 +20,31 @@ final class ShardIndex {
   /** Far more than any checkpoint has; each costs a disk access. */
   private static final int MAX_SHARDS = 512;
 
-  /** Reads one mapped shard; what it allocates belongs to the arena. */
-  interface ShardReader {
-    SafeTensors.TensorIndex read(Path file, MemorySegment bytes, Arena arena);
-  }
-
   private ShardIndex() {}
 
-  /** Opens every shard with {@code reader}; the result closes them all. */
-  static TensorFile open(Path index, ShardReader reader) {
-    Map<String, String> weightMap = readWeightMap(index);
+  /** Opens every shard; the result closes them all. */
+  static TensorFile read(Path index, MemorySegment text, Arena arena) {
+    Map<String, String> weightMap = readWeightMap(index, text);
     Path folder = index.toAbsolutePath().resolveSibling("");
     List<String> names = weightMap.values().stream().distinct().toList();
     checkShards(index, folder, names);
-    Arena arena = Arena.ofShared();
-    try {
-      Map<String, SafeTensors.TensorIndex> shards = new HashMap<>();
-      Map<String, String> metadata = new HashMap<>();
-      for (String name : names) {
-        Path shard = folder.resolve(name);
-        var contents = reader.read(shard, MappedFile.map(shard, arena), arena);
-        shards.put(name, contents);
-        metadata.putAll(contents.metadata());
-      }
-      return new TensorFile(index, collect(index, weightMap, shards), metadata, arena);
-    } catch (Throwable t) {
-      arena.close();
-      throw t;
+    Map<String, TensorFile> shards = new HashMap<>();
+    Map<String, String> metadata = new HashMap<>();
+    for (String name : names) {
+      Path shard = folder.resolve(name);
+      var contents = TensorFile.readOne(shard, MappedFile.map(shard, arena), arena);
+      shards.put(name, contents);
+      metadata.putAll(contents.metadata());
     }
+    return new TensorFile(index, collect(index, weightMap, shards), metadata, arena);
   }
 
   private static LinkedHashMap<String, StoredTensor> collect(
-      Path index, Map<String, String> weightMap, Map<String, SafeTensors.TensorIndex> shards) {
+      Path index, Map<String, String> weightMap, Map<String, TensorFile> shards) {
     LinkedHashMap<String, StoredTensor> tensors = new LinkedHashMap<>();
     weightMap.forEach(
         (name, shard) -> {
-          SafeTensors.TensorIndex contents = shards.get(shard);
+          TensorFile contents = shards.get(shard);
           StoredTensor tensor = contents == null ? null : contents.tensors().get(name);
           if (tensor == null) {
             throw new InputException(
@@ -68,17 +57,14 @@ final class ShardIndex {
     return tensors;
   }
 
-  private static Map<String, String> readWeightMap(Path index) {
+  private static Map<String, String> readWeightMap(Path index, MemorySegment text) {
     LinkedHashMap<String, String> map = new LinkedHashMap<>();
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment text = MappedFile.map(index, arena);
-      if (text.byteSize() > SafeTensorsHeader.MAX_HEADER) {
-        throw new InputException(
-            index, "is too large for an index: " + text.byteSize() + " bytes", "Check the path");
-      }
-      StrictJson.readObject(
-          index, text, parser -> readIndex(index, parser, map, new Budget(index, text.byteSize())));
+    if (text.byteSize() > SafeTensorsHeader.MAX_HEADER) {
+      throw new InputException(
+          index, "is too large for an index: " + text.byteSize() + " bytes", "Check the path");
     }
+    StrictJson.readObject(
+        index, text, parser -> readIndex(index, parser, map, new Budget(index, text.byteSize())));
     if (map.isEmpty()) {
       throw new InputException(
           index,

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.tensor;
 
+import static io.clipsteer.data.tensor.MappedFile.F32;
+import static io.clipsteer.data.tensor.MappedFile.F64;
+import static io.clipsteer.data.tensor.MappedFile.I16;
+import static io.clipsteer.data.tensor.MappedFile.I32;
+import static io.clipsteer.data.tensor.MappedFile.I64;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -15,17 +20,6 @@ import java.util.Arrays;
  * @param bytes the elements; valid while the {@link TensorFile} it came from is open
  */
 public record StoredTensor(String name, DType dtype, long[] shape, MemorySegment bytes) {
-
-  private static final ValueLayout.OfFloat F32 =
-      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfDouble F64 =
-      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfShort I16 =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt I32 =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong I64 =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   /** A tensor holding a copy of {@code values}, on the Java heap. */
   public static StoredTensor ofFloats(String name, float[] values, long... shape) {

@@ -3,6 +3,7 @@ package io.clipsteer.data.tensor;
 
 import io.clipsteer.data.InputException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -16,6 +17,11 @@ public final class TensorFile implements AutoCloseable {
   private final Map<String, String> metadata;
   private final Arena arena;
 
+  /** Reads a mapped file; what it allocates belongs to the arena, which the result closes. */
+  interface MappedReader {
+    TensorFile read(Path file, MemorySegment bytes, Arena arena);
+  }
+
   TensorFile(
       Path path,
       SequencedMap<String, StoredTensor> tensors,
@@ -25,6 +31,41 @@ public final class TensorFile implements AutoCloseable {
     this.tensors = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(tensors));
     this.metadata = Map.copyOf(metadata);
     this.arena = arena;
+  }
+
+  /**
+   * Opens a safetensors file, a torch checkpoint, or the index of either in shards; recognised by
+   * the content, whatever the file is called.
+   *
+   * @throws InputException when it is none of them, or as {@link SafeTensors} and {@link TorchZip}
+   */
+  public static TensorFile open(Path file) {
+    return map(
+        file,
+        (index, bytes, arena) ->
+            FileKind.of(file, bytes) == FileKind.SHARD_INDEX
+                ? ShardIndex.read(index, bytes, arena)
+                : readOne(index, bytes, arena));
+  }
+
+  /** Reads a file that is no index. */
+  static TensorFile readOne(Path file, MemorySegment bytes, Arena arena) {
+    return switch (FileKind.of(file, bytes)) {
+      case SAFETENSORS -> SafeTensors.read(file, bytes, arena);
+      case TORCH_ZIP -> TorchZip.read(file, bytes, arena);
+      case SHARD_INDEX ->
+          throw new InputException(file, "is an index inside an index", "Name the weights");
+    };
+  }
+
+  static TensorFile map(Path file, MappedReader reader) {
+    Arena arena = Arena.ofShared();
+    try {
+      return reader.read(file, MappedFile.map(file, arena), arena);
+    } catch (Throwable t) {
+      arena.close();
+      throw t;
+    }
   }
 
   /** The file, or the index file of a sharded checkpoint. */

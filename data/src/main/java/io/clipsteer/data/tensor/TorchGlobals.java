@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The few names a torch pickle may call, each with its meaning here. Names outside this list become
- * {@link Pickled.Opaque} values and are remembered; {@link Gadgets} are refused.
+ * {@link Pickled.Opaque} values and are remembered; names that only serve an attack are refused.
  */
 final class TorchGlobals {
   private static final int MAX_RANK = 64;
@@ -62,6 +62,38 @@ final class TorchGlobals {
           "torch.jit._pickle.build_tensorlist",
           "torch.jit._pickle.restore_type_tag");
 
+  /** Modules with whose functions a pickle can run code, start programs, or touch files and net. */
+  private static final Set<String> MODULES =
+      Set.of(
+          """
+          os posix nt posixpath ntpath subprocess _posixsubprocess sys socket _socket shutil
+          runpy pty commands importlib imp ctypes _ctypes code codeop pdb bdb timeit doctest
+          pydoc webbrowser pickle _pickle cPickle marshal types operator _operator pip ensurepip
+          venv idlelib urllib urllib2 http httplib requests smtplib ftplib telnetlib xmlrpc
+          zipimport pkgutil distutils setuptools multiprocessing asyncio _thread inspect
+          linecache dill cloudpickle joblib tempfile
+          """
+              .split("\\s+"));
+
+  /** Names of {@code builtins} that are types of plain values. */
+  private static final Set<String> PLAIN_BUILTINS =
+      Set.of(
+          """
+          list dict set frozenset tuple int float bool str bytes bytearray complex slice range
+          object long unicode
+          """
+              .split("\\s+"));
+
+  /** Parts of a dotted name that lead out of the module it starts in. */
+  private static final Set<String> PARTS =
+      Set.of(
+          """
+          os sys subprocess builtins __builtins__ __builtin__ __globals__ __dict__
+          __getattribute__ __import__ __subclasses__ eval exec execfile compile system popen
+          Popen getattr setattr importlib import_module
+          """
+              .split("\\s+"));
+
   private final Path file;
   private final PickleInput in;
   private final Budget budget;
@@ -90,7 +122,7 @@ final class TorchGlobals {
   Pickled find(String module, String name) {
     budget.spend(256 + 6L * (module.length() + name.length()));
     String full = module + "." + name;
-    if (Gadgets.isOne(module, name)) {
+    if (isGadget(module, name)) {
       throw new InputException(
           file,
           "asks Python to run " + full,
@@ -147,12 +179,12 @@ final class TorchGlobals {
     return switch (global.full()) {
       case "collections.OrderedDict", "collections.defaultdict" -> dict(global.full(), arguments);
       case "torch.Size", "torch.device" -> argument(arguments, 0);
-      case "torch._utils._rebuild_tensor" -> tensor(arguments, null, 4);
-      case "torch._utils._rebuild_tensor_v2" -> tensor(arguments, null, 6);
+      case "torch._utils._rebuild_tensor" -> tensor(arguments, 4);
+      case "torch._utils._rebuild_tensor_v2" -> tensor(arguments, 6);
       case "torch._utils._rebuild_tensor_v3" -> {
         DType dtype =
             argument(arguments, 6) instanceof Pickled.Global g ? DTYPES.get(g.name()) : null;
-        yield tensor(arguments, new DTypeOrUnknown(dtype), 7);
+        yield tensor(arguments, 7, dtype);
       }
       case "torch._utils._rebuild_parameter",
           "torch._utils._rebuild_parameter_with_state",
@@ -187,12 +219,19 @@ final class TorchGlobals {
     return new Pickled.Dict(pairs);
   }
 
-  private record DTypeOrUnknown(@Nullable DType dtype) {}
-
   /** (storage, offset, size, stride, …); from {@code flagsAt} on may follow lazy operations. */
-  private Pickled tensor(List<Pickled> arguments, @Nullable DTypeOrUnknown given, int flagsAt) {
-    if (!(argument(arguments, 0) instanceof Pickled.Storage storage)
-        || !(argument(arguments, 1) instanceof Pickled.Int offset)) {
+  private Pickled tensor(List<Pickled> arguments, int flagsAt) {
+    return tensor(arguments, flagsAt, storage(arguments).dtype());
+  }
+
+  private Pickled.Storage storage(List<Pickled> arguments) {
+    if (argument(arguments, 0) instanceof Pickled.Storage storage) return storage;
+    throw in.bad("rebuilds a tensor from something that is no storage");
+  }
+
+  private Pickled tensor(List<Pickled> arguments, int flagsAt, @Nullable DType dtype) {
+    Pickled.Storage storage = storage(arguments);
+    if (!(argument(arguments, 1) instanceof Pickled.Int offset)) {
       throw in.bad("rebuilds a tensor from something that is no storage");
     }
     if (arguments.size() > flagsAt
@@ -205,7 +244,6 @@ final class TorchGlobals {
     long[] shape = sizes(argument(arguments, 2));
     long[] stride = sizes(argument(arguments, 3));
     if (shape.length != stride.length) throw in.bad("has a tensor whose strides miss its shape");
-    DType dtype = given == null ? storage.dtype() : given.dtype();
     budget.spend(48);
     return new Pickled.TensorView(storage, dtype, offset.value(), shape, stride);
   }
@@ -240,5 +278,39 @@ final class TorchGlobals {
 
   private static boolean isScript(String module) {
     return module.equals("__torch__") || module.startsWith("__torch__.");
+  }
+
+  /**
+   * Whether only an attack puts this name into a checkpoint. This reader runs nothing, so it would
+   * do no harm here; but the file is meant to harm a user who loads it in Python, and is refused.
+   */
+  static boolean isGadget(String module, String name) {
+    int dot = module.indexOf('.');
+    String top = dot < 0 ? module : module.substring(0, dot);
+    if (top.equals("builtins") || top.equals("__builtin__") || top.equals("__builtins__")) {
+      return !PLAIN_BUILTINS.contains(name);
+    }
+    if (MODULES.contains(top) || hasPart(name)) return !isPlain(module, name);
+    return switch (top) {
+      case "io", "_io" -> name.equals("open") || name.equals("FileIO") || name.equals("open_code");
+      case "numpy" -> name.equals("runstring") || name.equals("load") || name.equals("fromfile");
+      case "torch" -> name.equals("load") || module.startsWith("torch.hub");
+      default -> false;
+    };
+  }
+
+  /** A bag of settings that lives in a module of gadgets. */
+  private static boolean isPlain(String module, String name) {
+    return module.equals("types") && name.equals("SimpleNamespace");
+  }
+
+  private static boolean hasPart(String dotted) {
+    for (int from = 0; from <= dotted.length(); ) {
+      int dot = dotted.indexOf('.', from);
+      int end = dot < 0 ? dotted.length() : dot;
+      if (PARTS.contains(dotted.substring(from, end))) return true;
+      from = end + 1;
+    }
+    return false;
   }
 }

@@ -8,6 +8,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.ListIterator;
 import java.util.Map;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
@@ -39,19 +40,8 @@ final class TorchNames {
 
   private static final int MAX_DEPTH = 64;
 
-  /** A container being walked: its values, how many are done, and the name of the container. */
-  private static final class Level {
-    final Pickled container;
-    final List<Pickled> values;
-    final String prefix;
-    int next;
-
-    Level(Pickled container, List<Pickled> values, String prefix) {
-      this.container = container;
-      this.values = values;
-      this.prefix = prefix;
-    }
-  }
+  /** A container being walked: the values that are left, and the name of the container. */
+  private record Level(Pickled container, ListIterator<Pickled> values, String prefix) {}
 
   private final Path file;
   private final Budget budget;
@@ -65,7 +55,7 @@ final class TorchNames {
   }
 
   /** Every tensor below {@code top} with its name, made by {@code convert}. */
-  SafeTensors.TensorIndex read(
+  LinkedHashMap<String, StoredTensor> read(
       Pickled top, BiFunction<String, Pickled.TensorView, StoredTensor> convert) {
     Pickled chosen = choose(top);
     if (chosen instanceof Pickled.TensorView tensor) {
@@ -87,7 +77,12 @@ final class TorchNames {
           String name = wrapped ? full.substring("module.".length()) : full;
           tensors.put(name, convert.apply(name, tensor));
         });
-    return new SafeTensors.TensorIndex(tensors, metadata);
+    return tensors;
+  }
+
+  /** What was noted beside the tensors. */
+  Map<String, String> metadata() {
+    return metadata;
   }
 
   private Pickled choose(Pickled top) {
@@ -111,16 +106,14 @@ final class TorchNames {
     enter(top, "");
     while (!open.isEmpty()) {
       Level level = open.peek();
-      if (level.next == level.values.size()) {
+      if (!level.values.hasNext()) {
         open.pop();
         continue;
       }
       budget.spend(16);
       boolean keyed = !(level.container instanceof Pickled.Sequence);
-      String key = keyed ? key(level.values.get(level.next)) : Integer.toString(level.next);
-      Pickled value = level.values.get(keyed ? level.next + 1 : level.next);
-      level.next += keyed ? 2 : 1;
-      visit(level, key, value);
+      String key = keyed ? key(level.values.next()) : Integer.toString(level.values.nextIndex());
+      visit(level, key, level.values.next());
     }
   }
 
@@ -163,7 +156,7 @@ final class TorchNames {
           file, "nests its values more than " + MAX_DEPTH + " deep", "Save a plain state dict");
     }
     budget.spend(48);
-    open.push(new Level(container, values, prefix));
+    open.push(new Level(container, values.listIterator(), prefix));
   }
 
   /** The fields of a configuration that lies beside the state. */

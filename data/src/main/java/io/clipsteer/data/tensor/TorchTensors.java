@@ -42,7 +42,7 @@ final class TorchTensors {
     }
     MemorySegment storage = storage(name, tensor.storage());
     long[] shape = tensor.shape();
-    long size = Shapes.byteSize(shape, dtype);
+    long size = dtype.byteSize(shape);
     if (size < 0) throw bad(name, "has the impossible shape " + Arrays.toString(shape));
     if (size == 0) return new StoredTensor(name, dtype, shape, storage.asSlice(0, 0));
     long last = last(tensor);
@@ -79,7 +79,7 @@ final class TorchTensors {
     if (bytes == null) throw bad(name, "has no data: entry data/" + storage.key() + " is missing");
     // Untyped storages count bytes.
     DType dtype = storage.dtype() == null ? DType.U8 : storage.dtype();
-    if (bytes.byteSize() != Shapes.byteSize(new long[] {storage.elements()}, dtype)) {
+    if (bytes.byteSize() != dtype.byteSize(storage.elements())) {
       throw bad(
           name,
           "needs "

@@ -8,7 +8,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -50,14 +49,7 @@ public final class TorchZip {
    *     on a big-endian machine, harmful, or holds no tensors
    */
   public static TensorFile open(Path file) {
-    Arena arena = Arena.ofShared();
-    try {
-      SafeTensors.TensorIndex contents = read(file, MappedFile.map(file, arena), arena);
-      return new TensorFile(file, contents.tensors(), contents.metadata(), arena);
-    } catch (Throwable t) {
-      arena.close();
-      throw t;
-    }
+    return TensorFile.map(file, TorchZip::read);
   }
 
   /**
@@ -71,7 +63,7 @@ public final class TorchZip {
     TorchZipWriter.write(file, tensors, preamble);
   }
 
-  static SafeTensors.TensorIndex read(Path file, MemorySegment bytes, Arena arena) {
+  static TensorFile read(Path file, MemorySegment bytes, Arena arena) {
     FileKind.refuseForeign(file, bytes);
     Budget budget = new Budget(file, bytes.byteSize());
     ZipDirectory zip = new ZipDirectory(file, bytes, budget);
@@ -86,8 +78,9 @@ public final class TorchZip {
     TorchGlobals globals = new TorchGlobals(file, in, budget);
     Pickled top = new PickleMachine(in, budget, globals).run();
     TorchTensors tensors = new TorchTensors(file, zip, root, arena, bytes.byteSize());
-    SafeTensors.TensorIndex named = new TorchNames(file, budget).read(top, tensors::convert);
-    Map<String, String> metadata = new HashMap<>(named.metadata());
+    TorchNames names = new TorchNames(file, budget);
+    var named = names.read(top, tensors::convert);
+    Map<String, String> metadata = names.metadata();
     if (!globals.ignored().isEmpty()) {
       metadata.put(IGNORED_GLOBALS, String.join(", ", globals.ignored()));
     }
@@ -95,7 +88,7 @@ public final class TorchZip {
       budget.spendText(zip.start());
       metadata.put(PREAMBLE, text(bytes.asSlice(0, zip.start())).strip());
     }
-    return new SafeTensors.TensorIndex(named.tensors(), metadata);
+    return new TensorFile(file, named, metadata, arena);
   }
 
   /** Torch names the folder inside after the file; any one name is good. */

@@ -28,7 +28,7 @@ final class TorchZipWriter {
   private static final int ALIGNMENT = 64;
   private static final long LIMIT = 0xffff_ffffL;
 
-  /** Bytes handed to the channel or the checksum at once. */
+  /** Bytes handed to the checksum at once. */
   private static final long CHUNK = 1 << 20;
 
   /** 1 January 1980, the first day that a ZIP can name. */
@@ -87,10 +87,7 @@ final class TorchZipWriter {
       common(header, entry).putShort((short) (4 + entry.padding())).put(entry.name());
       header.putShort((short) 0x4246).putShort((short) entry.padding());
       AtomicFiles.writeFully(channel, header.rewind());
-      for (long i = 0; i < entry.bytes().byteSize(); i += CHUNK) {
-        long size = Math.min(CHUNK, entry.bytes().byteSize() - i);
-        AtomicFiles.writeFully(channel, entry.bytes().asSlice(i, size).asByteBuffer());
-      }
+      AtomicFiles.writeFully(channel, entry.bytes());
     }
     int size = 0;
     for (Entry entry : entries) {
@@ -141,7 +138,7 @@ final class TorchZipWriter {
   }
 
   private static void tensor(ByteArrayOutputStream out, StoredTensor tensor, int key) {
-    if (Shapes.byteSize(tensor.shape(), tensor.dtype()) != tensor.bytes().byteSize()) {
+    if (tensor.dtype().byteSize(tensor.shape()) != tensor.bytes().byteSize()) {
       throw new IllegalArgumentException(tensor + " has " + tensor.bytes().byteSize() + " bytes");
     }
     global(out, "torch._utils", "_rebuild_tensor_v2");

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.tensor;
 
+import static io.clipsteer.data.tensor.MappedFile.I16;
+import static io.clipsteer.data.tensor.MappedFile.I32;
+import static io.clipsteer.data.tensor.MappedFile.I64;
+
 import io.clipsteer.data.InputException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -19,13 +22,6 @@ import org.jspecify.annotations.Nullable;
  * saev writes a line of JSON there. Check sums are not verified: torch may leave them out.
  */
 final class ZipDirectory {
-  private static final ValueLayout.OfShort U16 =
-      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt U32 =
-      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong U64 =
-      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
   private static final int END = 0x06054b50;
   private static final int END64 = 0x06064b50;
   private static final int LOCATOR64 = 0x07064b50;
@@ -49,7 +45,7 @@ final class ZipDirectory {
     long end = findEnd(bytes);
     if (end < 0) throw bad("is no complete ZIP archive: its end is missing");
     long locator = end - 20;
-    boolean big = locator >= 56 && bytes.get(U32, locator) == LOCATOR64;
+    boolean big = locator >= 56 && bytes.get(I32, locator) == LOCATOR64;
     if (big) readEnd64(locator);
     else readEnd(end);
   }
@@ -58,7 +54,7 @@ final class ZipDirectory {
   static long findEnd(MemorySegment bytes) {
     long last = bytes.byteSize() - END_SIZE;
     for (long at = last; at >= 0 && at >= last - 0xffff; at--) {
-      if (bytes.get(U32, at) == END && (bytes.get(U16, at + 20) & 0xffff) == last - at) return at;
+      if (bytes.get(I32, at) == END && (bytes.get(I16, at + 20) & 0xffff) == last - at) return at;
     }
     return -1;
   }
@@ -87,11 +83,11 @@ final class ZipDirectory {
           "Unpack it and save it again with torch.save");
     }
     long at = entry.header();
-    if (at < 0 || at > directory - 30 || bytes.get(U32, at) != LOCAL) {
+    if (at < 0 || at > directory - 30 || bytes.get(I32, at) != LOCAL) {
       throw bad("has no entry where its directory says " + name + " is");
     }
-    int nameLength = bytes.get(U16, at + 26) & 0xffff;
-    long data = at + 30 + nameLength + (bytes.get(U16, at + 28) & 0xffff);
+    int nameLength = bytes.get(I16, at + 26) & 0xffff;
+    long data = at + 30 + nameLength + (bytes.get(I16, at + 28) & 0xffff);
     if (data > directory || entry.size() > directory - data) {
       throw bad("says entry " + name + " has " + entry.size() + " bytes, more than there are");
     }
@@ -103,9 +99,9 @@ final class ZipDirectory {
   }
 
   private void readEnd(long end) {
-    long count = bytes.get(U16, end + 10) & 0xffff;
-    long size = bytes.get(U32, end + 12) & 0xffff_ffffL;
-    long offset = bytes.get(U32, end + 16) & 0xffff_ffffL;
+    long count = bytes.get(I16, end + 10) & 0xffff;
+    long size = bytes.get(I32, end + 12) & 0xffff_ffffL;
+    long offset = bytes.get(I32, end + 16) & 0xffff_ffffL;
     start = end - size - offset;
     readEntries(count, size, offset, end);
   }
@@ -116,9 +112,9 @@ final class ZipDirectory {
    */
   private void readEnd64(long locator) {
     long end = locator - 56;
-    if (bytes.get(U32, end) != END64) throw bad("has a damaged ZIP64 record at its end");
-    start = end - bytes.get(U64, locator + 8);
-    readEntries(bytes.get(U64, end + 32), bytes.get(U64, end + 40), bytes.get(U64, end + 48), end);
+    if (bytes.get(I32, end) != END64) throw bad("has a damaged ZIP64 record at its end");
+    start = end - bytes.get(I64, locator + 8);
+    readEntries(bytes.get(I64, end + 32), bytes.get(I64, end + 40), bytes.get(I64, end + 48), end);
   }
 
   private void readEntries(long count, long size, long offset, long end) {
@@ -139,18 +135,18 @@ final class ZipDirectory {
   }
 
   private long readEntry(long at, long limit) {
-    if (limit - at < 46 || bytes.get(U32, at) != CENTRAL) throw bad("has a damaged directory");
-    int nameLength = bytes.get(U16, at + 28) & 0xffff;
-    int extraLength = bytes.get(U16, at + 30) & 0xffff;
-    int commentLength = bytes.get(U16, at + 32) & 0xffff;
+    if (limit - at < 46 || bytes.get(I32, at) != CENTRAL) throw bad("has a damaged directory");
+    int nameLength = bytes.get(I16, at + 28) & 0xffff;
+    int extraLength = bytes.get(I16, at + 30) & 0xffff;
+    int commentLength = bytes.get(I16, at + 32) & 0xffff;
     long next = at + 46 + nameLength + extraLength + commentLength;
     if (next > limit) throw bad("has a damaged directory");
     budget.spend(192);
     String name = text(at + 46, nameLength);
-    int method = bytes.get(U16, at + 10) & 0xffff;
-    long packed = bytes.get(U32, at + 20) & 0xffff_ffffL;
-    long size = bytes.get(U32, at + 24) & 0xffff_ffffL;
-    long header = bytes.get(U32, at + 42) & 0xffff_ffffL;
+    int method = bytes.get(I16, at + 10) & 0xffff;
+    long packed = bytes.get(I32, at + 20) & 0xffff_ffffL;
+    long size = bytes.get(I32, at + 24) & 0xffff_ffffL;
+    long header = bytes.get(I32, at + 42) & 0xffff_ffffL;
     long extra = findExtra64(at + 46 + nameLength, extraLength);
     long wanted =
         8L
@@ -158,23 +154,23 @@ final class ZipDirectory {
                 + (packed == 0xffff_ffffL ? 1 : 0)
                 + (header == 0xffff_ffffL ? 1 : 0));
     if (wanted > 0) {
-      if (extra < 0 || (bytes.get(U16, extra - 2) & 0xffff) < wanted) {
+      if (extra < 0 || (bytes.get(I16, extra - 2) & 0xffff) < wanted) {
         throw bad("has no size for the entry " + name);
       }
       if (size == 0xffff_ffffL) {
-        size = bytes.get(U64, extra);
+        size = bytes.get(I64, extra);
         extra += 8;
       }
       if (packed == 0xffff_ffffL) {
-        packed = bytes.get(U64, extra);
+        packed = bytes.get(I64, extra);
         extra += 8;
       }
-      if (header == 0xffff_ffffL) header = bytes.get(U64, extra);
+      if (header == 0xffff_ffffL) header = bytes.get(I64, extra);
     }
     if (size < 0 || header < 0 || header > directory - start || (method == 0 && size != packed)) {
       throw bad("has impossible sizes for the entry " + name);
     }
-    boolean encrypted = (bytes.get(U16, at + 8) & 1) != 0;
+    boolean encrypted = (bytes.get(I16, at + 8) & 1) != 0;
     if (entries.put(name, new Entry(start + header, size, at + 46, method, encrypted)) != null) {
       throw bad("has the entry " + name + " twice");
     }
@@ -185,9 +181,9 @@ final class ZipDirectory {
   private long findExtra64(long from, int length) {
     long end = from + length;
     for (long at = from; end - at >= 4; ) {
-      int size = bytes.get(U16, at + 2) & 0xffff;
+      int size = bytes.get(I16, at + 2) & 0xffff;
       if (size > end - at - 4) return -1;
-      if ((bytes.get(U16, at) & 0xffff) == 1) return at + 4;
+      if ((bytes.get(I16, at) & 0xffff) == 1) return at + 4;
       at += 4 + size;
     }
     return -1;
@@ -196,7 +192,7 @@ final class ZipDirectory {
   /** The directory's name of an entry and its own, byte by byte. */
   private boolean sameName(long central, long local, int length) {
     return local + length <= directory
-        && (bytes.get(U16, central - 18) & 0xffff) == length
+        && (bytes.get(I16, central - 18) & 0xffff) == length
         && MemorySegment.mismatch(bytes, central, central + length, bytes, local, local + length)
             < 0;
   }

@@ -2,6 +2,7 @@
 package io.clipsteer.data.imageset;
 
 import static io.clipsteer.data.imageset.GroupedSetTest.fails;
+import static io.clipsteer.data.imageset.GroupedSetTest.read;
 import static io.clipsteer.data.imageset.GroupedSetTest.write;
 import static io.clipsteer.data.imageset.GroupedSetTest.writeImages;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -38,34 +39,45 @@ final class GroupSourceTest {
     write(dir, "typographic_attack_dataset/classes.json", "{}");
     writeImages(dir, "typographic_attack_dataset/images/a.jpg");
     writeImages(dir, "typographic_attack_dataset/images/b c.jpg");
-    GroupedSet set = GroupedSet.disentangling(dir);
+    GroupedSet set = read("disentangling", dir, GroupedSet.GroupSplit.ALL);
     assertEquals(List.of("cup", "ipod", "rifle"), set.targets());
     assertEquals(
         List.of(new Member("images/a.jpg", 0, 1), new Member("images/b c.jpg", 2, 0)),
         set.members());
     assertEquals(
         set.members(),
-        GroupedSet.disentangling(dir.resolve("typographic_attack_dataset")).members());
+        read("disentangling", dir.resolve("typographic_attack_dataset"), GroupedSet.GroupSplit.ALL)
+            .members());
     Path root = dir.resolve("typographic_attack_dataset");
     write(root, "annotations.json", json.replace("true object", "object"));
-    fails(() -> GroupedSet.disentangling(dir), "annotations.json", "a.jpg", "true object");
+    fails(
+        () -> read("disentangling", dir, GroupedSet.GroupSplit.ALL),
+        "annotations.json",
+        "a.jpg",
+        "true object");
     write(root, "annotations.json", json.replace("\"ipod\"", "7"));
-    fails(() -> GroupedSet.disentangling(dir), "a.jpg", "typographic attack label");
+    fails(
+        () -> read("disentangling", dir, GroupedSet.GroupSplit.ALL),
+        "a.jpg",
+        "typographic attack label");
     write(root, "annotations.json", "[1]");
-    fails(() -> GroupedSet.disentangling(dir), "no JSON object");
+    fails(() -> read("disentangling", dir, GroupedSet.GroupSplit.ALL), "no JSON object");
     write(root, "annotations.json", "{");
-    fails(() -> GroupedSet.disentangling(dir), "cut off");
+    fails(() -> read("disentangling", dir, GroupedSet.GroupSplit.ALL), "cut off");
     write(root, "annotations.json", json.replace("a.jpg", "../a.jpg"));
-    fails(() -> GroupedSet.disentangling(dir), "'..'");
+    fails(() -> read("disentangling", dir, GroupedSet.GroupSplit.ALL), "'..'");
     Path empty = Files.createDirectory(dir.resolve("empty"));
-    fails(() -> GroupedSet.disentangling(empty), "no annotations.json", "no folder images");
+    fails(
+        () -> read("disentangling", empty, GroupedSet.GroupSplit.ALL),
+        "no annotations.json",
+        "no folder images");
   }
 
   @Test
   void namesAllThatIsMissingAtOnce() throws IOException {
     Path none = Files.createDirectory(dir.resolve("none"));
     fails(
-        () -> GroupedSet.celeba(none, GroupedSet.GroupSplit.TEST),
+        () -> read("celeba", none, GroupedSet.GroupSplit.TEST),
         "list_attr_celeba.csv",
         "list_eval_partition.csv",
         "no folder img_align_celeba");
@@ -74,7 +86,7 @@ final class GroupSourceTest {
     write(dir, "t.csv", rows.toString());
     writeImages(dir, "p00.png", "p02.png");
     fails(
-        () -> GroupedSet.table(dir.resolve("t.csv"), GroupedSet.GroupSplit.ALL),
+        () -> read("csv", dir.resolve("t.csv"), GroupedSet.GroupSplit.ALL),
         "t.csv, line 3",
         "'p01.png', 'p03.png', 'p04.png'",
         "'p21.png' and 8 more");
@@ -123,12 +135,7 @@ final class GroupSourceTest {
     writeImages(dir, "dog/1.png", "cat/2.png", "dog/3.png");
     GroupedSet set = GroupedSet.labelled(ImageSet.open(dir), "nothing");
     assertEquals(List.of("cat", "dog"), set.targets());
-    assertEquals(
-        List.of(
-            new Member("cat/2.png", 0, 0),
-            new Member("dog/1.png", 1, 0),
-            new Member("dog/3.png", 1, 0)),
-        set.members());
+    GroupedSetTest.holds(set, "cat/2.png 0 0", "dog/1.png 1 0", "dog/3.png 1 0");
     fails(() -> GroupedSet.labelled(ImageSet.folder(dir), "x"), "none of its images has a label");
     writeImages(dir, "preview.png");
     GroupedSet strays = GroupedSet.labelled(ImageSet.open(dir), "nothing");

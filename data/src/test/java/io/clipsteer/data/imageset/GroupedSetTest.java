@@ -35,35 +35,42 @@ final class GroupedSetTest {
 
   @TempDir Path dir;
 
+  static GroupedSet read(String layout, Path path, GroupSplit split) {
+    return GroupSource.parse("--data", layout + ":" + path).read(split);
+  }
+
+  /** The members, each with its target and attribute; an image's label is its target. */
+  static void holds(GroupedSet set, String... members) {
+    assertEquals(
+        List.of(members),
+        set.members().stream().map(m -> m.id() + " " + m.target() + " " + m.attribute()).toList());
+    assertEquals(
+        set.members().stream().map(m -> m.id() + " " + set.targets().get(m.target())).toList(),
+        ImageSetTest.list(set.images()));
+  }
+
   @Test
   void readsCelebaOfTheAuthors() throws IOException {
     celeba(dir, ATTRIBUTES, PARTS);
-    GroupedSet test = GroupedSet.celeba(dir, GroupSplit.TEST);
+    GroupedSet test = read("celeba", dir, GroupSplit.TEST);
     assertEquals(List.of("woman", "man"), test.targets());
     assertEquals(List.of("not blond", "blond"), test.attributes());
-    assertEquals(
-        List.of(
-            new Member("img_align_celeba/000001.jpg", 1, 1),
-            new Member("img_align_celeba/000002.png", 1, 0),
-            new Member("img_align_celeba/sub/5.png", 0, 1)),
-        test.members());
+    holds(
+        test,
+        "img_align_celeba/000001.jpg 1 1",
+        "img_align_celeba/000002.png 1 0",
+        "img_align_celeba/sub/5.png 0 1");
     assertEquals(List.of(0, 1, 1, 1), test.groupSizes());
     assertEquals(3, test.group(test.members().getFirst()));
     assertEquals(
-        List.of(
-            "img_align_celeba/000001.jpg man",
-            "img_align_celeba/000002.png man",
-            "img_align_celeba/sub/5.png woman"),
-        ImageSetTest.list(test.images()));
-    assertEquals(
         List.of(new Member("img_align_celeba/000004.png", 0, 1)),
-        GroupedSet.celeba(dir, GroupSplit.TRAIN).members());
+        read("celeba", dir, GroupSplit.TRAIN).members());
     assertEquals(
         List.of(new Member("img_align_celeba/000003.png", 0, 0)),
-        GroupedSet.celeba(dir, GroupSplit.VALIDATION).members());
+        read("celeba", dir, GroupSplit.VALIDATION).members());
     Files.delete(dir.resolve("list_eval_partition.txt"));
-    assertEquals(List.of(1, 2, 1, 1), GroupedSet.celeba(dir, GroupSplit.ALL).groupSizes());
-    GroupedSet young = GroupedSet.celeba(dir, "blond_hair", "Young", GroupSplit.ALL);
+    assertEquals(List.of(1, 2, 1, 1), read("celeba", dir, GroupSplit.ALL).groupSizes());
+    GroupedSet young = CelebaLayout.read(dir, "blond_hair", "Young", GroupSplit.ALL);
     assertEquals(List.of("not Young", "Young"), young.attributes());
     assertEquals(List.of(1, 1, 2, 1), young.groupSizes());
   }
@@ -77,25 +84,23 @@ final class GroupedSetTest {
         dir, "img_align_celeba/img_align_celeba/1.png", "img_align_celeba/img_align_celeba/2.png");
     assertEquals(
         List.of(new Member("img_align_celeba/img_align_celeba/2.png", 0, 1)),
-        GroupedSet.celeba(dir, GroupSplit.TEST).members());
+        read("celeba", dir, GroupSplit.TEST).members());
     Path archive = dir.resolve("archive");
     write(dir, "archive/Anno/list_attr_celeba.txt", "1\nMale\tBlond_Hair\n1.png\t1\t-1\n");
     write(dir, "archive/Eval/list_eval_partition.txt", "1.png 2\n");
     writeImages(dir, "archive/Img/img_align_celeba/1.png");
     assertEquals(
         List.of(new Member("Img/img_align_celeba/1.png", 1, 0)),
-        GroupedSet.celeba(archive, GroupSplit.TEST).members());
+        read("celeba", archive, GroupSplit.TEST).members());
   }
 
   @Test
   void looksOnlyForImagesOfTheChosenSplit() throws IOException {
     celeba(dir, ATTRIBUTES, PARTS);
     Files.delete(dir.resolve("img_align_celeba/000004.png"));
-    assertEquals(3, GroupedSet.celeba(dir, GroupSplit.TEST).members().size());
+    assertEquals(3, read("celeba", dir, GroupSplit.TEST).members().size());
     fails(
-        () -> GroupedSet.celeba(dir, GroupSplit.TRAIN),
-        "list_attr_celeba.txt, line 6",
-        "000004.png");
+        () -> read("celeba", dir, GroupSplit.TRAIN), "list_attr_celeba.txt, line 6", "000004.png");
   }
 
   @Test
@@ -114,23 +119,12 @@ final class GroupedSetTest {
     for (String name : List.of("1.Albatross/a", "1.Albatross/b", "2.Wren/c", "2.Wren/d")) {
       writeImages(dir, "00" + name + ".jpg");
     }
-    GroupedSet test = GroupedSet.waterbirds(dir, GroupSplit.TEST);
+    GroupedSet test = read("waterbirds", dir, GroupSplit.TEST);
     assertEquals(List.of("landbird", "waterbird"), test.targets());
     assertEquals(List.of("land", "water"), test.attributes());
-    assertEquals(
-        List.of(
-            new Member("001.Albatross/a.jpg", 1, 0),
-            new Member("001.Albatross/b.jpg", 1, 1),
-            new Member("002.Wren/c.jpg", 0, 1)),
-        test.members());
-    assertEquals(
-        List.of(
-            "001.Albatross/a.jpg waterbird",
-            "001.Albatross/b.jpg waterbird",
-            "002.Wren/c.jpg landbird"),
-        ImageSetTest.list(test.images()));
-    assertEquals(List.of(1, 0, 0, 0), GroupedSet.waterbirds(dir, GroupSplit.TRAIN).groupSizes());
-    fails(() -> GroupedSet.waterbirds(dir, GroupSplit.VALIDATION), "line 6", "002.Wren/e.jpg");
+    holds(test, "001.Albatross/a.jpg 1 0", "001.Albatross/b.jpg 1 1", "002.Wren/c.jpg 0 1");
+    assertEquals(List.of(1, 0, 0, 0), read("waterbirds", dir, GroupSplit.TRAIN).groupSizes());
+    fails(() -> read("waterbirds", dir, GroupSplit.VALIDATION), "line 6", "002.Wren/e.jpg");
   }
 
   @Test
@@ -142,7 +136,7 @@ final class GroupedSetTest {
         "label=ice cream_text=cat.jpg",
         "sub_1/label=cat_text=st. bernard.png");
     write(dir, "readme.txt", "not an image");
-    GroupedSet set = GroupedSet.typographic(dir);
+    GroupedSet set = read("typographic", dir, GroupSplit.ALL);
     List<String> words = List.of("cat", "dog", "ice cream", "st. bernard");
     assertEquals(words, set.targets());
     assertEquals(words, set.attributes());
@@ -176,18 +170,17 @@ final class GroupedSetTest {
         Val,p//b.png,dog,grass
         2,c d.png,cat,"grass, dry"
         """);
-    GroupedSet train = GroupedSet.table(csv, GroupSplit.TRAIN);
+    GroupedSet train = read("csv", csv, GroupSplit.TRAIN);
     assertEquals(List.of("cat", "dog"), train.targets());
     assertEquals(List.of("grass", "grass, dry", "snow"), train.attributes());
     assertEquals(List.of(new Member("a.png", 1, 2)), train.members());
     assertEquals(
-        List.of(new Member("p/b.png", 1, 0)),
-        GroupedSet.table(csv, GroupSplit.VALIDATION).members());
+        List.of(new Member("p/b.png", 1, 0)), read("csv", csv, GroupSplit.VALIDATION).members());
     assertEquals(
         List.of("a.png dog", "p/b.png dog", "c d.png cat"),
-        ImageSetTest.list(GroupedSet.table(csv, GroupSplit.ALL).images()));
+        ImageSetTest.list(read("csv", csv, GroupSplit.ALL).images()));
     write(dir, "t.tsv", "file\ttarget\tattribute\na.png\tx\ty\n");
-    assertEquals(List.of(1), GroupedSet.table(dir.resolve("t.tsv"), GroupSplit.ALL).groupSizes());
+    assertEquals(List.of(1), read("csv", dir.resolve("t.tsv"), GroupSplit.ALL).groupSizes());
   }
 
   @Test
@@ -200,7 +193,7 @@ final class GroupedSetTest {
       rows.append(name).append(',').append(group).append('\n');
     }
     write(dir, "t.csv", rows.toString());
-    GroupedSet all = GroupedSet.table(dir.resolve("t.csv"), GroupSplit.ALL);
+    GroupedSet all = read("csv", dir.resolve("t.csv"), GroupSplit.ALL);
     assertEquals(List.of(36, 0, 18, 6), all.groupSizes());
     GroupedSet balanced = all.balanced(7);
     assertEquals(List.of(6, 0, 6, 6), balanced.groupSizes());

@@ -5,6 +5,7 @@ import static io.clipsteer.data.imageset.GroupedSetTest.ATTRIBUTES;
 import static io.clipsteer.data.imageset.GroupedSetTest.PARTS;
 import static io.clipsteer.data.imageset.GroupedSetTest.celeba;
 import static io.clipsteer.data.imageset.GroupedSetTest.fails;
+import static io.clipsteer.data.imageset.GroupedSetTest.read;
 import static io.clipsteer.data.imageset.GroupedSetTest.write;
 import static io.clipsteer.data.imageset.GroupedSetTest.writeImages;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -50,7 +51,6 @@ final class HostileGroupsTest {
         "1 cell for 2 columns");
     badCeleba(ATTRIBUTES, PARTS + "sub/5.png 0\n", "partition.txt, line 6", "again");
     badCeleba(ATTRIBUTES, PARTS + "9.png 0\n", "lists 5 images", "list_eval_partition 6");
-    badCeleba(ATTRIBUTES, PARTS.replace(" 2", " 0"), "test split");
     String climbing = "../img_align_celeba/1.png";
     badCeleba(
         ATTRIBUTES.replace("sub/5.png", climbing),
@@ -69,57 +69,63 @@ final class HostileGroupsTest {
         "again");
     celeba(dir, ATTRIBUTES, PARTS);
     Files.write(dir.resolve("list_attr_celeba.txt"), latin("1\nMale Blond_Hair\n\u00e4.png 1 1\n"));
-    fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "line 3", "not UTF-8");
-    fails(() -> GroupedSet.celeba(dir, "Male", "male", GroupSplit.ALL), "both");
+    fails(() -> read("celeba", dir, GroupSplit.ALL), "line 3", "not UTF-8");
+    fails(() -> CelebaLayout.read(dir, "Male", "male", GroupSplit.ALL), "both");
   }
 
   @Test
   void refusesIncompleteCeleba() throws IOException {
-    fails(
-        () -> GroupedSet.celeba(dir.resolve("absent"), GroupSplit.ALL), "absent", "no such folder");
-    fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "list_attr_celeba.csv");
+    fails(() -> read("celeba", dir.resolve("absent"), GroupSplit.ALL), "absent", "no such folder");
+    fails(() -> read("celeba", dir, GroupSplit.ALL), "list_attr_celeba.csv");
     write(dir, "list_attr_celeba.txt", ATTRIBUTES);
-    fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "no folder img_align_celeba");
+    fails(() -> read("celeba", dir, GroupSplit.ALL), "no folder img_align_celeba");
     Files.createDirectory(dir.resolve("img_align_celeba"));
-    fails(() -> GroupedSet.celeba(dir, GroupSplit.TEST), "list_eval_partition.csv");
-    fails(() -> GroupedSet.celeba(dir, GroupSplit.ALL), "line 3", "no image", "000001.jpg");
+    fails(() -> read("celeba", dir, GroupSplit.TEST), "list_eval_partition.csv");
+    fails(() -> read("celeba", dir, GroupSplit.ALL), "line 3", "no image", "000001.jpg");
   }
 
   @Test
   void refusesBadWaterbirds() throws IOException {
-    fails(
-        () -> GroupedSet.waterbirds(dir, GroupSplit.ALL), "metadata.csv", "there is no such file");
+    fails(() -> read("waterbirds", dir, GroupSplit.ALL), "metadata.csv", "there is no such file");
     writeImages(dir, "a.png", "b.png");
     String good = WATERBIRDS + "1,a.png,0,0,1,x\n";
     badWaterbirds("", "metadata.csv", "the table is empty");
     badWaterbirds(WATERBIRDS, "a header and no row");
     badWaterbirds(good.replace("place,", "ground,"), "line 1", "no column is called place");
-    badWaterbirds(good + "2,b.png,0,0,1\n", "line 3", "5 cells for 6 columns");
-    badWaterbirds(good + "2,b.png,0,0,1,x,y\n", "line 3", "7 cells for 6 columns");
-    badWaterbirds(good + "2,b.png,2,0,1,x\n", "line 3", "y is '2'");
-    badWaterbirds(good + "2,b.png,0,3,1,x\n", "line 3", "split is '3'");
-    badWaterbirds(good + "2,b.png,0,0,-1,x\n", "line 3", "place is '-1'");
-    badWaterbirds(good + "2,b.png,,0,1,x\n", "line 3", "y is ''");
+    String bad =
+        """
+        2,b.png,0,0,1|5 cells for 6 columns
+        2,b.png,0,0,1,x,y|7 cells for 6 columns
+        2,b.png,2,0,1,x|y is '2'
+        2,b.png,0,3,1,x|split is '3'
+        2,b.png,0,0,-1,x|place is '-1'
+        2,b.png,,0,1,x|y is ''
+        2,c/../a.png,1,1,1,x|'..'
+        2,../a.png,1,1,1,x|'..'
+        2,/etc/passwd,1,1,1,x|absolute
+        2,,1,1,1,x|names no file
+        2,.,1,1,1,x|'.' is no file name
+        """;
+    for (String row : bad.split("\n")) {
+      String[] parts = row.split("\\|");
+      badWaterbirds(good + parts[0] + "\n", "line 3", parts[1]);
+    }
     badWaterbirds(good + "\n2,a.png,1,1,1,x\n", "line 4", "'a.png' again");
-    badWaterbirds(good + "2,c/../a.png,1,1,1,x\n", "line 3", "'..'");
-    badWaterbirds(good + "2,../a.png,1,1,1,x\n", "line 3", "'..'");
-    badWaterbirds(good + "2,/etc/passwd,1,1,1,x\n", "line 3", "absolute");
-    badWaterbirds(good + "2,,1,1,1,x\n", "line 3", "names no file");
-    badWaterbirds(good + "2,.,1,1,1,x\n", "line 3", "'.' is no file name");
     badWaterbirds(good + "2,\"b.png,1,1,1,x\n", "does not close");
     badWaterbirds(
         good + "2,b.png,0,0,1," + "x".repeat(3 << 20), "line 3", "over 1048576 characters");
     Files.write(dir.resolve("metadata.csv"), latin(good + "2,b.png,1,1,1,caf\u00e9\n"));
-    fails(() -> GroupedSet.waterbirds(dir, GroupSplit.ALL), "line 3", "not UTF-8");
+    fails(() -> read("waterbirds", dir, GroupSplit.ALL), "line 3", "not UTF-8");
     write(dir, "metadata.csv", good);
-    assertEquals(1, GroupedSet.waterbirds(dir, GroupSplit.TRAIN).members().size());
-    fails(() -> GroupedSet.waterbirds(dir, GroupSplit.TEST), "metadata.csv", "test split");
+    assertEquals(1, read("waterbirds", dir, GroupSplit.TRAIN).members().size());
   }
 
   @Test
   void refusesNamesThatSayNothing() throws IOException {
-    fails(() -> GroupedSet.typographic(dir), "no image");
-    fails(() -> GroupedSet.typographic(dir.resolve("absent")), "no such folder");
+    fails(() -> read("typographic", dir, GroupedSet.GroupSplit.ALL), "no image");
+    fails(
+        () -> read("typographic", dir.resolve("absent"), GroupedSet.GroupSplit.ALL),
+        "no such folder");
     writeImages(dir, "label=dog_text=cat.png");
     for (String name :
         List.of(
@@ -134,7 +140,7 @@ final class HostileGroupsTest {
             "xlabel=dog_text=cat.png",
             "label=dog_text=cat=cow.png")) {
       writeImages(dir, "sub/" + name);
-      fails(() -> GroupedSet.typographic(dir), name);
+      fails(() -> read("typographic", dir, GroupedSet.GroupSplit.ALL), name);
       Files.delete(dir.resolve("sub").resolve(name));
     }
   }
@@ -144,10 +150,10 @@ final class HostileGroupsTest {
     writeImages(dir, "a.png");
     String head = "file,target,attribute,split\n";
     Path csv = dir.resolve("t.csv");
-    fails(() -> GroupedSet.table(csv, GroupSplit.ALL), "t.csv", "there is no such file");
-    fails(() -> GroupedSet.table(dir, GroupSplit.ALL), "is a folder, not a text file");
+    fails(() -> read("csv", csv, GroupSplit.ALL), "t.csv", "there is no such file");
+    fails(() -> read("csv", dir, GroupSplit.ALL), "is a folder, not a text file");
     write(dir, "t.csv", "file,target,attribute\na.png,dog,snow\n");
-    fails(() -> GroupedSet.table(csv, GroupSplit.TEST), "line 1", "called split");
+    fails(() -> read("csv", csv, GroupSplit.TEST), "line 1", "called split");
     for (List<String> bad :
         List.of(
             List.of(head, "a header and no row"),
@@ -164,7 +170,7 @@ final class HostileGroupsTest {
                 "line 1",
                 "two columns are called file"))) {
       write(dir, "t.csv", bad.getFirst());
-      fails(() -> GroupedSet.table(csv, GroupSplit.ALL), bad.get(1), bad.getLast());
+      fails(() -> read("csv", csv, GroupSplit.ALL), bad.get(1), bad.getLast());
     }
   }
 
@@ -174,7 +180,7 @@ final class HostileGroupsTest {
     for (int i = 0; i < 4097; i++) rows.append("%d.png,t%d,a%d,test\n".formatted(i, i, i));
     writeImages(dir, "a.png");
     write(dir, "t.csv", rows.toString());
-    fails(() -> GroupedSet.table(dir.resolve("t.csv"), GroupSplit.TRAIN), "4098 targets");
+    fails(() -> read("csv", dir.resolve("t.csv"), GroupSplit.TRAIN), "4098 targets");
   }
 
   @Test
@@ -203,12 +209,12 @@ final class HostileGroupsTest {
 
   private void badCeleba(String attributes, String parts, String... words) throws IOException {
     celeba(dir, attributes, parts);
-    fails(() -> GroupedSet.celeba(dir, GroupSplit.TEST), words);
+    fails(() -> read("celeba", dir, GroupSplit.TEST), words);
   }
 
   private void badWaterbirds(String metadata, String... words) throws IOException {
     write(dir, "metadata.csv", metadata);
-    fails(() -> GroupedSet.waterbirds(dir, GroupSplit.ALL), words);
+    fails(() -> read("waterbirds", dir, GroupSplit.ALL), words);
   }
 
   private static byte[] latin(String text) {

@@ -102,7 +102,7 @@ final class ActivationStoreTest {
       for (int point = 0; point < 2; point++) {
         store.read(point, tokens, out);
         for (int n = 0; n < tokens.length; n++) {
-          int image = Integer.parseInt(store.origin(tokens[n]).image().substring(3));
+          int image = Integer.parseInt(store.image(tokens[n]).substring(3));
           int token = (int) (tokens[n] % TOKENS);
           float most = 0;
           for (int i = 0; i < WIDTH; i++) {
@@ -125,15 +125,13 @@ final class ActivationStoreTest {
   }
 
   @Test
-  void originsAreImageAndGridPlace() {
+  void aTokenBelongsToAnImage() {
     try (ActivationStore store = ActivationStore.open(write("store", "fp32"))) {
-      assertEquals(new ActivationStore.StoreOrigin("img0", true, -1, -1), store.origin(0));
-      assertEquals(new ActivationStore.StoreOrigin("img0", false, 0, 1), store.origin(2));
-      assertEquals(new ActivationStore.StoreOrigin("img0", false, 1, 0), store.origin(3));
+      assertEquals("img0", store.image(0));
+      assertEquals("img0", store.image(3));
       // img9 was left out.
-      assertEquals(
-          new ActivationStore.StoreOrigin("img10", true, -1, -1), store.origin(9 * TOKENS));
-      assertThrows(IndexOutOfBoundsException.class, () -> store.origin(store.tokens()));
+      assertEquals("img10", store.image(9 * TOKENS));
+      assertThrows(IndexOutOfBoundsException.class, () -> store.image(store.tokens()));
       assertEquals(1, store.hookPoint("blocks.3.hook_mlp_out"));
       assertEquals(-1, store.hookPoint("blocks.9.hook_mlp_out"));
     }

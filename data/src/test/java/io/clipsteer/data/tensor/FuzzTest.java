@@ -49,7 +49,7 @@ class FuzzTest {
     // What the first files cost is class loading, not reading.
     for (Path golden : goldens("")) {
       try {
-        TensorFiles.open(golden).close();
+        TensorFile.open(golden).close();
       } catch (InputException e) {
         assertFalse(e.toString().isEmpty());
       }
@@ -146,7 +146,7 @@ class FuzzTest {
     long heap = THREADS.getCurrentThreadAllocatedBytes();
     long time = System.nanoTime();
     boolean good = true;
-    try (TensorFile open = TensorFiles.open(file)) {
+    try (TensorFile open = TensorFile.open(file)) {
       long copied = 0;
       for (StoredTensor tensor : open.tensors().values()) {
         if (!tensor.bytes().isMapped()) copied += tensor.bytes().byteSize();

@@ -90,14 +90,14 @@ class GoldenTest {
     Path file = GOLDEN.resolve(name);
     JsonNode refused = expected.get("refused");
     if (refused != null) {
-      var error = assertThrows(InputException.class, () -> TensorFiles.open(file).close());
+      var error = assertThrows(InputException.class, () -> TensorFile.open(file).close());
       refused.forEach(
           word -> assertTrue(error.toString().contains(word.asString()), error::toString));
       return;
     }
     Map<String, String> metadata = new TreeMap<>();
     expected.get("metadata").forEachEntry((k, v) -> metadata.put(k, v.asString()));
-    try (TensorFile ours = TensorFiles.open(file);
+    try (TensorFile ours = TensorFile.open(file);
         TensorFile python = SafeTensors.open(GOLDEN.resolve(name + ".expected.safetensors"))) {
       assertEquals(
           new TreeSet<>(python.tensors().keySet()), new TreeSet<>(ours.tensors().keySet()));

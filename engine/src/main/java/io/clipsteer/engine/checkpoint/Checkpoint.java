@@ -6,7 +6,6 @@ import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.TensorFile;
-import io.clipsteer.data.tensor.TensorFiles;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -17,6 +16,7 @@ import io.clipsteer.engine.model.VisionTower;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -43,13 +43,8 @@ final class Checkpoint {
     }
   }
 
-  /** A family's reader. */
-  private interface Reader {
-    Contents read(WeightSource weights);
-  }
-
   /** Where weights lie and who reads them. */
-  private record Plan(Path weights, Reader reader) {}
+  private record Plan(Path weights, Function<WeightSource, Contents> reader) {}
 
   private static final List<String> OPEN_CLIP_WEIGHTS =
       List.of(
@@ -70,11 +65,11 @@ final class Checkpoint {
       throw new IllegalArgumentException("towers run in F32 or BF16, not " + dtype);
     }
     Plan plan = plan(path);
-    try (TensorFile file = TensorFiles.open(plan.weights());
+    try (TensorFile file = TensorFile.open(plan.weights());
         Scope scope = Scope.open()) {
       WeightSource weights = new WeightSource(file, dtype, device);
       try {
-        Contents parts = plan.reader().read(weights);
+        Contents parts = plan.reader().apply(weights);
         List<String> ignored = weights.ignored(parts.harmless());
         check(path, parts);
         var source =

@@ -20,6 +20,7 @@ import io.clipsteer.engine.model.VisionTower;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
+import tools.jackson.databind.JsonNode;
 
 /**
  * open_clip's checkpoints (its own towers and timm's) and OpenAI's archives, which carry the same
@@ -27,7 +28,7 @@ import java.util.regex.Pattern;
  */
 final class OpenClipReader {
   static final int MAX_WIDTH = 1 << 16;
-  private static final int OPENAI_HEAD = 64;
+  private static final int HEAD = 64;
   private static final String BLOCK = "resblocks.%d.";
 
   private OpenClipReader() {}
@@ -48,7 +49,7 @@ final class OpenClipReader {
     VisionTower vision =
         timm
             ? TimmReader.openClipTower(visionConfig, weights, embed)
-            : OpenClipVision.read(visionConfig, weights, embed, quick);
+            : vision(visionConfig, weights, embed, quick);
     visionConfig.refuseUnread(timm ? OpenClipFields.TRUNK : OpenClipFields.VISION);
     TextTower text = null;
     Tokenizer.Rules rules = OpenClipFields.tokenizing(textConfig);
@@ -79,6 +80,64 @@ final class OpenClipReader {
   }
 
   // ---- open_clip's own towers -----------------------------------------------------------------
+
+  /** Reads {@code vision_cfg}; absent fields have the defaults of open_clip's CLIPVisionCfg. */
+  private static VisionTower vision(
+      JsonObject config, WeightSource weights, int embed, boolean quick) {
+    OpenClipFields.refuseBlocks(config);
+    JsonNode stages = config.get("layers");
+    config.refuse("layers", stages != null && stages.isArray(), "a ResNet");
+    JsonNode attentional = config.get("attentional_pool");
+    boolean pools = attentional != null && !(attentional.isBoolean() && !attentional.asBoolean());
+    config.refuse("attentional_pool", pools, "attentional pool");
+    String positions = config.text("pos_embed_type", "learnable");
+    boolean stored = positions.equals("learnable") || positions.equals("sin_cos_2d");
+    config.refuse("pos_embed_type", !stored, "known are learnable and sin_cos_2d");
+    String pool = config.text("pool_type", "tok");
+    config.refuse("pool_type", !pool.equals("tok") && !pool.equals("avg"), "known are tok and avg");
+    boolean after = config.flag("final_ln_after_pool", false);
+    int d = config.integer("width", 768, 1, MAX_WIDTH);
+    int layers = config.integer("layers", 12, 1, 1000);
+    int head = config.integer("head_width", HEAD, 1, MAX_WIDTH);
+    config.refuse("head_width", d % head != 0, "the width " + d + " is no multiple of it");
+    int patch = config.side("patch_size", 16, 1 << 10);
+    int image = config.side("image_size", 224, 1 << 14);
+    config.refuse("patch_size", patch > image, "larger than the image");
+    int hidden = (int) (d * config.number("mlp_ratio", 4, 0.1, 64));
+    OpenClipFields.layerScale(config, weights, "visual.transformer.", layers);
+    Pooling pooling = Pooling.CLS;
+    if (pool.equals("avg")) {
+      pooling = after ? Pooling.NORM_OF_MEAN_PATCH : Pooling.MEAN_OF_NORMED_PATCHES;
+    }
+    var activation = OpenClipFields.activation(config, quick);
+    var blocks =
+        new TowerShape(d, layers, d / head, hidden, activation, OpenClipFields.eps(config));
+    return vision(
+        weights,
+        new VisionConfig(blocks, new PatchGrid(patch, image), 1, pooling, embed),
+        !config.flag("no_ln_pre", false));
+  }
+
+  /**
+   * The tower of a shape.
+   *
+   * @param preNorm whether a norm precedes the blocks
+   */
+  private static VisionTower vision(WeightSource weights, VisionConfig config, boolean preNorm) {
+    return new VitNames(
+            true,
+            "visual.conv1",
+            List.of("visual.class_embedding"),
+            "visual.positional_embedding",
+            preNorm ? "visual.ln_pre" : null,
+            blockNames("visual.transformer."),
+            "visual.ln_post")
+        .assemble(
+            weights,
+            config,
+            1,
+            weights.projection("visual.proj", config.width(), config.embedDim()));
+  }
 
   private static TextTower text(JsonObject config, WeightSource weights, int embed, boolean quick) {
     OpenClipFields.refuseBlocks(config);
@@ -188,7 +247,7 @@ final class OpenClipReader {
     int embed = Math.toIntExact(projection[1]);
     var patches = new PatchGrid(patch, grid * patch);
     VisionTower vision =
-        OpenClipVision.build(
+        vision(
             weights,
             new VisionConfig(openAi(weights, "visual.", d), patches, 1, Pooling.CLS, embed),
             true);
@@ -219,7 +278,7 @@ final class OpenClipReader {
     int layers = 0;
     while (weights.has(block.formatted(layers) + "ln_1.weight")) layers++;
     int hidden = Math.toIntExact(weights.shape(block.formatted(0) + "mlp.c_fc.weight")[0]);
-    int heads = Math.max(1, d / OPENAI_HEAD);
+    int heads = Math.max(1, d / HEAD);
     return new TowerShape(d, layers, heads, hidden, Activation.QUICK_GELU, OpenClipFields.EPS);
   }
 }

@@ -70,36 +70,32 @@ final class TimmNames {
     }
   }
 
-  private String cell(String column) {
+  /** A text; {@code none} where timm has None or an empty one. */
+  String text(String column) {
     String cell = row.get(column);
     if (cell == null) throw new IllegalArgumentException("no column " + column);
     return cell;
   }
 
-  /** A text; {@code none} where timm has None or an empty one. */
-  String text(String column) {
-    return cell(column);
-  }
-
   int integer(String column) {
-    return Integer.parseInt(cell(column));
+    return Integer.parseInt(text(column));
   }
 
   double number(String column) {
-    return Double.parseDouble(cell(column));
+    return Double.parseDouble(text(column));
   }
 
   boolean flag(String column) {
-    return cell(column).equals("true");
+    return text(column).equals("true");
   }
 
   /** A number that may be None. */
   @Nullable Double numberOrNull(String column) {
-    return cell(column).equals("none") ? null : number(column);
+    return text(column).equals("none") ? null : number(column);
   }
 
   /** A flag that may be None. */
   @Nullable Boolean flagOrNull(String column) {
-    return cell(column).equals("none") ? null : flag(column);
+    return text(column).equals("none") ? null : flag(column);
   }
 }

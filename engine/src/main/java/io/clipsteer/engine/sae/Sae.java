@@ -80,7 +80,7 @@ public record Sae(
       SparseKernels.best()
           .decode(
               encoded.code().sparse(features()),
-              new SparseKernels.Decoder(decoder.segment(), decoderBias.segment(), width()),
+              new SparseKernels.Affine(decoder.segment(), decoderBias.segment(), width()),
               z.segment());
       return scope.keep(encoded.input().undo(z));
     }

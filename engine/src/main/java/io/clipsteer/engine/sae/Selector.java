@@ -59,23 +59,19 @@ public record Selector(
     Tensor pre = input.to(DType.BF16).linear(weights, bias.to(DType.BF16)).contiguous();
     mark.accept(StepPart.PRODUCT);
     Tensor columns = Tensor.empty(DType.I32, rows, candidates);
-    RowKernels.best()
-        .topColumnsBf16(pre.segment(), rows, features(), candidates, columns.segment());
+    RowKernels.topColumnsBf16(pre.segment(), rows, features(), candidates, columns.segment());
     mark.accept(StepPart.SELECT);
     Tensor exact = Tensor.empty(DType.F32, rows, candidates);
     SparseKernels.best()
         .rescore(
             input.segment(),
-            (int) input.size(1),
             SparseRows.uniform(rows, candidates, features(), columns.segment(), exact.segment()),
-            encoder.segment(),
-            bias.segment());
+            new SparseKernels.Affine(encoder.segment(), bias.segment(), (int) input.size(1)));
     mark.accept(StepPart.RESCORE);
     // Candidates are in ascending order of column, and so are the best among them.
     Tensor places = Tensor.empty(DType.I32, rows, k);
     Tensor values = Tensor.empty(DType.F32, rows, k);
-    RowKernels.best()
-        .topK(exact.segment(), rows, candidates, k, values.segment(), places.segment());
+    RowKernels.topK(exact.segment(), rows, candidates, k, values.segment(), places.segment());
     Tensor indices = columns.gather(1, places.to(DType.I64)).contiguous();
     mark.accept(StepPart.SELECT);
     return SparseCode.uniform(rows, k, indices, values);

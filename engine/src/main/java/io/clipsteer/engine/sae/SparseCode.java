@@ -39,14 +39,13 @@ public record SparseCode(int[] starts, Tensor indices, Tensor values) {
     int n = Math.toIntExact(preActivations.size(0));
     Tensor indices = Tensor.empty(DType.I32, (long) n * k);
     Tensor values = Tensor.empty(DType.F32, (long) n * k);
-    RowKernels.best()
-        .topK(
-            preActivations.contiguous().segment(),
-            n,
-            (int) preActivations.size(1),
-            k,
-            values.segment(),
-            indices.segment());
+    RowKernels.topK(
+        preActivations.contiguous().segment(),
+        n,
+        (int) preActivations.size(1),
+        k,
+        values.segment(),
+        indices.segment());
     return uniform(n, k, indices, values);
   }
 
@@ -80,19 +79,13 @@ public record SparseCode(int[] starts, Tensor indices, Tensor values) {
     int n = Math.toIntExact(matrix.size(0));
     int columns = (int) matrix.size(1);
     int[] counts = new int[n];
-    RowKernels.best().countAbove(matrix.segment(), columns, bounds.segment(), counts);
+    RowKernels.countAbove(matrix.segment(), columns, bounds.segment(), counts);
     int[] starts = new int[n + 1];
     for (int i = 0; i < n; i++) starts[i + 1] = Math.addExact(starts[i], counts[i]);
     Tensor indices = Tensor.empty(DType.I32, starts[n]);
     Tensor values = Tensor.empty(DType.F32, starts[n]);
-    RowKernels.best()
-        .takeAbove(
-            matrix.segment(),
-            columns,
-            bounds.segment(),
-            starts,
-            indices.segment(),
-            values.segment());
+    RowKernels.takeAbove(
+        matrix.segment(), columns, bounds.segment(), starts, indices.segment(), values.segment());
     return new SparseCode(starts, indices, values);
   }
 

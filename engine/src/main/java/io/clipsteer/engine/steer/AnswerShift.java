@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.steer;
 
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.kernels.SteerKernels;
+import java.util.function.ObjIntConsumer;
 
 /**
  * How an edit changed the probabilities of words, {@code Δ = P' − P}, summed over groups of images.
@@ -57,6 +61,48 @@ public record AnswerShift(float[] sums, int stride, int groups, int words, doubl
         (int) before.size(0),
         (int) before.size(1),
         groups);
+  }
+
+  /**
+   * The words' embeddings minus their mean, F64 [e,words], in the current scope. Softmax ignores a
+   * constant added to all logits. Text embeddings are similar, so the differences are small and
+   * float32 holds them more exactly.
+   */
+  static Tensor centred(TextLibrary library) {
+    int words = library.words().size();
+    try (Scope scope = Scope.open()) {
+      Tensor rows = Tensor.of(library.embeddings(), words, library.width()).to(DType.F64);
+      return scope.keep(rows.sub(rows.mean(0, true)).transpose(0, 1).contiguous());
+    }
+  }
+
+  /**
+   * Softmax over all words, F32 [n,words], in the current scope.
+   *
+   * @param embeddings unit rows [n,e]
+   * @param centred F64 [e,words]
+   */
+  static Tensor probabilities(Tensor embeddings, Tensor centred, double scale) {
+    try (Scope scope = Scope.open()) {
+      Tensor logits = embeddings.to(DType.F64).matmul(centred).mulInPlace(scale);
+      return scope.keep(logits.softmax().to(DType.F32).contiguous());
+    }
+  }
+
+  /**
+   * Passes directions on in blocks, each in a scope of its own.
+   *
+   * @param block directions of a block
+   * @param work takes a block and the index of its first direction
+   */
+  static void inBlocks(Tensor directions, long block, ObjIntConsumer<Tensor> work) {
+    int n = Math.toIntExact(directions.size(0));
+    int size = (int) Math.max(1, Math.min(n, block));
+    for (int at = 0; at < n; at += size) {
+      try (Scope scope = Scope.open()) {
+        work.accept(directions.narrow(0, at, Math.min(size, n - at)), at);
+      }
+    }
   }
 
   /** Σ Δ over all images, [words]. */

@@ -55,9 +55,9 @@ public final class Continued implements Sweep {
                   .to(DType.F32)
                   .reshape(-1, paused.value().size(2))
                   .copy());
-      Tensor exact = CentredWords.centred(library);
+      Tensor exact = AnswerShift.centred(library);
       texts = scope.release(exact.to(DType.F32).contiguous());
-      before = scope.release(CentredWords.probabilities(embeddings(this.paused, 64), exact, scale));
+      before = scope.release(AnswerShift.probabilities(embeddings(this.paused, 64), exact, scale));
     }
   }
 
@@ -103,23 +103,21 @@ public final class Continued implements Sweep {
 
   @Override
   public void run(Tensor directions, float[] shifts, int from, int to, int groups, Sink sink) {
-    int all = Math.toIntExact(directions.size(0));
     int n = to - from;
     long each = (long) n * tokens() * directions.size(1);
-    int block = (int) Math.max(1, Math.min(all, BATCH / each));
-    for (int at = 0; at < all; at += block) {
-      int count = Math.min(block, all - at);
-      try (Scope scope = Scope.open()) {
-        Tensor some = directions.narrow(0, at, count);
-        Tensor logits = logits(some, shifts, at, part(paused, from, to));
-        Tensor unedited = before.narrow(0, from, n);
-        var input =
-            AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
-        double[] weights = new double[count * n * SteerKernels.WEIGHTS];
-        for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = scale;
-        AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, sink);
-      }
-    }
+    AnswerShift.inBlocks(
+        directions,
+        BATCH / each,
+        (some, at) -> {
+          int count = Math.toIntExact(some.size(0));
+          Tensor logits = logits(some, shifts, at, part(paused, from, to));
+          Tensor unedited = before.narrow(0, from, n);
+          var input =
+              AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
+          double[] weights = new double[count * n * SteerKernels.WEIGHTS];
+          for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = scale;
+          AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, sink);
+        });
   }
 
   /** Cosines with the centred words, F32 [count·n,words], of edited copies of n images. */

@@ -55,7 +55,7 @@ public final class LastLayer implements Sweep {
       this.readOut = exact(readOut, scope);
       this.residuals = scope.release(residuals.to(Device.CPU).to(DType.F32).copy());
       Tensor x = this.residuals.to(DType.F64);
-      texts = scope.release(CentredWords.centred(library));
+      texts = scope.release(AnswerShift.centred(library));
       floatTexts = scope.release(texts.to(DType.F32).transpose(0, 1).contiguous());
       centred = scope.release(x.sub(x.mean(1, true)));
       projected = scope.release(project(centred));
@@ -70,7 +70,7 @@ public final class LastLayer implements Sweep {
       commonSquare = common.mul(common).sum(DType.F64).item();
       Tensor r = centred.mul(centred).mean(1, true).addInPlace(readOut.eps()).sqrt().contiguous();
       Tensor unedited = projected.div(r).addInPlace(common).unit();
-      before = scope.release(CentredWords.probabilities(unedited, texts, scale));
+      before = scope.release(AnswerShift.probabilities(unedited, texts, scale));
     }
   }
 
@@ -105,6 +105,11 @@ public final class LastLayer implements Sweep {
     return tensor.contiguous().segment().toArray(ValueLayout.JAVA_DOUBLE);
   }
 
+  /** Probabilities without an edit, F32 [images,words]. */
+  public Tensor before() {
+    return before;
+  }
+
   @Override
   public int images() {
     return images;
@@ -120,31 +125,22 @@ public final class LastLayer implements Sweep {
     return residuals;
   }
 
-  /** Probabilities without an edit, F32 [images,words]. */
-  public Tensor before() {
-    return before;
-  }
-
   @Override
   public void run(Tensor directions, float[] shifts, int from, int to, int groups, Sink sink) {
-    int n = Math.toIntExact(directions.size(0));
-    int evaluated = to - from;
-    int block = (int) Math.max(1, Math.min(n, BLOCK_BYTES / (4L * words)));
-    for (int at = 0; at < n; at += block) {
-      int count = Math.min(block, n - at);
-      try (Scope scope = Scope.open()) {
-        Tensor d = directions.narrow(0, at, count).to(DType.F64);
-        d = d.sub(d.mean(1, true));
-        Tensor u = project(d);
-        double[] weights = weights(d, u, shifts, at, from, to);
-        Tensor logits = u.to(DType.F32).linear(floatTexts, null).contiguous();
-        Tensor unedited = before.narrow(0, from, evaluated);
-        var input =
-            AnswerShift.input(
-                own.narrow(0, from, evaluated), false, commonLogits, unedited, groups);
-        AnswerShift.sweep(input, logits, weights, at, sink);
-      }
-    }
+    AnswerShift.inBlocks(
+        directions,
+        BLOCK_BYTES / (4L * words),
+        (some, at) -> {
+          Tensor d = some.to(DType.F64);
+          d = d.sub(d.mean(1, true));
+          Tensor u = project(d);
+          double[] weights = weights(d, u, shifts, at, from, to);
+          Tensor logits = u.to(DType.F32).linear(floatTexts, null).contiguous();
+          Tensor unedited = before.narrow(0, from, to - from);
+          Tensor mine = own.narrow(0, from, to - from);
+          var input = AnswerShift.input(mine, false, commonLogits, unedited, groups);
+          AnswerShift.sweep(input, logits, weights, at, sink);
+        });
   }
 
   /**

@@ -24,6 +24,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -50,14 +52,22 @@ final class TowersTest {
   }
 
   /** Either tower as one shape: what a pass needs is inside. */
-  private interface Pass {
-    TowerOutput run(Hooks hooks);
+  private record Pass(
+      Function<Hooks, TowerOutput> whole,
+      BiFunction<HookPoint, Hooks, Paused> until,
+      BiFunction<Paused, Hooks, TowerOutput> rest,
+      List<HookPoint> points) {
+    TowerOutput run(Hooks hooks) {
+      return whole.apply(hooks);
+    }
 
-    Paused runUntil(HookPoint stop, Hooks hooks);
+    Paused runUntil(HookPoint stop, Hooks hooks) {
+      return until.apply(stop, hooks);
+    }
 
-    TowerOutput continueFrom(Paused from, Hooks hooks);
-
-    List<HookPoint> points();
+    TowerOutput continueFrom(Paused from, Hooks hooks) {
+      return rest.apply(from, hooks);
+    }
   }
 
   private static List<HookPoint> points(TowerKind tower, int layers) {
@@ -71,27 +81,11 @@ final class TowersTest {
 
   private static Pass vision(ClipModel model, Tensor pixels) {
     VisionTower tower = model.vision();
-    return new Pass() {
-      @Override
-      public TowerOutput run(Hooks hooks) {
-        return tower.run(pixels, hooks);
-      }
-
-      @Override
-      public Paused runUntil(HookPoint stop, Hooks hooks) {
-        return tower.runUntil(pixels, stop, hooks);
-      }
-
-      @Override
-      public TowerOutput continueFrom(Paused from, Hooks hooks) {
-        return tower.continueFrom(from, hooks);
-      }
-
-      @Override
-      public List<HookPoint> points() {
-        return TowersTest.points(TowerKind.VISION, tower.config().layers());
-      }
-    };
+    return new Pass(
+        hooks -> tower.run(pixels, hooks),
+        (stop, hooks) -> tower.runUntil(pixels, stop, hooks),
+        tower::continueFrom,
+        points(TowerKind.VISION, tower.config().layers()));
   }
 
   private static Pass text(TextTower tower) {
@@ -102,27 +96,11 @@ final class TowersTest {
     }
     ids[0][5] = tower.config().vocabulary() - 1;
     ids[1][9] = tower.config().vocabulary() - 1;
-    return new Pass() {
-      @Override
-      public TowerOutput run(Hooks hooks) {
-        return tower.run(ids, hooks);
-      }
-
-      @Override
-      public Paused runUntil(HookPoint stop, Hooks hooks) {
-        return tower.runUntil(ids, stop, hooks);
-      }
-
-      @Override
-      public TowerOutput continueFrom(Paused from, Hooks hooks) {
-        return tower.continueFrom(from, ids, hooks);
-      }
-
-      @Override
-      public List<HookPoint> points() {
-        return TowersTest.points(TowerKind.TEXT, tower.config().layers());
-      }
-    };
+    return new Pass(
+        hooks -> tower.run(ids, hooks),
+        (stop, hooks) -> tower.runUntil(ids, stop, hooks),
+        (from, hooks) -> tower.continueFrom(from, ids, hooks),
+        points(TowerKind.TEXT, tower.config().layers()));
   }
 
   private static Tensor pixels(ClipModel model, int b) {

@@ -107,13 +107,7 @@ public record Writing(
   RgbImage on(RgbImage canvas, String word) {
     int w = canvas.width();
     int h = canvas.height();
-    BufferedImage image = new BufferedImage(w, h, BufferedImage.TYPE_INT_RGB);
-    byte[] rgb = canvas.rgb();
-    int[] packed = new int[w * h];
-    for (int i = 0; i < packed.length; i++) {
-      packed[i] = (rgb[3 * i] & 255) << 16 | (rgb[3 * i + 1] & 255) << 8 | (rgb[3 * i + 2] & 255);
-    }
-    image.setRGB(0, 0, w, h, packed, 0, w);
+    BufferedImage image = canvas.buffered();
     Graphics2D g = image.createGraphics();
     try {
       g.setRenderingHint(RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON);
@@ -128,7 +122,7 @@ public record Writing(
     } finally {
       g.dispose();
     }
-    image.getRGB(0, 0, w, h, packed, 0, w);
+    int[] packed = image.getRGB(0, 0, w, h, null, 0, w);
     byte[] written = new byte[3 * w * h];
     for (int i = 0; i < packed.length; i++) {
       written[3 * i] = (byte) (packed[i] >> 16);

@@ -16,7 +16,6 @@ import io.clipsteer.world.Colour;
 import io.clipsteer.world.DrawnImage;
 import io.clipsteer.world.Factors;
 import io.clipsteer.world.ObjectKind;
-import io.clipsteer.world.Person;
 import io.clipsteer.world.Sampler;
 import io.clipsteer.world.WrittenWords;
 import java.util.ArrayList;
@@ -123,12 +122,12 @@ public final class Evaluation {
     List<Share> groups = new ArrayList<>();
     int agreeing = 0;
     for (int group = 0; group < 4; group++) {
-      Person.Gender gender = Person.Gender.values()[group / 2];
+      Factors.Gender gender = Factors.Gender.values()[group / 2];
       boolean blond = group % 2 == 1;
       List<DrawnImage> images = images(i -> sampler.portrait(i, gender, blond), 2 + group);
       int right = right(images, genders, p -> gender.ordinal());
       groups.add(Share.of(right, count));
-      if (blond == (gender == Person.Gender.WOMAN)) agreeing += right;
+      if (blond == (gender == Factors.Gender.WOMAN)) agreeing += right;
     }
     shares.put("gender_accuracy_agreeing", Share.of(agreeing, 2 * count));
     extremes("portraits", groups);

@@ -156,7 +156,7 @@ final class HarvestTest {
       long[] numbers = new long[perImage];
       for (int image : new int[] {0, 5, 6, 18}) {
         for (int t = 0; t < perImage; t++) numbers[t] = (long) image * perImage + t;
-        String id = store.origin(numbers[0]).image();
+        String id = store.image(numbers[0]);
         Tensor pixels = Images.one(model, images.resolve(id));
         for (int p = 0; p < POINTS.size(); p++) {
           Tensor value = model.vision().runUntil(pixels, POINTS.get(p), Hooks.NONE).value();
@@ -166,7 +166,7 @@ final class HarvestTest {
               chosen.toFloats(), out.toArray(ValueLayout.JAVA_FLOAT), 1e-5f, id + " " + p);
         }
       }
-      assertEquals("p07.png", store.origin(6L * perImage).image());
+      assertEquals("p07.png", store.image(6L * perImage));
     }
   }
 

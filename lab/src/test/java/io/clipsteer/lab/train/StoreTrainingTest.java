@@ -182,7 +182,7 @@ final class StoreTrainingTest {
     try (ActivationStore open = ActivationStore.open(bad)) {
       assertEquals(-1, open.firstNotFinite(open.hookPoint("blocks.0.hook_resid_post")));
       long token = open.firstNotFinite(open.hookPoint("blocks.1.hook_resid_post"));
-      assertEquals("p003.png", open.origin(token).image());
+      assertEquals("p003.png", open.image(token));
       var source = new TrainSource.FromStore(open, bad, null);
       TrainConfig config = config(TokenSelection.ALL, 40, spec(1, "topk:k=4"));
       InputException e =

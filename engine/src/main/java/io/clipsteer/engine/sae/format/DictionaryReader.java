@@ -4,7 +4,6 @@ package io.clipsteer.engine.sae.format;
 import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
-import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
@@ -133,7 +132,6 @@ final class DictionaryReader {
   /** Those with {@code W_enc} and {@code W_dec}. */
   private static Sae plain(
       SaeTensors tensors, String type, @Nullable Integer k, List<String> notes) {
-    int d = tensors.width();
     int f = tensors.features();
     boolean jump = type.equals("JumpReluAutoEncoder");
     if (!jump && !type.equals("MatryoshkaBatchTopKSAE")) throw unknown(tensors, type);
@@ -144,15 +142,7 @@ final class DictionaryReader {
           "group_sizes are " + tensors.sum("group_sizes") + " of " + f + " features",
           "Fetch the file again");
     }
-    Tensor encoder = tensors.get("W_enc", d, f);
-    return new Sae(
-        activation,
-        new InputNormalisation.None(),
-        encoder,
-        tensors.get("b_enc", f),
-        tensors.get("W_dec", f, d),
-        tensors.get("b_dec", d),
-        !jump);
+    return tensors.plain(activation, new InputNormalisation.None(), !jump);
   }
 
   private static void refuseK(SaeTensors tensors, @Nullable Integer k, boolean strange) {

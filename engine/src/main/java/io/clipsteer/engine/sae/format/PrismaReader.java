@@ -99,7 +99,7 @@ final class PrismaReader {
                 throw config.bad(
                     "activation_fn_str \"" + function + "\"", "This version reads relu and topk");
           };
-      Sae sae = sae(tensors, activation, normalisation);
+      Sae sae = tensors.plain(activation, normalisation, true);
       notes.addAll(tensors.refuseUnused(Set.of()));
       SaeClaims claims =
           new SaeClaims(SaeFormat.PRISMA, hook, model, k, Map.of(), notes).withTokens(tokens);
@@ -140,25 +140,11 @@ final class PrismaReader {
       SaeTensors.agree(config, "d_in", tensors.width());
       SaeTensors.agree(config, "d_sae", tensors.features());
       config.refuseUnread(HarmlessFields.PATCHSAE);
-      Sae sae = sae(tensors, new SaeActivation.Relu(), new InputNormalisation.None());
+      Sae sae = tensors.plain(new SaeActivation.Relu(), new InputNormalisation.None(), true);
       List<String> notes = tensors.refuseUnused(Set.of());
       SaeClaims claims = new SaeClaims(SaeFormat.PATCHSAE, hook, model, null, Map.of(), notes);
       return new StoredSae(sae.release(scope), claims);
     }
-  }
-
-  private static Sae sae(
-      SaeTensors tensors, SaeActivation activation, InputNormalisation normalisation) {
-    int d = tensors.width();
-    int f = tensors.features();
-    return new Sae(
-        activation,
-        normalisation,
-        tensors.get("W_enc", d, f),
-        tensors.get("b_enc", f),
-        tensors.get("W_dec", f, d),
-        tensors.get("b_dec", d),
-        true);
   }
 
   /** Prisma's own name for the file of frequencies beside {@code n_images_7.pt}. */

@@ -8,7 +8,6 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
-import io.clipsteer.data.tensor.TensorFiles;
 import io.clipsteer.data.tensor.TorchZip;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -150,7 +149,7 @@ public final class SaeFiles {
 
   private static StoredSae file(Path path) {
     String name = String.valueOf(path.getFileName());
-    try (TensorFile file = name.endsWith(".pt") ? TorchZip.open(path) : TensorFiles.open(path)) {
+    try (TensorFile file = name.endsWith(".pt") ? TorchZip.open(path) : TensorFile.open(path)) {
       Set<String> names = SaeTensors.named(file).keySet();
       if (file.metadata().containsKey(TorchZip.PREAMBLE)) return SaevReader.read(file);
       if (names.contains("pre_bias") || names.contains("latent_bias")) {

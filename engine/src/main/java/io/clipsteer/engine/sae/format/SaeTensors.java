@@ -8,6 +8,8 @@ import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.sae.InputNormalisation;
+import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -25,16 +27,12 @@ import org.jspecify.annotations.Nullable;
  * finite, and in the end every tensor was used or is known not to change the output.
  */
 final class SaeTensors {
-  /** Tensors that only SAEs of another kind have, and that kind. */
+  /** Kinds of SAE, each with the tensors that only it has. */
   private static final List<List<String>> STRANGERS =
       List.of(
-          List.of("W_skip", "skip SAE"),
-          List.of("b_dec_out", "transcoder"),
-          List.of("b_gate", "gated SAE"),
-          List.of("gate_bias", "gated SAE"),
-          List.of("r_mag", "gated SAE"),
-          List.of("b_mag", "gated SAE"),
-          List.of("mag_bias", "gated SAE"));
+          List.of("skip SAE", "W_skip"),
+          List.of("transcoder", "b_dec_out"),
+          List.of("gated SAE", "b_gate", "gate_bias", "r_mag", "b_mag", "mag_bias"));
 
   /** Sizes are at most this. */
   private static final int MAX_SIZE = 1 << 24;
@@ -57,9 +55,10 @@ final class SaeTensors {
     this.file = file;
     this.tensors = named(file);
     for (List<String> stranger : STRANGERS) {
-      if (has(stranger.get(0))) {
+      for (String name : stranger.subList(1, stranger.size())) {
+        if (!has(name)) continue;
         throw bad(
-            "is a " + stranger.get(1) + " (it has " + stranger.get(0) + ")",
+            "is a " + stranger.getFirst() + " (it has " + name + ")",
             "This program reads plain SAEs: ReLU, TopK, JumpReLU, BatchTopK and Matryoshka");
       }
     }
@@ -253,6 +252,18 @@ final class SaeTensors {
   SaeActivation topK(int k) {
     if (k > features) throw bad("k is " + k + " of " + features + " features", "Correct k");
     return new SaeActivation.TopK(k);
+  }
+
+  /** The SAE of {@code W_enc}, {@code b_enc}, {@code W_dec} and {@code b_dec}. */
+  Sae plain(SaeActivation activation, InputNormalisation normalisation, boolean subtracts) {
+    return new Sae(
+        activation,
+        normalisation,
+        get("W_enc", width, features),
+        get("b_enc", features),
+        get("W_dec", features, width),
+        get("b_dec", width),
+        subtracts);
   }
 
   /** Throws when a configuration says another size than the weights have. */

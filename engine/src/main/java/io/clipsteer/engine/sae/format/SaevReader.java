@@ -47,20 +47,11 @@ final class SaevReader {
     try (Scope scope = Scope.open()) {
       SaeTensors tensors = new SaeTensors(file, "W_enc", false);
       tensors.as("activation cls " + header.activation());
-      int d = tensors.width();
-      int f = tensors.features();
-      agree(header.cfg(), d, f);
+      agree(header.cfg(), tensors.width(), tensors.features());
       if (header.cfg() != config) header.cfg().refuseUnread(HarmlessFields.SAEV);
       config.refuseUnread(header.old() ? HarmlessFields.SAEV : HarmlessFields.SAEV_HEADER);
       Sae sae =
-          new Sae(
-              activation(header, tensors),
-              new InputNormalisation.None(),
-              tensors.get("W_enc", d, f),
-              tensors.get("b_enc", f),
-              tensors.get("W_dec", f, d),
-              tensors.get("b_dec", d),
-              header.old());
+          tensors.plain(activation(header, tensors), new InputNormalisation.None(), header.old());
       notes.addAll(tensors.refuseUnused(Set.of()));
       return new StoredSae(
           sae.release(scope),

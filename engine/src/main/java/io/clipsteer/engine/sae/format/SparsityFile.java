@@ -4,7 +4,6 @@ package io.clipsteer.engine.sae.format;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
-import io.clipsteer.data.tensor.TensorFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +28,7 @@ final class SparsityFile {
    */
   static @Nullable Double l0(Path path, int features) {
     if (!Files.isRegularFile(path)) return null;
-    try (TensorFile file = TensorFiles.open(path)) {
+    try (TensorFile file = TensorFile.open(path)) {
       if (file.tensors().size() != 1) {
         throw bad(path, "holds " + file.tensors().size() + " tensors");
       }

@@ -47,7 +47,7 @@ record Backward(
         SparseKernels.best()
             .reconstruct(
                 code.sparse((int) decoder.size(0)),
-                new SparseKernels.Decoder(decoder.segment(), bias.segment(), (int) z.size(1)),
+                new SparseKernels.Affine(decoder.segment(), bias.segment(), (int) z.size(1)),
                 new SparseKernels.GradientTarget(z.segment(), scales.segment(), penalty),
                 gradient.segment(),
                 codeGradient.segment());
@@ -91,7 +91,7 @@ record Backward(
           SparseKernels.best()
               .reconstruct(
                   parts.get(g).sparse(features),
-                  new SparseKernels.Decoder(decoder.segment(), bias.segment(), width),
+                  new SparseKernels.Affine(decoder.segment(), bias.segment(), width),
                   new SparseKernels.GradientTarget(target.segment(), ones.segment(), 0),
                   error.segment(),
                   unused.segment());
@@ -141,13 +141,10 @@ record Backward(
     Tensor products = Tensor.empty(DType.F32, code.entries());
     SparseRows out =
         new SparseRows(features, code.starts(), code.indices().segment(), products.segment());
-    SparseKernels.best()
-        .rescore(
-            rows.segment(),
-            (int) rows.size(1),
-            out,
-            decoder.segment(),
-            Tensor.zeros(DType.F32, features).segment());
+    var unbiased =
+        new SparseKernels.Affine(
+            decoder.segment(), Tensor.zeros(DType.F32, features).segment(), (int) rows.size(1));
+    SparseKernels.best().rescore(rows.segment(), out, unbiased);
     return products;
   }
 

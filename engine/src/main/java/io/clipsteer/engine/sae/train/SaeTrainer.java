@@ -171,9 +171,7 @@ public final class SaeTrainer implements AutoCloseable {
   private SaeTrainer(Config config, InputNormalisation normalisation, SaeWeights weights) {
     this.config = config;
     this.weights = weights;
-    this.state =
-        new SaeTrainerState(
-            weights, new Firing(config.features(), config.deadTokens()), normalisation);
+    this.state = new SaeTrainerState(weights, normalisation);
     this.selector =
         new Selector(
             weights.encoder().value(),
@@ -212,10 +210,10 @@ public final class SaeTrainer implements AutoCloseable {
     marked = System.nanoTime();
     try (Scope scope = Scope.open()) {
       Tensor decoderBias = weights.decoderBias().value();
-      var input = StepInput.of(x, state.normalisation, decoderBias, config.variant());
+      var input = StepInput.of(x, state.normalisation, decoderBias, config.variant().loss());
       mark(StepPart.INPUT);
       if (config.variant() instanceof SaeVariant.Relu relu
-          && (state.density > DENSE || relu.ghost() && state.firing.dead().length > 0)) {
+          && (state.density > DENSE || relu.ghost() && dead().length > 0)) {
         return denseStep(input, relu, rate, sparsity);
       }
       Backward back = backward(input, sparsity);
@@ -235,7 +233,7 @@ public final class SaeTrainer implements AutoCloseable {
   private Step denseStep(StepInput input, SaeVariant.Relu relu, double rate, double sparsity) {
     int n = input.rows();
     DenseRelu back = DenseRelu.of(weights, input, selector.piece(), relu.l1() * sparsity / n);
-    long[] dead = state.firing.dead();
+    long[] dead = dead();
     if (relu.ghost() && dead.length > 0) {
       back = back.withGhosts(weights, input, dead, selector.piece());
     }
@@ -295,7 +293,7 @@ public final class SaeTrainer implements AutoCloseable {
 
   /** Lets dead features explain the reconstruction error. */
   private Backward withAuxK(Backward back, StepInput input) {
-    long[] dead = state.firing.dead();
+    long[] dead = dead();
     if (dead.length == 0) return back;
     int k = Math.min(dead.length, Math.max(1, config.width() / 2));
     SparseCode code = selector.topKOf(input.centred(), dead, k);
@@ -305,16 +303,20 @@ public final class SaeTrainer implements AutoCloseable {
     return back.withAuxK(code, error, scales, weights);
   }
 
+  private long[] dead() {
+    return state.dead(config.deadTokens());
+  }
+
   private boolean isResampling() {
     return config.resampleSteps() > 0 && state.steps % config.resampleSteps() == 0;
   }
 
   private void resample(Tensor centred, Tensor errors) {
-    long[] dead = state.firing.dead();
+    long[] dead = dead();
     if (dead.length == 0) return;
     var random = new SplittableRandom(config.seed() ^ 0x9E3779B97F4A7C15L * state.steps);
     Resampling.apply(dead, centred, errors, weights, random);
-    state.firing.restart(dead);
+    state.restart(dead);
     weights.restartThresholds(dead);
     weights.updateShortEncoder();
   }
@@ -334,7 +336,7 @@ public final class SaeTrainer implements AutoCloseable {
   }
 
   private double recordActivity(boolean[] active, long entries, int n) {
-    state.firing.record(active, n);
+    state.record(active, n);
     state.density = (double) entries / n / config.features();
     return (double) entries / n;
   }

@@ -14,11 +14,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /** All that training steps change, as a state file stores it. */
 final class SaeTrainerState implements AutoCloseable {
   final SaeWeights weights;
-  final Firing firing;
   InputNormalisation normalisation;
 
   /** Updates done. */
@@ -33,10 +33,41 @@ final class SaeTrainerState implements AutoCloseable {
   /** Running mean of {@link #cut}: the threshold of inference. */
   double threshold;
 
-  SaeTrainerState(SaeWeights weights, Firing firing, InputNormalisation normalisation) {
+  /** Tokens since each feature last fired; all count as alive at first. */
+  private final long[] quiet;
+
+  /** Initially no feature is dead. */
+  SaeTrainerState(SaeWeights weights, InputNormalisation normalisation) {
     this.weights = weights;
-    this.firing = firing;
+    this.quiet = new long[(int) weights.decoder().value().size(0)];
     this.normalisation = normalisation;
+  }
+
+  /**
+   * Dead features in ascending order.
+   *
+   * @param deadTokens number of tokens without firing after which a feature is dead
+   */
+  long[] dead(long deadTokens) {
+    return IntStream.range(0, quiet.length)
+        .filter(f -> quiet[f] >= deadTokens)
+        .asLongStream()
+        .toArray();
+  }
+
+  /**
+   * Records a batch.
+   *
+   * @param active whether each feature was active in it
+   * @param tokens its number of tokens
+   */
+  void record(boolean[] active, int tokens) {
+    for (int f = 0; f < active.length; f++) quiet[f] = active[f] ? 0 : quiet[f] + tokens;
+  }
+
+  /** Counts resampled features as if they had just fired. */
+  void restart(long[] features) {
+    for (long f : features) quiet[(int) f] = 0;
   }
 
   void save(Path file) {
@@ -50,9 +81,7 @@ final class SaeTrainerState implements AutoCloseable {
               tensors.add(stored(name + ".second", DType.F32, w.second()));
             });
     try (Scope scope = Scope.open()) {
-      long[] quiet = firing.quiet();
       tensors.add(stored("quiet", DType.I64, Tensor.of(quiet, quiet.length)));
-      tensors.add(stored("fired", DType.I64, Tensor.of(firing.fired(), quiet.length)));
       double scale = 0;
       if (normalisation instanceof InputNormalisation.Standardise(float[] mean, double own)) {
         tensors.add(stored("input_mean", DType.F32, Tensor.of(mean, mean.length)));
@@ -86,10 +115,8 @@ final class SaeTrainerState implements AutoCloseable {
                 w.first().copyFrom(tensor(stored, name + ".first", DType.F32, shape));
                 w.second().copyFrom(tensor(stored, name + ".second", DType.F32, shape));
               });
-      long features = weights.decoder().value().size(0);
-      firing.restore(
-          tensor(stored, "quiet", DType.I64, features).toLongs(),
-          tensor(stored, "fired", DType.I64, features).toLongs());
+      long[] silence = tensor(stored, "quiet", DType.I64, quiet.length).toLongs();
+      System.arraycopy(silence, 0, quiet, 0, quiet.length);
       Map<String, String> notes = stored.metadata();
       if (normalisation instanceof InputNormalisation.Standardise) {
         long width = weights.decoder().value().size(1);

@@ -16,6 +16,11 @@ public sealed interface SaeVariant {
   /** The variant as written on the command line, {@code topk:k=32}. */
   String spelling();
 
+  /** How errors are weighted. */
+  default Loss loss() {
+    return Loss.MSE;
+  }
+
   /** Normalisation of the squared error. */
   enum Loss {
     /** Mean over tokens and coordinates. */

@@ -23,11 +23,9 @@ record StepInput(Tensor z, Tensor centred, Tensor scales, Tensor sigma) {
    * @param decoderBias b_dec [d]
    */
   static StepInput of(
-      Tensor x, InputNormalisation normalisation, Tensor decoderBias, SaeVariant variant) {
+      Tensor x, InputNormalisation normalisation, Tensor decoderBias, SaeVariant.Loss loss) {
     var input = normalisation.apply(x);
     Tensor z = input.z().contiguous();
-    SaeVariant.Loss loss =
-        variant instanceof SaeVariant.Relu relu ? relu.loss() : SaeVariant.Loss.MSE;
     return new StepInput(z, z.sub(decoderBias), scales(x, input, loss), input.scale());
   }
 

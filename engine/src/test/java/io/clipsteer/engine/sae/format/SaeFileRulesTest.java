@@ -72,14 +72,8 @@ final class SaeFileRulesTest {
     float[] in = new float[x.length];
     for (int i = 0; i < in.length; i++) in[i] = (float) x[i];
     try (Scope scope = Scope.open()) {
-      float[] out = sae.decode(sae.encode(Tensor.of(in, in.length / 8, 8))).toFloats();
-      double largest = 0;
-      double gap = 0;
-      for (int i = 0; i < out.length; i++) {
-        largest = Math.max(largest, Math.abs(expected[i]));
-        gap = Math.max(gap, Math.abs(expected[i] - out[i]));
-      }
-      return gap / largest;
+      Tensor out = sae.decode(sae.encode(Tensor.of(in, in.length / 8, 8)));
+      return SaeMutationsTest.gap(expected, SaeFilesTest.doubles(out));
     }
   }
 
@@ -279,19 +273,21 @@ final class SaeFileRulesTest {
   // ---- null, and names of before --------------------------------------------------------------
 
   @ParameterizedTest
-  @CsvSource({
-    "prisma_relu, null, false",
-    "prisma_relu, '\"none\"', false",
-    "prisma_relu, '\"layer_norm\"', true",
-    "prisma_relu, , true",
-    "prisma_topk, null, false",
-    "prisma_checkpoint, null, false",
-    "prisma_checkpoint, '\"none\"', false",
-    "prisma_checkpoint, '\"layer_norm\"', true",
-    "prisma_checkpoint, , true",
-    "saelens_pre6_relu, null, false",
-    "saelens_pre6_relu, false, false"
-  })
+  @CsvSource(
+      textBlock =
+          """
+          prisma_relu, null, false
+          prisma_relu, '"none"', false
+          prisma_relu, '"layer_norm"', true
+          prisma_relu, , true
+          prisma_topk, null, false
+          prisma_checkpoint, null, false
+          prisma_checkpoint, '"none"', false
+          prisma_checkpoint, '"layer_norm"', true
+          prisma_checkpoint, , true
+          saelens_pre6_relu, null, false
+          saelens_pre6_relu, false, false
+          """)
   void nullHasEachLibrarysOwnMeaning(String name, String value, boolean divides)
       throws IOException {
     OpenedFixture sae = OpenedFixture.of(name);

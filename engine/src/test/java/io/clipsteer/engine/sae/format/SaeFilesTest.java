@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -69,17 +70,16 @@ final class SaeFilesTest {
   private static double error(Sae sae, String name) {
     try (Scope scope = Scope.open();
         TensorFile golden = SafeTensors.open(FILES.resolve("expected.safetensors"))) {
-      float[] expected = Tensor.of(golden.get(name)).toFloats();
-      float[] actual = sae.decode(sae.encode(Tensor.of(golden.get("x")))).toFloats();
+      double[] expected = doubles(Tensor.of(golden.get(name)));
+      double[] actual = doubles(sae.decode(sae.encode(Tensor.of(golden.get("x")))));
       assertEquals(expected.length, actual.length);
-      double largest = 0;
-      double gap = 0;
-      for (int i = 0; i < expected.length; i++) {
-        largest = Math.max(largest, Math.abs(expected[i]));
-        gap = Math.max(gap, Math.abs(expected[i] - actual[i]));
-      }
-      return gap / largest;
+      return SaeMutationsTest.gap(expected, actual);
     }
+  }
+
+  static double[] doubles(Tensor tensor) {
+    float[] floats = tensor.toFloats();
+    return IntStream.range(0, floats.length).mapToDouble(i -> floats[i]).toArray();
   }
 
   @ParameterizedTest

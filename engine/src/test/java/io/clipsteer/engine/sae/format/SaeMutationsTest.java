@@ -177,7 +177,8 @@ final class SaeMutationsTest {
     return x;
   }
 
-  private static double gap(double[] expected, double[] actual) {
+  /** The largest difference, by the largest number expected. */
+  static double gap(double[] expected, double[] actual) {
     double largest = 0;
     double gap = 0;
     for (int i = 0; i < expected.length; i++) {

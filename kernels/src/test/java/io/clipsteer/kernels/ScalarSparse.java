@@ -6,9 +6,9 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /** The plain reference: slow, short, obviously right; sums in float64. */
-public final class ScalarSparse implements SparseKernels {
+final class ScalarSparse implements SparseKernels {
   /** The only one; it has no state. */
-  public static final ScalarSparse INSTANCE = new ScalarSparse();
+  static final ScalarSparse INSTANCE = new ScalarSparse();
 
   private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
@@ -30,23 +30,20 @@ public final class ScalarSparse implements SparseKernels {
   }
 
   @Override
-  public void rescore(
-      MemorySegment input,
-      int width,
-      SparseRows candidates,
-      MemorySegment weights,
-      MemorySegment bias) {
+  public void rescore(MemorySegment input, SparseRows candidates, Affine encoder) {
     for (int row = 0; row < candidates.rows(); row++) {
       for (int e = candidates.starts()[row]; e < candidates.starts()[row + 1]; e++) {
         int feature = candidates.indices().get(I32, 4L * e);
-        double product = dot(input, row, weights, feature, width) + at(bias, feature, 1, 0);
+        double product =
+            dot(input, row, encoder.weights(), feature, encoder.width())
+                + at(encoder.bias(), feature, 1, 0);
         candidates.values().set(F32, 4L * e, (float) product);
       }
     }
   }
 
   @Override
-  public void decode(SparseRows code, Decoder decoder, MemorySegment out) {
+  public void decode(SparseRows code, Affine decoder, MemorySegment out) {
     for (int row = 0; row < code.rows(); row++) {
       for (int c = 0; c < decoder.width(); c++) {
         double sum = decoded(code, row, decoder, c);
@@ -55,7 +52,7 @@ public final class ScalarSparse implements SparseKernels {
     }
   }
 
-  private static double decoded(SparseRows code, int row, Decoder decoder, int column) {
+  private static double decoded(SparseRows code, int row, Affine decoder, int column) {
     double sum = 0;
     for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
       int feature = code.indices().get(I32, 4L * e);
@@ -67,27 +64,23 @@ public final class ScalarSparse implements SparseKernels {
 
   @Override
   public double[] reconstruct(
-      SparseRows code,
-      Decoder decoder,
-      GradientTarget target,
-      MemorySegment gradient,
-      MemorySegment codeGradient) {
-    int width = decoder.width();
+      SparseRows code, Affine from, GradientTarget goal, MemorySegment out, MemorySegment toCode) {
+    int width = from.width();
     double[] squares = new double[code.rows()];
     for (int row = 0; row < code.rows(); row++) {
       for (int c = 0; c < width; c++) {
         double error =
-            at(decoder.bias(), 0, width, c)
-                + decoded(code, row, decoder, c)
-                - at(target.rows(), row, width, c);
+            at(from.bias(), 0, width, c)
+                + decoded(code, row, from, c)
+                - at(goal.rows(), row, width, c);
         squares[row] += error * error;
-        set(gradient, row, width, c, at(target.scales(), row, 1, 0) * error);
+        set(out, row, width, c, at(goal.scales(), row, 1, 0) * error);
       }
       for (int e = code.starts()[row]; e < code.starts()[row + 1]; e++) {
         int feature = code.indices().get(I32, 4L * e);
         boolean active = code.values().get(F32, 4L * e) > 0;
-        double product = dot(gradient, row, decoder.weights(), feature, width) + target.penalty();
-        codeGradient.set(F32, 4L * e, active ? (float) product : 0);
+        double product = dot(out, row, from.weights(), feature, width) + goal.penalty();
+        toCode.set(F32, 4L * e, active ? (float) product : 0);
       }
     }
     return squares;

@@ -5,9 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /** The plain reference, in float64: slow, short, obviously right. */
-public final class ScalarSteer implements SteerKernels {
+final class ScalarSteer implements SteerKernels {
   /** The only one; it has no state. */
-  public static final ScalarSteer INSTANCE = new ScalarSteer();
+  static final ScalarSteer INSTANCE = new ScalarSteer();
 
   private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
