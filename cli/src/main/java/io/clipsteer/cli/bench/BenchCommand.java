@@ -253,9 +253,6 @@ public final class BenchCommand {
     }
   }
 
-  private record EditJson(
-      EditBench.EditBenchShape shape, @JsonUnwrapped EditBench.EditBenchResult result) {}
-
   /** {@code bench edit}: the cost of an edit. */
   @Command(
       name = "edit",
@@ -281,7 +278,7 @@ public final class BenchCommand {
     var shape = new EditBench.EditBenchShape(features, chosen, images, rounds);
     EditBench.EditBenchResult result = EditBench.run(shape, common.seed(), common.progress());
     common.print(
-        new EditJson(shape, result),
+        result,
         Lines.of(
             "a pass of %s: %.3f s; with %d of %s ablated %.3f s; through the whole SAE %.3f s%nthe"
                 + " edit adds %+.1f %% (median of %s; 95 %% interval %+.1f to %+.1f, rounds from"
