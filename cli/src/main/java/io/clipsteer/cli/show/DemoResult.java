@@ -24,7 +24,7 @@ public record DemoResult(
     String folder,
     Grouped portraits,
     Grouped birds,
-    WrittenWords typographic,
+    DefendedWords typographic,
     JsonNode steerability,
     JsonNode world,
     JsonNode saes,
@@ -59,7 +59,7 @@ public record DemoResult(
   }
 
   /** Written words: accuracies; the clean loss in points without writing. */
-  record WrittenWords(
+  record DefendedWords(
       JsonNode clean,
       JsonNode attacked,
       JsonNode defended,
@@ -70,10 +70,10 @@ public record DemoResult(
       JsonNode features,
       JsonNode baselines,
       JsonNode combined) {
-    static WrittenWords of(JsonNode report) {
+    static DefendedWords of(JsonNode report) {
       JsonNode defence = report.path("defence");
       JsonNode clean = defence.path("clean").path("value");
-      return new WrittenWords(
+      return new DefendedWords(
           clean,
           defence.path("attacked").path("value"),
           defence.path("defended").path("value"),
@@ -98,7 +98,7 @@ public record DemoResult(
         folder.toString(),
         Grouped.of(stage(stages, "portraits")),
         Grouped.of(stage(stages, "birds")),
-        WrittenWords.of(stage(stages, WRITTEN)),
+        DefendedWords.of(stage(stages, WRITTEN)),
         stage(stages, "steerability").path("layers"),
         stage(stages, "world"),
         stage(stages, "evaluate").path("saes"),
