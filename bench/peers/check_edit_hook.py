@@ -1,11 +1,12 @@
-"""That an exported edit does in `transformers`, `open_clip` and ONNX Runtime what clipsteer does in its own tower.
+"""That an exported edit does in `transformers`, `open_clip` (own and timm trunks) and ONNX Runtime what clipsteer does in its own tower.
 
     python bench/peers/check_edit_hook.py --work /tmp/edit_hook
 
-Run in the project's root, after a build. On the test suite's small checkpoints of both libraries: trains a ReLU SAE, exports an
-edit of five features, and compares, for noise images of the models' own size (nothing is resized) and random unit words, the probabilities of clipsteer's own edited
-tower (`steer --ablate`) with softmax over the hooked model's embeddings; and what the exported ONNX encoder gives for the peer's
-own pixels with the hooked model's embeddings, also for an edit that caps the features. Prints the largest differences, and how far the edit moves the answers.
+Run in the project's root, after a build. On the test suite's small checkpoints of both libraries: trains a ReLU and a TopK SAE, makes edits with
+`clipsteer edit`, exports them, and compares, for noise images of the models' own size (nothing is resized) and random unit words, the
+probabilities of clipsteer's own edited tower (`steer`) with softmax over the hooked model's embeddings; and what the exported ONNX encoder gives
+for the peer's own pixels with the hooked model's embeddings. Prints the largest differences, how far each edit moves the answers, and for
+thresholds in the place of top-k the disagreement that `export` states.
 """
 
 import argparse
@@ -23,9 +24,11 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPImageProcessor, CLIPModel
 
 MODELS = pathlib.Path("engine/src/test/resources/models")
-FEATURES = [3, 17, 30, 44, 61]
-CAP = 0.2
-NAMES = {"moved": "edit_moves_by", "cap_moved": "cap_moves_embeddings_by"}
+FEATURES = [w for f in (3, 17, 30, 44, 61) for w in ("--feature", f)]
+NEURONS = [w for n in (2, 9) for w in ("--neuron", n)]
+EDITS = [("relu", FEATURES, ["--ablate"], []), ("relu", FEATURES, ["--cap", 0.2], []), ("relu", FEATURES, ["--scale", 3], []),
+         ("relu", NEURONS, ["--set", 1.5], []), ("topk", FEATURES, ["--ablate"], []), ("topk", FEATURES, ["--set", 2], []),
+         ("topk", FEATURES, ["--scale", 3], ["--topk", "calibrated"])]
 
 
 def clipsteer(*words):
@@ -81,63 +84,54 @@ def native_open_clip(path):
     return model, pixels, embed, model.logit_scale.exp().item()
 
 
-def exported(work, name, path, sae, protocol, value):
-    """An edit's hook, and its encoder in ONNX Runtime. Protocol 2: the value is a cap."""
-    (work / f"{name}.json").write_text(json.dumps({
-        "protocol": protocol, "model": str(path), "sae": str(sae), "hook_point": "blocks.0.hook_resid_post", "tokens": "all",
-        "features": [{"id": f, "value": value} for f in FEATURES]}))
-    clipsteer("export", "--edit", work / f"{name}.json", "--out", work / f"{name}.safetensors")
-    clipsteer("export", "--edit", work / f"{name}.json", "--to", "onnx", "--out", work / f"{name}.onnx")
+def exported(work, name, edit, more):
+    """What export says, the edit's hook, and its encoder in ONNX Runtime."""
+    said = clipsteer("export", "--edit", edit, "--out", work / f"{name}.safetensors", "--json", *more)
+    clipsteer("export", "--edit", edit, "--to", "onnx", "--out", work / f"{name}.onnx", *more)
     spec = importlib.util.spec_from_file_location(name, work / f"{name}.py")
     hook = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hook)
-    return hook, onnxruntime.InferenceSession(work / f"{name}.onnx", providers=["CPUExecutionProvider"])
+    return said, hook, onnxruntime.InferenceSession(work / f"{name}.onnx", providers=["CPUExecutionProvider"])
 
 
 def check(name, load, work):
     path = MODELS / name
     model, pixels, embed, scale = load(path)
     work.mkdir(parents=True)
-    run = work / "run"
-    clipsteer("train", "--model", path, "--images", work.parent / "images", "--layer", 0, "--sae", "relu:l1=1e-4",
-              "--expansion", 4, "--train-tokens", 2000, "--batch", 64, "--out", run)
-    sae = next((run / "saes").iterdir())
-    hook, session = exported(work, "edit", path, sae, 1, 0)
-    capped_hook, capped_session = exported(work, "capped", path, sae, 2, CAP)
-    files = sorted((work.parent / "images").iterdir())[:4]
-    width = embed(pixels(files[0])).shape[-1]
-    worst = {"unedited": 0.0, "edited": 0.0, "onnx": 0.0, "moved": 0.0, "capped_onnx": 0.0, "cap_moved": 0.0}
-    for file in files:
-        batch = pixels(file)
-        plain = torch.nn.functional.normalize(embed(batch), dim=-1)
-        handle = capped_hook.attach(model)
-        hooked = torch.nn.functional.normalize(embed(batch), dim=-1)
-        handle.remove()
-        onnx = torch.from_numpy(capped_session.run(["image_embeds"], {"pixel_values": batch.numpy()})[0])
-        worst["capped_onnx"] = max(worst["capped_onnx"], (onnx - hooked).abs().max().item())
-        worst["cap_moved"] = max(worst["cap_moved"], (plain - hooked).abs().max().item())
-    for number in range(4):
-        rows = library(work / f"words{number}", 5, width, number)
+    pictures = work.parent / "images"
+    for sae in ("relu:l1=1e-4", "topk:k=8"):
+        clipsteer("train", "--model", path, "--images", pictures, "--layer", 0, "--sae", sae, "--expansion", 4,
+                  "--train-tokens", 2000, "--batch", 64, "--out", work / sae.split(":")[0])
+    files = sorted(pictures.iterdir())[:3]
+    rows = library(work / "words", 5, embed(pixels(files[0])).shape[-1], 0)
+    for number, (sae, units, rule, more) in enumerate(EDITS):
+        units = [f"0:{u}" if isinstance(u, int) else u for u in units]
+        edit = f"edit{number}"
+        clipsteer("edit", "--run", work / sae, *units, *rule, "--out", work / edit)
+        said, hook, session = exported(work, f"{edit}_file", work / edit, [*more, *(["--images", pictures] if more else [])])
+        result = {"model": name, "library": "transformers" if load is transformers_clip else "open_clip", "sae": sae,
+                  "edit": " ".join(map(str, [*units, *rule, *more])), "top_k": said["top_k"]}
+        worst = {"tower": 0.0, "onnx": 0.0, "moved": 0.0}
         for file in files:
-            told = clipsteer("steer", "--run", run, "--image", file, "--ablate", "--library", work / f"words{number}",
-                             "--json", *[w for f in FEATURES for w in ("--feature", f)])
-            got = {}
             batch = pixels(file)
-            got["unedited"] = embed(batch)
+            plain = torch.nn.functional.normalize(embed(batch), dim=-1)
             handle = hook.attach(model)
-            got["edited"] = embed(batch)
+            hooked = torch.nn.functional.normalize(embed(batch), dim=-1)
             handle.remove()
+            assert torch.equal(torch.nn.functional.normalize(embed(batch), dim=-1), plain), "the hook stays after remove()"
             onnx = torch.from_numpy(session.run(["image_embeds"], {"pixel_values": batch.numpy()})[0])
-            hooked = torch.nn.functional.normalize(got["edited"], dim=-1)
             worst["onnx"] = max(worst["onnx"], (onnx - hooked).abs().max().item())
-            assert torch.equal(embed(batch), got["unedited"]), "the hook stays after remove()"
-            p = {k: torch.softmax(scale * torch.nn.functional.normalize(e, dim=-1) @ rows.T, -1)[0] for k, e in got.items()}
-            for key, answers in (("unedited", told["before"]), ("edited", told["after"])):
-                for answer in answers:
-                    worst[key] = max(worst[key], abs(p[key][answer["index"]].item() - answer["probability"]))
-            worst["moved"] = max(worst["moved"], (p["edited"] - p["unedited"]).abs().max().item())
-    return {"model": name, "library": "transformers" if load is transformers_clip else "open_clip",
-            **{NAMES.get(k, "max_difference_" + k): v for k, v in worst.items()}}
+            before, after = (torch.softmax(scale * e @ rows.T, -1)[0] for e in (plain, hooked))
+            worst["moved"] = max(worst["moved"], (after - before).abs().max().item())
+            steered = clipsteer("steer", "--run", work / sae, "--image", file, *units, *rule, "--library", work / "words", "--json")
+            for answer in steered["after"]:
+                worst["tower"] = max(worst["tower"], abs(after[answer["index"]].item() - answer["probability"]))
+        result["answers_move_by"] = worst["moved"]
+        result["max_difference_onnx_embedding"] = worst["onnx"]
+        result["max_difference_clipsteer_probability"] = worst["tower"]
+        if "calibration" in said:
+            result["calibration"] = said["calibration"]
+        yield result
 
 
 def main():
@@ -145,8 +139,9 @@ def main():
     parser.add_argument("--work", required=True, type=pathlib.Path, help="a new folder")
     work = parser.parse_args().work
     images(work / "images", 40)
-    rows = [check("hf-clip-quickgelu", transformers_clip, work / "transformers"),
-            check("open-clip-native", native_open_clip, work / "open_clip")]
+    rows = [*check("hf-clip-quickgelu", transformers_clip, work / "transformers"),
+            *check("open-clip-native", native_open_clip, work / "open_clip"),
+            *check("open-clip-timm", native_open_clip, work / "open_clip_timm")]
     print(json.dumps(rows, indent=1))
 
 

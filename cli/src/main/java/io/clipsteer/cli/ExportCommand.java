@@ -3,20 +3,26 @@ package io.clipsteer.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSidecar;
 import io.clipsteer.engine.model.OnnxTower;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.lab.edit.StoredEdit;
+import io.clipsteer.lab.edit.ThresholdCalibration;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Versions;
-import io.clipsteer.lab.suppress.StoredEdit;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -24,8 +30,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -38,7 +44,10 @@ import picocli.CommandLine.Option;
       "Export an edit for deployment: a PyTorch hook, or an ONNX image encoder.",
       "sidecar: a small safetensors file with a PyTorch hook for transformers and open_clip. onnx:"
           + " the whole image encoder with the edit inside, in fp32, as one file; its embeddings"
-          + " have unit length. Only the edited features' rows of the SAE are exported."
+          + " have unit length.",
+      "Only the edited features' rows of the SAE are exported. Features of a TopK SAE compete, so"
+          + " that its whole encoder is needed; --topk calibrated fits thresholds instead and"
+          + " states the disagreement."
     },
     footer = {
       "",
@@ -58,13 +67,23 @@ final class ExportCommand implements Callable<Integer> {
     }
   }
 
+  private enum Competition {
+    WHOLE,
+    CALIBRATED;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
   @Mixin private CommonOptions common;
 
   @Option(
       names = "--edit",
       required = true,
       paramLabel = "EDIT",
-      description = "The --out of clipsteer suppress or clipsteer defend.")
+      description = "The --out of clipsteer suppress, defend or edit.")
   private Path edit;
 
   @Option(
@@ -92,6 +111,19 @@ final class ExportCommand implements Callable<Integer> {
   @Option(names = "--sae", paramLabel = "DIR", description = "The edit's SAE, if it has moved.")
   private @Nullable Path folder;
 
+  @Option(
+      names = "--topk",
+      defaultValue = "whole",
+      paramLabel = "HOW",
+      description = {
+        "Features of a TopK SAE: ${COMPLETION-CANDIDATES}. whole is exact and holds the SAE's"
+            + " encoder; calibrated holds the features' rows and thresholds that are fitted on"
+            + " --images (default: ${DEFAULT-VALUE})."
+      })
+  private Competition competition;
+
+  @Mixin private ImageOptions images;
+
   @Override
   public Integer call() {
     common.apply();
@@ -113,18 +145,18 @@ final class ExportCommand implements Callable<Integer> {
     String module = bare.replace('-', '_'); // which Python can import
     Path hook = out.resolveSibling(module + ".py");
     for (Path file : new Path[] {out, hook}) checkNew(file);
-    StoredEdit stored = StoredEdit.read(edit);
-    compiled(stored, (tower, compiled) -> compiled.write(out, notes(stored)));
+    Exported exported = export((tower, compiled, notes) -> EditSidecar.write(compiled, out, notes));
     AtomicFiles.writeText(
         hook, template().replace("@NAME@", module).replace("@FILE@", bare + SUFFIX));
     common.print(
-        json(stored, hook),
+        exported.json(out, hook),
         String.format(
-            "%s: %s at %s, %,d bytes%n%s: from %s import attach",
+            "%s: %s at %s, %,d bytes%n%s%s: from %s import attach",
             out,
-            Counted.of(stored.features().length, "feature"),
-            stored.point(),
+            exported.what(),
+            exported.stored.point(),
             size(out),
+            exported.sentences(),
             hook,
             module));
     return 0;
@@ -135,21 +167,20 @@ final class ExportCommand implements Callable<Integer> {
       throw new InputException("--out " + out, "is no .onnx file", "Call it NAME.onnx");
     }
     checkNew(out);
-    StoredEdit stored = StoredEdit.read(edit);
-    compiled(
-        stored,
-        (tower, cut) ->
-            OnnxTower.of(
-                    tower,
-                    stored.point(),
-                    (graph, value) -> cut.addTo(graph, value, tower.config().tokens()))
-                .write(out, Versions.CLIPSTEER, notes(stored)));
+    Exported exported =
+        export(
+            (tower, cut, notes) ->
+                OnnxTower.of(
+                        tower,
+                        cut.site().point(),
+                        (graph, value) -> cut.addTo(graph, value, tower.config().tokens()))
+                    .write(out, Versions.CLIPSTEER, notes));
     common.print(
-        json(stored, null),
+        exported.json(out, null),
         String.format(
-            "%s: the image encoder with %s edited at %s, %,d bytes%n"
+            "%s: the image encoder with %s edited at %s, %,d bytes%n%s"
                 + "pixel_values [batch,3,h,w] -> image_embeds [batch,e] of unit length",
-            out, Counted.of(stored.features().length, "feature"), stored.point(), size(out)));
+            out, exported.what(), exported.stored.point(), size(out), exported.sentences()));
     return 0;
   }
 
@@ -157,9 +188,15 @@ final class ExportCommand implements Callable<Integer> {
     if (Files.exists(file)) throw new InputException(file, "exists already", "Name another");
   }
 
-  private static Map<String, String> notes(StoredEdit stored) {
-    return Map.of("clipsteer", Versions.CLIPSTEER, "model_sha256", stored.modelHash());
-  }
+  /** How the edit with thresholds differs from the exact one, on held-out images. */
+  private record Calibration(
+      long images,
+      double active,
+      double disagree,
+      double activationError,
+      double edited,
+      double differs,
+      double differsMost) {}
 
   private record Json(
       String file,
@@ -167,47 +204,128 @@ final class ExportCommand implements Callable<Integer> {
       long bytes,
       String hookPoint,
       TokenSelection tokens,
-      int[] features) {}
+      String rule,
+      @JsonInclude(JsonInclude.Include.NON_NULL) int @Nullable [] features,
+      @JsonInclude(JsonInclude.Include.NON_NULL) int @Nullable [] neurons,
+      int topK,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Calibration calibration) {}
 
-  private Json json(StoredEdit stored, @Nullable Path hook) {
-    return new Json(
-        out.toString(),
-        hook == null ? null : hook.toString(),
-        size(out),
-        stored.point().peerName(),
-        stored.tokens(),
-        stored.features());
+  /** What was written. */
+  private record Exported(StoredEdit stored, int topK, @Nullable Calibration calibration) {
+    String what() {
+      return Counted.of(stored.units().count(), stored.units().noun());
+    }
+
+    Json json(Path out, @Nullable Path hook) {
+      return new Json(
+          out.toString(),
+          hook == null ? null : hook.toString(),
+          size(out),
+          stored.point().peerName(),
+          stored.tokens(),
+          stored.rule().kind().name().toLowerCase(Locale.ROOT),
+          stored.units() instanceof StoredEdit.FeatureIds(int[] ids) ? ids : null,
+          stored.units() instanceof StoredEdit.NeuronIds(int[] ids) ? ids : null,
+          topK,
+          calibration);
+    }
+
+    /** Lines on what the file holds. */
+    String sentences() {
+      if (topK > 0) {
+        return String.format(
+            "exact: the TopK SAE's whole encoder is inside (k = %d); --topk calibrated makes it"
+                + " smaller%n",
+            topK);
+      }
+      Calibration c = calibration;
+      if (c == null) return "";
+      return String.format(
+          "thresholds in the place of top-k, on %s that did not make them:%n"
+              + "  %.3f %% of activations are on in the SAE; %.3f %% are on in one of both only%n"
+              + "  activations differ by %.1f %% of their sum%n"
+              + "  embeddings: cosine distance to the exact edit %.2g (at most %.2g); the edit"
+              + " itself moves them by %.2g%n",
+          Counted.of(c.images, "image"),
+          100 * c.active,
+          100 * c.disagree,
+          100 * c.activationError,
+          c.differs,
+          c.differsMost,
+          c.edited);
+    }
   }
 
-  /** Compiles the edit from its SAE, checked against model and SAE. */
-  private void compiled(StoredEdit stored, BiConsumer<VisionTower, CompiledEdit> writer) {
-    Path from = folder != null ? RunOptions.sae(folder) : stored.sae();
-    stored.checkSae(from);
+  @FunctionalInterface
+  private interface Writer {
+    void write(VisionTower tower, CompiledEdit edit, Map<String, String> notes);
+  }
+
+  /** Compiles the edit, checked against model and SAE, and writes it. */
+  private Exported export(Writer writer) {
+    StoredEdit stored = StoredEdit.read(edit);
+    Path from = stored.sae();
+    if (from != null) {
+      if (folder != null) from = RunOptions.sae(folder);
+      stored.checkSae(from);
+    }
     Path checkpoint = model != null ? model : stored.model();
     try (ClipModel clip = ClipModel.load(checkpoint, DType.F32, common.device());
-        Sae sae = SaeFiles.read(from)) {
+        Sae sae = from == null ? null : SaeFiles.read(from)) {
       stored.checkModel(clip.source().weights());
-      SaeFiles.checkHook(from, stored.point().peerName());
-      checkFits(sae, clip, from, stored);
-      int prefix = clip.vision().config().prefixTokens();
-      try (CompiledEdit compiled = CompiledEdit.of(stored.edit(sae, prefix))) {
-        writer.accept(clip.vision(), compiled);
+      if (from != null && sae != null) {
+        SaeFiles.checkHook(from, stored.point().peerName());
+        checkFits(sae, clip, from, stored);
+      }
+      clip.vision().check(stored.point());
+      var config = clip.vision().config();
+      Edit whole = stored.edit(sae, config.width(), config.prefixTokens());
+      Map<String, String> notes = new TreeMap<>();
+      notes.put("clipsteer", Versions.CLIPSTEER);
+      notes.put("model_sha256", stored.modelHash());
+      boolean competes = sae != null && sae.activation() instanceof SaeActivation.TopK;
+      if (competition == Competition.CALIBRATED && competes) {
+        return calibrated(stored, clip, whole, notes, writer);
+      }
+      try (CompiledEdit compiled = CompiledEdit.of(whole)) {
+        writer.write(clip.vision(), compiled, notes);
+        return new Exported(stored, compiled.topK(), null);
       }
     }
   }
 
+  private Exported calibrated(
+      StoredEdit stored, ClipModel clip, Edit whole, Map<String, String> notes, Writer writer) {
+    var fitted = ThresholdCalibration.of(clip, whole, images.resolve(clip), common.progress());
+    images.report(fitted.skipped());
+    Calibration calibration =
+        new Calibration(
+            fitted.images(),
+            fitted.active(),
+            fitted.disagree(),
+            fitted.activationError(),
+            fitted.edited(),
+            fitted.differs(),
+            fitted.differsMost());
+    notes.put("calibration", JsonFile.line(calibration));
+    try (CompiledEdit compiled = fitted.compiled()) {
+      writer.write(clip.vision(), compiled, notes);
+    }
+    return new Exported(stored, 0, calibration);
+  }
+
   private static void checkFits(Sae sae, ClipModel clip, Path from, StoredEdit stored) {
-    clip.vision().check(stored.point());
     if (sae.width() != clip.vision().config().width()) {
       throw new InputException(
           from,
           "has width " + sae.width() + ", the model " + clip.vision().config().width(),
-          "Name the SAE and the model that the edit was found with");
+          "Name the SAE and the model that the edit was made with");
     }
-    for (int feature : stored.features()) {
+    if (!(stored.units() instanceof StoredEdit.FeatureIds(int[] ids))) return;
+    for (int feature : ids) {
       if (feature >= sae.features()) {
         throw new InputException(
-            from, "has no feature " + feature, "Name the SAE that the edit was found with");
+            from, "has no feature " + feature, "Name the SAE that the edit was made with");
       }
     }
   }

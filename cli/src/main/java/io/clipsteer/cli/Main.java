@@ -59,6 +59,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       SuppressCommand.class,
       AttackCommand.class,
       DefendCommand.class,
+      EditCommand.class,
       ExportCommand.class,
       StudyCommand.class,
       SaeCommand.class,

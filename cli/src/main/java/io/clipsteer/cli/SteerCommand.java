@@ -9,6 +9,7 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.OpenRun;
+import io.clipsteer.cli.option.RuleOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.UnitOptions;
@@ -60,56 +61,21 @@ import picocli.CommandLine.Option;
 final class SteerCommand implements Callable<Integer> {
   private static final int TOP = 5;
 
-  private static final class Change {
-    @Option(
-        names = "--set",
-        paramLabel = "A",
-        description = "Set the activation to A, in units of the normalised residual.")
-    private @Nullable Double set;
-
-    @Option(names = "--scale", paramLabel = "S", description = "Scale the activation by S.")
-    private @Nullable Double scale;
-
-    @Option(names = "--add", paramLabel = "A", description = "Add A to the activation.")
-    private @Nullable Double add;
-
-    @Option(names = "--ablate", description = "Zero-ablate: set the activation to 0.")
-    private boolean ablate;
-
-    Rule rule() {
-      if (set != null) return new Rule.Set((float) finite("--set", set));
-      if (scale != null) return new Rule.Scale(finite("--scale", scale));
-      return add != null ? new Rule.Add(finite("--add", add)) : Rule.ablate();
-    }
-
-    private static double finite(String option, double number) {
-      if (!Double.isFinite(number)) {
-        throw new InputException(option, number + " is not finite", "Give a number");
-      }
-      return number;
-    }
-
-    Map<String, Object> json() {
-      if (set != null) return Map.of("set", set);
-      if (add != null) return Map.of("add", add);
-      return scale != null ? Map.of("scale", scale) : Map.of("ablate", true);
-    }
-
-    String words() {
-      if (set != null) return "set to " + set;
-      if (add != null) return "increased by " + add;
-      return scale != null ? "scaled by " + scale : "ablated";
-    }
-  }
-
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private ImageOptions images;
   @Mixin private UnitOptions units;
   @Mixin private LibraryOptions words;
 
+  @Option(
+      names = "--random",
+      paramLabel = "L:K",
+      description =
+          "Random direction number K at layer L, with the decoder rows' norm: for --set and --add.")
+  private List<String> randoms = List.of();
+
   @ArgGroup(exclusive = true, multiplicity = "0..1")
-  private @Nullable Change change;
+  private @Nullable RuleOptions change;
 
   @Option(
       names = "--image",
@@ -153,7 +119,7 @@ final class SteerCommand implements Callable<Integer> {
     curve = curve.stream().sorted().toList();
     check();
     RunFolder.Run trained = runs.folder().read();
-    UnitOptions.Places places = units.places(trained);
+    UnitOptions.Places places = units.places(trained, randoms);
     RunFolder.Run chosen = new RunFolder.Run(trained.model(), places.entries());
     try (OpenRun run = runs.open(chosen, TowerKind.VISION, common.device())) {
       Map<HookPoint, SteeredSite> sites = sites(places, run.saes(), run.clip());
@@ -182,10 +148,11 @@ final class SteerCommand implements Callable<Integer> {
       throw new InputException(image, "is a folder", "Name it with --images");
     }
     boolean changes = change != null || !curve.isEmpty();
-    if (units.areNamed() && !changes) {
-      throw common.usage("Nothing to do: give --set, --add, --scale, --ablate or --curve");
+    boolean named = units.areNamed() || !randoms.isEmpty();
+    if (named && !changes) {
+      throw common.usage("Nothing to do: give --set, --add, --scale, --cap, --ablate or --curve");
     }
-    if (changes && !units.areNamed()) {
+    if (changes && !named) {
       throw common.usage("No unit to edit: give --feature, --neuron or --random");
     }
     for (double strength : curve) {
@@ -193,11 +160,10 @@ final class SteerCommand implements Callable<Integer> {
         throw new InputException("--curve", strength + " is not finite", "Give numbers");
       }
     }
-    boolean moves = change == null || change.set != null || change.add != null;
-    if (units.areRandom() && !moves) {
+    if (!randoms.isEmpty() && change != null && !change.moves()) {
       throw new InputException(
           "--random",
-          "a random direction has no activation to scale or ablate",
+          "a random direction has no activation to scale, cap or ablate",
           "Use --set or --add");
     }
   }

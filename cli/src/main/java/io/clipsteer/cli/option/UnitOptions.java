@@ -11,7 +11,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Features, neurons and random directions of a run's SAEs, named on the command line. */
+/** Features and neurons of a run's SAEs, named on the command line. */
 public final class UnitOptions {
   @Option(
       names = "--feature",
@@ -27,13 +27,6 @@ public final class UnitOptions {
       paramLabel = "L:N",
       description = "Neuron: coordinate N of the residual at layer L. Repeatable.")
   private List<String> neurons = List.of();
-
-  @Option(
-      names = "--random",
-      paramLabel = "L:K",
-      description =
-          "Random direction number K at layer L, with the decoder rows' norm: for --set and --add.")
-  private List<String> randoms = List.of();
 
   @Option(
       names = "--sae",
@@ -62,25 +55,27 @@ public final class UnitOptions {
 
   /** Whether there are any. */
   public boolean areNamed() {
-    return !features.isEmpty() || !neurons.isEmpty() || !randoms.isEmpty();
+    return !features.isEmpty() || !neurons.isEmpty();
   }
 
-  /** Whether there is a random direction among them. */
-  public boolean areRandom() {
-    return !randoms.isEmpty();
-  }
-
-  /** The units by SAE; without a unit the first SAE of every hook point. */
-  public Places places(RunFolder.Run trained) {
+  /**
+   * The units by SAE; without a unit the first SAE of every hook point.
+   *
+   * @param randoms random directions that are named the same way
+   */
+  public Places places(RunFolder.Run trained, List<String> randoms) {
     Places places = new Places();
     for (String one : features) {
-      places.at(entry(trained, "--feature", one)).features().add(number("--feature", one));
+      int number = number("--feature", one);
+      places.at(entry(trained, "--feature", one)).features().add(number);
     }
     for (String one : neurons) {
-      places.at(entry(trained, "--neuron", one)).neurons().add(number("--neuron", one));
+      int number = number("--neuron", one);
+      places.at(entry(trained, "--neuron", one)).neurons().add(number);
     }
     for (String one : randoms) {
-      places.at(entry(trained, "--random", one)).randoms().add(number("--random", one));
+      int number = number("--random", one);
+      places.at(entry(trained, "--random", one)).randoms().add(number);
     }
     // Without a unit nothing is edited: the strongest features of each hook point are listed.
     if (places.entries.isEmpty()) {
@@ -98,6 +93,20 @@ public final class UnitOptions {
     return places;
   }
 
+  /**
+   * The SAE of a layer.
+   *
+   * @param text begins with the layer and a colon
+   */
+  public Places place(RunFolder.Run trained, String option, String text) {
+    if (!text.matches("\\d{1,4}:.+")) {
+      throw new InputException(option + " " + text, "names no layer", "Write LAYER:FILE");
+    }
+    Places places = new Places();
+    places.at(entry(trained, option, text));
+    return places;
+  }
+
   private static int number(String option, String text) {
     String digits = text.substring(text.indexOf(':') + 1);
     if (!text.matches("(\\d{1,4}:)?\\d{1,9}")) {
@@ -108,7 +117,6 @@ public final class UnitOptions {
 
   /** The SAE of a unit's layer. */
   private RunFolder.SaeEntry entry(RunFolder.Run trained, String option, String text) {
-    number(option, text);
     int colon = text.indexOf(':');
     List<RunFolder.SaeEntry> fitting =
         trained.saes().stream()

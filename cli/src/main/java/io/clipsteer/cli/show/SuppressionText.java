@@ -3,9 +3,11 @@ package io.clipsteer.cli.show;
 
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.suppress.EditEffect;
 import io.clipsteer.lab.suppress.SuppressionJson;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A suppression's result as {@code suppress} and {@code defend} print it. */
@@ -18,13 +20,30 @@ public final class SuppressionText {
   public static String of(SuppressionReport report) {
     SuppressionText lines = new SuppressionText();
     lines.edit(report);
-    lines.groups(report);
     SuppressionJson json = report.json();
+    lines.groups(json.groups());
+    lines.row(SuppressionJson.Group.of("all", report.test().overall()));
+    Paired clean = report.test().clean();
+    if (clean.n() > 0) lines.row(SuppressionJson.Group.of("clean set", clean));
     lines.worstGroup(json.accuracy());
     lines.baselines(json);
     if (!json.combined().isEmpty()) lines.defences(json);
     SuppressionJson.Defence defence = json.defence();
     if (defence != null) lines.wonBack(defence.wonBack());
+    return lines.text.toString();
+  }
+
+  /** The effect of an edit of named units. */
+  public static String of(EditEffect effect) {
+    SuppressionText lines = new SuppressionText();
+    lines.groups(effect.groups());
+    lines.row(effect.overall());
+    SuppressionJson.Group clean = effect.clean();
+    if (clean != null) lines.row(clean);
+    lines.text.add(
+        "%nworst group %.1f %% -> %.1f %%%n",
+        100 * effect.worstBefore(), 100 * effect.worstAfter());
+    effect.controls().forEach(lines::baseline);
     return lines.text.toString();
   }
 
@@ -44,24 +63,19 @@ public final class SuppressionText {
         Arrays.toString(chosen.features()));
   }
 
-  private void groups(SuppressionReport report) {
+  private void groups(List<SuppressionJson.Group> groups) {
     text.add("%n%-34s %6s %8s %8s  %s%n", "group", "n", "before", "after", "p");
-    for (int g = 0; g < report.study().groups().count(); g++) {
-      Paired paired = report.test().groups().get(g);
-      if (paired.n() > 0) row(report.study().groups().names().get(g), paired);
-    }
-    row("all", report.test().overall());
-    if (report.test().clean().n() > 0) row("clean set", report.test().clean());
+    groups.forEach(this::row);
   }
 
-  private void row(String name, Paired paired) {
+  private void row(SuppressionJson.Group group) {
     text.add(
         "%-34s %6d %6.1f %% %6.1f %%  %s%n",
-        name,
-        paired.n(),
-        100 * paired.before().value(),
-        100 * paired.after().value(),
-        p(paired.test().p()));
+        group.group(),
+        group.n(),
+        100 * group.before().value(),
+        100 * group.after().value(),
+        p(group.p()));
   }
 
   private void worstGroup(SuppressionJson.Accuracy accuracy) {
@@ -79,12 +93,14 @@ public final class SuppressionText {
   }
 
   private void baselines(SuppressionJson json) {
-    for (SuppressionReport.Baseline one : json.baselines()) {
-      text.add(
-          "  %-28s %.1f %%   p %s   (layer %d, %d)%n",
-          one.name(), 100 * one.wga(), p(one.p()), one.layer(), one.size());
-    }
+    json.baselines().forEach(this::baseline);
     json.baselinesSkipped().forEach((name, why) -> text.add("  %-28s skipped: %s%n", name, why));
+  }
+
+  private void baseline(SuppressionReport.Baseline one) {
+    text.add(
+        "  %-28s %.1f %%   p %s   (layer %d, %d)%n",
+        one.name(), 100 * one.wga(), p(one.p()), one.layer(), one.size());
   }
 
   private void defences(SuppressionJson json) {
@@ -98,8 +114,7 @@ public final class SuppressionText {
 
   private void wonBack(@Nullable Double part) {
     if (part == null) text.add("%nthe writing costs no accuracy: there is nothing to restore%n");
-    else
-      text.add("%nthe edit restores %.0f %% of the accuracy that the writing costs%n", 100 * part);
+    else text.add("%nthe edit restores %.0f %% of the accuracy that the writing costs%n", 100 * part);
   }
 
   /** A p-value; {@code < 1e-300} where it is too small for a double. */

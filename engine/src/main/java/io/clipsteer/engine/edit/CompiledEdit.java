@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.edit;
 
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
-import io.clipsteer.data.tensor.SafeTensors;
-import io.clipsteer.data.tensor.StoredTensor;
-import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -17,40 +13,37 @@ import io.clipsteer.engine.onnx.OnnxGraph;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
-import java.nio.file.Path;
+import io.clipsteer.engine.sae.SparseCode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Features that become fixed values, with only their own rows of the SAE: {@code x' = x + Σ_j (v_j
- * − f_j(x))·σ·d_j}, where {@code f_j = p where p > θ_j, else 0} and {@code p = w_j·z + b_j}; or,
- * with a cap, {@code min(v_j − f_j(x), 0)} instead of the difference. That is exact for SAEs whose
- * features do not compete: ReLU, JumpReLU, and BatchTopK and Matryoshka after training. The SAE's
- * error stays in x.
+ * An {@link Edit} as the few tensors that it needs: {@code x' = x + Σ_j m_j·σ·d_j} with {@code m}
+ * from activations f and values v by its rule, {@code f_j = p_j where p_j > θ_j, else 0} and {@code
+ * p = w_j·z + b_j}. That is exact for SAEs whose features do not compete (ReLU, JumpReLU, and
+ * BatchTopK and Matryoshka after training), for neurons and for a direction. Features of a TopK SAE
+ * compete: p is computed for all f features and the k largest are active; or θ was calibrated on
+ * images, which is inexact. The SAE's error stays in x.
  *
  * @param site where it applies; its tokens are a selection
  * @param layerNorm whether {@code z} is x less its mean, divided by σ; otherwise z is x and σ is 1
- * @param features the features' numbers in their SAE, for people
- * @param rows the features' part of the SAE, and their values
- * @param cap whether activations below their values stay
+ * @param topK how many of all features are active; 0 where thresholds decide
+ * @param units the units' numbers in their SAE or among the neurons; 0 for a direction
+ * @param rule what becomes of their activations
  */
 public record CompiledEdit(
-    EditSite site, boolean layerNorm, List<Integer> features, Rows rows, boolean cap)
+    EditSite site, boolean layerNorm, int topK, List<Integer> units, Rule.RuleKind rule, Rows rows)
     implements ResidualEdit, AutoCloseable {
-  private static final String FORMAT = "clipsteer-edit";
-  private static final String LAYER_NORM = "layer_norm";
-  private static final String CAPPED = "2";
-
   /**
-   * The tensors of a compiled edit.
+   * The tensors of a compiled edit of k units.
    *
-   * @param encoder w F32 [d,k]
-   * @param bias b F32 [k], less {@code w·b_dec} where the SAE subtracts it
-   * @param thresholds θ F32 [k]
+   * @param encoder w F32 [d,k]; with {@code topK} of all features [d,f]
+   * @param bias b F32 [k] or [f], less {@code w·b_dec} where the SAE subtracts it
+   * @param thresholds θ F32 [k]; −∞ where every activation counts
    * @param decoder d F32 [k,d]
    * @param values v F32 [k]
    */
@@ -67,64 +60,107 @@ public record CompiledEdit(
   }
 
   /**
-   * Takes the rows of an edit's features out of their SAE; the caller closes it.
+   * Compiles an edit exactly; the caller closes it.
    *
-   * @param edit features, set to values or capped
-   * @throws InputException when the SAE is a TopK SAE, whose features compete
-   * @throws IllegalArgumentException when the edit is another one
+   * @throws IllegalArgumentException when the edit has units of measurement that no file holds
    */
   public static CompiledEdit of(Edit edit) {
-    if (!(edit.target() instanceof Edit.Features chosen) || chosen.raw()) {
-      throw new IllegalArgumentException(edit.described() + " has no rows of an SAE");
+    return of(edit, null);
+  }
+
+  /**
+   * Compiles an edit of features with thresholds in the place of their competition.
+   *
+   * @param calibrated θ of each feature; null to compile exactly
+   */
+  public static CompiledEdit of(Edit edit, float @Nullable [] calibrated) {
+    return switch (edit.target()) {
+      case Edit.Features features when !features.raw() -> features(edit, features, calibrated);
+      case Edit.Neurons neurons -> {
+        int k = neurons.ids().length;
+        float[] rows = neurons.directions();
+        yield linear(edit, neurons.ids(), Tensor.of(rows, k, neurons.width()), 0);
+      }
+      case Edit.Direction one when one.sae() == null -> {
+        double shift = 0;
+        for (int j = 0; j < one.centre().length; j++) {
+          shift -= (double) one.centre()[j] * one.direction()[j];
+        }
+        Tensor row = Tensor.of(one.direction(), 1, one.direction().length);
+        yield linear(edit, new int[1], row, shift);
+      }
+      default -> throw new IllegalArgumentException(edit.described() + " cannot be compiled");
+    };
+  }
+
+  /** Units whose activation is {@code x·d_j + shift}, whatever its sign. */
+  private static CompiledEdit linear(Edit edit, int[] units, Tensor directions, double shift) {
+    int k = units.length;
+    float[] all = new float[k];
+    Arrays.fill(all, Float.NEGATIVE_INFINITY);
+    try (Scope scope = Scope.open()) {
+      Tensor bias = Tensor.zeros(DType.F32, k).addInPlace(shift);
+      Tensor encoder = directions.transpose(0, 1);
+      return compiled(edit, false, 0, units, encoder, bias, all, directions, scope);
     }
+  }
+
+  private static CompiledEdit features(
+      Edit edit, Edit.Features chosen, float @Nullable [] calibrated) {
     Sae sae = chosen.sae();
     int[] ids = chosen.ids();
-    float[] thresholds = thresholds(sae, ids);
+    int topK =
+        calibrated == null && sae.activation() instanceof SaeActivation.TopK top ? top.k() : 0;
+    float[] thresholds = calibrated != null ? calibrated : sae.activation().thresholds(ids);
     try (Scope scope = Scope.open()) {
       Tensor rows = Tensor.of(Arrays.stream(ids).asLongStream().toArray(), ids.length);
-      Tensor w = sae.encoder().transpose(0, 1).indexSelect(0, rows).to(DType.F64);
-      Tensor b = sae.encoderBias().indexSelect(0, rows).to(DType.F64);
+      Tensor w = sae.encoder().transpose(0, 1);
+      Tensor b = sae.encoderBias();
+      if (topK == 0) {
+        w = w.indexSelect(0, rows);
+        b = b.indexSelect(0, rows);
+      }
+      w = w.to(DType.F64);
+      b = b.to(DType.F64);
       if (sae.subtractsDecoderBias()) {
-        b = b.sub(w.matmul(sae.decoderBias().to(DType.F64).reshape(-1, 1)).reshape(ids.length));
+        b = b.sub(w.matmul(sae.decoderBias().to(DType.F64).reshape(-1, 1)).reshape(b.size(0)));
       }
       Tensor d = sae.decoder().indexSelect(0, rows).to(DType.F64);
       if (sae.normalisation() instanceof InputNormalisation.Standardise standard) {
         w = w.mul(1 / standard.scale());
         Tensor mean = Tensor.of(standard.mean(), standard.mean().length, 1).to(DType.F64);
-        b = b.sub(w.matmul(mean).reshape(ids.length));
+        b = b.sub(w.matmul(mean).reshape(b.size(0)));
         d = d.mul(standard.scale());
       }
-      Rows own =
-          new Rows(
-              w.transpose(0, 1).to(DType.F32).contiguous(),
-              b.to(DType.F32),
-              Tensor.of(thresholds, ids.length),
-              d.to(DType.F32),
-              Tensor.zeros(DType.F32, ids.length)
-                  .addInPlace(Tensor.of(edit.values(), edit.values().length)));
-      return new CompiledEdit(
-          edit.site(),
-          sae.normalisation() instanceof InputNormalisation.LayerNorm,
-          Arrays.stream(ids).boxed().toList(),
-          own.map(tensor -> scope.release(tensor.copy())),
-          edit.rule() instanceof Rule.Cap);
+      boolean layerNorm = sae.normalisation() instanceof InputNormalisation.LayerNorm;
+      return compiled(edit, layerNorm, topK, ids, w.transpose(0, 1), b, thresholds, d, scope);
     }
   }
 
-  private static float[] thresholds(Sae sae, int[] ids) {
-    float[] thresholds = new float[ids.length];
-    switch (sae.activation()) {
-      case SaeActivation.TopK top ->
-          throw new InputException(
-              "a TopK SAE",
-              "cannot be cut down to some features: which are active depends on all others",
-              "Train with --sae batchtopk:k=" + top.k() + " or relu, or keep the whole SAE");
-      case SaeActivation.Relu relu -> {}
-      case SaeActivation.JumpRelu jump -> {
-        for (int k = 0; k < ids.length; k++) thresholds[k] = jump.thresholds()[ids[k]];
-      }
-    }
-    return thresholds;
+  private static CompiledEdit compiled(
+      Edit edit,
+      boolean layerNorm,
+      int topK,
+      int[] units,
+      Tensor encoder,
+      Tensor bias,
+      float[] thresholds,
+      Tensor decoder,
+      Scope scope) {
+    Rows rows =
+        new Rows(
+            encoder.to(DType.F32).contiguous(),
+            bias.to(DType.F32),
+            Tensor.of(thresholds, units.length),
+            decoder.to(DType.F32),
+            Tensor.of(edit.rule().values(units.length), units.length));
+    return new CompiledEdit(
+        edit.site(),
+        layerNorm,
+        topK,
+        Arrays.stream(units).boxed().toList(),
+        edit.rule().kind(),
+        rows.map(tensor -> scope.release(tensor.copy())));
   }
 
   /**
@@ -136,7 +172,7 @@ public record CompiledEdit(
     try (Scope scope = Scope.open()) {
       Rows there = rows.map(tensor -> scope.release(tensor.to(device)));
       close();
-      return new CompiledEdit(site, layerNorm, features, there, cap);
+      return new CompiledEdit(site, layerNorm, topK, units, rule, there);
     }
   }
 
@@ -158,15 +194,34 @@ public record CompiledEdit(
         z = normalised.z();
         scale = normalised.scale();
       }
-      Tensor p = z.matmul(here.encoder).addInPlace(here.bias);
-      Tensor active = p.whereAboveZero(p.sub(here.thresholds));
+      Tensor active = topK == 0 ? above(z, here) : competing(z, here);
       Tensor moved =
-          cap
-              ? active.sub(here.values).reluInPlace().mulInPlace(-1)
-              : active.mulInPlace(-1).addInPlace(here.values);
+          switch (rule) {
+            case SET -> active.mulInPlace(-1).addInPlace(here.values);
+            case CAP -> active.sub(here.values).reluInPlace().mulInPlace(-1);
+            case SCALE -> active.mul(here.values).subInPlace(active);
+            case ADD -> active.mulInPlace(0).addInPlace(here.values);
+          };
       if (scale != null) moved.mulInPlace(scale);
       return scope.keep(selected.plus(moved.matmul(here.decoder)));
     }
+  }
+
+  private static Tensor above(Tensor z, Rows here) {
+    Tensor p = z.matmul(here.encoder).addInPlace(here.bias);
+    return p.whereAboveZero(p.sub(here.thresholds));
+  }
+
+  /** Activations of the units among the k largest of all features. */
+  private Tensor competing(Tensor z, Rows here) {
+    SparseCode code =
+        SparseCode.topK(
+            z,
+            here.encoder.size(1),
+            rows -> rows.matmul(here.encoder).addInPlace(here.bias).to(Device.CPU),
+            topK);
+    int[] ids = units.stream().mapToInt(Integer::intValue).toArray();
+    return code.columns(ids).to(z.device());
   }
 
   /**
@@ -197,13 +252,7 @@ public record CompiledEdit(
       String eps = graph.number(InputNormalisation.LayerNorm.EPS);
       z = graph.op("Div", centred, graph.op("Add", scale, eps));
     }
-    String p =
-        graph.op(
-            "Add", graph.op("MatMul", z, graph.constant(rows.encoder)), graph.constant(rows.bias));
-    String fires = graph.op("Greater", p, graph.constant(rows.thresholds));
-    String active = graph.op("Where", fires, p, graph.number(0));
-    String moved = graph.op("Sub", graph.constant(rows.values), active);
-    if (cap) moved = graph.op("Min", moved, graph.number(0));
+    String moved = moved(graph, active(graph, z));
     if (layerNorm) moved = graph.op("Mul", moved, scale);
     String edited = graph.op("Add", x, graph.op("MatMul", moved, graph.constant(rows.decoder)));
     if (whole) return edited;
@@ -214,96 +263,31 @@ public record CompiledEdit(
     return graph.op("Concat", Map.of("axis", 1L), parts.toArray(String[]::new));
   }
 
-  /**
-   * Writes the edit as a safetensors file: {@code encoder} [d,k], {@code bias}, {@code thresholds},
-   * {@code values} [k], {@code decoder} [k,d] and {@code features} I64 [k].
-   *
-   * @param notes more metadata, as the model's hash
-   */
-  public void write(Path file, Map<String, String> notes) {
-    Map<String, String> metadata = new TreeMap<>(notes);
-    metadata.put("format", FORMAT);
-    // A reader of version 1 alone would take a cap for a fixed value.
-    metadata.put("version", cap ? CAPPED : "1");
-    metadata.put("hook_point", site.point().peerName());
-    metadata.put("tokens", site.tokens().selection().name());
-    metadata.put("prefix_tokens", Integer.toString(site.prefixTokens()));
-    metadata.put("normalisation", layerNorm ? LAYER_NORM : "none");
-    try (Scope scope = Scope.open()) {
-      Tensor ids =
-          Tensor.of(features.stream().mapToLong(Integer::longValue).toArray(), features.size());
-      List<StoredTensor> tensors = new ArrayList<>();
-      tensors.add(new StoredTensor("features", DType.I64, ids.shape(), ids.segment()));
-      tensors.add(stored("encoder", rows.encoder));
-      tensors.add(stored("bias", rows.bias));
-      tensors.add(stored("thresholds", rows.thresholds));
-      tensors.add(stored("decoder", rows.decoder));
-      tensors.add(stored("values", rows.values));
-      SafeTensors.write(file, tensors, metadata);
+  private String active(OnnxGraph graph, String z) {
+    String p =
+        graph.op(
+            "Add", graph.op("MatMul", z, graph.constant(rows.encoder)), graph.constant(rows.bias));
+    String fires;
+    if (topK == 0) {
+      fires = graph.op("Greater", p, graph.constant(rows.thresholds));
+    } else {
+      String least = graph.slice(graph.topK(p, topK), 2, topK - 1, topK);
+      String ids = graph.whole(units.stream().mapToLong(Integer::longValue).toArray());
+      p = graph.op("Gather", Map.of("axis", 2L), p, ids);
+      fires = graph.op("GreaterOrEqual", p, least);
+      p = graph.op("Relu", p);
     }
+    return graph.op("Where", fires, p, graph.number(0));
   }
 
-  private static StoredTensor stored(String name, Tensor tensor) {
-    return new StoredTensor(name, DType.F32, tensor.shape(), tensor.segment());
-  }
-
-  /**
-   * Reads an edit that {@link #write} wrote; the caller closes it.
-   *
-   * @throws InputException when the file is no edit, or damaged
-   */
-  public static CompiledEdit read(Path file) {
-    try (TensorFile stored = SafeTensors.open(file);
-        Scope scope = Scope.open()) {
-      Map<String, String> notes = stored.metadata();
-      boolean cap = CAPPED.equals(notes.get("version"));
-      if (!FORMAT.equals(notes.get("format")) || !cap && !"1".equals(notes.get("version"))) {
-        throw new InputException(
-            file,
-            "is no edit of this version",
-            "Name a file that clipsteer export --to sidecar wrote");
-      }
-      StoredTensor weights = stored.get("encoder");
-      if (weights.shape().length != 2) throw damaged(file, "encoder");
-      long d = weights.shape()[0];
-      long k = weights.shape()[1];
-      String prefix = notes.getOrDefault("prefix_tokens", "");
-      String normalisation = notes.getOrDefault("normalisation", "");
-      if (!prefix.matches("\\d{1,4}")) throw damaged(file, "prefix_tokens");
-      if (!normalisation.equals(LAYER_NORM) && !normalisation.equals("none")) {
-        throw damaged(file, "normalisation");
-      }
-      long[] ids = tensor(stored, "features", DType.I64, k).toLongs();
-      return new CompiledEdit(
-          EditSite.of(
-              HookPoint.parse(notes.getOrDefault("hook_point", "")),
-              TokenSelection.parse(notes.getOrDefault("tokens", "")),
-              Integer.parseInt(prefix)),
-          normalisation.equals(LAYER_NORM),
-          Arrays.stream(ids).mapToObj(Math::toIntExact).toList(),
-          new Rows(
-                  tensor(stored, "encoder", DType.F32, d, k),
-                  tensor(stored, "bias", DType.F32, k),
-                  tensor(stored, "thresholds", DType.F32, k),
-                  tensor(stored, "decoder", DType.F32, k, d),
-                  tensor(stored, "values", DType.F32, k))
-              .map(scope::release),
-          cap);
-    } catch (ArithmeticException e) {
-      throw damaged(file, "features");
-    }
-  }
-
-  private static Tensor tensor(TensorFile file, String name, DType dtype, long... shape) {
-    StoredTensor stored = file.get(name);
-    if (stored.dtype() != dtype || !Arrays.equals(stored.shape(), shape)) {
-      throw damaged(file.path(), name);
-    }
-    return Tensor.of(stored);
-  }
-
-  private static InputException damaged(Path file, String what) {
-    return new InputException(file, "its " + what + " is not what an edit has", "Export it again");
+  private String moved(OnnxGraph graph, String active) {
+    String values = graph.constant(rows.values);
+    return switch (rule) {
+      case SET -> graph.op("Sub", values, active);
+      case CAP -> graph.op("Min", graph.op("Sub", values, active), graph.number(0));
+      case SCALE -> graph.op("Sub", graph.op("Mul", active, values), active);
+      case ADD -> graph.op("Add", graph.op("Mul", active, graph.number(0)), values);
+    };
   }
 
   @Override

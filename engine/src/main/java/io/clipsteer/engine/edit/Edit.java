@@ -79,12 +79,17 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
     @Override
     public Reading read(EncodedTokens tokens) {
       long[] columns = Arrays.stream(ids).asLongStream().toArray();
-      float[] directions = new float[Math.multiplyExact(ids.length, width)];
-      for (int k = 0; k < ids.length; k++) directions[k * width + ids[k]] = 1;
       return new Reading(
           tokens.rows().indexSelect(1, Tensor.of(columns, columns.length)),
-          Tensor.of(directions, ids.length, width),
+          Tensor.of(directions(), ids.length, width),
           null);
+    }
+
+    /** Unit vectors [k,d]. */
+    float[] directions() {
+      float[] directions = new float[Math.multiplyExact(ids.length, width)];
+      for (int k = 0; k < ids.length; k++) directions[k * width + ids[k]] = 1;
+      return directions;
     }
   }
 

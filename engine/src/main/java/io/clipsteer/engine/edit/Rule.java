@@ -6,6 +6,14 @@ import java.util.Arrays;
 
 /** The new activations of an edit's k units, from the activations before it. */
 public sealed interface Rule {
+  /** Which rule, without its numbers. */
+  enum RuleKind {
+    SET,
+    CAP,
+    SCALE,
+    ADD
+  }
+
   /**
    * Activations become values, as 0 (ablation) or their mean over a set of images.
    *
@@ -29,6 +37,45 @@ public sealed interface Rule {
   /** Activations become 0. */
   static Rule ablate() {
     return new Set(0);
+  }
+
+  /**
+   * The rule of a kind.
+   *
+   * @param values one, or for set and cap one for each unit
+   */
+  static Rule of(RuleKind kind, float... values) {
+    return switch (kind) {
+      case SET -> new Set(values);
+      case CAP -> new Cap(values);
+      case SCALE -> new Scale(values[0]);
+      case ADD -> new Add(values[0]);
+    };
+  }
+
+  /** Its kind. */
+  default RuleKind kind() {
+    return switch (this) {
+      case Set set -> RuleKind.SET;
+      case Cap cap -> RuleKind.CAP;
+      case Scale scale -> RuleKind.SCALE;
+      case Add add -> RuleKind.ADD;
+    };
+  }
+
+  /** Its numbers for k units: values, caps, or the factor or summand of each. */
+  default float[] values(int k) {
+    float[] own =
+        switch (this) {
+          case Set(float[] values) -> values;
+          case Cap(float[] values) -> values;
+          case Scale(double factor) -> new float[] {(float) factor};
+          case Add(double value) -> new float[] {(float) value};
+        };
+    if (own.length == k) return own;
+    float[] all = new float[k];
+    Arrays.fill(all, own[0]);
+    return all;
   }
 
   /**

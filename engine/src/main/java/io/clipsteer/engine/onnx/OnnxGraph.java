@@ -147,6 +147,20 @@ public final class OnnxGraph {
     return result;
   }
 
+  /** The k largest along the last axis, in descending order. */
+  public String topK(String x, int k) {
+    String values = name("topk");
+    graph.addNode(
+        NodeProto.newBuilder()
+            .setName(values)
+            .setOpType("TopK")
+            .addInput(x)
+            .addInput(whole(k))
+            .addOutput(values)
+            .addOutput(name("indices")));
+    return values;
+  }
+
   private static AttributeProto attribute(String key, Object value) {
     AttributeProto.Builder attribute = AttributeProto.newBuilder().setName(key);
     switch (value) {

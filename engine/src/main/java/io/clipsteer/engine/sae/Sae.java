@@ -5,6 +5,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.kernels.SparseKernels;
+import java.util.function.UnaryOperator;
 
 /**
  * A trained sparse autoencoder, for inference: {@code f = φ(W_encᵀ(z − b_dec) + b_enc)}, {@code x̂
@@ -56,24 +57,20 @@ public record Sae(
   }
 
   private SparseCode encoded(Tensor centred) {
-    Tensor bounds =
-        switch (activation) {
-          case SaeActivation.TopK top -> null;
-          case SaeActivation.Relu relu -> Tensor.zeros(DType.F32, features());
-          case SaeActivation.JumpRelu jump -> Tensor.of(jump.thresholds(), features());
-        };
-    SparseCode code =
-        SparseCode.inPieces(
-            centred,
-            SparseCode.piece(features(), 4),
-            rows -> {
-              Tensor pre = rows.matmul(encoder).addInPlace(encoderBias);
-              return bounds != null
-                  ? SparseCode.above(pre, bounds)
-                  : SparseCode.topK(pre, ((SaeActivation.TopK) activation).k());
-            });
-    if (bounds == null) code.values().reluInPlace();
-    return code;
+    UnaryOperator<Tensor> pre = rows -> rows.matmul(encoder).addInPlace(encoderBias);
+    return switch (activation) {
+      case SaeActivation.TopK top -> SparseCode.topK(centred, features(), pre, top.k());
+      case SaeActivation.Relu relu -> above(centred, pre, Tensor.zeros(DType.F32, features()));
+      case SaeActivation.JumpRelu jump ->
+          above(centred, pre, Tensor.of(jump.thresholds(), features()));
+    };
+  }
+
+  private SparseCode above(Tensor centred, UnaryOperator<Tensor> pre, Tensor bounds) {
+    return SparseCode.inPieces(
+        centred,
+        SparseCode.piece(features(), 4),
+        rows -> SparseCode.above(pre.apply(rows), bounds));
   }
 
   /** Decodes to the units of x, [n,d]. */

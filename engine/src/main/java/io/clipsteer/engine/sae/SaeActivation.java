@@ -16,6 +16,15 @@ public sealed interface SaeActivation {
     };
   }
 
+  /** The thresholds of some features; 0 where the sign alone, or competition, decides. */
+  default float[] thresholds(int[] ids) {
+    float[] thresholds = new float[ids.length];
+    if (this instanceof JumpRelu(float[] all)) {
+      for (int k = 0; k < ids.length; k++) thresholds[k] = all[ids[k]];
+    }
+    return thresholds;
+  }
+
   /** {@code max(0, p)}. */
   record Relu() implements SaeActivation {}
 

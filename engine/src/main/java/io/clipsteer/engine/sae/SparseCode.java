@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.UnaryOperator;
 
 /**
  * Which features are active on which token, and how strongly: row i has the entries from {@code
@@ -47,6 +48,19 @@ public record SparseCode(int[] starts, Tensor indices, Tensor values) {
             values.segment(),
             indices.segment());
     return uniform(n, k, indices, values);
+  }
+
+  /**
+   * The k largest pre-activations of every row, negative ones among them as 0, in pieces that bound
+   * the memory.
+   *
+   * @param features f
+   * @param encode from rows to their pre-activations F32 [n,f] on the CPU
+   */
+  public static SparseCode topK(Tensor rows, long features, UnaryOperator<Tensor> encode, int k) {
+    SparseCode code = inPieces(rows, piece(features, 4), part -> topK(encode.apply(part), k));
+    code.values.reluInPlace();
+    return code;
   }
 
   /** Rows of k entries each. */

@@ -146,19 +146,58 @@ final class CompiledEditTest {
   }
 
   @Test
-  void competingFeaturesAreRefused() {
-    try (Sae sae = sae(new SaeActivation.TopK(4), new InputNormalisation.None(), true)) {
-      InputException e =
-          assertThrows(
-              InputException.class,
-              () ->
-                  CompiledEdit.of(
-                      new Edit(
-                          EditSite.of(POINT, TokenSelection.ALL, 1),
-                          new Edit.Features(sae, 1),
-                          Rule.ablate())));
-      assertTrue(String.valueOf(e.getMessage()).contains("batchtopk:k=4"), e.getMessage());
+  void competingFeaturesNeedTheWholeEncoder() {
+    for (boolean subtracts : new boolean[] {true, false}) {
+      for (Rule rule :
+          List.of(new Rule.Set(0, 1, 2), new Rule.Cap(0.4f, 0, 1), new Rule.Scale(2), add())) {
+        try (Scope scope = Scope.open();
+            Sae sae =
+                sae(new SaeActivation.TopK(9), new InputNormalisation.LayerNorm(), subtracts)) {
+          sameAs(new Edit(ALL, new Edit.Features(sae, 3, 9, 17), rule), 9);
+        }
+      }
     }
+  }
+
+  private static Rule add() {
+    return new Rule.Add(-1.5);
+  }
+
+  @Test
+  void neuronsAndADirectionCompile() {
+    float[] along = tensor(new Random(3), 0.5, D).toFloats();
+    float[] centre = tensor(new Random(4), 2, D).toFloats();
+    try (Scope scope = Scope.open()) {
+      for (Rule rule : List.of(new Rule.Set(0, -3), new Rule.Cap(-1, 1), new Rule.Scale(-2))) {
+        sameAs(new Edit(ALL, new Edit.Neurons(D, 5, 2), rule), 0);
+      }
+      for (Rule rule : List.of(Rule.ablate(), new Rule.Cap(0.5f), add())) {
+        sameAs(new Edit(ALL, new Edit.Direction(along, centre, null), rule), 0);
+      }
+    }
+  }
+
+  private static final EditSite ALL = EditSite.of(POINT, TokenSelection.ALL, 1);
+
+  /** Through the file as well. */
+  private void sameAs(Edit edit, int topK) {
+    float[] expected = edit.edit(POINT, residual()).toFloats();
+    assertTrue(distance(expected, residual().toFloats()) > 0.1, "it moves");
+    Path file = temp.resolve("same.safetensors");
+    try (CompiledEdit compiled = CompiledEdit.of(edit)) {
+      assertEquals(topK, compiled.topK());
+      assertArrayEquals(expected, compiled.edit(POINT, residual()).toFloats(), 2e-5f);
+      EditSidecar.write(compiled, file, Map.of());
+    }
+    try (CompiledEdit read = EditSidecar.read(file)) {
+      assertArrayEquals(expected, read.edit(POINT, residual()).toFloats(), 2e-5f);
+    }
+  }
+
+  private static double distance(float[] a, float[] b) {
+    double most = 0;
+    for (int i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
+    return most;
   }
 
   @Test
@@ -172,9 +211,9 @@ final class CompiledEditTest {
                     EditSite.of(POINT, TokenSelection.PATCHES, 1),
                     new Edit.Features(sae, 5, 6),
                     new Rule.Set(1, -2)))) {
-      edit.write(file, Map.of("model_sha256", "abc"));
-      try (CompiledEdit read = CompiledEdit.read(file)) {
-        assertEquals(edit.features(), read.features());
+      EditSidecar.write(edit, file, Map.of("model_sha256", "abc"));
+      try (CompiledEdit read = EditSidecar.read(file)) {
+        assertEquals(edit.units(), read.units());
         assertEquals(edit.site(), read.site());
         assertArrayEquals(
             edit.edit(POINT, residual()).toFloats(), read.edit(POINT, residual()).toFloats());
@@ -186,30 +225,33 @@ final class CompiledEditTest {
                   EditSite.of(POINT, TokenSelection.ALL, 1),
                   new Edit.Features(sae, 5),
                   new Rule.Cap(1)))) {
-        capped.write(other, Map.of());
+        EditSidecar.write(capped, other, Map.of());
       }
-      try (CompiledEdit read = CompiledEdit.read(other)) {
-        assertTrue(read.cap());
+      try (CompiledEdit read = EditSidecar.read(other)) {
+        assertEquals(Rule.RuleKind.CAP, read.rule());
       }
     }
     byte[] bytes = Files.readAllBytes(file);
     byte[] cut = java.util.Arrays.copyOf(bytes, bytes.length - 40);
     Path damaged = Files.write(temp.resolve("cut.safetensors"), cut);
-    assertThrows(InputException.class, () -> CompiledEdit.read(damaged));
+    assertThrows(InputException.class, () -> EditSidecar.read(damaged));
     String text = new String(bytes, java.nio.charset.StandardCharsets.ISO_8859_1);
     for (String[] change :
         new String[][] {
           {"clipsteer-edit", "clipsteer-ed1t"},
           {"PATCHES", "PATCHED"},
           {"layer_norm", "layer_nurm"},
-          {"blocks.3", "blocks.x"}
+          {"blocks.3", "blocks.x"},
+          {"\"rule\":\"set\"", "\"rule\":\"sat\""},
+          {"\"top_k\":\"0\"", "\"top_k\":\"3\""},
+          {"\"version\":\"3\"", "\"version\":\"1\""}
         }) {
       Path other = temp.resolve("other.safetensors");
       Files.write(
           other,
           text.replace(change[0], change[1])
               .getBytes(java.nio.charset.StandardCharsets.ISO_8859_1));
-      assertThrows(InputException.class, () -> CompiledEdit.read(other), change[1]);
+      assertThrows(InputException.class, () -> EditSidecar.read(other), change[1]);
     }
   }
 }

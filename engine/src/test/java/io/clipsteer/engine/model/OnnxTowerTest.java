@@ -69,9 +69,13 @@ final class OnnxTowerTest {
           if (tokens == TokenSelection.CLS && tower.config().prefixTokens() == 0) continue;
           norm = !norm;
           EditSite at = EditSite.of(point, tokens, tower.config().prefixTokens());
-          boolean cap = tokens == TokenSelection.ALL;
-          Rule rule = cap ? new Rule.Cap(0, 9, 4) : new Rule.Set(0, 9, 4);
-          try (Sae sae = sae(tower.config().width(), norm);
+          Rule rule =
+              switch (tokens) {
+                case ALL -> new Rule.Cap(0, 9, 4);
+                case CLS -> new Rule.Add(-3);
+                case PATCHES -> new Rule.Set(0, 9, 4);
+              };
+          try (Sae sae = sae(tower.config().width(), norm, site == Site.MLP_OUT ? 7 : 0);
               CompiledEdit edit =
                   CompiledEdit.of(new Edit(at, new Edit.Features(sae, 2, 5, 11), rule))) {
             float[] edited = run(tower, pixels, Hooks.NONE.edit(point, edit));
@@ -87,11 +91,11 @@ final class OnnxTowerTest {
     }
   }
 
-  private static Sae sae(int d, boolean norm) {
+  private static Sae sae(int d, boolean norm, int topK) {
     Random random = new Random(6);
     try (Scope scope = Scope.open()) {
       return new Sae(
-          new SaeActivation.Relu(),
+          topK > 0 ? new SaeActivation.TopK(topK) : new SaeActivation.Relu(),
           norm ? new InputNormalisation.LayerNorm() : new InputNormalisation.None(),
           scope.release(tensor(random, d, FEATURES)),
           scope.release(tensor(random, FEATURES)),

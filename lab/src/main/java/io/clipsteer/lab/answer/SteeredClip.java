@@ -8,6 +8,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
+import io.clipsteer.engine.edit.EditSidecar;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
@@ -49,7 +50,7 @@ public final class SteeredClip implements AutoCloseable {
     ClipModel model = ClipModel.load(checkpoint, dtype, device);
     try {
       for (Path sidecar : sidecars) {
-        CompiledEdit edit = CompiledEdit.read(sidecar).movedTo(device);
+        CompiledEdit edit = EditSidecar.read(sidecar).movedTo(device);
         edits.add(edit);
         check(model, edit, sidecar);
       }

@@ -4,14 +4,15 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.engine.edit.Rule;
+import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.format.SaeFiles;
-import io.clipsteer.lab.run.Versions;
+import io.clipsteer.lab.edit.StoredEdit;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A suppression on disk: {@code progress/} (the answers of validation and test images so far;
@@ -20,9 +21,6 @@ import org.jspecify.annotations.Nullable;
  * which comes last.
  */
 public final class EditFolder {
-  /** The edit. */
-  public static final String EDIT = "edit.json";
-
   /** What it did. */
   public static final String REPORT = "report.json";
 
@@ -33,23 +31,6 @@ public final class EditFolder {
       new WorkFolder.FolderLayout(REPORT, List.of(PROGRESS));
 
   private static final String PREFIXED = "defense-prefix";
-
-  /** {@code edit.json}, which {@link StoredEdit} reads. */
-  private record EditJson(
-      int protocol,
-      String clipsteer,
-      String model,
-      String modelSha256,
-      String sae,
-      @Nullable String saeSha256,
-      String hookPoint,
-      String tokens,
-      String edit,
-      List<FeatureValue> features,
-      String select,
-      String data) {}
-
-  private record FeatureValue(int id, float value) {}
 
   private EditFolder() {}
 
@@ -80,22 +61,21 @@ public final class EditFolder {
       String modelHash) {
     Path sae = run.resolve(chosen.sae()).toAbsolutePath().normalize();
     Path weights = sae.resolve(SaeFiles.WEIGHTS);
-    EditJson json =
-        new EditJson(
-            chosen.cap() ? StoredEdit.CAPPED : StoredEdit.FIXED,
-            Versions.CLIPSTEER,
-            report.model(),
+    SuppressionSettings settings = report.settings();
+    new StoredEdit(
+            Path.of(report.model()),
             modelHash,
-            sae.toString(),
-            Files.isRegularFile(weights) ? Hashes.sha256(weights) : null,
-            chosen.hookPoint(),
-            chosen.tokens(),
-            report.settings().change().toString(),
-            IntStream.range(0, chosen.features().length)
-                .mapToObj(i -> new FeatureValue(chosen.features()[i], chosen.values()[i]))
-                .toList(),
-            report.settings().select().toString(),
-            report.study().source());
-    AtomicFiles.writeJson(folder.resolve(EDIT), json);
+            sae,
+            Files.isRegularFile(weights) ? Hashes.sha256(weights) : "",
+            HookPoint.parse(chosen.hookPoint()),
+            TokenSelection.parse(chosen.tokens()),
+            new StoredEdit.FeatureIds(chosen.features()),
+            chosen.cap() ? new Rule.Cap(chosen.values()) : new Rule.Set(chosen.values()))
+        .write(
+            folder,
+            new StoredEdit.Found(
+                settings.change().toString(),
+                settings.select().toString(),
+                report.study().source()));
   }
 }

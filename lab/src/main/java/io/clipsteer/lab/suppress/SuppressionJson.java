@@ -97,7 +97,7 @@ public record SuppressionJson(
   /** A group on test images. */
   public record Group(
       String group, int n, Share before, Share after, int gained, int lost, double p) {
-    static Group of(String name, Paired paired) {
+    public static Group of(String name, Paired paired) {
       return new Group(
           name,
           paired.n(),

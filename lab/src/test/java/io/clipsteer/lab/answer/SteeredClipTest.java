@@ -14,6 +14,7 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
 import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSidecar;
 import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
@@ -79,7 +80,7 @@ final class SteeredClipTest {
   private static Path sidecar(Sae sae, int layer, int[] ids, String name) {
     Path file = temp.resolve(name + ".safetensors");
     try (CompiledEdit edit = CompiledEdit.of(ablated(sae, layer, ids))) {
-      edit.write(file, Map.of());
+      EditSidecar.write(edit, file, Map.of());
     }
     return file;
   }

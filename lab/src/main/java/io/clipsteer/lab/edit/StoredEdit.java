@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.edit;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.json.JsonFile;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.lab.run.Versions;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * An {@code edit.json}: features of one SAE, neurons or a direction, and what becomes of their
+ * activations.
+ *
+ * @param model the checkpoint it was made on
+ * @param modelHash SHA-256 of its weights
+ * @param sae folder of the features' SAE; null for other units
+ * @param saeHash SHA-256 of its weights, or empty
+ * @param point where the edit applies
+ * @param tokens which tokens are changed
+ * @param rule the units' new activations, in units of the normalised activation for features and of
+ *     the residual for others
+ */
+public record StoredEdit(
+    Path model,
+    String modelHash,
+    @Nullable Path sae,
+    String saeHash,
+    HookPoint point,
+    TokenSelection tokens,
+    EditedUnits units,
+    Rule rule) {
+  /** The file in an edit's folder. */
+  public static final String FILE = "edit.json";
+
+  private static final int PROTOCOL = 3;
+
+  /** EditedUnits that are edited. */
+  public sealed interface EditedUnits {
+    /** How many. */
+    default int count() {
+      return switch (this) {
+        case FeatureIds(int[] ids) -> ids.length;
+        case NeuronIds(int[] ids) -> ids.length;
+        case Line line -> 1;
+      };
+    }
+
+    /** The singular noun. */
+    default String noun() {
+      return switch (this) {
+        case FeatureIds features -> "feature";
+        case NeuronIds neurons -> "neuron";
+        case Line line -> "direction";
+      };
+    }
+  }
+
+  /** Features of the SAE, each once. */
+  public record FeatureIds(int[] ids) implements EditedUnits {}
+
+  /** Coordinates of the residual, each once. */
+  public record NeuronIds(int[] ids) implements EditedUnits {}
+
+  /**
+   * A direction: the activation is {@code (x − centre)·direction}.
+   *
+   * @param direction [d]
+   * @param centre [d]
+   */
+  public record Line(float[] direction, float[] centre) implements EditedUnits {}
+
+  private record Json(
+      int protocol,
+      String clipsteer,
+      String model,
+      String modelSha256,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable String sae,
+      @JsonInclude(JsonInclude.Include.NON_EMPTY) String saeSha256,
+      String hookPoint,
+      String tokens,
+      String rule,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable List<UnitValue> features,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable List<UnitValue> neurons,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable LineValue direction,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Found found) {}
+
+  private record UnitValue(int id, float value) {}
+
+  private record LineValue(float[] direction, float[] centre, float value) {}
+
+  /**
+   * How an edit was selected.
+   *
+   * @param edit the rule in words, as {@code mean}
+   * @param select the ranking of features
+   * @param data the images
+   */
+  public record Found(String edit, String select, String data) {}
+
+  /**
+   * Writes the edit into its folder.
+   *
+   * @param found how it was selected; null where a person named the units
+   */
+  public void write(Path folder, @Nullable Found found) {
+    float[] values = rule.values(units.count());
+    AtomicFiles.writeJson(
+        folder.resolve(FILE),
+        new Json(
+            PROTOCOL,
+            Versions.CLIPSTEER,
+            model.toString(),
+            modelHash,
+            sae == null ? null : sae.toString(),
+            saeHash,
+            point.peerName(),
+            tokens.toString(),
+            rule.kind().name().toLowerCase(Locale.ROOT),
+            units instanceof FeatureIds(int[] ids) ? values(ids, values) : null,
+            units instanceof NeuronIds(int[] ids) ? values(ids, values) : null,
+            units instanceof Line(float[] along, float[] centre)
+                ? new LineValue(along, centre, values[0])
+                : null,
+            found));
+  }
+
+  private static List<UnitValue> values(int[] ids, float[] values) {
+    return IntStream.range(0, ids.length).mapToObj(i -> new UnitValue(ids[i], values[i])).toList();
+  }
+
+  /**
+   * Reads an edit folder, or its {@code edit.json}.
+   *
+   * @throws InputException when there is none, or it is damaged
+   */
+  public static StoredEdit read(Path path) {
+    Path file = Files.isDirectory(path) ? path.resolve(FILE) : path;
+    JsonNode json =
+        JsonFile.tree(file, "Name a folder that clipsteer suppress or edit wrote with an edit");
+    if (json.path("protocol").asInt(0) != PROTOCOL) throw damaged(file);
+    JsonNode line = json.path("direction");
+    boolean neurons = json.has("neurons");
+    JsonNode listed = json.path(neurons ? "neurons" : "features");
+    if (line.isObject() == listed.isArray()) throw damaged(file);
+    float[] values;
+    EditedUnits units;
+    if (line.isObject()) {
+      units = new Line(floats(file, line.path("direction")), floats(file, line.path("centre")));
+      values = new float[] {(float) line.path("value").asDouble(Double.NaN)};
+    } else {
+      int[] ids = new int[listed.size()];
+      values = new float[ids.length];
+      for (int k = 0; k < ids.length; k++) {
+        ids[k] = listed.get(k).path("id").asInt(-1);
+        values[k] = (float) listed.get(k).path("value").asDouble(Double.NaN);
+      }
+      if (Arrays.stream(ids).distinct().count() < ids.length) throw damaged(file);
+      if (ids.length == 0 || Arrays.stream(ids).anyMatch(id -> id < 0)) throw damaged(file);
+      units = neurons ? new NeuronIds(ids) : new FeatureIds(ids);
+    }
+    String sae = json.path("sae").asString("");
+    if (sae.isEmpty() && units instanceof FeatureIds) throw damaged(file);
+    return new StoredEdit(
+        Path.of(json.path("model").asString("")),
+        json.path("model_sha256").asString(""),
+        sae.isEmpty() ? null : Path.of(sae),
+        json.path("sae_sha256").asString(""),
+        HookPoint.parse(json.path("hook_point").asString("")),
+        TokenSelection.parse(json.path("tokens").asString("")),
+        units,
+        rule(file, json.path("rule").asString(""), units, values));
+  }
+
+  private static Rule rule(Path file, String name, EditedUnits units, float[] values) {
+    boolean each = name.equals("set") || name.equals("cap");
+    boolean features = units instanceof FeatureIds;
+    for (float value : values) {
+      if (!Float.isFinite(value)) throw damaged(file);
+      // A feature's activation is never below 0, and neither is a cap.
+      if (features && name.equals("cap") && value < 0) throw damaged(file);
+      if (!each && value != values[0]) throw damaged(file);
+    }
+    for (Rule.RuleKind kind : Rule.RuleKind.values()) {
+      if (kind.name().toLowerCase(Locale.ROOT).equals(name)) return Rule.of(kind, values);
+    }
+    throw damaged(file);
+  }
+
+  private static float[] floats(Path file, JsonNode array) {
+    float[] values = new float[array.size()];
+    for (int j = 0; j < values.length; j++) {
+      values[j] = (float) array.get(j).asDouble(Double.NaN);
+      if (!Float.isFinite(values[j])) throw damaged(file);
+    }
+    if (values.length == 0) throw damaged(file);
+    return values;
+  }
+
+  private static InputException damaged(Path file) {
+    return new InputException(
+        file, "is no edit of this version", "Make it again with clipsteer suppress or edit");
+  }
+
+  /**
+   * The edit.
+   *
+   * @param opened the SAE of features; null for other units
+   * @param width d of the residual
+   * @param prefixTokens the tower's tokens before the patches
+   */
+  public Edit edit(@Nullable Sae opened, int width, int prefixTokens) {
+    Edit.Target target =
+        switch (units) {
+          case FeatureIds(int[] ids) when opened != null -> new Edit.Features(opened, ids);
+          case FeatureIds features -> throw new IllegalArgumentException("features without an SAE");
+          case NeuronIds(int[] ids) -> new Edit.Neurons(width, ids);
+          case Line(float[] along, float[] centre) -> new Edit.Direction(along, centre, null);
+        };
+    return new Edit(EditSite.of(point, tokens, prefixTokens), target, rule);
+  }
+
+  /** Refuses an SAE with other weights than the edit was made with. */
+  public void checkSae(Path folder) {
+    Path weights = folder.resolve(SaeFiles.WEIGHTS);
+    if (saeHash.isEmpty() || !Files.isRegularFile(weights)) return;
+    if (!Hashes.sha256(weights).equals(saeHash)) {
+      throw new InputException(
+          folder, "is not the SAE that the edit was made with", "Name that one with --sae");
+    }
+  }
+
+  /**
+   * Refuses a model with other weights.
+   *
+   * @param weights the model's file
+   */
+  public void checkModel(Path weights) {
+    if (!modelHash.isEmpty() && !Hashes.sha256(weights).equals(modelHash)) {
+      throw new InputException(
+          weights, "is not the model that the edit was made on", "Name that one with --model");
+    }
+  }
+}
