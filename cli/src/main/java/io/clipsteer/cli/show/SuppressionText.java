@@ -114,7 +114,8 @@ public final class SuppressionText {
 
   private void wonBack(@Nullable Double part) {
     if (part == null) text.add("%nthe writing costs no accuracy: there is nothing to restore%n");
-    else text.add("%nthe edit restores %.0f %% of the accuracy that the writing costs%n", 100 * part);
+    else
+      text.add("%nthe edit restores %.0f %% of the accuracy that the writing costs%n", 100 * part);
   }
 
   /** A p-value; {@code < 1e-300} where it is too small for a double. */
