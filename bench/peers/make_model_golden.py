@@ -419,14 +419,19 @@ def reload(build, state):
     return model
 
 
+def stored_open_clip(folder, cfg, name):
+    """A model of random weights in half precision, as its folder has it."""
+    state = classic(randomise(open_clip_build(cfg), name, half=True).state_dict(), half=True)
+    save_file(state, folder / "open_clip_model.safetensors", {"format": "pt"})
+    return reload(lambda: open_clip_build(cfg), load_file(folder / "open_clip_model.safetensors"))
+
+
 def make_open_clip_native(out, name="open-clip-native"):
     folder = fresh(out, name)
     cfg = {"embed_dim": 20, "quick_gelu": True, "text_cfg": OPEN_CLIP_TEXT,
            "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8, "mlp_ratio": 2.0}}
     write_open_clip_config(folder, cfg)
-    state = classic(randomise(open_clip_build(cfg), name, half=True).state_dict(), half=True)
-    save_file(state, folder / "open_clip_model.safetensors", {"format": "pt"})
-    model = reload(lambda: open_clip_build(cfg), load_file(folder / "open_clip_model.safetensors"))
+    model = stored_open_clip(folder, cfg, name)
     open_clip_finish(folder, name, model, {
         "family": "open-clip", "activation": "quick_gelu", "forward": OPEN_CLIP_FORWARD,
         "weights": "F16; head_width is absent: 64, so one head; attn_mask is not stored"})
@@ -455,9 +460,7 @@ def make_open_clip_no_causal(out, name="open-clip-no-causal"):
     cfg = {"embed_dim": 20, "custom_text": True, "text_cfg": text_cfg,
            "vision_cfg": {"image_size": 32, "layers": 1, "width": 24, "patch_size": 8, "head_width": 8}}
     write_open_clip_config(folder, cfg)
-    state = classic(randomise(open_clip_build(cfg), name, half=True).state_dict(), half=True)
-    save_file(state, folder / "open_clip_model.safetensors", {"format": "pt"})
-    model = reload(lambda: open_clip_build(cfg), load_file(folder / "open_clip_model.safetensors"))
+    model = stored_open_clip(folder, cfg, name)
     pixels = images(name, 2, 32, CLIP_MEAN, CLIP_STD)
     given = {"input": pixels, "token_index": torch.arange(17), "input_ids": ids, "text_token_index": torch.arange(16)}
     write_golden(folder, model, open_clip_forward(pixels, ids), given, {
@@ -498,9 +501,7 @@ def make_open_clip_timm(out, name="open-clip-timm"):
     half_mean = {"mean": [0.5] * 3, "std": [0.5] * 3}
     write_json(folder / "open_clip_config.json",
                {"model_cfg": cfg, "preprocess_cfg": preprocess_cfg(160, **half_mean)})
-    state = classic(randomise(open_clip_build(cfg), name, half=True).state_dict(), half=True)
-    save_file(state, folder / "open_clip_model.safetensors", {"format": "pt"})
-    model = reload(lambda: open_clip_build(cfg), load_file(folder / "open_clip_model.safetensors"))
+    model = stored_open_clip(folder, cfg, name)
     open_clip_finish(folder, name, model, {
         "family": "open-clip-timm", "activation": "gelu (erf), in both towers", "weights": "F16",
         "forward": "LayerNorm eps 1e-6 in the vision tower, 1e-5 in the text tower; patch_embed.proj has a bias; no "

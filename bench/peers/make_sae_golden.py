@@ -36,6 +36,20 @@ def normalise(x, kind):
     return x / (x.std(-1, keepdim=True) + 1e-5)
 
 
+def descend(adam, weights, loss, clip=None):
+    """A step along the decoder's sphere; the loss before it."""
+    adam.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        decoder = weights["W_dec"]
+        decoder.grad -= (decoder.grad * decoder).sum(-1, keepdim=True) * decoder
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(weights.values(), clip)
+        adam.step()
+        decoder /= decoder.norm(dim=-1, keepdim=True)
+    return loss.item()
+
+
 def train(x, start, kind):
     out = {f"{kind}.start.{name}": value for name, value in start.items()}
     weights = {name: value.double().requires_grad_() for name, value in start.items()}
@@ -47,14 +61,7 @@ def train(x, start, kind):
         best = pre.topk(K, dim=-1)
         code = torch.zeros_like(pre).scatter(-1, best.indices, best.values.relu())
         loss = (code @ weights["W_dec"] + weights["b_dec"] - z).pow(2).mean()
-        adam.zero_grad()
-        loss.backward()
-        with torch.no_grad():
-            decoder = weights["W_dec"]
-            decoder.grad -= (decoder.grad * decoder).sum(-1, keepdim=True) * decoder
-            adam.step()
-            decoder /= decoder.norm(dim=-1, keepdim=True)
-        losses.append(loss.item())
+        losses.append(descend(adam, weights, loss))
         if step + 1 in (1, STEPS):
             out.update({f"{kind}.after{step + 1}.{n}": w.detach().float().clone() for n, w in weights.items()})
     out[f"{kind}.loss"] = torch.tensor(losses)
@@ -151,16 +158,7 @@ def train_variant(x, start, variant, prisma_class):
             revived = torch.zeros(N, len(dead), dtype=torch.float64).scatter(-1, best.indices, best.values.relu())
             rest = -error.detach()
             loss = loss + AUX * min(1, len(dead) / (D / 2)) * (revived @ weights["W_dec"][dead] - rest).pow(2).mean()
-        adam.zero_grad()
-        loss.backward()
-        with torch.no_grad():
-            decoder = weights["W_dec"]
-            decoder.grad -= (decoder.grad * decoder).sum(-1, keepdim=True) * decoder
-            if variant == "relu_clip":
-                torch.nn.utils.clip_grad_norm_(weights.values(), CLIP)
-            adam.step()
-            decoder /= decoder.norm(dim=-1, keepdim=True)
-        losses.append(loss.item())
+        losses.append(descend(adam, weights, loss, CLIP if variant == "relu_clip" else None))
         if step + 1 in (1, STEPS):
             out.update({f"{variant}.after{step + 1}.{n}": w.detach().float().clone() for n, w in weights.items()})
     out[f"{variant}.loss"] = torch.tensor(losses)

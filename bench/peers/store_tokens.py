@@ -5,6 +5,7 @@ trained on, in a fresh shuffle each epoch.
 """
 
 import json
+import pathlib
 
 import numpy as np
 import torch
@@ -63,3 +64,19 @@ class Tokens:
                 epoch += 1
             yield self.rows[left[:batch]].float()
             left = left[batch:]
+
+
+def training(parser):
+    """The command line with the options that all trainers have, the tokens, and the number of steps."""
+    parser.add_argument("--store", type=pathlib.Path, required=True)
+    parser.add_argument("--hook-point", required=True)
+    parser.add_argument("--kind", choices=("topk", "relu"), required=True)
+    parser.add_argument("--k", type=int, default=32)
+    parser.add_argument("--expansion", type=int, default=16)
+    parser.add_argument("--tokens", type=int, default=4_000_000)
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    return args, Tokens(args.store, args.hook_point, args.seed), args.tokens // args.batch

@@ -17,7 +17,7 @@ import time
 import torch
 
 import sae_peers
-from store_tokens import Tokens
+from store_tokens import training
 
 IMAGES = 1_300_000  # what VisionModelSAERunnerConfig takes a data set to hold; num_epochs scales it to the budget
 
@@ -36,22 +36,10 @@ class Activations:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=pathlib.Path, required=True)
-    parser.add_argument("--store", type=pathlib.Path, required=True)
-    parser.add_argument("--hook-point", required=True)
-    parser.add_argument("--kind", choices=("topk", "relu"), required=True)
-    parser.add_argument("--k", type=int, default=32)
     parser.add_argument("--l1", type=float, default=2e-4)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--dead-steps", type=int, default=1000)
-    parser.add_argument("--expansion", type=int, default=16)
-    parser.add_argument("--tokens", type=int, default=4_000_000)
-    parser.add_argument("--batch", type=int, default=1024)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
-    args = parser.parse_args()
-    torch.manual_seed(args.seed)
-    tokens = Tokens(args.store, args.hook_point, args.seed)
-    steps = args.tokens // args.batch
+    args, tokens, steps = training(parser)
     trainer_module, config_module = sae_peers.prisma_trainer(args.peers)
     layer, subtype = args.hook_point.removeprefix("blocks.").split(".", 1)
     config = config_module.VisionModelSAERunnerConfig(

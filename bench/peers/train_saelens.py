@@ -12,7 +12,6 @@ twentieth of all steps and a decay over the last fifth, which is clipsteer's def
 import argparse
 import importlib.metadata
 import json
-import pathlib
 import time
 
 import torch
@@ -21,7 +20,7 @@ from sae_lens.saes.standard_sae import StandardTrainingSAE, StandardTrainingSAEC
 from sae_lens.saes.topk_sae import TopKTrainingSAE, TopKTrainingSAEConfig
 from sae_lens.training.sae_trainer import SAETrainer
 
-from store_tokens import Tokens
+from store_tokens import training
 
 
 def fresh(args, width, steps):
@@ -34,22 +33,10 @@ def fresh(args, width, steps):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=pathlib.Path, required=True)
-    parser.add_argument("--hook-point", required=True)
-    parser.add_argument("--kind", choices=("topk", "relu"), required=True)
-    parser.add_argument("--k", type=int, default=32)
     parser.add_argument("--l1", type=float, default=1.0)
     parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--normalise", choices=("layer_norm", "expected_average_only_in", "none"))
-    parser.add_argument("--expansion", type=int, default=16)
-    parser.add_argument("--tokens", type=int, default=4_000_000)
-    parser.add_argument("--batch", type=int, default=1024)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=pathlib.Path, required=True)
-    args = parser.parse_args()
-    torch.manual_seed(args.seed)
-    tokens = Tokens(args.store, args.hook_point, args.seed)
-    steps = args.tokens // args.batch
+    args, tokens, steps = training(parser)
     sae = fresh(args, tokens.width, steps)
     config = SAETrainerConfig(
         total_training_samples=steps * args.batch, train_batch_size_samples=args.batch, lr=args.lr, lr_end=args.lr / 10,

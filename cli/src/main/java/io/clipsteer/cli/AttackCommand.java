@@ -6,6 +6,7 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.WordList;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
@@ -18,9 +19,7 @@ import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -40,11 +39,8 @@ import picocli.CommandLine.Spec;
       "The label is the image's class folder or its row in a table; the word is another class, or"
           + " one of --words."
     },
-    footer = {
-      "",
-      "Example: clipsteer attack --images photos --out attacked --seed 1",
-    })
-final class AttackCommand implements Callable<Integer> {
+    footer = "Example: clipsteer attack --images photos --out attacked --seed 1")
+final class AttackCommand implements Runnable {
   /** Words to write. */
   private static final class Wrong {
     @Option(
@@ -68,27 +64,24 @@ final class AttackCommand implements Callable<Integer> {
       names = "--scam",
       split = ",",
       paramLabel = "PARQUET",
-      description = {
-        "Write nothing, and unpack the SCAM set into handwritten and synthetic (as above) and"
-            + " clean (class folders)."
-      })
+      description =
+          "Write nothing, and unpack the SCAM set into handwritten and synthetic (as above) and"
+              + " clean (class folders).")
   private List<Path> scam = List.of();
 
   @Option(
       names = "--fonts",
       defaultValue = "train",
       paramLabel = "KIND",
-      description = {
-        "train: five fonts, in the upper third of the image; held-out: the others, in the lower"
-            + " third, for tests (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "train: five fonts, in the upper third of the image; held-out: the others, in the lower"
+              + " third, for tests.")
   private Writing.FontKind fonts;
 
   @Option(
       names = "--limit",
       defaultValue = "9223372036854775807",
       hideParamSyntax = true,
-      paramLabel = "N",
       description = "Only N images, of labelled ones as many of each class; of a .tar the first.")
   private long limit;
 
@@ -106,10 +99,14 @@ final class AttackCommand implements Callable<Integer> {
       String folder) {}
 
   @Override
-  public Integer call() {
+  public void run() {
     common.applyOnCpu();
     if (limit < 1) throw new InputException("--limit " + limit, "below 1", "Leave it out for all");
-    if (!scam.isEmpty()) return unpack();
+    if (scam.isEmpty()) attack();
+    else unpack();
+  }
+
+  private void attack() {
     long start = System.nanoTime();
     ImageSet set = target.open(" or --scam=PARQUET");
     var attack = new Attack(set, words(), fonts, target.letters(), limit, common.seed());
@@ -128,18 +125,16 @@ final class AttackCommand implements Callable<Integer> {
             result.skipped().size(),
             seconds,
             out.toString()),
-        String.format(
-            Locale.ROOT,
+        Lines.of(
             "%s of %s with %s in %s, %.1f s",
             Counted.of(result.images(), "image"),
             Counted.of(result.labels(), "class", "classes"),
             Counted.of(result.words(), "word"),
             out,
             seconds));
-    return 0;
   }
 
-  private int unpack() {
+  private void unpack() {
     if (target.isGiven() || wrong != null) {
       throw new ParameterException(
           spec.commandLine(), "--scam cannot be combined with --images, --labels or --words");
@@ -156,7 +151,6 @@ final class AttackCommand implements Callable<Integer> {
             .map(e -> Counted.of(e.getValue(), "image") + " in " + e.getKey())
             .collect(Collectors.joining(", "));
     common.print(json, all + " of " + out);
-    return 0;
   }
 
   private @Nullable List<String> words() {

@@ -8,6 +8,7 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
@@ -24,9 +25,8 @@ import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -39,11 +39,10 @@ import picocli.CommandLine.Option;
       "Zero-shot classification of images; with labels also the accuracy.",
       "Each image gets the words whose text embeddings are most similar to its own."
     },
-    footer = {
-      "",
-      "Example: clipsteer classify --model models/clip --images photos --labels \"dog,cat\" --json"
-    })
-final class ClassifyCommand implements Callable<Integer> {
+    footer =
+        "Example: clipsteer classify --model models/clip --images photos --labels \"dog,cat\""
+            + " --json")
+final class ClassifyCommand implements Runnable {
   private static final int SHOWN = 20;
 
   /** Names of the column with the true answers; the first that exists is taken. */
@@ -63,17 +62,16 @@ final class ClassifyCommand implements Callable<Integer> {
   @Option(
       names = "--truth",
       paramLabel = "TSV",
-      description = {
-        "True answers: a table with the columns file and index (position among the words, from 0)"
-            + " or, without index, label or class (a word or its position)."
-      })
+      description =
+          "True answers: a table with the columns file and index (position among the words, from 0)"
+              + " or, without index, label or class (a word or its position).")
   private @Nullable Path truth;
 
   @Option(
       names = "--dtype",
       defaultValue = "fp32",
       paramLabel = "DTYPE",
-      description = "Arithmetic of the towers: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+      description = "Arithmetic of the towers: fp32 or bf16.")
   private DType dtype;
 
   @Option(names = "--all", description = "Include every image's answers in the JSON.")
@@ -90,7 +88,7 @@ final class ClassifyCommand implements Callable<Integer> {
       @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable JoinedJson truth) {}
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     words.require();
     try (ClipModel clip = ClipModel.load(model, dtype, common.device())) {
@@ -117,7 +115,6 @@ final class ClassifyCommand implements Callable<Integer> {
               Skips.joined(joined)),
           text(result));
     }
-    return 0;
   }
 
   /**
@@ -165,41 +162,31 @@ final class ClassifyCommand implements Callable<Integer> {
   }
 
   private static String text(Classification.Result result) {
-    StringBuilder text = new StringBuilder();
+    Lines text = new Lines();
     for (var p : result.predictions().subList(0, Math.min(SHOWN, result.predictions().size()))) {
-      text.append(String.format("%-40s %s%n", p.file(), line(p.answers())));
+      text.add("%-40s %s%n", p.file(), line(p.answers()));
     }
     if (result.predictions().size() > SHOWN) {
       int more = result.predictions().size() - SHOWN;
-      text.append("… and ").append(more).append(" more (--json --all lists them)\n");
+      text.add("… and %d more (--json --all lists them)%n", more);
     }
-    text.append(
-        String.format(
-            Locale.ROOT,
-            "%s, %d not decoded, %.1f images/s%n",
-            Counted.of(result.predictions().size(), "image"),
-            result.skipped().size(),
-            result.imagesPerSecond()));
+    text.add(
+        "%s, %d not decoded, %.1f images/s%n",
+        Counted.of(result.predictions().size(), "image"),
+        result.skipped().size(),
+        result.imagesPerSecond());
     if (result.top1() != null && result.top5() != null) {
-      text.append(
-          String.format(
-              Locale.ROOT,
-              "top-1 %.1f %%, top-5 %.1f %% of %d with known truth%n",
-              100 * result.top1(),
-              100 * result.top5(),
-              result.judged()));
+      text.add(
+          "top-1 %.1f %%, top-5 %.1f %% of %d with known truth%n",
+          100 * result.top1(), 100 * result.top5(), result.judged());
     }
     return text.toString();
   }
 
   /** Answers on one line, best first. */
   static String line(List<ZeroShot.Answer> answers) {
-    StringBuilder text = new StringBuilder();
-    for (ZeroShot.Answer answer : answers) {
-      if (!text.isEmpty()) text.append(", ");
-      text.append(
-          String.format(Locale.ROOT, "%s %.1f %%", answer.word(), 100 * answer.probability()));
-    }
-    return text.toString();
+    return answers.stream()
+        .map(answer -> Lines.of("%s %.1f %%", answer.word(), 100 * answer.probability()))
+        .collect(Collectors.joining(", "));
   }
 }

@@ -4,6 +4,7 @@ package io.clipsteer.cli;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
@@ -24,10 +25,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,11 +43,9 @@ import picocli.CommandLine.Parameters;
           + " models. The matching is optimal (the assignment problem), or of mutual nearest"
           + " neighbours in SAEs larger than --assign-up-to."
     },
-    footer = {
-      "",
-      "Example: clipsteer compare runs/seed1 runs/seed2 --images photos --out runs/seeds --json",
-    })
-final class CompareCommand implements Callable<Integer> {
+    footer =
+        "Example: clipsteer compare runs/seed1 runs/seed2 --images photos --out runs/seeds --json")
+final class CompareCommand implements Runnable {
   @Mixin private CommonOptions common;
 
   @Mixin private ImageOptions images;
@@ -74,23 +71,19 @@ final class CompareCommand implements Callable<Integer> {
   @Option(
       names = "--threshold",
       defaultValue = "0.7",
-      description =
-          "Cosine or correlation from which two features match (default: ${DEFAULT-VALUE}).")
+      description = "Cosine or correlation from which two features match.")
   private double threshold;
 
   @Option(
       names = "--min-images",
       defaultValue = "5",
-      paramLabel = "N",
-      description =
-          "Correlate features that are active on N images or more (default: ${DEFAULT-VALUE}).")
+      description = "Correlate features that are active on N images or more.")
   private int least;
 
   @Option(
       names = "--assign-up-to",
       defaultValue = "8192",
-      paramLabel = "N",
-      description = "Most features for the optimal matching (default: ${DEFAULT-VALUE}).")
+      description = "Most features for the optimal matching.")
   private int most;
 
   @Option(
@@ -127,7 +120,7 @@ final class CompareCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     var settings = new CompareSettings(threshold, most, least, common.seed());
     Side a = Side.of(first);
@@ -154,7 +147,6 @@ final class CompareCommand implements Callable<Integer> {
     }
     images.report(comparison.skipped());
     common.print(comparison.json(runs), text(comparison));
-    return 0;
   }
 
   private WorkFolder open(Path folder, Side a, Side b) {
@@ -196,12 +188,8 @@ final class CompareCommand implements Callable<Integer> {
     try (ClipModel clipA = load(checkpointA);
         RunSaes saesA = a.saes(clipA)) {
       var imagesA = new CompareRun.ModelImages(clipA, images.resolve(clipA));
-      if (sameRun) {
-        var run = new CompareRun(saesA, saesA, true, settings);
-        return run.run(imagesA, null, common.progress());
-      }
       if (sameModel) {
-        try (RunSaes saesB = b.saes(clipA)) {
+        try (RunSaes saesB = sameRun ? saesA : b.saes(clipA)) {
           var run = new CompareRun(saesA, saesB, true, settings);
           return run.run(imagesA, null, common.progress());
         }
@@ -236,25 +224,22 @@ final class CompareCommand implements Callable<Integer> {
   }
 
   private String text(Comparison comparison) {
-    StringBuilder text = new StringBuilder();
-    add(
-        text,
+    Lines text = new Lines();
+    text.add(
         "%s; features are the same from %s%n%n",
         comparison.images() == 0 ? "no images" : Counted.of(comparison.images(), "image"),
         threshold);
     for (Comparison.Pair pair : comparison.pairs()) {
       Share a = pair.overlap(true, threshold);
       Share b = pair.overlap(false, threshold);
-      add(text, "A %s%nB %s%n", pair.a(), pair.b());
-      add(
-          text,
+      text.add("A %s%nB %s%n", pair.a(), pair.b());
+      text.add(
           "  by %s (%s): shared are %s of A, %s of B%n",
           pair.method().equals("decoder") ? "direction" : "activation",
           pair.matching().optimal() ? "assignment" : "mutual nearest",
           share(a),
           share(b));
-      add(
-          text,
+      text.add(
           "  nearest feature of B: mean %.3f, by chance %.3f; %d features only in A, %d only in"
               + " B%n",
           pair.matching().a().mean(),
@@ -263,27 +248,19 @@ final class CompareCommand implements Callable<Integer> {
           pair.only(false, threshold));
     }
     for (Comparison.Drift drift : comparison.drifts()) {
-      add(text, "%nmean similarity of A's features to their nearest in B, by %s%n", drift.method());
+      text.add("%nmean similarity of A's features to their nearest in B, by %s%n", drift.method());
       for (int i = 0; i < drift.a().size(); i++) {
-        for (double value : drift.values()[i]) add(text, "%7.3f", value);
-        add(text, "  %s%n", drift.a().get(i));
+        for (double value : drift.values()[i]) text.add("%7.3f", value);
+        text.add("  %s%n", drift.a().get(i));
       }
-      add(text, "columns: %s%n", String.join(", ", drift.b()));
+      text.add("columns: %s%n", String.join(", ", drift.b()));
     }
     return text.toString();
   }
 
   private static String share(Share share) {
-    return String.format(
-        Locale.ROOT,
+    return Lines.of(
         "%.1f %% (%.1f to %.1f, n = %d)",
-        100 * share.value(),
-        100 * share.low(),
-        100 * share.high(),
-        share.n());
-  }
-
-  private static void add(StringBuilder text, String format, Object... values) {
-    text.append(String.format(Locale.ROOT, format, values));
+        100 * share.value(), 100 * share.low(), 100 * share.high(), share.n());
   }
 }

@@ -28,7 +28,6 @@ import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -41,8 +40,8 @@ import picocli.CommandLine.Option;
           + " them, and tests the edit on other images, fonts, positions and words.",
       "Ship the edit with clipsteer export."
     },
-    footer = {"", "Example: clipsteer defend --run runs/all --images photos --out edits/no-words"})
-final class DefendCommand implements Callable<Integer> {
+    footer = "Example: clipsteer defend --run runs/all --images photos --out edits/no-words")
+final class DefendCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private AttackOptions target;
@@ -64,7 +63,7 @@ final class DefendCommand implements Callable<Integer> {
   private Path out;
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     SuppressionSettings settings = how.settings(common.seed());
     TargetPrompts prompts = how.prompts();
@@ -86,7 +85,6 @@ final class DefendCommand implements Callable<Integer> {
         common.print(report.json(), SuppressionText.of(report));
       }
     }
-    return 0;
   }
 
   /** Writes the attacked images; a resumed command writes the same ones again. */

@@ -30,7 +30,7 @@ import tools.jackson.databind.JsonNode;
           + " background, written words). The result is one page, OUT/report.html.",
       "Each stage is a command that you can type yourself; it is shown before it runs."
     },
-    footer = {"", "Example: clipsteer demo --out runs/demo"})
+    footer = "Example: clipsteer demo --out runs/demo")
 final class DemoCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
 
@@ -63,8 +63,7 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private int run(Path folder) {
-    List<DemoStage> stages =
-        DemoStage.all(folder, common.seed(), quick ? DemoStage.Size.QUICK : DemoStage.Size.WHOLE);
+    List<DemoStage> stages = DemoStage.all(folder, common.seed(), quick);
     Map<String, JsonNode> results = new LinkedHashMap<>();
     double seconds = 0;
     long peak = 0;
@@ -92,8 +91,8 @@ final class DemoCommand implements Callable<Integer> {
       seconds += finished.seconds();
       peak = Math.max(peak, finished.peakBytes());
     }
-    DemoResult result = new DemoResult(folder, quick, results, seconds, peak);
-    common.print(result.json(), result.text());
+    DemoResult result = DemoResult.of(folder, quick, results, seconds, peak);
+    common.print(result, result.text());
     return 0;
   }
 

@@ -55,6 +55,29 @@ record DemoStage(String name, List<String> words) {
       report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
       """;
 
+  /** What a word stands for in the whole demo, in the quick one, and what it counts. */
+  private static final String SIZES =
+      """
+      TRAINING  6000     600    images that the SAEs learn from
+      TOKENS    1000000  60000  tokens that they are shown
+      INDEXED   2000     300    images that features are known by
+      GROUPS    4000     240    portraits, and birds, to rank on and to report on; all groups together
+      CHOOSING  1200     240    the same to choose on
+      THINGS    4000     320    images without writing: two quarters to rank and choose on, half to report on
+      WRITTEN   1000     80     images with writing to rank on, and to choose on
+      ATTACKED  2000     160    the same to report on
+      STEERED   32       4      images of steerability
+      DOSE      10       0      features of each SAE evaluated at several strengths
+      KNOWN     500      20     images of each set that the model, and of things that SAEs are evaluated on
+      LAYERS    2-7      5,7    layers with SAEs
+      TRIED     3-6      5      of these, where suppression looks
+      READ      2-4      5      and for written words: before the class token has read them
+      SELECT    causal   mean-difference  how it ranks features of portraits and birds
+      DRAWS     6        2      random baselines; fewer than six could not show that edits help
+      PREFIXED  %d       50     steps in which Defense-Prefix is learnt
+      """
+          .formatted(PrefixSettings.STEPS);
+
   private static final String STAGES = "stages";
 
   /** Of a demo: a finished one prints its results again. */
@@ -75,90 +98,15 @@ record DemoStage(String name, List<String> words) {
     words = List.copyOf(words);
   }
 
-  /**
-   * How large the demo is.
-   *
-   * @param training images that the SAEs learn from
-   * @param tokens that they are shown
-   * @param indexed images that features are known by
-   * @param groups images of portraits, and of birds, to rank on and to report on; the four groups
-   *     together
-   * @param choosing the same to choose on
-   * @param things images without writing: a quarter to rank on, a quarter to choose on, half to
-   *     report on; as many again with writing
-   * @param steered images of steerability
-   * @param dose features of each SAE evaluated at several strengths
-   * @param known images of each set when the model is evaluated, and of things when the SAEs are
-   * @param layers with SAEs
-   * @param tried of these, where suppression looks
-   * @param read of these, where it looks for written words: before the class token has read them
-   * @param select how it ranks features of portraits and birds
-   * @param draws random features and directions that it is compared with; fewer than six could not
-   *     show that they help, if they did
-   * @param prefixed steps in which Defense-Prefix is learnt
-   */
-  record Size(
-      int training,
-      int tokens,
-      int indexed,
-      int groups,
-      int choosing,
-      int things,
-      int steered,
-      int dose,
-      int known,
-      String layers,
-      String tried,
-      String read,
-      String select,
-      int draws,
-      int prefixed) {
-    static final Size WHOLE =
-        new Size(
-            6000,
-            1_000_000,
-            2000,
-            4000,
-            1200,
-            4000,
-            32,
-            10,
-            500,
-            "2-7",
-            "3-6",
-            "2-4",
-            "causal",
-            6,
-            PrefixSettings.STEPS);
-
-    /** A minute's worth: that everything runs, not what comes out. */
-    static final Size QUICK =
-        new Size(
-            600, 60_000, 300, 240, 240, 320, 4, 0, 20, "5,7", "5", "5", "mean-difference", 2, 50);
-  }
-
-  /** All stages, in their order. */
-  static List<DemoStage> all(Path out, long seed, Size size) {
+  /** All stages, in their order; a quick demo shows that everything runs, not what comes out. */
+  static List<DemoStage> all(Path out, long seed, boolean quick) {
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("OUT", out);
     values.put("SEED", seed);
-    values.put("TRAINING", size.training);
-    values.put("TOKENS", size.tokens);
-    values.put("INDEXED", size.indexed);
-    values.put("GROUPS", size.groups);
-    values.put("CHOOSING", size.choosing);
-    values.put("THINGS", size.things);
-    values.put("STEERED", size.steered);
-    values.put("DOSE", size.dose);
-    values.put("KNOWN", size.known);
-    values.put("LAYERS", size.layers);
-    values.put("SELECT", size.select);
-    values.put("TRIED", size.tried);
-    values.put("READ", size.read);
-    values.put("DRAWS", size.draws);
-    values.put("PREFIXED", size.prefixed);
-    values.put("WRITTEN", size.things / 4);
-    values.put("ATTACKED", size.things / 2);
+    for (String line : SIZES.lines().toList()) {
+      String[] cells = line.split(" +", 4);
+      values.put(cells[0], cells[quick ? 2 : 1]);
+    }
     return SCRIPT.lines().map(line -> of(line.strip().split(" +"), values)).toList();
   }
 

@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.tensor.DType;
@@ -15,9 +16,7 @@ import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -26,15 +25,15 @@ import picocli.CommandLine.Mixin;
 @Command(
     name = "doctor",
     description = "Check the machine: JDK, libtorch, CPU, matrix throughput, memory, disk, GPU.",
-    footer = {"", "Example: clipsteer doctor --json"})
-final class DoctorCommand implements Callable<Integer> {
+    footer = "Example: clipsteer doctor --json")
+final class DoctorCommand implements Runnable {
   private static final int EXTENT = 2048;
   private static final double SECONDS = 1.5;
 
   @Mixin private CommonOptions common;
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     Map<String, Object> result = new LinkedHashMap<>();
     result.put("device", common.device().toString());
@@ -59,7 +58,6 @@ final class DoctorCommand implements Callable<Integer> {
     result.put("disk_free_bytes", diskFree());
     result.put("gpus", Engine.gpuCount());
     common.print(result, text(result));
-    return 0;
   }
 
   private static String collector() {
@@ -91,16 +89,16 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   private static String text(Map<String, Object> result) {
-    StringBuilder text = new StringBuilder();
+    Lines text = new Lines();
     result.forEach(
         (key, value) -> {
           String shown =
               value instanceof Long bytes && key.endsWith("_bytes")
-                  ? String.format(Locale.ROOT, "%.1f GiB", bytes / (double) (1L << 30))
+                  ? Lines.of("%.1f GiB", bytes / (double) (1L << 30))
                   : value instanceof Double number
-                      ? String.format(Locale.ROOT, "%.0f", number)
+                      ? Lines.of("%.0f", number)
                       : String.valueOf(value);
-          text.append(String.format("%-18s %s%n", key.replace("_bytes", ""), shown));
+          text.add("%-18s %s%n", key.replace("_bytes", ""), shown);
         });
     return text.toString();
   }

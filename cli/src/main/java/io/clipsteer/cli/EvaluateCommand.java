@@ -4,6 +4,7 @@ package io.clipsteer.cli;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.report.EvaluationPage;
 import io.clipsteer.cli.show.EvaluationText;
@@ -21,14 +22,12 @@ import io.clipsteer.lab.evaluate.TextSparsityRun;
 import io.clipsteer.lab.evaluate.Truth;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.train.TrainSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -45,11 +44,10 @@ import picocli.CommandLine.Option;
           + " evaluation.html in the run's folder."
     },
     footer = {
-      "",
       "Example: clipsteer evaluate --run runs/l8 --images photos/test --json",
-      "         clipsteer evaluate --run runs/text --texts captions.txt --images photos/test",
+      "         clipsteer evaluate --run runs/text --texts captions.txt --images photos/test"
     })
-final class EvaluateCommand implements Callable<Integer> {
+final class EvaluateCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private LibraryOptions words;
@@ -67,21 +65,20 @@ final class EvaluateCommand implements Callable<Integer> {
   private boolean legacy;
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
-    Path run = runs.path();
+    if (texts != null) checkTexts();
     RunFolder folder = runs.folder();
-    RunFolder.Run trained = folder.read();
     SparsityReport.checkWritable(folder);
     EvaluationPage.checkWritable(folder);
+    TowerKind tower = texts == null ? TowerKind.VISION : TowerKind.TEXT;
     SparsityReport report;
-    try (ClipModel clip = runs.load(trained, common.device());
+    try (OpenRun open = runs.open(folder.read(), tower, common.device());
         WorkFolder work =
-            WorkFolder.addTo(run, RunFolder.EVALUATION_MANIFEST, manifest(folder, trained, clip))) {
-      report =
-          texts == null ? onImages(folder, trained, clip) : onTexts(folder, trained, clip, texts);
+            WorkFolder.addTo(runs.path(), RunFolder.EVALUATION_MANIFEST, manifest(open))) {
+      report = texts == null ? onImages(open) : onTexts(open, texts);
       RunManifest training = folder.manifest();
-      if (training != null && otherWeights(training, clip)) {
+      if (training != null && otherWeights(training, open.clip())) {
         report = report.with(SparsityReport.OTHER_WEIGHTS);
       }
       if (training != null && trainedHere(training)) {
@@ -92,27 +89,10 @@ final class EvaluateCommand implements Callable<Integer> {
       work.finish();
     }
     images.report(report.skipped());
-    common.print(report, EvaluationText.of(run, report));
-    return 0;
+    common.print(report, EvaluationText.of(runs.path(), report));
   }
 
-  private RunManifest manifest(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
-    Map<String, String> hashes = RunOptions.saes(folder, trained);
-    hashes.put("model", Hashes.sha256(clip.source().weights()));
-    hashes.put("data", images.hash());
-    if (texts != null) hashes.put("texts", Hashes.sha256(texts));
-    return common.manifest(hashes);
-  }
-
-  private SparsityReport onImages(RunFolder folder, RunFolder.Run trained, ClipModel clip) {
-    try (RunSaes saes = RunSaes.open(folder, trained, clip)) {
-      Images set = images.resolve(clip);
-      return new SparsityRun(clip, set, saes, truth(clip, set), legacy).run(common.progress());
-    }
-  }
-
-  private SparsityReport onTexts(
-      RunFolder folder, RunFolder.Run trained, ClipModel clip, Path file) {
+  private void checkTexts() {
     if (legacy) {
       throw new InputException(
           "--legacy", "has no use with --texts", "The paper's code evaluates images only");
@@ -123,15 +103,29 @@ final class EvaluateCommand implements Callable<Integer> {
           "has no use with --texts",
           "Give the words with --labels: the edited tower must read them");
     }
-    var source = TrainSource.FromTexts.read(clip, file);
-    try (RunSaes saes = RunSaes.open(folder, trained, clip, TowerKind.TEXT)) {
-      TextSparsityRun.Judge judge = null;
-      if (images.isGiven()) {
-        Images set = images.resolve(clip);
-        judge = new TextSparsityRun.Judge(set, truth(clip, set), words.prompts());
-      }
-      return new TextSparsityRun(source, saes, judge).run(common.progress());
+  }
+
+  private RunManifest manifest(OpenRun open) {
+    Map<String, String> hashes = open.hashes();
+    hashes.put("data", images.hash());
+    if (texts != null) hashes.put("texts", Hashes.sha256(texts));
+    return common.manifest(hashes);
+  }
+
+  private SparsityReport onImages(OpenRun open) {
+    Images set = images.resolve(open.clip());
+    Truth truth = truth(open.clip(), set);
+    return new SparsityRun(open.clip(), set, open.saes(), truth, legacy).run(common.progress());
+  }
+
+  private SparsityReport onTexts(OpenRun open, Path file) {
+    var source = TrainSource.FromTexts.read(open.clip(), file);
+    TextSparsityRun.Judge judge = null;
+    if (images.isGiven()) {
+      Images set = images.resolve(open.clip());
+      judge = new TextSparsityRun.Judge(set, truth(open.clip(), set), words.prompts());
     }
+    return new TextSparsityRun(source, open.saes(), judge).run(common.progress());
   }
 
   private Truth truth(ClipModel clip, Images set) {

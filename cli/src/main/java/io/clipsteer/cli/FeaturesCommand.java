@@ -10,7 +10,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -26,12 +25,10 @@ import picocli.CommandLine.Parameters;
       "Tables: features, feature_tops, feature_labels, feature_names, feature_images; neurons and"
           + " neuron_… after clipsteer index --units neurons."
     },
-    footer = {
-      "",
-      "Example: clipsteer features --run runs/l8 \"SELECT id, name, monosemanticity FROM features"
-          + " WHERE frequency < 0.01 ORDER BY monosemanticity DESC LIMIT 20\"",
-    })
-final class FeaturesCommand implements Callable<Integer> {
+    footer =
+        "Example: clipsteer features --run runs/l8 \"SELECT id, name, monosemanticity FROM features"
+            + " WHERE frequency < 0.01 ORDER BY monosemanticity DESC LIMIT 20\"")
+final class FeaturesCommand implements Runnable {
   /** Where the index lies. */
   static final class Place {
     @Option(names = "--run", paramLabel = "RUN", description = "An indexed run.")
@@ -63,11 +60,10 @@ final class FeaturesCommand implements Callable<Integer> {
   private String sql;
 
   @Override
-  public Integer call() {
+  public void run() {
     common.applyOnCpu();
     FeatureQuery.QueryRows rows = FeatureQuery.run(place.folder(), sql);
     common.print(rows, csv ? FeatureQuery.csv(rows) : columns(rows));
-    return 0;
   }
 
   /** Aligned columns; a cell over 60 characters is cut. */

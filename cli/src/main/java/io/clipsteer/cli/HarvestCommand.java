@@ -8,6 +8,7 @@ import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.HookOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.WorkFolder;
@@ -26,7 +27,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -38,12 +38,10 @@ import picocli.CommandLine.Option;
       "Store the activations of layers on disk, in one pass over the images.",
       "Train on the store with clipsteer train --store."
     },
-    footer = {
-      "",
-      "Example: clipsteer harvest --model models/clip --images photos --layers 0-11 --dtype bf16"
-          + " --out stores/clip"
-    })
-final class HarvestCommand implements Callable<Integer> {
+    footer =
+        "Example: clipsteer harvest --model models/clip --images photos --layers 0-11 --dtype bf16"
+            + " --out stores/clip")
+final class HarvestCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private HookOptions hook;
@@ -60,17 +58,14 @@ final class HarvestCommand implements Callable<Integer> {
       names = "--dtype",
       defaultValue = "bf16",
       paramLabel = "DTYPE",
-      description = {
-        "Format of the store: ${COMPLETION-CANDIDATES}; int8 has a scale per token"
-            + " (default: ${DEFAULT-VALUE})."
-      })
+      description = "Format of the store: ${COMPLETION-CANDIDATES}; int8 has a scale per token.")
   private TokenCodec codec;
 
   @Option(
       names = "--tower-dtype",
       defaultValue = "fp32",
       paramLabel = "DTYPE",
-      description = "Arithmetic of the tower: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+      description = "Arithmetic of the tower: fp32 or bf16.")
   private DType towerDtype;
 
   /** What {@code --json} prints. */
@@ -80,7 +75,7 @@ final class HarvestCommand implements Callable<Integer> {
       String store) {}
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     List<HookPoint> points = hook.points(TowerKind.VISION);
     folder.check(StoreWriter.LAYOUT);
@@ -98,7 +93,6 @@ final class HarvestCommand implements Callable<Integer> {
       common.print(
           new Json(result, images.report(result.skipped()), folder.out().toString()), text(result));
     }
-    return 0;
   }
 
   /** Prints the size of the store, and refuses one that the disk cannot hold. */
@@ -122,11 +116,8 @@ final class HarvestCommand implements Callable<Integer> {
       if (free < bytes) {
         throw new InputException(
             out,
-            String.format(
-                Locale.ROOT,
-                "needs about %.1f MB, and the disk has %.1f MB free",
-                bytes * 1e-6,
-                free * 1e-6),
+            Lines.of(
+                "needs about %.1f MB, and the disk has %.1f MB free", bytes * 1e-6, free * 1e-6),
             "Store fewer layers, --dtype int8, or --tokens-selection patches");
       }
     } catch (IOException e) {
@@ -135,14 +126,13 @@ final class HarvestCommand implements Callable<Integer> {
   }
 
   private static String time(double seconds) {
-    if (seconds < 90) return String.format(Locale.ROOT, "%.0f s", Math.max(1, seconds));
-    if (seconds < 5400) return String.format(Locale.ROOT, "%.0f min", seconds / 60);
-    return String.format(Locale.ROOT, "%.1f h", seconds / 3600);
+    if (seconds < 90) return Lines.of("%.0f s", Math.max(1, seconds));
+    if (seconds < 5400) return Lines.of("%.0f min", seconds / 60);
+    return Lines.of("%.1f h", seconds / 3600);
   }
 
   private String text(Harvest.HarvestSummary result) {
-    return String.format(
-        Locale.ROOT,
+    return Lines.of(
         "%s: %s, %s of each hook point, %.1f MB; %.0f tokens/s",
         folder.out(),
         Counted.of(result.images(), "image"),

@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Help;
 import picocli.CommandLine.Model.ArgGroupSpec;
@@ -91,8 +92,50 @@ final class HelpPage extends Help {
   }
 
   private static String synopsis(OptionSpec option) {
-    String label = option.arity().max() == 0 ? "" : " " + option.paramLabel();
+    String label = option.arity().max() == 0 ? "" : " " + label(option);
     return option.longestName() + label;
+  }
+
+  /** The label of a value: of a whole number {@code N}, where its option gives none. */
+  static String label(ArgSpec arg) {
+    boolean whole = Set.of(int.class, long.class, Integer.class).contains(arg.type());
+    return whole && arg.paramLabel().startsWith("<") ? "N" : arg.paramLabel();
+  }
+
+  @Override
+  public IParamLabelRenderer parameterLabelRenderer() {
+    IParamLabelRenderer labels = super.parameterLabelRenderer();
+    return new IParamLabelRenderer() {
+      @Override
+      public Ansi.Text renderParameterLabel(ArgSpec arg, Ansi ansi, List<Ansi.IStyle> styles) {
+        boolean own = arg.paramLabel().equals(label(arg));
+        ArgSpec labelled =
+            own ? arg : ((OptionSpec) arg).toBuilder().paramLabel(label(arg)).build();
+        return labels.renderParameterLabel(labelled, ansi, styles);
+      }
+
+      @Override
+      public String separator() {
+        return labels.separator();
+      }
+    };
+  }
+
+  /** With its default value, where the description does not say it. */
+  private static OptionSpec shown(OptionSpec option) {
+    String[] text = option.toBuilder().description();
+    boolean known = String.join("", text).contains("(default: ") || option.hideParamSyntax();
+    if (option.defaultValue() == null || known) return option;
+    int last = text.length - 1;
+    text[last] = text[last].replaceFirst("\\.$", "") + " (default: ${DEFAULT-VALUE}).";
+    return option.toBuilder().description(text).build();
+  }
+
+  /** After a blank line. */
+  @Override
+  public String footer(Object... values) {
+    String footer = super.footer(values);
+    return footer.isEmpty() || footer.startsWith("\n") ? footer : "\n" + footer;
   }
 
   @Override
@@ -105,6 +148,7 @@ final class HelpPage extends Help {
               options.stream()
                   .filter(option -> !option.hidden() && purpose(option).equals(name))
                   .sorted(Comparator.comparing(option -> order.indexOf(option.longestName())))
+                  .map(HelpPage::shown)
                   .toList();
           if (some.isEmpty()) return;
           // Laid out by all options, so that the columns of all sections align.

@@ -10,7 +10,8 @@ import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.WordList;
-import io.clipsteer.cli.report.ShellLine;
+import io.clipsteer.cli.report.Commands;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
@@ -30,9 +31,7 @@ import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -47,11 +46,8 @@ import picocli.CommandLine.Option;
       "Reads the images once. The tables go to RUN/index as Parquet; query them with clipsteer"
           + " features, clipsteer search and clipsteer report."
     },
-    footer = {
-      "",
-      "Example: clipsteer index --run runs/l8 --images photos --labels photos.tsv --json",
-    })
-final class IndexCommand implements Callable<Integer> {
+    footer = "Example: clipsteer index --run runs/l8 --images photos --labels photos.tsv --json")
+final class IndexCommand implements Runnable {
   /** The vocabulary that names are chosen from. */
   static final class Words {
     @Option(
@@ -74,10 +70,9 @@ final class IndexCommand implements Callable<Integer> {
   @Option(
       names = "--labels",
       paramLabel = "TSV",
-      description = {
-        "Labels: a .tsv or .csv whose column file names the image and whose other columns are"
-            + " labels, or a world's factors.jsonl (default: class folders)."
-      })
+      description =
+          "Labels: a .tsv or .csv whose column file names the image and whose other columns are"
+              + " labels, or a world's factors.jsonl (default: class folders).")
   private @Nullable Path labels;
 
   @ArgGroup(exclusive = true, multiplicity = "0..1")
@@ -92,17 +87,14 @@ final class IndexCommand implements Callable<Integer> {
   @Option(
       names = "--units",
       defaultValue = "features",
-      description = {
-        "Units: ${COMPLETION-CANDIDATES} (coordinates of the residual stream, the baseline)"
-            + " (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "Units: ${COMPLETION-CANDIDATES} (coordinates of the residual stream, the baseline).")
   private IndexedUnits units;
 
   @Option(
       names = "--top",
       defaultValue = "16",
-      paramLabel = "N",
-      description = "Top images stored per feature and ranking (default: ${DEFAULT-VALUE}).")
+      description = "Top images stored per feature and ranking.")
   private int top;
 
   @Option(
@@ -121,7 +113,7 @@ final class IndexCommand implements Callable<Integer> {
       @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable JoinedJson labelsTable) {}
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     IndexFolder index = out == null ? IndexFolder.of(runs.folder()) : new IndexFolder(out);
     index.checkWritable(units);
@@ -157,7 +149,6 @@ final class IndexCommand implements Callable<Integer> {
             vocabulary,
             Skips.joined(joined)),
         text(index, result, vocabulary));
-    return 0;
   }
 
   private RunManifest manifest(OpenRun open) {
@@ -193,8 +184,7 @@ final class IndexCommand implements Callable<Integer> {
 
   private String text(IndexFolder index, Indexer.IndexSummary result, int vocabulary) {
     Double median = result.medianMonosemanticity();
-    return String.format(
-        Locale.ROOT,
+    return Lines.of(
         """
         %s, %d alive, on %s with %s; %s in the vocabulary; %.1f s
         median monosemanticity: %s
@@ -207,9 +197,9 @@ final class IndexCommand implements Callable<Integer> {
         Counted.of(result.labels(), "label"),
         Counted.of(vocabulary, "word"),
         result.seconds(),
-        median == null ? "none" : String.format(Locale.ROOT, "%.4f", median),
+        median == null ? "none" : Lines.of("%.4f", median),
         index.path(),
-        ShellLine.of(
+        Commands.line(
             List.of(
                 "features",
                 out == null ? "--run" : "--index",

@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.GoldenCheck;
@@ -12,7 +13,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -22,8 +22,7 @@ import picocli.CommandLine.Parameters;
 /** {@code model inspect} and {@code model verify}. */
 @Command(
     name = "model",
-    description = "Inspect a checkpoint, or verify it against reference outputs.",
-    subcommands = {ModelCommand.Inspect.class, ModelCommand.Verify.class})
+    description = "Inspect a checkpoint, or verify it against reference outputs.")
 final class ModelCommand {
   @Mixin private HelpOption help;
 
@@ -32,23 +31,16 @@ final class ModelCommand {
       name = "inspect",
       description =
           "Show a checkpoint's family, shape and preprocessing, and the tensors it ignores.",
-      footer = {"", "Example: clipsteer model inspect models/clip-vit-base-patch32 --json"})
-  static final class Inspect implements Callable<Integer> {
-    @Mixin private CommonOptions common;
-
-    @Parameters(paramLabel = "PATH", description = "Checkpoint: a folder or a file.")
-    private Path path;
-
-    @Override
-    public Integer call() {
-      common.apply();
-      try (ClipModel model = ClipModel.load(path)) {
-        Map<String, Object> result = describe(model);
-        StringBuilder text = new StringBuilder();
-        result.forEach((k, v) -> text.append(String.format("%-18s %s%n", k, v)));
-        common.print(result, text.toString());
-      }
-      return 0;
+      footer = "Example: clipsteer model inspect models/clip-vit-base-patch32 --json")
+  void inspect(
+      @Mixin CommonOptions common,
+      @Parameters(paramLabel = "PATH", description = "Checkpoint: a folder or a file.") Path path) {
+    common.apply();
+    try (ClipModel model = ClipModel.load(path)) {
+      Map<String, Object> result = describe(model);
+      Lines text = new Lines();
+      result.forEach((k, v) -> text.add("%-18s %s%n", k, v));
+      common.print(result, text.toString());
     }
   }
 
@@ -97,68 +89,59 @@ final class ModelCommand {
         "Compares residual streams, pooled vectors, embeddings and logits; texts in the file's"
             + " metadata go through the tokenizer. Exits with 1 above --tolerance."
       },
-      footer = {"", "Example: clipsteer model verify models/tiny --golden models/tiny --json"})
-  static final class Verify implements Callable<Integer> {
-    @Mixin private CommonOptions common;
-
-    @Parameters(paramLabel = "PATH", description = "Checkpoint: a folder or a file.")
-    private Path path;
-
-    @Option(
-        names = "--golden",
-        required = true,
-        paramLabel = "DIR",
-        description = "Folder with the reference outputs, golden.safetensors.")
-    private Path golden;
-
-    @Option(
-        names = "--library",
-        paramLabel = "DIR",
-        description = "Text embeddings for a model without text tower (default: those in PATH).")
-    private @Nullable Path library;
-
-    @Option(
-        names = "--dtype",
-        defaultValue = "fp32",
-        paramLabel = "DTYPE",
-        description = "Arithmetic of the towers: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-    private DType dtype;
-
-    @Option(
-        names = "--tolerance",
-        defaultValue = "1e-5",
-        paramLabel = "X",
-        description = "Largest relative L2 error that passes, in fp32 (default: ${DEFAULT-VALUE}).")
-    private double tolerance;
-
-    @Override
-    public Integer call() {
-      common.apply();
-      try (ClipModel model = ClipModel.load(path, dtype, common.device())) {
-        GoldenCheck.GoldenErrors found = GoldenCheck.run(model, golden, library());
-        boolean passed = dtype != DType.F32 || found.maxRelError() <= tolerance;
-        Map<String, Object> result = new LinkedHashMap<>();
-        result.put("max_rel_error", found.maxRelError());
-        result.put("max_logit_diff", found.maxLogitDiff());
-        result.put("min_cosine", found.cosines());
-        result.put("errors", found.errors());
-        result.put("passed", passed);
-        StringBuilder text = new StringBuilder();
-        found.errors().forEach((k, v) -> text.append(String.format("%-22s %.3g%n", k, v)));
-        text.append(String.format("%-22s %.3g%n", "max_rel_error", found.maxRelError()));
-        if (found.maxLogitDiff() != null) {
-          text.append(String.format("%-22s %.3g%n", "max_logit_diff", found.maxLogitDiff()));
-        }
-        text.append(passed ? "passed" : "FAILED: above the tolerance of " + tolerance);
-        common.print(result, text.toString());
-        return passed ? 0 : 1;
+      footer = "Example: clipsteer model verify models/tiny --golden models/tiny --json")
+  int verify(
+      @Mixin CommonOptions common,
+      @Parameters(paramLabel = "PATH", description = "Checkpoint: a folder or a file.") Path path,
+      @Option(
+              names = "--golden",
+              required = true,
+              paramLabel = "DIR",
+              description = "Folder with the reference outputs, golden.safetensors.")
+          Path golden,
+      @Option(
+              names = "--library",
+              paramLabel = "DIR",
+              description =
+                  "Text embeddings for a model without text tower (default: those in PATH).")
+          @Nullable Path library,
+      @Option(
+              names = "--dtype",
+              defaultValue = "fp32",
+              paramLabel = "DTYPE",
+              description = "Arithmetic of the towers: fp32 or bf16.")
+          DType dtype,
+      @Option(
+              names = "--tolerance",
+              defaultValue = "1e-5",
+              paramLabel = "X",
+              description = "Largest relative L2 error that passes, in fp32.")
+          double tolerance) {
+    common.apply();
+    try (ClipModel model = ClipModel.load(path, dtype, common.device())) {
+      GoldenCheck.GoldenErrors found = GoldenCheck.run(model, golden, library(path, library));
+      boolean passed = dtype != DType.F32 || found.maxRelError() <= tolerance;
+      Map<String, Object> result = new LinkedHashMap<>();
+      result.put("max_rel_error", found.maxRelError());
+      result.put("max_logit_diff", found.maxLogitDiff());
+      result.put("min_cosine", found.cosines());
+      result.put("errors", found.errors());
+      result.put("passed", passed);
+      Lines text = new Lines();
+      found.errors().forEach((k, v) -> text.add("%-22s %.3g%n", k, v));
+      text.add("%-22s %.3g%n", "max_rel_error", found.maxRelError());
+      if (found.maxLogitDiff() != null) {
+        text.add("%-22s %.3g%n", "max_logit_diff", found.maxLogitDiff());
       }
+      text.add(passed ? "passed" : "FAILED: above the tolerance of %s", tolerance);
+      common.print(result, text.toString());
+      return passed ? 0 : 1;
     }
+  }
 
-    private @Nullable TextLibrary library() {
-      if (library != null) return TextLibrary.read(library);
-      boolean beside = Files.isRegularFile(path.resolve("text_embeddings.safetensors"));
-      return beside ? TextLibrary.read(path) : null;
-    }
+  private static @Nullable TextLibrary library(Path path, @Nullable Path library) {
+    if (library != null) return TextLibrary.read(library);
+    boolean beside = Files.isRegularFile(path.resolve("text_embeddings.safetensors"));
+    return beside ? TextLibrary.read(path) : null;
   }
 }

@@ -2,24 +2,25 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.report.Report;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.steer.SteerabilityFolder;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -36,11 +37,8 @@ import picocli.CommandLine.Option;
       "Of each SAE's features shown, a third have the highest monosemanticity, a third the highest"
           + " steerability, and the rest are a random sample. The page has 25 MB at most."
     },
-    footer = {
-      "",
-      "Example: clipsteer report --run runs/l8 --out report.html",
-    })
-final class ReportCommand implements Callable<Integer> {
+    footer = "Example: clipsteer report --run runs/l8 --out report.html")
+final class ReportCommand implements Runnable {
   @Mixin private CommonOptions common;
 
   @Mixin private RunOptions runs;
@@ -82,17 +80,10 @@ final class ReportCommand implements Callable<Integer> {
   @Option(
       names = "--features",
       defaultValue = "500",
-      paramLabel = "N",
-      description =
-          "Most features on the page, besides those that an edit changes (default:"
-              + " ${DEFAULT-VALUE}).")
+      description = "Most features on the page, besides those that an edit changes.")
   private int features;
 
-  @Option(
-      names = "--exemplars",
-      defaultValue = "12",
-      paramLabel = "N",
-      description = "Top images per feature (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--exemplars", defaultValue = "12", description = "Top images per feature.")
   private int exemplars;
 
   @Option(
@@ -103,7 +94,7 @@ final class ReportCommand implements Callable<Integer> {
   private Path out;
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     RunFolder folder = runs.folder();
     RunFolder.Run trained = folder.read();
@@ -121,32 +112,21 @@ final class ReportCommand implements Callable<Integer> {
       result = report.write(out, null, common.progress());
     } else {
       ImageSet set = Skips.open(source(index.read(IndexedUnits.FEATURES).source()));
-      var decoding =
-          new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
+      var decoding = ImageOptions.decoding(upright);
+      var options = new ImageLoader.Options(1, 1, 1, 0, Long.MAX_VALUE, decoding);
       try (ClipModel clip = runs.load(trained, common.device())) {
-        var source = new Report.ReportImages(set, clip.preprocessing(), decoding);
-        result = report.write(out, source, common.progress());
+        Images shown = new Images(set, clip.preprocessing(), options);
+        result = report.write(out, shown, common.progress());
       }
     }
-    if (!result.missing().isEmpty()) {
+    if (result.firstMissing() != null) {
       System.err.println(
           "missing images (see --images): "
-              + Counted.of(result.missing().size(), "image")
+              + Counted.of(result.missing(), "image")
               + ", the first: "
-              + result.missing().getFirst());
+              + result.firstMissing());
     }
-    common.print(
-        new Json(
-            out.toString(),
-            result.bytes(),
-            result.features(),
-            result.added(),
-            result.images(),
-            result.missing().size(),
-            result.evaluation(),
-            result.steerability()),
-        text(result));
-    return 0;
+    common.print(result, text(result));
   }
 
   private @Nullable Path steered() {
@@ -175,32 +155,20 @@ final class ReportCommand implements Callable<Integer> {
         "Give their path with --images, or write the page with --no-images");
   }
 
-  private record Json(
-      String file,
-      long bytes,
-      int features,
-      int edited,
-      int images,
-      int missing,
-      boolean evaluation,
-      boolean steerability) {}
-
   private String text(Report.WrittenReport result) {
-    StringBuilder text = new StringBuilder();
-    text.append(
-        String.format(
-            Locale.ROOT,
-            "%s: %.1f MB, %s%s, %s%n",
-            out,
-            result.bytes() * 1e-6,
-            Counted.of(result.features(), "feature"),
-            result.added() == 0 ? "" : ", " + result.added() + " of them only changed by an edit",
-            Counted.of(result.images(), "image")));
+    Lines text = new Lines();
+    text.add(
+        "%s: %.1f MB, %s%s, %s%n",
+        out,
+        result.bytes() * 1e-6,
+        Counted.of(result.features(), "feature"),
+        result.edited() == 0 ? "" : ", " + result.edited() + " of them only changed by an edit",
+        Counted.of(result.images(), "image"));
     if (!result.evaluation()) {
-      text.append("no section on reconstruction: clipsteer evaluate adds it\n");
+      text.add("no section on reconstruction: clipsteer evaluate adds it%n");
     }
     if (!result.steerability()) {
-      text.append("no section on steerability: clipsteer steerability adds it\n");
+      text.add("no section on steerability: clipsteer steerability adds it%n");
     }
     return text.toString();
   }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
@@ -22,7 +23,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -80,8 +80,8 @@ final class SaeCommand {
         "Reads saelens, prisma, saev, dictionary_learning (sae-for-vlm), sparsify, openai and"
             + " patchsae."
       },
-      footer = {"", "Example: clipsteer sae convert prisma/layer-8 --to saelens --out saes/l8"})
-  static final class Convert implements Callable<Integer> {
+      footer = "Example: clipsteer sae convert prisma/layer-8 --to saelens --out saes/l8")
+  static final class Convert implements Runnable {
     @Mixin private CommonOptions common;
 
     @Parameters(
@@ -115,7 +115,7 @@ final class SaeCommand {
     private record Json(@JsonUnwrapped About sae, SaeFormat to, String out, List<String> notes) {}
 
     @Override
-    public Integer call() {
+    public void run() {
       common.applyOnCpu();
       if (!to.isWritten()) {
         throw new InputException("--to " + to, "is read, and not written", "Use saelens");
@@ -132,21 +132,19 @@ final class SaeCommand {
         RunManifest manifest = common.manifest(Hashes.files(path));
         notes.addAll(SaeExport.write(out, to, stored));
         manifest.finish(Map.of()).writeTo(out);
-        StringBuilder text = new StringBuilder();
-        text.append(
-            String.format(
-                "%s: %s, %s, %s of width %d, written as %s to %s%n",
-                path,
-                claims.format(),
-                activation(sae),
-                Counted.of(sae.features(), "feature"),
-                sae.width(),
-                to,
-                out));
-        for (String note : notes) text.append("note: ").append(note).append('\n');
+        Lines text = new Lines();
+        text.add(
+            "%s: %s, %s, %s of width %d, written as %s to %s%n",
+            path,
+            claims.format(),
+            activation(sae),
+            Counted.of(sae.features(), "feature"),
+            sae.width(),
+            to,
+            out);
+        for (String note : notes) text.add("note: %s%n", note);
         common.print(new Json(About.of(path, stored), to, out.toString(), notes), text.toString());
       }
-      return 0;
     }
   }
 }

@@ -6,6 +6,7 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
@@ -41,10 +42,8 @@ import picocli.CommandLine.Parameters;
           + " named. The hash of the model's weights is compared where the files have it.",
       "Exits with 1 unless the figures agree and the model is the one named."
     },
-    footer = {
-      "",
-      "Example: clipsteer sae verify prisma/layer-8 --model models/clip --images photos --json"
-    })
+    footer =
+        "Example: clipsteer sae verify prisma/layer-8 --model models/clip --images photos --json")
 final class SaeVerifyCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
@@ -248,38 +247,32 @@ final class SaeVerifyCommand implements Callable<Integer> {
   }
 
   private String text(SaeProof proof, SaeProof.ProofReport result) {
-    StringBuilder text = new StringBuilder();
+    Lines text = new Lines();
     SaeClaims claims = proof.stored().claims();
-    text.append(
-        String.format(
-            "%s: %s, %s, %s, at %s; %s, %s%n",
-            path,
-            claims.format(),
-            SaeCommand.activation(proof.stored().sae()),
-            Counted.of(proof.stored().sae().features(), "feature"),
-            proof.point(),
-            Counted.of(result.images(), "image"),
-            Counted.of(result.measured().tokens(), "token")));
-    text.append(line("measured", "", result.measured()));
+    text.add(
+        "%s: %s, %s, %s, at %s; %s, %s%n",
+        path,
+        claims.format(),
+        SaeCommand.activation(proof.stored().sae()),
+        Counted.of(proof.stored().sae().features(), "feature"),
+        proof.point(),
+        Counted.of(result.images(), "image"),
+        Counted.of(result.measured().tokens(), "token"));
+    text.add("measured", "", result.measured());
     if (!result.claimed().isEmpty()) {
-      text.append("claimed ").append(result.claimed()).append('\n');
+      text.add("claimed %s%n", result.claimed());
     }
     for (SaeProof.Trial trial : result.tried()) {
-      text.append(line("without " + trial.mistake(), trial.detail(), trial.figures()));
+      text.add("without " + trial.mistake(), trial.detail(), trial.figures());
     }
-    for (String note : claims.notes()) text.append("note: ").append(note).append('\n');
-    return text.append(conclusion(result)).toString();
+    for (String note : claims.notes()) text.add("note: %s%n", note);
+    return text.add("%s", conclusion(result)).toString();
   }
 
   private static String line(String what, String detail, Reconstruction figures) {
-    return String.format(
-        Locale.ROOT,
+    return Lines.of(
         "%-34s L0 %.1f, explained variance %.4f, cosine %.4f %s%n",
-        what,
-        figures.l0(),
-        figures.explainedVariance(),
-        figures.cosine(),
-        detail);
+        what, figures.l0(), figures.explainedVariance(), figures.cosine(), detail);
   }
 
   private static String conclusion(SaeProof.ProofReport result) {

@@ -2,9 +2,9 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.option.Near;
 import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -19,9 +19,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -33,15 +32,12 @@ import picocli.CommandLine.Option;
 /** {@code search}: features by text, image, patches or direction. */
 @Command(
     name = "search",
-    description = {
-      "Search an indexed run for features: by text, by image, or near another feature."
-    },
+    description = "Search an indexed run for features: by text, by image, or near another feature.",
     footer = {
-      "",
       "Example: clipsteer search --run runs/l8 --text dog",
-      "         clipsteer search --run runs/l8 --image photos/dog.jpg --patches 3,4,17-19",
+      "         clipsteer search --run runs/l8 --image photos/dog.jpg --patches 3,4,17-19"
     })
-final class SearchCommand implements Callable<Integer> {
+final class SearchCommand implements Runnable {
   private static final Pattern RANGE = Pattern.compile("(\\d{1,6})(?:-(\\d{1,6}))?");
   private static final int MOST_PATCHES = 100_000;
 
@@ -85,27 +81,20 @@ final class SearchCommand implements Callable<Integer> {
   @Option(
       names = "--library",
       paramLabel = "DIR",
-      description = {
-        "With --text, for a model without text tower: text embeddings that hold the word (default:"
-            + " those of index --library)."
-      })
+      description =
+          "With --text, for a model without text tower: text embeddings that hold the word"
+              + " (default: those of index --library).")
   private @Nullable Path library;
 
   @Option(
       names = "--max-frequency",
       defaultValue = "0.01",
       paramLabel = "SHARE",
-      description = {
-        "With --image: ignore features that are active on this share of tokens or more (default:"
-            + " ${DEFAULT-VALUE})."
-      })
+      description =
+          "With --image: ignore features that are active on this share of tokens or more.")
   private double maxFrequency;
 
-  @Option(
-      names = "--count",
-      defaultValue = "10",
-      paramLabel = "N",
-      description = "Features to list (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--count", defaultValue = "10", description = "Features to list.")
   private int count;
 
   @Option(
@@ -115,7 +104,7 @@ final class SearchCommand implements Callable<Integer> {
   private @Nullable Path index;
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     CommonOptions.within("--count", count, 1, 10_000);
     if (query.text != null && query.text.isBlank()) {
@@ -149,8 +138,7 @@ final class SearchCommand implements Callable<Integer> {
                     count);
       }
     }
-    common.print(new Json(hits), text(hits, trained));
-    return 0;
+    common.print(Map.of("features", hits), text(hits, trained));
   }
 
   /** The text's embedding, by the text tower or from the library that the index knows. */
@@ -164,7 +152,7 @@ final class SearchCommand implements Callable<Integer> {
     ZeroShot.checkFits(clip, words);
     int row = words.row(text);
     if (row < 0) {
-      String near = Near.question(text, words.words());
+      String near = UsageFault.question(text, words.words());
       throw new InputException(
           "--text " + text,
           "is no word of the library " + folder,
@@ -190,26 +178,21 @@ final class SearchCommand implements Callable<Integer> {
     return List.copyOf(all);
   }
 
-  /** What {@code --json} prints. */
-  private record Json(List<FeatureSearch.Hit> features) {}
-
   private static String text(List<FeatureSearch.Hit> hits, RunFolder.Run trained) {
     if (hits.isEmpty()) return "no feature found";
-    StringBuilder text = new StringBuilder("layer  feature     score   active  names\n");
+    Lines text = new Lines().add("layer  feature     score   active  names%n");
     for (FeatureSearch.Hit hit : hits) {
       // Of several SAEs at a layer the number does not say whose feature it is.
       boolean several =
           trained.saes().stream().filter(e -> e.point().layer() == hit.layer()).count() > 1;
-      text.append(
-          String.format(
-              Locale.ROOT,
-              "%5d  %7d  %8.4f  %5.3f %%  %s%s%n",
-              hit.layer(),
-              hit.id(),
-              hit.score(),
-              100 * hit.frequency(),
-              String.join(", ", hit.names()),
-              several ? "  (" + RunFolder.name(hit.sae()) + ")" : ""));
+      text.add(
+          "%5d  %7d  %8.4f  %5.3f %%  %s%s%n",
+          hit.layer(),
+          hit.id(),
+          hit.score(),
+          100 * hit.frequency(),
+          String.join(", ", hit.names()),
+          several ? "  (" + RunFolder.name(hit.sae()) + ")" : "");
     }
     return text.toString();
   }

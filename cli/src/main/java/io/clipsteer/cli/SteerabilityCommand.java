@@ -28,7 +28,6 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -41,12 +40,10 @@ import picocli.CommandLine.Option;
       "Baselines: neurons (coordinates of the residual stream) and random directions. Tables of all"
           + " units and steerability.json go to --out."
     },
-    footer = {
-      "",
-      "Example: clipsteer steerability --run runs/l8 --images photos --limit 192"
-          + " --vocabulary words.txt --out runs/l8-steerability",
-    })
-final class SteerabilityCommand implements Callable<Integer> {
+    footer =
+        "Example: clipsteer steerability --run runs/l8 --images photos --limit 192"
+            + " --vocabulary words.txt --out runs/l8-steerability")
+final class SteerabilityCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private LibraryOptions vocabulary;
@@ -59,32 +56,30 @@ final class SteerabilityCommand implements Callable<Integer> {
       defaultValue = "features,neurons,random",
       split = ",",
       paramLabel = "LIST",
-      description = "Units to steer, of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description = "Units to steer, of ${COMPLETION-CANDIDATES}.")
   private List<SteeredUnits.UnitKind> units;
 
   @Option(
       names = "--strength",
       defaultValue = "150",
       paramLabel = "A",
-      description = {
-        "Value that a feature is set to, in units of the normalised residual; neurons are set to A,"
-            + " and random directions added A times (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "Value that a feature is set to, in units of the normalised residual; neurons are set to"
+              + " A, and random directions added A times.")
   private double strength;
 
   @Option(
       names = "--tau",
       defaultValue = "0.1",
       paramLabel = "T",
-      description = "A unit with S > T is steerable (default: ${DEFAULT-VALUE}).")
+      description = "A unit with S > T is steerable.")
   private double tau;
 
   @Option(
       names = "--at",
       defaultValue = "all",
       paramLabel = "TOKENS",
-      description =
-          "Tokens to steer: all, cls, patches or numbers as 3,4,9 (default: ${DEFAULT-VALUE}).")
+      description = "Tokens to steer: all, cls, patches or numbers as 3,4,9.")
   private String at;
 
   @Option(
@@ -95,25 +90,21 @@ final class SteerabilityCommand implements Callable<Integer> {
   @Option(
       names = "--sample",
       defaultValue = "0",
-      paramLabel = "N",
       description = "Measure a random sample of N features of each SAE (default: all).")
   private int sample;
 
   @Option(
       names = "--random-count",
       defaultValue = "512",
-      paramLabel = "N",
-      description = "Random directions at each hook point (default: ${DEFAULT-VALUE}).")
+      description = "Random directions at each hook point.")
   private int randoms;
 
   @Option(
       names = "--dose",
       defaultValue = "0",
-      paramLabel = "N",
-      description = {
-        "Dose-response: steer each SAE's N most steerable features at nine strengths as well"
-            + " (default: none)."
-      })
+      description =
+          "Dose-response: steer each SAE's N most steerable features at nine strengths as well"
+              + " (default: none).")
   private int dose;
 
   @Option(
@@ -124,7 +115,7 @@ final class SteerabilityCommand implements Callable<Integer> {
   private List<Integer> vocabularies = List.of();
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     vocabulary.require();
     folder.check(SteerabilityFolder.LAYOUT);
@@ -158,7 +149,6 @@ final class SteerabilityCommand implements Callable<Integer> {
       images.report(report.skipped());
       common.print(report, SteerabilityText.of(report, strength, tau, folder.out()));
     }
-    return 0;
   }
 
   private RunManifest manifest(OpenRun run, Images set, TextLibrary library, Object known) {

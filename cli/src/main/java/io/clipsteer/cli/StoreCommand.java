@@ -3,14 +3,13 @@ package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.lab.run.Counted;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
@@ -19,8 +18,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "store",
     description = "Check an activation store of clipsteer harvest.",
-    footer = {"", "Example: clipsteer store verify stores/photos"},
-    subcommands = StoreCommand.VerifyCommand.class)
+    footer = "Example: clipsteer store verify stores/photos")
 final class StoreCommand {
   @Mixin private HelpOption help;
 
@@ -53,51 +51,35 @@ final class StoreCommand {
         "The model computed them: check it with clipsteer model inspect, then harvest again");
   }
 
+  /** What {@code verify --json} prints. */
+  private record Json(
+      long images, long tokens, List<String> hookPoints, String dtype, long bytes, String store) {}
+
   /** Whether a store is whole. */
   @Command(
       name = "verify",
       description = "Read every file of a store, compare it with its checksum and search for NaN.",
-      footer = {"", "Example: clipsteer store verify stores/photos --json"})
-  static final class VerifyCommand implements Callable<Integer> {
-    @Mixin private CommonOptions common;
-
-    @Parameters(paramLabel = "STORE", description = "The --out of clipsteer harvest.")
-    private Path path;
-
-    /** What {@code --json} prints. */
-    private record Json(
-        long images,
-        long tokens,
-        List<String> hookPoints,
-        String dtype,
-        long bytes,
-        String store) {}
-
-    @Override
-    public Integer call() {
-      common.apply();
-      try (ActivationStore store = ActivationStore.open(path)) {
-        List<String> points = store.format().hookPoints();
-        check(store, path, points, common.progress());
-        common.print(
-            new Json(
-                store.images(),
-                store.tokens(),
-                points,
-                store.format().dtype(),
-                store.bytes(points.size()),
-                path.toString()),
-            String.format(
-                Locale.ROOT,
-                "%s: whole; %s, %s of each of %s, %s, %.1f MB",
-                path,
-                Counted.of(store.images(), "image"),
-                Counted.of(store.tokens(), "token"),
-                Counted.of(points.size(), "hook point"),
-                store.format().dtype(),
-                store.bytes(points.size()) * 1e-6));
-      }
-      return 0;
+      footer = "Example: clipsteer store verify stores/photos --json")
+  void verify(
+      @Mixin CommonOptions common,
+      @Parameters(paramLabel = "STORE", description = "The --out of clipsteer harvest.")
+          Path path) {
+    common.apply();
+    try (ActivationStore store = ActivationStore.open(path)) {
+      List<String> points = store.format().hookPoints();
+      check(store, path, points, common.progress());
+      String dtype = store.format().dtype();
+      long bytes = store.bytes(points.size());
+      common.print(
+          new Json(store.images(), store.tokens(), points, dtype, bytes, path.toString()),
+          Lines.of(
+              "%s: whole; %s, %s of each of %s, %s, %.1f MB",
+              path,
+              Counted.of(store.images(), "image"),
+              Counted.of(store.tokens(), "token"),
+              Counted.of(points.size(), "hook point"),
+              dtype,
+              bytes * 1e-6));
     }
   }
 }

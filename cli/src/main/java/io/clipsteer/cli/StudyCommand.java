@@ -9,7 +9,7 @@ import io.clipsteer.cli.option.LayerOptions;
 import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
-import io.clipsteer.cli.show.CueText;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.WorkFolder;
@@ -28,7 +28,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -41,7 +40,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "study",
     description = "Studies with a known right answer, because the cause was planted.",
-    footer = {"", "Example: clipsteer study injected-cue --out runs/cue --json"},
+    footer = "Example: clipsteer study injected-cue --out runs/cue --json",
     subcommands = StudyCommand.InjectedCueCommand.class)
 final class StudyCommand {
   @Mixin private HelpOption help;
@@ -56,11 +55,9 @@ final class StudyCommand {
             + " it costs the label, and at which layer.",
         "Without --run the study uses the demo world, and first trains SAEs as demo does."
       },
-      footer = {
-        "",
-        "Example: clipsteer study injected-cue --run runs/all --images photos --out runs/cue",
-      })
-  static final class InjectedCueCommand implements Callable<Integer> {
+      footer =
+          "Example: clipsteer study injected-cue --run runs/all --images photos --out runs/cue")
+  static final class InjectedCueCommand implements Runnable {
     private static final WorkFolder.FolderLayout LAYOUT =
         new WorkFolder.FolderLayout(null, List.of("studies", "demo"));
     private static final List<Integer> SET_SIZES = List.of(1, 2, 4, 8, 16, 32, 64);
@@ -85,31 +82,27 @@ final class StudyCommand {
         split = ",",
         defaultValue = "0.125,0.25,0.5,1",
         paramLabel = "S",
-        description = "Sides of the cue, as parts of the image's (default: ${DEFAULT-VALUE}).")
+        description = "Sides of the cue, as parts of the image's.")
     private List<Double> sizes;
 
     @Option(
         names = "--strength",
         defaultValue = "0.5",
         paramLabel = "A",
-        description = "Opacity of the cue, above 0 to 1 (default: ${DEFAULT-VALUE}).")
+        description = "Opacity of the cue, above 0 to 1.")
     private double strength;
 
     @Option(
         names = "--correlation",
         defaultValue = "0.95",
         paramLabel = "P",
-        description = {
-          "Share of the probe's training images whose cue agrees with the label"
-              + " (default: ${DEFAULT-VALUE})."
-        })
+        description = "Share of the probe's training images whose cue agrees with the label.")
     private double correlation;
 
     @Option(
         names = "--repeats",
         defaultValue = "3",
-        paramLabel = "N",
-        description = "Studies of each size, each with other labels (default: ${DEFAULT-VALUE}).")
+        description = "Studies of each size, each with other labels.")
     private int repeats;
 
     @Option(
@@ -121,13 +114,12 @@ final class StudyCommand {
 
     @Option(
         names = "--resume",
-        description = {
-          "Resume in --out: finished studies are kept; --cue-sizes and --repeats may have grown."
-        })
+        description =
+            "Resume in --out: finished studies are kept; --cue-sizes and --repeats may have grown.")
     private boolean resume;
 
     @Override
-    public Integer call() {
+    public void run() {
       common.apply();
       boolean limited = spec.commandLine().getParseResult().hasMatchedOption("--limit");
       if ((run == null) == images.isGiven()) {
@@ -140,10 +132,13 @@ final class StudyCommand {
       List<Cue> cues = sizes.stream().distinct().map(size -> new Cue(size, strength)).toList();
       SuppressionSettings settings = choice.settings(null, SET_SIZES, DRAWS, common.seed());
       WorkFolder.check(out, LAYOUT, resume);
-      if (run != null) return run(null, cues, settings);
+      if (run != null) {
+        run(null, cues, settings);
+        return;
+      }
       try (WorkFolder work = open(Map.of())) {
         makeDemo(out.resolve("demo"));
-        return run(work, cues, settings);
+        run(work, cues, settings);
       }
     }
 
@@ -158,7 +153,7 @@ final class StudyCommand {
      *
      * @param demo the folder, where it is open for the demo's SAEs; null where a run was given
      */
-    private int run(@Nullable WorkFolder demo, List<Cue> cues, SuppressionSettings settings) {
+    private void run(@Nullable WorkFolder demo, List<Cue> cues, SuppressionSettings settings) {
       Path made = out.resolve("demo");
       RunFolder folder = run == null ? new RunFolder(made.resolve("run")) : run.folder();
       RunFolder.Run wanted = layers.chosen(folder.read());
@@ -175,15 +170,54 @@ final class StudyCommand {
         CueReport report = CueReport.of(study, strength, results);
         AtomicFiles.writeJson(out.resolve("study.json"), report);
         Objects.requireNonNull(own == null ? demo : own).finish();
-        common.print(report, CueText.of(report) + "study.json and the images are in " + out);
+        common.print(report, text(report) + "study.json and the images are in " + out);
       }
-      return 0;
+    }
+
+    /** A row for each study, and the trend over them. */
+    private static String text(CueReport report) {
+      Lines text =
+          new Lines()
+              .add(
+                  "cue    reliance  after     fall   label     after  yes, no cue  after  features "
+                      + " layer  mean difference%n");
+      for (CueResult one : report.studies()) row(text, one);
+      text.add(
+          "reliance: accuracy where the cue agrees with the label minus where it does not; yes, no"
+              + " cue: share of unedited images without the cue that the probe answers yes, and"
+              + " after: share of all edited images%n");
+      CueResult.Trend trend = report.bestLayerAgainstLog2Size();
+      if (trend != null) {
+        text.add(
+            "best layer: %.2f (%.2f to %.2f) layers later for each doubling of the cue's side,"
+                + " %d studies%n",
+            trend.slope(), trend.low(), trend.high(), trend.studies());
+      }
+      return text.toString();
+    }
+
+    private static void row(Lines text, CueResult one) {
+      Double fall = one.relianceFall();
+      CueResult.ProbeScore projected = one.baselines().get("mean-difference direction");
+      text.add(
+          "%5.3f  %8.3f  %5.3f  %7s  %5.3f     %5.3f  %11.3f  %5.3f  %8d  %5s  %s%n",
+          one.size(),
+          one.relianceBefore(),
+          one.relianceAfter(),
+          fall == null ? "–" : Lines.of("%.0f %%", 100 * fall),
+          one.accuracyBefore(),
+          one.accuracyAfter(),
+          one.yesWithoutCue(),
+          one.yesAfter(),
+          one.features(),
+          one.layer() == null ? "–" : one.layer().toString(),
+          projected == null ? "–" : Lines.of("%.3f", projected.reliance()));
     }
 
     /** Makes the demo's model, images and SAEs. */
     private void makeDemo(Path folder) {
       List<String> needed = List.of("model", "draw-1", "draw-3", "train");
-      for (DemoStage stage : DemoStage.all(folder, common.seed(), DemoStage.Size.WHOLE)) {
+      for (DemoStage stage : DemoStage.all(folder, common.seed(), false)) {
         Path file = stage.file(folder);
         if (!needed.contains(stage.name()) || Files.exists(file)) continue;
         if (stage.run(file) != 0) {

@@ -9,6 +9,7 @@ import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.TrainOptions;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.data.tensor.DType;
@@ -34,7 +35,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -50,7 +50,6 @@ import picocli.CommandLine.Option;
           + " measured on these."
     },
     footer = {
-      "",
       "Kinds of SAE: topk:k=32[,aux=0.03]      batchtopk:k=32[,aux=0.03]",
       "              matryoshka:k=32[,groups=5]  jumprelu:l0=1e-3[,bandwidth=0.05]",
       "              relu:l1=1e-4[,loss=paper|fvu][,ghost=true]",
@@ -60,7 +59,7 @@ import picocli.CommandLine.Option;
       "Example: clipsteer train --store stores/clip --layers 0-11 --sae topk:k=16 --sae topk:k=64"
           + " --out runs/all"
     })
-final class TrainCommand implements Callable<Integer> {
+final class TrainCommand implements Runnable {
   /** Largest relative error of a target L0 that is not reported. */
   private static final double MISSED = 0.25;
 
@@ -91,14 +90,14 @@ final class TrainCommand implements Callable<Integer> {
       names = "--dtype",
       defaultValue = "fp32",
       paramLabel = "DTYPE",
-      description = "Arithmetic of the tower: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+      description = "Arithmetic of the tower: fp32 or bf16.")
   private DType dtype;
 
   @Option(
       names = "--checkpoint-minutes",
       defaultValue = "5",
       paramLabel = "M",
-      description = "Minutes between checkpoints for --resume (default: ${DEFAULT-VALUE}).")
+      description = "Minutes between checkpoints for --resume.")
   private double checkpointMinutes;
 
   @Option(names = "--unchecked", description = "Skip the check of the store's checksums.")
@@ -139,7 +138,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() {
+  public void run() {
     long sources =
         Stream.of(images.isGiven() ? this : null, store, texts).filter(Objects::nonNull).count();
     if (sources != 1) {
@@ -166,7 +165,7 @@ final class TrainCommand implements Callable<Integer> {
                 : TrainSource.FromTexts.read(clip, texts),
             config);
       }
-      return 0;
+      return;
     }
     try (ActivationStore open = ActivationStore.open(store)) {
       List<String> points = config.points().stream().map(HookPoint::peerName).toList();
@@ -179,7 +178,6 @@ final class TrainCommand implements Callable<Integer> {
         }
       }
     }
-    return 0;
   }
 
   private ClipModel load() {
@@ -270,47 +268,31 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private String text(Training.Finished result, double seconds) {
-    StringBuilder text = new StringBuilder();
-    text.append(
-        String.format(
-            Locale.ROOT,
-            "%s of %s trained on %s in %.0f s; measured on %d held-out:%n",
-            Counted.of(result.saes().size(), "SAE"),
-            Counted.of(result.saes().getFirst().features(), "feature"),
-            Counted.of(result.images(), texts == null ? "image" : "text"),
-            seconds,
-            result.evaluationImages()));
-    text.append(
-        String.format(
-            Locale.ROOT,
-            "%-28s %-34s %8s %10s %9s%n",
-            "hook point",
-            "SAE",
-            "L0",
-            "expl. var.",
-            "alive"));
+    Lines text = new Lines();
+    text.add(
+        "%s of %s trained on %s in %.0f s; measured on %d held-out:%n",
+        Counted.of(result.saes().size(), "SAE"),
+        Counted.of(result.saes().getFirst().features(), "feature"),
+        Counted.of(result.images(), texts == null ? "image" : "text"),
+        seconds,
+        result.evaluationImages());
+    text.add("%-28s %-34s %8s %10s %9s%n", "hook point", "SAE", "L0", "expl. var.", "alive");
     List<Pareto.Rated> rows = Pareto.rows(result.saes());
     for (Pareto.Rated row : rows) {
       var quality = row.trained().quality();
-      text.append(
-          String.format(
-              Locale.ROOT,
-              "%-28s %-34s %8.1f %10.4f %7.1f %% %s%n",
-              row.trained().spec().point().peerName(),
-              row.trained().spec().variant().scaled(row.trained().factor()).spelling(),
-              quality.l0(),
-              quality.explainedVariance(),
-              100 * quality.aliveFraction(),
-              row.recommended() && !alone(row, rows)
-                  ? "<- recommended"
-                  : row.best() ? "" : "(dominated)"));
+      text.add(
+          "%-28s %-34s %8.1f %10.4f %7.1f %% %s%n",
+          row.trained().spec().point().peerName(),
+          row.trained().spec().variant().scaled(row.trained().factor()).spelling(),
+          quality.l0(),
+          quality.explainedVariance(),
+          100 * quality.aliveFraction(),
+          row.recommended() && !alone(row, rows)
+              ? "<- recommended"
+              : row.best() ? "" : "(dominated)");
     }
-    return text.append(
-            String.format(
-                Locale.ROOT,
-                "%.0f tokens/s training; run: %s%n",
-                result.trainTokensPerSecond(),
-                folder.out()))
+    return text.add(
+            "%.0f tokens/s training; run: %s%n", result.trainTokensPerSecond(), folder.out())
         .toString();
   }
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.cli.option.Near;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.MissingParameterException;
@@ -14,11 +17,15 @@ import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.MutuallyExclusiveArgsException;
+import picocli.CommandLine.OverwrittenOptionException;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** What is wrong with a command line, as a sentence in place of the parser's grammar. */
 final class UsageFault {
+  /** Words that are named, at most. */
+  private static final int MOST_NEAR = 3;
+
   private UsageFault() {}
 
   /**
@@ -42,6 +49,10 @@ final class UsageFault {
       return exclusive(spec, args, reason);
     }
     if (reason.equals("Missing required subcommand")) return "Name a command: " + commands(spec);
+    if (e instanceof OverwrittenOptionException twice) {
+      ArgSpec arg = twice.getOverwritten();
+      return reason.replace("(" + arg.paramLabel() + ")", "(" + HelpPage.label(arg) + ")");
+    }
     ArgSpec arg = e.getArgSpec();
     return arg == null || !reason.startsWith("Invalid value") ? reason : value(arg, e, reason);
   }
@@ -51,7 +62,7 @@ final class UsageFault {
     String typed = e.getUnmatched().getFirst();
     if (typed.startsWith("-")) return unknownOption(bare(typed), spec);
     if (!spec.subcommands().isEmpty()) {
-      String near = Near.question(typed, spec.subcommands().keySet());
+      String near = question(typed, spec.subcommands().keySet());
       String known = "It is none of " + commands(spec);
       return "no command " + typed + ". " + (near.isEmpty() ? known : near);
     }
@@ -59,7 +70,7 @@ final class UsageFault {
   }
 
   private static String unknownOption(String name, CommandSpec spec) {
-    String near = Near.question(name, spec.optionsMap().keySet());
+    String near = question(name, spec.optionsMap().keySet());
     return (name + ": " + spec.qualifiedName() + " has no such option. " + near).strip();
   }
 
@@ -92,7 +103,7 @@ final class UsageFault {
   }
 
   private static String written(ArgSpec arg) {
-    String label = arg.paramLabel();
+    String label = HelpPage.label(arg);
     return arg instanceof OptionSpec option ? option.longestName() + " " + label : label;
   }
 
@@ -132,5 +143,49 @@ final class UsageFault {
             .replaceFirst("^expected one of .*$", "not one of " + candidates(arg));
     String name = arg instanceof OptionSpec option ? option.longestName() : arg.paramLabel();
     return (name + " " + e.getValue()).strip() + ": " + plain;
+  }
+
+  /** A sentence such as {@code Did you mean train?}; empty where no word is near. */
+  static String question(String typed, Collection<String> known) {
+    List<String> near = of(typed, known);
+    return near.isEmpty() ? "" : "Did you mean " + String.join(" or ", near) + "?";
+  }
+
+  /** At most three words, nearest first: at a third of the letters of edit distance or less. */
+  static List<String> of(String typed, Collection<String> known) {
+    String lower = typed.toLowerCase(Locale.ROOT);
+    int most = Math.max(1, typed.replace("-", "").length() / 3);
+    Map<String, Integer> distances = new TreeMap<>();
+    for (String word : known) distances.put(word, distance(lower, word));
+    return distances.entrySet().stream()
+        .filter(entry -> entry.getValue() <= most)
+        .sorted(Map.Entry.comparingByValue())
+        .limit(MOST_NEAR)
+        .map(Map.Entry::getKey)
+        .toList();
+  }
+
+  /** Edit distance in which two letters swapped count as one edit (Damerau 1964). */
+  private static int distance(String typed, String known) {
+    String word = known.toLowerCase(Locale.ROOT);
+    int[][] cost = new int[typed.length() + 1][word.length() + 1];
+    for (int i = 0; i <= typed.length(); i++) {
+      for (int j = 0; j <= word.length(); j++) {
+        if (i == 0 || j == 0) {
+          cost[i][j] = i + j;
+          continue;
+        }
+        boolean same = typed.charAt(i - 1) == word.charAt(j - 1);
+        int least = Math.min(cost[i - 1][j], cost[i][j - 1]) + 1;
+        least = Math.min(least, cost[i - 1][j - 1] + (same ? 0 : 1));
+        boolean swapped =
+            i > 1
+                && j > 1
+                && typed.charAt(i - 1) == word.charAt(j - 2)
+                && typed.charAt(i - 2) == word.charAt(j - 1);
+        cost[i][j] = swapped ? Math.min(least, cost[i - 2][j - 2] + 1) : least;
+      }
+    }
+    return cost[typed.length()][word.length()];
   }
 }

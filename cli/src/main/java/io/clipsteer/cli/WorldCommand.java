@@ -4,9 +4,11 @@ package io.clipsteer.cli;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.HelpOption;
+import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.Folders;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.stats.Share;
@@ -25,7 +27,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -37,13 +38,11 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "world",
     description = "The demo world: generated images with known labels, and a CLIP trained on them.",
-    footer = {"", "Example: clipsteer world generate --set birds --split test --out birds"},
+    footer = "Example: clipsteer world generate --set birds --split test --out birds",
     subcommands = {
       WorldCommand.Model.class,
       WorldCommand.Generate.class,
-      WorldCommand.Pretrain.class,
-      WorldCommand.Evaluate.class,
-      WorldCommand.Sheet.class
+      WorldCommand.Pretrain.class
     })
 final class WorldCommand {
   private static final int MIN_SIZE = 16;
@@ -64,8 +63,8 @@ final class WorldCommand {
         "Write the demo CLIP, which comes with the program, as a checkpoint folder.",
         "words.txt in it lists the words of the captions that the CLIP was trained on."
       },
-      footer = {"", "Example: clipsteer world model --out models/demo-clip"})
-  static final class Model implements Callable<Integer> {
+      footer = "Example: clipsteer world model --out models/demo-clip")
+  static final class Model implements Runnable {
     private static final String WORDS = "words.txt";
 
     @Mixin private CommonOptions common;
@@ -74,7 +73,7 @@ final class WorldCommand {
     private Path out;
 
     @Override
-    public Integer call() {
+    public void run() {
       common.apply();
       // Of the captions it was trained on; "a" and its like name nothing.
       List<String> words =
@@ -93,7 +92,6 @@ final class WorldCommand {
       common.print(
           new Json(out.toString(), list.toString(), words.size()),
           out + ": the demo CLIP, and the " + words.size() + " words of its captions");
-      return 0;
     }
 
     private record Json(String model, String vocabulary, int words) {}
@@ -109,12 +107,10 @@ final class WorldCommand {
             + " trained on.",
         "The train split of portraits and birds is biased as the web is, the others are balanced."
       },
-      footer = {
-        "",
-        "Example: clipsteer world generate --set portraits --split test --count 4000 --out"
-            + " portraits"
-      })
-  static final class Generate implements Callable<Integer> {
+      footer =
+          "Example: clipsteer world generate --set portraits --split test --count 4000 --out"
+              + " portraits")
+  static final class Generate implements Runnable {
     private static final int MAX_COUNT = 999_999;
 
     @Mixin private CommonOptions common;
@@ -130,29 +126,27 @@ final class WorldCommand {
         names = "--split",
         defaultValue = "test",
         paramLabel = "SPLIT",
-        description = "Split: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+        description = "Split: ${COMPLETION-CANDIDATES}.")
     private WorldSet.Split split;
 
     @Option(
         names = "--count",
         defaultValue = "1000",
-        paramLabel = "N",
-        description = "Images to generate, up to " + MAX_COUNT + " (default: ${DEFAULT-VALUE}).")
+        description = "Images to generate, up to " + MAX_COUNT + ".")
     private int count;
 
     @Option(
         names = "--size",
         defaultValue = "64",
         paramLabel = "PIXELS",
-        description =
-            "Width and height, " + MIN_SIZE + " to " + MAX_SIZE + " (default: ${DEFAULT-VALUE}).")
+        description = "Width and height, " + MIN_SIZE + " to " + MAX_SIZE + ".")
     private int size;
 
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
     private Path out;
 
     @Override
-    public Integer call() {
+    public void run() {
       common.applyOnCpu();
       CommonOptions.within("--size", size, MIN_SIZE, MAX_SIZE);
       CommonOptions.within("--count", count, 1, MAX_COUNT);
@@ -163,15 +157,8 @@ final class WorldCommand {
       double seconds = (System.nanoTime() - start) * 1e-9;
       common.print(
           new Json(set, split, count, seconds, out.toString()),
-          String.format(
-              Locale.ROOT,
-              "%s of %s (%s) in %s, %.1f s",
-              Counted.of(count, "image"),
-              set,
-              split,
-              out,
-              seconds));
-      return 0;
+          Lines.of(
+              "%s of %s (%s) in %s, %.1f s", Counted.of(count, "image"), set, split, out, seconds));
     }
 
     private record Json(
@@ -185,11 +172,9 @@ final class WorldCommand {
         "Train a CLIP from scratch on generated images and captions.",
         "A stopped training resumes from its last evaluation."
       },
-      footer = {
-        "",
-        "Example: clipsteer world pretrain --config configs/demo-clip.yaml --out runs/demo-clip"
-      })
-  static final class Pretrain implements Callable<Integer> {
+      footer =
+          "Example: clipsteer world pretrain --config configs/demo-clip.yaml --out runs/demo-clip")
+  static final class Pretrain implements Runnable {
     @Mixin private CommonOptions common;
     @Mixin private FolderOptions folder;
     @Spec private CommandSpec spec;
@@ -202,7 +187,7 @@ final class WorldCommand {
     private Path config;
 
     @Override
-    public Integer call() {
+    public void run() {
       common.applyOnCpu();
       PretrainConfig settings = PretrainConfig.read(config);
       if (spec.commandLine().getParseResult().hasMatchedOption("--seed")) {
@@ -220,8 +205,7 @@ final class WorldCommand {
       json.putAll(result.evaluation());
       common.print(
           json,
-          String.format(
-                  Locale.ROOT,
+          Lines.of(
                   "%s: %s, %s%s, %.0f s%n",
                   result.model(),
                   Counted.of(result.parameters(), "parameter"),
@@ -231,7 +215,6 @@ final class WorldCommand {
                       : " (" + result.trained() + " of them now)",
                   result.seconds())
               + table(result.evaluation()));
-      return 0;
     }
   }
 
@@ -243,80 +226,61 @@ final class WorldCommand {
         "With 95 %% Wilson intervals: accuracy by attribute, and how far the CLIP relies on hair"
             + " colour, background and written words."
       },
-      footer = {"", "Example: clipsteer world evaluate --json"})
-  static final class Evaluate implements Callable<Integer> {
-    @Mixin private CommonOptions common;
+      footer = "Example: clipsteer world evaluate --json")
+  void evaluate(
+      @Mixin CommonOptions common,
+      @Option(
+              names = "--model",
+              paramLabel = "PATH",
+              description = "Checkpoint: a folder or a file (default: the demo CLIP).")
+          @Nullable Path model,
+      @Option(
+              names = "--count",
+              defaultValue = "1000",
+              description = "Images per set and group, up to 1000000.")
+          int count) {
+    common.applyOnCpu();
+    CommonOptions.within("--count", count, 1, 1_000_000);
+    long start = System.nanoTime();
+    Map<String, Share> shares =
+        model == null ? ofDemoClip(common, count) : shares(common, model, count);
+    Map<String, Object> json = new LinkedHashMap<>(shares);
+    json.put("seconds", (System.nanoTime() - start) * 1e-9);
+    common.print(json, table(shares));
+  }
 
-    @Option(
-        names = "--model",
-        paramLabel = "PATH",
-        description = "Checkpoint: a folder or a file (default: the demo CLIP).")
-    private @Nullable Path model;
-
-    @Option(
-        names = "--count",
-        defaultValue = "1000",
-        paramLabel = "N",
-        description = "Images per set and group, up to 1000000 (default: ${DEFAULT-VALUE}).")
-    private int count;
-
-    @Override
-    public Integer call() {
-      common.applyOnCpu();
-      CommonOptions.within("--count", count, 1, 1_000_000);
-      long start = System.nanoTime();
-      Map<String, Share> shares = evaluate();
-      Map<String, Object> json = new LinkedHashMap<>(shares);
-      json.put("seconds", (System.nanoTime() - start) * 1e-9);
-      common.print(json, table(shares));
-      return 0;
-    }
-
-    private Map<String, Share> evaluate() {
-      if (model != null) return evaluate(model);
+  private static Map<String, Share> ofDemoClip(CommonOptions common, int count) {
+    try {
+      Path folder = Files.createTempDirectory("clipsteer-demo-clip-");
       try {
-        Path folder = Files.createTempDirectory("clipsteer-demo-clip-");
-        try {
-          DemoClip.unpack(folder);
-          return evaluate(folder);
-        } finally {
-          try (var files = Files.list(folder)) {
-            for (Path file : files.toList()) Files.delete(file);
-          }
-          Files.delete(folder);
-        }
-      } catch (IOException e) {
-        throw new InputException(
-            "temporary folder", "cannot be used: " + Reasons.of(e), "Name a --model", e);
+        DemoClip.unpack(folder);
+        return shares(common, folder, count);
+      } finally {
+        Folders.delete(folder);
       }
+    } catch (IOException e) {
+      throw new InputException(
+          "temporary folder", "cannot be used: " + Reasons.of(e), "Name a --model", e);
     }
+  }
 
-    private Map<String, Share> evaluate(Path checkpoint) {
-      try (ClipModel clip = ClipModel.load(checkpoint)) {
-        if (clip.text() == null) {
-          throw new InputException(
-              checkpoint,
-              "has no text tower, which zero-shot needs",
-              "Name a CLIP with both towers");
-        }
-        return Evaluation.run(clip, count, common.seed(), common.progress());
+  private static Map<String, Share> shares(CommonOptions common, Path checkpoint, int count) {
+    try (ClipModel clip = ClipModel.load(checkpoint)) {
+      if (clip.text() == null) {
+        throw new InputException(
+            checkpoint, "has no text tower, which zero-shot needs", "Name a CLIP with both towers");
       }
+      return Evaluation.run(clip, count, common.seed(), common.progress());
     }
   }
 
   private static String table(Map<String, Share> shares) {
-    StringBuilder text = new StringBuilder();
+    Lines text = new Lines();
     shares.forEach(
         (key, share) ->
-            text.append(
-                String.format(
-                    Locale.ROOT,
-                    "%-26s %5.1f %%   [%.1f, %.1f]   n %d%n",
-                    key,
-                    100 * share.value(),
-                    100 * share.low(),
-                    100 * share.high(),
-                    share.n())));
+            text.add(
+                "%-26s %5.1f %%   [%.1f, %.1f]   n %d%n",
+                key, 100 * share.value(), 100 * share.low(), 100 * share.high(), share.n()));
     return text.toString();
   }
 
@@ -324,40 +288,32 @@ final class WorldCommand {
   @Command(
       name = "sheet",
       description = "Write a contact sheet of generated images.",
-      footer = {"", "Example: clipsteer world sheet --out sheet.png"})
-  static final class Sheet implements Callable<Integer> {
-    @Mixin private CommonOptions common;
-
-    @Option(names = "--out", required = true, paramLabel = "PNG", description = "A new .png file.")
-    private Path out;
-
-    @Option(
-        names = "--size",
-        defaultValue = "64",
-        paramLabel = "PIXELS",
-        description =
-            "Width and height of each, "
-                + MIN_SIZE
-                + " to "
-                + MAX_ON_SHEET
-                + " (default: ${DEFAULT-VALUE}).")
-    private int size;
-
-    @Override
-    public Integer call() {
-      common.applyOnCpu();
-      CommonOptions.within("--size", size, MIN_SIZE, MAX_ON_SHEET);
-      if (!String.valueOf(out.getFileName()).toLowerCase(Locale.ROOT).endsWith(".png")) {
-        throw new InputException("--out " + out, "is no PNG file", "Name a .png file");
-      }
-      if (Files.exists(out)) throw new InputException(out, "is there already", "Name another");
-      int images = ContactSheet.write(out, common.seed(), size);
-      common.print(
-          new Json(out.toString(), images),
-          Counted.of(images, "image") + " side by side in " + out);
-      return 0;
+      footer = "Example: clipsteer world sheet --out sheet.png")
+  void sheet(
+      @Mixin CommonOptions common,
+      @Option(
+              names = "--out",
+              required = true,
+              paramLabel = "PNG",
+              description = "A new .png file.")
+          Path out,
+      @Option(
+              names = "--size",
+              defaultValue = "64",
+              paramLabel = "PIXELS",
+              description = "Width and height of each, " + MIN_SIZE + " to " + MAX_ON_SHEET + ".")
+          int size) {
+    common.applyOnCpu();
+    CommonOptions.within("--size", size, MIN_SIZE, MAX_ON_SHEET);
+    if (!String.valueOf(out.getFileName()).toLowerCase(Locale.ROOT).endsWith(".png")) {
+      throw new InputException("--out " + out, "is no PNG file", "Name a .png file");
     }
-
-    private record Json(String image, int images) {}
+    if (Files.exists(out)) throw new InputException(out, "is there already", "Name another");
+    int images = ContactSheet.write(out, common.seed(), size);
+    common.print(
+        new SheetJson(out.toString(), images),
+        Counted.of(images, "image") + " side by side in " + out);
   }
+
+  private record SheetJson(String image, int images) {}
 }

@@ -12,6 +12,8 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Iterator;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
@@ -87,6 +89,30 @@ public final class CliFixture {
       System.setOut(out);
       System.setErr(err);
     }
+  }
+
+  /**
+   * Runs a command line.
+   *
+   * @param text of {@link #words}
+   */
+  public static Ran line(String text, Object... values) {
+    return run(words(text, values));
+  }
+
+  /**
+   * The words of a command line, separated by blanks.
+   *
+   * @param values for each {@code %s}, whatever they contain
+   */
+  static Object[] words(String text, Object... values) {
+    Iterator<Object> rest = List.of(values).iterator();
+    Object[] words =
+        Stream.of(text.split(" "))
+            .map(word -> word.contains("%s") ? word.replace("%s", rest.next().toString()) : word)
+            .toArray();
+    assertFalse(rest.hasNext(), text);
+    return words;
   }
 
   private static Stream<Object> flat(Object... words) {

@@ -6,7 +6,9 @@ import static io.clipsteer.cli.CliFixture.CLIP;
 import static io.clipsteer.cli.CliFixture.MODELS;
 import static io.clipsteer.cli.CliFixture.STRICT;
 import static io.clipsteer.cli.CliFixture.keys;
+import static io.clipsteer.cli.CliFixture.line;
 import static io.clipsteer.cli.CliFixture.run;
+import static io.clipsteer.cli.CliFixture.words;
 import static io.clipsteer.cli.CliFixture.writeImage;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -93,16 +95,9 @@ final class CommandsTest {
     Files.writeString(images.resolve("broken.png"), "this is no image");
     try {
       Ran ran =
-          run(
-              "classify",
-              "--model",
-              CLIP,
-              "--images",
-              images,
-              "--labels",
-              "dog, cat,bird",
-              "--all",
-              "--json");
+          line(
+              "classify --model %s --images %s --labels %s --all --json",
+              CLIP, images, "dog, cat,bird");
       JsonNode json = ran.json();
       keys(json, "images", "skipped", "top1", "top5", "images_per_second", "predictions");
       assertEquals(20, json.get("images").asInt());
@@ -138,18 +133,9 @@ final class CommandsTest {
     Files.writeString(truth, table);
     for (String model : List.of(CLIP, BLIND)) {
       JsonNode json =
-          run(
-                  "classify",
-                  "--model",
-                  model,
-                  "--images",
-                  images,
-                  "--library",
-                  library,
-                  "--truth",
-                  truth,
-                  "--all",
-                  "--json")
+          line(
+                  "classify --model %s --images %s --library %s --truth %s --all --json",
+                  model, images, library, truth)
               .json();
       int first = 0;
       int five = 0;
@@ -179,25 +165,10 @@ final class CommandsTest {
   void trainThenSteer() {
     Path out = temp.resolve("run");
     JsonNode json =
-        run(
-                "train",
-                "--model",
-                CLIP,
-                "--images",
-                images,
-                "--layer",
-                "1",
-                "--sae",
-                "topk:k=4",
-                "--expansion",
-                "4",
-                "--train-tokens",
-                "1280",
-                "--batch",
-                "64",
-                "--out",
-                out,
-                "--json")
+        line(
+                "train --model %s --images %s --layer 1 --sae topk:k=4 --expansion 4 --train-tokens"
+                    + " 1280 --batch 64 --out %s --json",
+                CLIP, images, out)
             .json();
     keys(json, "saes", "train_tokens_per_second");
     JsonNode sae = json.get("saes").get(0);
@@ -211,57 +182,25 @@ final class CommandsTest {
 
     Path image = images.resolve("p03.png");
     json =
-        run(
-                "steer",
-                "--run",
-                out,
-                "--image",
-                image,
-                "--feature",
-                "5",
-                "--set",
-                "150",
-                "--labels",
-                "dog,cat,bird",
-                "--json")
+        line(
+                "steer --run %s --image %s --feature 5 --set 150 --labels dog,cat,bird --json",
+                out, image)
             .json();
     keys(json, "before", "after");
     assertEquals(3, json.get("before").size());
     assertFalse(json.get("before").equals(json.get("after")), json::toString);
     JsonNode before = json.get("before");
     json =
-        run(
-                "steer",
-                "--run",
-                out,
-                "--image",
-                image,
-                "--feature",
-                "5",
-                "--feature",
-                "6",
-                "--scale",
-                "1",
-                "--labels",
-                "dog,cat,bird",
-                "--at",
-                "cls",
-                "--json")
+        line(
+                "steer --run %s --image %s --feature 5 --feature 6 --scale 1 --labels dog,cat,bird"
+                    + " --at cls --json",
+                out, image)
             .json();
     assertEquals(before, json.get("before"));
     assertEquals(before, json.get("after"), "a factor of 1 changes nothing");
     // The answer without steering is classify's.
     JsonNode predictions =
-        run(
-                "classify",
-                "--model",
-                CLIP,
-                "--images",
-                images,
-                "--labels",
-                "dog,cat,bird",
-                "--all",
-                "--json")
+        line("classify --model %s --images %s --labels dog,cat,bird --all --json", CLIP, images)
             .json()
             .get("predictions");
     assertEquals(
@@ -274,24 +213,10 @@ final class CommandsTest {
     assertTrue(text.out().contains("before:") && text.out().contains("after:"), text.out());
 
     json =
-        run(
-                "steer",
-                "--run",
-                out,
-                "--images",
-                images,
-                "--feature",
-                "1:5",
-                "--neuron",
-                "1:3",
-                "--random",
-                "1:2",
-                "--curve",
-                "--at",
-                "0,3",
-                "--labels",
-                "dog,cat,bird",
-                "--json")
+        line(
+                "steer --run %s --images %s --feature 1:5 --neuron 1:3 --random 1:2 --curve --at"
+                    + " 0,3 --labels dog,cat,bird --json",
+                out, images)
             .json();
     assertEquals(11, json.get("curve").size());
     assertEquals(-20, json.get("curve").get(0).get("strength").asDouble());
@@ -307,20 +232,9 @@ final class CommandsTest {
     assertTrue(listing.out().contains("strongest features at blocks.1"), listing.out());
     assertFalse(listing.out().contains("after:"), listing.out());
     Ran spliced =
-        run(
-            "steer",
-            "--run",
-            out,
-            "--image",
-            image,
-            "--feature",
-            "5",
-            "--scale",
-            "1",
-            "--splice",
-            "--labels",
-            "dog,cat,bird",
-            "--json");
+        line(
+            "steer --run %s --image %s --feature 5 --scale 1 --splice --labels dog,cat,bird --json",
+            out, image);
     assertFalse(before.equals(spliced.json().get("spliced")), "the error is left out");
     assertEquals(spliced.json().get("spliced"), spliced.json().get("after"), "nothing else is");
     run("steer", "--run", out, "--images", images, "--set", "1", "--labels", "a")
@@ -335,47 +249,15 @@ final class CommandsTest {
         .refused("feature 96", "0 to 95");
     run("steer", "--run", out, "--image", image, "--feature", "1", "--set", "NaN", "--labels", "a")
         .refused("NaN");
-    run(
-            "steer",
-            "--run",
-            out,
-            "--image",
-            temp.resolve("no.png"),
-            "--feature",
-            "1",
-            "--ablate",
-            "--labels",
-            "a")
+    line("steer --run %s --image %s --feature 1 --ablate --labels a", out, temp.resolve("no.png"))
         .refused("no.png");
     run("steer", "--run", temp, "--image", image, "--feature", "1", "--ablate", "--labels", "a")
         .refused("run.json");
-    run(
-            "steer",
-            "--run",
-            out,
-            "--image",
-            image,
-            "--feature",
-            "1",
-            "--ablate",
-            "--labels",
-            "a",
-            "--at",
-            "corners")
+    line("steer --run %s --image %s --feature 1 --ablate --labels a --at corners", out, image)
         .refused("corners");
-    run(
-            "steer",
-            "--run",
-            out,
-            "--image",
-            image,
-            "--feature",
-            "1",
-            "--ablate",
-            "--labels",
-            "a",
-            "--model",
-            MODELS.resolve("hf-vit"))
+    line(
+            "steer --run %s --image %s --feature 1 --ablate --labels a --model %s",
+            out, image, MODELS.resolve("hf-vit"))
         .refused("width");
   }
 
@@ -414,22 +296,7 @@ final class CommandsTest {
   @Test
   void benchTrain() {
     JsonNode json =
-        run(
-                "bench",
-                "train",
-                "--width",
-                32,
-                "--features",
-                256,
-                "--batch",
-                64,
-                "--k",
-                4,
-                "--l0",
-                30,
-                "--steps",
-                2,
-                "--json")
+        line("bench train --width 32 --features 256 --batch 64 --k 4 --l0 30 --steps 2 --json")
             .json();
     keys(json, "topk_step_seconds", "tokens_per_second", "encoder_product_seconds", "parts");
     keys(json, "relu_step_seconds", "relu_l0", "relu_parts", "peak_bytes");
@@ -447,19 +314,8 @@ final class CommandsTest {
   @Test
   void worldGenerate() throws IOException {
     Path out = temp.resolve("birds");
-    Object[] words = {
-      "world",
-      "generate",
-      "--set",
-      "birds",
-      "--split",
-      "test",
-      "--count",
-      12,
-      "--out",
-      out,
-      "--json"
-    };
+    Object[] words =
+        words("world generate --set birds --split test --count 12 --out %s --json", out);
     JsonNode json = run(words).json();
     assertEquals(12, json.get("images").asInt());
     assertEquals("birds", json.get("set").asString());
@@ -525,20 +381,10 @@ final class CommandsTest {
   @Test
   void harvest() throws IOException {
     Path store = temp.resolve("store");
-    Object[] words = {
-      "harvest",
-      "--model",
-      CLIP,
-      "--images",
-      images,
-      "--layers",
-      "0-1,2",
-      "--dtype",
-      "int8",
-      "--out",
-      store,
-      "--json"
-    };
+    Object[] words =
+        words(
+            "harvest --model %s --images %s --layers 0-1,2 --dtype int8 --out %s --json",
+            CLIP, images, store);
     JsonNode json = run(words).json();
     assertEquals(20, json.get("images").asInt());
     assertEquals(20 * 17, json.get("tokens").asInt());
@@ -558,31 +404,16 @@ final class CommandsTest {
     assertTrue(again.err().contains(" MB in ") && again.err().contains("about 1 s"), again.err());
     damagedStore(store);
     for (String layers : new String[] {"", "3-1", "x", "1,,2", "0-99999", "-1"}) {
-      run(
-              "harvest",
-              "--model",
-              CLIP,
-              "--images",
-              images,
-              "--layers=" + layers,
-              "--out",
-              temp.resolve("s"))
+      line(
+              "harvest --model %s --images %s --layers=%s --out %s",
+              CLIP, images, layers, temp.resolve("s"))
           .refused("--layers");
     }
     run("harvest", "--model", CLIP, "--images", images, "--layers", "7", "--out", temp.resolve("s"))
         .refused("blocks.7");
-    run(
-            "harvest",
-            "--model",
-            CLIP,
-            "--images",
-            images,
-            "--layers",
-            "1",
-            "--dtype",
-            "fp8",
-            "--out",
-            temp.resolve("s"))
+    line(
+            "harvest --model %s --images %s --layers 1 --dtype fp8 --out %s",
+            CLIP, images, temp.resolve("s"))
         .refused("--dtype fp8");
     run("harvest", "--model", CLIP, "--images", images, "--layers", "1", "--out", images)
         .refused("is not empty");
@@ -600,23 +431,11 @@ final class CommandsTest {
     other[1000] ^= 1;
     Files.write(file, other);
     run("store", "verify", store).refused("blocks.1.hook_resid_post.bin", "checksum", "--resume");
-    Object[] train = {
-      "train",
-      "--store",
-      store,
-      "--layers",
-      "1",
-      "--sae",
-      "topk:k=4",
-      "--expansion",
-      "2",
-      "--train-tokens",
-      "128",
-      "--batch",
-      "64",
-      "--out",
-      temp.resolve("of-damaged")
-    };
+    Object[] train =
+        words(
+            "train --store %s --layers 1 --sae topk:k=4 --expansion 2 --train-tokens 128 --batch 64"
+                + " --out %s",
+            store, temp.resolve("of-damaged"));
     run(train).refused("blocks.1.hook_resid_post.bin", "checksum");
     assertTrue(Files.notExists(temp.resolve("of-damaged")));
     Object[] unchecked = Arrays.copyOf(train, train.length + 1);
@@ -624,48 +443,18 @@ final class CommandsTest {
     assertEquals(0, run(unchecked).code());
     Files.write(file, bytes);
     Ran ran =
-        run(
-            "train",
-            "--store",
-            store,
-            "--layers",
-            "1",
-            "--sae",
-            "relu:l1=1e-3",
-            "--target-l0",
-            "1",
-            "--expansion",
-            "2",
-            "--train-tokens",
-            "128",
-            "--batch",
-            "64",
-            "--out",
-            temp.resolve("far-off"));
+        line(
+            "train --store %s --layers 1 --sae relu:l1=1e-3 --target-l0 1 --expansion 2"
+                + " --train-tokens 128 --batch 64 --out %s",
+            store, temp.resolve("far-off"));
     assertEquals(0, ran.code(), ran.err());
     assertTrue(ran.err().contains("not the 1 of --target-l0"), ran.err());
     assertTrue(Files.readString(temp.resolve("far-off/pareto.csv")).contains(",true,1\n"));
-    Object[] mixed = {
-      "train",
-      "--store",
-      store,
-      "--layers",
-      "1",
-      "--sae",
-      "topk:k=4",
-      "--sae",
-      "relu:l1=1e-3",
-      "--target-l0",
-      "8,16",
-      "--expansion",
-      "2",
-      "--train-tokens",
-      "128",
-      "--batch",
-      "64",
-      "--out",
-      temp.resolve("mixed")
-    };
+    Object[] mixed =
+        words(
+            "train --store %s --layers 1 --sae topk:k=4 --sae relu:l1=1e-3 --target-l0 8,16"
+                + " --expansion 2 --train-tokens 128 --batch 64 --out %s",
+            store, temp.resolve("mixed"));
     assertEquals(0, run(mixed).code());
     // The penalised SAE once a target, the other once.
     try (var saes = Files.list(temp.resolve("mixed/saes"))) {
@@ -772,30 +561,16 @@ final class CommandsTest {
     }
     assertTrue(recipes.size() >= 4, recipes::toString);
     for (Path recipe : recipes) {
-      run(
-              "train",
-              "@" + recipe,
-              "--model",
-              temp.resolve("checkpoint"),
-              "--images",
-              images,
-              "--out",
-              temp.resolve("never"))
+      line(
+              "train @%s --model %s --images %s --out %s",
+              recipe, temp.resolve("checkpoint"), images, temp.resolve("never"))
           .refused("checkpoint", "does not exist");
     }
     // What stands behind a recipe counts; without one, twice is a mistake.
     Path never = temp.resolve("never");
-    run(
-            "train",
-            "@" + recipes.getFirst(),
-            "--model",
-            CLIP,
-            "--images",
-            images,
-            "--batch",
-            "-1",
-            "--out",
-            never)
+    line(
+            "train @%s --model %s --images %s --batch -1 --out %s",
+            recipes.getFirst(), CLIP, images, never)
         .refused("--batch -1");
     run("train", "--model", CLIP, "--model", CLIP).wrongUsage("only once");
   }

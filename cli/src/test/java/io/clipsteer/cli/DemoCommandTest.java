@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static io.clipsteer.cli.CliFixture.words;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -77,20 +78,10 @@ final class DemoCommandTest {
 
     // Images and SAEs are at hand here: a planted cue, of which a probe must learn something.
     Path study = temp.resolve("study");
-    Object[] words = {
-      "study",
-      "injected-cue",
-      "--run",
-      out.resolve("run"),
-      "--images",
-      out.resolve("images/objects"),
-      "--cue-sizes",
-      "0.5,1",
-      "--repeats",
-      1,
-      "--out",
-      study
-    };
+    Object[] words =
+        words(
+            "study injected-cue --run %s --images %s --cue-sizes 0.5,1 --repeats 1 --out %s",
+            out.resolve("run"), out.resolve("images/objects"), study);
     var told = CliFixture.run(words);
     assertEquals(0, told.code(), told.err());
     JsonNode result = JsonMapper.shared().readTree(Files.readAllBytes(study.resolve("study.json")));

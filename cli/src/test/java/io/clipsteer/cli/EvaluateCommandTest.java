@@ -6,6 +6,7 @@ import static io.clipsteer.cli.CliFixture.CLIP;
 import static io.clipsteer.cli.CliFixture.MODELS;
 import static io.clipsteer.cli.CliFixture.STRICT;
 import static io.clipsteer.cli.CliFixture.keys;
+import static io.clipsteer.cli.CliFixture.line;
 import static io.clipsteer.cli.CliFixture.run;
 import static io.clipsteer.cli.CliFixture.writeImage;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -91,26 +92,10 @@ final class EvaluateCommandTest {
     Path other = Files.write(temp.resolve("other.txt"), List.of("a cat", "a big red dog"));
     Path mine = temp.resolve("of-texts");
     Ran trained =
-        run(
-            "train",
-            "--threads",
-            "1",
-            "--model",
-            CLIP,
-            "--texts",
-            texts,
-            "--layer",
-            "1",
-            "--sae",
-            "topk:k=4",
-            "--expansion",
-            "4",
-            "--train-tokens",
-            "640",
-            "--batch",
-            "64",
-            "--out",
-            mine);
+        line(
+            "train --threads 1 --model %s --texts %s --layer 1 --sae topk:k=4 --expansion 4"
+                + " --train-tokens 640 --batch 64 --out %s",
+            CLIP, texts, mine);
     assertEquals(0, trained.code(), trained.err());
     JsonNode json = evaluate("--run", mine, "--texts", other, "--images", classes, "--json").json();
     assertEquals(2, json.get("texts").asInt());

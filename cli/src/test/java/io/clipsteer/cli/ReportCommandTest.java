@@ -144,15 +144,13 @@ final class ReportCommandTest {
       String sae = saes.get(feature.get("sae").asInt()).get("group").get("sae").asString();
       String where = " WHERE sae = '" + sae + "' AND id = " + feature.get("feature").get("id");
       JsonNode row =
-          CliFixture.run(
-                  "features",
-                  "--run",
+          CliFixture.line(
+                  "features --run %s %s --json",
                   run,
                   "SELECT f.frequency, f.max, t.image, t.patch FROM features f JOIN feature_tops t"
                       + " USING (sae, id)"
                       + where
-                      + " AND ranking = 'max' AND rank = 1",
-                  "--json")
+                      + " AND ranking = 'max' AND rank = 1")
               .json()
               .get("rows")
               .get(0);

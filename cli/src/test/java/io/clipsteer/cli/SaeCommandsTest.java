@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static io.clipsteer.cli.CliFixture.line;
 import static io.clipsteer.cli.CliFixture.writeImage;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -86,25 +87,10 @@ final class SaeCommandsTest {
   void aMistakeIsNamedAndMended() throws IOException {
     Path images = drawImages();
     Path run = temp.resolve("run");
-    run(
-            "train",
-            "--model",
-            CLIP,
-            "--images",
-            images,
-            "--layer",
-            "1",
-            "--sae",
-            "topk:k=4",
-            "--expansion",
-            "4",
-            "--train-tokens",
-            "20000",
-            "--batch",
-            "128",
-            "--out",
-            run,
-            "--json")
+    line(
+            "train --model %s --images %s --layer 1 --sae topk:k=4 --expansion 4 --train-tokens"
+                + " 20000 --batch 128 --out %s --json",
+            CLIP, images, run)
         .json();
     Path sae = run.resolve("saes/blocks.1.hook_resid_post.topk-k-4");
     JsonNode good = run("sae", "verify", sae, "--model", CLIP, "--images", images, "--json").json();
@@ -140,18 +126,7 @@ final class SaeCommandsTest {
     assertTrue(words.out().contains("topk_as_relu: it is a TopK SAE"), words.out());
 
     Path mended = temp.resolve("mended");
-    run(
-            "sae",
-            "convert",
-            spoilt,
-            "--to",
-            "saelens",
-            "--out",
-            mended,
-            "--fix",
-            "topk_as_relu",
-            "--json")
-        .json();
+    line("sae convert %s --to saelens --out %s --fix topk_as_relu --json", spoilt, mended).json();
     JsonNode again =
         run("sae", "verify", mended, "--model", CLIP, "--images", images, "--json").json();
     assertEquals(good.get("measured"), again.get("measured"));

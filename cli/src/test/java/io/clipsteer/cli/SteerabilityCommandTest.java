@@ -85,22 +85,9 @@ final class SteerabilityCommandTest {
   @Test
   void benchTellsWhatItMeasured() {
     JsonNode json =
-        CliFixture.run(
-                "bench",
-                "steerability",
-                "--features",
-                64,
-                "--images",
-                9,
-                "--words",
-                100,
-                "--width",
-                32,
-                "--embedding",
-                16,
-                "--tokens",
-                5,
-                "--json")
+        CliFixture.line(
+                "bench steerability --features 64 --images 9 --words 100 --width 32 --embedding 16"
+                    + " --tokens 5 --json")
             .json();
     for (String key : new String[] {"seconds", "plain_seconds", "max_difference", "peak_bytes"}) {
       assertTrue(json.get(key).isNumber(), key);

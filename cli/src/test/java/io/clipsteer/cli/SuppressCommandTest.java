@@ -46,25 +46,10 @@ final class SuppressCommandTest {
     things = temp.resolve("things");
     WorldSet.OBJECTS.write(things, WorldSet.Split.TEST, 40, 6, 48, Progress.SILENT);
     run = temp.resolve("run");
-    CliFixture.run(
-            "train",
-            "--model",
-            CLIP,
-            "--images",
-            things,
-            "--layers",
-            "1,2",
-            "--sae",
-            "topk:k=4",
-            "--expansion",
-            "2",
-            "--train-tokens",
-            "1280",
-            "--batch",
-            "64",
-            "--out",
-            run,
-            "--json")
+    CliFixture.line(
+            "train --model %s --images %s --layers 1,2 --sae topk:k=4 --expansion 2 --train-tokens"
+                + " 1280 --batch 64 --out %s --json",
+            CLIP, things, run)
         .json();
   }
 
@@ -126,19 +111,9 @@ final class SuppressCommandTest {
   void defendDealsImagesAndWordsOut() throws IOException {
     Path out = temp.resolve("defended");
     JsonNode json =
-        CliFixture.run(
-                "defend",
-                "--run",
-                run,
-                "--images",
-                things,
-                "--sizes",
-                "1,4",
-                "--draws",
-                "2",
-                "--out",
-                out,
-                "--json")
+        CliFixture.line(
+                "defend --run %s --images %s --sizes 1,4 --draws 2 --out %s --json",
+                run, things, out)
             .json();
     keys(json.get("defence"), "clean", "attacked", "defended", "clean_after", "won_back");
     assertEquals(40, json.get("groups").get(0).get("n").asInt() * 2, 2);
@@ -180,16 +155,8 @@ final class SuppressCommandTest {
     // Three classes, which the folders do not say.
     CliFixture.run(labelled).refused("there are 3 words to write");
     assertFalse(Files.exists(other.resolve("attacks")));
-    CliFixture.run(
-            "defend",
-            "--run",
-            run,
-            "--images",
-            things,
-            "--words",
-            "a,b,c",
-            "--out",
-            temp.resolve("few"))
+    CliFixture.line(
+            "defend --run %s --images %s --words a,b,c --out %s", run, things, temp.resolve("few"))
         .refused("3 words");
   }
 
@@ -255,19 +222,9 @@ final class SuppressCommandTest {
       all[words.length + 1] = out;
       assertEquals(0, CliFixture.run(all).code());
     }
-    CliFixture.run(
-            "attack",
-            "--images",
-            things,
-            "--fonts",
-            "held-out",
-            "--letters",
-            "0.4-.5",
-            "--limit",
-            5,
-            "--out",
-            other,
-            "--json")
+    CliFixture.line(
+            "attack --images %s --fonts held-out --letters 0.4-.5 --limit 5 --out %s --json",
+            things, other)
         .json();
     List<String> lines = Files.readAllLines(first.resolve("attacks.jsonl"));
     assertEquals(lines, Files.readAllLines(again.resolve("attacks.jsonl")));

@@ -86,14 +86,9 @@ final class TextInputTest {
     }
     // What bytes that are no text become on the way into the JVM.
     assertEquals(2, CliFixture.run("doctor", "--seed", "d\uFFFD").code());
-    CliFixture.run(
-            "classify",
-            "--model",
-            CLIP,
-            "--images",
-            temp.resolve("images"),
-            "--labels",
-            "\"a, b\",c")
+    CliFixture.line(
+            "classify --model %s --images %s --labels %s",
+            CLIP, temp.resolve("images"), "\"a, b\",c")
         .refused("--labels", "quotes");
   }
 
@@ -101,24 +96,14 @@ final class TextInputTest {
   void repeatedWordsAreReported() throws IOException {
     Path labels = write("crane.txt", "crane\ndog\ncrane\n");
     Ran ran =
-        CliFixture.run(
-            "classify",
-            "--model",
-            CLIP,
-            "--images",
-            temp.resolve("images"),
-            "--labels-file",
-            labels);
+        CliFixture.line(
+            "classify --model %s --images %s --labels-file %s",
+            CLIP, temp.resolve("images"), labels);
     assertTrue(ran.err().contains("1 word repeats (crane); both are kept"), ran.err());
     ran =
-        CliFixture.run(
-            "classify",
-            "--model",
-            CLIP,
-            "--images",
-            temp.resolve("images"),
-            "--vocabulary",
-            labels);
+        CliFixture.line(
+            "classify --model %s --images %s --vocabulary %s",
+            CLIP, temp.resolve("images"), labels);
     assertTrue(ran.err().contains("1 word repeats (crane); each is used once"), ran.err());
   }
 }

@@ -138,29 +138,12 @@ final class WorkFoldersTest {
     Files.writeString(images.resolve("torn.png"), "no image");
     List<String> before = List.of("images");
     for (String out : List.of("deep/er/out", "none/../ü")) {
-      CliFixture.run(
-              "train",
-              "--model",
-              CLIP,
-              "--images",
-              images,
-              "--layers",
-              "1",
-              "--sae",
-              "topk:k=4",
-              "--out",
-              temp + "/" + out)
+      CliFixture.line(
+              "train --model %s --images %s --layers 1 --sae topk:k=4 --out %s",
+              CLIP, images, temp + "/" + out)
           .refused(temp.toString());
-      CliFixture.run(
-              "harvest",
-              "--model",
-              CLIP,
-              "--images",
-              images,
-              "--layers",
-              "1",
-              "--out",
-              temp + "/" + out)
+      CliFixture.line(
+              "harvest --model %s --images %s --layers 1 --out %s", CLIP, images, temp + "/" + out)
           .refused(temp.toString());
       try (Stream<Path> all = Files.list(temp)) {
         assertEquals(before, all.map(path -> path.getFileName().toString()).sorted().toList());

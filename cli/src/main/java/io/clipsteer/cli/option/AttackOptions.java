@@ -15,9 +15,9 @@ public final class AttackOptions {
   @Option(
       names = "--images",
       paramLabel = "SRC",
-      description = {
-        "Images without writing: class folders, a .tar of them, or a .csv/.tsv of file and label."
-      })
+      description =
+          "Images without writing: class folders, a .tar of them, or a .csv/.tsv of file and"
+              + " label.")
   private @Nullable Path images;
 
   @Option(
@@ -30,9 +30,7 @@ public final class AttackOptions {
       names = "--letters",
       defaultValue = "0.12-0.3",
       paramLabel = "LOW-HIGH",
-      description = {
-        "Height of the letters, shares of the image's shorter side (default: ${DEFAULT-VALUE})."
-      })
+      description = "Height of the letters, shares of the image's shorter side.")
   private String letters;
 
   @Spec(Spec.Target.MIXEE)

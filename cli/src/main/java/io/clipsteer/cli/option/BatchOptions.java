@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.option;
 
-import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import picocli.CommandLine.Option;
 
@@ -10,8 +9,7 @@ public final class BatchOptions {
   @Option(
       names = "--image-batch",
       defaultValue = "32",
-      paramLabel = "N",
-      description = "Images in one forward pass of the tower (default: ${DEFAULT-VALUE}).")
+      description = "Images in one forward pass of the tower.")
   private int batch;
 
   /** Images in one forward pass, 1 to 65536. */
@@ -26,8 +24,6 @@ public final class BatchOptions {
    * @param limit most images that are read
    */
   public ImageLoader.Options loading(long limit) {
-    int decoders = Runtime.getRuntime().availableProcessors();
-    return new ImageLoader.Options(
-        size(), decoders, 2, 0, limit, ImageDecoder.DecodeOptions.DEFAULT);
+    return ImageLoader.Options.of(size()).withLimit(limit);
   }
 }

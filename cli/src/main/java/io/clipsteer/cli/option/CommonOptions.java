@@ -42,23 +42,18 @@ public final class CommonOptions {
       description = "Print the result as one JSON object on stdout, all else on stderr.")
   private boolean json;
 
-  @Option(
-      names = "--seed",
-      defaultValue = "1",
-      paramLabel = "N",
-      description = "Seed of all random numbers (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--seed", defaultValue = "1", description = "Seed of all random numbers.")
   private long seed;
 
   @Option(
       names = "--device",
       defaultValue = "cpu",
       paramLabel = "DEVICE",
-      description = "cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
+      description = "cpu, cuda or cuda:N.")
   private String device;
 
   @Option(
       names = "--threads",
-      paramLabel = "N",
       description = "Threads of a tensor operation (default: all processors).")
   private @Nullable Integer threads;
 

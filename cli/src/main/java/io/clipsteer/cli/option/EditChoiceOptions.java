@@ -19,20 +19,17 @@ public final class EditChoiceOptions {
       names = "--edit",
       defaultValue = "ablate",
       paramLabel = "EDIT",
-      description = {
-        "Edit of features: ablate, mean, cap:F (at most F times the largest activation without the"
-            + " attribute) or scale:F (F times the largest activation, as saev) (default:"
-            + " ${DEFAULT-VALUE})."
-      })
+      description =
+          "Edit of features: ablate, mean, cap:F (at most F times the largest activation without"
+              + " the attribute) or scale:F (F times the largest activation, as saev).")
   private String edit;
 
   @Option(
       names = "--max-clean-loss",
       paramLabel = "POINTS",
-      description = {
-        "Most points of accuracy that an edit may cost on validation, overall and on the clean set"
-            + " (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "Most points of accuracy that an edit may cost on validation, overall and on the clean"
+              + " set (default: ${DEFAULT-VALUE}).")
   private double maxLoss;
 
   private final SuppressionSettings.Goal goal;

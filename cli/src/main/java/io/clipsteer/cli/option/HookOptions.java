@@ -21,17 +21,16 @@ public final class HookOptions {
       names = "--site",
       defaultValue = "hook_resid_post",
       paramLabel = "SITE",
-      description = {
-        "Site in the layer: ${COMPLETION-CANDIDATES} (residual stream after the layer, output of"
-            + " its MLP) (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "Site in the layer: ${COMPLETION-CANDIDATES} (residual stream after the layer, output of"
+              + " its MLP).")
   private Site site;
 
   @Option(
       names = "--tokens-selection",
       defaultValue = "all",
       paramLabel = "TOKENS",
-      description = "Tokens that are read: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description = "Tokens that are read: ${COMPLETION-CANDIDATES}.")
   private TokenSelection tokens;
 
   /** Hook points of one tower, each once, ascending. */

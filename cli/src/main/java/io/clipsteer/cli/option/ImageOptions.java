@@ -21,10 +21,9 @@ public final class ImageOptions {
   @Option(
       names = "--images",
       paramLabel = "SRC",
-      description = {
-        "Images: a folder (with its subfolders; class folders are labels), a .tar, or a .csv/.tsv"
-            + " of file and label."
-      })
+      description =
+          "Images: a folder (with its subfolders; class folders are labels), a .tar, or a .csv/.tsv"
+              + " of file and label.")
   private @Nullable Path images;
 
   @Spec(Spec.Target.MIXEE)
@@ -35,11 +34,9 @@ public final class ImageOptions {
   /** Checked as it is read: a command that has no use for it refuses nonsense, too. */
   @Option(
       names = "--limit",
-      paramLabel = "N",
-      description = {
-        "Read N images only: as many of each class where they are labelled, the first of a .tar"
-            + " (default: all)."
-      })
+      description =
+          "Read N images only: as many of each class where they are labelled, the first of a .tar"
+              + " (default: all).")
   void setLimit(long number) {
     require("--limit", number, Long.MAX_VALUE);
     limit = number;
@@ -52,7 +49,6 @@ public final class ImageOptions {
   /** As {@link #setLimit}. */
   @Option(
       names = "--decode-threads",
-      paramLabel = "N",
       description = "Threads that decode images (default: all processors).")
   void setThreads(int number) {
     require("--decode-threads", number, 4096);
@@ -87,6 +83,11 @@ public final class ImageOptions {
         command.commandLine(), "Which images? Give --images SRC: a folder, a .tar or a table");
   }
 
+  /** How images are decoded: with or without {@code --upright}. */
+  public static ImageDecoder.DecodeOptions decoding(boolean upright) {
+    return new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
+  }
+
   /** The images as a model reads them. */
   public Images resolve(ClipModel model) {
     return resolve(model, null);
@@ -94,9 +95,7 @@ public final class ImageOptions {
 
   /** The same with images in the place of {@code --images}, if any. */
   public Images resolve(ClipModel model, @Nullable Path instead) {
-    var decoding =
-        new ImageDecoder.DecodeOptions(ImageDecoder.DecodeOptions.DEFAULT.maxPixels(), upright);
-    var options = new ImageLoader.Options(batch.size(), threads, 2, 0, limit, decoding);
+    var options = new ImageLoader.Options(batch.size(), threads, 2, 0, limit, decoding(upright));
     return new Images(set(instead).spread(limit), model.preprocessing(), options);
   }
 

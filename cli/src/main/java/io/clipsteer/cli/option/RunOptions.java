@@ -38,7 +38,7 @@ public final class RunOptions {
       names = "--dtype",
       defaultValue = "fp32",
       paramLabel = "DTYPE",
-      description = "Arithmetic of the tower: fp32 or bf16 (default: ${DEFAULT-VALUE}).")
+      description = "Arithmetic of the tower: fp32 or bf16.")
   private DType dtype;
 
   public Path path() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.option;
 
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
@@ -10,7 +11,6 @@ import io.clipsteer.data.imageset.Listing;
 import io.clipsteer.lab.run.Counted;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -88,17 +88,13 @@ public final class Skips {
    * @param listing what listing the set met; null where there were no images
    */
   public record Counts(
-      int skipped, @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable ListedJson listing) {}
-
-  /** The counts of a {@link Listing}. */
-  public record ListedJson(long images, Map<String, Long> skipped, List<String> notes) {}
+      int skipped,
+      @JsonIgnoreProperties("named") @JsonInclude(JsonInclude.Include.NON_NULL)
+          @Nullable Listing listing) {}
 
   /** The counts of a set that was read. */
   static Counts counts(@Nullable ImageSet set, List<ImageLoader.Skipped> skipped) {
-    if (set == null) return new Counts(skipped.size(), null);
-    Listing listing = set.listing();
-    return new Counts(
-        skipped.size(), new ListedJson(listing.images(), listing.skipped(), listing.notes()));
+    return new Counts(skipped.size(), set == null ? null : set.listing());
   }
 
   /** The counts of a join for a command's JSON; null without a table. */

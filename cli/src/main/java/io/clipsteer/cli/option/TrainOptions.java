@@ -27,65 +27,56 @@ public final class TrainOptions {
       names = "--sae",
       defaultValue = "topk:k=32",
       paramLabel = "KIND",
-      description = "Kind of SAE, see below; repeatable (default: ${DEFAULT-VALUE}).")
+      description = "Kind of SAE, see below; repeatable.")
   private List<String> saes;
 
   @Option(
       names = "--expansion",
       defaultValue = "16",
-      paramLabel = "N",
-      description = "Expansion factor d_sae / d_in (default: ${DEFAULT-VALUE}).")
+      description = "Expansion factor d_sae / d_in.")
   private int expansion;
 
   @Option(
       names = "--train-tokens",
       defaultValue = "1000000",
-      paramLabel = "N",
-      description = "Training tokens, over all epochs (default: ${DEFAULT-VALUE}).")
+      description = "Training tokens, over all epochs.")
   private long trainTokens;
 
   @Option(
       names = "--lr",
       defaultValue = "1e-3",
       paramLabel = "RATE",
-      description = "Peak learning rate of Adam (default: ${DEFAULT-VALUE}).")
+      description = "Peak learning rate of Adam.")
   private double learningRate;
 
-  @Option(
-      names = "--batch",
-      defaultValue = "1024",
-      paramLabel = "N",
-      description = "Tokens in a training step (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--batch", defaultValue = "1024", description = "Tokens in a training step.")
   private int batch;
 
   @Option(
       names = "--target-l0",
       split = ",",
       paramLabel = "L0",
-      description = {
-        "Tune the sparsity penalty of each relu or jumprelu SAE to this L0; 32,64,128 trains three."
-            + " SAEs of other kinds are trained once, by their k."
-      })
+      description =
+          "Tune the sparsity penalty of each relu or jumprelu SAE to this L0; 32,64,128 trains"
+              + " three. SAEs of other kinds are trained once, by their k.")
   private List<Double> targets = List.of();
 
   @Option(
       names = "--normalise",
       defaultValue = "layer_norm",
       paramLabel = "KIND",
-      description = {
-        "Input normalisation: ${COMPLETION-CANDIDATES}. standardise is fitted to the first"
-            + " activations and folded into the weights (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "Input normalisation: ${COMPLETION-CANDIDATES}. standardise is fitted to the first"
+              + " activations and folded into the weights.")
   private InputNormalisation.Kind normalise;
 
   @Option(
       names = "--schedule",
       defaultValue = "linear",
       paramLabel = "KIND",
-      description = {
-        "Learning rate after the warm-up: ${COMPLETION-CANDIDATES}. cosine decays to 0, linear over"
-            + " the last fifth of the steps (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "Learning rate after the warm-up: ${COMPLETION-CANDIDATES}. cosine decays to 0, linear"
+              + " over the last fifth of the steps.")
   private Schedule.Shape schedule;
 
   @Option(
@@ -100,47 +91,36 @@ public final class TrainOptions {
       names = "--sparsity-warm-up",
       defaultValue = "0",
       paramLabel = "SHARE",
-      description = {
-        "Share of all steps over which the sparsity penalty of relu and jumprelu rises"
-            + " (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "Share of all steps over which the sparsity penalty of relu and jumprelu rises.")
   private double sparsityWarmUp;
 
   @Option(
       names = "--clip",
       defaultValue = "0",
       paramLabel = "NORM",
-      description = "Gradient-norm clip of each SAE, 0 = off (default: ${DEFAULT-VALUE}).")
+      description = "Gradient-norm clip of each SAE, 0 = off.")
   private double clip;
 
   @Option(
       names = "--dead-tokens",
       defaultValue = "1000000",
-      paramLabel = "N",
-      description = {
-        "Tokens without activation after which a feature counts as dead"
-            + " (default: ${DEFAULT-VALUE})."
-      })
+      description = "Tokens without activation after which a feature counts as dead.")
   private long deadTokens;
 
   @Option(
       names = "--resample-steps",
       defaultValue = "0",
-      paramLabel = "N",
-      description = {
-        "Resample dead features every N steps from badly reconstructed tokens, 0 = off; not for"
-            + " matryoshka (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "Resample dead features every N steps from badly reconstructed tokens, 0 = off; not for"
+              + " matryoshka.")
   private int resampleSteps;
 
   @Option(
       names = "--centre",
       defaultValue = "mean",
       paramLabel = "KIND",
-      description = {
-        "Initial b_dec: ${COMPLETION-CANDIDATES} (geometric) of the first activations"
-            + " (default: ${DEFAULT-VALUE})."
-      })
+      description = "Initial b_dec: ${COMPLETION-CANDIDATES} (geometric) of the first activations.")
   private SaeTrainer.Centre centre;
 
   @Option(
@@ -153,17 +133,16 @@ public final class TrainOptions {
       names = "--encoder-product",
       defaultValue = "fp32",
       paramLabel = "DTYPE",
-      description = {
-        "Arithmetic of the encoder's product: fp32, or bf16 for topk SAEs (proposes features, whose"
-            + " activations are then computed in fp32) (default: ${DEFAULT-VALUE})."
-      })
+      description =
+          "Arithmetic of the encoder's product: fp32, or bf16 for topk SAEs (proposes features,"
+              + " whose activations are then computed in fp32).")
   private DType encoderProduct;
 
   @Option(
       names = "--buffer-mb",
       defaultValue = "1024",
       paramLabel = "MIB",
-      description = "Memory that shuffles activations, in MiB (default: ${DEFAULT-VALUE}).")
+      description = "Memory that shuffles activations, in MiB.")
   private long bufferMb;
 
   /**

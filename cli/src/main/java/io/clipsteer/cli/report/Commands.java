@@ -2,38 +2,55 @@
 package io.clipsteer.cli.report;
 
 import io.clipsteer.data.folder.RunManifest;
-import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
-import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** The commands that reproduce a report's numbers, as the manifests have them. */
-record Commands(RunFolder folder, IndexFolder index, @Nullable MeasuredSteerability steering) {
+/** Commands to paste into a shell. */
+public final class Commands {
+  private Commands() {}
 
-  /** By section of the page. */
-  Map<String, String> all(Report report, Path out) {
-    String run = folder.path().toString();
+  /** The program's call with {@code words}, as a shell takes them. */
+  public static String line(List<String> words) {
+    return "clipsteer " + quoted(words);
+  }
+
+  private static String quoted(List<String> words) {
+    return words.stream()
+        .map(
+            word ->
+                word.matches("[A-Za-z0-9_./:=,@%+-]+")
+                    ? word
+                    : "'" + word.replace("'", "'\\''") + "'")
+        .collect(Collectors.joining(" "));
+  }
+
+  /**
+   * Those that reproduce a report's numbers, as the manifests have them, by section of the page.
+   */
+  static Map<String, String> all(Report report, @Nullable MeasuredSteerability steering, Path out) {
+    String run = report.folder().path().toString();
     Map<String, String> all = new LinkedHashMap<>();
-    put(all, "train", folder.manifest());
-    put(all, "index", index.made(IndexedUnits.FEATURES));
-    put(all, "evaluate", folder.evaluationManifest());
+    put(all, "train", report.folder().manifest());
+    put(all, "index", report.index().made(IndexedUnits.FEATURES));
+    put(all, "evaluate", report.folder().evaluationManifest());
     put(all, "steerability", steering == null ? null : steering.manifest());
-    all.put("steer", ShellLine.of(List.of("steer", "--run", run)));
-    Path library = index.library();
+    all.put("steer", line(List.of("steer", "--run", run)));
+    Path library = report.index().library();
     List<String> words = List.of("--library", String.valueOf(library));
-    all.put("words", library == null ? "--labels dog,cat,bird" : ShellLine.quoted(words));
-    all.put("search", ShellLine.of(List.of("search", "--run", run)));
-    all.put("report", ShellLine.of(page(run, report, out)));
+    all.put("words", library == null ? "--labels dog,cat,bird" : quoted(words));
+    all.put("search", line(List.of("search", "--run", run)));
+    all.put("report", line(page(run, report, out)));
     return all;
   }
 
   private static void put(Map<String, String> all, String name, @Nullable RunManifest manifest) {
-    if (manifest != null) all.put(name, ShellLine.of(manifest.command()));
+    if (manifest != null) all.put(name, line(manifest.command()));
   }
 
   private static List<String> page(String run, Report report, Path out) {

@@ -92,7 +92,7 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
 
   /** Reads all. */
   static Definitions read() {
-    return of(Resources.text(FILE));
+    return of(Page.text(FILE));
   }
 
   private static Definitions of(String markdown) {

@@ -68,7 +68,7 @@ record MeasuredSteerability(
   /** Reads a measurement. */
   static MeasuredSteerability read(Path folder) {
     Path file = new SteerabilityFolder(folder).report();
-    JsonNode json = ResultFile.read(file, "layers", AGAIN);
+    JsonNode json = Report.result(file, "layers", AGAIN);
     Map<String, Map<Integer, Unit>> features = new LinkedHashMap<>();
     List<Points> points = new ArrayList<>();
     for (JsonNode layer : json.get("layers")) {

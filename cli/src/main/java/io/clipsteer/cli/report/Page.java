@@ -7,6 +7,7 @@ import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.json.JsonFile;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -25,6 +26,10 @@ import java.util.List;
  */
 final class Page {
   private static final String MARK = "<!DOCTYPE html><!-- clipsteer ";
+
+  /** Chart.js with its dependencies, from its WebJar. */
+  private static final String CHARTS =
+      "/META-INF/resources/webjars/chart.js/4.5.1/dist/chart.umd.min.js";
 
   private Page() {}
 
@@ -57,11 +62,11 @@ final class Page {
    * @param data all that the page shows, written by {@link JsonFile}
    */
   static String of(String title, List<String> scripts, Object data) {
-    String charts = script(Resources.charts());
+    String charts = script(charts());
     StringBuilder parts = new StringBuilder("\"use strict\";\n(() => {\n");
-    for (String name : scripts) parts.append(Resources.text(name));
+    for (String name : scripts) parts.append(text(name));
     String program = script(parts.append("})();\n").toString());
-    String style = "\n" + Resources.text("page.css");
+    String style = "\n" + text("page.css");
     String policy =
         "default-src 'none'; img-src data:; style-src %s; script-src %s %s;"
                 .formatted(checksum(style), checksum(charts), checksum(program))
@@ -121,5 +126,22 @@ final class Page {
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  /** A text file of the program beside this class. */
+  static String text(String name) {
+    try (InputStream in = Page.class.getResourceAsStream(name)) {
+      if (in == null) throw new IllegalStateException(name + " is not in the program");
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8).replace("\r\n", "\n");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The chart library, without the line that sends a browser's tools to look for its sources. */
+  static String charts() {
+    String text = text(CHARTS);
+    int at = text.lastIndexOf("//# sourceMappingURL=");
+    return at < 0 ? text : text.substring(0, at);
   }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.report;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.RunManifest;
-import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.imageset.ImageSet;
-import io.clipsteer.data.preprocess.Preprocessing;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -43,6 +43,9 @@ public record Report(
   /** The largest file that is written. */
   static final long MOST_BYTES = 25_000_000;
 
+  /** Of the JSON files that a report reads. */
+  private static final int PROTOCOL = 1;
+
   private static final List<String> SCRIPTS =
       List.of(
           "page.js",
@@ -65,29 +68,24 @@ public record Report(
   }
 
   /**
-   * The images of a report.
-   *
-   * @param preprocessing the model's
-   */
-  public record ReportImages(
-      ImageSet set, Preprocessing preprocessing, ImageDecoder.DecodeOptions decoding) {}
-
-  /**
-   * The page that was written.
+   * The page that was written, as {@code report --json} prints it.
    *
    * @param features shown
-   * @param added those of them that only an edit brings in
+   * @param edited those of them that only an edit brings in
    * @param images shown, each once
-   * @param missing images that are no longer where the index found them
+   * @param missing number of images that are no longer where the index found them
+   * @param firstMissing one of these, or null
    */
   public record WrittenReport(
+      String file,
       long bytes,
       int features,
-      int added,
+      int edited,
       int images,
-      List<String> missing,
+      int missing,
       boolean evaluation,
-      boolean steerability) {}
+      boolean steerability,
+      @JsonIgnore @Nullable String firstMissing) {}
 
   /** What the report is of, and how it came about. */
   private record Head(
@@ -125,7 +123,7 @@ public record Report(
    *
    * @param images to show; null for none
    */
-  public WrittenReport write(Path out, @Nullable ReportImages images, Progress progress) {
+  public WrittenReport write(Path out, @Nullable Images images, Progress progress) {
     checkWritable(out);
     RunFolder.Run run = folder.read();
     IndexFolder.IndexManifest manifest = index.read(IndexedUnits.FEATURES);
@@ -150,34 +148,32 @@ public record Report(
             measured == null ? null : measured.json(),
             measured == null ? List.of() : measured.points(),
             results);
-    Head head = head(out, manifest, new Commands(folder, index, measured));
+    Head head = head(out, manifest, measured);
     Thumbnails thumbnails = Thumbnails.none();
     if (images != null) {
       Data bare = new Data(head, findings, cards.all(thumbnails), thumbnails);
       // The rest is counted in characters; words of other scripts take up to three bytes.
       long rest = bare.html().length() * 5L / 4 + 4L * cards.images().size();
       thumbnails =
-          Thumbnails.read(
-              images.set,
-              images.preprocessing,
-              images.decoding,
-              cards.images(),
-              Math.max(0, MOST_BYTES - rest),
-              progress);
+          Thumbnails.read(images, cards.images(), Math.max(0, MOST_BYTES - rest), progress);
     }
     String html = new Data(head, findings, cards.all(thumbnails), thumbnails).html();
     Page.write(out, html);
+    List<String> missing = thumbnails.missing();
     return new WrittenReport(
+        out.toString(),
         html.getBytes(StandardCharsets.UTF_8).length,
         selected.size(),
         (int) selected.stream().filter(SelectedFeature::onlyEdited).count(),
         thumbnails.jpegs().size(),
-        thumbnails.missing(),
+        missing.size(),
         evaluation != null,
-        measured != null);
+        measured != null,
+        missing.isEmpty() ? null : missing.getFirst());
   }
 
-  private Head head(Path out, IndexFolder.IndexManifest manifest, Commands commands) {
+  private Head head(
+      Path out, IndexFolder.IndexManifest manifest, @Nullable MeasuredSteerability measured) {
     String name = folder.path().toAbsolutePath().normalize().toString();
     String title =
         "Run %s, model %s, %s of %s"
@@ -186,13 +182,28 @@ public record Report(
                 Page.tail(manifest.model()),
                 Counted.of(manifest.images(), "image"),
                 Page.tail(manifest.source()));
-    return new Head(title, name, manifest, recipe(), commands.all(this, out), Definitions.read());
+    return new Head(
+        title, name, manifest, recipe(), Commands.all(this, measured, out), Definitions.read());
   }
 
   /** evaluation.json where there is one. */
   private @Nullable JsonNode evaluation() {
     Path file = folder.evaluation();
-    return Files.isRegularFile(file) ? ResultFile.read(file, "saes", "Evaluate again") : null;
+    return Files.isRegularFile(file) ? result(file, "saes", "Evaluate again") : null;
+  }
+
+  /**
+   * Reads the JSON file of an earlier command.
+   *
+   * @param list key of an array that such a file holds
+   * @param remedy what to do when the file is missing, damaged, or of another kind
+   */
+  static JsonNode result(Path file, String list, String remedy) {
+    JsonNode json = JsonFile.tree(file, remedy);
+    if (!json.path(list).isArray() || json.path("protocol").asInt(0) != PROTOCOL) {
+      throw new InputException(file, "is not of this version of clipsteer", remedy);
+    }
+    return json;
   }
 
   /** Settings of the training, where the manifest has them. */

@@ -10,6 +10,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,13 +31,15 @@ record SelectedFeature(String sae, int id, Set<String> reasons) {
 
   private static final int FEW_IMAGES = 10;
 
+  /** Columns of a candidate's ranks. */
+  private static final int CLARITY = 2;
+
+  private static final int RANDOM = 3;
+
   /** Whether it is shown for an edit alone, beyond the number that was selected. */
   boolean onlyEdited() {
     return reasons.equals(Set.of(EDIT));
   }
-
-  /** A feature with its ranks by monosemanticity and in a random order. */
-  private record Candidate(int id, long clarity, long random) {}
 
   /**
    * Selects the features of a report.
@@ -52,18 +55,20 @@ record SelectedFeature(String sae, int id, Set<String> reasons) {
       Map<String, Set<Integer>> edited,
       int count,
       long seed) {
-    Map<String, List<Candidate>> candidates = candidates(index, edited, count, seed);
+    Map<String, List<List<@Nullable Object>>> candidates =
+        FeatureQuery.run(index, sql(edited, count, seed)).rows().stream()
+            .collect(Collectors.groupingBy(row -> Cells.text(row.getFirst())));
     List<SelectedFeature> all = new ArrayList<>();
     for (int s = 0; s < saes.size(); s++) {
       String sae = saes.get(s);
-      List<Candidate> own = candidates.getOrDefault(sae, List.of());
+      List<List<@Nullable Object>> own = candidates.getOrDefault(sae, List.of());
       Set<Integer> steerable =
           steerability == null
               ? Set.of()
               : steerability.features().getOrDefault(sae, Map.of()).keySet();
       int quota = count / saes.size() + (s < count % saes.size() ? 1 : 0);
       Map<Integer, Set<String>> reasons = new LinkedHashMap<>();
-      List<Integer> ids = own.stream().map(Candidate::id).toList();
+      List<Integer> ids = ids(own, CLARITY);
       for (int id : edited.getOrDefault(sae, Set.of())) {
         if (ids.contains(id)) add(reasons, id, EDIT);
       }
@@ -75,43 +80,34 @@ record SelectedFeature(String sae, int id, Set<String> reasons) {
     return all;
   }
 
-  private static Map<String, List<Candidate>> candidates(
-      IndexFolder index, Map<String, Set<Integer>> edited, int count, long seed) {
+  /** SAE, feature, and its ranks by monosemanticity and in a random order. */
+  private static String sql(Map<String, Set<Integer>> edited, int count, long seed) {
     // A random order that is the same everywhere: multiplication by an odd number modulo 2^32.
-    String sql =
-        """
-        WITH ranked AS (SELECT sae, id,
-          row_number() OVER (PARTITION BY sae
-            ORDER BY images >= %d DESC, monosemanticity DESC NULLS LAST, id) AS clarity,
-          row_number() OVER (PARTITION BY sae
-            ORDER BY (id::BIGINT * 2654435761 + %d) %% 4294967296, id) AS random
-          FROM features WHERE images > 0)
-        SELECT sae, id, clarity, random FROM ranked
-          WHERE clarity <= %d OR random <= %d OR id IN (%s)\
-        """
-            .formatted(
-                FEW_IMAGES, Math.floorMod(seed * 40503, 1L << 32), count, 3L * count, ids(edited));
-    Map<String, List<Candidate>> candidates = new LinkedHashMap<>();
-    for (List<@Nullable Object> row : FeatureQuery.run(index, sql).rows()) {
-      int id = (int) Cells.whole(row.get(1));
-      candidates
-          .computeIfAbsent(Cells.text(row.get(0)), sae -> new ArrayList<>())
-          .add(new Candidate(id, Cells.whole(row.get(2)), Cells.whole(row.get(3))));
-    }
-    return candidates;
+    return """
+    WITH ranked AS (SELECT sae, id,
+      row_number() OVER (PARTITION BY sae
+        ORDER BY images >= %d DESC, monosemanticity DESC NULLS LAST, id) AS clarity,
+      row_number() OVER (PARTITION BY sae
+        ORDER BY (id::BIGINT * 2654435761 + %d) %% 4294967296, id) AS random
+      FROM features WHERE images > 0)
+    SELECT sae, id, clarity, random FROM ranked
+      WHERE clarity <= %d OR random <= %d OR id IN (%s)\
+    """
+        .formatted(
+            FEW_IMAGES, Math.floorMod(seed * 40503, 1L << 32), count, 3L * count, ids(edited));
   }
 
   /** The reasons of one SAE's features, edits aside. */
   private static Map<Integer, Set<String>> selected(
-      List<Candidate> candidates, List<Integer> steerable, int quota) {
+      List<List<@Nullable Object>> candidates, List<Integer> steerable, int quota) {
     Map<Integer, Set<String>> reasons = new LinkedHashMap<>();
     int part = steerable.isEmpty() ? quota / 2 : quota / 3;
     for (int id : steerable.subList(0, Math.min(part, steerable.size()))) {
       add(reasons, id, STEERABLE);
     }
-    List<Integer> clear = ids(candidates, Comparator.comparingLong(Candidate::clarity));
+    List<Integer> clear = ids(candidates, CLARITY);
     for (int id : clear.subList(0, Math.min(part, clear.size()))) add(reasons, id, MONOSEMANTIC);
-    for (int id : ids(candidates, Comparator.comparingLong(Candidate::random))) {
+    for (int id : ids(candidates, RANDOM)) {
       if (reasons.size() >= quota && !reasons.containsKey(id)) break;
       add(reasons, id, SAMPLE);
     }
@@ -129,7 +125,11 @@ record SelectedFeature(String sae, int id, Set<String> reasons) {
     return String.join(", ", all);
   }
 
-  private static List<Integer> ids(List<Candidate> candidates, Comparator<Candidate> order) {
-    return candidates.stream().sorted(order).map(Candidate::id).toList();
+  /** The features by one of their ranks. */
+  private static List<Integer> ids(List<List<@Nullable Object>> candidates, int rank) {
+    return candidates.stream()
+        .sorted(Comparator.comparingLong(row -> Cells.whole(row.get(rank))))
+        .map(row -> (int) Cells.whole(row.get(1)))
+        .toList();
   }
 }

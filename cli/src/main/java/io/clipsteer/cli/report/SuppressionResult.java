@@ -29,11 +29,11 @@ record SuppressionResult(String name, JsonNode report, @Nullable String command)
       throw new InputException(
           folder, "holds no report.json", "Name what clipsteer suppress --out made");
     }
-    JsonNode report = ResultFile.read(file, "groups", "Suppress again");
+    JsonNode report = Report.result(file, "groups", "Suppress again");
     RunManifest manifest = RunManifest.find(folder.resolve(RunManifest.FILE));
     List<String> command = manifest == null ? List.of() : manifest.command();
     String name = String.valueOf(folder.toAbsolutePath().normalize().getFileName());
-    return new SuppressionResult(name, report, command.isEmpty() ? null : ShellLine.of(command));
+    return new SuppressionResult(name, report, command.isEmpty() ? null : Commands.line(command));
   }
 
   /** The features that the edits change, by SAE. */

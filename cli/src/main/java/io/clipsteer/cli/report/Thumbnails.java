@@ -8,8 +8,8 @@ import io.clipsteer.data.image.PilResize;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.imageset.ImageCursor;
 import io.clipsteer.data.imageset.ImageItem;
-import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.preprocess.Preprocessing;
+import io.clipsteer.lab.run.Images;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -62,21 +62,15 @@ record Thumbnails(
    * @param budget characters that all of them may take
    * @throws InputException when none of them is in the set, or they cannot be made small enough
    */
-  static Thumbnails read(
-      ImageSet set,
-      Preprocessing preprocessing,
-      ImageDecoder.DecodeOptions decoding,
-      Set<String> ids,
-      long budget,
-      Progress progress) {
+  static Thumbnails read(Images images, Set<String> ids, long budget, Progress progress) {
     if (ids.isEmpty()) return none();
     for (int side : SIDES) {
       boolean last = side == SIDES[SIDES.length - 1];
       if (!last && guess(side) * ids.size() > budget) continue;
-      Thumbnails all = read(set, preprocessing, decoding, ids, side, progress);
+      Thumbnails all = read(images, ids, side, progress);
       if (all.jpegs.isEmpty()) {
         throw new InputException(
-            set.origin(),
+            images.set().origin(),
             "none of the " + ids.size() + " images that the index shows is here",
             "Say with --images where they are, or show none with --no-images");
       }
@@ -88,13 +82,8 @@ record Thumbnails(
         "Show fewer with --features or --exemplars");
   }
 
-  private static Thumbnails read(
-      ImageSet set,
-      Preprocessing preprocessing,
-      ImageDecoder.DecodeOptions decoding,
-      Set<String> ids,
-      int side,
-      Progress progress) {
+  private static Thumbnails read(Images set, Set<String> ids, int side, Progress progress) {
+    Preprocessing preprocessing = set.preprocessing();
     double scale =
         Math.min(1, (double) side / Math.max(preprocessing.width(), preprocessing.height()));
     int width = Math.max(1, (int) Math.round(preprocessing.width() * scale));
@@ -102,14 +91,14 @@ record Thumbnails(
     Map<String, Integer> positions = new LinkedHashMap<>();
     List<String> jpegs = new ArrayList<>();
     List<String> missing = new ArrayList<>();
-    try (ImageCursor cursor = set.cursor();
+    try (ImageCursor cursor = set.set().cursor();
         var task = progress.start("reading images", ids.size(), "images")) {
       for (ImageItem item = cursor.next();
           item != null && positions.size() + missing.size() < ids.size();
           item = cursor.next()) {
         if (!ids.contains(item.id()) || positions.containsKey(item.id())) continue;
         try {
-          RgbImage image = ImageDecoder.decode(item.bytes(), item.id(), decoding);
+          RgbImage image = ImageDecoder.decode(item.bytes(), item.id(), set.options().decoding());
           RgbImage seen = preprocessing.resizedAndCropped(image);
           RgbImage small = PilResize.resize(seen, width, height, PilResize.Filter.LANCZOS);
           jpegs.add(Base64.getEncoder().encodeToString(jpeg(small)));

@@ -21,21 +21,19 @@ public final class ConsoleProgress implements Progress {
   private static final double QUIET_SECONDS = 2;
   private static final double LINE_SECONDS = 10;
 
+  private static double bestPeak;
+  private static long nextPeak = System.nanoTime();
+
   /**
    * The fp32 matrix peak of this machine: the best seen so far. Measured again now and then, since
    * other work on the machine makes any one measurement too low.
    */
-  private static final class Peak {
-    private static double best;
-    private static long next = System.nanoTime();
-
-    static synchronized double flops() {
-      if (System.nanoTime() >= next) {
-        best = Math.max(best, Engine.matrixPeak(DType.F32, 1024, 0.05));
-        next = System.nanoTime() + (long) (LINE_SECONDS * 1e9);
-      }
-      return best;
+  private static synchronized double peak() {
+    if (System.nanoTime() >= nextPeak) {
+      bestPeak = Math.max(bestPeak, Engine.matrixPeak(DType.F32, 1024, 0.05));
+      nextPeak = System.nanoTime() + (long) (LINE_SECONDS * 1e9);
     }
+    return bestPeak;
   }
 
   @Override
@@ -107,7 +105,7 @@ public final class ConsoleProgress implements Progress {
 
     private String share(double seconds) {
       if (flops == 0) return "";
-      double share = flops / seconds / Peak.flops();
+      double share = flops / seconds / peak();
       // Above 1 the peak was measured on a busy machine: no share is better than an impossible one.
       return share > 1 ? "" : String.format(Locale.ROOT, ", %.0f %% of fp32 peak", 100 * share);
     }

@@ -1,45 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.show;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.StreamSupport;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The results of the demo's stages.
+ * What {@code demo} prints.
  *
- * @param stages each one's JSON, by name
  * @param seconds of all stages
  * @param peakBytes largest resident memory of the stages
+ * @param stages each one's JSON, by name
  */
 public record DemoResult(
-    Path folder, boolean quick, Map<String, JsonNode> stages, double seconds, long peakBytes) {
-  private static final List<String> GROUPED = List.of("portraits", "birds");
+    String what,
+    double seconds,
+    long peakBytes,
+    String report,
+    String folder,
+    Grouped portraits,
+    Grouped birds,
+    DefendedWords typographic,
+    JsonNode steerability,
+    JsonNode world,
+    JsonNode saes,
+    JsonNode index,
+    @JsonIgnore boolean quick,
+    @JsonIgnore Map<String, JsonNode> stages) {
   private static final String WRITTEN = "typographic";
 
-  /** What {@code demo --json} prints. */
-  private record Json(
-      String what,
-      double seconds,
-      long peakBytes,
-      String report,
-      String folder,
-      Grouped portraits,
-      Grouped birds,
-      WrittenWords typographic,
-      JsonNode steerability,
-      JsonNode world,
-      JsonNode saes,
-      JsonNode index) {}
-
   /** A shortcut in groups of images: accuracy of the worst one; the clean loss in points of all. */
-  private record Grouped(
+  record Grouped(
       JsonNode before,
       JsonNode after,
       JsonNode p,
@@ -64,7 +59,7 @@ public record DemoResult(
   }
 
   /** Written words: accuracies; the clean loss in points without writing. */
-  private record WrittenWords(
+  record DefendedWords(
       JsonNode clean,
       JsonNode attacked,
       JsonNode defended,
@@ -75,10 +70,10 @@ public record DemoResult(
       JsonNode features,
       JsonNode baselines,
       JsonNode combined) {
-    static WrittenWords of(JsonNode report) {
+    static DefendedWords of(JsonNode report) {
       JsonNode defence = report.path("defence");
       JsonNode clean = defence.path("clean").path("value");
-      return new WrittenWords(
+      return new DefendedWords(
           clean,
           defence.path("attacked").path("value"),
           defence.path("defended").path("value"),
@@ -92,24 +87,27 @@ public record DemoResult(
     }
   }
 
-  /** The result as {@code --json} prints it: a record. */
-  public Object json() {
-    return new Json(
+  /** The result of all stages, from each one's JSON by name. */
+  public static DemoResult of(
+      Path folder, boolean quick, Map<String, JsonNode> stages, double seconds, long peakBytes) {
+    return new DemoResult(
         "the demo world and its own CLIP" + (quick ? ", quick: rough figures" : ""),
         seconds,
         peakBytes,
         folder.resolve("report.html").toString(),
         folder.toString(),
-        Grouped.of(stage("portraits")),
-        Grouped.of(stage("birds")),
-        WrittenWords.of(stage(WRITTEN)),
-        stage("steerability").path("layers"),
-        stage("world"),
-        stage("evaluate").path("saes"),
-        stage("index"));
+        Grouped.of(stage(stages, "portraits")),
+        Grouped.of(stage(stages, "birds")),
+        DefendedWords.of(stage(stages, WRITTEN)),
+        stage(stages, "steerability").path("layers"),
+        stage(stages, "world"),
+        stage(stages, "evaluate").path("saes"),
+        stage(stages, "index"),
+        quick,
+        stages);
   }
 
-  private JsonNode stage(String name) {
+  private static JsonNode stage(Map<String, JsonNode> stages, String name) {
     JsonNode found = stages.get(name);
     if (found == null) throw new IllegalStateException("no stage " + name);
     return found;
@@ -122,73 +120,67 @@ public record DemoResult(
 
   /** The result for people. */
   public String text() {
-    StringBuilder text = new StringBuilder();
-    text.append(line("clipsteer demo: the demo world and its own CLIP%n"));
-    if (quick) text.append("quick: a check that everything works; its figures are rough\n");
+    Lines text = new Lines();
+    text.add("clipsteer demo: the demo world and its own CLIP%n");
+    if (quick) text.add("quick: a check that everything works; its figures are rough%n");
     model(text);
     saes(text);
     steering(text);
     suppression(text);
-    text.append(
-        line(
-            "%n%.0f s, %.1f GB at most. Report: %s%nOn your own data: see README.md, or clipsteer"
-                + " COMMAND --help%n",
-            seconds, peakBytes * 1e-9, folder.resolve("report.html")));
+    text.add(
+        "%n%.0f s, %.1f GB at most. Report: %s%nOn your own data: see README.md, or clipsteer"
+            + " COMMAND --help%n",
+        seconds, peakBytes * 1e-9, report);
     return text.toString();
   }
 
-  private void model(StringBuilder text) {
-    text.append(
-        line(
-            "%nZero-shot accuracy on unbiased images: objects %s, colours %s, backgrounds %s,"
-                + " written words %s.%nShortcuts: worst of four groups %s on portraits (hair"
-                + " colour), %s on birds (background);%nobjects %s, and %s with another"
-                + " object's name written on them.%n",
-            accuracy("object_accuracy"),
-            accuracy("colour_accuracy"),
-            accuracy("background_accuracy"),
-            accuracy("word_accuracy"),
-            accuracy("portraits_worst_group"),
-            accuracy("birds_worst_group"),
-            accuracy("typographic_clean"),
-            accuracy("typographic_attacked")));
+  private void model(Lines text) {
+    text.add(
+        "%nZero-shot accuracy on unbiased images: objects %s, colours %s, backgrounds %s,"
+            + " written words %s.%nShortcuts: worst of four groups %s on portraits (hair"
+            + " colour), %s on birds (background);%nobjects %s, and %s with another"
+            + " object's name written on them.%n",
+        accuracy("object_accuracy"),
+        accuracy("colour_accuracy"),
+        accuracy("background_accuracy"),
+        accuracy("word_accuracy"),
+        accuracy("portraits_worst_group"),
+        accuracy("birds_worst_group"),
+        accuracy("typographic_clean"),
+        accuracy("typographic_attacked"));
   }
 
   private String accuracy(String key) {
-    return percent(stage("world").path(key).path("value"));
+    return percent(world.path(key).path("value"));
   }
 
-  private void saes(StringBuilder text) {
-    text.append(line("%nlayer  features  L0    explained variance%n"));
-    for (JsonNode sae : stage("evaluate").path("saes")) {
-      text.append(
-          line(
-              "%5s  %8s  %4.1f  %.3f%n",
-              sae.path("layer").asString(""),
-              sae.path("features").asString(""),
-              sae.path("l0").asDouble(Double.NaN),
-              sae.path("explained_variance").asDouble(Double.NaN)));
+  private void saes(Lines text) {
+    text.add("%nlayer  features  L0    explained variance%n");
+    for (JsonNode sae : saes) {
+      text.add(
+          "%5s  %8s  %4.1f  %.3f%n",
+          sae.path("layer").asString(""),
+          sae.path("features").asString(""),
+          sae.path("l0").asDouble(Double.NaN),
+          sae.path("explained_variance").asDouble(Double.NaN));
     }
-    JsonNode index = stage("index");
-    text.append(
-        line(
-            "%s of %s features are active on %s images; median monosemanticity %.3f%n",
-            index.path("alive").asString(""),
-            index.path("features").asString(""),
-            index.path("images").asString(""),
-            index.path("median_monosemanticity").asDouble(Double.NaN)));
+    text.add(
+        "%s of %s features are active on %s images; median monosemanticity %.3f%n",
+        index.path("alive").asString(""),
+        index.path("features").asString(""),
+        index.path("images").asString(""),
+        index.path("median_monosemanticity").asDouble(Double.NaN));
   }
 
-  private void steering(StringBuilder text) {
-    JsonNode report = stage("steerability");
-    text.append(
-        line(
-            "%nUnits that steer (S above %s at strength %s, %s words, %s images)%nlayer "
-                + " features  neurons  random directions%n",
-            report.path("tau").asString(""),
-            report.path("strength").asString(""),
-            report.path("words").asString(""),
-            report.path("images").asString("")));
+  private void steering(Lines text) {
+    JsonNode report = stage(stages, "steerability");
+    text.add(
+        "%nUnits that steer (S above %s at strength %s, %s words, %s images)%nlayer "
+            + " features  neurons  random directions%n",
+        report.path("tau").asString(""),
+        report.path("strength").asString(""),
+        report.path("words").asString(""),
+        report.path("images").asString(""));
     Map<Integer, Map<String, String>> layers = new TreeMap<>();
     for (JsonNode row : report.path("layers")) {
       layers
@@ -197,75 +189,56 @@ public record DemoResult(
     }
     layers.forEach(
         (layer, kinds) ->
-            text.append(
-                line(
-                    "%5d  %8s  %7s  %s%n",
-                    layer, kinds.get("features"), kinds.get("neurons"), kinds.get("random"))));
+            text.add(
+                "%5d  %8s  %7s  %s%n",
+                layer, kinds.get("features"), kinds.get("neurons"), kinds.get("random")));
   }
 
-  private void suppression(StringBuilder text) {
-    text.append(
-        line(
-            "%nSuppressed shortcuts, on test images%n%-12s %8s %8s %9s %9s  %-22s %s%n",
-            "",
-            "before",
-            "after",
-            "p",
-            "cost",
-            "ablated by edit",
-            "baselines: neurons / mean difference / random features / random directions"));
-    for (String task : GROUPED) {
-      JsonNode report = stage(task);
-      row(
-          text,
-          task,
-          report,
-          report.path("baseline_wga"),
-          report.path("edited_wga"),
-          lost(report.path("overall_before"), report.path("overall_after")));
-    }
-    JsonNode report = stage(WRITTEN);
-    JsonNode defence = report.path("defence");
-    row(
-        text,
-        WRITTEN,
-        report,
-        defence.path("attacked").path("value"),
-        defence.path("defended").path("value"),
-        lost(defence.path("clean").path("value"), defence.path("clean_after").path("value")));
-    text.append("portraits and birds: worst group, cost in points of overall accuracy; ");
-    text.append("typographic: with a wrong word written, cost in points without\n");
-    if (report.path("combined").isEmpty()) return;
-    text.append(line("%n%-24s %9s %9s%n", "against wrong words", "clean", "attacked"));
-    for (JsonNode one : report.path("combined")) {
-      text.append(
-          line(
-              "%-24s %9s %9s%n",
-              one.path("name").asString(""),
-              percent(one.path("clean").path("value")),
-              percent(one.path("attacked").path("value"))));
+  private void suppression(Lines text) {
+    text.add(
+        "%nSuppressed shortcuts, on test images%n%-12s %8s %8s %9s %9s  %-22s %s%n",
+        "",
+        "before",
+        "after",
+        "p",
+        "cost",
+        "ablated by edit",
+        "baselines: neurons / mean difference / random features / random directions");
+    row(text, "portraits", portraits.before, portraits.after, portraits.cleanLoss);
+    row(text, "birds", birds.before, birds.after, birds.cleanLoss);
+    row(text, WRITTEN, typographic.attacked, typographic.defended, typographic.cleanLoss);
+    text.add(
+        "portraits and birds: worst group, cost in points of overall accuracy; typographic: with a"
+            + " wrong word written, cost in points without%n");
+    if (typographic.combined.isEmpty()) return;
+    text.add("%n%-24s %9s %9s%n", "against wrong words", "clean", "attacked");
+    for (JsonNode one : typographic.combined) {
+      text.add(
+          "%-24s %9s %9s%n",
+          one.path("name").asString(""),
+          percent(one.path("clean").path("value")),
+          percent(one.path("attacked").path("value")));
     }
   }
 
-  private static void row(
-      StringBuilder text, String task, JsonNode report, JsonNode from, JsonNode to, double cost) {
+  private void row(Lines text, String task, JsonNode from, JsonNode to, double cost) {
+    JsonNode report = stage(stages, task);
     String by =
         report.path("layer").isNumber()
             ? report.path("features").size() + " features of layer " + report.path("layer").asInt(0)
             : "nothing: no edit helped";
-    text.append(
-        line(
-            "%-12s %8s %8s %9s %9.1f  %-22s %s / %s / %s / %s%n",
-            task,
-            percent(from),
-            percent(to),
-            SuppressionText.p(report.path("mcnemar_p").asDouble(Double.NaN)),
-            cost,
-            by,
-            baseline(report, "neurons"),
-            baseline(report, "mean-difference direction"),
-            baseline(report, "random features"),
-            baseline(report, "random directions")));
+    text.add(
+        "%-12s %8s %8s %9s %9.1f  %-22s %s / %s / %s / %s%n",
+        task,
+        percent(from),
+        percent(to),
+        SuppressionText.p(report.path("mcnemar_p").asDouble(Double.NaN)),
+        cost,
+        by,
+        baseline(report, "neurons"),
+        baseline(report, "mean-difference direction"),
+        baseline(report, "random features"),
+        baseline(report, "random directions"));
   }
 
   private static String baseline(JsonNode report, String name) {
@@ -278,10 +251,6 @@ public record DemoResult(
 
   private static String percent(JsonNode share) {
     double value = share.asDouble(Double.NaN);
-    return Double.isNaN(value) ? "–" : line("%.1f %%", 100 * value);
-  }
-
-  private static String line(String format, @Nullable Object... values) {
-    return String.format(Locale.ROOT, format, values);
+    return Double.isNaN(value) ? "–" : Lines.of("%.1f %%", 100 * value);
   }
 }

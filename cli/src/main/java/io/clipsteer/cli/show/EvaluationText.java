@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.show;
 
+import static java.util.stream.Collectors.joining;
+
 import io.clipsteer.cli.report.EvaluationPage;
 import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** A sparsity report as text. */
@@ -17,7 +18,7 @@ public final class EvaluationText {
   /** Runs of more SAEs get maps and histograms on the page alone. */
   private static final int MAPPED = 4;
 
-  private final StringBuilder text = new StringBuilder();
+  private final Lines text = new Lines();
 
   private EvaluationText() {}
 
@@ -52,7 +53,7 @@ public final class EvaluationText {
   }
 
   private void line(String format, @Nullable Object... values) {
-    text.append(String.format(Locale.ROOT, format, values).stripTrailing()).append('\n');
+    text.add("%s%n", Lines.of(format, values).stripTrailing());
   }
 
   private void sparsity(SparsityReport report) {
@@ -80,10 +81,10 @@ public final class EvaluationText {
           entry.sae().tokens(),
           s.tokens(),
           s.l0(),
-          number("%.1f", s.l0Cls()),
-          number("%.1f", s.l0Patches()),
-          number("%.4f", s.explainedVariance()),
-          number("%.4f", s.cosine()),
+          Lines.orDash("%.1f", s.l0Cls()),
+          Lines.orDash("%.1f", s.l0Patches()),
+          Lines.orDash("%.4f", s.explainedVariance()),
+          Lines.orDash("%.4f", s.cosine()),
           percent(s.alive()),
           percent(1 - s.alive()),
           percent(s.dense()));
@@ -133,11 +134,11 @@ public final class EvaluationText {
       line(
           "%-56s %10s %10s %10s %10s %10s   %s",
           name(entry),
-          number("%.4f", l.explainedVariance()),
-          number("%.4f", l.cosine()),
-          number("%.4f", l.crossEntropy()),
-          number("%.4f", l.crossEntropySpliced()),
-          number("%.4f", l.crossEntropyZeroAblated()),
+          Lines.orDash("%.4f", l.explainedVariance()),
+          Lines.orDash("%.4f", l.cosine()),
+          Lines.orDash("%.4f", l.crossEntropy()),
+          Lines.orDash("%.4f", l.crossEntropySpliced()),
+          Lines.orDash("%.4f", l.crossEntropyZeroAblated()),
           recovered(l.ceRecovered()));
     }
   }
@@ -154,9 +155,7 @@ public final class EvaluationText {
     }
     line("%s: %s", name(entry), texts ? "L0 by position in the text" : "L0 over the patch grid");
     for (double[] row : grid) {
-      StringBuilder cells = new StringBuilder();
-      for (double cell : row) cells.append(String.format(Locale.ROOT, " %7.1f", cell));
-      line("%s", cells);
+      line("%s", Arrays.stream(row).mapToObj(l0 -> Lines.of(" %7.1f", l0)).collect(joining()));
     }
   }
 
@@ -168,7 +167,7 @@ public final class EvaluationText {
     line("%15s %9d %s", "never", h.never(), bar(h.never(), most));
     for (int i = 0; i < h.counts().length; i++) {
       if (h.counts()[i] == 0) continue;
-      String range = String.format(Locale.ROOT, "%.2f to %.2f", h.bins()[i], h.bins()[i + 1]);
+      String range = Lines.of("%.2f to %.2f", h.bins()[i], h.bins()[i + 1]);
       line("%15s %9d %s", range, h.counts()[i], bar(h.counts()[i], most));
     }
   }
@@ -178,18 +177,14 @@ public final class EvaluationText {
   }
 
   private static String quality(SparsityReport.Quality quality) {
-    return number("%.4f", quality.crossEntropy()) + " " + percent(quality.accuracy());
+    return Lines.orDash("%.4f", quality.crossEntropy()) + " " + percent(quality.accuracy());
   }
 
   static String percent(double share) {
-    return String.format(Locale.ROOT, "%.1f %%", 100 * share);
+    return Lines.of("%.1f %%", 100 * share);
   }
 
   static String recovered(@Nullable Double share) {
-    return share == null ? "–" : String.format(Locale.ROOT, "%.2f %%", 100 * share);
-  }
-
-  static String number(String format, @Nullable Double value) {
-    return value == null ? "–" : String.format(Locale.ROOT, format, value);
+    return share == null ? "–" : Lines.of("%.2f %%", 100 * share);
   }
 }

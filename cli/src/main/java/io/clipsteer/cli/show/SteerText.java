@@ -11,7 +11,6 @@ import io.clipsteer.lab.steer.Steer;
 import io.clipsteer.lab.steer.SteeredSite;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -19,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The result of {@code steer} in words, with the features' names where the run is indexed. */
 public final class SteerText {
-  private final StringBuilder text = new StringBuilder();
+  private final Lines text = new Lines();
   private final Steer.SteeredAnswers result;
 
   /** By hook point and number. */
@@ -60,11 +59,11 @@ public final class SteerText {
    */
   public String of(
       String head, @Nullable String edit, Map<HookPoint, SteeredSite> sites, boolean spliced) {
-    text.append(head);
+    text.add("%s", head);
     if (edit != null) edited(edit, sites);
-    text.append("before: ").append(line(result.before())).append('\n');
+    text.add("before: %s%n", line(result.before()));
     // What the reconstruction does alone, so that it is not taken for the edit's effect.
-    if (spliced) text.append("reconstruction: ").append(line(result.spliced())).append('\n');
+    if (spliced) text.add("reconstruction: %s%n", line(result.spliced()));
     if (edit != null) after();
     strongest();
     return text.toString();
@@ -74,29 +73,29 @@ public final class SteerText {
     for (var one : sites.entrySet()) {
       String place = " at " + one.getKey() + ": " + edit + "\n";
       for (int neuron : one.getValue().units().neurons()) {
-        text.append("neuron ").append(neuron).append(place);
+        text.add("neuron %d%s", neuron, place);
       }
       for (int k : one.getValue().units().randoms()) {
-        text.append("random direction ").append(k).append(place);
+        text.add("random direction %d%s", k, place);
       }
     }
     for (Steer.Activity f : result.edited()) {
       String name = name(f);
-      add(
+      text.add(
           "feature %d%s: mean activation %.3f, max %.3f; %s%n",
           f.feature(), name.isEmpty() ? "" : " (" + name + ")", f.mean(), f.max(), edit);
     }
   }
 
   private void after() {
-    text.append("after:  ").append(line(result.after())).append('\n');
+    text.add("after:  %s%n", line(result.after()));
     if (result.images() > 1) {
-      text.append("largest rise: ").append(line(result.promoted())).append('\n');
-      text.append("largest fall: ").append(line(result.suppressed())).append('\n');
+      text.add("largest rise: %s%n", line(result.promoted()));
+      text.add("largest fall: %s%n", line(result.suppressed()));
     }
-    if (!result.curve().isEmpty()) text.append("strength  answers\n");
+    if (!result.curve().isEmpty()) text.add("strength  answers%n");
     for (Steer.CurvePoint point : result.curve()) {
-      add("%8.1f  %s%n", point.strength(), line(point.followed()));
+      text.add("%8.1f  %s%n", point.strength(), line(point.followed()));
     }
   }
 
@@ -105,12 +104,11 @@ public final class SteerText {
     for (Steer.Activity f : result.strongest()) {
       if (!f.hookPoint().equals(place)) {
         place = f.hookPoint();
-        text.append("strongest features at ").append(place).append('\n');
-        text.append("feature     mean      max").append(names.isEmpty() ? "\n" : "  name\n");
+        text.add("strongest features at %s%n", place);
+        text.add("feature     mean      max%s%n", names.isEmpty() ? "" : "  name");
       }
-      add("%7d  %7.2f  %7.2f", f.feature(), f.mean(), f.max());
-      if (!name(f).isEmpty()) text.append("  ").append(name(f));
-      text.append('\n');
+      String name = name(f).isEmpty() ? "" : "  " + name(f);
+      text.add("%7d  %7.2f  %7.2f%s%n", f.feature(), f.mean(), f.max(), name);
     }
   }
 
@@ -123,14 +121,8 @@ public final class SteerText {
   }
 
   private static String answer(Steer.WordProbability answer) {
-    String share =
-        String.format(Locale.ROOT, "%s %.1f %%", answer.word(), 100 * answer.probability());
+    String share = Lines.of("%s %.1f %%", answer.word(), 100 * answer.probability());
     if (answer.low() == answer.high()) return share;
-    return share
-        + String.format(Locale.ROOT, " (%.1f–%.1f)", 100 * answer.low(), 100 * answer.high());
-  }
-
-  private void add(String format, Object... values) {
-    text.append(String.format(Locale.ROOT, format, values));
+    return share + Lines.of(" (%.1f–%.1f)", 100 * answer.low(), 100 * answer.high());
   }
 }

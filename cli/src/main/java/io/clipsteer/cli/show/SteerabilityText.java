@@ -10,7 +10,6 @@ import io.clipsteer.lab.steer.LayerResult;
 import io.clipsteer.lab.steer.SteerabilityReport;
 import io.clipsteer.lab.steer.VocabularyResult;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -18,7 +17,7 @@ import java.util.TreeSet;
 
 /** A steerability report in words. */
 public final class SteerabilityText {
-  private final StringBuilder text = new StringBuilder();
+  private final Lines text = new Lines();
   private final SteerabilityReport report;
 
   /** Layers with more than one SAE, whose results a layer's number does not tell apart. */
@@ -37,26 +36,26 @@ public final class SteerabilityText {
    * @param out where the tables are
    */
   public static String of(SteerabilityReport report, double strength, double tau, Object out) {
-    SteerabilityText text = new SteerabilityText(report);
-    text.add(
+    SteerabilityText whole = new SteerabilityText(report);
+    whole.text.add(
         "%s, %s, strength %s, tau %s; tables in %s%n%n",
         Counted.of(report.images(), "image"),
         Counted.of(report.words(), "word"),
         strength,
         tau,
         out);
-    text.layers();
-    text.doses();
-    text.vocabularies();
-    if (report.findings() != null) text.findings(report.findings());
-    return text.text.toString();
+    whole.layers();
+    whole.doses();
+    whole.vocabularies();
+    if (report.findings() != null) whole.findings(report.findings());
+    return whole.text.toString();
   }
 
   private void layers() {
-    text.append("layer  unit           n   mean S   S > tau              coverage  seconds\n");
+    text.add("layer  unit           n   mean S   S > tau              coverage  seconds%n");
     for (LayerResult layer : report.layers()) {
       boolean named = shared.contains(layer.layer()) && !layer.sae().isEmpty();
-      add(
+      text.add(
           "%5d  %-9s %6d  %7.4f  %5.1f %% (%4.1f–%5.1f)  %8d  %7.1f%s%n",
           layer.layer(),
           layer.unit(),
@@ -75,7 +74,7 @@ public final class SteerabilityText {
     for (LayerResult layer : report.layers()) {
       if (layer.doses().isEmpty()) continue;
       Median half = Median.of(layer.doses().stream().mapToDouble(Dose::half).toArray());
-      add(
+      text.add(
           "%n%s: half the effect at strength %.1f (%.1f–%.1f), median of %s",
           site(layer.layer(), layer.sae()),
           half.value(),
@@ -87,7 +86,7 @@ public final class SteerabilityText {
 
   private void vocabularies() {
     for (VocabularyResult one : report.vocabularies()) {
-      add(
+      text.add(
           "%n%s (%s), %s, %s: mean S %.4f, S > tau %.1f %%, coverage %d, rank correlation with all"
               + " words %.2f (%.2f–%.2f)",
           Counted.of(one.words(), "word"),
@@ -111,7 +110,7 @@ public final class SteerabilityText {
           || named.chance() == null) {
         continue;
       }
-      add(
+      text.add(
           "%n%s: %d steerable features have a name in the vocabulary. Setting one promotes its"
               + " name: top-1 %.0f %%, top-5 %.0f %% (%.0f–%.0f), increased %.0f %% (%.0f–%.0f;"
               + " chance %.0f %%)",
@@ -127,7 +126,7 @@ public final class SteerabilityText {
           100 * named.chance());
     }
     for (Findings.Local local : findings.locality()) {
-      add(
+      text.add(
           "%n%s: rank correlation of S with the share of the grid a feature covers %.2f"
               + " (%.2f–%.2f), %s",
           site(local.layer(), local.sae()),
@@ -152,9 +151,5 @@ public final class SteerabilityText {
   private String site(int layer, String sae) {
     boolean named = shared.contains(layer) && !sae.isEmpty();
     return "layer " + layer + (named ? " (" + RunFolder.name(sae) + ")" : "");
-  }
-
-  private void add(String format, Object... values) {
-    text.append(String.format(Locale.ROOT, format, values));
   }
 }

@@ -8,12 +8,11 @@ import io.clipsteer.lab.suppress.SuppressionJson;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** A suppression's result as {@code suppress} and {@code defend} print it. */
 public final class SuppressionText {
-  private final StringBuilder text = new StringBuilder();
+  private final Lines text = new Lines();
 
   private SuppressionText() {}
 
@@ -41,7 +40,7 @@ public final class SuppressionText {
     lines.row(effect.overall());
     SuppressionJson.Group clean = effect.clean();
     if (clean != null) lines.row(clean);
-    lines.add(
+    lines.text.add(
         "%nworst group %.1f %% -> %.1f %%%n",
         100 * effect.worstBefore(), 100 * effect.worstAfter());
     effect.controls().forEach(lines::baseline);
@@ -51,10 +50,10 @@ public final class SuppressionText {
   private void edit(SuppressionReport report) {
     SuppressionReport.Chosen chosen = report.chosen();
     if (chosen == null) {
-      text.append(report.whyNothing()).append('\n');
+      text.add("%s%n", report.whyNothing());
       return;
     }
-    add(
+    text.add(
         "layer %d, %s: %s, %s on %s tokens: %s%n",
         chosen.layer(),
         chosen.sae(),
@@ -65,12 +64,12 @@ public final class SuppressionText {
   }
 
   private void groups(List<SuppressionJson.Group> groups) {
-    add("%n%-34s %6s %8s %8s  %s%n", "group", "n", "before", "after", "p");
+    text.add("%n%-34s %6s %8s %8s  %s%n", "group", "n", "before", "after", "p");
     groups.forEach(this::row);
   }
 
   private void row(SuppressionJson.Group group) {
-    add(
+    text.add(
         "%-34s %6d %6.1f %% %6.1f %%  %s%n",
         group.group(),
         group.n(),
@@ -80,7 +79,7 @@ public final class SuppressionText {
   }
 
   private void worstGroup(SuppressionJson.Accuracy accuracy) {
-    add(
+    text.add(
         "%nworst group %.1f %% -> %.1f %% (%.1f to %.1f); gain %.1f to %.1f points; p %s of"
             + " \"%s\"%n",
         100 * accuracy.baselineWga(),
@@ -95,35 +94,32 @@ public final class SuppressionText {
 
   private void baselines(SuppressionJson json) {
     json.baselines().forEach(this::baseline);
-    json.baselinesSkipped().forEach((name, why) -> add("  %-28s skipped: %s%n", name, why));
+    json.baselinesSkipped().forEach((name, why) -> text.add("  %-28s skipped: %s%n", name, why));
   }
 
   private void baseline(SuppressionReport.Baseline one) {
-    add(
+    text.add(
         "  %-28s %.1f %%   p %s   (layer %d, %d)%n",
         one.name(), 100 * one.wga(), p(one.p()), one.layer(), one.size());
   }
 
   private void defences(SuppressionJson json) {
-    add("%n%-34s %9s %9s  %s%n", "defence", "clean", "attacked", "p");
+    text.add("%n%-34s %9s %9s  %s%n", "defence", "clean", "attacked", "p");
     for (SuppressionReport.Defended one : json.combined()) {
-      add(
+      text.add(
           "%-34s %7.1f %% %7.1f %%  %s%n",
           one.name(), 100 * one.clean().value(), 100 * one.attacked().value(), p(one.p()));
     }
   }
 
   private void wonBack(@Nullable Double part) {
-    if (part == null) add("%nthe writing costs no accuracy: there is nothing to restore%n");
-    else add("%nthe edit restores %.0f %% of the accuracy that the writing costs%n", 100 * part);
+    if (part == null) text.add("%nthe writing costs no accuracy: there is nothing to restore%n");
+    else
+      text.add("%nthe edit restores %.0f %% of the accuracy that the writing costs%n", 100 * part);
   }
 
   /** A p-value; {@code < 1e-300} where it is too small for a double. */
   static String p(double p) {
-    return p == 0 ? "< 1e-300" : String.format(Locale.ROOT, "%.2g", p);
-  }
-
-  private void add(String format, Object... values) {
-    text.append(String.format(Locale.ROOT, format, values));
+    return p == 0 ? "< 1e-300" : Lines.of("%.2g", p);
   }
 }

@@ -9,8 +9,10 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.preprocess.Preprocessing;
+import io.clipsteer.lab.run.Images;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -44,13 +46,9 @@ final class ThumbnailsTest {
   }
 
   private static Thumbnails read(Set<String> ids, long budget) {
-    return Thumbnails.read(
-        ImageSet.open(folder),
-        Preprocessing.clip(224),
-        ImageDecoder.DecodeOptions.DEFAULT,
-        ids,
-        budget,
-        Progress.SILENT);
+    Images images =
+        new Images(ImageSet.open(folder), Preprocessing.clip(224), ImageLoader.Options.of(1));
+    return Thumbnails.read(images, ids, budget, Progress.SILENT);
   }
 
   @Test

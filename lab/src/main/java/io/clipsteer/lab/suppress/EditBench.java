@@ -65,6 +65,7 @@ public final class EditBench {
    * @param moved largest difference between edited and unedited embeddings, for comparison
    */
   public record EditBenchResult(
+      EditBenchShape shape,
       double towerSeconds,
       double editedSeconds,
       double fullSeconds,
@@ -132,6 +133,7 @@ public final class EditBench {
       double[] ratios = new double[shape.rounds()];
       for (int r = 0; r < ratios.length; r++) ratios[r] = seconds[1][r] / seconds[0][r] - 1;
       return new EditBenchResult(
+          shape,
           median(seconds[0]),
           median(seconds[1]),
           median(seconds[2]),
