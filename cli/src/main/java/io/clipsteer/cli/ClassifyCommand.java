@@ -8,13 +8,13 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.option.TowerDtype;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.imageset.ImageTable;
 import io.clipsteer.data.imageset.JoinReport;
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.Classification;
@@ -67,12 +67,7 @@ final class ClassifyCommand implements Runnable {
               + " or, without index, label or class (a word or its position).")
   private @Nullable Path truth;
 
-  @Option(
-      names = "--dtype",
-      defaultValue = "fp32",
-      paramLabel = "DTYPE",
-      description = "Arithmetic of the towers: fp32 or bf16.")
-  private DType dtype;
+  @Mixin private TowerDtype dtype;
 
   @Option(names = "--all", description = "Include every image's answers in the JSON.")
   private boolean all;
@@ -91,7 +86,7 @@ final class ClassifyCommand implements Runnable {
   public void run() {
     common.apply();
     words.require();
-    try (ClipModel clip = ClipModel.load(model, dtype, common.device())) {
+    try (ClipModel clip = ClipModel.load(model, dtype.get(), common.device())) {
       TextLibrary library = words.resolve(clip, common.progress());
       Images source = images.resolve(clip);
       Map<String, Integer> right = new HashMap<>();

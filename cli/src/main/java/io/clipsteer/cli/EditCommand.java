@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.cli.option.BatchOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.OpenRun;
+import io.clipsteer.cli.option.PromptOptions;
 import io.clipsteer.cli.option.RuleOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
@@ -30,13 +31,11 @@ import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
-import io.clipsteer.lab.study.TargetPrompts;
 import io.clipsteer.lab.suppress.EditEffect;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -52,13 +51,12 @@ import picocli.CommandLine.Option;
           + " answers is measured, by group, beside random edits of the same size."
     },
     footer = {
-      "",
       "Example: clipsteer edit --run runs/all --feature 8:1821 --feature 8:77 --ablate --out"
           + " edits/no-sky",
       "         clipsteer edit --run runs/all --feature 6:12 --cap 3 --data csv:birds.csv --out"
           + " edits/forest"
     })
-final class EditCommand implements Callable<Integer> {
+final class EditCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private UnitOptions units;
@@ -103,23 +101,13 @@ final class EditCommand implements Callable<Integer> {
       description = "Images in class folders; for written words, images without writing.")
   private @Nullable Path clean;
 
-  @Option(
-      names = "--prompts",
-      paramLabel = "FILE",
-      description = "Lines of target, tab, prompt; several prompts of a target are averaged.")
-  private @Nullable Path prompts;
-
-  @Option(
-      names = "--library",
-      paramLabel = "DIR",
-      description = "Folder with text_embeddings.safetensors and words.txt, for the targets.")
-  private @Nullable Path library;
+  @Mixin private PromptOptions prompts;
 
   @Option(
       names = "--draws",
       defaultValue = "10",
       paramLabel = "N",
-      description = "Random edits of each kind, 2 to 20 (default: ${DEFAULT-VALUE}).")
+      description = "Random edits of each kind, 2 to 20.")
   private int draws;
 
   @Option(
@@ -140,7 +128,7 @@ final class EditCommand implements Callable<Integer> {
       @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable EditEffect effect) {}
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     if (units.areNamed() == (direction != null)) {
       throw common.usage("Which units? Give --feature, --neuron or --direction");
@@ -162,7 +150,6 @@ final class EditCommand implements Callable<Integer> {
     try (OpenRun open = runs.open(chosen, TowerKind.VISION, common.device())) {
       make(open, places);
     }
-    return 0;
   }
 
   private void make(OpenRun open, UnitOptions.Places places) {
@@ -253,10 +240,7 @@ final class EditCommand implements Callable<Integer> {
             common.seed());
     Study study =
         source.read(
-            open.clip(),
-            new TargetPrompts(prompts, library),
-            batch.loading(Long.MAX_VALUE),
-            common.progress());
+            open.clip(), prompts.prompts(), batch.loading(Long.MAX_VALUE), common.progress());
     Skips.print(all.listing(), all.path());
     EditEffect effect =
         EditEffect.of(

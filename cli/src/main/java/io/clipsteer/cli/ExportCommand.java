@@ -30,7 +30,6 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -49,10 +48,9 @@ import picocli.CommandLine.Option;
           + " states the disagreement."
     },
     footer = {
-      "",
       "Example: clipsteer export --edit edits/no-blond --to sidecar --out no-blond.safetensors"
     })
-final class ExportCommand implements Callable<Integer> {
+final class ExportCommand implements Runnable {
   private static final String SUFFIX = ".safetensors";
   private static final String HOOK = "edit_hook.py";
 
@@ -89,7 +87,7 @@ final class ExportCommand implements Callable<Integer> {
       names = "--to",
       defaultValue = "sidecar",
       paramLabel = "FORMAT",
-      description = "Format: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description = "Format: ${COMPLETION-CANDIDATES}.")
   private Format to;
 
   @Option(
@@ -117,22 +115,22 @@ final class ExportCommand implements Callable<Integer> {
       description = {
         "Features of a TopK SAE: ${COMPLETION-CANDIDATES}. whole is exact and holds the SAE's"
             + " encoder; calibrated holds the features' rows and thresholds that are fitted on"
-            + " --images (default: ${DEFAULT-VALUE})."
+            + " --images."
       })
   private Competition competition;
 
   @Mixin private ImageOptions images;
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
-    return switch (to) {
+    switch (to) {
       case SIDECAR -> sidecar();
       case ONNX -> onnx();
-    };
+    }
   }
 
-  private int sidecar() {
+  private void sidecar() {
     String name = String.valueOf(out.getFileName());
     String bare = name.endsWith(SUFFIX) ? name.substring(0, name.length() - SUFFIX.length()) : "";
     if (!bare.matches("[A-Za-z_][A-Za-z0-9_-]{0,63}")) {
@@ -158,10 +156,9 @@ final class ExportCommand implements Callable<Integer> {
             exported.sentences(),
             hook,
             module));
-    return 0;
   }
 
-  private int onnx() {
+  private void onnx() {
     if (!String.valueOf(out.getFileName()).endsWith(".onnx")) {
       throw new InputException("--out " + out, "is no .onnx file", "Call it NAME.onnx");
     }
@@ -180,22 +177,11 @@ final class ExportCommand implements Callable<Integer> {
             "%s: the image encoder with %s edited at %s, %,d bytes%n%s"
                 + "pixel_values [batch,3,h,w] -> image_embeds [batch,e] of unit length",
             out, exported.what(), exported.stored.point(), size(out), exported.sentences()));
-    return 0;
   }
 
   private static void checkNew(Path file) {
     if (Files.exists(file)) throw new InputException(file, "exists already", "Name another");
   }
-
-  /** How the edit with thresholds differs from the exact one, on held-out images. */
-  private record Calibration(
-      long images,
-      double active,
-      double disagree,
-      double activationError,
-      double edited,
-      double differs,
-      double differsMost) {}
 
   private record Json(
       String file,
@@ -207,10 +193,12 @@ final class ExportCommand implements Callable<Integer> {
       @JsonInclude(JsonInclude.Include.NON_NULL) int @Nullable [] features,
       @JsonInclude(JsonInclude.Include.NON_NULL) int @Nullable [] neurons,
       int topK,
-      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Calibration calibration) {}
+      @JsonInclude(JsonInclude.Include.NON_NULL)
+          ThresholdCalibration.@Nullable Calibrated calibration) {}
 
   /** What was written. */
-  private record Exported(StoredEdit stored, int topK, @Nullable Calibration calibration) {
+  private record Exported(
+      StoredEdit stored, int topK, ThresholdCalibration.@Nullable Calibrated calibration) {
     String what() {
       return Counted.of(stored.units().count(), stored.units().noun());
     }
@@ -237,7 +225,7 @@ final class ExportCommand implements Callable<Integer> {
                 + " smaller%n",
             topK);
       }
-      Calibration c = calibration;
+      ThresholdCalibration.Calibrated c = calibration;
       if (c == null) return "";
       return String.format(
           "thresholds in the place of top-k, on %s that did not make them:%n"
@@ -245,13 +233,13 @@ final class ExportCommand implements Callable<Integer> {
               + "  activations differ by %.1f %% of their sum%n"
               + "  embeddings: cosine distance to the exact edit %.2g (at most %.2g); the edit"
               + " itself moves them by %.2g%n",
-          Counted.of(c.images, "image"),
-          100 * c.active,
-          100 * c.disagree,
-          100 * c.activationError,
-          c.differs,
-          c.differsMost,
-          c.edited);
+          Counted.of(c.images(), "image"),
+          100 * c.active(),
+          100 * c.disagree(),
+          100 * c.activationError(),
+          c.differs(),
+          c.differsMost(),
+          c.edited());
     }
   }
 
@@ -297,20 +285,11 @@ final class ExportCommand implements Callable<Integer> {
       StoredEdit stored, ClipModel clip, Edit whole, Map<String, String> notes, Writer writer) {
     var fitted = ThresholdCalibration.of(clip, whole, images.resolve(clip), common.progress());
     images.report(fitted.skipped());
-    Calibration calibration =
-        new Calibration(
-            fitted.images(),
-            fitted.active(),
-            fitted.disagree(),
-            fitted.activationError(),
-            fitted.edited(),
-            fitted.differs(),
-            fitted.differsMost());
-    notes.put("calibration", JsonFile.line(calibration));
+    notes.put("calibration", JsonFile.line(fitted));
     try (CompiledEdit compiled = fitted.compiled()) {
       writer.write(clip.vision(), compiled, notes);
     }
-    return new Exported(stored, 0, calibration);
+    return new Exported(stored, 0, fitted);
   }
 
   private static void checkFits(Sae sae, ClipModel clip, Path from, StoredEdit stored) {

@@ -36,7 +36,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -52,13 +51,12 @@ import picocli.CommandLine.Option;
           + " Without a feature the strongest ones on the images are listed."
     },
     footer = {
-      "",
       "Example: clipsteer steer --run runs/l8 --image dog.jpg --feature 17 --set 150"
           + " --labels \"dog,cat\"",
       "         clipsteer steer --run runs/all --images photos --limit 200 --feature 7:1234"
           + " --curve --vocabulary words.txt"
     })
-final class SteerCommand implements Callable<Integer> {
+final class SteerCommand implements Runnable {
   private static final int TOP = 5;
 
   @Mixin private CommonOptions common;
@@ -88,8 +86,7 @@ final class SteerCommand implements Callable<Integer> {
       defaultValue = "all",
       paramLabel = "TOKENS",
       description = {
-        "Tokens to edit: all, cls, patches, or numbers as 3,4,9; the class token is 0"
-            + " (default: ${DEFAULT-VALUE})."
+        "Tokens to edit: all, cls, patches, or numbers as 3,4,9; the class token is 0" + "."
       })
   private String at;
 
@@ -113,7 +110,7 @@ final class SteerCommand implements Callable<Integer> {
   private List<Double> curve = List.of();
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     words.require();
     curve = curve.stream().sorted().toList();
@@ -131,7 +128,6 @@ final class SteerCommand implements Callable<Integer> {
       Skips.Counts skips = images.report(result.skipped());
       common.print(json(sites, result, skips), text(run, sites, result));
     }
-    return 0;
   }
 
   private Steer.SteeredAnswers evaluate(Steer steer, ClipModel clip) {

@@ -23,7 +23,6 @@ import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -41,11 +40,10 @@ import picocli.CommandLine.Option;
           + " random features, random directions and the projected mean difference."
     },
     footer = {
-      "",
       "Example: clipsteer suppress --run runs/all --data celeba:celeba --layers 0-11 --out"
           + " edits/no-blond",
     })
-final class SuppressCommand implements Callable<Integer> {
+final class SuppressCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private SuppressOptions how;
@@ -102,7 +100,7 @@ final class SuppressCommand implements Callable<Integer> {
   private Path out;
 
   @Override
-  public Integer call() {
+  public void run() {
     common.apply();
     SuppressionSettings settings = how.settings(common.seed());
     StudySource source = source();
@@ -126,7 +124,6 @@ final class SuppressCommand implements Callable<Integer> {
         common.print(report.json(), SuppressionText.of(report));
       }
     }
-    return 0;
   }
 
   private StudySource source() {

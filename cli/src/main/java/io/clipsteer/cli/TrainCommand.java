@@ -7,12 +7,13 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.ImageOptions;
+import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.option.TowerDtype;
 import io.clipsteer.cli.option.TrainOptions;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.store.ActivationStore;
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TowerKind;
@@ -86,12 +87,7 @@ final class TrainCommand implements Runnable {
       description = "Checkpoint: a folder or a file (with --store only recorded in the run).")
   private @Nullable Path model;
 
-  @Option(
-      names = "--dtype",
-      defaultValue = "fp32",
-      paramLabel = "DTYPE",
-      description = "Arithmetic of the tower: fp32 or bf16.")
-  private DType dtype;
+  @Mixin private TowerDtype dtype;
 
   @Option(
       names = "--checkpoint-minutes",
@@ -108,6 +104,14 @@ final class TrainCommand implements Runnable {
       paramLabel = "URI",
       description = "Also log settings and curves to an MLflow server: http://host:port.")
   private @Nullable String mlflow;
+
+  /** What an SAE's kind means for an export is said before the hours of work. */
+  private static void noteExport(TrainConfig config) {
+    boolean vision = config.points().stream().allMatch(p -> p.tower() == TowerKind.VISION);
+    if (vision && config.saes().stream().anyMatch(s -> s.variant() instanceof SaeVariant.TopK)) {
+      System.err.println(OpenRun.TOPK_EXPORT);
+    }
+  }
 
   /** Reports when the SAE to fine-tune is of another kind than the one that is trained. */
   private static void noteStart(TrainConfig config) {
@@ -157,6 +161,7 @@ final class TrainCommand implements Runnable {
       throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
     }
     noteStart(config);
+    noteExport(config);
     if (store == null) {
       try (ClipModel clip = load()) {
         train(
@@ -182,7 +187,7 @@ final class TrainCommand implements Runnable {
 
   private ClipModel load() {
     if (model == null) throw new IllegalStateException("no model");
-    return ClipModel.load(model, dtype, common.device());
+    return ClipModel.load(model, dtype.get(), common.device());
   }
 
   private void train(TrainSource source, TrainConfig config) {

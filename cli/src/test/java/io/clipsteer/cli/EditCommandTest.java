@@ -38,26 +38,7 @@ final class EditCommandTest {
     portraits = temp.resolve("portraits");
     WorldSet.PORTRAITS.write(portraits, WorldSet.Split.TEST, 32, 5, 32, Progress.SILENT);
     run = temp.resolve("run");
-    CliFixture.run(
-            "train",
-            "--model",
-            CLIP,
-            "--images",
-            portraits,
-            "--layers",
-            "1,2",
-            "--sae",
-            "topk:k=4",
-            "--expansion",
-            "2",
-            "--train-tokens",
-            "1280",
-            "--batch",
-            "64",
-            "--out",
-            run,
-            "--json")
-        .json();
+    CliFixture.train(run, CLIP, portraits, "--layers", "1,2", "--expansion", 2);
   }
 
   private static CliFixture.Ran edit(String out, Object... more) {

@@ -46,11 +46,7 @@ final class SuppressCommandTest {
     things = temp.resolve("things");
     WorldSet.OBJECTS.write(things, WorldSet.Split.TEST, 40, 6, 48, Progress.SILENT);
     run = temp.resolve("run");
-    CliFixture.line(
-            "train --model %s --images %s --layers 1,2 --sae topk:k=4 --expansion 2 --train-tokens"
-                + " 1280 --batch 64 --out %s --json",
-            CLIP, things, run)
-        .json();
+    CliFixture.train(run, CLIP, things, "--layers", "1,2", "--expansion", 2);
   }
 
   private static CliFixture.Ran suppress(Path out, Object... more) {

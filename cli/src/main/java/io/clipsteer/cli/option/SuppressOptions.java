@@ -45,14 +45,14 @@ public final class SuppressOptions {
       split = ",",
       defaultValue = "1,2,4,8,16,32,64",
       paramLabel = "K",
-      description = "Numbers of features to select from (default: ${DEFAULT-VALUE}).")
+      description = "Numbers of features to select from.")
   private List<Integer> sizes;
 
   @Option(
       names = "--baselines",
       defaultValue = "all",
       paramLabel = "WHICH",
-      description = "Baselines to evaluate: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
+      description = "Baselines to evaluate: ${COMPLETION-CANDIDATES}.")
   private Baselines baselines;
 
   private enum Baselines {
@@ -69,8 +69,7 @@ public final class SuppressOptions {
       names = "--draws",
       defaultValue = "10",
       paramLabel = "N",
-      description =
-          "Random feature sets and random directions, 2 to 20 (default: ${DEFAULT-VALUE}).")
+      description = "Random feature sets and random directions, 2 to 20.")
   private int draws;
 
   @Option(
@@ -89,22 +88,10 @@ public final class SuppressOptions {
       names = "--per-group",
       defaultValue = "1000",
       paramLabel = "N",
-      description = {
-        "Most training and validation images of each group (default: ${DEFAULT-VALUE})."
-      })
+      description = {"Most training and validation images of each group."})
   private int perGroup;
 
-  @Option(
-      names = "--prompts",
-      paramLabel = "FILE",
-      description = "Lines of target, tab, prompt; several prompts of a target are averaged.")
-  private @Nullable Path prompts;
-
-  @Option(
-      names = "--library",
-      paramLabel = "DIR",
-      description = "Folder with text_embeddings.safetensors and words.txt, for the targets.")
-  private @Nullable Path library;
+  @Mixin private PromptOptions prompts;
 
   @Option(
       names = "--resume",
@@ -128,7 +115,7 @@ public final class SuppressOptions {
   }
 
   public TargetPrompts prompts() {
-    return new TargetPrompts(prompts, library);
+    return prompts.prompts();
   }
 
   public SuppressionSettings settings(long seed) {
@@ -142,7 +129,8 @@ public final class SuppressOptions {
       throw new InputException(
           "--defense-prefix", "needs written words", "Give --data typographic:DIR or similar");
     }
-    if (prompts != null || library != null) {
+    TargetPrompts own = prompts();
+    if (own.file() != null || own.library() != null) {
       throw new InputException(
           "--defense-prefix",
           "cannot be combined with --prompts or --library",
@@ -151,7 +139,7 @@ public final class SuppressOptions {
     if (prefix < 1 || prefix > 1_000_000) {
       throw new InputException("--defense-prefix " + prefix, "not from 1 to 1000000", "Try 2500");
     }
-    return new PrefixSettings(prompts(), prefix);
+    return new PrefixSettings(own, prefix);
   }
 
   /** Refuses a folder for the edit before hours of work. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.edit;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
@@ -52,7 +53,7 @@ public final class ThresholdCalibration {
    * @param differsMost the largest of these
    */
   public record Calibrated(
-      CompiledEdit compiled,
+      @JsonIgnore CompiledEdit compiled,
       long images,
       double active,
       double disagree,
@@ -60,7 +61,7 @@ public final class ThresholdCalibration {
       double edited,
       double differs,
       double differsMost,
-      List<ImageLoader.Skipped> skipped) {}
+      @JsonIgnore List<ImageLoader.Skipped> skipped) {}
 
   /**
    * Calibrates.
