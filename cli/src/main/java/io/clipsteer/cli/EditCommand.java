@@ -17,6 +17,8 @@ import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.data.stats.SignFlip;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -34,8 +36,10 @@ import io.clipsteer.lab.study.StudySource;
 import io.clipsteer.lab.suppress.EditEffect;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -211,6 +215,11 @@ final class EditCommand implements Runnable {
   private static StoredEdit.EditedUnits line(String name, int width) {
     try (TensorFile file = TensorFile.open(Path.of(name));
         Scope scope = Scope.open()) {
+      for (String tensor : file.tensors().keySet()) {
+        if (tensor.equals("direction") || tensor.equals("centre")) continue;
+        throw new InputException(
+            file.path(), "has a tensor " + tensor, "It may have direction and centre only");
+      }
       float[] centre = new float[width];
       if (file.tensors().containsKey("centre")) centre = vector(file, "centre", width);
       return new StoredEdit.Line(vector(file, "direction", width), centre);
@@ -218,10 +227,17 @@ final class EditCommand implements Runnable {
   }
 
   private static float[] vector(TensorFile file, String name, int width) {
-    Tensor tensor = Tensor.of(file.get(name));
-    if (tensor.elements() != width) {
+    StoredTensor stored = file.get(name);
+    boolean floating = Set.of(DType.F64, DType.F32, DType.F16, DType.BF16).contains(stored.dtype());
+    if (!floating || !Arrays.equals(stored.shape(), new long[] {width})) {
       throw new InputException(
-          file.path(), name + " has " + tensor.elements() + " numbers", "It needs " + width);
+          file.path(),
+          name + " is " + stored.dtype() + " " + Arrays.toString(stored.shape()),
+          "It needs " + width + " floating-point numbers");
+    }
+    Tensor tensor = Tensor.of(stored).to(DType.F32);
+    if (!tensor.isFinite()) {
+      throw new InputException(file.path(), name + " is not finite", "Give finite numbers");
     }
     return tensor.toFloats();
   }

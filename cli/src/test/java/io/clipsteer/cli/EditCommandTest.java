@@ -132,6 +132,20 @@ final class EditCommandTest {
     json = export("direction", temp.resolve("direction_edit.safetensors"));
     assertEquals("patches", json.get("tokens").asString());
     edit("far", "--direction", "7:" + file, "--ablate").refused("--direction 7:", "no such SAE");
+    Path wrong = temp.resolve("wrong.safetensors");
+    float[] few = new float[WIDTH - 1];
+    float[] broken = new float[WIDTH];
+    broken[3] = Float.NaN;
+    for (var one : Map.of("direction", few, "centre", broken, "decoder", broken).entrySet()) {
+      try (Scope scope = Scope.open()) {
+        Tensor values = Tensor.of(one.getValue(), one.getValue().length);
+        SafeTensors.write(
+            wrong,
+            List.of(new StoredTensor(one.getKey(), DType.F32, values.shape(), values.segment())),
+            Map.of());
+      }
+      edit("none", "--direction", "2:" + wrong, "--ablate").refused(one.getKey());
+    }
     edit("none", "--direction", "2:" + portraits, "--ablate").refused("portraits");
   }
 

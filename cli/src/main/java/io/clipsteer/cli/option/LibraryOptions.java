@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -123,7 +124,8 @@ public final class LibraryOptions {
         throw new InputException(
             option + " " + text, "one of the names is blank", "Write " + option + " dog,cat");
       }
-      if (!known.add(name)) {
+      // The text tower reads every word in small letters.
+      if (!known.add(name.toLowerCase(Locale.ROOT))) {
         throw new InputException(
             option + " " + text, "\"" + name + "\" is there twice", "Name each once");
       }
