@@ -33,6 +33,7 @@ import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
+import io.clipsteer.lab.suppress.Candidate;
 import io.clipsteer.lab.suppress.EditEffect;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -262,8 +263,7 @@ final class EditCommand implements Runnable {
         EditEffect.of(
             open.clip(),
             study,
-            edit,
-            one.entry().folder(),
+            Candidate.of(edit, one.entry().folder()),
             draws,
             common.seed(),
             common.progress());

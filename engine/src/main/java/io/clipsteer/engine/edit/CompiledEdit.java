@@ -101,7 +101,7 @@ public record CompiledEdit(
     try (Scope scope = Scope.open()) {
       Tensor bias = Tensor.zeros(DType.F32, k).addInPlace(shift);
       Tensor encoder = directions.transpose(0, 1);
-      return compiled(edit, false, 0, units, encoder, bias, all, directions, scope);
+      return compiled(edit, false, 0, units, rows(edit, encoder, bias, all, directions));
     }
   }
 
@@ -133,34 +133,32 @@ public record CompiledEdit(
         d = d.mul(standard.scale());
       }
       boolean layerNorm = sae.normalisation() instanceof InputNormalisation.LayerNorm;
-      return compiled(edit, layerNorm, topK, ids, w.transpose(0, 1), b, thresholds, d, scope);
+      return compiled(edit, layerNorm, topK, ids, rows(edit, w.transpose(0, 1), b, thresholds, d));
     }
   }
 
+  private static Rows rows(
+      Edit edit, Tensor encoder, Tensor bias, float[] thresholds, Tensor decoder) {
+    int k = thresholds.length;
+    return new Rows(
+        encoder.to(DType.F32).contiguous(),
+        bias.to(DType.F32),
+        Tensor.of(thresholds, k),
+        decoder.to(DType.F32),
+        Tensor.of(edit.rule().values(k), k));
+  }
+
   private static CompiledEdit compiled(
-      Edit edit,
-      boolean layerNorm,
-      int topK,
-      int[] units,
-      Tensor encoder,
-      Tensor bias,
-      float[] thresholds,
-      Tensor decoder,
-      Scope scope) {
-    Rows rows =
-        new Rows(
-            encoder.to(DType.F32).contiguous(),
-            bias.to(DType.F32),
-            Tensor.of(thresholds, units.length),
-            decoder.to(DType.F32),
-            Tensor.of(edit.rule().values(units.length), units.length));
-    return new CompiledEdit(
-        edit.site(),
-        layerNorm,
-        topK,
-        Arrays.stream(units).boxed().toList(),
-        edit.rule().kind(),
-        rows.map(tensor -> scope.release(tensor.copy())));
+      Edit edit, boolean layerNorm, int topK, int[] units, Rows rows) {
+    try (Scope scope = Scope.open()) {
+      return new CompiledEdit(
+          edit.site(),
+          layerNorm,
+          topK,
+          Arrays.stream(units).boxed().toList(),
+          edit.rule().kind(),
+          rows.map(tensor -> scope.release(tensor.copy())));
+    }
   }
 
   /**

@@ -12,6 +12,20 @@ import io.clipsteer.engine.edit.EditSite;
  * @param size number of features, neurons or directions
  */
 public record Candidate(Family family, String sae, int size, Edit edit) {
+  /**
+   * An edit of named units.
+   *
+   * @param sae folder of the features' SAE, or empty
+   */
+  public static Candidate of(Edit edit, String sae) {
+    return switch (edit.target()) {
+      case Edit.Features features ->
+          new Candidate(Family.FEATURES, sae, features.ids().length, edit);
+      case Edit.Neurons neurons -> new Candidate(Family.NEURONS, sae, neurons.ids().length, edit);
+      default -> new Candidate(Family.DIRECTION, sae, 1, edit);
+    };
+  }
+
   /** Where the edit applies. */
   EditSite site() {
     return edit.site();

@@ -49,34 +49,24 @@ public record EditEffect(
    * Measures.
    *
    * @param study whose test images are used
-   * @param sae folder of the features' SAE, or empty
+   * @param own the edit
    * @param draws random edits of each kind
    */
   public static EditEffect of(
-      ClipModel model,
-      Study study,
-      Edit edit,
-      String sae,
-      int draws,
-      long seed,
-      Progress progress) {
-    List<Candidate> all = new ArrayList<>();
+      ClipModel model, Study study, Candidate own, int draws, long seed, Progress progress) {
+    Edit edit = own.edit();
+    List<Candidate> all = new ArrayList<>(List.of(own));
     if (edit.target() instanceof Edit.Features chosen) {
-      all.add(new Candidate(Candidate.Family.FEATURES, sae, chosen.ids().length, edit));
       SplittableRandom random = new SplittableRandom(seed);
       for (int sample = 0; sample < draws; sample++) {
-        int[] ids =
-            random.ints(0, chosen.sae().features()).distinct().limit(chosen.ids().length).toArray();
+        int[] ids = random.ints(0, chosen.sae().features()).distinct().limit(own.size()).toArray();
         Edit other = new Edit(edit.site(), new Edit.Features(chosen.sae(), ids), edit.rule());
-        all.add(new Candidate(Candidate.Family.RANDOM_FEATURES, sae, ids.length, other));
+        all.add(new Candidate(Candidate.Family.RANDOM_FEATURES, own.sae(), ids.length, other));
       }
-    } else {
-      int size = edit.target() instanceof Edit.Neurons neurons ? neurons.ids().length : 1;
-      all.add(new Candidate(Candidate.Family.NEURONS, sae, size, edit));
     }
     for (int sample = 0; sample < draws; sample++) {
       Edit noise = Edit.noise(edit, seed * 1_000_003 + sample);
-      all.add(new Candidate(Candidate.Family.RANDOM_DIRECTIONS, sae, 1, noise));
+      all.add(new Candidate(Candidate.Family.RANDOM_DIRECTIONS, own.sae(), 1, noise));
     }
     String name = "measuring the edit";
     EditTrial.TrialResult trial = EditTrial.run(model, study.test(), all, null, name, progress);
