@@ -77,13 +77,15 @@ final class ReadmeExampleTest {
             f32("thresholds", new float[1], 1),
             f32("decoder", row, 1, 128),
             f32("values", new float[] {50}, 1),
-            stored("features", DType.I64, new byte[8], 1)),
+            stored("units", DType.I64, new byte[8], 1)),
         Map.of(
             "format", "clipsteer-edit",
-            "version", "1",
+            "version", "3",
             "hook_point", "blocks.1.hook_resid_post",
             "tokens", "ALL",
             "prefix_tokens", "1",
+            "rule", "set",
+            "top_k", "0",
             "normalisation", "none"));
   }
 
