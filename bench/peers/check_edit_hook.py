@@ -69,10 +69,11 @@ def transformers_clip(path):
 
 def native_open_clip(path):
     config = json.loads((path / "open_clip_config.json").read_text())
-    model = open_clip.CLIP(**config["model_cfg"]).eval()
+    kind = open_clip.CustomTextCLIP if config["model_cfg"].pop("custom_text", False) else open_clip.CLIP
+    model = kind(**config["model_cfg"]).eval()
     model.load_state_dict(load_file(path / "open_clip_model.safetensors"))
     preprocess = open_clip.transform.image_transform(
-        config["preprocess_cfg"]["size"], False, config["preprocess_cfg"]["mean"], config["preprocess_cfg"]["std"])
+        config["preprocess_cfg"].get("size", config["model_cfg"]["vision_cfg"]["image_size"]), False, config["preprocess_cfg"]["mean"], config["preprocess_cfg"]["std"])
 
     def pixels(file):
         return preprocess(Image.open(file)).unsqueeze(0)

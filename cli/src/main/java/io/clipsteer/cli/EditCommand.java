@@ -223,7 +223,12 @@ final class EditCommand implements Runnable {
       }
       float[] centre = new float[width];
       if (file.tensors().containsKey("centre")) centre = vector(file, "centre", width);
-      return new StoredEdit.Line(vector(file, "direction", width), centre);
+      float[] along = vector(file, "direction", width);
+      if (!StoredEdit.isDirection(along)) {
+        throw new InputException(
+            file.path(), "direction is zero", "Give one that points somewhere");
+      }
+      return new StoredEdit.Line(along, centre);
     }
   }
 

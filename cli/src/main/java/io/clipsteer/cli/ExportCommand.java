@@ -265,6 +265,7 @@ final class ExportCommand implements Runnable {
         checkFits(sae, clip, from, stored);
       }
       clip.vision().check(stored.point());
+      stored.checkWidth(edit, clip.vision().config().width());
       var config = clip.vision().config();
       Edit whole = stored.edit(sae, config.width(), config.prefixTokens());
       Map<String, String> notes = new TreeMap<>();

@@ -114,9 +114,33 @@ final class ExportCommandTest {
     Path good = edit("good", sae("relu"), "[{\"id\": 3, \"value\": 0}]");
     run("export", "--edit", edit("far", sae("relu"), "[{\"id\": 128, \"value\": 0}]"), "--out", out)
         .refused("no feature 128");
-    run("export", "--edit", edit("few", sae("relu"), "[]"), "--out", out).refused("no edit");
+    for (String[] fault :
+        new String[][] {
+          {"{\"id\": 3.7, \"value\": 0}", "features: id is 3.7"},
+          {"{\"id\": -1, \"value\": 0}", "features: id is -1"},
+          {"{\"id\": 3, \"value\": \"NaN\"}", "value is \"NaN\""},
+          {"{\"id\": 3, \"value\": 1e300}", "value is 1"},
+          {"{\"id\": 3, \"value\": 0}], \"neurons\": [{\"id\": 1, \"value\": 0}", "and neurons"},
+        }) {
+      Path folder = edit("fault", sae("relu"), "[" + fault[0] + "]");
+      run("export", "--edit", folder, "--out", out).refused(fault[1], "edit.json");
+    }
+    for (String direction : List.of("[1, 2]", "[" + "0,".repeat(127) + "0]")) {
+      Path folder = edit("fault", sae("relu"), "[]");
+      Path file = folder.resolve("edit.json");
+      String line =
+          "\"direction\": {\"direction\": %s, \"centre\": %s, \"value\": 1}"
+              .formatted(direction, direction);
+      Files.writeString(file, Files.readString(file).replace("\"features\": []", line));
+      run("export", "--edit", folder, "--out", out).refused("width 128", "fault");
+    }
+    Path rule = edit("fault", sae("relu"), "[{\"id\": 3, \"value\": 0}]");
+    Path json = rule.resolve("edit.json");
+    Files.writeString(json, Files.readString(json).replace("\"set\"", "\"sat\""));
+    run("export", "--edit", rule, "--out", out).refused("rule is \"sat\"", "edit.json");
+    run("export", "--edit", edit("few", sae("relu"), "[]"), "--out", out).refused("no features");
     String twice = "[{\"id\": 3, \"value\": 0}, {\"id\": 3, \"value\": 1}]";
-    run("export", "--edit", edit("twice", sae("relu"), twice), "--out", out).refused("no edit");
+    run("export", "--edit", edit("twice", sae("relu"), twice), "--out", out).refused("twice");
     run("export", "--edit", temp.resolve("nowhere"), "--out", out).refused("does not exist");
     run("export", "--edit", good, "--out", temp.resolve("a b.safetensors")).refused("Python");
     run("export", "--edit", good, "--out", temp.resolve("a.bin")).refused("Python");

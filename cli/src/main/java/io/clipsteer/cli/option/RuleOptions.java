@@ -12,7 +12,9 @@ public final class RuleOptions {
   @Option(
       names = "--set",
       paramLabel = "A",
-      description = "Set the activation to A, in units of the normalised residual.")
+      description =
+          "Set the activation to A: of features in units of the normalised residual, of neurons and"
+              + " directions in the residual's own.")
   private @Nullable Double set;
 
   @Option(names = "--scale", paramLabel = "S", description = "Scale the activation by S.")

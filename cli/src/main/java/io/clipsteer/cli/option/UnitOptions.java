@@ -124,7 +124,10 @@ public final class UnitOptions {
                 e -> colon < 0 || e.point().layer() == Integer.parseInt(text.substring(0, colon)))
             .filter(e -> part == null || e.folder().contains(part))
             .toList();
-    if (fitting.size() == 1) return fitting.getFirst();
+    boolean onePoint = fitting.stream().map(RunFolder.SaeEntry::point).distinct().count() == 1;
+    // Neurons and directions belong to the residual, whichever SAE reads it.
+    boolean ofSae = option.equals("--feature") || option.equals("--random");
+    if (fitting.size() == 1 || onePoint && !ofSae) return fitting.getFirst();
     String all =
         trained.saes().stream().map(RunFolder.SaeEntry::folder).collect(Collectors.joining(", "));
     if (fitting.isEmpty()) {
@@ -133,6 +136,8 @@ public final class UnitOptions {
     throw new InputException(
         option + " " + text,
         "fits " + fitting.size() + " SAEs of the run",
-        "Write LAYER:NUMBER, and --sae with a part of the folder's name; it has " + all);
+        "Write LAYER:NUMBER where there is no layer, and --sae with a part of the folder's name; it"
+            + " has "
+            + all);
   }
 }

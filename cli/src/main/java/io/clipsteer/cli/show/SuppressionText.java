@@ -99,7 +99,7 @@ public final class SuppressionText {
 
   private void baseline(SuppressionReport.Baseline one) {
     text.add(
-        "  %-28s %.1f %%   p %s   (layer %d, %d)%n",
+        "  %-28s %.1f %%   p %s   (layer %d, size %d)%n",
         one.name(), 100 * one.wga(), p(one.p()), one.layer(), one.size());
   }
 

@@ -19,7 +19,9 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -153,68 +155,124 @@ public record StoredEdit(
     Path file = Files.isDirectory(path) ? path.resolve(FILE) : path;
     JsonNode json =
         JsonFile.tree(file, "Name a folder that clipsteer suppress or edit wrote with an edit");
-    if (json.path("protocol").asInt(0) != PROTOCOL) throw damaged(file);
-    JsonNode line = json.path("direction");
-    boolean neurons = json.has("neurons");
-    JsonNode listed = json.path(neurons ? "neurons" : "features");
-    if (line.isObject() == listed.isArray()) throw damaged(file);
+    if (json.path("protocol").asInt(0) != PROTOCOL) {
+      throw new InputException(
+          file, "is no edit of this version", "Make it again with clipsteer suppress or edit");
+    }
+    List<String> kinds = Stream.of("features", "neurons", "direction").filter(json::has).toList();
+    if (kinds.size() != 1) {
+      String found = kinds.isEmpty() ? "none" : String.join(" and ", kinds);
+      throw damaged(file, "it needs one of features, neurons and direction, and has " + found);
+    }
+    String kind = kinds.getFirst();
+    JsonNode listed = json.get(kind);
     float[] values;
     EditedUnits units;
-    if (line.isObject()) {
-      units = new Line(floats(file, line.path("direction")), floats(file, line.path("centre")));
-      values = new float[] {(float) line.path("value").asDouble(Double.NaN)};
+    if (kind.equals("direction")) {
+      units = new Line(floats(file, listed, "direction"), floats(file, listed, "centre"));
+      values = new float[] {number(file, listed, "value")};
     } else {
       int[] ids = new int[listed.size()];
       values = new float[ids.length];
       for (int k = 0; k < ids.length; k++) {
-        ids[k] = listed.get(k).path("id").asInt(-1);
-        values[k] = (float) listed.get(k).path("value").asDouble(Double.NaN);
+        JsonNode id = listed.get(k).path("id");
+        if (!id.isInt() || id.asInt() < 0) throw damaged(file, kind + ": id is " + id);
+        ids[k] = id.asInt();
+        values[k] = number(file, listed.get(k), "value");
       }
-      if (Arrays.stream(ids).distinct().count() < ids.length) throw damaged(file);
-      if (ids.length == 0 || Arrays.stream(ids).anyMatch(id -> id < 0)) throw damaged(file);
-      units = neurons ? new NeuronIds(ids) : new FeatureIds(ids);
+      if (ids.length == 0) throw damaged(file, "it has no " + kind);
+      if (Arrays.stream(ids).distinct().count() < ids.length) {
+        throw damaged(file, "one of its " + kind + " is there twice");
+      }
+      units = kind.equals("neurons") ? new NeuronIds(ids) : new FeatureIds(ids);
     }
-    String sae = json.path("sae").asString("");
-    if (sae.isEmpty() && units instanceof FeatureIds) throw damaged(file);
+    String sae = text(file, json, "sae");
+    if (sae.isEmpty() && units instanceof FeatureIds) throw damaged(file, "it names no sae");
     return new StoredEdit(
-        Path.of(json.path("model").asString("")),
-        json.path("model_sha256").asString(""),
+        Path.of(text(file, json, "model")),
+        text(file, json, "model_sha256"),
         sae.isEmpty() ? null : Path.of(sae),
-        json.path("sae_sha256").asString(""),
-        HookPoint.parse(json.path("hook_point").asString("")),
-        TokenSelection.parse(json.path("tokens").asString("")),
+        text(file, json, "sae_sha256"),
+        of(file, "hook_point", HookPoint::parse, json),
+        of(file, "tokens", TokenSelection::parse, json),
         units,
-        rule(file, json.path("rule").asString(""), units, values));
+        rule(file, text(file, json, "rule"), units, values));
+  }
+
+  /** A text; empty where it is absent. */
+  private static String text(Path file, JsonNode json, String key) {
+    JsonNode value = json.path(key);
+    if (!value.isMissingNode() && !value.isString()) throw damaged(file, key + " is " + value);
+    return value.asString("");
+  }
+
+  private static <T> T of(Path file, String key, Function<String, T> parse, JsonNode json) {
+    try {
+      return parse.apply(text(file, json, key));
+    } catch (InputException e) {
+      throw damaged(file, key + " is " + json.path(key));
+    }
+  }
+
+  private static float number(Path file, JsonNode json, String key) {
+    JsonNode value = json.path(key);
+    float number = value.isNumber() ? (float) value.asDouble() : Float.NaN;
+    if (!Float.isFinite(number)) throw damaged(file, key + " is " + value);
+    return number;
   }
 
   private static Rule rule(Path file, String name, EditedUnits units, float[] values) {
     boolean each = name.equals("set") || name.equals("cap");
     boolean features = units instanceof FeatureIds;
     for (float value : values) {
-      if (!Float.isFinite(value)) throw damaged(file);
       // A feature's activation is never below 0, and neither is a cap.
-      if (features && name.equals("cap") && value < 0) throw damaged(file);
-      if (!each && value != values[0]) throw damaged(file);
+      if (features && name.equals("cap") && value < 0) throw damaged(file, "a cap is " + value);
+      if (!each && value != values[0]) throw damaged(file, name + " needs one value for all");
     }
     for (Rule.RuleKind kind : Rule.RuleKind.values()) {
       if (kind.name().toLowerCase(Locale.ROOT).equals(name)) return Rule.of(kind, values);
     }
-    throw damaged(file);
+    throw damaged(file, "rule is \"" + name + "\"");
   }
 
-  private static float[] floats(Path file, JsonNode array) {
+  private static float[] floats(Path file, JsonNode json, String key) {
+    JsonNode array = json.path(key);
     float[] values = new float[array.size()];
     for (int j = 0; j < values.length; j++) {
-      values[j] = (float) array.get(j).asDouble(Double.NaN);
-      if (!Float.isFinite(values[j])) throw damaged(file);
+      JsonNode value = array.get(j);
+      values[j] = value.isNumber() ? (float) value.asDouble() : Float.NaN;
+      if (!Float.isFinite(values[j])) throw damaged(file, key + " holds " + value);
     }
-    if (values.length == 0) throw damaged(file);
     return values;
   }
 
-  private static InputException damaged(Path file) {
-    return new InputException(
-        file, "is no edit of this version", "Make it again with clipsteer suppress or edit");
+  private static InputException damaged(Path file, String what) {
+    return new InputException(file, what, "Make the edit again with clipsteer suppress or edit");
+  }
+
+  /**
+   * Refuses an edit whose units a tower does not have.
+   *
+   * @param file it was read from
+   * @param width d of the residual
+   */
+  public void checkWidth(Path file, int width) {
+    boolean fits =
+        switch (units) {
+          case FeatureIds features -> true;
+          case NeuronIds(int[] ids) -> Arrays.stream(ids).allMatch(id -> id < width);
+          case Line(float[] along, float[] centre) ->
+              along.length == width && centre.length == width && isDirection(along);
+        };
+    if (!fits) {
+      throw damaged(file, "its " + units.noun() + " does not fit a tower of width " + width);
+    }
+  }
+
+  /** Whether a vector is not 0. */
+  public static boolean isDirection(float[] along) {
+    for (float number : along) if (number != 0) return true;
+    return false;
   }
 
   /**
