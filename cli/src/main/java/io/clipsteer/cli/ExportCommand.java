@@ -54,6 +54,12 @@ final class ExportCommand implements Runnable {
   private static final String SUFFIX = ".safetensors";
   private static final String HOOK = "edit_hook.py";
 
+  /** Share of the edit's own effect by which one with thresholds may differ without a warning. */
+  private static final double MOST_DIFFERENCE = 0.1;
+
+  private static final String TOO_DIFFERENT =
+      "  that is more than a tenth of the edit: measure it before use, or take --topk whole\n";
+
   private enum Format {
     SIDECAR,
     ONNX;
@@ -232,14 +238,15 @@ final class ExportCommand implements Runnable {
               + "  %.3f %% of activations are on in the SAE; %.3f %% are on in one of both only%n"
               + "  activations differ by %.1f %% of their sum%n"
               + "  embeddings: cosine distance to the exact edit %.2g (at most %.2g); the edit"
-              + " itself moves them by %.2g%n",
+              + " itself moves them by %.2g%n%s",
           Counted.of(c.images(), "image"),
           100 * c.active(),
           100 * c.disagree(),
           100 * c.activationError(),
           c.differs(),
           c.differsMost(),
-          c.edited());
+          c.edited(),
+          c.differs() > MOST_DIFFERENCE * c.edited() ? TOO_DIFFERENT : "");
     }
   }
 
