@@ -138,6 +138,10 @@ final class EditCommand implements Runnable {
     if (units.areNamed() == (direction != null)) {
       throw common.usage("Which units? Give --feature, --neuron or --direction");
     }
+    if (data == null && (attribute != null || clean != null || prompts.areGiven())) {
+      throw common.usage(
+          "--attribute, --clean, --prompts and --library are for a measurement: give --data");
+    }
     CommonOptions.within("--draws", draws, 2, SignFlip.MOST);
     WorkFolder.check(out, WorkFolder.ALONE, false);
     RunFolder.Run trained = runs.folder().read();

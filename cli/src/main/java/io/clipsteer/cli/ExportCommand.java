@@ -130,6 +130,9 @@ final class ExportCommand implements Runnable {
   @Override
   public void run() {
     common.apply();
+    if (images.isGiven() && competition == Competition.WHOLE) {
+      throw common.usage("--images is for --topk calibrated");
+    }
     switch (to) {
       case SIDECAR -> sidecar();
       case ONNX -> onnx();
@@ -279,7 +282,13 @@ final class ExportCommand implements Runnable {
       notes.put("clipsteer", Versions.CLIPSTEER);
       notes.put("model_sha256", stored.modelHash());
       boolean competes = sae != null && sae.activation().competes();
-      if (competition == Competition.CALIBRATED && competes) {
+      if (competition == Competition.CALIBRATED && !competes) {
+        throw new InputException(
+            "--topk calibrated",
+            "has no use here: no units of the edit compete, so that its export is exact",
+            "Omit it");
+      }
+      if (competition == Competition.CALIBRATED) {
         return calibrated(stored, clip, whole, notes, writer);
       }
       try (CompiledEdit compiled = CompiledEdit.of(whole)) {

@@ -120,6 +120,10 @@ final class EditCommandTest {
     JsonNode json = edit("neurons", "--neuron", "1:3", "--neuron", "1:20", "--set", -1).json();
     assertEquals(2, json.get("neurons").size());
     export("neurons", temp.resolve("neurons.onnx"), "--to", "onnx");
+    Object[] exact = {"export", "--edit", temp.resolve("neurons"), "--images", portraits};
+    Path none = temp.resolve("none.safetensors");
+    CliFixture.run(exact, "--out", none).wrongUsage("--topk calibrated");
+    CliFixture.run(exact, "--topk", "calibrated", "--out", none).refused("no units");
     Path file = temp.resolve("direction.safetensors");
     try (Scope scope = Scope.open()) {
       Tensor along = Tensor.normal(new SplittableRandom(1), 1, WIDTH);
@@ -159,6 +163,7 @@ final class EditCommandTest {
     edit("bad", "--feature", "1:48", "--ablate").refused("feature 48", "0 to 47");
     edit("bad", "--neuron", "1:24", "--ablate").refused("neuron 24", "0 to 23");
     edit("bad", "--feature", "1:3", "--cap", -1).refused("--cap", "--ablate");
+    edit("bad", "--feature", "1:3", "--ablate", "--clean", portraits).wrongUsage("--data");
     edit("bad", "--feature", "1:3", "--set", "NaN").refused("--set");
     edit("bad", "--feature", "1:3", "--ablate", "--data", "celeba:" + temp)
         .refused(temp.toString());

@@ -20,6 +20,11 @@ public final class PromptOptions {
       description = "Folder with text_embeddings.safetensors and words.txt, for the targets.")
   private @Nullable Path library;
 
+  /** Whether there are any. */
+  public boolean areGiven() {
+    return prompts != null || library != null;
+  }
+
   /** As they were given. */
   public TargetPrompts prompts() {
     return new TargetPrompts(prompts, library);

@@ -129,8 +129,7 @@ public final class SuppressOptions {
       throw new InputException(
           "--defense-prefix", "needs written words", "Give --data typographic:DIR or similar");
     }
-    TargetPrompts own = prompts();
-    if (own.file() != null || own.library() != null) {
+    if (prompts.areGiven()) {
       throw new InputException(
           "--defense-prefix",
           "cannot be combined with --prompts or --library",
@@ -139,7 +138,7 @@ public final class SuppressOptions {
     if (prefix < 1 || prefix > 1_000_000) {
       throw new InputException("--defense-prefix " + prefix, "not from 1 to 1000000", "Try 2500");
     }
-    return new PrefixSettings(own, prefix);
+    return new PrefixSettings(prompts(), prefix);
   }
 
   /** Refuses a folder for the edit before hours of work. */
