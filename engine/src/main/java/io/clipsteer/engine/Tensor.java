@@ -60,6 +60,14 @@ public final class Tensor implements AutoCloseable {
     return tensor;
   }
 
+  /** A copy of {@code values} as F64, on the CPU. */
+  public static Tensor of(double[] values, long... shape) {
+    Tensor tensor = empty(DType.F64, shape);
+    MemorySegment.copy(
+        values, 0, tensor.segment(), ValueLayout.JAVA_DOUBLE, 0, checked(values.length, tensor));
+    return tensor;
+  }
+
   /** Numbers of a normal distribution with mean 0, F32 on the CPU. */
   public static Tensor normal(SplittableRandom random, double deviation, long... shape) {
     Tensor tensor = empty(DType.F32, shape);
@@ -169,6 +177,13 @@ public final class Tensor implements AutoCloseable {
   public float[] toFloats() {
     try (Scope scope = Scope.open()) {
       return to(Device.CPU).to(DType.F32).contiguous().segment().toArray(ValueLayout.JAVA_FLOAT);
+    }
+  }
+
+  /** All elements as doubles, row-major, copied. */
+  public double[] toDoubles() {
+    try (Scope scope = Scope.open()) {
+      return to(Device.CPU).to(DType.F64).contiguous().segment().toArray(ValueLayout.JAVA_DOUBLE);
     }
   }
 
@@ -462,6 +477,15 @@ public final class Tensor implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       return scope.keep(div(norm(-1).clampMinInPlace(1e-12)));
     }
+  }
+
+  /**
+   * The solution X of {@code this · X = right}.
+   *
+   * @param right [d,k], of this invertible [d,d]
+   */
+  public Tensor solve(Tensor right) {
+    return op("solve", () -> torch.linalg_solve(raw, right.raw), this, right);
   }
 
   /** Logarithm of the softmax along {@code dim}. */

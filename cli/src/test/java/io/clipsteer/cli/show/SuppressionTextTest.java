@@ -40,6 +40,8 @@ final class SuppressionTextTest {
             score,
             List.of(),
             List.of(),
+            List.of(),
+            null,
             Map.of("random features", "no edit"),
             null,
             List.of(),

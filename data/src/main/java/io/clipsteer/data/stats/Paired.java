@@ -55,18 +55,53 @@ public record Paired(int right, int gained, int lost, int wrong) {
     SplittableRandom random = new SplittableRandom(seed);
     double[] gains = new double[draws];
     for (int d = 0; d < draws; d++) {
-      double before = 1;
-      double after = 1;
-      for (Paired group : groups) {
-        Paired drawn = group.drawn(random);
-        before = Math.min(before, (double) (drawn.right + drawn.lost) / drawn.n());
-        after = Math.min(after, (double) (drawn.right + drawn.gained) / drawn.n());
-      }
-      gains[d] = after - before;
+      gains[d] = worstRise(groups.stream().map(group -> group.drawn(random)).toList());
     }
     Arrays.sort(gains);
     int cut = (int) (0.025 * draws);
     return new Interval(gains[cut], gains[draws - 1 - cut]);
+  }
+
+  /** Rise of the lowest accuracy among groups. */
+  private static double worstRise(List<Paired> groups) {
+    double before = 1;
+    double after = 1;
+    for (Paired group : groups) {
+      before = Math.min(before, (double) (group.right + group.lost) / group.n());
+      after = Math.min(after, (double) (group.right + group.gained) / group.n());
+    }
+    return after - before;
+  }
+
+  /**
+   * Two-sided test that the lowest accuracy among groups is the same before and after: the paired
+   * permutation test (Fisher 1935), which exchanges the two answers of each question with
+   * probability one half. Only questions that were gained or lost change by it. {@code (1 +
+   * exchanges at least as far from 0)/(1 + draws)}, so never below {@code 1/(1 + draws)}.
+   *
+   * @param groups each with a question
+   * @param draws number of random exchanges
+   */
+  public static double worstGainP(List<Paired> groups, int draws, long seed) {
+    if (groups.isEmpty() || draws < 1) throw new IllegalArgumentException(draws + " draws");
+    SplittableRandom random = new SplittableRandom(seed);
+    double bound = Math.abs(worstRise(groups)) - 1e-12;
+    int far = 0;
+    for (int d = 0; d < draws; d++) {
+      List<Paired> other = groups.stream().map(group -> group.exchanged(random)).toList();
+      if (Math.abs(worstRise(other)) >= bound) far++;
+    }
+    return (1.0 + far) / (1 + draws);
+  }
+
+  private Paired exchanged(SplittableRandom random) {
+    int of = gained + lost;
+    int heads = 0;
+    for (int left = of; left > 0; left -= Long.SIZE) {
+      long bits = random.nextLong();
+      heads += Long.bitCount(left < Long.SIZE ? bits & (1L << left) - 1 : bits);
+    }
+    return new Paired(right, heads, of - heads, wrong);
   }
 
   private Paired drawn(SplittableRandom random) {

@@ -118,4 +118,30 @@ final class PairedTest {
     assertEquals(interval.low(), both.low(), 0.3 * error);
     assertEquals(interval.high(), both.high(), 0.3 * error);
   }
+
+  /** Of one group the permutation test is McNemar's. */
+  @Test
+  void exchangeOfOneGroupIsMcNemar() {
+    for (Paired group : List.of(new Paired(50, 20, 9, 10), new Paired(3, 80, 70, 1))) {
+      double exact = group.test().p();
+      double p = Paired.worstGainP(List.of(group), 20_000, 3);
+      assertEquals(exact, p, 4 * Math.sqrt(exact * (1 - exact) / 20_000));
+      // A group far above the worst plays no part.
+      assertEquals(
+          p, Paired.worstGainP(List.of(group, new Paired(990, 0, 0, 10)), 20_000, 3), 0.02);
+    }
+  }
+
+  /** Equal answers have p 1; a gain that no exchange reaches has the least p there is. */
+  @Test
+  void exchangeHasItsEnds() {
+    assertEquals(1, Paired.worstGainP(List.of(new Paired(5, 0, 0, 5)), 99, 1));
+    Paired both = new Paired(0, 300, 0, 100);
+    assertEquals(0.01, Paired.worstGainP(List.of(both, both), 99, 1), 1e-12);
+    // What one group gains and another loses: the lowest accuracy moves, the sum does not.
+    Paired up = new Paired(10, 60, 0, 130);
+    Paired down = new Paired(110, 0, 60, 30);
+    assertTrue(Paired.worstGainP(List.of(up, down), 999, 1) < 0.01);
+    assertThrows(IllegalArgumentException.class, () -> Paired.worstGainP(List.of(), 9, 1));
+  }
 }

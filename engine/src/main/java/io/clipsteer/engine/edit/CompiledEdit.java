@@ -19,6 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -74,35 +75,39 @@ public record CompiledEdit(
    * @param calibrated θ of each feature; null to compile exactly
    */
   public static CompiledEdit of(Edit edit, float @Nullable [] calibrated) {
+    try (Scope scope = Scope.open()) {
+      return compiled(edit, calibrated);
+    }
+  }
+
+  private static CompiledEdit compiled(Edit edit, float @Nullable [] calibrated) {
     return switch (edit.target()) {
       case Edit.Features features when !features.raw() -> features(edit, features, calibrated);
       case Edit.Neurons neurons -> {
         int k = neurons.ids().length;
         float[] rows = neurons.directions();
-        yield linear(edit, neurons.ids(), Tensor.of(rows, k, neurons.width()), 0);
+        Tensor units = Tensor.of(rows, k, neurons.width());
+        yield linear(edit, neurons.ids(), units, units, Tensor.zeros(DType.F32, k));
       }
       case Edit.Direction one when one.sae() == null -> {
-        double shift = 0;
-        for (int j = 0; j < one.centre().length; j++) {
-          shift -= (double) one.centre()[j] * one.direction()[j];
-        }
-        Tensor row = Tensor.of(one.direction(), 1, one.direction().length);
-        yield linear(edit, new int[1], row, shift);
+        int d = one.centre().length;
+        int k = one.read().length / d;
+        Tensor read = Tensor.of(one.read(), k, d);
+        Tensor centre = Tensor.of(one.centre(), d, 1).to(DType.F64);
+        Tensor shift = read.to(DType.F64).matmul(centre).reshape(k).mulInPlace(-1);
+        int[] units = IntStream.range(0, k).toArray();
+        yield linear(edit, units, read, Tensor.of(one.written(), k, d), shift);
       }
       default -> throw new IllegalArgumentException(edit.described() + " cannot be compiled");
     };
   }
 
-  /** Units whose activation is {@code x·d_j + shift}, whatever its sign. */
-  private static CompiledEdit linear(Edit edit, int[] units, Tensor directions, double shift) {
-    int k = units.length;
-    float[] all = new float[k];
+  /** Units whose activation is {@code x·r_j + shift_j}, whatever its sign. */
+  private static CompiledEdit linear(
+      Edit edit, int[] units, Tensor read, Tensor written, Tensor shift) {
+    float[] all = new float[units.length];
     Arrays.fill(all, Float.NEGATIVE_INFINITY);
-    try (Scope scope = Scope.open()) {
-      Tensor bias = Tensor.zeros(DType.F32, k).addInPlace(shift);
-      Tensor encoder = directions.transpose(0, 1);
-      return compiled(edit, false, 0, units, rows(edit, encoder, bias, all, directions));
-    }
+    return compiled(edit, false, 0, units, rows(edit, read.transpose(0, 1), shift, all, written));
   }
 
   private static CompiledEdit features(

@@ -10,13 +10,15 @@ import io.clipsteer.engine.sae.Sae;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A change of units at one site: {@code x' = x + Σ_j (f'_j − f_j(x))·σ·d_j} on the site's tokens,
  * with each unit's activation f, unit of measurement σ and direction d. For features of an SAE that
  * is {@code decode(f') + (x − decode(f))}: the SAE's error is added back. Features, neurons, a
- * direction and noise are one type, so every baseline runs the path of the method.
+ * directions and noise are one type, so every baseline runs the path of the method.
  *
  * @param target which units
  * @param rule their new activations
@@ -94,20 +96,39 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
   }
 
   /**
-   * One direction u; the activation is {@code (x − c)·u}, so that ablation of a unit vector gives
-   * {@code x − ((x − c)·u)u}.
+   * Directions; the activation of the k-th is {@code (x − c)·r_k}, and its change is written along
+   * {@code w_k}. With one unit vector u for both, ablation gives {@code x − ((x − c)·u)u}.
    *
-   * @param direction u [d]
+   * @param read r [k,d], row by row
+   * @param written w [k,d], row by row
    * @param centre c [d]
    * @param sae whose σ is the unit of measurement; null for the residual's own units
    */
-  public record Direction(float[] direction, float[] centre, @Nullable Sae sae) implements Target {
+  public record Direction(float[] read, float[] written, float[] centre, @Nullable Sae sae)
+      implements Target {
+    public Direction {
+      if (read.length != written.length || read.length % centre.length != 0) {
+        throw new IllegalArgumentException("directions of another width than their centre");
+      }
+    }
+
+    /** Reads and writes the same directions. */
+    public Direction(float[] directions, float[] centre, @Nullable Sae sae) {
+      this(directions, directions, centre, sae);
+    }
+
+    /** Number of directions k. */
+    public int count() {
+      return read.length / centre.length;
+    }
+
     @Override
     public Reading read(EncodedTokens tokens) {
-      Tensor u = Tensor.of(direction, 1, direction.length);
-      Tensor apart = tokens.rows().sub(Tensor.of(centre, 1, centre.length));
-      Tensor active = apart.matmul(u.reshape(direction.length, 1));
-      return new Reading(active, u, sae == null ? null : tokens.encoded(sae).input().scale());
+      int d = centre.length;
+      Tensor apart = tokens.rows().sub(Tensor.of(centre, 1, d));
+      Tensor active = apart.matmul(Tensor.of(read, count(), d).transpose(0, 1));
+      Tensor scale = sae == null ? null : tokens.encoded(sae).input().scale();
+      return new Reading(active, Tensor.of(written, count(), d), scale);
     }
   }
 
@@ -149,7 +170,9 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
           case Features one -> (one.raw ? "raw features " : "features ") + Arrays.toString(one.ids);
           case Neurons one -> "neurons " + Arrays.toString(one.ids);
           case Direction one ->
-              "direction " + Arrays.toString(one.direction) + Arrays.toString(one.centre);
+              Stream.of(one.read, one.written, one.centre)
+                  .map(Arrays::toString)
+                  .collect(Collectors.joining(" ", "directions ", ""));
           case Noise one -> "noise " + one.seed + " like " + one.like.described();
         };
     return units + ' ' + rule.described();

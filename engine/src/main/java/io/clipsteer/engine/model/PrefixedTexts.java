@@ -2,12 +2,8 @@
 package io.clipsteer.engine.model;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.Block.Linear;
-import io.clipsteer.engine.model.Block.Norm;
-import java.util.List;
 
 /**
  * A text tower with one additional token, whose vector can be trained while the tower is fixed. In
@@ -80,49 +76,19 @@ public final class PrefixedTexts {
     Tensor mine = Tensor.of(here, (long) b * t, 1).to(device);
     Tensor others = mine.mul(-1).addInPlace(1);
     Tensor known =
-        f32(weights.tokens().indexSelect(0, Tensor.of(flat, flat.length).to(device))).mul(others);
-    Tensor places3 = f32(weights.positions()).narrow(0, 0, t).reshape(1, t, d);
+        Recorded.f32(weights.tokens().indexSelect(0, Tensor.of(flat, flat.length).to(device)))
+            .mul(others);
+    Tensor places3 = Recorded.f32(weights.positions()).narrow(0, 0, t).reshape(1, t, d);
     Tensor x =
         known
             .add(mine.matmul(vector.to(device)))
             .reshape(b, t, d)
             .add(places3)
             .reshape((long) b * t, d);
-    for (Block block : weights.blocks()) x = step(block, x, b, t);
+    for (Block block : weights.blocks()) x = Recorded.block(block, x, b, config.blocks(), true);
     Tensor pooled =
-        norm(x.indexSelect(0, Tensor.of(ends, ends.length).to(device)), weights.finalNorm());
-    Linear projection = weights.projection();
-    Tensor out = projection == null ? pooled : linear(pooled, projection);
-    return out.div(out.norm(-1));
-  }
-
-  private Tensor step(Block block, Tensor x, long b, long t) {
-    int h = config.blocks().heads();
-    long d = x.size(1);
-    List<Tensor> three =
-        linear(norm(x, block.ln1()), block.qkv())
-            .reshape(b, t, 3, h, d / h)
-            .permute(2, 0, 3, 1, 4)
-            .unbind(0);
-    Tensor seen = three.get(0).attention(three.get(1), three.get(2), true);
-    Tensor added = linear(seen.transpose(1, 2).reshape(b * t, d), block.out());
-    Tensor middle = x.add(block.scale1() == null ? added : added.mul(f32(block.scale1())));
-    Tensor inner =
-        config.blocks().activation().apply(linear(norm(middle, block.ln2()), block.fc1()));
-    Tensor outer = linear(inner, block.fc2());
-    return middle.add(block.scale2() == null ? outer : outer.mul(f32(block.scale2())));
-  }
-
-  private static Tensor f32(Tensor weight) {
-    return weight.dtype() == DType.F32 ? weight : weight.to(DType.F32);
-  }
-
-  private static Tensor norm(Tensor x, Norm norm) {
-    return x.layerNorm(f32(norm.weight()), f32(norm.bias()), norm.eps());
-  }
-
-  private static Tensor linear(Tensor rows, Linear linear) {
-    Tensor bias = linear.bias();
-    return rows.linear(f32(linear.weight()), bias == null ? null : f32(bias));
+        Recorded.norm(
+            x.indexSelect(0, Tensor.of(ends, ends.length).to(device)), weights.finalNorm());
+    return Recorded.embedding(pooled, weights.projection());
   }
 }

@@ -120,6 +120,27 @@ public final class VisionTower {
   }
 
   /**
+   * Unit embeddings of residuals, in a scope of the caller's; recorded where the residuals are
+   * trainable or come from what is.
+   *
+   * @param residual of a layer's end, F32 [b,t,d]
+   * @param layer number of blocks that are done
+   * @return F32 [b,e]
+   */
+  public Tensor recorded(Tensor residual, int layer) {
+    long b = residual.size(0);
+    long t = residual.size(1);
+    long d = residual.size(2);
+    Tensor x = residual.reshape(b * t, d);
+    for (Block block : weights.blocks().subList(layer, config.layers())) {
+      x = Recorded.block(block, x, b, config.blocks(), false);
+    }
+    Norm norm = weights.finalNorm();
+    Norm wide = new Norm(Recorded.f32(norm.weight()), Recorded.f32(norm.bias()), norm.eps());
+    return Recorded.embedding(pooled(x.reshape(b, t, d), wide), weights.projection());
+  }
+
+  /**
    * The read-out after the last block, for towers that pool the class token alone; null for others,
    * whose pooling mixes tokens. Closed with the model.
    */
@@ -197,18 +218,19 @@ public final class VisionTower {
 
   private TowerOutput finish(Tensor x) {
     try (Scope scope = Scope.open()) {
-      int prefix = config.prefixTokens();
-      Norm norm = weights.finalNorm();
-      Tensor pooled =
-          switch (config.pooling()) {
-            case CLS -> norm.apply(x.select(1, 0).contiguous());
-            case CLS_AND_DISTILLATION -> norm.apply(x.narrow(1, 0, 2).contiguous()).mean(1, false);
-            case MEAN_OF_NORMED_PATCHES ->
-                norm.apply(x).narrow(1, prefix, x.size(1) - prefix).mean(1, false);
-            case NORM_OF_MEAN_PATCH ->
-                norm.apply(x.narrow(1, prefix, x.size(1) - prefix).mean(1, false));
-          };
+      Tensor pooled = pooled(x, weights.finalNorm());
       return TowerOutput.of(pooled, weights.projection(), scope);
     }
+  }
+
+  private Tensor pooled(Tensor x, Norm norm) {
+    int prefix = config.prefixTokens();
+    return switch (config.pooling()) {
+      case CLS -> norm.apply(x.select(1, 0).contiguous());
+      case CLS_AND_DISTILLATION -> norm.apply(x.narrow(1, 0, 2).contiguous()).mean(1, false);
+      case MEAN_OF_NORMED_PATCHES ->
+          norm.apply(x).narrow(1, prefix, x.size(1) - prefix).mean(1, false);
+      case NORM_OF_MEAN_PATCH -> norm.apply(x.narrow(1, prefix, x.size(1) - prefix).mean(1, false));
+    };
   }
 }

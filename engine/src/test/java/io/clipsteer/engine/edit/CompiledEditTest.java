@@ -164,7 +164,7 @@ final class CompiledEditTest {
   }
 
   @Test
-  void neuronsAndADirectionCompile() {
+  void neuronsAndDirectionsCompile() {
     float[] along = tensor(new Random(3), 0.5, D).toFloats();
     float[] centre = tensor(new Random(4), 2, D).toFloats();
     try (Scope scope = Scope.open()) {
@@ -173,6 +173,25 @@ final class CompiledEditTest {
       }
       for (Rule rule : List.of(Rule.ablate(), new Rule.Cap(0.5f), add())) {
         sameAs(new Edit(ALL, new Edit.Direction(along, centre, null), rule), 0);
+      }
+      float[] read = tensor(new Random(5), 0.5, 2, D).toFloats();
+      float[] written = tensor(new Random(6), 0.5, 2, D).toFloats();
+      Edit.Direction oblique = new Edit.Direction(read, written, centre, null);
+      sameAs(new Edit(ALL, oblique, new Rule.Scale(-0.5)), 0);
+      float[] before = residual().toFloats();
+      float[] after = new Edit(ALL, oblique, Rule.ablate()).edit(POINT, residual()).toFloats();
+      for (int row = 0; row < before.length / D; row++) {
+        for (int j = 0; j < D; j++) {
+          double expected = before[row * D + j];
+          for (int k = 0; k < 2; k++) {
+            double active = 0;
+            for (int i = 0; i < D; i++) {
+              active += (before[row * D + i] - centre[i]) * (double) read[k * D + i];
+            }
+            expected -= active * written[k * D + j];
+          }
+          assertEquals(expected, after[row * D + j], 1e-4);
+        }
       }
     }
   }

@@ -3,6 +3,7 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.edit.Rule;
 
 /**
  * An edit to select from.
@@ -26,6 +27,16 @@ public record Candidate(Family family, String sae, int size, Edit edit) {
     };
   }
 
+  /** What becomes of the units' activations, in few words. */
+  String rule() {
+    return switch (edit.rule()) {
+      case Rule.Set set -> "set";
+      case Rule.Cap cap -> "cap";
+      case Rule.Scale(double factor) -> "scale " + factor;
+      case Rule.Add add -> "add";
+    };
+  }
+
   /** Where the edit applies. */
   EditSite site() {
     return edit.site();
@@ -39,6 +50,10 @@ public record Candidate(Family family, String sae, int size, Edit edit) {
     NEURONS("neurons"),
     /** The difference of the residual's means, projected out. */
     DIRECTION("mean-difference direction"),
+    /** The least change after which no linear reader tells the means apart. */
+    ERASURE("least-squares erasure (LEACE)"),
+    /** Directions of linear probes, projected out one after the other. */
+    PROBES("probe directions (INLP)"),
     /** The same number of random features. */
     RANDOM_FEATURES("random features"),
     /** A random direction of the same norm as the method's edit on each token. */

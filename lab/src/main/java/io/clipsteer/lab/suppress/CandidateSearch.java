@@ -24,6 +24,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Ranks features on the training images, in one pass of the tower, and proposes edits. */
@@ -31,23 +32,32 @@ final class CandidateSearch implements AutoCloseable {
   /**
    * What one SAE shows on the training images.
    *
-   * @param trials images for trial edits, where the ranking makes them, else null
+   * @param trials images for trial edits
    */
-  record Scan(
-      RunSaes.One sae, EditSite site, GroupStatistics statistics, @Nullable TrialImages trials) {}
+  record Scan(RunSaes.One sae, EditSite site, GroupStatistics statistics, TrialImages trials) {}
+
+  /** Parts of a direction that are removed; beyond 1 the attribute's absence is exaggerated. */
+  private static final double[] STRENGTHS = {0.5, 1, 1.5, 2};
 
   private final ClipModel model;
   private final SuppressionSettings settings;
   private final Groups groups;
+  private final boolean baselines;
   private final List<Scan> scans = new ArrayList<>();
   private List<ImageLoader.Skipped> skipped = List.of();
 
-  CandidateSearch(ClipModel model, RunSaes saes, SuppressionSettings settings, Groups groups) {
+  CandidateSearch(
+      ClipModel model,
+      RunSaes saes,
+      SuppressionSettings settings,
+      Groups groups,
+      boolean baselines) {
     this.model = model;
     this.settings = settings;
     this.groups = groups;
+    this.baselines = baselines;
     boolean keep = settings.select() == SuppressionSettings.Select.AUROC;
-    boolean trials = Ranking.makesTrials(settings.select());
+    int images = Ranking.images(settings.select());
     for (RunSaes.One sae : saes.all()) {
       EditSite site = EditSite.of(sae.point(), tokens(sae), model.vision().config().prefixTokens());
       ImageActivations kept = keep ? new ImageActivations(saes.all().size()) : null;
@@ -55,8 +65,8 @@ final class CandidateSearch implements AutoCloseable {
           new Scan(
               sae,
               site,
-              new GroupStatistics(sae.sae(), groups.count(), kept),
-              trials ? new TrialImages(model, site, groups.count()) : null));
+              new GroupStatistics(sae.sae(), groups.count(), kept, baselines),
+              new TrialImages(model, site, groups.count(), images)));
     }
   }
 
@@ -110,7 +120,7 @@ final class CandidateSearch implements AutoCloseable {
         var tokens = new EncodedTokens(paused.value(), scan.site, saes);
         scan.statistics.add(tokens, part.group(batch));
       }
-      if (scan.trials != null) scan.trials.add(paused, part, batch);
+      scan.trials.add(paused, part, batch);
     }
   }
 
@@ -128,12 +138,11 @@ final class CandidateSearch implements AutoCloseable {
   }
 
   /** The edits to select from on validation: at each site features, neurons and a direction. */
-  List<Candidate> candidates(boolean baselines, Progress progress) {
+  List<Candidate> candidates(Progress progress) {
     List<Candidate> all = new ArrayList<>();
     Set<EditSite> done = new HashSet<>();
     for (Scan scan : scans) {
-      int[] ranked =
-          new Ranking(settings, groups, scan.site, scan.statistics, scan.trials).features(progress);
+      int[] ranked = ranking(scan).features(progress);
       int before = 0;
       for (int size : settings.sizes()) {
         int[] ids = Arrays.copyOf(ranked, Math.min(size, ranked.length));
@@ -144,8 +153,7 @@ final class CandidateSearch implements AutoCloseable {
       // Neurons and the direction belong to the site, not to one of its SAEs.
       if (!baselines || !done.add(scan.site)) continue;
       all.addAll(neurons(scan));
-      Candidate direction = direction(scan);
-      if (direction != null) all.add(direction);
+      all.addAll(directions(scan));
     }
     return all;
   }
@@ -176,19 +184,53 @@ final class CandidateSearch implements AutoCloseable {
     return all;
   }
 
-  private @Nullable Candidate direction(Scan scan) {
-    double[] difference = scan.statistics.residualDifference(groups);
-    double norm = Math.sqrt(Arrays.stream(difference).map(x -> x * x).sum());
-    if (norm == 0) return null;
-    float[] unit = new float[difference.length];
-    for (int j = 0; j < unit.length; j++) unit[j] = (float) (difference[j] / norm);
-    Edit.Target along = new Edit.Direction(unit, scan.statistics.centre(groups), null);
-    Edit edit = new Edit(scan.site, along, Rule.ablate());
-    return new Candidate(Candidate.Family.DIRECTION, "", 1, edit);
+  /** Why each feature of an edit was taken. */
+  List<SuppressionReport.Reason> reasons(Candidate candidate, Progress progress) {
+    Scan scan = of(candidate.sae());
+    int[] ids = ((Edit.Features) candidate.edit().target()).ids();
+    double[] with = scan.statistics.featureMeans(groups);
+    double[] difference = scan.statistics.featureDifference(groups);
+    double[] rise = ranking(scan).effects(ids, progress);
+    float[] values = candidate.edit().values();
+    return IntStream.range(0, ids.length)
+        .mapToObj(
+            i ->
+                new SuppressionReport.Reason(
+                    ids[i], values[i], with[ids[i]], with[ids[i]] - difference[ids[i]], rise[i]))
+        .toList();
+  }
+
+  private Ranking ranking(Scan scan) {
+    return new Ranking(settings, groups, scan.site, scan.statistics, scan.trials);
+  }
+
+  /** The attribute's directions, removed by part, whole, and beyond. */
+  private List<Candidate> directions(Scan scan) {
+    LinearErasure erasure = scan.statistics.erasure(groups);
+    List<Candidate> all = new ArrayList<>();
+    addStrengths(all, Candidate.Family.DIRECTION, scan, erasure.meanDifference());
+    addStrengths(all, Candidate.Family.ERASURE, scan, erasure.leastSquares());
+    int before = 0;
+    for (int steps : LinearErasure.STEPS) {
+      Edit.Direction probes = erasure.probes(steps);
+      if (probes == null || probes.count() == before) break; // Nothing is left to remove.
+      before = probes.count();
+      addStrengths(all, Candidate.Family.PROBES, scan, probes);
+    }
+    return all;
+  }
+
+  private static void addStrengths(
+      List<Candidate> into, Candidate.Family family, Scan scan, Edit.@Nullable Direction along) {
+    if (along == null) return;
+    for (double strength : STRENGTHS) {
+      Edit edit = new Edit(scan.site, along, new Rule.Scale(1 - strength));
+      into.add(new Candidate(family, "", along.count(), edit));
+    }
   }
 
   @Override
   public void close() {
-    for (Scan scan : scans) if (scan.trials != null) scan.trials.close();
+    for (Scan scan : scans) scan.trials.close();
   }
 }

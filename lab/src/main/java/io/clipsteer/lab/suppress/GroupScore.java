@@ -114,6 +114,11 @@ public record GroupScore(List<Paired> groups, Paired clean) {
     return clean.n() == 0 ? overall : Math.max(overall, loss(clean));
   }
 
+  /** Points of accuracy lost, summed over the groups that lose. */
+  double harm() {
+    return filled().stream().mapToDouble(group -> Math.max(0, loss(group))).sum();
+  }
+
   private static double loss(Paired paired) {
     return 100 * (paired.before().value() - paired.after().value());
   }

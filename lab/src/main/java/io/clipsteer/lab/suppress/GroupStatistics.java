@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.edit.EncodedTokens;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SparseCode;
@@ -23,6 +25,7 @@ final class GroupStatistics {
   private final int[] images;
   private final float[][] largest;
   private final double[] total;
+  private final double @Nullable [] products;
   private final @Nullable ImageActivations kept;
   private long tokens;
 
@@ -30,8 +33,9 @@ final class GroupStatistics {
    * Holds nothing yet.
    *
    * @param kept takes every image's activations, or null
+   * @param covariance whether the residual's covariance is wanted
    */
-  GroupStatistics(Sae sae, int groups, @Nullable ImageActivations kept) {
+  GroupStatistics(Sae sae, int groups, @Nullable ImageActivations kept, boolean covariance) {
     this.sae = sae;
     codes = new double[groups][sae.features()];
     squares = new double[groups][sae.features()];
@@ -40,6 +44,7 @@ final class GroupStatistics {
     largest = new float[groups][sae.features()];
     total = new double[sae.features()];
     this.kept = kept;
+    products = covariance ? new double[sae.width() * sae.width()] : null;
   }
 
   /** Adds a batch whose i-th image belongs to group {@code group[i]}. */
@@ -75,6 +80,15 @@ final class GroupStatistics {
       }
     }
     tokens += (long) group.length * t;
+    if (products != null) addProducts(batch.rows(), products);
+  }
+
+  private static void addProducts(Tensor rows, double[] products) {
+    try (Scope scope = Scope.open()) {
+      Tensor wide = rows.to(DType.F64);
+      double[] batch = wide.transpose(0, 1).matmul(wide).toDoubles();
+      for (int j = 0; j < batch.length; j++) products[j] += batch[j];
+    }
   }
 
   Sae sae() {
@@ -89,6 +103,11 @@ final class GroupStatistics {
   /** Each feature's mean activation with the attribute minus without. */
   double[] featureDifference(Groups groups) {
     return groups.difference(codes, images, 1);
+  }
+
+  /** Each feature's mean activation with the attribute. */
+  double[] featureMeans(Groups groups) {
+    return groups.difference(codes, images, 0);
   }
 
   /** Each residual coordinate's mean with the attribute minus without. */
@@ -138,6 +157,24 @@ final class GroupStatistics {
       for (int j = 0; j < means.length; j++) means[j] += sums[j] / all;
     }
     return means;
+  }
+
+  /**
+   * The projections that remove the attribute linearly, from the covariance of all tokens.
+   *
+   * @throws IllegalStateException when the covariance was not wanted
+   */
+  LinearErasure erasure(Groups groups) {
+    if (products == null) throw new IllegalStateException("products were not summed");
+    int d = sae.width();
+    double[] mean = residualMeans();
+    double[] covariance = new double[d * d];
+    for (int i = 0; i < d; i++) {
+      for (int j = 0; j < d; j++) {
+        covariance[i * d + j] = products[i * d + j] / tokens - mean[i] * mean[j];
+      }
+    }
+    return new LinearErasure(residualDifference(groups), covariance, centre(groups));
   }
 
   /** The activations that an edit sets the features to. */

@@ -16,33 +16,38 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Ranks features on training images alone.
  *
  * @param site that edits apply to
  * @param statistics of the SAE on the training images
- * @param trials images for trial edits, where the ranking makes them
+ * @param trials images for trial edits
  */
 record Ranking(
     SuppressionSettings settings,
     Groups groups,
     EditSite site,
     GroupStatistics statistics,
-    @Nullable TrialImages trials) {
+    TrialImages trials) {
   /** Features of causal ranking that are ablated one by one, by the size of the mean difference. */
   static final int TRIED = 128;
+
+  /** Features that get a gate, by the size of the mean difference. */
+  static final int GATED = 256;
 
   /** Features that greedy selection chooses from, by mean difference, and how many it takes. */
   static final int POOL = 32;
 
   static final int TAKEN = 16;
 
-  /** Whether a ranking makes trial edits. */
-  static boolean makesTrials(SuppressionSettings.Select select) {
-    return select == SuppressionSettings.Select.CAUSAL
-        || select == SuppressionSettings.Select.GREEDY;
+  /** Training images for trial edits, all groups together. */
+  static int images(SuppressionSettings.Select select) {
+    return switch (select) {
+      case MEAN_DIFFERENCE, AUROC, ENERGY -> 64;
+      case CAUSAL, GREEDY -> 256;
+      case GATES -> 1024;
+    };
   }
 
   /** Feature numbers, best first; perhaps none. */
@@ -59,6 +64,10 @@ record Ranking(
       case CAUSAL -> {
         double[] size = Arrays.stream(difference).map(Math::abs).toArray();
         yield causal(best(size, 0, TRIED), size, progress);
+      }
+      case GATES -> {
+        double[] size = Arrays.stream(difference).map(Math::abs).toArray();
+        yield gates(best(size, 0, GATED), size.length, progress);
       }
       case GREEDY -> greedy(first(byDifference, POOL), progress);
     };
@@ -77,11 +86,6 @@ record Ranking(
         .limit(most)
         .mapToInt(Integer::intValue)
         .toArray();
-  }
-
-  private TrialImages kept() {
-    if (trials == null) throw new IllegalStateException("no images were kept");
-    return trials;
   }
 
   private Edit edit(int... ids) {
@@ -110,8 +114,7 @@ record Ranking(
    * as on its presence (a woman who is not blond, a man who is), so features of both count.
    */
   private int[] causal(int[] ids, double[] size, Progress progress) {
-    List<Edit> alone = IntStream.of(ids).mapToObj(id -> edit(id)).toList();
-    double[] effect = kept().effects(weakGroups(), alone, "single-feature ablations", progress);
+    double[] effect = effects(ids, progress);
     double[] score = new double[size.length];
     for (int i = 0; i < ids.length; i++) {
       score[ids[i]] = size[ids[i]] * Math.max(0, effect[i]);
@@ -119,9 +122,26 @@ record Ranking(
     return best(score, 0, ids.length);
   }
 
+  /** The rise of the margin, in logits, when each feature alone is edited. */
+  double[] effects(int[] ids, Progress progress) {
+    List<Edit> alone = IntStream.of(ids).mapToObj(id -> edit(id)).toList();
+    return trials.effects(weakGroups(), alone, "single-feature edits", progress);
+  }
+
+  /** By the gate that each learns beside the others. */
+  private int[] gates(int[] ids, int features, Progress progress) {
+    if (ids.length == 0) return ids;
+    try (TrialImages.Gated images = trials.gated(edit(ids))) {
+      double[] learnt = Gates.learn(images, ids.length, progress);
+      double[] score = new double[features];
+      for (int i = 0; i < ids.length; i++) score[ids[i]] = learnt[i];
+      return best(score, 0, ids.length);
+    }
+  }
+
   /** Groups with less than mean accuracy, or all groups where all accuracies are equal. */
   private Set<Integer> weakGroups() {
-    TrialImages.Answers before = kept().answers(null);
+    TrialImages.Answers before = trials.answers(null);
     Map<Integer, Double> accuracies = new TreeMap<>();
     for (int g = 0; g < groups.count(); g++) {
       double accuracy = before.accuracy(g);
@@ -142,7 +162,7 @@ record Ranking(
     Map<Integer, Double> gains = new LinkedHashMap<>();
     for (int id : pool) gains.put(id, Double.POSITIVE_INFINITY);
     List<Integer> taken = new ArrayList<>();
-    double reached = reached(kept().answers(null));
+    double reached = reached(trials.answers(null));
     try (var task = progress.start("greedy feature selection", TAKEN, "features")) {
       while (taken.size() < TAKEN) {
         int best = -1;
@@ -151,7 +171,7 @@ record Ranking(
           if (gains.getOrDefault(id, 0.0) <= most) break;
           int[] with =
               IntStream.concat(taken.stream().mapToInt(i -> i), IntStream.of(id)).toArray();
-          double gain = reached(kept().answers(edit(with))) - reached;
+          double gain = reached(trials.answers(edit(with))) - reached;
           gains.put(id, gain);
           if (gain > most) {
             most = gain;

@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param dealt whether the seed made the splits
  * @param nothingChosen why no edit was selected, or null
+ * @param harm as {@link GroupScore#harm}, of the selected edit on test images
+ * @param against as {@link SuppressionReport#against}, absent where there is none
  * @param skipped images that could not be read
  * @param defence of a study of written words, else absent
  * @param combined defences of Defense-Prefix, absent where it was not learnt
@@ -35,9 +37,12 @@ public record SuppressionJson(
     @JsonUnwrapped SuppressionSettings.Method method,
     List<Group> groups,
     Power power,
+    double harm,
     List<SuppressionReport.Baseline> baselines,
+    @JsonInclude(JsonInclude.Include.NON_NULL) SuppressionReport.@Nullable Against against,
     Map<String, String> baselinesSkipped,
     List<SuppressionReport.Swept> sweep,
+    List<SuppressionReport.Tried> tried,
     @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Defence defence,
     @JsonInclude(JsonInclude.Include.NON_EMPTY) List<SuppressionReport.Defended> combined,
     int skipped,
@@ -85,12 +90,18 @@ public record SuppressionJson(
       @Nullable String hookPoint,
       @Nullable String sae,
       @Nullable String tokens,
-      int[] features) {
+      int[] features,
+      List<SuppressionReport.Reason> reasons) {
     static Selected of(SuppressionReport.@Nullable Chosen chosen) {
       return chosen == null
-          ? new Selected(null, null, null, null, new int[0])
+          ? new Selected(null, null, null, null, new int[0], List.of())
           : new Selected(
-              chosen.layer(), chosen.hookPoint(), chosen.sae(), chosen.tokens(), chosen.features());
+              chosen.layer(),
+              chosen.hookPoint(),
+              chosen.sae(),
+              chosen.tokens(),
+              chosen.features(),
+              chosen.reasons());
     }
   }
 
@@ -190,9 +201,12 @@ public record SuppressionJson(
             .mapToObj(g -> Group.of(groups.names().get(g), test.groups().get(g)))
             .toList(),
         Power.of(report),
+        test.harm(),
         report.baselines(),
+        report.against(),
         report.skippedBaselines(),
         report.sweep(),
+        report.tried(),
         groups.clean() >= 0 ? Defence.of(test) : null,
         report.defences(),
         report.skipped().size(),

@@ -17,6 +17,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +29,9 @@ import org.jspecify.annotations.Nullable;
  * @param validation scores of the selected edit, or without an edit, on validation images
  * @param test scores of the same on test images
  * @param sweep by SAE, on validation images
+ * @param tried all edits that were selected from, on validation images
  * @param baselines on test images
+ * @param against the features against the best baseline; null where either is missing
  * @param skippedBaselines baselines that were not evaluated, each with its reason
  * @param prefixedTexts the targets' embeddings with the learnt Defense-Prefix, or null
  * @param defences Defense-Prefix alone and with the edit, beside neither, on test images
@@ -41,7 +45,9 @@ public record SuppressionReport(
     GroupScore validation,
     GroupScore test,
     List<Swept> sweep,
+    List<Tried> tried,
     List<Baseline> baselines,
+    @Nullable Against against,
     Map<String, String> skippedBaselines,
     @Nullable TextLibrary prefixedTexts,
     List<Defended> defences,
@@ -55,6 +61,7 @@ public record SuppressionReport(
    * @param features numbers, best ranked first
    * @param values activation that each feature becomes
    * @param cap whether activations below their values stay
+   * @param reasons why each feature was taken
    */
   public record Chosen(
       int layer,
@@ -63,8 +70,9 @@ public record SuppressionReport(
       String sae,
       int[] features,
       float[] values,
-      boolean cap) {
-    static Chosen of(Candidate candidate) {
+      boolean cap,
+      List<Reason> reasons) {
+    static Chosen of(Candidate candidate, List<Reason> reasons) {
       Edit edit = candidate.edit();
       if (!(edit.target() instanceof Edit.Features features)) {
         throw new IllegalArgumentException("the method changes features");
@@ -76,9 +84,23 @@ public record SuppressionReport(
           candidate.sae(),
           features.ids(),
           edit.values(),
-          edit.rule() instanceof Rule.Cap);
+          edit.rule() instanceof Rule.Cap,
+          reasons);
     }
   }
+
+  /**
+   * Why a feature was taken, on training images.
+   *
+   * @param value activation that it becomes, or its cap
+   * @param meanWith mean activation over tokens of images with the attribute, as the mean
+   *     difference averages it
+   * @param meanWithout the same without the attribute
+   * @param marginRise mean rise of the right answer's margin, in logits, when this feature alone is
+   *     edited, on images of the groups with less than mean accuracy
+   */
+  public record Reason(
+      int feature, double value, double meanWith, double meanWithout, double marginRise) {}
 
   /**
    * An SAE on validation images.
@@ -123,34 +145,51 @@ public record SuppressionReport(
   }
 
   /**
-   * A baseline on test images.
+   * A baseline on test images; accuracies are means over samples.
    *
-   * @param wga worst-group accuracy, mean over samples
-   * @param p of the change in the worst group: McNemar's for a single score, else the sign-flip
-   *     test that the mean change over samples is 0
+   * @param edit its rule
+   * @param wga worst-group accuracy
+   * @param worstGroup accuracy in the group that is worst on validation images without an edit
+   * @param p of the change in that group: McNemar's for a single score, else the sign-flip test
+   *     that the mean change over samples is 0
    * @param draws worst-group accuracy of each sample
-   * @param overall accuracy, mean over samples
+   * @param groups accuracy in each group with images
+   * @param harm as {@link GroupScore#harm}
    * @param scores one for each random sample; a single one where nothing is random
    */
   public record Baseline(
       String name,
       double wga,
+      double worstGroup,
       double p,
       int layer,
       int size,
+      String edit,
       List<Double> draws,
       double overall,
+      List<Double> groups,
+      double harm,
       @JsonIgnore List<GroupScore> scores) {
     static Baseline of(Candidate candidate, List<GroupScore> scores, int worst) {
       return new Baseline(
           candidate.family().toString(),
-          scores.stream().mapToDouble(GroupScore::worstAfter).average().orElseThrow(),
+          mean(scores, GroupScore::worstAfter),
+          mean(scores, score -> score.groups().get(worst).after().value()),
           p(scores, worst),
           candidate.site().point().layer(),
           candidate.size(),
+          candidate.rule(),
           scores.stream().map(GroupScore::worstAfter).toList(),
-          scores.stream().mapToDouble(s -> s.overall().after().value()).average().orElseThrow(),
+          mean(scores, score -> score.overall().after().value()),
+          IntStream.range(0, scores.getFirst().filled().size())
+              .mapToObj(g -> mean(scores, score -> score.filled().get(g).after().value()))
+              .toList(),
+          mean(scores, GroupScore::harm),
           scores);
+    }
+
+    private static double mean(List<GroupScore> scores, ToDoubleFunction<GroupScore> figure) {
+      return scores.stream().mapToDouble(figure).average().orElseThrow();
     }
 
     private static double p(List<GroupScore> scores, int worst) {
@@ -162,6 +201,58 @@ public record SuppressionReport(
               .map(score -> score.groups().get(worst))
               .mapToDouble(g -> g.n() == 0 ? 0 : (double) (g.gained() - g.lost()) / g.n())
               .toArray());
+    }
+  }
+
+  /**
+   * The features against the baseline with the highest worst-group accuracy on test images.
+   *
+   * @param difference worst-group accuracy of the features minus the baseline's
+   * @param low of its 95 % interval
+   * @param p of the paired permutation test that both are equal
+   * @param overall accuracy over all groups of the features minus the baseline's
+   */
+  public record Against(
+      String baseline, double difference, double low, double high, double p, double overall) {
+    /** Exchanges of the permutation test. */
+    static final int EXCHANGES = 10_000;
+
+    /**
+     * Compares.
+     *
+     * @param paired answers with the baseline (before) and with the features (after)
+     */
+    static Against of(String baseline, GroupScore paired, long seed) {
+      Paired.Interval interval = Paired.worstGain(paired.filled(), BOOTSTRAP, seed);
+      Paired all = paired.overall();
+      return new Against(
+          baseline,
+          paired.worstAfter() - paired.worstBefore(),
+          interval.low(),
+          interval.high(),
+          Paired.worstGainP(paired.filled(), EXCHANGES, seed),
+          all.after().value() - all.before().value());
+    }
+  }
+
+  /**
+   * An edit on validation images, for the trade-off between the worst group and all images.
+   *
+   * @param method the family: features, or a baseline
+   */
+  public record Tried(
+      String method, int layer, int size, String edit, double wga, double overall, double loss) {
+    static Tried of(Choice choice) {
+      Candidate candidate = choice.candidate();
+      GroupScore score = choice.score();
+      return new Tried(
+          candidate.family().toString(),
+          candidate.site().point().layer(),
+          candidate.size(),
+          candidate.rule(),
+          score.worstAfter(),
+          score.overall().after().value(),
+          score.loss());
     }
   }
 
@@ -187,7 +278,9 @@ public record SuppressionReport(
         validation,
         test,
         sweep,
+        tried,
         baselines,
+        against,
         skippedBaselines,
         prefixedTexts,
         defences,

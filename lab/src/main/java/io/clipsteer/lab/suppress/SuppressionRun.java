@@ -66,9 +66,10 @@ public record SuppressionRun(
   public SuppressionReport run(boolean baselines, @Nullable Path trials, Progress progress) {
     long start = System.nanoTime();
     DefensePrefix prefix = prefix(); // Refuses what cannot be learnt before hours of work.
-    try (CandidateSearch search = new CandidateSearch(model, saes, settings, study.groups())) {
+    try (CandidateSearch search =
+        new CandidateSearch(model, saes, settings, study.groups(), baselines)) {
       search.scan(study.train(), progress);
-      List<Candidate> candidates = search.candidates(baselines, progress);
+      List<Candidate> candidates = search.candidates(progress);
       EditTrial.TrialResult validation =
           EditTrial.run(
               model,
@@ -98,11 +99,16 @@ public record SuppressionRun(
           model.source().path().toAbsolutePath().normalize().toString(),
           study,
           settings,
-          chosen == null ? null : SuppressionReport.Chosen.of(chosen.candidate()),
+          chosen == null
+              ? null
+              : SuppressionReport.Chosen.of(
+                  chosen.candidate(), search.reasons(chosen.candidate(), progress)),
           chosen == null ? unedited : chosen.score(),
           test.score(study.groups(), chosen == null ? test.before() : test.after().getFirst()),
           sweep(search, choices, worst),
+          choices.stream().map(SuppressionReport.Tried::of).toList(),
           evaluated(finalists, test, worst),
+          chosen == null ? null : against(finalists, test),
           skipped(finalists, choices, baselines),
           prefixedTexts,
           prefixedTexts == null
@@ -125,7 +131,8 @@ public record SuppressionRun(
   private List<Candidate> baselines(
       List<Choice> choices, @Nullable Choice chosen, CandidateSearch search) {
     List<Candidate> all = new ArrayList<>();
-    for (var family : List.of(Candidate.Family.NEURONS, Candidate.Family.DIRECTION)) {
+    for (Candidate.Family family : Candidate.Family.values()) {
+      if (family == Candidate.Family.FEATURES || RANDOM.contains(family)) continue;
       Choice best = Choice.best(choices, family, study.groups(), settings);
       if (best != null) all.add(best.candidate());
     }
@@ -174,6 +181,26 @@ public record SuppressionRun(
       all.add(SuppressionReport.Baseline.of(finalists.get(own[0]), scores, worst));
     }
     return List.copyOf(all);
+  }
+
+  /** The first finalist, the method, against the best baseline that is not random. */
+  private SuppressionReport.@Nullable Against against(
+      List<Candidate> finalists, EditTrial.TrialResult test) {
+    int best = -1;
+    double most = Double.NEGATIVE_INFINITY;
+    for (int c = 1; c < finalists.size(); c++) {
+      if (RANDOM.contains(finalists.get(c).family())) continue;
+      double reached = test.score(study.groups(), test.after().get(c)).worstAfter();
+      if (reached <= most) continue;
+      most = reached;
+      best = c;
+    }
+    if (best < 0) return null;
+    GroupScore paired =
+        GroupScore.of(
+            study.groups(), test.groups(), test.after().get(best), test.after().getFirst());
+    String name = finalists.get(best).family().toString();
+    return SuppressionReport.Against.of(name, paired, settings.seed());
   }
 
   /** Why baselines were not evaluated. */

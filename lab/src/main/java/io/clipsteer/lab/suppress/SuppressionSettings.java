@@ -85,6 +85,8 @@ public record SuppressionSettings(
     ENERGY,
     /** Size of the mean difference times the effect of the single-feature edit on wrong answers. */
     CAUSAL,
+    /** Gates of all features, learnt together. */
+    GATES,
     /** Greedy: the feature that helps most together with those already taken. */
     GREEDY;
 

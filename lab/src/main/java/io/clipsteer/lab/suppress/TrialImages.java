@@ -3,6 +3,7 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageBatch;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -27,9 +28,6 @@ import org.jspecify.annotations.Nullable;
  * there and never starts again.
  */
 final class TrialImages implements AutoCloseable {
-  /** Images kept at a site, all groups together. */
-  static final int IMAGES = 256;
-
   /**
    * Images that continue together: large enough for the matrix products, small enough for caches.
    */
@@ -64,11 +62,15 @@ final class TrialImages implements AutoCloseable {
     }
   }
 
-  /** With room for the same number of images of each group. */
-  TrialImages(ClipModel model, EditSite site, int groups) {
+  /**
+   * With room for the same number of images of each group.
+   *
+   * @param images to keep, all groups together
+   */
+  TrialImages(ClipModel model, EditSite site, int groups, int images) {
     this.model = model;
     this.site = site;
-    most = Math.max(1, IMAGES / groups);
+    most = Math.max(1, images / groups);
     taken = new int[groups];
   }
 
@@ -197,6 +199,113 @@ final class TrialImages implements AutoCloseable {
       }
     }
     return effects;
+  }
+
+  /**
+   * The kept images ready for gates.
+   *
+   * @param edit whose units get gates
+   */
+  Gated gated(Edit edit) {
+    List<Moved> moved = new ArrayList<>();
+    for (Part part : parts) {
+      try (Scope scope = Scope.open()) {
+        Edit.Reading units = edit.target().read(encoded(part, edit.saes()));
+        Tensor rows = edit.rule().moved(units.active());
+        if (units.scale() != null) rows.mulInPlace(units.scale());
+        Tensor value = part.paused.value();
+        long k = units.directions().size(0);
+        Tensor none = Tensor.zeros(DType.F32, value.size(0), value.size(1), k);
+        Tensor residual = part.paused.middle() == null ? value : part.paused.middle().add(value);
+        moved.add(
+            new Moved(
+                part,
+                scope.release(residual.to(Device.CPU).to(DType.F32).copy()),
+                scope.release(site.in(none).plus(rows)),
+                scope.release(units.directions().copy())));
+      }
+    }
+    return new Gated(moved, taken.length);
+  }
+
+  /**
+   * A part's residual [b,t,d], how far the units' activations would move [b,t,k], and their
+   * directions [k,d].
+   */
+  private record Moved(Part part, Tensor residual, Tensor moved, Tensor directions) {}
+
+  /** Images whose edit can be differentiated with respect to a gate for each unit. */
+  final class Gated implements AutoCloseable {
+    private final List<List<Moved>> byGroup = new ArrayList<>();
+
+    private Gated(List<Moved> all, int groups) {
+      for (int g = 0; g < groups; g++) {
+        int group = g;
+        List<Moved> own = all.stream().filter(one -> one.part.group == group).toList();
+        if (!own.isEmpty()) byGroup.add(own);
+      }
+    }
+
+    /** Groups with images. */
+    int groups() {
+      return byGroup.size();
+    }
+
+    /** Of a step, forwards and backwards. */
+    double flops() {
+      int images = byGroup.stream().mapToInt(own -> own.getFirst().part.truth.length).sum();
+      return 3 * model.vision().flopsAfter(site.point().layer()) * images;
+    }
+
+    /**
+     * The gradient of the weighted mean loss over one batch of every group.
+     *
+     * @param losses takes each group's mean cross-entropy in nats
+     * @param step which of the batches
+     */
+    float[] gradient(float[] alpha, double[] weights, double[] losses, int step) {
+      int k = alpha.length;
+      try (Scope scope = Scope.open()) {
+        Tensor gates = Tensor.of(alpha, 1, k);
+        Tensor gradient = Tensor.zeros(DType.F32, 1, k);
+        for (int g = 0; g < weights.length; g++) {
+          List<Moved> own = byGroup.get(g);
+          try (Scope recording = Scope.openRecording()) {
+            Tensor loss = loss(own.get(step % own.size()), gates.trainable(gradient));
+            losses[g] = loss.item();
+            loss.mul(weights[g]).backward();
+          }
+        }
+        return gradient.toFloats();
+      }
+    }
+
+    private Tensor loss(Moved one, Tensor gates) {
+      long b = one.residual.size(0);
+      long t = one.residual.size(1);
+      long k = one.moved.size(2);
+      Tensor added = one.moved.reshape(b * t, k).mul(gates).matmul(one.directions);
+      Tensor edited = one.residual.add(added.reshape(b, t, one.residual.size(2)));
+      Tensor embedding = model.vision().recorded(edited, site.point().layer() + 1);
+      TextLibrary library = one.part.library;
+      int words = library.words().size();
+      Tensor texts = Tensor.of(library.embeddings(), words, library.width());
+      Tensor logits = embedding.matmul(texts.transpose(0, 1)).mul((double) model.logitScale());
+      float[] right = new float[Math.toIntExact(b) * words];
+      for (int i = 0; i < b; i++) right[i * words + one.part.truth[i]] = -words;
+      return logits.logSoftmax(1).mul(Tensor.of(right, b, words)).reshape(b * words).mean(0, false);
+    }
+
+    @Override
+    public void close() {
+      for (List<Moved> own : byGroup) {
+        for (Moved one : own) {
+          one.residual.close();
+          one.moved.close();
+          one.directions.close();
+        }
+      }
+    }
   }
 
   private EncodedTokens encoded(Part part, List<Sae> saes) {

@@ -24,6 +24,7 @@ import io.clipsteer.lab.steer.UnitNumbers;
 import io.clipsteer.lab.study.Groups;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -246,7 +247,7 @@ final class EditTest {
             List.of("a", "b", "c", "d"),
             new int[] {0, 0, 1, 1},
             new boolean[] {false, true, false, true});
-    GroupStatistics seen = new GroupStatistics(sae, 4, new ImageActivations(1));
+    GroupStatistics seen = new GroupStatistics(sae, 4, new ImageActivations(1), true);
     double[][] mean = new double[n][FEATURES];
     double[][] square = new double[n][FEATURES];
     float[] token = new float[0];
@@ -307,6 +308,43 @@ final class EditTest {
     assertTrue(without * 2 < -largest[0], "less than with the attribute");
   }
 
+  /**
+   * After LEACE with the statistics of tokens, their groups have equal means within each target.
+   */
+  @Test
+  void leastSquaresErasesWhatTheStatisticsShow() {
+    int d = sae.width();
+    int n = 40;
+    float[] rows = normal(new Random(21), 1, n * 3 * d);
+    int[] group = new int[n];
+    for (int i = 0; i < n; i++) {
+      group[i] = i % 7 % 4;
+      for (int j = 0; j < 3 * d; j++) if (group[i] % 2 == 1) rows[i * 3 * d + j] += 0.4f * (j % 3);
+    }
+    Groups groups =
+        new Groups(
+            List.of("a", "b", "c", "d"),
+            new int[] {0, 0, 1, 1},
+            new boolean[] {false, true, false, true});
+    GroupStatistics seen = new GroupStatistics(sae, 4, null, true);
+    try (Scope scope = Scope.open()) {
+      seen.add(moment(rows, d), group);
+      LinearErasure erasure = seen.erasure(groups);
+      double mean = 0;
+      for (int i = 0; i < n * 3; i++) mean += rows[i * d] / (n * 3.0);
+      double covariance = 0;
+      for (int i = 0; i < n * 3; i++) {
+        covariance += (rows[i * d] - mean) * rows[i * d + 1] / (n * 3.0);
+      }
+      assertEquals(covariance, erasure.covariance()[1], 1e-6);
+      Edit.Direction direction = Objects.requireNonNull(erasure.leastSquares());
+      float[] erased = moment(rows, d).edited(new Edit(THREE, direction, Rule.ablate())).toFloats();
+      GroupStatistics after = new GroupStatistics(sae, 4, null, true);
+      after.add(moment(erased, d), group);
+      for (double left : after.residualDifference(groups)) assertEquals(0, left, 1e-5);
+    }
+  }
+
   /** Where features are orthogonal, it is exactly what ablation does to images and their twins. */
   @Test
   void energyIsTheWayTowardsTheTwin() {
@@ -333,7 +371,7 @@ final class EditTest {
               same,
               zero,
               true);
-      GroupStatistics seen = new GroupStatistics(plain, 2, null);
+      GroupStatistics seen = new GroupStatistics(plain, 2, null, false);
       for (int g = 0; g < 2; g++) {
         Tensor rows = Tensor.of(g == 0 ? without : with, 4, 3, d);
         seen.add(new EncodedTokens(rows, THREE, List.of(plain)), new int[] {g, g, g, g});

@@ -304,6 +304,89 @@ final class SuppressionRunTest {
           report.baselines().stream().map(SuppressionReport.Baseline::name).toList();
       assertTrue(names.containsAll(List.of("random features", "random directions")), names + "");
       assertEquals(2, report.sweep().size());
+      hasReasons(report, chosen);
+      comparesWithTheBest(report);
+    }
+  }
+
+  private static void hasReasons(SuppressionReport report, SuppressionReport.Chosen chosen) {
+    assertEquals(chosen.features().length, chosen.reasons().size());
+    for (SuppressionReport.Reason reason : chosen.reasons()) {
+      if (reason.feature() != 0) continue;
+      assertTrue(reason.meanWith() > reason.meanWithout(), "blond is where blond people are");
+      assertTrue(reason.marginRise() > 0, "alone it helps");
+    }
+    List<SuppressionReport.Tried> tried = report.tried();
+    var best = tried.stream().filter(t -> t.method().equals("features")).toList();
+    assertTrue(best.stream().anyMatch(t -> t.wga() == report.validation().worstAfter()));
+    for (String method : List.of("LEACE", "INLP", "mean-difference")) {
+      assertTrue(tried.stream().anyMatch(t -> t.method().contains(method)), method);
+    }
+  }
+
+  private static void comparesWithTheBest(SuppressionReport report) {
+    List<SuppressionReport.Baseline> all =
+        report.baselines().stream().filter(b -> !b.name().startsWith("random")).toList();
+    SuppressionReport.Against against = report.against();
+    assertEquals(all.isEmpty(), against == null);
+    if (against == null) return;
+    double most = all.stream().mapToDouble(SuppressionReport.Baseline::wga).max().orElseThrow();
+    assertEquals(report.test().worstAfter() - most, against.difference(), 1e-12);
+    assertTrue(against.low() <= against.difference() && against.difference() <= against.high());
+    for (SuppressionReport.Baseline one : report.baselines()) {
+      double harm = 0;
+      for (int g = 0; g < 4; g++) {
+        double before = report.test().groups().get(g).before().value();
+        if (one.draws().size() == 1) harm += 100 * Math.max(0, before - one.groups().get(g));
+      }
+      if (one.draws().size() == 1) assertEquals(harm, one.harm(), 1e-9);
+    }
+  }
+
+  /** The gates' gradient against differences of the loss, and the loss against the tower's own. */
+  @Test
+  void gatesHaveTheGradientOfTheirLoss() {
+    RunSaes.One one = saes.all().getFirst();
+    EditSite site = EditSite.of(one.point(), TokenSelection.PATCHES, 1);
+    Edit edit = new Edit(site, new Edit.Features(one.sae(), 0, 3, 9), new Rule.Cap(0.1f, 0, 0.2f));
+    LabelledImages train = study.train().getFirst();
+    try (TrialImages images = new TrialImages(model, site, 4, 16)) {
+      train
+          .images()
+          .forEach(
+              (batch, pixels) ->
+                  images.add(
+                      model.vision().runUntil(pixels, site.point(), Hooks.NONE), train, batch));
+      try (TrialImages.Gated gated = images.gated(edit)) {
+        double[] weights = {0.1, 0.2, 0.3, 0.4};
+        double[] losses = new double[4];
+        float[] alpha = {0.3f, 0.6f, 0.9f};
+        float[] gradient = gated.gradient(alpha, weights, losses, 0);
+        double h = 1e-2;
+        for (int j = 0; j < 3; j++) {
+          double difference = 0;
+          for (int sign : new int[] {1, -1}) {
+            float[] moved = alpha.clone();
+            moved[j] += (float) (sign * h);
+            double[] there = new double[4];
+            gated.gradient(moved, weights, there, 0);
+            for (int g = 0; g < 4; g++) difference += sign * weights[g] * there[g] / (2 * h);
+          }
+          assertEquals(difference, gradient[j], 2e-3 * Math.max(1, Math.abs(difference)));
+          assertTrue(Math.abs(gradient[j]) > 1e-4, "gate " + j + " matters");
+        }
+        // With all gates open the loss is that of the edit, from the margins of two words.
+        gated.gradient(new float[] {1, 1, 1}, weights, losses, 0);
+        double[] sums = new double[4];
+        TrialImages.Answers answers = images.answers(edit);
+        int[] n = new int[4];
+        for (int i = 0; i < answers.group().length; i++) {
+          int g = answers.group()[i];
+          n[g]++;
+          sums[g] += Math.log1p(Math.exp(-answers.margin()[i]));
+        }
+        for (int g = 0; g < 4; g++) assertEquals(sums[g] / n[g], losses[g], 1e-3);
+      }
     }
   }
 
@@ -338,7 +421,7 @@ final class SuppressionRunTest {
           skipped.containsAll(List.of("random features", "random directions")), skipped + "");
       SuppressionReport alone =
           new SuppressionRun(model, none, study, settings).run(false, Progress.SILENT);
-      assertEquals(4, alone.skippedBaselines().size());
+      assertEquals(6, alone.skippedBaselines().size());
       assertEquals("--baselines none", alone.skippedBaselines().get("neurons"));
     }
   }

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.engine.model;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.Block.Linear;
+import io.clipsteer.engine.model.Block.Norm;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A tower's parts in float32, of differentiable operations only: slower than {@link BlockStack},
+ * for gradients with respect to a tower's input while its weights are fixed.
+ */
+final class Recorded {
+  private Recorded() {}
+
+  /**
+   * A block.
+   *
+   * @param x residual [b·t,d], row by row
+   * @param b batch
+   */
+  static Tensor block(Block block, Tensor x, long b, TowerShape shape, boolean causal) {
+    int h = shape.heads();
+    long d = x.size(1);
+    long t = x.size(0) / b;
+    List<Tensor> three =
+        linear(norm(x, block.ln1()), block.qkv())
+            .reshape(b, t, 3, h, d / h)
+            .permute(2, 0, 3, 1, 4)
+            .unbind(0);
+    Tensor mixed = three.get(0).attention(three.get(1), three.get(2), causal);
+    Tensor added = linear(mixed.transpose(1, 2).reshape(b * t, d), block.out());
+    Tensor middle = x.add(block.scale1() == null ? added : added.mul(f32(block.scale1())));
+    Tensor inner = shape.activation().apply(linear(norm(middle, block.ln2()), block.fc1()));
+    Tensor outer = linear(inner, block.fc2());
+    return middle.add(block.scale2() == null ? outer : outer.mul(f32(block.scale2())));
+  }
+
+  /** Unit embeddings [b,e] of pooled tokens [b,d]. */
+  static Tensor embedding(Tensor pooled, @Nullable Linear projection) {
+    Tensor out = projection == null ? pooled : linear(pooled, projection);
+    return out.div(out.norm(-1));
+  }
+
+  static Tensor norm(Tensor x, Norm norm) {
+    return x.layerNorm(f32(norm.weight()), f32(norm.bias()), norm.eps());
+  }
+
+  static Tensor f32(Tensor weight) {
+    return weight.dtype() == DType.F32 ? weight : weight.to(DType.F32);
+  }
+
+  private static Tensor linear(Tensor rows, Linear linear) {
+    Tensor bias = linear.bias();
+    return rows.linear(f32(linear.weight()), bias == null ? null : f32(bias));
+  }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.suppress;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.clipsteer.engine.edit.Edit;
+import java.util.Objects;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** The baselines' projections against their definitions, on made-up means and covariances. */
+final class LinearErasureTest {
+  private static final int D = 7;
+  private static final double[] DIFFERENCE = {1, -2, 0.5, 0, 3, -0.3, 0.2};
+  private static final float[] CENTRE = {0.1f, 0.2f, 0, 0, -1, 2, 0.5f};
+
+  /** Of tokens with directions of very different variance. */
+  private static double[] covariance() {
+    Random random = new Random(3);
+    double[] sigma = new double[D * D];
+    for (int token = 0; token < 400; token++) {
+      double[] x = new double[D];
+      for (int j = 0; j < D; j++) x[j] = random.nextGaussian() * (1 + 4 * j) + (j > 0 ? x[0] : 0);
+      for (int i = 0; i < D; i++) for (int j = 0; j < D; j++) sigma[i * D + j] += x[i] * x[j] / 400;
+    }
+    return sigma;
+  }
+
+  private static LinearErasure erasure() {
+    return new LinearErasure(DIFFERENCE, covariance(), CENTRE);
+  }
+
+  private static double dot(double[] a, double[] b) {
+    double sum = 0;
+    for (int j = 0; j < D; j++) sum += a[j] * b[j];
+    return sum;
+  }
+
+  private static double[] row(float[] rows, int k) {
+    double[] row = new double[D];
+    for (int j = 0; j < D; j++) row[j] = rows[k * D + j];
+    return row;
+  }
+
+  private static double quadratic(double[] w, double[] sigma) {
+    double sum = 0;
+    for (int i = 0; i < D; i++) for (int j = 0; j < D; j++) sum += w[i] * sigma[i * D + j] * w[j];
+    return sum;
+  }
+
+  @Test
+  void meanDifferenceIsItsOwnUnitVector() {
+    Edit.Direction one = Objects.requireNonNull(erasure().meanDifference());
+    double norm = Math.sqrt(dot(DIFFERENCE, DIFFERENCE));
+    for (int j = 0; j < D; j++) assertEquals(DIFFERENCE[j] / norm, one.read()[j], 1e-6);
+    assertEquals(one.read(), one.written());
+  }
+
+  /** Any {@code x − δ·(x − c)·w} with {@code w·δ = 1} erases δ and moves tokens by {@code wᵀΣw}. */
+  @Test
+  void leastSquaresErasesTheDifferenceByTheLeastChange() {
+    Edit.Direction one = Objects.requireNonNull(erasure().leastSquares());
+    double[] read = row(one.read(), 0);
+    assertEquals(1, dot(read, DIFFERENCE), 1e-5);
+    for (int j = 0; j < D; j++) assertEquals(DIFFERENCE[j], one.written()[j], 1e-6);
+    double[] sigma = covariance();
+    double least = quadratic(read, sigma);
+    Random random = new Random(5);
+    for (int other = 0; other < 200; other++) {
+      double[] w = read.clone();
+      for (int j = 0; j < D; j++) w[j] += 0.02 * random.nextGaussian();
+      double along = dot(w, DIFFERENCE);
+      for (int j = 0; j < D; j++) w[j] /= along;
+      assertTrue(quadratic(w, sigma) > least * (1 - 1e-6), "another erasure moves tokens less");
+    }
+  }
+
+  /** Σ·p is the part of δ that earlier steps left, up to what they removed. */
+  @Test
+  void eachProbeIsFishersInWhatEarlierOnesLeave() {
+    Edit.Direction all = Objects.requireNonNull(erasure().probes(4));
+    assertEquals(4, all.count());
+    double[] sigma = covariance();
+    for (int k = 0; k < 4; k++) {
+      double[] probe = row(all.read(), k);
+      double[] left = DIFFERENCE.clone();
+      double[] product = new double[D];
+      for (int i = 0; i < D; i++) {
+        for (int j = 0; j < D; j++) product[i] += sigma[i * D + j] * probe[j];
+      }
+      for (int e = 0; e < k; e++) {
+        double[] earlier = row(all.read(), e);
+        assertEquals(0, dot(earlier, probe), 1e-5);
+        double alongLeft = dot(left, earlier);
+        double alongProduct = dot(product, earlier);
+        for (int j = 0; j < D; j++) {
+          left[j] -= alongLeft * earlier[j];
+          product[j] -= alongProduct * earlier[j];
+        }
+      }
+      assertEquals(1, dot(probe, probe), 1e-5);
+      double cosine = dot(left, product) / Math.sqrt(dot(left, left) * dot(product, product));
+      assertEquals(1, cosine, 1e-4, "step " + k);
+    }
+  }
+
+  @Test
+  void equalMeansHaveNoDirectionAndProbesEndWhereNothingIsLeft() {
+    LinearErasure none = new LinearErasure(new double[D], covariance(), CENTRE);
+    assertNull(none.meanDifference());
+    assertNull(none.leastSquares());
+    assertNull(none.probes(2));
+    // In white noise the first probe is the difference, after which nothing is left.
+    double[] white = new double[D * D];
+    for (int j = 0; j < D; j++) white[j * D + j] = 1;
+    assertEquals(
+        1, Objects.requireNonNull(new LinearErasure(DIFFERENCE, white, CENTRE).probes(8)).count());
+  }
+}
