@@ -29,7 +29,7 @@ record SuppressionResult(String name, JsonNode report, @Nullable String command)
       throw new InputException(
           folder, "holds no report.json", "Name what clipsteer suppress --out made");
     }
-    JsonNode report = Report.result(file, "groups", "Suppress again");
+    JsonNode report = Report.result(file, "tried", "Suppress again");
     RunManifest manifest = RunManifest.find(folder.resolve(RunManifest.FILE));
     List<String> command = manifest == null ? List.of() : manifest.command();
     String name = String.valueOf(folder.toAbsolutePath().normalize().getFileName());

@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.StreamSupport;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -196,20 +195,14 @@ public record DemoResult(
 
   private void suppression(Lines text) {
     text.add(
-        "%nSuppressed shortcuts, on test images%n%-12s %8s %8s %9s %9s  %-22s %s%n",
-        "",
-        "before",
-        "after",
-        "p",
-        "cost",
-        "ablated by edit",
-        "baselines: neurons / mean difference / random features / random directions");
-    row(text, "portraits", portraits.before, portraits.after, portraits.cleanLoss);
-    row(text, "birds", birds.before, birds.after, birds.cleanLoss);
-    row(text, WRITTEN, typographic.attacked, typographic.defended, typographic.cleanLoss);
+        "%nSuppressed shortcuts, on test images%n%-12s %8s %8s %9s %18s  %-22s %s%n",
+        "", "before", "after", "p", "accuracy", "edited", "features against the best baseline");
+    row(text, "portraits", portraits.before, portraits.after, "overall_before", "overall_after");
+    row(text, "birds", birds.before, birds.after, "overall_before", "overall_after");
+    row(text, WRITTEN, typographic.attacked, typographic.defended, "clean_before", "clean_after");
     text.add(
-        "portraits and birds: worst group, cost in points of overall accuracy; typographic: with a"
-            + " wrong word written, cost in points without%n");
+        "portraits and birds: worst group, accuracy over all groups; typographic: with a wrong word"
+            + " written, accuracy without%n");
     if (typographic.combined.isEmpty()) return;
     text.add("%n%-24s %9s %9s%n", "against wrong words", "clean", "attacked");
     for (JsonNode one : typographic.combined) {
@@ -221,32 +214,32 @@ public record DemoResult(
     }
   }
 
-  private void row(Lines text, String task, JsonNode from, JsonNode to, double cost) {
+  private void row(
+      Lines text, String task, JsonNode from, JsonNode to, String before, String after) {
     JsonNode report = stage(stages, task);
     String by =
         report.path("layer").isNumber()
             ? report.path("features").size() + " features of layer " + report.path("layer").asInt(0)
             : "nothing: no edit helped";
     text.add(
-        "%-12s %8s %8s %9s %9.1f  %-22s %s / %s / %s / %s%n",
+        "%-12s %8s %8s %9s %18s  %-22s %s%n",
         task,
         percent(from),
         percent(to),
         SuppressionText.p(report.path("mcnemar_p").asDouble(Double.NaN)),
-        cost,
+        percent(report.path(before)) + " -> " + percent(report.path(after)),
         by,
-        baseline(report, "neurons"),
-        baseline(report, "mean-difference direction"),
-        baseline(report, "random features"),
-        baseline(report, "random directions"));
+        against(report.path("against")));
   }
 
-  private static String baseline(JsonNode report, String name) {
-    return StreamSupport.stream(report.path("baselines").spliterator(), false)
-        .filter(one -> one.path("name").asString("").equals(name))
-        .findFirst()
-        .map(one -> percent(one.path("wga")))
-        .orElse("–");
+  private static String against(JsonNode against) {
+    if (!against.isObject()) return "–";
+    return Lines.of(
+        "%+.1f points (%.1f to %.1f): %s",
+        100 * against.path("difference").asDouble(Double.NaN),
+        100 * against.path("low").asDouble(Double.NaN),
+        100 * against.path("high").asDouble(Double.NaN),
+        against.path("baseline").asString(""));
   }
 
   private static String percent(JsonNode share) {

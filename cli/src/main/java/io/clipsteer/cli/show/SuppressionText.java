@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A suppression's result as {@code suppress} and {@code defend} print it. */
 public final class SuppressionText {
+  /** Features whose reasons are printed; report.json has all. */
+  private static final int REASONS = 5;
+
   private final Lines text = new Lines();
 
   private SuppressionText() {}
@@ -25,8 +28,10 @@ public final class SuppressionText {
     lines.row(SuppressionJson.Group.of("all", report.test().overall()));
     Paired clean = report.test().clean();
     if (clean.n() > 0) lines.row(SuppressionJson.Group.of("clean set", clean));
-    lines.worstGroup(json.accuracy());
+    lines.worstGroup(json.accuracy(), json.harm());
+    lines.reasons(json.selected().reasons());
     lines.baselines(json);
+    if (json.against() != null) lines.against(json.against());
     if (!json.combined().isEmpty()) lines.defences(json);
     SuppressionJson.Defence defence = json.defence();
     if (defence != null) lines.wonBack(defence.wonBack());
@@ -43,6 +48,7 @@ public final class SuppressionText {
     lines.text.add(
         "%nworst group %.1f %% -> %.1f %%%n",
         100 * effect.worstBefore(), 100 * effect.worstAfter());
+    if (!effect.controls().isEmpty()) lines.header("worst before");
     effect.controls().forEach(lines::baseline);
     return lines.text.toString();
   }
@@ -78,10 +84,10 @@ public final class SuppressionText {
         p(group.p()));
   }
 
-  private void worstGroup(SuppressionJson.Accuracy accuracy) {
+  private void worstGroup(SuppressionJson.Accuracy accuracy, double harm) {
     text.add(
         "%nworst group %.1f %% -> %.1f %% (%.1f to %.1f); gain %.1f to %.1f points; p %s of"
-            + " \"%s\"%n",
+            + " \"%s\"; harm %.1f points, summed over the groups that lose%n",
         100 * accuracy.baselineWga(),
         100 * accuracy.editedWga(),
         100 * accuracy.wgaLow(),
@@ -89,18 +95,61 @@ public final class SuppressionText {
         100 * accuracy.gainLow(),
         100 * accuracy.gainHigh(),
         p(accuracy.mcnemarP()),
-        accuracy.worstGroup());
+        accuracy.worstGroup(),
+        harm);
+  }
+
+  private void reasons(List<SuppressionReport.Reason> reasons) {
+    if (reasons.isEmpty()) return;
+    text.add(
+        "%nfeature  mean with  without  becomes  margin rises by (logits, this feature alone)%n");
+    for (SuppressionReport.Reason one : reasons.subList(0, Math.min(REASONS, reasons.size()))) {
+      text.add(
+          "%7d  %9.3g  %7.3g  %7.3g  %+.3g%n",
+          one.feature(), one.meanWith(), one.meanWithout(), one.value(), one.marginRise());
+    }
+    if (reasons.size() > REASONS) {
+      text.add("%7s  %d more: report.json%n", "", reasons.size() - REASONS);
+    }
   }
 
   private void baselines(SuppressionJson json) {
+    if (!json.baselines().isEmpty()) header(json.accuracy().worstGroup());
     json.baselines().forEach(this::baseline);
-    json.baselinesSkipped().forEach((name, why) -> text.add("  %-28s skipped: %s%n", name, why));
+    json.baselinesSkipped().forEach((name, why) -> text.add("%-30s skipped: %s%n", name, why));
+  }
+
+  private void header(String worst) {
+    text.add(
+        "%n%-30s %9s %9s  %-9s %7s %7s  %s%n",
+        "baseline", "worst", "group*", "p of *", "all", "harm", "layer, size, edit");
+    text.add("* the group \"%s\"; harm: points lost, summed over the groups that lose%n", worst);
   }
 
   private void baseline(SuppressionReport.Baseline one) {
     text.add(
-        "  %-28s %.1f %%   p %s   (layer %d, size %d)%n",
-        one.name(), 100 * one.wga(), p(one.p()), one.layer(), one.size());
+        "%-30s %7.1f %% %7.1f %%  %-9s %5.1f %% %7.1f  %d, %d, %s%n",
+        one.name(),
+        100 * one.wga(),
+        100 * one.inWorstGroup(),
+        p(one.p()),
+        100 * one.overall(),
+        one.harm(),
+        one.layer(),
+        one.size(),
+        one.edit());
+  }
+
+  private void against(SuppressionReport.Against one) {
+    text.add(
+        "%nfeatures against the best baseline, %s: worst group %+.1f points (%.1f to %.1f), p %s;"
+            + " all images %+.1f points%n",
+        one.baseline(),
+        100 * one.difference(),
+        100 * one.low(),
+        100 * one.high(),
+        p(one.p()),
+        100 * one.overall());
   }
 
   private void defences(SuppressionJson json) {

@@ -49,7 +49,7 @@ final class SuppressionTextTest {
             1);
     String text = SuppressionText.of(report);
     assertTrue(text.startsWith("Nothing was selected: "), text);
-    assertTrue(text.contains("random features              skipped: no edit\n"), text);
+    assertTrue(text.contains("random features                skipped: no edit\n"), text);
     assertTrue(
         text.contains("written                                10   40.0 %   40.0 %  1"), text);
     assertTrue(text.contains("worst group 40.0 % -> 40.0 %"), text);

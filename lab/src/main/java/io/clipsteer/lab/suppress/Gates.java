@@ -7,9 +7,9 @@ import java.util.stream.IntStream;
 
 /**
  * Learns which units to edit together. Each unit has a gate α in (0, 1), and its activation becomes
- * {@code f + α(f' − f)}. The gates lower the cross-entropy of the right answers, in which groups
- * weigh more the worse they are (group DRO, Sagawa et al. 2020), plus a penalty on Σα, by Adam on
- * their logits.
+ * {@code f + α(f' − f)}. The gates lower a smooth error of the answers, in which groups weigh more
+ * the worse they are (group DRO, Sagawa et al. 2020), plus a penalty on Σα, by Adam on their
+ * logits.
  */
 final class Gates {
   /** Steps; each passes one batch of every group. */

@@ -187,7 +187,7 @@ public record SuppressionJson(
     Groups groups = report.study().groups();
     GroupScore test = report.test();
     return new SuppressionJson(
-        1,
+        2,
         Versions.CLIPSTEER,
         report.model(),
         report.study().source(),

@@ -149,7 +149,7 @@ public record SuppressionReport(
    *
    * @param edit its rule
    * @param wga worst-group accuracy
-   * @param worstGroup accuracy in the group that is worst on validation images without an edit
+   * @param inWorstGroup accuracy in the group that is worst on validation images without an edit
    * @param p of the change in that group: McNemar's for a single score, else the sign-flip test
    *     that the mean change over samples is 0
    * @param draws worst-group accuracy of each sample
@@ -160,7 +160,7 @@ public record SuppressionReport(
   public record Baseline(
       String name,
       double wga,
-      double worstGroup,
+      double inWorstGroup,
       double p,
       int layer,
       int size,

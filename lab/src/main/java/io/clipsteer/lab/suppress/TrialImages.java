@@ -33,6 +33,9 @@ final class TrialImages implements AutoCloseable {
    */
   private static final int TOGETHER = 64;
 
+  /** In logits. */
+  private static final double TYPICAL_MARGIN = 2;
+
   private final ClipModel model;
   private final EditSite site;
   private final int most;
@@ -234,11 +237,20 @@ final class TrialImages implements AutoCloseable {
    */
   private record Moved(Part part, Tensor residual, Tensor moved, Tensor directions) {}
 
-  /** Images whose edit can be differentiated with respect to a gate for each unit. */
+  /**
+   * Images whose edit can be differentiated with respect to a gate for each unit. The loss of an
+   * image is 1 less the softmax of its right answer, a smooth error; logits are scaled so that the
+   * mean margin without an edit is {@link #TYPICAL_MARGIN}, where the softmax is neither a step nor
+   * flat.
+   */
   final class Gated implements AutoCloseable {
     private final List<List<Moved>> byGroup = new ArrayList<>();
 
+    private final double scale;
+
     private Gated(List<Moved> all, int groups) {
+      double margin = Arrays.stream(answers(null).margin()).map(Math::abs).average().orElse(1);
+      scale = model.logitScale() * TYPICAL_MARGIN / Math.max(margin, 1e-6);
       for (int g = 0; g < groups; g++) {
         int group = g;
         List<Moved> own = all.stream().filter(one -> one.part.group == group).toList();
@@ -260,7 +272,7 @@ final class TrialImages implements AutoCloseable {
     /**
      * The gradient of the weighted mean loss over one batch of every group.
      *
-     * @param losses takes each group's mean cross-entropy in nats
+     * @param losses takes each group's mean loss, 0 to 1
      * @param step which of the batches
      */
     float[] gradient(float[] alpha, double[] weights, double[] losses, int step) {
@@ -290,10 +302,11 @@ final class TrialImages implements AutoCloseable {
       TextLibrary library = one.part.library;
       int words = library.words().size();
       Tensor texts = Tensor.of(library.embeddings(), words, library.width());
-      Tensor logits = embedding.matmul(texts.transpose(0, 1)).mul((double) model.logitScale());
+      Tensor logits = embedding.matmul(texts.transpose(0, 1)).mul(scale);
       float[] right = new float[Math.toIntExact(b) * words];
       for (int i = 0; i < b; i++) right[i * words + one.part.truth[i]] = -words;
-      return logits.logSoftmax(1).mul(Tensor.of(right, b, words)).reshape(b * words).mean(0, false);
+      Tensor error = logits.logSoftmax(1).exp().mul(Tensor.of(right, b, words));
+      return error.reshape(b * words).mean(0, false).add(Tensor.of(new float[] {1}));
     }
 
     @Override
