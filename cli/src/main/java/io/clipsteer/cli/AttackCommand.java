@@ -137,7 +137,7 @@ final class AttackCommand implements Runnable {
   private void unpack() {
     if (target.isGiven() || wrong != null) {
       throw new ParameterException(
-          spec.commandLine(), "--scam cannot be combined with --images, --labels or --words");
+          spec.commandLine(), "--scam cannot be combined with --images, --truth or --words");
     }
     Map<String, String> hashes = new LinkedHashMap<>();
     for (Path file : scam) hashes.put(String.valueOf(file.getFileName()), Hashes.sha256(file));

@@ -9,6 +9,7 @@ import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.TowerDtype;
+import io.clipsteer.cli.option.TruthOption;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.imageset.ImageLoader;
@@ -40,13 +41,10 @@ import picocli.CommandLine.Option;
       "Each image gets the words whose text embeddings are most similar to its own."
     },
     footer =
-        "Example: clipsteer classify --model models/clip --images photos --labels \"dog,cat\""
+        "Example: clipsteer classify --model models/clip --images photos --classes \"dog,cat\""
             + " --json")
 final class ClassifyCommand implements Runnable {
   private static final int SHOWN = 20;
-
-  /** Names of the column with the true answers; the first that exists is taken. */
-  private static final List<String> TRUTH = List.of("index", "label", "class");
 
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
@@ -59,14 +57,7 @@ final class ClassifyCommand implements Runnable {
       description = "Checkpoint: a folder or a file.")
   private Path model;
 
-  @Option(
-      names = "--truth",
-      paramLabel = "TSV",
-      description =
-          "True answers: a table with the columns file and index (position among the words, from 0)"
-              + " or, without index, label or class (a word or its position).")
-  private @Nullable Path truth;
-
+  @Mixin private TruthOption classes;
   @Mixin private TowerDtype dtype;
 
   @Option(names = "--all", description = "Include every image's answers in the JSON.")
@@ -90,6 +81,7 @@ final class ClassifyCommand implements Runnable {
       TextLibrary library = words.resolve(clip, common.progress());
       Images source = images.resolve(clip);
       Map<String, Integer> right = new HashMap<>();
+      Path truth = classes.table();
       JoinReport joined = truth == null ? null : join(truth, library, source.set(), right);
       if (joined != null) Skips.print(joined);
       var result = Classification.run(clip, library, source, right, common.progress());
@@ -119,13 +111,15 @@ final class ClassifyCommand implements Runnable {
    */
   private static JoinReport join(
       Path file, TextLibrary library, ImageSet images, Map<String, Integer> right) {
-    ImageTable table = ImageTable.read(file, TRUTH);
+    ImageTable table = ImageTable.read(file, TruthOption.COLUMNS);
     String column = table.columns().label();
     if (column == null) {
       throw new InputException(
-          file, "no column is called " + String.join(", ", TRUTH), "Name the one with the truth");
+          file,
+          "no column is called " + String.join(", ", TruthOption.COLUMNS),
+          "Name the one with the truth");
     }
-    boolean number = column.equalsIgnoreCase(TRUTH.getFirst());
+    boolean number = column.equalsIgnoreCase(TruthOption.COLUMNS.getFirst());
     Map<String, Integer> rows = new HashMap<>();
     table
         .rows()

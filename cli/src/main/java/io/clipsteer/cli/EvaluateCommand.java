@@ -6,6 +6,8 @@ import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.option.TruthOption;
 import io.clipsteer.cli.report.EvaluationPage;
 import io.clipsteer.cli.show.EvaluationText;
 import io.clipsteer.data.Hashes;
@@ -39,9 +41,9 @@ import picocli.CommandLine.Option;
     description = {
       "Measure a run's SAEs: sparsity, reconstruction quality, and the zero-shot loss with the"
           + " reconstruction spliced in.",
-      "Zero-shot accuracy needs labelled images, as in class folders. SAEs of the text tower are"
-          + " measured on --texts. The figures are also written to evaluation.json and"
-          + " evaluation.html in the run's folder."
+      "Zero-shot accuracy needs labelled images: class folders, a table or --truth. SAEs of the"
+          + " text tower are measured on --texts. The figures are also written to evaluation.json"
+          + " and evaluation.html in the run's folder."
     },
     footer = {
       "Example: clipsteer evaluate --run runs/l8 --images photos/test --json",
@@ -50,6 +52,7 @@ import picocli.CommandLine.Option;
 final class EvaluateCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
+  @Mixin private TruthOption classes;
   @Mixin private LibraryOptions words;
   @Mixin private RunOptions runs;
 
@@ -101,7 +104,7 @@ final class EvaluateCommand implements Runnable {
       throw new InputException(
           "--library",
           "has no use with --texts",
-          "Give the words with --labels: the edited tower must read them");
+          "Give the words with --classes: the edited tower must read them");
     }
   }
 
@@ -113,7 +116,7 @@ final class EvaluateCommand implements Runnable {
   }
 
   private SparsityReport onImages(OpenRun open) {
-    Images set = images.resolve(open.clip());
+    Images set = images.labelledBy(classes.table()).resolve(open.clip());
     Truth truth = truth(open.clip(), set);
     return new SparsityRun(open.clip(), set, open.saes(), truth, legacy).run(common.progress());
   }
@@ -122,7 +125,7 @@ final class EvaluateCommand implements Runnable {
     var source = TrainSource.FromTexts.read(open.clip(), file);
     TextSparsityRun.Judge judge = null;
     if (images.isGiven()) {
-      Images set = images.resolve(open.clip());
+      Images set = images.labelledBy(classes.table()).resolve(open.clip());
       judge = new TextSparsityRun.Judge(set, truth(open.clip(), set), words.prompts());
     }
     return new TextSparsityRun(source, open.saes(), judge).run(common.progress());
@@ -131,7 +134,9 @@ final class EvaluateCommand implements Runnable {
   private Truth truth(ClipModel clip, Images set) {
     Progress progress = common.progress();
     TextLibrary given = words.areGiven() ? words.resolve(clip, progress) : null;
-    return Truth.of(clip, set, given, words.prompts(), progress);
+    Truth truth = Truth.of(clip, set, given, words.prompts(), progress);
+    if (truth.library() == null) Skips.note(truth.reason());
+    return truth;
   }
 
   /** Whether a training's manifest knows weights of another checksum. */

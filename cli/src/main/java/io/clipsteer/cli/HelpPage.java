@@ -32,7 +32,7 @@ final class HelpPage extends Help {
         "Input",
         """
         --run --model --model-a --model-b --images --image --texts --store --data --train
-        --validation --clean --attribute --labels --labels-file --vocabulary --library --templates
+        --validation --clean --attribute --labels --classes --classes-file --vocabulary --library --templates
         --prompts --truth --words --words-file --scam --config --index --steerability --limit
         --per-group --balanced --upright --unchecked
         """);

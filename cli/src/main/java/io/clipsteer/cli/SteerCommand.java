@@ -52,7 +52,7 @@ import picocli.CommandLine.Option;
     },
     footer = {
       "Example: clipsteer steer --run runs/l8 --image dog.jpg --feature 17 --set 150"
-          + " --labels \"dog,cat\"",
+          + " --classes \"dog,cat\"",
       "         clipsteer steer --run runs/all --images photos --limit 200 --feature 7:1234"
           + " --curve --vocabulary words.txt"
     })

@@ -96,7 +96,7 @@ final class CommandsTest {
     try {
       Ran ran =
           line(
-              "classify --model %s --images %s --labels %s --all --json",
+              "classify --model %s --images %s --classes %s --all --json",
               CLIP, images, "dog, cat,bird");
       JsonNode json = ran.json();
       keys(json, "images", "skipped", "top1", "top5", "images_per_second", "predictions");
@@ -111,7 +111,7 @@ final class CommandsTest {
       }
       assertEquals(1, sum, 1e-6);
       assertFalse(
-          run("classify", "--model", CLIP, "--images", images, "--labels", "a,b", "--json")
+          run("classify", "--model", CLIP, "--images", images, "--classes", "a,b", "--json")
               .json()
               .has("predictions"));
     } finally {
@@ -183,7 +183,7 @@ final class CommandsTest {
     Path image = images.resolve("p03.png");
     json =
         line(
-                "steer --run %s --image %s --feature 5 --set 150 --labels dog,cat,bird --json",
+                "steer --run %s --image %s --feature 5 --set 150 --classes dog,cat,bird --json",
                 out, image)
             .json();
     keys(json, "before", "after");
@@ -192,7 +192,7 @@ final class CommandsTest {
     JsonNode before = json.get("before");
     json =
         line(
-                "steer --run %s --image %s --feature 5 --feature 6 --scale 1 --labels dog,cat,bird"
+                "steer --run %s --image %s --feature 5 --feature 6 --scale 1 --classes dog,cat,bird"
                     + " --at cls --json",
                 out, image)
             .json();
@@ -200,7 +200,7 @@ final class CommandsTest {
     assertEquals(before, json.get("after"), "a factor of 1 changes nothing");
     // The answer without steering is classify's.
     JsonNode predictions =
-        line("classify --model %s --images %s --labels dog,cat,bird --all --json", CLIP, images)
+        line("classify --model %s --images %s --classes dog,cat,bird --all --json", CLIP, images)
             .json()
             .get("predictions");
     assertEquals(
@@ -208,14 +208,24 @@ final class CommandsTest {
         before.get(0).get("probability").asDouble(),
         1e-5);
     Ran text =
-        run("steer", "--run", out, "--image", image, "--feature", "5", "--ablate", "--labels", "a");
+        run(
+            "steer",
+            "--run",
+            out,
+            "--image",
+            image,
+            "--feature",
+            "5",
+            "--ablate",
+            "--classes",
+            "a");
     assertEquals(0, text.code(), text.err());
     assertTrue(text.out().contains("before:") && text.out().contains("after:"), text.out());
 
     json =
         line(
                 "steer --run %s --images %s --feature 1:5 --neuron 1:3 --random 1:2 --curve --at"
-                    + " 0,3 --labels dog,cat,bird --json",
+                    + " 0,3 --classes dog,cat,bird --json",
                 out, images)
             .json();
     assertEquals(11, json.get("curve").size());
@@ -223,40 +233,41 @@ final class CommandsTest {
     assertEquals(json.get("after"), json.get("curve").get(10).get("top"));
     assertTrue(json.get("images").asInt() > 1);
 
-    run("steer", "--run", out, "--images", images, "--feature", "2:5", "--set", 1, "--labels", "a")
+    run("steer", "--run", out, "--images", images, "--feature", "2:5", "--set", 1, "--classes", "a")
         .refused("no such SAE", "blocks.1");
-    run("steer", "--run", out, "--images", images, "--feature", "x", "--set", 1, "--labels", "a")
+    run("steer", "--run", out, "--images", images, "--feature", "x", "--set", 1, "--classes", "a")
         .refused("LAYER:NUMBER");
-    Ran listing = run("steer", "--run", out, "--image", image, "--labels", "a,b");
+    Ran listing = run("steer", "--run", out, "--image", image, "--classes", "a,b");
     assertEquals(0, listing.code(), listing.err());
     assertTrue(listing.out().contains("strongest features at blocks.1"), listing.out());
     assertFalse(listing.out().contains("after:"), listing.out());
     Ran spliced =
         line(
-            "steer --run %s --image %s --feature 5 --scale 1 --splice --labels dog,cat,bird --json",
+            "steer --run %s --image %s --feature 5 --scale 1 --splice --classes dog,cat,bird"
+                + " --json",
             out, image);
     assertFalse(before.equals(spliced.json().get("spliced")), "the error is left out");
     assertEquals(spliced.json().get("spliced"), spliced.json().get("after"), "nothing else is");
-    run("steer", "--run", out, "--images", images, "--set", "1", "--labels", "a")
+    run("steer", "--run", out, "--images", images, "--set", "1", "--classes", "a")
         .wrongUsage("No unit");
-    run("steer", "--run", out, "--images", images, "--feature", "1", "--labels", "a")
+    run("steer", "--run", out, "--images", images, "--feature", "1", "--classes", "a")
         .wrongUsage("Nothing to do");
-    run("steer", "--run", out, "--images", images, "--random", "1:1", "--ablate", "--labels", "a")
+    run("steer", "--run", out, "--images", images, "--random", "1:1", "--ablate", "--classes", "a")
         .refused("no activation");
-    run("steer", "--run", out, "--image", images, "--feature", "1", "--set", 1, "--labels", "a")
+    run("steer", "--run", out, "--image", images, "--feature", "1", "--set", 1, "--classes", "a")
         .refused("is a folder", "--images");
-    run("steer", "--run", out, "--image", image, "--feature", "96", "--ablate", "--labels", "a")
+    run("steer", "--run", out, "--image", image, "--feature", "96", "--ablate", "--classes", "a")
         .refused("feature 96", "0 to 95");
-    run("steer", "--run", out, "--image", image, "--feature", "1", "--set", "NaN", "--labels", "a")
+    run("steer", "--run", out, "--image", image, "--feature", "1", "--set", "NaN", "--classes", "a")
         .refused("NaN");
-    line("steer --run %s --image %s --feature 1 --ablate --labels a", out, temp.resolve("no.png"))
+    line("steer --run %s --image %s --feature 1 --ablate --classes a", out, temp.resolve("no.png"))
         .refused("no.png");
-    run("steer", "--run", temp, "--image", image, "--feature", "1", "--ablate", "--labels", "a")
+    run("steer", "--run", temp, "--image", image, "--feature", "1", "--ablate", "--classes", "a")
         .refused("run.json");
-    line("steer --run %s --image %s --feature 1 --ablate --labels a --at corners", out, image)
+    line("steer --run %s --image %s --feature 1 --ablate --classes a --at corners", out, image)
         .refused("corners");
     line(
-            "steer --run %s --image %s --feature 1 --ablate --labels a --model %s",
+            "steer --run %s --image %s --feature 1 --ablate --classes a --model %s",
             out, image, MODELS.resolve("hf-vit"))
         .refused("width");
   }
@@ -485,23 +496,23 @@ final class CommandsTest {
     run("model", "verify", CLIP).wrongUsage("--golden");
     run("model", "verify", CLIP, "--golden", CLIP, "--tolerance", "low").wrongUsage("low");
     run("classify", "--model", CLIP, "--images", images)
-        .wrongUsage("Which words? Give --labels a,b, --labels-file FILE");
-    run("classify", "--images", images, "--labels", "a").wrongUsage("--model");
-    run("classify", "--model", CLIP, "--images", images, "--labels", "a", "--library", "b")
-        .wrongUsage("--labels and --library exclude each other");
-    Object[] steer = {"steer", "--run", temp, "--image", "x", "--feature", "1", "--labels", "a"};
+        .wrongUsage("Which words? Give --classes a,b, --classes-file FILE");
+    run("classify", "--images", images, "--classes", "a").wrongUsage("--model");
+    run("classify", "--model", CLIP, "--images", images, "--classes", "a", "--library", "b")
+        .wrongUsage("--classes and --library exclude each other");
+    Object[] steer = {"steer", "--run", temp, "--image", "x", "--feature", "1", "--classes", "a"};
     more(steer, "--set", "3", "--ablate").wrongUsage("--set and --ablate exclude each other");
     more(steer, "--ablate", "--limit", "-4").wrongUsage("--limit -4: below 1");
     more(steer, "--ablate", "--decode-threads", "0").wrongUsage("--decode-threads 0");
     more(steer, "--ablate", "--threads", "0").wrongUsage("--threads 0: not from 1 to 4096");
     for (String labels : List.of(" , ", "a,,b", "a,")) {
-      run("classify", "--model", CLIP, "--images", images, "--labels", labels).wrongUsage("blank");
+      run("classify", "--model", CLIP, "--images", images, "--classes", labels).wrongUsage("blank");
     }
-    run("classify", "--model", CLIP, "--images", images, "--labels", "a, b,a")
+    run("classify", "--model", CLIP, "--images", images, "--classes", "a, b,a")
         .wrongUsage("\"a\" is there twice");
     run("world", "generate", "--set", "birds", "--device", "cuda", "--out", temp.resolve("g"))
         .wrongUsage("the CPU alone");
-    run("steer", "--run", temp, "--image", "x", "--feature", "1", "--labels", "a")
+    run("steer", "--run", temp, "--image", "x", "--feature", "1", "--classes", "a")
         .wrongUsage("--set");
     run("doctor", "--seed", "lucky").wrongUsage("lucky");
   }
@@ -517,12 +528,12 @@ final class CommandsTest {
     run("model", "inspect", images).refused("config.json");
     run("model", "verify", CLIP, "--golden", images).refused("golden.safetensors");
     run("model", "verify", CLIP, "--golden", BLIND, "--dtype", "fp8").refused("fp8");
-    run("classify", "--model", BLIND, "--images", images, "--labels", "a").refused("text tower");
-    run("classify", "--model", CLIP, "--images", temp.resolve("none"), "--labels", "a")
+    run("classify", "--model", BLIND, "--images", images, "--classes", "a").refused("text tower");
+    run("classify", "--model", CLIP, "--images", temp.resolve("none"), "--classes", "a")
         .refused("none");
     run("classify", "--model", CLIP, "--images", images, "--library", images)
         .refused("text library");
-    run("classify", "--model", CLIP, "--images", images, "--labels", "a", "--image-batch", "0")
+    run("classify", "--model", CLIP, "--images", images, "--classes", "a", "--image-batch", "0")
         .refused("batch");
     String[] train = {
       "train", "--model", CLIP, "--images", images.toString(), "--out", out.toString()

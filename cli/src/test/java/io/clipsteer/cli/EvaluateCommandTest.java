@@ -311,10 +311,10 @@ final class EvaluateCommandTest {
         evaluate("--run", mine, "--images", classes, "--templates", templates, "--json").json();
     assertEquals(3, json.get("saes").get(0).get("zero_shot").get("classes").asInt());
     json =
-        evaluate("--run", mine, "--images", classes, "--labels", "cat,dog,bird,fish", "--json")
+        evaluate("--run", mine, "--images", classes, "--classes", "cat,dog,bird,fish", "--json")
             .json();
     assertEquals(4, json.get("saes").get(0).get("zero_shot").get("classes").asInt());
-    evaluate("--run", mine, "--images", classes, "--labels", "cat,dog").refused("\"bird\"");
+    evaluate("--run", mine, "--images", classes, "--classes", "cat,dog").refused("\"bird\"");
 
     Path blind = MODELS.resolve("hf-clip-vision-only");
     Ran ran = evaluate("--run", mine, "--model", blind, "--images", classes, "--json");

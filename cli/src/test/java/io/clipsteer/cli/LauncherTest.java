@@ -110,10 +110,10 @@ final class LauncherTest {
     List<String[]> commands =
         List.of(
             new String[] {
-              "classify", "--model", CLIP + "", "--images", "été", "--labels", "chien,été"
+              "classify", "--model", CLIP + "", "--images", "été", "--classes", "chien,été"
             },
             new String[] {
-              "classify", "--model", CLIP + "", "--images", "été/t.csv", "--labels", "naïve,été"
+              "classify", "--model", CLIP + "", "--images", "été/t.csv", "--classes", "naïve,été"
             },
             new String[] {"doctor", "--threads", "trois×"},
             new String[] {

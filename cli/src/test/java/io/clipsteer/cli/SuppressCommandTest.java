@@ -138,7 +138,7 @@ final class SuppressCommandTest {
     Path labels = temp.resolve("labels.tsv");
     Path other = temp.resolve("labelled");
     Object[] labelled = {
-      "defend", "--run", run, "--images", things, "--labels", labels, "--out", other
+      "defend", "--run", run, "--images", things, "--truth", labels, "--out", other
     };
     CliFixture.run(labelled).refused("labels.tsv");
     try (var files = Files.walk(things)) {

@@ -56,9 +56,10 @@ final class TextInputTest {
   void everyListIsReadByTheSameRule() throws IOException {
     Path labels = write("labels.txt", "dog\nété\ncat\n");
     Path templates = write("templates.txt", "a photo of a {}.\n{}\n");
-    String plain = answers("--labels-file", labels, "--templates", templates);
-    assertEquals(plain, answers("--labels-file", marked(labels), "--templates", marked(templates)));
-    assertFalse(plain.equals(answers("--labels-file", labels)), "the templates are used");
+    String plain = answers("--classes-file", labels, "--templates", templates);
+    assertEquals(
+        plain, answers("--classes-file", marked(labels), "--templates", marked(templates)));
+    assertFalse(plain.equals(answers("--classes-file", labels)), "the templates are used");
     assertEquals(answers("--vocabulary", labels), answers("--vocabulary", marked(labels)));
     Path library = Files.createDirectory(temp.resolve("library"));
     float[] rows = new float[2 * 20];
@@ -87,9 +88,9 @@ final class TextInputTest {
     // What bytes that are no text become on the way into the JVM.
     assertEquals(2, CliFixture.run("doctor", "--seed", "d\uFFFD").code());
     CliFixture.line(
-            "classify --model %s --images %s --labels %s",
+            "classify --model %s --images %s --classes %s",
             CLIP, temp.resolve("images"), "\"a, b\",c")
-        .refused("--labels", "quotes");
+        .refused("--classes", "quotes");
   }
 
   @Test
@@ -97,7 +98,7 @@ final class TextInputTest {
     Path labels = write("crane.txt", "crane\ndog\ncrane\n");
     Ran ran =
         CliFixture.line(
-            "classify --model %s --images %s --labels-file %s",
+            "classify --model %s --images %s --classes-file %s",
             CLIP, temp.resolve("images"), labels);
     assertTrue(ran.err().contains("1 word repeats (crane); both are kept"), ran.err());
     ran =

@@ -79,7 +79,7 @@ final class WorkFoldersTest {
               "neurons.manifest.json",
               Set.of("model", "data", SAE)),
           new Case(
-              "steerability --run @run --images @things --limit 4 --labels cat,dog --seed 7"
+              "steerability --run @run --images @things --limit 4 --classes cat,dog --seed 7"
                   + " --random-count 4",
               "steerability",
               "model",

@@ -5,6 +5,7 @@ import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.lab.attack.Writing;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -20,11 +21,7 @@ public final class AttackOptions {
               + " label.")
   private @Nullable Path images;
 
-  @Option(
-      names = "--labels",
-      paramLabel = "TABLE",
-      description = "A .csv or .tsv of file and label for the images in --images.")
-  private @Nullable Path labels;
+  @Mixin private TruthOption truth;
 
   @Option(
       names = "--letters",
@@ -36,9 +33,9 @@ public final class AttackOptions {
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
 
-  /** Whether images or labels were given. */
+  /** Whether images or their classes were given. */
   public boolean isGiven() {
-    return images != null || labels != null;
+    return images != null || truth.table() != null;
   }
 
   /**
@@ -51,13 +48,13 @@ public final class AttackOptions {
     throw new ParameterException(command.commandLine(), "Give --images=SRC" + instead);
   }
 
-  public @Nullable Path labels() {
-    return labels;
+  public @Nullable Path truth() {
+    return truth.table();
   }
 
   /** Opens the images and reports on stderr what was skipped. */
   public ImageSet open(String instead) {
-    return Skips.open(images(instead), labels);
+    return Skips.open(images(instead), truth.table());
   }
 
   /** As given. */

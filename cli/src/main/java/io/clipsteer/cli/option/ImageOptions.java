@@ -69,6 +69,7 @@ public final class ImageOptions {
       description = "Rotate images by their EXIF orientation (PIL and open_clip do not).")
   private boolean upright;
 
+  private @Nullable Path truth;
   private @Nullable ImageSet set;
 
   /** Whether {@code --images} was given. */
@@ -81,6 +82,16 @@ public final class ImageOptions {
     if (images != null) return images;
     throw new ParameterException(
         command.commandLine(), "Which images? Give --images SRC: a folder, a .tar or a table");
+  }
+
+  /**
+   * Takes the images' labels from a table, before the images are opened.
+   *
+   * @param table null for the set's own labels
+   */
+  public ImageOptions labelledBy(@Nullable Path table) {
+    truth = table;
+    return this;
   }
 
   /** How images are decoded: with or without {@code --upright}. */
@@ -106,7 +117,7 @@ public final class ImageOptions {
 
   /** Opened once: what is skipped is reported once, though two models may read the images. */
   private ImageSet set(@Nullable Path instead) {
-    if (set == null) set = Skips.open(instead == null ? images() : instead);
+    if (set == null) set = Skips.open(instead == null ? images() : instead, truth);
     return set;
   }
 

@@ -24,12 +24,12 @@ public final class LibraryOptions {
   /** One of four sources of words. */
   private static final class Words {
     @Option(
-        names = "--labels",
+        names = "--classes",
         paramLabel = "A,B,C",
         description = "Class names, separated by commas.")
     private @Nullable String labels;
 
-    @Option(names = "--labels-file", paramLabel = "FILE", description = "Class names, one a line.")
+    @Option(names = "--classes-file", paramLabel = "FILE", description = "Class names, one a line.")
     private @Nullable Path labelsFile;
 
     @Option(
@@ -72,7 +72,7 @@ public final class LibraryOptions {
     if (words != null) return;
     throw new ParameterException(
         command.commandLine(),
-        "Which words? Give --labels a,b, --labels-file FILE, --vocabulary FILE or --library DIR");
+        "Which words? Give --classes a,b, --classes-file FILE, --vocabulary FILE or --library DIR");
   }
 
   /** The words' embeddings, read or computed. */
@@ -87,7 +87,7 @@ public final class LibraryOptions {
       throw new InputException(
           "--templates",
           "has no use with --vocabulary",
-          "Give the words with --labels-file, which are put into templates");
+          "Give the words with --classes-file, which are put into templates");
     }
     if (words.library != null) return TextLibrary.read(words.library);
     if (words.vocabulary != null) {
@@ -96,7 +96,7 @@ public final class LibraryOptions {
     List<String> classes =
         words.labelsFile != null
             ? WordList.all(words.labelsFile)
-            : names("--labels", String.valueOf(words.labels));
+            : names("--classes", String.valueOf(words.labels));
     return ZeroShot.library(model, classes, prompts(), progress);
   }
 

@@ -38,6 +38,11 @@ public final class Skips {
     return joined.images();
   }
 
+  /** Prints what will be skipped, and why, before the work. */
+  public static void note(String reason) {
+    System.err.println(reason);
+  }
+
   /** Prints how many rows of a table matched images. */
   public static void print(JoinReport report) {
     System.err.println(report);

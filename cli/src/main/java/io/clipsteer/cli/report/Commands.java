@@ -43,7 +43,7 @@ public final class Commands {
     all.put("steer", line(List.of("steer", "--run", run)));
     Path library = report.index().library();
     List<String> words = List.of("--library", String.valueOf(library));
-    all.put("words", library == null ? "--labels dog,cat,bird" : quoted(words));
+    all.put("words", library == null ? "--classes dog,cat,bird" : quoted(words));
     all.put("search", line(List.of("search", "--run", run)));
     all.put("report", line(page(run, report, out)));
     return all;

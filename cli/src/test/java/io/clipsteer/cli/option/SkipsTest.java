@@ -42,7 +42,7 @@ final class SkipsTest {
   private Ran classify(Object... more) {
     List<Object> words =
         new ArrayList<>(List.of("classify", "--model", CLIP, "--images", dir.resolve("set")));
-    words.addAll(List.of("--labels", "cat,dog", "--json"));
+    words.addAll(List.of("--classes", "cat,dog", "--json"));
     words.addAll(List.of(more));
     return CliFixture.run(words.toArray());
   }
@@ -125,14 +125,14 @@ final class SkipsTest {
     Files.writeString(table, "file,label\ndog/1.png,dog\ncat/1.png,cat\npreview.png,\nno.png,x\n");
     ran =
         CliFixture.run(
-            "attack", "--images", set, "--labels", table, "--out", dir.resolve("b"), "--json");
+            "attack", "--images", set, "--truth", table, "--out", dir.resolve("b"), "--json");
     assertEquals(2, ran.json().get("images").asInt());
     assertEquals(1, ran.json().get("skipped").asInt());
     assertTrue(
         ran.err().contains("3 matched, 1 empty label cell, 1 without an image (line 5 no.png)"),
         ran.err());
     Files.writeString(table, "file,label\ncat/1.png,cat\ncat/1.png,dog\n");
-    CliFixture.run("attack", "--images", set, "--labels", table, "--out", dir.resolve("c"))
+    CliFixture.run("attack", "--images", set, "--truth", table, "--out", dir.resolve("c"))
         .refused("line 3", "line 2");
     Files.writeString(table, "file,label\ncat/1.png,cat, tabby\n");
     CliFixture.run("attack", "--images", table, "--out", dir.resolve("c"))

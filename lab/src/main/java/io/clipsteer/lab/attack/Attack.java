@@ -105,7 +105,7 @@ public record Attack(
       throw new InputException(
           images.origin(),
           unlabelled.isEmpty() ? "it holds no image" : "none of its images has a label",
-          "Put the images into one folder for each class, or give --labels");
+          "Put the images into one folder for each class, or give --truth");
     }
     return items;
   }

@@ -44,7 +44,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
     if (model.text() == null) return unknown("the model has no text tower (see --library)");
     if (model.tokenizer() == null) return unknown("no tokenizer lies beside the model's weights");
     if (labels.stream().allMatch(label -> label.matches("\\d+"))) {
-      return unknown("all labels are numbers; name their words with --labels-file");
+      return unknown("all labels are numbers; name their words with --classes-file");
     }
     if (labels.size() < 2) return unknown("all images are of one class, " + labels.getFirst());
     Map<String, Integer> rows = new HashMap<>();
