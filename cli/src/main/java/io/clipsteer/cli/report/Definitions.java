@@ -71,10 +71,10 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
       mcnemar|suppress|mcnemar_p|p (McNemar)
       overall|suppress|overall_before, overall_after|Overall accuracy
       baselines|suppress|Baselines|Baselines
-      harm|suppress|harm|Harm
-      against|suppress|against|Features against the best baseline
-      tried|suppress|tried|Edits that were selected from
-      reasons|suppress|reasons|Why each feature was taken
+      harm|suppress|Harm|Harm
+      against|suppress|Features against the best baseline|Features against the best baseline
+      tried|suppress|Edits that were selected from|Edits that were selected from
+      reasons|suppress|Why each feature was taken|Why each feature was taken
       sweep|suppress|sweep|Sweep over layers
       """;
 
