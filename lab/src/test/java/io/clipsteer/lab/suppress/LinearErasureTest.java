@@ -6,6 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.engine.edit.Edit;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -74,6 +79,48 @@ final class LinearErasureTest {
       double along = dot(w, DIFFERENCE);
       for (int j = 0; j < D; j++) w[j] /= along;
       assertTrue(quadratic(w, sigma) > least * (1 - 1e-6), "another erasure moves tokens less");
+    }
+  }
+
+  /** Vectors erased by the library of LEACE's authors (bench/peers/make_leace_golden.py). */
+  @Test
+  void leastSquaresIsTheAuthors() throws IOException {
+    List<double[]> rows = new ArrayList<>();
+    try (var in = LinearErasureTest.class.getResourceAsStream("leace.csv")) {
+      String text = new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
+      text.lines()
+          .skip(1)
+          .map(line -> Arrays.stream(line.split(",")).mapToDouble(Double::parseDouble).toArray())
+          .forEach(rows::add);
+    }
+    int d = 5;
+    double n = rows.size();
+    double[][] means = new double[2][d];
+    double[] sigma = new double[d * d];
+    for (double[] row : rows) {
+      for (int j = 0; j < d; j++) means[(int) row[0]][j] += row[1 + j] / (n / 2);
+    }
+    double[] difference = new double[d];
+    float[] centre = new float[d];
+    for (int j = 0; j < d; j++) {
+      difference[j] = means[1][j] - means[0][j];
+      centre[j] = (float) ((means[0][j] + means[1][j]) / 2);
+    }
+    for (double[] row : rows) {
+      for (int i = 0; i < d; i++) {
+        for (int j = 0; j < d; j++) {
+          sigma[i * d + j] += (row[1 + i] - centre[i]) * (row[1 + j] - centre[j]) / n;
+        }
+      }
+    }
+    Edit.Direction one =
+        Objects.requireNonNull(new LinearErasure(difference, sigma, centre).leastSquares());
+    for (double[] row : rows) {
+      double active = 0;
+      for (int j = 0; j < d; j++) active += (row[1 + j] - centre[j]) * one.read()[j];
+      for (int j = 0; j < d; j++) {
+        assertEquals(row[1 + d + j], row[1 + j] - active * one.written()[j], 2e-5);
+      }
     }
   }
 
