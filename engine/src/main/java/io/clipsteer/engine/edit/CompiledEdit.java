@@ -45,7 +45,7 @@ public record CompiledEdit(
    * @param encoder w F32 [d,k]; with {@code topK} of all features [d,f]
    * @param bias b F32 [k] or [f], less {@code w·b_dec} where the SAE subtracts it
    * @param thresholds θ F32 [k]; −∞ where every activation counts
-   * @param decoder d F32 [k,d]
+   * @param decoder d F32 [k,d], times the rule's strengths
    * @param values v F32 [k]
    */
   public record Rows(
@@ -149,7 +149,7 @@ public record CompiledEdit(
         encoder.to(DType.F32).contiguous(),
         bias.to(DType.F32),
         Tensor.of(thresholds, k),
-        decoder.to(DType.F32),
+        decoder.to(DType.F32).mul(Tensor.of(edit.rule().strengths(k), k, 1)),
         Tensor.of(edit.rule().values(k), k));
   }
 

@@ -34,6 +34,14 @@ public sealed interface Rule {
   /** A value is added to activations. */
   record Add(double value) implements Rule {}
 
+  /**
+   * Activations move by a multiple of what another rule moves them by.
+   *
+   * @param whole the other rule, which is not of this kind itself
+   * @param strengths of each of the k units; 1 is the whole, beyond it activations overshoot
+   */
+  record Part(Rule whole, float... strengths) implements Rule {}
+
   /** Activations become 0. */
   static Rule ablate() {
     return new Set(0);
@@ -60,7 +68,16 @@ public sealed interface Rule {
       case Cap cap -> RuleKind.CAP;
       case Scale scale -> RuleKind.SCALE;
       case Add add -> RuleKind.ADD;
+      case Part part -> part.whole.kind();
     };
+  }
+
+  /** How much of the change each of k units makes; 1 but for {@link Part}. */
+  default float[] strengths(int k) {
+    if (this instanceof Part part) return part.strengths;
+    float[] all = new float[k];
+    Arrays.fill(all, 1);
+    return all;
   }
 
   /** Its numbers for k units: values, caps, or the factor or summand of each. */
@@ -71,6 +88,7 @@ public sealed interface Rule {
           case Cap(float[] values) -> values;
           case Scale(double factor) -> new float[] {(float) factor};
           case Add(double value) -> new float[] {(float) value};
+          case Part part -> part.whole.values(k);
         };
     if (own.length == k) return own;
     float[] all = new float[k];
@@ -93,6 +111,8 @@ public sealed interface Rule {
       }
       case Scale(double factor) -> active.mul(factor - 1);
       case Add(double value) -> active.mul(0).addInPlace(value);
+      case Part(Rule whole, float[] strengths) ->
+          whole.moved(active).mulInPlace(Tensor.of(strengths, 1, strengths.length));
     };
   }
 
@@ -103,6 +123,8 @@ public sealed interface Rule {
       case Cap(float[] values) -> "cap " + Arrays.toString(values);
       case Scale(double factor) -> "scale " + factor;
       case Add(double value) -> "add " + value;
+      case Part(Rule whole, float[] strengths) ->
+          whole.described() + " times " + Arrays.toString(strengths);
     };
   }
 }

@@ -149,7 +149,13 @@ final class CompiledEditTest {
   void competingFeaturesNeedTheWholeEncoder() {
     for (boolean subtracts : new boolean[] {true, false}) {
       for (Rule rule :
-          List.of(new Rule.Set(0, 1, 2), new Rule.Cap(0.4f, 0, 1), new Rule.Scale(2), add())) {
+          List.of(
+              new Rule.Set(0, 1, 2),
+              new Rule.Cap(0.4f, 0, 1),
+              new Rule.Scale(2),
+              add(),
+              new Rule.Part(new Rule.Set(0, 1, 2), 0.5f, 1, 1.75f),
+              new Rule.Part(new Rule.Cap(0.4f, 0, 1), 2, 1, 0.25f))) {
         try (Scope scope = Scope.open();
             Sae sae =
                 sae(new SaeActivation.TopK(9), new InputNormalisation.LayerNorm(), subtracts)) {

@@ -102,7 +102,13 @@ public record StoredEdit(
       @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable LineValue direction,
       @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Found found) {}
 
-  private record UnitValue(int id, float value) {}
+  /**
+   * A unit.
+   *
+   * @param strength part of the change; absent where it is 1
+   */
+  private record UnitValue(
+      int id, float value, @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Float strength) {}
 
   private record LineValue(float[] direction, float[] centre, float value) {}
 
@@ -122,6 +128,7 @@ public record StoredEdit(
    */
   public void write(Path folder, @Nullable Found found) {
     float[] values = rule.values(units.count());
+    float[] strengths = rule.strengths(units.count());
     AtomicFiles.writeJson(
         folder.resolve(FILE),
         new Json(
@@ -134,16 +141,18 @@ public record StoredEdit(
             point.peerName(),
             tokens.toString(),
             rule.kind().name().toLowerCase(Locale.ROOT),
-            units instanceof FeatureIds(int[] ids) ? values(ids, values) : null,
-            units instanceof NeuronIds(int[] ids) ? values(ids, values) : null,
+            units instanceof FeatureIds(int[] ids) ? values(ids, values, strengths) : null,
+            units instanceof NeuronIds(int[] ids) ? values(ids, values, strengths) : null,
             units instanceof Line(float[] along, float[] centre)
                 ? new LineValue(along, centre, values[0])
                 : null,
             found));
   }
 
-  private static List<UnitValue> values(int[] ids, float[] values) {
-    return IntStream.range(0, ids.length).mapToObj(i -> new UnitValue(ids[i], values[i])).toList();
+  private static List<UnitValue> values(int[] ids, float[] values, float[] strengths) {
+    return IntStream.range(0, ids.length)
+        .mapToObj(i -> new UnitValue(ids[i], values[i], strengths[i] == 1 ? null : strengths[i]))
+        .toList();
   }
 
   /**
@@ -167,6 +176,7 @@ public record StoredEdit(
     String kind = kinds.getFirst();
     JsonNode listed = json.get(kind);
     float[] values;
+    float[] strengths = {1};
     EditedUnits units;
     if (kind.equals("direction")) {
       units = new Line(floats(file, listed, "direction"), floats(file, listed, "centre"));
@@ -174,11 +184,13 @@ public record StoredEdit(
     } else {
       int[] ids = new int[listed.size()];
       values = new float[ids.length];
+      strengths = new float[ids.length];
       for (int k = 0; k < ids.length; k++) {
         JsonNode id = listed.get(k).path("id");
         if (!id.isInt() || id.asInt() < 0) throw damaged(file, kind + ": id is " + id);
         ids[k] = id.asInt();
         values[k] = number(file, listed.get(k), "value");
+        strengths[k] = listed.get(k).has("strength") ? number(file, listed.get(k), "strength") : 1;
       }
       if (ids.length == 0) throw damaged(file, "it has no " + kind);
       if (Arrays.stream(ids).distinct().count() < ids.length) {
@@ -196,7 +208,7 @@ public record StoredEdit(
         of(file, "hook_point", HookPoint::parse, json),
         of(file, "tokens", TokenSelection::parse, json),
         units,
-        rule(file, text(file, json, "rule"), units, values));
+        inPart(rule(file, text(file, json, "rule"), units, values), strengths));
   }
 
   /** A text; empty where it is absent. */
@@ -233,6 +245,11 @@ public record StoredEdit(
       if (kind.name().toLowerCase(Locale.ROOT).equals(name)) return Rule.of(kind, values);
     }
     throw damaged(file, "rule is \"" + name + "\"");
+  }
+
+  private static Rule inPart(Rule whole, float[] strengths) {
+    for (float strength : strengths) if (strength != 1) return new Rule.Part(whole, strengths);
+    return whole;
   }
 
   private static float[] floats(Path file, JsonNode json, String key) {

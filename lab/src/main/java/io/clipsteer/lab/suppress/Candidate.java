@@ -4,6 +4,7 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.Rule;
+import java.util.Locale;
 
 /**
  * An edit to select from.
@@ -29,12 +30,8 @@ public record Candidate(Family family, String sae, int size, Edit edit) {
 
   /** What becomes of the units' activations, in few words. */
   String rule() {
-    return switch (edit.rule()) {
-      case Rule.Set set -> "set";
-      case Rule.Cap cap -> "cap";
-      case Rule.Scale(double factor) -> "scale " + factor;
-      case Rule.Add add -> "add";
-    };
+    String kind = edit.rule().kind().name().toLowerCase(Locale.ROOT);
+    return edit.rule() instanceof Rule.Scale(double factor) ? kind + " " + factor : kind;
   }
 
   /** Where the edit applies. */

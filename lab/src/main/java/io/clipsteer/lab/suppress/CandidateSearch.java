@@ -142,13 +142,13 @@ final class CandidateSearch implements AutoCloseable {
     List<Candidate> all = new ArrayList<>();
     Set<EditSite> done = new HashSet<>();
     for (Scan scan : scans) {
-      int[] ranked = ranking(scan).features(progress);
+      Ranking.Ranked ranked = ranking(scan).features(progress);
       int before = 0;
       for (int size : settings.sizes()) {
-        int[] ids = Arrays.copyOf(ranked, Math.min(size, ranked.length));
-        if (ids.length == before) break; // No feature is left.
-        before = ids.length;
-        all.add(features(Candidate.Family.FEATURES, scan, ids));
+        Ranking.Ranked first = ranked.first(size);
+        if (first.ids().length == before) break; // No feature is left.
+        before = first.ids().length;
+        all.add(features(Candidate.Family.FEATURES, scan, first));
       }
       // Neurons and the direction belong to the site, not to one of its SAEs.
       if (!baselines || !done.add(scan.site)) continue;
@@ -158,9 +158,9 @@ final class CandidateSearch implements AutoCloseable {
     return all;
   }
 
-  Candidate features(Candidate.Family family, Scan scan, int[] ids) {
-    Edit edit = Ranking.edit(scan.site, scan.statistics, groups, settings, ids);
-    return new Candidate(family, scan.sae.entry().folder(), ids.length, edit);
+  Candidate features(Candidate.Family family, Scan scan, Ranking.Ranked chosen) {
+    Edit edit = ranking(scan).edit(chosen);
+    return new Candidate(family, scan.sae.entry().folder(), chosen.ids().length, edit);
   }
 
   /** Ranked by the size of their mean difference: a coordinate has no sign of its own. */
@@ -192,11 +192,17 @@ final class CandidateSearch implements AutoCloseable {
     double[] difference = scan.statistics.featureDifference(groups);
     double[] rise = ranking(scan).effects(ids, progress);
     float[] values = candidate.edit().values();
+    float[] strengths = candidate.edit().rule().strengths(ids.length);
     return IntStream.range(0, ids.length)
         .mapToObj(
             i ->
                 new SuppressionReport.Reason(
-                    ids[i], values[i], with[ids[i]], with[ids[i]] - difference[ids[i]], rise[i]))
+                    ids[i],
+                    values[i],
+                    strengths[i],
+                    with[ids[i]],
+                    with[ids[i]] - difference[ids[i]],
+                    rise[i]))
         .toList();
   }
 

@@ -4,7 +4,6 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.WorkFolder;
-import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
@@ -70,7 +69,7 @@ public final class EditFolder {
             HookPoint.parse(chosen.hookPoint()),
             TokenSelection.parse(chosen.tokens()),
             new StoredEdit.FeatureIds(chosen.features()),
-            chosen.cap() ? new Rule.Cap(chosen.values()) : new Rule.Set(chosen.values()))
+            chosen.rule())
         .write(
             folder,
             new StoredEdit.Found(

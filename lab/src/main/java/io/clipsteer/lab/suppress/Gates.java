@@ -6,10 +6,10 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
- * Learns which units to edit together. Each unit has a gate α in (0, 1), and its activation becomes
- * {@code f + α(f' − f)}. The gates lower a smooth error of the answers, in which groups weigh more
- * the worse they are (group DRO, Sagawa et al. 2020), plus a penalty on Σα, by Adam on their
- * logits.
+ * Learns which units to edit together. Each unit has a gate α in (0, 2.5), and its activation
+ * becomes {@code f + α(f' − f)}. The gates lower a smooth error of the answers, in which groups
+ * weigh more the worse they are (group DRO, Sagawa et al. 2020), plus a penalty on Σα, by Adam on
+ * their logits.
  */
 final class Gates {
   /** Steps; each passes one batch of every group. */
@@ -17,6 +17,7 @@ final class Gates {
 
   private static final double RATE = 0.1;
   private static final double START = -3;
+  private static final double MOST = 2.5;
   private static final double PENALTY = 2e-3;
   private static final double TEMPER = 0.2;
 
@@ -58,19 +59,19 @@ final class Gates {
       }
     }
     float[] alpha = gates.alpha();
-    double start = sigmoid(START);
+    double start = MOST * sigmoid(START);
     return IntStream.range(0, units).mapToDouble(j -> alpha[j] > start ? alpha[j] : 0).toArray();
   }
 
   private float[] alpha() {
     float[] alpha = new float[logits.length];
-    for (int j = 0; j < alpha.length; j++) alpha[j] = (float) sigmoid(logits[j]);
+    for (int j = 0; j < alpha.length; j++) alpha[j] = (float) (MOST * sigmoid(logits[j]));
     return alpha;
   }
 
   private void step(float[] gradient, float[] alpha, int step) {
     for (int j = 0; j < logits.length; j++) {
-      double slope = (gradient[j] + PENALTY) * alpha[j] * (1 - alpha[j]);
+      double slope = (gradient[j] + PENALTY) * alpha[j] * (1 - alpha[j] / MOST);
       first[j] = 0.9 * first[j] + 0.1 * slope;
       second[j] = 0.99 * second[j] + 0.01 * slope * slope;
       double mean = first[j] / (1 - Math.pow(0.9, step + 1));

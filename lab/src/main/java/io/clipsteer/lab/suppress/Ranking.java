@@ -50,26 +50,47 @@ record Ranking(
     };
   }
 
-  /** Feature numbers, best first; perhaps none. */
-  int[] features(Progress progress) {
+  /**
+   * Ranked features.
+   *
+   * @param ids numbers, best first; perhaps none
+   * @param strengths of each one's edit
+   */
+  record Ranked(int[] ids, float[] strengths) {
+    /** With edits of strength 1. */
+    private static Ranked of(int[] ids) {
+      float[] strengths = new float[ids.length];
+      Arrays.fill(strengths, 1);
+      return new Ranked(ids, strengths);
+    }
+
+    /** The best ones, at most so many. */
+    Ranked first(int most) {
+      int n = Math.min(most, ids.length);
+      return new Ranked(Arrays.copyOf(ids, n), Arrays.copyOf(strengths, n));
+    }
+  }
+
+  /** Ranks the features. */
+  Ranked features(Progress progress) {
     double[] difference = statistics.featureDifference(groups);
     int[] byDifference = best(difference, 0, difference.length);
     return switch (settings.select()) {
-      case MEAN_DIFFERENCE -> byDifference;
+      case MEAN_DIFFERENCE -> Ranked.of(byDifference);
       case AUROC -> {
         double[] auroc = statistics.auroc(groups);
-        yield best(auroc, 0.5, auroc.length);
+        yield Ranked.of(best(auroc, 0.5, auroc.length));
       }
-      case ENERGY -> best(statistics.featureEnergy(groups), 0, difference.length);
+      case ENERGY -> Ranked.of(best(statistics.featureEnergy(groups), 0, difference.length));
       case CAUSAL -> {
         double[] size = Arrays.stream(difference).map(Math::abs).toArray();
-        yield causal(best(size, 0, TRIED), size, progress);
+        yield Ranked.of(causal(best(size, 0, TRIED), size, progress));
       }
       case GATES -> {
         double[] size = Arrays.stream(difference).map(Math::abs).toArray();
         yield gates(best(size, 0, GATED), size.length, progress);
       }
-      case GREEDY -> greedy(first(byDifference, POOL), progress);
+      case GREEDY -> Ranked.of(greedy(first(byDifference, POOL), progress));
     };
   }
 
@@ -89,22 +110,19 @@ record Ranking(
   }
 
   private Edit edit(int... ids) {
-    return edit(site, statistics, groups, settings, ids);
+    return edit(Ranked.of(ids));
   }
 
   /** The settings' edit of features. */
-  static Edit edit(
-      EditSite site,
-      GroupStatistics statistics,
-      Groups groups,
-      SuppressionSettings settings,
-      int... ids) {
+  Edit edit(Ranked features) {
     boolean cap = settings.change().rule() == SuppressionSettings.ChangeRule.CAP;
-    float[] values = statistics.values(ids, groups, settings.change());
+    float[] values = statistics.values(features.ids, groups, settings.change());
+    Rule whole = cap ? new Rule.Cap(values) : new Rule.Set(values);
+    boolean plain = settings.select() != SuppressionSettings.Select.GATES;
     return new Edit(
         site,
-        new Edit.Features(statistics.sae(), ids),
-        cap ? new Rule.Cap(values) : new Rule.Set(values));
+        new Edit.Features(statistics.sae(), features.ids),
+        plain ? whole : new Rule.Part(whole, features.strengths));
   }
 
   /**
@@ -129,13 +147,16 @@ record Ranking(
   }
 
   /** By the gate that each learns beside the others. */
-  private int[] gates(int[] ids, int features, Progress progress) {
-    if (ids.length == 0) return ids;
-    try (TrialImages.Gated images = trials.gated(edit(ids))) {
+  private Ranked gates(int[] ids, int features, Progress progress) {
+    if (ids.length == 0) return Ranked.of(ids);
+    try (TrialImages.Gated images = trials.gated(edit(Ranked.of(ids)))) {
       double[] learnt = Gates.learn(images, ids.length, progress);
       double[] score = new double[features];
       for (int i = 0; i < ids.length; i++) score[ids[i]] = learnt[i];
-      return best(score, 0, ids.length);
+      int[] best = best(score, 0, ids.length);
+      float[] strengths = new float[best.length];
+      for (int i = 0; i < best.length; i++) strengths[i] = (float) score[best[i]];
+      return new Ranked(best, strengths);
     }
   }
 

@@ -59,8 +59,7 @@ public record SuppressionReport(
    * The selected edit.
    *
    * @param features numbers, best ranked first
-   * @param values activation that each feature becomes
-   * @param cap whether activations below their values stay
+   * @param rule what becomes of them
    * @param reasons why each feature was taken
    */
   public record Chosen(
@@ -69,8 +68,7 @@ public record SuppressionReport(
       String tokens,
       String sae,
       int[] features,
-      float[] values,
-      boolean cap,
+      Rule rule,
       List<Reason> reasons) {
     static Chosen of(Candidate candidate, List<Reason> reasons) {
       Edit edit = candidate.edit();
@@ -83,8 +81,7 @@ public record SuppressionReport(
           candidate.site().tokens().text(),
           candidate.sae(),
           features.ids(),
-          edit.values(),
-          edit.rule() instanceof Rule.Cap,
+          edit.rule(),
           reasons);
     }
   }
@@ -93,6 +90,7 @@ public record SuppressionReport(
    * Why a feature was taken, on training images.
    *
    * @param value activation that it becomes, or its cap
+   * @param strength part of that change
    * @param meanWith mean activation over tokens of images with the attribute, as the mean
    *     difference averages it
    * @param meanWithout the same without the attribute
@@ -100,7 +98,12 @@ public record SuppressionReport(
    *     edited, on images of the groups with less than mean accuracy
    */
   public record Reason(
-      int feature, double value, double meanWith, double meanWithout, double marginRise) {}
+      int feature,
+      double value,
+      double strength,
+      double meanWith,
+      double meanWithout,
+      double marginRise) {}
 
   /**
    * An SAE on validation images.

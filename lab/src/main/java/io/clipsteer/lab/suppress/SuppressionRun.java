@@ -141,7 +141,9 @@ public record SuppressionRun(
     CandidateSearch.Scan scan = search.of(method.sae());
     for (int sample = 0; sample < settings.draws(); sample++) {
       int[] ids = sample(scan.statistics().alive(), method.size(), seed(sample));
-      all.add(search.features(Candidate.Family.RANDOM_FEATURES, scan, ids));
+      float[] strengths = method.edit().rule().strengths(ids.length);
+      Ranking.Ranked random = new Ranking.Ranked(ids, Arrays.copyOf(strengths, ids.length));
+      all.add(search.features(Candidate.Family.RANDOM_FEATURES, scan, random));
     }
     for (int sample = 0; sample < settings.draws(); sample++) {
       Edit noise = Edit.noise(method.edit(), seed(sample));

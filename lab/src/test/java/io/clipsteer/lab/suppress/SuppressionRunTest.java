@@ -234,6 +234,7 @@ final class SuppressionRunTest {
             .sae();
     HookPoint point = HookPoint.parse(chosen.hookPoint());
     int prefix = model.vision().config().prefixTokens();
+    int all = chosen.features().length;
     // Each is taken from x itself: one after the other, the second would see the first.
     Hooks edited =
         Hooks.NONE.edit(
@@ -245,7 +246,9 @@ final class SuppressionRunTest {
                     new Edit(
                         EditSite.of(point, TokenSelection.parse(chosen.tokens()), prefix),
                         new Edit.Features(sae, chosen.features()[i]),
-                        new Rule.Set(chosen.values()[i]));
+                        new Rule.Part(
+                            new Rule.Set(chosen.rule().values(all)[i]),
+                            chosen.rule().strengths(all)[i]));
                 sum.addInPlace(one.edit(where, residual).sub(residual));
               }
               return sum;
