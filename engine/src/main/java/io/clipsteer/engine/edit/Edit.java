@@ -28,6 +28,9 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
   public sealed interface Target {
     /** The units on tokens, in the current scope. */
     Reading read(EncodedTokens tokens);
+
+    /** Number of units k. */
+    int count();
   }
 
   /**
@@ -56,6 +59,11 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
     }
 
     @Override
+    public int count() {
+      return ids.length;
+    }
+
+    @Override
     public Reading read(EncodedTokens tokens) {
       Sae.Encoded encoded = tokens.encoded(sae);
       Tensor active = encoded.code().columns(ids);
@@ -76,6 +84,11 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
   public record Neurons(int width, int... ids) implements Target {
     public Neurons {
       check("neuron", ids, width);
+    }
+
+    @Override
+    public int count() {
+      return ids.length;
     }
 
     @Override
@@ -117,7 +130,7 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
       this(directions, directions, centre, sae);
     }
 
-    /** Number of directions k. */
+    @Override
     public int count() {
       return read.length / centre.length;
     }
@@ -139,6 +152,11 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
    * @param like the other edit, of the same site
    */
   public record Noise(Edit like, long seed) implements Target {
+    @Override
+    public int count() {
+      return 1;
+    }
+
     @Override
     public Reading read(EncodedTokens tokens) {
       int width = Math.toIntExact(tokens.rows().size(1));

@@ -74,7 +74,7 @@ public sealed interface Rule {
 
   /** How much of the change each of k units makes; 1 but for {@link Part}. */
   default float[] strengths(int k) {
-    if (this instanceof Part part) return part.strengths;
+    if (this instanceof Part part) return part.strengths.clone();
     float[] all = new float[k];
     Arrays.fill(all, 1);
     return all;

@@ -28,10 +28,32 @@ public record Candidate(Family family, String sae, int size, Edit edit) {
     };
   }
 
+  /**
+   * The same edit, its change multiplied.
+   *
+   * @param strength 1 is the whole change, beyond it activations overshoot
+   */
+  Candidate times(double strength) {
+    int k = edit.target().count();
+    float[] strengths = edit.rule().strengths(k);
+    for (int j = 0; j < k; j++) strengths[j] *= (float) strength;
+    Rule whole = edit.rule() instanceof Rule.Part part ? part.whole() : edit.rule();
+    Edit other = new Edit(edit.site(), edit.target(), new Rule.Part(whole, strengths));
+    return new Candidate(family, sae, size, other);
+  }
+
   /** What becomes of the units' activations, in few words. */
   String rule() {
     String kind = edit.rule().kind().name().toLowerCase(Locale.ROOT);
-    return edit.rule() instanceof Rule.Scale(double factor) ? kind + " " + factor : kind;
+    float[] strengths = edit.rule().strengths(edit.target().count());
+    float least = strengths[0];
+    float most = strengths[0];
+    for (float strength : strengths) {
+      least = Math.min(least, strength);
+      most = Math.max(most, strength);
+    }
+    if (least == 1 && most == 1) return kind;
+    return kind + " × " + (least == most ? "" + least : least + " to " + most);
   }
 
   /** Where the edit applies. */

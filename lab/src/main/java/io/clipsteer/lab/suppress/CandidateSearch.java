@@ -36,9 +36,6 @@ final class CandidateSearch implements AutoCloseable {
    */
   record Scan(RunSaes.One sae, EditSite site, GroupStatistics statistics, TrialImages trials) {}
 
-  /** Parts of a direction that are removed; beyond 1 the attribute's absence is exaggerated. */
-  private static final double[] STRENGTHS = {0.5, 1, 1.5, 2};
-
   private final ClipModel model;
   private final SuppressionSettings settings;
   private final Groups groups;
@@ -210,29 +207,26 @@ final class CandidateSearch implements AutoCloseable {
     return new Ranking(settings, groups, scan.site, scan.statistics, scan.trials);
   }
 
-  /** The attribute's directions, removed by part, whole, and beyond. */
+  /** Projections that remove the attribute's directions. */
   private List<Candidate> directions(Scan scan) {
     LinearErasure erasure = scan.statistics.erasure(groups);
     List<Candidate> all = new ArrayList<>();
-    addStrengths(all, Candidate.Family.DIRECTION, scan, erasure.meanDifference());
-    addStrengths(all, Candidate.Family.ERASURE, scan, erasure.leastSquares());
+    add(all, Candidate.Family.DIRECTION, scan, erasure.meanDifference());
+    add(all, Candidate.Family.ERASURE, scan, erasure.leastSquares());
     int before = 0;
     for (int steps : LinearErasure.STEPS) {
       Edit.Direction probes = erasure.probes(steps);
       if (probes == null || probes.count() == before) break; // Nothing is left to remove.
       before = probes.count();
-      addStrengths(all, Candidate.Family.PROBES, scan, probes);
+      add(all, Candidate.Family.PROBES, scan, probes);
     }
     return all;
   }
 
-  private static void addStrengths(
+  private static void add(
       List<Candidate> into, Candidate.Family family, Scan scan, Edit.@Nullable Direction along) {
     if (along == null) return;
-    for (double strength : STRENGTHS) {
-      Edit edit = new Edit(scan.site, along, new Rule.Scale(1 - strength));
-      into.add(new Candidate(family, "", along.count(), edit));
-    }
+    into.add(new Candidate(family, "", along.count(), new Edit(scan.site, along, Rule.ablate())));
   }
 
   @Override

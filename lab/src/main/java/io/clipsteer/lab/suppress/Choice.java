@@ -3,7 +3,10 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +22,32 @@ public record Choice(Candidate candidate, GroupScore score) {
       all.add(new Choice(candidates.get(c), result.score(groups, result.after().get(c))));
     }
     return all;
+  }
+
+  /** Strengths that the best edit of a family and SAE or site is evaluated at besides 1. */
+  private static final double[] STRENGTHS = {0.5, 1.5, 2};
+
+  /**
+   * The edits to evaluate next: of every family, and of every SAE or site, the one with the highest
+   * goal, at other strengths. The loss that is allowed plays no part yet: a weaker edit may keep to
+   * it.
+   */
+  static List<Candidate> strengths(List<Choice> all, Groups groups, SuppressionSettings.Goal goal) {
+    Map<List<Object>, Choice> bests = new LinkedHashMap<>();
+    for (Choice one : all) {
+      Candidate candidate = one.candidate;
+      List<Object> key = List.of(candidate.family(), candidate.sae(), candidate.site());
+      bests.merge(
+          key,
+          one,
+          (best, other) -> {
+            double gain = other.score.after(goal, groups) - best.score.after(goal, groups);
+            return gain > 0 ? other : best;
+          });
+    }
+    return bests.values().stream()
+        .flatMap(best -> Arrays.stream(STRENGTHS).mapToObj(s -> best.candidate.times(s)))
+        .toList();
   }
 
   /**

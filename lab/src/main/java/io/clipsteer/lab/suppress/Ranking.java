@@ -118,7 +118,8 @@ record Ranking(
     boolean cap = settings.change().rule() == SuppressionSettings.ChangeRule.CAP;
     float[] values = statistics.values(features.ids, groups, settings.change());
     Rule whole = cap ? new Rule.Cap(values) : new Rule.Set(values);
-    boolean plain = settings.select() != SuppressionSettings.Select.GATES;
+    boolean plain = true;
+    for (float strength : features.strengths) plain &= strength == 1;
     return new Edit(
         site,
         new Edit.Features(statistics.sae(), features.ids),

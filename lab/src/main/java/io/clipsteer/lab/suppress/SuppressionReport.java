@@ -126,12 +126,14 @@ public record SuppressionReport(
   /**
    * A set of features on validation images.
    *
+   * @param edit its rule
    * @param wga worst-group accuracy
    * @param loss points of accuracy lost
    * @param dependence on the attribute where the goal is independence, else null
    */
   public record SetSize(
       int size,
+      String edit,
       double wga,
       double loss,
       @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double dependence) {
@@ -141,6 +143,7 @@ public record SuppressionReport(
       GroupScore score = choice.score();
       return new SetSize(
           choice.candidate().size(),
+          choice.candidate().rule(),
           score.worstAfter(),
           score.loss(),
           independence ? -score.after(goal, groups) : null);

@@ -70,15 +70,13 @@ public record SuppressionRun(
         new CandidateSearch(model, saes, settings, study.groups(), baselines)) {
       search.scan(study.train(), progress);
       List<Candidate> candidates = search.candidates(progress);
-      EditTrial.TrialResult validation =
-          EditTrial.run(
-              model,
-              study.validation(),
-              candidates,
-              file(trials, "validation"),
-              "validation: selecting features",
-              progress);
+      EditTrial.TrialResult validation = validate(candidates, "sizes", trials, progress);
       List<Choice> choices = Choice.all(candidates, study.groups(), validation);
+      List<Candidate> others = Choice.strengths(choices, study.groups(), settings.goal());
+      if (!others.isEmpty()) {
+        EditTrial.TrialResult more = validate(others, "strengths", trials, progress);
+        choices.addAll(Choice.all(others, study.groups(), more));
+      }
       Choice chosen = Choice.best(choices, Candidate.Family.FEATURES, study.groups(), settings);
       List<Candidate> finalists = new ArrayList<>();
       if (chosen != null) finalists.add(chosen.candidate());
@@ -119,6 +117,22 @@ public record SuppressionRun(
               .toList(),
           (System.nanoTime() - start) * 1e-9);
     }
+  }
+
+  /**
+   * Evaluates candidates on validation images.
+   *
+   * @param what is selected by it
+   */
+  private EditTrial.TrialResult validate(
+      List<Candidate> candidates, String what, @Nullable Path trials, Progress progress) {
+    return EditTrial.run(
+        model,
+        study.validation(),
+        candidates,
+        file(trials, "validation-" + what),
+        "validation: selecting " + what,
+        progress);
   }
 
   private static @Nullable Path file(@Nullable Path trials, String name) {

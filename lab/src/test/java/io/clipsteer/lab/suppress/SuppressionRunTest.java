@@ -462,7 +462,7 @@ final class SuppressionRunTest {
         new SuppressionRun(
             model, saes, study, settings(SuppressionSettings.Select.MEAN_DIFFERENCE, 100));
     Path trials = temp.resolve("trials");
-    String validation = "validation: selecting features";
+    String validation = "validation: selecting sizes";
     String test = "evaluating on the test set";
     Map<String, Long> done = new HashMap<>();
     for (String at : List.of(validation, test)) {
