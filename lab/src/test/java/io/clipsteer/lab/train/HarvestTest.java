@@ -104,6 +104,29 @@ final class HarvestTest {
     return out;
   }
 
+  /** Positions are interpolated to images that are smaller than the model's own. */
+  @Test
+  void imagesSmallerThanThePositionGrid() throws IOException {
+    Path folder = Files.createDirectory(temp.resolve("model"));
+    Path whole = CLIP.resolveSibling("hf-dinov2");
+    for (String name : List.of("config.json", "model.safetensors")) {
+      Files.copy(whole.resolve(name), folder.resolve(name));
+    }
+    String processor = Files.readString(whole.resolve("preprocessor_config.json"));
+    Files.writeString(folder.resolve("preprocessor_config.json"), processor.replace("32", "24"));
+    try (ClipModel model = ClipModel.load(folder)) {
+      List<HookPoint> points = List.of(HookPoint.residPost(0));
+      var source = source(model, Long.MAX_VALUE);
+      Harvest harvest = new Harvest(model, source, points, TokenSelection.ALL);
+      Path out = temp.resolve("store");
+      harvest.run(harvest.format(TokenCodec.FP32), out, Progress.SILENT);
+      ActivationStore store = ActivationStore.open(out);
+      assertEquals(1 + 3 * 3, store.format().tokensPerImage());
+      assertEquals(3, store.format().gridRows());
+      assertEquals(3, store.format().gridColumns());
+    }
+  }
+
   /** Activations that overflow: the hook point and the image are named, and nothing is stored. */
   @Test
   void activationsThatAreNotFiniteAreNamed() throws IOException {
