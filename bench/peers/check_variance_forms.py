@@ -3,7 +3,8 @@
     python bench/peers/check_variance_forms.py --store stores/tiny8 --run runs/tiny8 --out bench/results/variance_forms.csv
 
 The SAEs of the run (SAELens folders) encode the store's held-out tokens in float64. Definitions: docs/metrics.md. Quantiles are
-exact here. A row an SAE: each form, and the largest difference from pareto.csv. --residual prints what the residual alone shows.
+exact here. A row an SAE: each form, and the largest difference from the forms that pareto.csv has. Without --run, a row a hook
+point: what its residual alone shows.
 """
 
 import argparse
@@ -67,32 +68,41 @@ def forms(x, y):
     return 1 - gap.sum() / away.sum(), token.mean(), np.median(token), 1 - ordinary, massive.mean(), top
 
 
+def residual_row(store, hook_point):
+    x = held_out(store, hook_point)
+    away, variance, massive, coordinates = residual(x)
+    length, magnitude = np.linalg.norm(x, axis=1), np.abs(x)
+    top = np.sort(away)[::-1][: int(0.05 * len(x))].sum() / away.sum()
+    return [store.name, hook_point, len(x), f"{np.median(length):.2f}", f"{length.max():.1f}", f"{massive.mean():.5f}",
+            f"{away[massive].sum() / away.sum():.4f}", f"{top:.4f}", " ".join(map(str, np.flatnonzero(coordinates))),
+            f"{variance.max() / variance.sum():.4f}", f"{magnitude.max() / np.median(magnitude):.0f}"]
+
+
+def forms_row(store, run, row):
+    x = held_out(store, row["hook_point"])
+    own = forms(x, reconstruct(run / "saes" / row["sae"], x))
+    off = max(abs(value - float(row[name])) for name, value in zip(FORMS, own) if name in row)
+    return [row["sae"], len(x), *(f"{value:.6f}" for value in own), f"{off:.1e}"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", type=pathlib.Path, required=True)
-    parser.add_argument("--run", type=pathlib.Path, required=True)
-    parser.add_argument("--residual", action="store_true")
+    parser.add_argument("--store", type=pathlib.Path, action="append", required=True)
+    parser.add_argument("--run", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
-    with (args.run / "pareto.csv").open(encoding="utf-8") as file:
-        written = list(csv.DictReader(file))
     with args.out.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file, lineterminator="\n")
-        out.writerow(["sae", "tokens", *FORMS, "largest_difference"])
-        for row in written:
-            x = held_out(args.store, row["hook_point"])
-            if args.residual:
-                away, variance, massive, coordinates = residual(x)
-                length = np.linalg.norm(x, axis=1)
-                print(json.dumps({"hook_point": row["hook_point"], "tokens": len(x), "median_length": np.median(length),
-                                  "longest": length.max(), "massive_tokens": massive.mean(),
-                                  "massive_share": away[massive].sum() / away.sum(),
-                                  "largest_coordinate": [int(variance.argmax()), variance.max() / variance.sum()],
-                                  "massive_coordinates": np.flatnonzero(coordinates).tolist(),
-                                  "largest_activation_by_median": np.abs(x).max() / np.median(np.abs(x))}))
-            own = forms(x, reconstruct(args.run / "saes" / row["sae"], x))
-            off = max(abs(value - float(row[name])) for name, value in zip(FORMS, own))
-            out.writerow([row["sae"], len(x), *(f"{value:.6f}" for value in own), f"{off:.1e}"])
+        if args.run:
+            out.writerow(["sae", "tokens", *FORMS, "largest_difference"])
+            with (args.run / "pareto.csv").open(encoding="utf-8") as table:
+                out.writerows(forms_row(args.store[0], args.run, row) for row in csv.DictReader(table))
+            return
+        out.writerow(["store", "hook_point", "tokens", "median_length", "longest", "massive_tokens", "massive_share", "top_share",
+                      "massive_coordinates", "largest_variance_share", "largest_activation_by_median"])
+        for store in args.store:
+            about = json.loads((store / "store.json").read_text(encoding="utf-8"))
+            out.writerows(residual_row(store, point) for point in about["hook_points"])
 
 
 if __name__ == "__main__":

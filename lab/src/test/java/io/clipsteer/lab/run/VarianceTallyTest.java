@@ -6,6 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.SharedData;
+import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TokenSelection;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -143,6 +152,45 @@ final class VarianceTallyTest {
     assertEquals(List.of(), forms.massiveCoordinates());
     assertEquals(tally.explainedVariance(), value(forms.ordinary()), 1e-9);
     assertNull(forms.warning("layer 8"));
+  }
+
+  /** Layer 8 of a real ViT has massive tokens, all in one coordinate; layer 4 has none. */
+  @Test
+  void massiveTokensOfARealModel() {
+    Path folder = SharedData.require("vit-tiny-clip");
+    ImageSet photos = ImageSet.open(SharedData.require("photos"));
+    try (ClipModel clip = ClipModel.load(folder)) {
+      VarianceForms late = zeros(clip, photos, 8);
+      assertTrue(late.massiveTokens() > 0.005 && late.massiveTokens() < 0.05, late::toString);
+      assertTrue(value(late.massiveShare()) > 0.9, late::toString);
+      assertEquals(List.of(41), late.massiveCoordinates());
+      assertNotNull(late.warning("layer 8"));
+      VarianceForms early = zeros(clip, photos, 4);
+      assertEquals(0, early.massiveTokens());
+      assertNull(early.warning("layer 4"));
+    }
+  }
+
+  /** Of a reconstruction that is 0 everywhere. */
+  private static VarianceForms zeros(ClipModel clip, ImageSet photos, int layer) {
+    Images images =
+        new Images(photos, clip.preprocessing(), ImageLoader.Options.of(8).withLimit(16));
+    TowerWalk walk = TowerWalk.past(clip.vision(), List.of(HookPoint.residPost(layer)));
+    List<float[]> rows = new ArrayList<>();
+    images.forEach(
+        "reading",
+        0,
+        Progress.SILENT,
+        (batch, pixels) ->
+            walk.walk(
+                pixels, paused -> rows.add(walk.selected(TokenSelection.ALL, paused).toFloats())));
+    TokenStatistics statistics = new TokenStatistics(clip.vision().config().width());
+    rows.forEach(statistics::add);
+    VarianceTally tally = new VarianceTally(statistics);
+    for (float[] part : rows) tally.add(part, new float[part.length]);
+    VarianceForms forms = tally.forms();
+    assertNotNull(forms);
+    return forms;
   }
 
   @Test

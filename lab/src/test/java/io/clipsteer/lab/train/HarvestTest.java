@@ -104,26 +104,19 @@ final class HarvestTest {
     return out;
   }
 
-  /** Positions are interpolated to images that are smaller than the model's own. */
+  /** Positions are interpolated where images have another size than the model's own, 32. */
   @Test
-  void imagesSmallerThanThePositionGrid() throws IOException {
-    Path folder = Files.createDirectory(temp.resolve("model"));
-    Path whole = CLIP.resolveSibling("hf-dinov2");
-    for (String name : List.of("config.json", "model.safetensors")) {
-      Files.copy(whole.resolve(name), folder.resolve(name));
-    }
-    String processor = Files.readString(whole.resolve("preprocessor_config.json"));
-    Files.writeString(folder.resolve("preprocessor_config.json"), processor.replace("32", "24"));
-    try (ClipModel model = ClipModel.load(folder)) {
+  void imagesOfAnotherSizeThanThePositionGrid() {
+    try (ClipModel model = ClipModel.load(CLIP.resolveSibling("hf-dinov2"))) {
+      assertEquals(224, model.preprocessing().height());
       List<HookPoint> points = List.of(HookPoint.residPost(0));
-      var source = source(model, Long.MAX_VALUE);
-      Harvest harvest = new Harvest(model, source, points, TokenSelection.ALL);
+      Harvest harvest = new Harvest(model, source(model, 3), points, TokenSelection.ALL);
       Path out = temp.resolve("store");
       harvest.run(harvest.format(TokenCodec.FP32), out, Progress.SILENT);
-      ActivationStore store = ActivationStore.open(out);
-      assertEquals(1 + 3 * 3, store.format().tokensPerImage());
-      assertEquals(3, store.format().gridRows());
-      assertEquals(3, store.format().gridColumns());
+      StoreFormat format = ActivationStore.open(out).format();
+      assertEquals(1 + 28 * 28, format.tokensPerImage());
+      assertEquals(28, format.gridRows());
+      assertEquals(28, format.gridColumns());
     }
   }
 
