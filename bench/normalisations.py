@@ -18,8 +18,8 @@ import subprocess
 
 SETTINGS = {
     "layer_norm": ("mse", "token_fvu"),
-    "none": ("mse", "token_fvu", "clipped"),
     "standardise": ("mse", "token_fvu", "clipped"),
+    "none": ("mse",),
 }
 FORMS = ("explained_variance", "token_mean", "token_median", "ordinary", "massive_tokens", "top_share", "l0", "alive_fraction")
 FIELDS = ("model", "hook_point", "kind", "tokens", "seed", "normalise", "loss", *FORMS, "ce_recovered", "accuracy_kept",
@@ -54,21 +54,22 @@ def answers(args, run):
 
 
 def monosemanticity(args, run):
-    library = ["--library", args.library] if args.library else []
-    clipsteer(args, "index", "--run", run, "--model", args.model, "--images", args.images, "--limit", args.limit, *library, "--json")
+    """By SAE folder. Without a library no feature of a model without text tower is named, which takes long."""
+    clipsteer(args, "index", "--run", run, "--model", args.model, "--images", args.images, "--limit", args.limit, "--json")
     table = clipsteer(args, "features", "--run", run, "--json",
                       "SELECT sae, median(monosemanticity) AS m FROM features GROUP BY sae")
-    return {row["sae"]: row["m"] for row in table["rows"]}
+    return dict(table["rows"])
 
 
 def measure(args, normalise, seed):
     run = args.work / f"{args.name}-{normalise}-{seed}"
-    shutil.rmtree(run, ignore_errors=True)
     kinds = []
     for loss in SETTINGS[normalise]:
         kinds += ["--sae", args.sae + ("" if loss == "mse" else f",loss={loss}")]
-    clipsteer(args, "train", "--store", args.store, "--model", args.model, "--layers", args.layers, *kinds, "--normalise", normalise,
-              "--expansion", args.expansion, "--lr", args.lr, "--train-tokens", args.tokens, "--seed", seed, "--out", run, "--json")
+    if not (run / "run.json").exists():
+        shutil.rmtree(run, ignore_errors=True)
+        clipsteer(args, "train", "--store", args.store, "--model", args.model, "--layers", args.layers, *kinds, "--normalise", normalise,
+                  "--expansion", args.expansion, "--lr", args.lr, "--train-tokens", args.tokens, "--seed", seed, "--out", run, "--json")
     kept, clear = answers(args, run), monosemanticity(args, run)
     rows = []
     with (run / "pareto.csv").open(encoding="utf-8") as file:
