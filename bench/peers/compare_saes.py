@@ -19,8 +19,8 @@ import tarfile
 from store_tokens import held_out
 
 FIELDS = ("l0", "explained_variance", "alive_fraction", "cosine", "dense_fraction")
-# Each token counts alike, where the ratio of sums goes to the few tokens with giant activations.
-PER_TOKEN = "explained_variance_per_token"
+# Each token, or each ordinary token, counts alike, where the ratio of sums goes to few massive tokens (docs/metrics.md).
+FORMS = ("token_mean", "token_median", "ordinary", "massive_tokens", "top_share")
 
 
 def unpack(archive, names, folder):
@@ -60,7 +60,7 @@ def main():
         entries.append({"folder": f"saes/{number}", "hook_point": args.hook_point, "tokens": "all", "variant": sae.split("=", 1)[0],
                         "explained_variance": 0, "l0": 0, "alive_fraction": 0})
     (run / "run.json").write_text(json.dumps({"model": str(args.model.resolve()), "saes": entries}), encoding="utf-8")
-    subprocess.run([clipsteer, "evaluate", "--run", str(run), "--images", str(images), "--legacy",
+    subprocess.run([clipsteer, "evaluate", "--run", str(run), "--images", str(images),
                     "--limit", str(args.limit)],
                    check=True, stdout=subprocess.DEVNULL)
     judged = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))["saes"]
@@ -68,11 +68,11 @@ def main():
         if args.note:
             file.write(args.note.read_text(encoding="utf-8"))
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["tool", "sae", "tokens", *FIELDS, PER_TOKEN])
+        writer.writerow(["tool", "sae", "tokens", *FIELDS, *FORMS])
         for sae, one in zip(args.saes, judged):
             tool, name = sae.split("=", 1)[0].split("/", 1)
             writer.writerow([tool, name, one["tokens"], *(f"{one[field]:.5f}" for field in FIELDS),
-                             f"{one['legacy']['explained_variance']:.5f}"])
+                             *(f"{one['variance'][form]:.5f}" for form in FORMS)])
 
 
 if __name__ == "__main__":

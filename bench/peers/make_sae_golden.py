@@ -68,7 +68,7 @@ def train(x, start, kind):
     return out
 
 
-VARIANTS = ["relu_mse", "relu_paper", "relu_fvu", "relu_few", "relu_clip", "relu_ghost", "topk_aux", "batchtopk", "matryoshka", "jumprelu"]
+VARIANTS = ["relu_mse", "relu_paper", "relu_fvu", "relu_few", "relu_clip", "relu_ghost", "topk_aux", "topk_token_fvu", "batchtopk", "matryoshka", "jumprelu"]
 L1, AUX, L0, BANDWIDTH, CLIP, DEAD = 0.01, 0.5, 0.02, 0.5, 0.05, 17
 
 
@@ -131,6 +131,8 @@ def train_variant(x, start, variant, prisma_class):
             loss = (error * sigma).pow(2).div((raw - raw.mean(0)).norm(dim=-1, keepdim=True)).mean()
         elif variant == "relu_fvu":
             loss = error.pow(2).sum() / (z - z.mean(0)).pow(2).sum()
+        elif variant == "topk_token_fvu":
+            loss = (error.pow(2).sum(-1) / (z - z.mean(0)).pow(2).sum(-1)).mean()
         elif kind == "matryoshka":
             loss = 0
             for bound in (F // 4, F // 2, F):

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.show.Lines;
+import io.clipsteer.cli.show.VarianceText;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
@@ -20,6 +22,7 @@ import io.clipsteer.lab.evaluate.SaeMistake;
 import io.clipsteer.lab.evaluate.SaeProof;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Reconstruction;
+import io.clipsteer.lab.run.VarianceForms;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -189,12 +192,14 @@ final class SaeVerifyCommand implements Callable<Integer> {
   private record JsonFigures(
       double l0,
       @Nullable Double explainedVariance,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable VarianceForms variance,
       @Nullable Double cosine,
       double aliveFraction) {
     static JsonFigures of(Reconstruction figures) {
       return new JsonFigures(
           figures.l0(),
           finite(figures.explainedVariance()),
+          figures.variance(),
           finite(figures.cosine()),
           figures.aliveFraction());
     }
@@ -258,21 +263,30 @@ final class SaeVerifyCommand implements Callable<Integer> {
         proof.point(),
         Counted.of(result.images(), "image"),
         Counted.of(result.measured().tokens(), "token"));
-    text.add("measured", "", result.measured());
+    text.add("%-34s %8s %s %8s%n", "", "L0", VarianceText.HEADS, "cosine");
+    text.add("%s", line("measured", "", result.measured()));
     if (!result.claimed().isEmpty()) {
       text.add("claimed %s%n", result.claimed());
     }
     for (SaeProof.Trial trial : result.tried()) {
-      text.add("without " + trial.mistake(), trial.detail(), trial.figures());
+      text.add("%s", line("without " + trial.mistake(), trial.detail(), trial.figures()));
     }
+    text.add("%s%n", VarianceText.LEGEND);
+    VarianceForms forms = result.measured().variance();
+    String warning = forms == null ? null : forms.warning(proof.point());
+    if (warning != null) text.add("%s%n", warning);
     for (String note : claims.notes()) text.add("note: %s%n", note);
     return text.add("%s", conclusion(result)).toString();
   }
 
   private static String line(String what, String detail, Reconstruction figures) {
     return Lines.of(
-        "%-34s L0 %.1f, explained variance %.4f, cosine %.4f %s%n",
-        what, figures.l0(), figures.explainedVariance(), figures.cosine(), detail);
+        "%-34s %8.1f %s %8.4f %s%n",
+        what,
+        figures.l0(),
+        VarianceText.cells(finite(figures.explainedVariance()), figures.variance()),
+        figures.cosine(),
+        detail);
   }
 
   private static String conclusion(SaeProof.ProofReport result) {

@@ -12,6 +12,7 @@ import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.TowerDtype;
 import io.clipsteer.cli.option.TrainOptions;
 import io.clipsteer.cli.show.Lines;
+import io.clipsteer.cli.show.VarianceText;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -53,7 +54,8 @@ import picocli.CommandLine.Option;
     footer = {
       "Kinds of SAE: topk:k=32[,aux=0.03]      batchtopk:k=32[,aux=0.03]",
       "              matryoshka:k=32[,groups=5]  jumprelu:l0=1e-3[,bandwidth=0.05]",
-      "              relu:l1=1e-4[,loss=paper|fvu][,ghost=true]",
+      "              relu:l1=1e-4[,ghost=true]",
+      "topk, batchtopk, relu also: loss=mse|paper|fvu|token_fvu|clipped",
       "",
       "Example: clipsteer train --model models/clip --images photos --layers 8 --sae topk:k=32"
           + " --expansion 16 --train-tokens 1000000 --out runs/l8",
@@ -267,6 +269,15 @@ final class TrainCommand implements Runnable {
         run.toString());
   }
 
+  /** A warning for each hook point where few tokens have most of the variance. */
+  private static List<String> warnings(Training.Finished result) {
+    return result.saes().stream()
+        .map(one -> Objects.requireNonNull(one.quality().variance()).warning(one.spec().point()))
+        .flatMap(Stream::ofNullable)
+        .distinct()
+        .toList();
+  }
+
   private static boolean alone(Pareto.Rated row, List<Pareto.Rated> rows) {
     HookPoint point = row.trained().spec().point();
     return rows.stream().filter(other -> other.trained().spec().point().equals(point)).count() == 1;
@@ -281,21 +292,23 @@ final class TrainCommand implements Runnable {
         Counted.of(result.images(), texts == null ? "image" : "text"),
         seconds,
         result.evaluationImages());
-    text.add("%-28s %-34s %8s %10s %9s%n", "hook point", "SAE", "L0", "expl. var.", "alive");
+    text.add("%-28s %-34s %8s %s %9s%n", "hook point", "SAE", "L0", VarianceText.HEADS, "alive");
     List<Pareto.Rated> rows = Pareto.rows(result.saes());
     for (Pareto.Rated row : rows) {
       var quality = row.trained().quality();
       text.add(
-          "%-28s %-34s %8.1f %10.4f %7.1f %% %s%n",
+          "%-28s %-34s %8.1f %s %7.1f %% %s%n",
           row.trained().spec().point().peerName(),
           row.trained().spec().variant().scaled(row.trained().factor()).spelling(),
           quality.l0(),
-          quality.explainedVariance(),
+          VarianceText.cells(quality.explainedVariance(), quality.variance()),
           100 * quality.aliveFraction(),
           row.recommended() && !alone(row, rows)
               ? "<- recommended"
               : row.best() ? "" : "(dominated)");
     }
+    text.add("%s%n", VarianceText.LEGEND);
+    for (String warning : warnings(result)) text.add("%s%n", warning);
     return text.add(
             "%.0f tokens/s training; run: %s%n", result.trainTokensPerSecond(), folder.out())
         .toString();

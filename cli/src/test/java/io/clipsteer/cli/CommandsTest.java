@@ -172,7 +172,7 @@ final class CommandsTest {
             .json();
     keys(json, "saes", "train_tokens_per_second");
     JsonNode sae = json.get("saes").get(0);
-    keys(sae, "layer", "variant", "explained_variance", "l0", "alive_fraction", "path");
+    keys(sae, "layer", "variant", "explained_variance", "variance", "l0", "alive_fraction", "path");
     assertTrue(sae.get("l0").asDouble() > 0 && sae.get("l0").asDouble() <= 4, sae::toString);
     double alive = sae.get("alive_fraction").asDouble();
     assertTrue(alive > 0 && alive <= 1, sae::toString);

@@ -151,7 +151,14 @@ final class EvaluateCommandTest {
         "l0",
         "l0_cls",
         "l0_patches");
-    keys(sae, "l0_grid", "explained_variance", "cosine", "alive_fraction", "dead_fraction");
+    keys(
+        sae,
+        "l0_grid",
+        "explained_variance",
+        "variance",
+        "cosine",
+        "alive_fraction",
+        "dead_fraction");
     keys(sae, "dense_fraction", "frequency_histogram", "zero_shot");
     assertFalse(sae.has("legacy"));
     assertEquals(1, sae.get("layer").asInt());

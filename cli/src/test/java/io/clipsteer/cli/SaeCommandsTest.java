@@ -98,6 +98,7 @@ final class SaeCommandsTest {
     assertEquals(4.0, good.get("claimed").get("l0").asDouble());
     assertTrue(good.get("claimed").has("explained_variance"));
     assertTrue(good.get("measured").has("cosine"));
+    assertTrue(good.get("measured").get("variance").has("token_mean"), good::toString);
     assertEquals(30, good.get("images").asInt());
 
     assertTrue(good.get("same_model").asBoolean(), good::toString);
@@ -109,6 +110,7 @@ final class SaeCommandsTest {
     Ran other = run("sae", "verify", sae, "--model", CLIP, "--images", images);
     assertEquals(1, other.code(), other.out());
     assertTrue(other.out().contains("ANOTHER MODEL: "), other.out());
+    assertTrue(other.out().matches("(?s).*\\nmeasured +4\\.0 +0\\.\\d{4}.*"), other.out());
     Files.writeString(sae.resolve("cfg.json"), trained);
 
     Path spoilt = temp.resolve("spoilt");

@@ -33,11 +33,14 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
   private static final String TERMS =
       """
       explained_variance||Explained variance|Explained variance
+      token_variance||Per-token explained variance|Per-token explained variance
+      ordinary||Ordinary explained variance|Explained variance of ordinary tokens
+      massive||Massive|Massive tokens and coordinates
       l0||L0|L0
       cosine||Cosine|Cosine
       alive||Alive fraction|Alive
       shares||Intervals|Intervals of shares
-      l0_grid|evaluate|l0, explained_variance, alive_fraction|L0 by token
+      l0_grid|evaluate|l0, explained_variance, variance, alive_fraction|L0 by token
       dense|evaluate|dense_fraction|Dense
       zero_shot|evaluate|zero_shot|Zero-shot classification
       ce_recovered|evaluate|ce_recovered|Cross-entropy (CE) recovered

@@ -154,14 +154,16 @@ public record DemoResult(
   }
 
   private void saes(Lines text) {
-    text.add("%nlayer  features  L0    explained variance%n");
+    text.add("%nlayer  features  L0    explained variance  per token  ordinary%n");
     for (JsonNode sae : saes) {
       text.add(
-          "%5s  %8s  %4.1f  %.3f%n",
+          "%5s  %8s  %4.1f  %-18.3f  %-9.3f  %.3f%n",
           sae.path("layer").asString(""),
           sae.path("features").asString(""),
           sae.path("l0").asDouble(Double.NaN),
-          sae.path("explained_variance").asDouble(Double.NaN));
+          sae.path("explained_variance").asDouble(Double.NaN),
+          sae.path("variance").path("token_mean").asDouble(Double.NaN),
+          sae.path("variance").path("ordinary").asDouble(Double.NaN));
     }
     text.add(
         "%s of %s features are active on %s images; median monosemanticity %.3f%n",

@@ -59,7 +59,7 @@ public final class EvaluationText {
   private void sparsity(SparsityReport report) {
     line("");
     line(
-        "%-28s %-22s %-8s %11s %8s %8s %8s %8s %8s %8s %8s %8s",
+        "%-28s %-22s %-8s %11s %8s %8s %8s %s %8s %8s %8s %8s",
         "hook point",
         "SAE",
         "reads",
@@ -67,7 +67,7 @@ public final class EvaluationText {
         "L0",
         report.texts() ? "end" : "CLS",
         report.texts() ? "others" : "patches",
-        "EV",
+        VarianceText.HEADS,
         "cosine",
         "alive",
         "dead",
@@ -75,7 +75,7 @@ public final class EvaluationText {
     for (var entry : report.saes()) {
       var s = entry.sparsity();
       line(
-          "%-28s %-22s %-8s %,11d %8.1f %8s %8s %8s %8s %8s %8s %8s",
+          "%-28s %-22s %-8s %,11d %8.1f %8s %8s %s %8s %8s %8s %8s",
           entry.sae().hookPoint(),
           entry.sae().variant(),
           entry.sae().tokens(),
@@ -83,12 +83,13 @@ public final class EvaluationText {
           s.l0(),
           Lines.orDash("%.1f", s.l0Cls()),
           Lines.orDash("%.1f", s.l0Patches()),
-          Lines.orDash("%.4f", s.explainedVariance()),
+          VarianceText.cells(s.explainedVariance(), s.variance()),
           Lines.orDash("%.4f", s.cosine()),
           percent(s.alive()),
           percent(1 - s.alive()),
           percent(s.dense()));
     }
+    line("%s.", VarianceText.LEGEND);
   }
 
   private void answers(SparsityReport report) {

@@ -23,11 +23,11 @@ function overview() {
 /** Figures over the indexed images beside those over the evaluation's, each under its own heading. */
 function saeTable(e) {
   const heads = ["SAE", "features", def("L0", "l0"), def("L0 CLS", "l0_grid"), def("L0 patches", "l0_grid"), def("alive", "alive"), def("dense", "dense"), def("median monosemanticity", "monosemanticity")];
-  const more = [def("L0", "l0"), def("dense", "dense"), def("explained variance", "explained_variance"), def("cosine", "cosine"), def("CE recovered (mean ablation)", "ce_recovered")];
+  const more = [def("L0", "l0"), def("dense", "dense"), ...varianceHeads(), def("cosine", "cosine"), def("CE recovered (mean ablation)", "ce_recovered")];
   const rows = SAES.map((s, i) => {
     const v = s.evaluation || {}, recovered = v.zero_shot && v.zero_shot.ce_recovered;
     return [h("a", { href: "#/features?sae=" + i }, saeName(s, SAES)), whole(s.features), fixed(s.l0, 1), fixed(s.l0_cls, 1), fixed(s.l0_patches, 1), percent(s.alive_fraction), percent(s.dense_fraction), fixed(s.median_monosemanticity, 3),
-      ...(e ? [fixed(v.l0, 1), percent(v.dense_fraction), fixed(v.explained_variance, 4), fixed(v.cosine, 4), recovered ? percent(recovered.mean_ablation) : "–"] : [])];
+      ...(e ? [fixed(v.l0, 1), percent(v.dense_fraction), ...varianceCells(v), fixed(v.cosine, 4), recovered ? percent(recovered.mean_ablation) : "–"] : [])];
   });
   const groups = [["", 2], ["over the " + counted(D.index.images, "indexed image") + " of " + tail(D.index.source), heads.length - 2], ...(e ? [["over the evaluation's " + evaluatedOn(e), more.length]] : [])];
   return h("div", {}, table(e ? [...heads, ...more] : heads, rows, groups), e ? null : h("p", { class: "muted" }, "Explained variance, cosine and CE recovered are not measured yet: clipsteer evaluate adds them."));

@@ -18,6 +18,13 @@ function saeName(s, all) {
   return layerName(s) + (several && s.variant ? ", " + s.variant : "");
 }
 
+/** Explained variance in all its forms, as columns of a table. */
+const varianceHeads = () => [def("explained variance", "explained_variance"), def("per token", "token_variance"), def("median token", "token_variance"), def("ordinary", "ordinary"), def("variance of top 5 % tokens", "massive")];
+function varianceCells(s) {
+  const v = s.variance || {};
+  return [fixed(s.explained_variance, 4), fixed(v.token_mean, 4), fixed(v.token_median, 4), fixed(v.ordinary, 4), percent(v.top_share)];
+}
+
 /** One point an SAE: the front of each hook point as a line, the recommended SAE in a ring. */
 function frontier(saes, recommended, caption) {
   const known = saes.filter((s) => isNumber(s.explained_variance) && s.l0 > 0);

@@ -18,6 +18,7 @@ import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.ReconstructionMeter;
+import io.clipsteer.lab.run.TokenStatistics;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -131,8 +132,33 @@ public record SaeProof(
           "Name the model that the SAE was trained on");
     }
     try (Scope scope = Scope.open()) {
-      return run(new Probe(null, "", tower, point, 1, new ReconstructionMeter(sae)), progress);
+      var meter = new ReconstructionMeter(sae, statistics(progress));
+      return run(new Probe(null, "", tower, point, 1, meter), progress);
     }
+  }
+
+  /** A pass over the images before the SAE reads them. */
+  private TokenStatistics statistics(Progress progress) {
+    TokenStatistics statistics = new TokenStatistics(stored.sae().width());
+    TowerWalk walk = TowerWalk.past(model.vision(), List.of(point));
+    batches.forEach(
+        "computing token statistics",
+        model.vision().flopsPerImage() * share(),
+        progress,
+        (batch, pixels) ->
+            walk.walk(
+                pixels,
+                paused -> {
+                  try (Scope scope = Scope.open()) {
+                    statistics.add(walk.selected(tokens, paused).toFloats());
+                  }
+                }));
+    return statistics;
+  }
+
+  /** Share of the tower's work up to the hook point. */
+  private double share() {
+    return (point.layer() + 1.0) / model.vision().config().layers();
   }
 
   private ProofReport run(Probe asIs, Progress progress) {
@@ -314,10 +340,9 @@ public record SaeProof(
   private List<ImageLoader.Skipped> pass(
       List<Probe> probes, long[] images, String what, Progress progress) {
     List<VisionTower> towers = probes.stream().map(Probe::tower).distinct().toList();
-    double share = (point.layer() + 1.0) / model.vision().config().layers();
     return batches.forEach(
         what,
-        model.vision().flopsPerImage() * share * towers.size(),
+        model.vision().flopsPerImage() * share() * towers.size(),
         progress,
         (batch, pixels) -> {
           for (VisionTower tower : towers) {

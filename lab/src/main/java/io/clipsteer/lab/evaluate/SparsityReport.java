@@ -12,6 +12,7 @@ import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.lab.run.JsonReport;
 import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.VarianceForms;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -20,6 +21,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -91,6 +93,7 @@ public record SparsityReport(
    * @param l0Grid [rows][columns] of the patch grid, of texts one row of positions without end
    *     tokens; null where the SAE reads none
    * @param explainedVariance {@code 1 − Σ‖x−x̂‖²/Σ‖x−x̄‖²}
+   * @param variance explained variance in its other forms
    * @param cosine mean over tokens of cos(x, x̂)
    * @param alive share of features active at least once
    * @param dense share of features active on more than 10 % of the tokens
@@ -104,6 +107,7 @@ public record SparsityReport(
       @Nullable Double l0Patches,
       double @Nullable [][] l0Grid,
       @Nullable Double explainedVariance,
+      VarianceForms variance,
       @Nullable Double cosine,
       double alive,
       double dense,
@@ -176,6 +180,15 @@ public record SparsityReport(
     public @Nullable Double ceRecovered() {
       return recovered(crossEntropy, crossEntropySpliced, crossEntropyZeroAblated);
     }
+  }
+
+  /** A warning for each place where few tokens have most of the variance. */
+  static List<String> warnings(List<MeasuredSae> saes) {
+    return saes.stream()
+        .map(one -> one.sparsity.variance.warning(one.sae.hookPoint()))
+        .flatMap(Stream::ofNullable)
+        .distinct()
+        .toList();
   }
 
   /** The same with one more note. */
@@ -257,6 +270,7 @@ public record SparsityReport(
         long tokens,
         @JsonAnyGetter Map<String, @Nullable Object> l0,
         @Nullable Double explainedVariance,
+        VarianceForms variance,
         @Nullable Double cosine,
         double aliveFraction,
         double deadFraction,
@@ -283,6 +297,7 @@ public record SparsityReport(
         s.tokens,
         l0,
         s.explainedVariance,
+        s.variance,
         s.cosine,
         s.alive,
         1 - s.alive,

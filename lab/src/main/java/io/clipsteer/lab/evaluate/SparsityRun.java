@@ -18,9 +18,9 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
-import io.clipsteer.lab.run.MeanToken;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TokenLayout;
+import io.clipsteer.lab.run.TokenStatistics;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,8 +28,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Evaluates the SAEs of a run on images. A batch runs through the tower once and pauses at every
- * hook point of the run; splices continue from there. Mean ablation and legacy forms need the mean
- * token, which a first pass computes. Memory does not grow with the number of images.
+ * hook point of the run; splices continue from there. Mean ablation and the forms of explained
+ * variance need statistics of the tokens, which a first pass computes. Memory does not grow with
+ * the number of images.
  *
  * @param model the run's
  * @param batches images, all of them evaluated
@@ -44,7 +45,7 @@ public record SparsityRun(
   private static final class SiteTally {
     private final HookPoint point;
     private final TokenSelection tokens;
-    private final MeanToken mean;
+    private final TokenStatistics statistics;
     private final AnswerTally meanAblated;
     private final AnswerTally zeroAblated;
     private final List<Measured> measured = new ArrayList<>();
@@ -52,7 +53,7 @@ public record SparsityRun(
     SiteTally(RunSaes.One one, double scale) {
       this.point = one.point();
       this.tokens = one.selection();
-      this.mean = new MeanToken(one.sae().width());
+      this.statistics = new TokenStatistics(one.sae().width());
       this.meanAblated = new AnswerTally(scale);
       this.zeroAblated = new AnswerTally(scale);
     }
@@ -80,13 +81,11 @@ public record SparsityRun(
         sites.add(new SiteTally(one, model.logitScale()));
       }
     }
-    boolean meanWanted = library != null || legacy;
-    if (meanWanted) findMeans(sites, progress);
+    findStatistics(sites, progress);
     List<Measured> measured = new ArrayList<>();
     for (RunSaes.One one : saes.all()) {
       SiteTally site = sites.stream().filter(s -> s.isOf(one)).findFirst().orElseThrow();
-      double[] mean = meanWanted ? site.mean.mean() : null;
-      var tally = new SparsityTally(layout(site), one.sae().width(), one.sae().features(), mean);
+      var tally = new SparsityTally(layout(site), one.sae().features(), site.statistics);
       var sae = new Measured(one, site, tally, new AnswerTally(model.logitScale()));
       measured.add(sae);
       site.measured.add(sae);
@@ -103,7 +102,7 @@ public record SparsityRun(
               images[0] += batch.count();
             });
     for (Measured sae : measured) {
-      if (meanWanted && sae.at.mean.tokens() != sae.tally.tokens()) {
+      if (sae.at.statistics.tokens() != sae.tally.tokens()) {
         throw new InputException(
             batches.set().origin(),
             "the images changed between the two passes",
@@ -133,11 +132,11 @@ public record SparsityRun(
     return passes * model.vision().flopsPerImage();
   }
 
-  /** First pass: the mean of each site's tokens. */
-  private void findMeans(List<SiteTally> sites, Progress progress) {
+  /** First pass: the statistics of each site's tokens. */
+  private void findStatistics(List<SiteTally> sites, Progress progress) {
     TowerWalk walk = walk();
     batches.forEach(
-        "computing the mean token",
+        "computing token statistics",
         flops(sites, false),
         progress,
         (batch, pixels) ->
@@ -147,7 +146,7 @@ public record SparsityRun(
                   for (SiteTally site : sites) {
                     if (!site.point.equals(paused.at())) continue;
                     try (Scope scope = Scope.open()) {
-                      site.mean.add(walk.selected(site.tokens, paused).toFloats());
+                      site.statistics.add(walk.selected(site.tokens, paused).toFloats());
                     }
                   }
                 }));
@@ -198,7 +197,7 @@ public record SparsityRun(
         }
       }
       if (texts == null) return;
-      Tensor mean = Tensor.of(site.mean.floats(), d);
+      Tensor mean = Tensor.of(site.statistics.mean().floats(), d);
       site.meanAblated.add(cosines(spliced(site, paused, mean), texts), right);
       Tensor zero = Tensor.zeros(DType.F32, d);
       site.zeroAblated.add(cosines(spliced(site, paused, zero), texts), right);
@@ -243,6 +242,7 @@ public record SparsityRun(
               classes > 0 ? answers(original, m, classes) : null,
               legacy ? legacy(original, m, classes > 0) : null));
     }
+    notes.addAll(SparsityReport.warnings(entries));
     return new SparsityReport(
         model.source().path().toAbsolutePath().normalize().toString(),
         batches.set().origin().toString(),
@@ -266,7 +266,7 @@ public record SparsityRun(
 
   private static SparsityReport.Legacy legacy(AnswerTally original, Measured m, boolean known) {
     return new SparsityReport.Legacy(
-        m.tally.perTokenExplainedVariance(),
+        m.tally.result().variance().tokenMean(),
         m.tally.cosineByCoordinate(),
         known ? original.rawCrossEntropy() : null,
         known ? m.spliced.rawCrossEntropy() : null,

@@ -3,7 +3,10 @@ package io.clipsteer.lab.evaluate;
 
 import io.clipsteer.engine.sae.SparseCode;
 import io.clipsteer.lab.run.TokenLayout;
+import io.clipsteer.lab.run.TokenStatistics;
+import io.clipsteer.lab.run.VarianceTally;
 import java.lang.foreign.ValueLayout;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,39 +20,30 @@ final class SparsityTally {
 
   private final TokenLayout layout;
   private final int width;
-  private final double @Nullable [] mean;
+  private final VarianceTally variance;
 
   private final long[] fired;
   private final long[] activeAt;
   private final long[] tokensAt;
-  private final double[] origin;
-  private final double[] sum;
   private final double[] xx;
   private final double[] xy;
   private final double[] yy;
   private long tokens;
-  private double squares;
-  private double error;
   private double cosines;
-  private double perToken;
-  private long perTokenCount;
 
   /**
    * No token yet.
    *
-   * @param width d
    * @param features f
-   * @param mean x̄ [d] for the per-token explained variance, or null to do without
+   * @param statistics of all tokens that will be added
    */
-  SparsityTally(TokenLayout layout, int width, int features, double @Nullable [] mean) {
+  SparsityTally(TokenLayout layout, int features, TokenStatistics statistics) {
     this.layout = layout;
-    this.width = width;
-    this.mean = mean;
+    this.width = statistics.width();
+    this.variance = new VarianceTally(statistics);
     this.fired = new long[features];
     this.activeAt = new long[layout.count()];
     this.tokensAt = new long[layout.count()];
-    this.origin = new double[width];
-    this.sum = new double[width];
     this.xx = new double[width];
     this.xy = new double[width];
     this.yy = new double[width];
@@ -81,8 +75,7 @@ final class SparsityTally {
    */
   void add(float[] x, float[] y, SparseCode code, int[] positions) {
     int n = code.rows();
-    // Sums are about the first token: about 0 they would drown the variance of tokens far from it.
-    if (tokens == 0) for (int j = 0; j < width; j++) origin[j] = x[j];
+    variance.add(x, y);
     for (int i = 0; i < n; i++) addToken(x, y, i * width);
     float[] values = code.values().toFloats();
     int[] features = code.indices().segment().toArray(ValueLayout.JAVA_INT);
@@ -101,32 +94,20 @@ final class SparsityTally {
   }
 
   private void addToken(float[] x, float[] y, int at) {
-    double gap = 0;
     double xSquare = 0;
     double ySquare = 0;
     double product = 0;
-    double spread = 0;
     for (int j = 0; j < width; j++) {
       double a = x[at + j];
       double b = y[at + j];
-      double off = a - origin[j];
-      sum[j] += off;
-      squares += off * off;
       xx[j] += a * a;
       xy[j] += a * b;
       yy[j] += b * b;
-      gap += (a - b) * (a - b);
       xSquare += a * a;
       ySquare += b * b;
       product += a * b;
-      if (mean != null) spread += (a - mean[j]) * (a - mean[j]);
     }
-    error += gap;
     cosines += cosine(product, xSquare, ySquare);
-    if (spread > 0) {
-      perToken += 1 - gap / spread;
-      perTokenCount++;
-    }
   }
 
   /** 0 where one of the two is the zero vector. */
@@ -136,8 +117,6 @@ final class SparsityTally {
 
   /** The numbers so far. */
   SparsityReport.Sparsity result() {
-    double variance = squares;
-    for (double s : sum) variance -= s * s / tokens;
     long alive = 0;
     long dense = 0;
     for (long count : fired) {
@@ -152,7 +131,8 @@ final class SparsityTally {
         layout.hasCls() ? (Double) l0(0, 1) : null,
         layout.patches() > 0 ? (Double) l0(prefix - layout.first(), layout.count()) : null,
         layout.patches() > 0 ? grid() : null,
-        variance > 0 ? SparsityReport.finite(1 - error / variance) : null,
+        SparsityReport.finite(variance.explainedVariance()),
+        Objects.requireNonNull(variance.forms()),
         SparsityReport.finite(cosines / tokens),
         (double) alive / fired.length,
         (double) dense / fired.length,
@@ -197,11 +177,6 @@ final class SparsityTally {
       counts[(int) Math.clamp(Math.floor(bin), 0, bins - 1)]++;
     }
     return new SparsityReport.Histogram(edges, counts, never);
-  }
-
-  /** Mean over tokens of {@code 1 − ‖x̂−x‖²/‖x−x̄‖²}; tokens equal to x̄ are skipped. */
-  @Nullable Double perTokenExplainedVariance() {
-    return perTokenCount == 0 ? null : SparsityReport.finite(perToken / perTokenCount);
   }
 
   /** Mean over coordinates of the cosine between x and x̂ as functions of the token. */

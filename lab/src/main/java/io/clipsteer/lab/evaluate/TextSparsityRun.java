@@ -21,16 +21,17 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
-import io.clipsteer.lab.run.MeanToken;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TextTokens;
 import io.clipsteer.lab.run.TokenLayout;
+import io.clipsteer.lab.run.TokenStatistics;
 import io.clipsteer.lab.train.TrainSource;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -53,7 +54,7 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
   public record Judge(Images images, Truth truth, List<String> templates) {}
 
   /** The measurements of one SAE. */
-  private record Measured(RunSaes.One one, SparsityTally tally, MeanToken mean) {}
+  private record Measured(RunSaes.One one, SparsityTally tally, TokenStatistics statistics) {}
 
   /** By batch of images: unit embeddings [n,e], and rows of the classes [n]. */
   private record EmbeddedImages(List<float[]> embeddings, List<int[]> right) {}
@@ -77,52 +78,74 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
       throw new InputException(source.file(), "holds no text", "Write one a line");
     }
     TextTower tower = Objects.requireNonNull(model().text());
+    List<TokenStatistics> statistics =
+        saes.all().stream().map(one -> new TokenStatistics(one.sae().width())).toList();
+    pass(
+        "computing token statistics",
+        progress,
+        ids -> {
+          Map<HookPoint, Tensor> values = residuals(tower, ids);
+          for (int i = 0; i < statistics.size(); i++) {
+            statistics.get(i).add(rows(saes.all().get(i), values, ids).toFloats());
+          }
+        });
     List<Measured> measured = new ArrayList<>();
     for (RunSaes.One one : saes.all()) {
       boolean endOnly = one.selection() == TokenSelection.CLS;
       var layout = TokenLayout.ofTexts(tower.config().context(), endOnly);
-      int width = one.sae().width();
-      var tally = new SparsityTally(layout, width, one.sae().features(), null);
-      measured.add(new Measured(one, tally, new MeanToken(width)));
+      TokenStatistics own = statistics.get(measured.size());
+      var tally = new SparsityTally(layout, one.sae().features(), own);
+      measured.add(new Measured(one, tally, own));
     }
     var all = new TextTokens(tokenizer(), TokenSelection.ALL);
     long[] full = new long[1];
-    try (var task = progress.start("evaluating", lines.size(), "texts")) {
+    pass(
+        "evaluating",
+        progress,
+        ids -> {
+          for (long[] text : ids) if (all.count(text) == tower.config().context()) full[0]++;
+          measure(residuals(tower, ids), ids, measured);
+        });
+    return report(measured, full[0], progress);
+  }
+
+  /** Gives the tokens of all texts to {@code batch}. */
+  private void pass(String what, Progress progress, Consumer<long[][]> batch) {
+    try (var task = progress.start(what, source.texts().size(), "texts")) {
       TextTokens.forEach(
-          lines,
+          source.texts(),
           (part, from) -> {
-            long[][] ids = tokenizer().encode(part);
-            for (long[] text : ids) if (all.count(text) == tower.config().context()) full[0]++;
             try (Scope scope = Scope.open()) {
-              measure(tower, ids, measured);
+              batch.accept(tokenizer().encode(part));
             } catch (NotFiniteException e) {
               throw e.named(part);
             }
             task.advance(part.size(), 0);
           });
     }
-    return report(measured, full[0], progress);
   }
 
-  private void measure(TextTower tower, long[][] ids, List<Measured> measured) {
+  private Map<HookPoint, Tensor> residuals(TextTower tower, long[][] ids) {
     List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).distinct().toList();
-    Map<HookPoint, Tensor> values = TextTokens.residuals(tower, ids, points);
+    return TextTokens.residuals(tower, ids, points);
+  }
+
+  private void measure(Map<HookPoint, Tensor> values, long[][] ids, List<Measured> measured) {
     for (Measured m : measured) {
       try (Scope scope = Scope.open()) {
-        Tensor value = Objects.requireNonNull(values.get(m.one.point())).to(Device.CPU);
-        var read = new TextTokens(tokenizer(), m.one.selection());
-        Tensor x = rows(value, ids, read);
+        Tensor x = rows(m.one, values, ids);
         Sae.Encoded encoded = m.one.sae().encode(x);
-        float[] floats = x.toFloats();
-        m.tally.add(
-            floats, m.one.sae().decode(encoded).toFloats(), encoded.code(), positions(ids, read));
-        m.mean.add(floats);
+        float[] back = m.one.sae().decode(encoded).toFloats();
+        int[] positions = positions(ids, new TextTokens(tokenizer(), m.one.selection()));
+        m.tally.add(x.toFloats(), back, encoded.code(), positions);
       }
     }
   }
 
-  /** The tokens that are read, F32 [n,d]. */
-  private static Tensor rows(Tensor value, long[][] ids, TextTokens read) {
+  /** The tokens that an SAE reads, F32 [n,d]. */
+  private Tensor rows(RunSaes.One one, Map<HookPoint, Tensor> values, long[][] ids) {
+    Tensor value = Objects.requireNonNull(values.get(one.point())).to(Device.CPU);
+    var read = new TextTokens(tokenizer(), one.selection());
     List<Tensor> parts = new ArrayList<>();
     for (int i = 0; i < ids.length; i++) {
       parts.add(read.of(value.select(0, i), ids[i]));
@@ -177,6 +200,7 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
       }
       entries.add(new SparsityReport.MeasuredSae(m.one.entry(), m.tally.result(), answers, null));
     }
+    notes.addAll(SparsityReport.warnings(entries));
     return new SparsityReport(
         model().source().path().toAbsolutePath().normalize().toString(),
         source.file().toString(),
@@ -207,7 +231,7 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
 
   private SparsityReport.ZeroShotScores answers(
       Judge judge, TextLibrary library, EmbeddedImages embedded, Measured m, Progress progress) {
-    float[] mean = m.mean.floats();
+    float[] mean = m.statistics.mean().floats();
     Sae sae = m.one.sae();
     AnswerTally original = judged(embedded, library);
     List<SparsityReport.Quality> edited = new ArrayList<>();

@@ -8,6 +8,7 @@ import io.clipsteer.engine.sae.Sae;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Measures a {@link Reconstruction}, a batch of rows at a time; sums are float64. */
 public final class ReconstructionMeter {
@@ -15,19 +16,28 @@ public final class ReconstructionMeter {
   private static final double TINY = 1e-30;
 
   private final Sae sae;
-  private final double[] sums;
+  private final VarianceTally variance;
   private final BitSet alive;
   private final List<Float> unexplained = new ArrayList<>();
   private long rows;
   private long active;
-  private double error;
   private double squares;
   private double norms;
   private double cosines;
 
+  /** Without the forms of explained variance that need to know the tokens beforehand. */
   public ReconstructionMeter(Sae sae) {
+    this(sae, null);
+  }
+
+  /**
+   * No row yet.
+   *
+   * @param statistics of all rows that will be added; null for the ratio of sums alone
+   */
+  public ReconstructionMeter(Sae sae, @Nullable TokenStatistics statistics) {
     this.sae = sae;
-    this.sums = new double[sae.width()];
+    this.variance = new VarianceTally(sae.width(), statistics);
     this.alive = new BitSet(sae.features());
   }
 
@@ -54,18 +64,16 @@ public final class ReconstructionMeter {
       Tensor product = lengths.mul(back.norm(1)).addInPlace(TINY).reshape(x.size(0));
       cosines += x.mul(back).sum(1, false, DType.F32).div(product).sum(DType.F64).item();
       norms += lengths.sum(DType.F64).item();
-      Tensor gap = back.subInPlace(x);
-      Tensor wrong = gap.mul(gap);
+      variance.add(x.toFloats(), back.toFloats());
       Tensor square = x.mul(x);
-      error += wrong.sum(DType.F64).item();
       squares += square.sum(DType.F64).item();
       if (tokens > 0) {
+        Tensor gap = back.subInPlace(x);
+        Tensor wrong = gap.mul(gap);
         float[] over = perImage(wrong, tokens);
         float[] all = perImage(square, tokens);
         for (int i = 0; i < over.length; i++) unexplained.add(over[i] / all[i]);
       }
-      float[] columns = x.sum(0, false, DType.F64).toFloats();
-      for (int j = 0; j < sums.length; j++) sums[j] += columns[j];
       float[] values = encoded.code().values().toFloats();
       long[] indices = encoded.code().indices().to(DType.I64).toLongs();
       for (int i = 0; i < values.length; i++) {
@@ -99,13 +107,12 @@ public final class ReconstructionMeter {
 
   /** The figures so far. */
   public Reconstruction result() {
-    double meanSquare = 0;
-    for (double sum : sums) meanSquare += sum / rows * sum / rows;
     return new Reconstruction(
         rows,
-        1 - error / (squares - rows * meanSquare),
+        variance.explainedVariance(),
         (double) active / rows,
         (double) alive.cardinality() / sae.features(),
-        cosines / rows);
+        cosines / rows,
+        variance.forms());
   }
 }

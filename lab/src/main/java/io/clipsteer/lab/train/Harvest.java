@@ -19,6 +19,7 @@ import io.clipsteer.engine.model.NotFiniteException;
 import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.TowerWalk;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -66,8 +67,10 @@ public record Harvest(
   public StoreFormat format(TokenCodec codec) {
     var config = model.vision().config();
     int prefix = tokens == TokenSelection.PATCHES ? 0 : config.prefixTokens();
-    int stored = tokens.count(config.prefixTokens(), config.tokens());
-    int grid = tokens == TokenSelection.CLS ? 0 : config.imageSize() / config.patch();
+    var pixels = images.preprocessing();
+    TokenLayout layout = TokenLayout.of(config, tokens, pixels.height(), pixels.width());
+    int stored = layout.count();
+    boolean patches = tokens != TokenSelection.CLS;
     int batch = images.options().batchSize();
     long imageBytes = (long) stored * codec.bytes(config.width()) * points.size();
     return new StoreFormat(
@@ -80,8 +83,8 @@ public record Harvest(
         tokens.name().toLowerCase(Locale.ROOT),
         stored,
         Math.min(prefix, stored),
-        grid,
-        grid,
+        patches ? layout.rows() : 0,
+        patches ? layout.columns() : 0,
         config.width(),
         codec.toString(),
         batch,

@@ -2,6 +2,7 @@
 package io.clipsteer.lab.train;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.lab.run.VarianceForms;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.util.ArrayList;
@@ -106,6 +107,10 @@ public final class MlflowTracker implements AutoCloseable {
   void add(Training.Trained trained, long step) {
     String name = trained.spec().name();
     add(name + "/explained_variance", trained.quality().explainedVariance(), step);
+    VarianceForms variance = trained.quality().variance();
+    if (variance != null && variance.tokenMean() != null) {
+      add(name + "/token_mean", variance.tokenMean(), step);
+    }
     add(name + "/evaluation_l0", trained.quality().l0(), step);
     add(name + "/alive_fraction", trained.quality().aliveFraction(), step);
   }

@@ -4,6 +4,7 @@ package io.clipsteer.lab.train;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.table.CsvText;
 import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.VarianceForms;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -11,6 +12,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The Pareto front of sparsity and reconstruction among a layer's SAEs, and the SAE recommended
@@ -83,6 +86,15 @@ public final class Pareto {
     return one.quality().explainedVariance();
   }
 
+  private static VarianceForms variance(Training.Trained one) {
+    return Objects.requireNonNull(one.quality().variance());
+  }
+
+  /** Empty for null. */
+  private static String number(@Nullable Double value) {
+    return value == null ? "" : String.format(Locale.ROOT, "%.6f", value);
+  }
+
   private static double log(Training.Trained one) {
     return Math.log(Math.max(1e-3, l0(one)));
   }
@@ -96,6 +108,11 @@ public final class Pareto {
             "sae",
             "l0",
             "explained_variance",
+            "token_mean",
+            "token_median",
+            "ordinary",
+            "massive_tokens",
+            "top_share",
             "alive_fraction",
             "penalty_factor",
             "front",
@@ -108,6 +125,11 @@ public final class Pareto {
           one.spec().name(),
           String.format(Locale.ROOT, "%.4f", l0(one)),
           String.format(Locale.ROOT, "%.6f", explained(one)),
+          number(variance(one).tokenMean()),
+          number(variance(one).tokenMedian()),
+          number(variance(one).ordinary()),
+          number(variance(one).massiveTokens()),
+          number(variance(one).topShare()),
           String.format(Locale.ROOT, "%.6f", one.quality().aliveFraction()),
           String.format(Locale.ROOT, "%.6g", one.factor()),
           row.best(),

@@ -11,6 +11,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.SparseCode;
 import io.clipsteer.lab.run.TokenLayout;
+import io.clipsteer.lab.run.TokenStatistics;
 import java.util.Arrays;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
@@ -20,7 +21,8 @@ final class SparsityTallyTest {
   /** One token in ten is not more than 10 %; an entry of 0 is not active. */
   @Test
   void frequenciesAtTheEdges() {
-    SparsityTally tally = new SparsityTally(new TokenLayout(0, 5, 1, 2, 2), 1, 5, null);
+    SparsityTally tally =
+        new SparsityTally(new TokenLayout(0, 5, 1, 2, 2), 5, new TokenStatistics(1));
     long[] features = new long[15];
     float[] values = new float[15];
     int[] starts = new int[11];
@@ -73,16 +75,19 @@ final class SparsityTallyTest {
   @Test
   void tokensThatAreAllTheSameExplainNothing() {
     var layout = new TokenLayout(0, 5, 1, 2, 2);
-    SparsityTally tally = new SparsityTally(layout, 1, 5, new double[] {0.1f + 1e4f});
     float[] x = new float[5];
     Arrays.fill(x, 0.1f + 1e4f);
+    TokenStatistics statistics = new TokenStatistics(1);
+    statistics.add(x);
+    SparsityTally tally = new SparsityTally(layout, 5, statistics);
     try (Scope scope = Scope.open()) {
       Tensor none = Tensor.of(new float[1], 1).narrow(0, 0, 0);
       var code = new SparseCode(new int[6], none.to(DType.I32), none);
       for (int i = 0; i < 3; i++) tally.add(x, new float[5], code);
     }
     assertNull(tally.result().explainedVariance());
-    assertNull(tally.perTokenExplainedVariance());
+    assertNull(tally.result().variance().tokenMean());
+    assertNull(tally.result().variance().ordinary());
     assertEquals(0, tally.result().l0());
   }
 }

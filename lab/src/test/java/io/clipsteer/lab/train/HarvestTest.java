@@ -104,6 +104,22 @@ final class HarvestTest {
     return out;
   }
 
+  /** Positions are interpolated where images have another size than the model's own, 32. */
+  @Test
+  void imagesOfAnotherSizeThanThePositionGrid() {
+    try (ClipModel model = ClipModel.load(CLIP.resolveSibling("hf-dinov2"))) {
+      assertEquals(224, model.preprocessing().height());
+      List<HookPoint> points = List.of(HookPoint.residPost(0));
+      Harvest harvest = new Harvest(model, source(model, 3), points, TokenSelection.ALL);
+      Path out = temp.resolve("store");
+      harvest.run(harvest.format(TokenCodec.FP32), out, Progress.SILENT);
+      StoreFormat format = ActivationStore.open(out).format();
+      assertEquals(1 + 28 * 28, format.tokensPerImage());
+      assertEquals(28, format.gridRows());
+      assertEquals(28, format.gridColumns());
+    }
+  }
+
   /** Activations that overflow: the hook point and the image are named, and nothing is stored. */
   @Test
   void activationsThatAreNotFiniteAreNamed() throws IOException {

@@ -63,7 +63,7 @@ class MlflowTrackerTest {
 
   private static Training.Trained trained() {
     var spec = new SaeSpec(HookPoint.residPost(1), SaeVariant.parse("topk:k=4"));
-    return new Training.Trained(spec, 1, 16, new Reconstruction(100, 0.875, 4, 0.5, 0.9));
+    return new Training.Trained(spec, 1, 16, new Reconstruction(100, 0.875, 4, 0.5, 0.9, null));
   }
 
   private String call(String path, String part) {

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +32,22 @@ public sealed interface SaeVariant {
      */
     PAPER,
     /** Fraction of variance unexplained: {@code Σ‖ẑ − z‖² / Σ‖z − z̄‖²} over the batch. */
-    FVU
+    FVU,
+    /**
+     * The same for each token: mean over tokens of {@code ‖ẑ − z‖² / ‖z − z̄‖²}, so that tokens far
+     * from the mean weigh no more than others.
+     */
+    TOKEN_FVU,
+    /**
+     * MSE with the weight of massive tokens clipped: {@code min(1, 4 m² / ‖z − z̄‖²)}, m the median
+     * of {@code ‖z − z̄‖} over the batch.
+     */
+    CLIPPED;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /**
@@ -43,10 +59,7 @@ public sealed interface SaeVariant {
   record Relu(double l1, Loss loss, boolean ghost) implements SaeVariant {
     @Override
     public String spelling() {
-      return "relu:l1="
-          + number(l1)
-          + (loss == Loss.MSE ? "" : ",loss=" + loss.name().toLowerCase(Locale.ROOT))
-          + (ghost ? ",ghost=true" : "");
+      return "relu:l1=" + number(l1) + suffix(loss) + (ghost ? ",ghost=true" : "");
     }
   }
 
@@ -57,15 +70,15 @@ public sealed interface SaeVariant {
    * @param aux weight of the auxiliary loss that lets dead features explain the error (AuxK: Gao et
    *     al. 2024); 0 for none
    */
-  record TopK(int k, double aux) implements SaeVariant {
-    /** Without revival. */
+  record TopK(int k, double aux, Loss loss) implements SaeVariant {
+    /** Without revival, by MSE. */
     public TopK(int k) {
-      this(k, 0);
+      this(k, 0, Loss.MSE);
     }
 
     @Override
     public String spelling() {
-      return "topk:k=" + k + (aux == 0 ? "" : ",aux=" + number(aux));
+      return "topk:k=" + k + (aux == 0 ? "" : ",aux=" + number(aux)) + suffix(loss);
     }
   }
 
@@ -75,10 +88,10 @@ public sealed interface SaeVariant {
    * @param k at least 1
    * @param aux as {@link TopK}'s
    */
-  record BatchTopK(int k, double aux) implements SaeVariant {
+  record BatchTopK(int k, double aux, Loss loss) implements SaeVariant {
     @Override
     public String spelling() {
-      return "batchtopk:k=" + k + (aux == 0 ? "" : ",aux=" + number(aux));
+      return "batchtopk:k=" + k + (aux == 0 ? "" : ",aux=" + number(aux)) + suffix(loss);
     }
   }
 
@@ -152,6 +165,10 @@ public sealed interface SaeVariant {
     };
   }
 
+  private static String suffix(Loss loss) {
+    return loss == Loss.MSE ? "" : ",loss=" + loss;
+  }
+
   private static String number(double value) {
     String text = Double.toString(value);
     return text.endsWith(".0")
@@ -176,7 +193,7 @@ public sealed interface SaeVariant {
     Set<String> known =
         switch (name) {
           case "relu" -> Set.of("l1", "loss", "ghost");
-          case "topk", "batchtopk" -> Set.of("k", "aux");
+          case "topk", "batchtopk" -> Set.of("k", "aux", "loss");
           case "jumprelu" -> Set.of("l0", "bandwidth");
           case "matryoshka" -> Set.of("k", "groups");
           default -> throw wrong(text);
@@ -186,9 +203,9 @@ public sealed interface SaeVariant {
       case "relu" ->
           new Relu(real(text, given, "l1", null, 0, 1e6), loss(text, given), ghost(text, given));
       case "topk" ->
-          new TopK(whole(text, given, "k", null, 1), real(text, given, "aux", "0", 0, 1e3));
+          new TopK(whole(text, given, "k", null, 1), aux(text, given), loss(text, given));
       case "batchtopk" ->
-          new BatchTopK(whole(text, given, "k", null, 1), real(text, given, "aux", "0", 0, 1e3));
+          new BatchTopK(whole(text, given, "k", null, 1), aux(text, given), loss(text, given));
       case "jumprelu" ->
           new JumpRelu(
               real(text, given, "l0", null, 0, 1e6),
@@ -201,12 +218,15 @@ public sealed interface SaeVariant {
   }
 
   private static Loss loss(String text, Map<String, String> given) {
-    return switch (given.getOrDefault("loss", "mse")) {
-      case "mse" -> Loss.MSE;
-      case "paper" -> Loss.PAPER;
-      case "fvu" -> Loss.FVU;
-      default -> throw wrong(text);
-    };
+    String name = given.getOrDefault("loss", "mse");
+    return Stream.of(Loss.values())
+        .filter(loss -> loss.toString().equals(name))
+        .findFirst()
+        .orElseThrow(() -> wrong(text));
+  }
+
+  private static double aux(String text, Map<String, String> given) {
+    return real(text, given, "aux", "0", 0, 1e3);
   }
 
   private static boolean ghost(String text, Map<String, String> given) {
@@ -246,7 +266,8 @@ public sealed interface SaeVariant {
     return new InputException(
         "--sae " + text,
         "not an SAE this version trains",
-        "Write topk:k=32[,aux=0.03], batchtopk:k=32[,aux=0.03], relu:l1=1e-4[,loss=paper|fvu],"
-            + " jumprelu:l0=1e-3[,bandwidth=0.05] or matryoshka:k=32[,groups=5]");
+        "Write topk:k=32[,aux=0.03], batchtopk:k=32[,aux=0.03], relu:l1=1e-4,"
+            + " jumprelu:l0=1e-3[,bandwidth=0.05] or matryoshka:k=32[,groups=5]; the first three"
+            + " also with loss=mse|paper|fvu|token_fvu|clipped");
   }
 }

@@ -4,6 +4,7 @@ package io.clipsteer.engine.sae.train;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.InputNormalisation;
+import java.util.Arrays;
 
 /**
  * A batch of activations as a training step reads it.
@@ -16,6 +17,12 @@ import io.clipsteer.engine.sae.InputNormalisation;
  */
 record StepInput(Tensor z, Tensor centred, Tensor scales, Tensor sigma) {
 
+  /** Bounds the weight of a token at the mean, as a share of the mean squared distance. */
+  private static final double LEAST_VARIANCE = 1e-3;
+
+  /** Distance from the mean, in medians, above which a token weighs less. */
+  private static final double CLIP = 2;
+
   /**
    * Normalises and centres a batch.
    *
@@ -27,6 +34,12 @@ record StepInput(Tensor z, Tensor centred, Tensor scales, Tensor sigma) {
     var input = normalisation.apply(x);
     Tensor z = input.z().contiguous();
     return new StepInput(z, z.sub(decoderBias), scales(x, input, loss), input.scale());
+  }
+
+  /** ‖z − z̄‖² of each token. */
+  private static float[] distances(Tensor z) {
+    Tensor away = z.sub(z.mean(0, true));
+    return away.mul(away).sum(1, false, DType.F64).toFloats();
   }
 
   /** Number of tokens n. */
@@ -49,6 +62,27 @@ record StepInput(Tensor z, Tensor centred, Tensor scales, Tensor sigma) {
         Tensor away = input.z().sub(input.z().mean(0, true));
         double variance = Math.max(1e-12, away.mul(away).sum(DType.F64).item());
         yield Tensor.zeros(DType.F32, n, 1).addInPlace(2 / variance);
+      }
+      case TOKEN_FVU -> {
+        float[] squares = distances(input.z());
+        double mean = 0;
+        for (float square : squares) mean += square / n;
+        float[] scales = new float[squares.length];
+        for (int i = 0; i < scales.length; i++) {
+          scales[i] = (float) (2 / (n * Math.max(squares[i], LEAST_VARIANCE * mean)));
+        }
+        yield Tensor.of(scales, n, 1);
+      }
+      case CLIPPED -> {
+        float[] squares = distances(input.z());
+        float[] sorted = squares.clone();
+        Arrays.sort(sorted);
+        double most = CLIP * CLIP * sorted[sorted.length / 2];
+        float[] scales = new float[squares.length];
+        for (int i = 0; i < scales.length; i++) {
+          scales[i] = (float) (each * Math.min(1, most / squares[i]));
+        }
+        yield Tensor.of(scales, n, 1);
       }
     };
   }

@@ -31,6 +31,12 @@ class KnownDictionaryTest {
   private static final int ACTIVE = 5;
   private static final int BATCH = 512;
   private static final int WARM_UP = 200;
+  private static final int READER_STEPS = 800;
+
+  /** R² of a reader that is told which atoms are present. */
+  private static final double TOLD = 1 - 4.0 / WIDTH / (1 - (double) ACTIVE / ATOMS / (13.0 / 12));
+
+  private static final double LEAST_PENALTY = 0.02;
 
   /** Tokens and what they are made of. */
   private record Tokens(float[] x, int[][] atoms, double[][] lengths) {
@@ -67,36 +73,172 @@ class KnownDictionaryTest {
   }
 
   /**
-   * Five random directions in 64 dimensions disturb each other: a reader that is told which atoms
-   * are present, and reads each by its own direction, gets R² = 1 − 4/64 = 0.94. No SAE can get
-   * more by much; the limits below are what ours reach, less a margin.
+   * What ablating a feature removes is compared with what its atom had put in. No SAE removes it
+   * exactly: the four other atoms of a token, random directions in 64 dimensions, disturb the
+   * reading of an atom by its direction with variance {@code 4 E[l²]/64}. A reader that is told
+   * which atoms are present has {@code R² = 1 − 4/64 / (1 − p E[l]²/E[l²]) = 0.937}, p = 5/512; an
+   * SAE must find out as well. What it can reach is what a reader of its own form reaches that was
+   * fitted with the truth: {@code f = φ(Wx + b)}, φ its activation function, nearest to the true
+   * lengths by least squares ({@link FittedReader}). The bar is 0.9 of it. A ReLU SAE stays below:
+   * its penalty shrinks activations, and it is lowered only after the dictionary is found.
    */
   @ParameterizedTest
-  @CsvSource({"topk:k=5, 1024, 0.006, 2500, 0.73", "relu:l1=0.012, 768, 0.01, 4500, 0.45"})
+  @CsvSource({
+    "topk:k=5, 1024, 0.006, 2500, 0.95, 0.9",
+    "batchtopk:k=5, 1024, 0.006, 2500, 0.65, 0.9",
+    "relu:l1=0.014, 768, 0.01, 4500, 0.95, 0.85"
+  })
   void theDictionaryIsFound(
-      String variant, int features, double rate, int steps, double leastRemoved) {
-    try (Sae sae = train(variant, features, rate, steps)) {
+      String variant, int features, double rate, int steps, double leastFound, double leastShare) {
+    SaeVariant kind = SaeVariant.parse(variant);
+    FittedReader reader = new FittedReader(kind);
+    for (int s = 0; s < READER_STEPS; s++) {
+      reader.step(tokens(BATCH), 0.003 * decay(s, READER_STEPS));
+    }
+    try (Sae sae = train(kind, features, rate, steps)) {
       List<Pair> found = match(sae);
-      assertTrue(found.size() >= 0.95 * ATOMS, () -> found.size() + " found");
-      double removed = removed(sae, found);
-      assertTrue(removed >= leastRemoved, () -> "R² " + removed);
+      assertTrue(found.size() >= leastFound * ATOMS, () -> found.size() + " found");
+      Tokens tokens = tokens(4000);
+      double removed = removed(sae, found, tokens);
+      double reachable = reachable(reader, found, tokens);
+      assertTrue(reachable > removed && reachable < TOLD, () -> "reachable " + reachable);
+      double share = removed / reachable;
+      assertTrue(share >= leastShare, () -> "R² " + removed + " of " + reachable + ": " + share);
     }
   }
 
-  private Sae train(String variant, int features, double rate, int steps) {
+  /** Constant, then linear to 0 over the last fifth. */
+  private static double decay(int step, int steps) {
+    return Math.min(1, 5.0 * (steps - step) / steps);
+  }
+
+  /** Of relu, lowered over the second half: it shrinks activations by l1·64/2. */
+  private static double penalty(int step, int steps) {
+    return Math.max(LEAST_PENALTY, Math.min(1, 2.0 * (steps - step) / steps));
+  }
+
+  private Sae train(SaeVariant variant, int features, double rate, int steps) {
     var config =
-        SaeTrainer.Config.of(
-            SaeVariant.parse(variant), WIDTH, features, InputNormalisation.Kind.NONE, DType.F32, 1);
+        SaeTrainer.Config.of(variant, WIDTH, features, InputNormalisation.Kind.NONE, DType.F32, 1);
     try (Scope all = Scope.open();
         SaeTrainer trainer = new SaeTrainer(config, tokens(BATCH).tensor())) {
       for (int s = 0; s < steps; s++) {
-        double now = s < WARM_UP ? (double) s / WARM_UP : Math.min(1, 5.0 * (steps - s) / steps);
+        double now = s < WARM_UP ? (double) s / WARM_UP : decay(s, steps);
+        double sparsity = variant instanceof SaeVariant.Relu ? penalty(s, steps) : 1;
         try (Scope scope = Scope.open()) {
-          trainer.step(tokens(BATCH).tensor(), rate * now);
+          trainer.step(tokens(BATCH).tensor(), rate * now, sparsity);
         }
       }
       return trainer.snapshot();
     }
+  }
+
+  /** {@code f = φ(Wx + b)} fitted to the true lengths by Adam on the squared error. */
+  private final class FittedReader {
+    private final SaeVariant variant;
+    private final float[] weights = new float[ATOMS * (WIDTH + 1)];
+    private final double[][] moments = new double[2][weights.length];
+    private int steps;
+
+    /** Reads each atom by its own direction. */
+    FittedReader(SaeVariant variant) {
+      this.variant = variant;
+      boolean relu = variant instanceof SaeVariant.Relu;
+      for (int i = 0; i < ATOMS; i++) {
+        for (int j = 0; j < WIDTH; j++) {
+          weights[i * (WIDTH + 1) + j] = (relu ? 1.4f : 1) * dictionary[i][j];
+        }
+        weights[i * (WIDTH + 1) + WIDTH] = relu ? -0.8f : 0;
+      }
+    }
+
+    /** Each token with a last coordinate of 1. */
+    private Tensor extended(Tokens tokens) {
+      int n = tokens.atoms().length;
+      float[] x = new float[n * (WIDTH + 1)];
+      for (int t = 0; t < n; t++) {
+        System.arraycopy(tokens.x(), t * WIDTH, x, t * (WIDTH + 1), WIDTH);
+        x[t * (WIDTH + 1) + WIDTH] = 1;
+      }
+      return Tensor.of(x, n, WIDTH + 1);
+    }
+
+    /** The lengths read, [n,ATOMS]. */
+    float[] read(Tokens tokens) {
+      try (Scope scope = Scope.open()) {
+        Tensor map = Tensor.of(weights, ATOMS, WIDTH + 1).transpose(0, 1);
+        float[] read = extended(tokens).matmul(map).toFloats();
+        int n = tokens.atoms().length;
+        float all = bound(read, n * ACTIVE);
+        for (int t = 0; t < n; t++) {
+          float own = 0;
+          if (variant instanceof SaeVariant.TopK) {
+            own = bound(Arrays.copyOfRange(read, t * ATOMS, (t + 1) * ATOMS), ACTIVE);
+          } else if (!(variant instanceof SaeVariant.Relu)) {
+            own = all;
+          }
+          for (int i = t * ATOMS; i < (t + 1) * ATOMS; i++) {
+            if (read[i] < own || read[i] < 0) read[i] = 0;
+          }
+        }
+        return read;
+      }
+    }
+
+    private float bound(float[] values, int kept) {
+      float[] sorted = values.clone();
+      Arrays.sort(sorted);
+      return sorted[sorted.length - kept];
+    }
+
+    void step(Tokens tokens, double rate) {
+      float[] errors = read(tokens);
+      int n = tokens.atoms().length;
+      for (int t = 0; t < n; t++) {
+        for (int i = 0; i < ATOMS; i++) {
+          int at = t * ATOMS + i;
+          if (errors[at] > 0) errors[at] -= (float) tokens.length(t, i);
+        }
+      }
+      steps++;
+      try (Scope scope = Scope.open()) {
+        Tensor back = Tensor.of(errors, n, ATOMS).transpose(0, 1);
+        float[] gradient = back.matmul(extended(tokens)).toFloats();
+        for (int w = 0; w < weights.length; w++) {
+          double g = gradient[w];
+          moments[0][w] = 0.9 * moments[0][w] + 0.1 * g;
+          moments[1][w] = 0.999 * moments[1][w] + 0.001 * g * g;
+          double mean = moments[0][w] / (1 - Math.pow(0.9, steps));
+          double square = moments[1][w] / (1 - Math.pow(0.999, steps));
+          weights[w] -= (float) (rate * mean / (Math.sqrt(square) + 1e-8));
+        }
+      }
+    }
+  }
+
+  /** R² of a reader's lengths, over the atoms of {@link #removed}. */
+  private double reachable(FittedReader reader, List<Pair> pairs, Tokens tokens) {
+    float[] read = reader.read(tokens);
+    int n = tokens.atoms().length;
+    double off = 0;
+    double all = 0;
+    for (int p = 0; p < pairs.size(); p += 10) {
+      int atom = pairs.get(p).atom();
+      double mean = mean(tokens, atom);
+      for (int t = 0; t < n; t++) {
+        double length = tokens.length(t, atom);
+        all += (length - mean) * (length - mean);
+        off += Math.pow(read[t * ATOMS + atom] - length, 2);
+      }
+    }
+    return 1 - off / all;
+  }
+
+  private static double mean(Tokens tokens, int atom) {
+    int n = tokens.atoms().length;
+    double mean = 0;
+    for (int t = 0; t < n; t++) mean += tokens.length(t, atom) / n;
+    return mean;
   }
 
   private Tokens tokens(int n) {
@@ -147,16 +289,14 @@ class KnownDictionaryTest {
   }
 
   /** R² between what ablating a feature takes away and what its atom had put in, over tokens. */
-  private double removed(Sae sae, List<Pair> pairs) {
-    int n = 4000;
-    Tokens tokens = tokens(n);
+  private double removed(Sae sae, List<Pair> pairs, Tokens tokens) {
+    int n = tokens.atoms().length;
     double off = 0;
     double all = 0;
     for (int p = 0; p < pairs.size(); p += 10) {
       Pair pair = pairs.get(p);
       float[] after = ablated(sae, pair.feature(), tokens);
-      double mean = 0;
-      for (int t = 0; t < n; t++) mean += tokens.length(t, pair.atom()) / n;
+      double mean = mean(tokens, pair.atom());
       for (int t = 0; t < n; t++) {
         double length = tokens.length(t, pair.atom());
         all += (length - mean) * (length - mean);

@@ -141,6 +141,7 @@ final class SaeTest {
     "relu_clip,'relu:l1=0.01'",
     "relu_ghost,'relu:l1=0.01,loss=paper,ghost=true'",
     "topk_aux,'topk:k=5,aux=0.5'",
+    "topk_token_fvu,'topk:k=5,loss=token_fvu'",
     "batchtopk,'batchtopk:k=5'",
     "matryoshka,'matryoshka:k=5,groups=3'",
     "jumprelu,'jumprelu:l0=0.02,bandwidth=0.5'"
