@@ -139,7 +139,7 @@ function feature(s, id) {
   main.append(...figures(f, sae));
   const tries = [D.commands.search + " --sae " + sae.folder + " --feature " + f.id];
   const twins = SAES.filter((x) => x.layer === sae.layer).length > 1;
-  tries.push(D.commands.steer + " --image FILE --feature " + sae.layer + ":" + f.id + (twins ? " --sae " + sae.folder.split("/").pop() : "") + " --set 150 " + D.commands.words);
+  tries.push(D.commands.steer + " --image FILE --feature " + sae.layer + ":" + f.id + (twins ? " --sae " + sae.folder.split("/").pop() : "") + " --set 2x " + D.commands.words);
   main.append(h("h2", {}, "Try it"), ...tries.map((t) => h("code", { class: "command" }, t)), commands("index", "steerability", "report"));
   return main;
 }
