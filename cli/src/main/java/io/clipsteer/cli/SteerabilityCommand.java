@@ -72,7 +72,7 @@ final class SteerabilityCommand implements Runnable {
       names = "--tau",
       defaultValue = "0.1",
       paramLabel = "T",
-      description = "A unit with S > T is steerable.")
+      description = "A unit with unbiased S > T is steerable.")
   private double tau;
 
   @Option(
@@ -142,7 +142,11 @@ final class SteerabilityCommand implements Runnable {
       try (WorkFolder work =
           folder.open(SteerabilityFolder.LAYOUT, manifest(run, set, library, known))) {
         var measured = new SteerabilityFolder(work.path());
-        report = measurement.run(measured, common.progress());
+        report =
+            measurement.run(
+                measured,
+                common.progress(),
+                widths -> System.err.println(SteerabilityText.forecast(widths)));
         measured.write(report);
         work.finish();
       }

@@ -6,9 +6,12 @@ import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.steer.Dose;
 import io.clipsteer.lab.steer.Findings;
+import io.clipsteer.lab.steer.Forecast;
 import io.clipsteer.lab.steer.LayerResult;
 import io.clipsteer.lab.steer.SteerabilityReport;
 import io.clipsteer.lab.steer.VocabularyResult;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -49,6 +52,19 @@ public final class SteerabilityText {
     whole.vocabularies();
     if (report.findings() != null) whole.findings(report.findings());
     return whole.text.toString();
+  }
+
+  /** How wide the widest interval of a share above tau will be, and how many images it takes. */
+  public static String forecast(List<Forecast> forecasts) {
+    Forecast widest = Collections.max(forecasts, Comparator.comparingDouble(Forecast::width));
+    String width =
+        Lines.of(
+            "95 %% intervals of the share above tau will be about %.0f points wide or less (widest:"
+                + " %s of %s)",
+            100 * widest.width(), widest.kind(), widest.place());
+    if (widest.width() <= Forecast.WANTED) return width;
+    if (widest.images() == null) return width + "; 10 points need more " + widest.kind();
+    return width + "; 10 points need about " + Counted.of(widest.images(), "image");
   }
 
   private void layers() {

@@ -117,7 +117,7 @@ public record Findings(
     Map<Integer, Best> best = new HashMap<>();
     for (UnitScore score : layer.scores()) {
       IndexedFeature feature = features.get(score.unit());
-      if (!(score.s() > tau) || score.top() < 0 || feature == null || feature.cover <= 0) continue;
+      if (!score.isAbove(tau) || score.top() < 0 || feature == null || feature.cover <= 0) continue;
       best.merge(
           score.top(),
           new Best(layer.layer(), score.s(), feature.cover),
@@ -132,7 +132,7 @@ public record Findings(
     int first = 0;
     int among = 0;
     for (UnitScore score : layer.scores()) {
-      if (!(score.s() > tau)) continue;
+      if (!score.isAbove(tau)) continue;
       steerable++;
       IndexedFeature feature = features.get(score.unit());
       if (feature == null || feature.name < 0) continue;

@@ -23,10 +23,11 @@ import org.jspecify.annotations.Nullable;
  * @param meanS mean S
  * @param meanUnbiased mean of the unbiased form
  * @param meanSemantic mean of the semantic form
- * @param shareAboveTau share of units with S above τ
- * @param shareLow the lower of the lower ends of two intervals of the share: Wilson's, for units
- *     that stand for more of their kind, and the bootstrap's over images
- * @param shareHigh the higher of their upper ends
+ * @param shareAboveTau share of units with unbiased S above τ
+ * @param shareLow lower end of its 95 % interval, for units that stand for more of their kind and
+ *     images that stand for more like them
+ * @param shareHigh upper end
+ * @param shareOfS share of units with S above τ, as in the paper
  * @param coverage distinct words that are promoted most by some steerable unit
  * @param curve share and coverage at other τ
  * @param evaluated (unit, image) pairs that were computed
@@ -49,6 +50,7 @@ public record LayerResult(
     double shareAboveTau,
     double shareLow,
     double shareHigh,
+    @JsonProperty("share_above_tau_of_s") double shareOfS,
     int coverage,
     List<AtTau> curve,
     long evaluated,
@@ -81,7 +83,10 @@ public record LayerResult(
       SteerabilityFolder.Part units,
       List<Dose> doses) {
     List<UnitScore> scores = List.copyOf(units.scores());
-    Share share = share(steerable(scores, tau), scores.size(), units.above());
+    int n = scores.size();
+    int groups = Tally.groups(0, images);
+    Share share =
+        Share.of(steerable(scores, tau), n, units.resampled().variance(n, groups), groups);
     return new LayerResult(
         one.point().layer(),
         kind,
@@ -95,6 +100,7 @@ public record LayerResult(
         share.value(),
         share.low(),
         share.high(),
+        (double) scores.stream().filter(score -> score.s() > tau).count() / n,
         coverage(scores, tau),
         Arrays.stream(TAUS)
             .mapToObj(
@@ -110,7 +116,7 @@ public record LayerResult(
         units.raised());
   }
 
-  /** The share of units with S above τ. */
+  /** The share of units with unbiased S above τ. */
   public Share share() {
     return new Share(shareAboveTau, shareLow, shareHigh, n);
   }
@@ -122,24 +128,14 @@ public record LayerResult(
     return sum / scores.size();
   }
 
-  private static Share share(int hits, int n, int[] above) {
-    Share wilson = Share.of(hits, n);
-    int[] sorted = above.clone();
-    Arrays.sort(sorted);
-    int tail = (int) (0.025 * sorted.length);
-    double low = (double) sorted[tail] / n;
-    double high = (double) sorted[sorted.length - 1 - tail] / n;
-    return new Share(wilson.value(), Math.min(wilson.low(), low), Math.max(wilson.high(), high), n);
-  }
-
   private static int steerable(List<UnitScore> scores, double tau) {
-    return (int) scores.stream().filter(score -> score.s() > tau).count();
+    return (int) scores.stream().filter(score -> score.isAbove(tau)).count();
   }
 
   private static int coverage(List<UnitScore> scores, double tau) {
     return (int)
         scores.stream()
-            .filter(score -> score.s() > tau && score.top() >= 0)
+            .filter(score -> score.isAbove(tau) && score.top() >= 0)
             .mapToInt(UnitScore::top)
             .distinct()
             .count();

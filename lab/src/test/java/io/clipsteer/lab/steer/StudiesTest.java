@@ -252,7 +252,7 @@ final class StudiesTest {
       Path out = temp.resolve("parts");
       var folder = new SteerabilityFolder(out);
       var whole = new SteerabilityRun(model, source, saes, library, settings, Map.of());
-      SteerabilityReport report = whole.run(folder, Progress.SILENT);
+      SteerabilityReport report = whole.run(folder, Progress.SILENT, widths -> {});
       // 10 words twice, 40 of 45 but once; features, neurons and random directions.
       assertEquals(9, report.vocabularies().size());
       int[] order = SteerabilityRun.shuffled(WORDS, settings.seed());
@@ -265,7 +265,8 @@ final class StudiesTest {
       assertEquals("b", second.draw());
       assertNotNull(second.other());
       assertNull(report.vocabularies().getFirst().other());
-      var alone = other.run(new SteerabilityFolder(temp.resolve("alone")), Progress.SILENT);
+      var alone =
+          other.run(new SteerabilityFolder(temp.resolve("alone")), Progress.SILENT, widths -> {});
       assertEquals(alone.layers().getFirst().meanS(), second.part().meanS(), 1e-12);
       assertEquals(alone.layers().getFirst().coverage(), second.part().coverage());
       assertEquals(3, report.layers().getFirst().doses().size());
@@ -297,8 +298,7 @@ final class StudiesTest {
     String point = HookPoint.residPost(number).peerName();
     var entry = new RunFolder.SaeEntry("sae" + number, point, "all", "relu", 0, 0, 0);
     Raised raised = new Raised(scores.length, 1, 0.5 * scores.length);
-    int[] above = new int[Measuring.DRAWS];
-    var part = new SteerabilityFolder.Part(List.of(scores), above, 0, raised, 0);
+    var part = new SteerabilityFolder.Part(List.of(scores), ResampledUnits.NONE, 0, raised, 0);
     try (Sae sae = Fixture.sae(1, 1, 1)) {
       return LayerResult.of(new RunSaes.One(entry, sae), kind, 9, 0.1, part, List.of());
     }
