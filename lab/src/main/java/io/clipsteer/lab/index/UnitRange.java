@@ -69,19 +69,19 @@ public record UnitRange(double max, List<Integer> histogram) {
     Map<Integer, UnitRange> ranges = new HashMap<>();
     for (List<@Nullable Object> row : FeatureQuery.run(index, sql + "'").rows()) {
       int id = ((Number) Objects.requireNonNull(row.get(0))).intValue();
-      ranges.put(id, new UnitRange(number(row.get(1)), integers(row.get(2))));
+      ranges.put(id, of(row.get(1), row.get(2)));
     }
     return ranges;
   }
 
-  private static double number(@Nullable Object cell) {
-    return cell instanceof Number number ? number.doubleValue() : 0;
-  }
-
-  private static List<Integer> integers(@Nullable Object cell) {
-    if (!(cell instanceof List<?> counts)) return List.of();
-    return counts.stream()
-        .map(count -> ((Number) Objects.requireNonNull(count)).intValue())
-        .toList();
+  /** From the cells of a table's columns max and histogram. */
+  public static UnitRange of(@Nullable Object max, @Nullable Object histogram) {
+    List<Integer> counts =
+        histogram instanceof List<?> list
+            ? list.stream()
+                .map(count -> ((Number) Objects.requireNonNull(count)).intValue())
+                .toList()
+            : List.of();
+    return new UnitRange(max instanceof Number number ? number.doubleValue() : 0, counts);
   }
 }

@@ -18,6 +18,10 @@ import org.jspecify.annotations.Nullable;
  * @param unit kind
  * @param hookPoint in peers' style
  * @param sae the SAE's folder for features, else empty
+ * @param set strength that the units are set to
+ * @param norm median over units of the mean length of edited tokens, divided by that before
+ * @param nearest median over units of the mean distance of edited tokens to the nearest real one,
+ *     divided by that before
  * @param n number of units
  * @param images images evaluated
  * @param meanS mean S
@@ -36,12 +40,16 @@ import org.jspecify.annotations.Nullable;
  * @param scores of every unit
  * @param doses of the most steerable features; perhaps none
  * @param raised of steerable features, whose names rise
+ * @param resampled the units in the bootstrap's samples
  */
 public record LayerResult(
     int layer,
     SteeredUnits.UnitKind unit,
     String hookPoint,
     String sae,
+    Strength set,
+    double norm,
+    double nearest,
     int n,
     int images,
     double meanS,
@@ -58,7 +66,8 @@ public record LayerResult(
     double seconds,
     @JsonIgnore List<UnitScore> scores,
     @JsonIgnore List<Dose> doses,
-    @JsonIgnore Raised raised) {
+    @JsonIgnore Raised raised,
+    @JsonIgnore ResampledUnits resampled) {
   private static final double[] TAUS = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9};
 
   /**
@@ -71,17 +80,34 @@ public record LayerResult(
   public record AtTau(double tau, double share, int coverage) {}
 
   /**
-   * Summarises the measured units of one kind.
+   * What was measured.
    *
    * @param one the SAE whose features, or at whose hook point
+   * @param set strength of the units
+   * @param images evaluated
+   * @param tau steerable from here
+   * @param own whether a dose-response is in the features' own units
    */
-  static LayerResult of(
+  record MeasuredSite(
       RunSaes.One one,
       SteeredUnits.UnitKind kind,
+      Strength set,
       int images,
       double tau,
-      SteerabilityFolder.Part units,
-      List<Dose> doses) {
+      boolean own) {}
+
+  /**
+   * Summarises the measured units of one kind.
+   *
+   * @param site what was measured
+   * @param off median relative length, and relative distance to the nearest
+   */
+  static LayerResult of(
+      MeasuredSite site, SteerabilityFolder.Part units, double[] off, List<Dose> doses) {
+    RunSaes.One one = site.one;
+    SteeredUnits.UnitKind kind = site.kind;
+    int images = site.images;
+    double tau = site.tau;
     List<UnitScore> scores = List.copyOf(units.scores());
     int n = scores.size();
     int groups = Tally.groups(0, images);
@@ -92,7 +118,10 @@ public record LayerResult(
         kind,
         one.point().peerName(),
         kind == SteeredUnits.UnitKind.FEATURES ? one.entry().folder() : "",
-        scores.size(),
+        site.set,
+        off[0],
+        off[1],
+        n,
         images,
         mean(scores, UnitScore::s),
         mean(scores, UnitScore::unbiased),
@@ -109,11 +138,12 @@ public record LayerResult(
                         t, (double) steerable(scores, t) / scores.size(), coverage(scores, t)))
             .toList(),
         units.evaluated(),
-        doses.isEmpty() ? null : DoseMedians.of(doses),
+        doses.isEmpty() ? null : DoseMedians.of(doses, site.own),
         units.seconds(),
         scores,
         List.copyOf(doses),
-        units.raised());
+        units.raised(),
+        units.resampled());
   }
 
   /** The share of units with unbiased S above τ. */

@@ -12,6 +12,7 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.index.UnitRange;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
@@ -23,9 +24,9 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
-import java.util.stream.IntStream;
 
 /**
  * Measures steerability. The images pass through the tower once, and their residuals at each hook
@@ -56,6 +57,16 @@ public record SteerabilityRun(
       throw new InputException("the vocabulary", "has one word", "Give at least two");
     }
     mask();
+    for (RunSaes.One one : saes.all()) {
+      if (settings.set().stream().anyMatch(Strength::isOwn)
+          && !known.containsKey(one.entry().folder())) {
+        throw new InputException(
+            "--set",
+            "multiples are of features' activations, and the run has no index of "
+                + one.entry().folder(),
+            "Make one with clipsteer index, or give numbers");
+      }
+    }
     for (int size : settings.vocabularies()) {
       if (size < 2 || size >= library.words().size()) {
         throw new InputException(
@@ -87,12 +98,17 @@ public record SteerabilityRun(
             with(Arrays.copyOfRange(order, from, from + size))
                 .measured("vocabulary-" + size + draw + ".", folder, progress, widths -> {})
                 .layers();
-        vocabularies.addAll(VocabularyResult.of(size, draw, some, whole.layers(), first));
+        vocabularies.addAll(VocabularyResult.of(size, draw, some, last(whole), first));
         first = some;
       }
     }
-    return whole.with(
-        vocabularies, known.isEmpty() ? null : Findings.of(known, whole.layers(), settings.tau()));
+    Findings beside = known.isEmpty() ? null : Findings.of(known, last(whole), settings.tau());
+    return whole.with(vocabularies, beside);
+  }
+
+  /** The results at the last strength. */
+  private List<LayerResult> last(SteerabilityReport report) {
+    return report.layers().stream().filter(one -> one.set().equals(settings.last())).toList();
   }
 
   /** The measurement with some words, in the vocabulary's order, and without dose-response. */
@@ -125,19 +141,14 @@ public record SteerabilityRun(
     try {
       List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).toList();
       var images = new SteeredImages(model, batches, library, settings.seed());
-      List<ImageLoader.Skipped> skipped = images.prepare(points, sweeps, progress);
+      Map<HookPoint, double[]> maxima = new HashMap<>();
+      List<ImageLoader.Skipped> skipped = images.prepare(points, sweeps, maxima, progress);
       double prepared = (System.nanoTime() - start) * 1e-9;
       List<Task> tasks = new ArrayList<>();
       sweeps.forEach(
           (point, sweep) -> {
-            for (SteeredUnits.UnitKind kind : settings.kinds()) {
-              for (RunSaes.One one : saes.all()) {
-                if (!one.point().equals(point)) continue;
-                tasks.add(new Task(one, kind, sweep, alike, tag));
-                // Neurons and random directions belong to the hook point, not to one SAE.
-                if (kind != SteeredUnits.UnitKind.FEATURES) break;
-              }
-            }
+            var scene = new Scene(sweep, Objects.requireNonNull(maxima.get(point)), alike, tag);
+            for (Strength set : settings.set()) tasks.addAll(tasks(point, set, scene));
           });
       forecasts.accept(tasks.stream().map(task -> forecast(task, folder, progress)).toList());
       List<LayerResult> results = new ArrayList<>();
@@ -151,6 +162,7 @@ public record SteerabilityRun(
           settings,
           prepared,
           List.copyOf(results),
+          BaselineComparison.of(results),
           List.of(),
           null);
     } finally {
@@ -171,49 +183,80 @@ public record SteerabilityRun(
     return new TokenMask(settings.at()).mask(prefix, prefix + patches);
   }
 
-  /** What is measured at a time: the units of one kind at an SAE's hook point. */
-  private record Task(
-      RunSaes.One one, SteeredUnits.UnitKind kind, Sweep sweep, Similarity alike, String tag) {
+  /**
+   * The images at a hook point.
+   *
+   * @param maxima largest value of every coordinate
+   * @param tag begins the names of files
+   */
+  private record Scene(Sweep sweep, double[] maxima, Similarity alike, String tag) {}
+
+  /** What is measured at a time: the units of one kind at an SAE's hook point, at one strength. */
+  private record Task(RunSaes.One one, SteeredUnits.UnitKind kind, Strength set, Scene scene) {
     /** The SAE's name, or the hook point's for units that belong to no SAE. */
     String place() {
-      boolean features = kind == SteeredUnits.UnitKind.FEATURES;
-      return features ? RunFolder.name(one.entry().folder()) : one.point().peerName();
+      return isFeatures() ? RunFolder.name(one.entry().folder()) : one.point().peerName();
     }
 
     /** Of its files. */
     String name() {
-      return tag + place() + "." + kind.word();
+      return scene.tag + place() + "." + kind.word() + "." + set;
     }
+
+    boolean isFeatures() {
+      return kind == SteeredUnits.UnitKind.FEATURES;
+    }
+  }
+
+  private List<Task> tasks(HookPoint point, Strength set, Scene scene) {
+    List<Task> tasks = new ArrayList<>();
+    for (SteeredUnits.UnitKind kind : settings.kinds()) {
+      for (RunSaes.One one : saes.all()) {
+        if (!one.point().equals(point)) continue;
+        tasks.add(new Task(one, kind, set, scene));
+        // Neurons and random directions belong to the hook point, not to one SAE.
+        if (kind != SteeredUnits.UnitKind.FEATURES) break;
+      }
+    }
+    return tasks;
   }
 
   /** Measures the first units, whose results the measurement takes over. */
   private Forecast forecast(Task what, SteerabilityFolder folder, Progress progress) {
-    SteeredUnits units = units(what.kind, what.one.sae());
+    SteeredUnits units = units(what);
     int first = Math.min(PILOT, units.count());
     SteerabilityFolder.Part part = measure(what, units, first, folder, progress);
     return Forecast.of(
-        what.place(), what.kind, part, settings.tau(), units.count(), what.sweep.images());
+        what.place(), what.kind, part, settings.tau(), units.count(), what.scene.sweep.images());
   }
 
   private LayerResult measure(Task what, SteerabilityFolder folder, Progress progress) {
-    SteeredUnits units = units(what.kind, what.one.sae());
+    SteeredUnits units = units(what);
+    Sweep sweep = what.scene.sweep;
     SteerabilityFolder.Part all = measure(what, units, units.count(), folder, progress);
     folder.table(what.name(), all.scores(), library);
-    boolean features = what.kind == SteeredUnits.UnitKind.FEATURES;
-    List<Dose> doses = features ? doses(what, all.scores()) : List.of();
-    if (!doses.isEmpty()) folder.doses(what.name(), doses, library);
-    return LayerResult.of(what.one, what.kind, what.sweep.images(), settings.tau(), all, doses);
+    boolean dosed = what.isFeatures() && what.set.equals(settings.dosed());
+    List<Dose> doses = dosed ? doses(what, all.scores()) : List.of();
+    if (!doses.isEmpty()) {
+      folder.doses(what.scene.tag + what.place() + "." + what.kind.word(), doses, library);
+    }
+    var site =
+        new LayerResult.MeasuredSite(
+            what.one, what.kind, what.set, sweep.images(), settings.tau(), what.set.isOwn());
+    return LayerResult.of(site, all, RealTokens.medians(sweep, edited(sweep), units), doses);
   }
 
   /** Measures the first units, or reads what was measured before. */
   private SteerabilityFolder.Part measure(
       Task what, SteeredUnits units, int count, SteerabilityFolder folder, Progress progress) {
     String kind = what.kind.word();
-    int step = what.sweep instanceof LastLayer ? CLOSED_UNITS : CONTINUED_UNITS;
+    int step = what.scene.sweep instanceof LastLayer ? CLOSED_UNITS : CONTINUED_UNITS;
     double flops = model.vision().flopsAfter(what.one.point().layer());
     SteerabilityFolder.Part all = SteerabilityFolder.Part.NONE;
     Measuring measuring = null;
-    try (var task = progress.start("steering " + what.place() + ", " + kind, count, kind)) {
+    try (var task =
+        progress.start(
+            "steering " + what.place() + ", " + kind + " set to " + what.set, count, kind)) {
       for (int from = 0; from < count; ) {
         int some = Math.min(from == 0 ? PILOT : step, count - from);
         SteerabilityFolder.Part part = folder.read(what.name(), from, some);
@@ -231,15 +274,14 @@ public record SteerabilityRun(
   }
 
   private Measuring measuring(Task what, SteeredUnits units) {
-    boolean features = what.kind == SteeredUnits.UnitKind.FEATURES;
     return new Measuring(
-        what.sweep,
+        what.scene.sweep,
         units,
-        units.shifts(what.sweep.residuals()),
-        edited(what.sweep),
-        what.alike,
+        units.shifts(what.scene.sweep.residuals()),
+        edited(what.scene.sweep),
+        what.scene.alike,
         settings,
-        features ? names(what.one.entry().folder()) : Map.of());
+        what.isFeatures() ? names(what.one.entry().folder()) : Map.of());
   }
 
   /** Rows of the names of an SAE's features. */
@@ -254,45 +296,89 @@ public record SteerabilityRun(
     return names;
   }
 
-  /** The dose-response of the most steerable features. */
+  /**
+   * The dose-response of the features that steer most: of those above τ, where they are set to a
+   * number.
+   */
   private List<Dose> doses(Task what, List<UnitScore> scores) {
-    List<UnitScore> most =
+    boolean own = what.set.isOwn();
+    List<Dosing.DosedFeature> most =
         scores.stream()
-            .filter(score -> score.isAbove(settings.tau()) && score.top() >= 0)
+            .filter(score -> (own || score.isAbove(settings.tau())) && score.top() >= 0)
             .sorted(Comparator.comparingDouble(UnitScore::unbiased).reversed())
             .limit(settings.dose())
             .sorted(Comparator.comparingInt(UnitScore::unit))
+            .map(
+                score ->
+                    new Dosing.DosedFeature(
+                        score.unit(), score.top(), own ? range(what.one, score.unit()) : null))
             .toList();
     if (most.isEmpty()) return List.of();
-    int[] ids = most.stream().mapToInt(UnitScore::unit).toArray();
-    int[] words = most.stream().mapToInt(UnitScore::top).toArray();
     return Dosing.run(
-        what.sweep, what.one.sae(), edited(what.sweep), ids, words, settings.strength());
+        what.scene.sweep,
+        what.one.sae(),
+        edited(what.scene.sweep),
+        most,
+        Dosing.strengths(what.set));
   }
 
-  private SteeredUnits units(SteeredUnits.UnitKind kind, Sae sae) {
-    double strength = settings.strength();
-    return switch (kind) {
-      case FEATURES -> new SteeredUnits.FeatureUnits(sae, features(sae), strength);
-      case NEURONS -> new SteeredUnits.NeuronUnits(sae.width(), strength);
-      case RANDOM ->
-          new SteeredUnits.RandomUnits(
-              settings.randoms(),
-              sae.width(),
-              SteeredUnits.decoderLength(sae),
-              sae.normalisation(),
-              strength,
-              settings.seed());
+  /** The range of a feature in the index; of one that is not there, none. */
+  private UnitRange range(RunSaes.One one, int id) {
+    Findings.IndexedFeature feature = known.getOrDefault(one.entry().folder(), Map.of()).get(id);
+    return feature == null ? new UnitRange(0, List.of()) : feature.range();
+  }
+
+  private SteeredUnits units(Task what) {
+    Sae sae = what.one.sae();
+    Strength set = what.set;
+    return switch (what.kind) {
+      case FEATURES -> features(what.one, set, features(what.one, set));
+      case NEURONS ->
+          new SteeredUnits.NeuronUnits(
+              Arrays.stream(what.scene.maxima)
+                  .map(max -> set.of(new UnitRange(max, List.of())))
+                  .toArray());
+      case RANDOM -> {
+        if (set.isOwn()) {
+          int[] ids = features(what.one, set);
+          int[] order = shuffled(ids.length, settings.seed());
+          int[] like = new int[settings.randoms()];
+          for (int k = 0; k < like.length; k++) like[k] = ids[order[k % ids.length]];
+          yield new SteeredUnits.PairedUnits(features(what.one, set, like), settings.seed());
+        }
+        yield new SteeredUnits.RandomUnits(
+            settings.randoms(),
+            sae.width(),
+            SteeredUnits.decoderLength(sae),
+            sae.normalisation(),
+            set.number(),
+            settings.seed());
+      }
     };
   }
 
-  /** All features of an SAE or a random sample, rising. */
-  private int[] features(Sae sae) {
-    int all = sae.features();
-    int sample = settings.sample();
-    if (sample == 0 || sample >= all) return IntStream.range(0, all).toArray();
-    int[] ids = Arrays.copyOf(shuffled(all, settings.seed()), sample);
-    Arrays.sort(ids);
+  private SteeredUnits.FeatureUnits features(RunSaes.One one, Strength set, int[] ids) {
+    double[] strengths = Arrays.stream(ids).mapToDouble(id -> set.of(range(one, id))).toArray();
+    return new SteeredUnits.FeatureUnits(one.sae(), ids, strengths);
+  }
+
+  /**
+   * All features of an SAE or a random sample, rising; for strengths in their own units those that
+   * were ever active.
+   */
+  private int[] features(RunSaes.One one, Strength set) {
+    int all = one.sae().features();
+    int sample = settings.sample() == 0 ? all : Math.min(settings.sample(), all);
+    int[] ids =
+        Arrays.stream(shuffled(all, settings.seed()))
+            .limit(sample)
+            .sorted()
+            .filter(id -> !set.isOwn() || range(one, id).max() > 0)
+            .toArray();
+    if (ids.length == 0) {
+      throw new InputException(
+          one.entry().folder(), "no feature was active on the index's images", "Index more images");
+    }
     return ids;
   }
 

@@ -4,6 +4,8 @@ package io.clipsteer.lab.steer;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -38,10 +40,14 @@ record SteeredImages(ClipModel model, Images batches, TextLibrary library, long 
   /**
    * One pass over the images: fills a sweep for every hook point, in the tower's order.
    *
+   * @param maxima receives the largest value of every coordinate over all tokens
    * @throws InputException when no image can be read or they do not fit
    */
   List<ImageLoader.Skipped> prepare(
-      List<HookPoint> points, Map<HookPoint, Sweep> sweeps, Progress progress) {
+      List<HookPoint> points,
+      Map<HookPoint, Sweep> sweeps,
+      Map<HookPoint, double[]> maxima,
+      Progress progress) {
     TowerWalk walk = TowerWalk.past(model.vision(), points);
     Map<HookPoint, List<Paused>> kept = new LinkedHashMap<>();
     for (HookPoint point : walk.points()) kept.put(point, new ArrayList<>());
@@ -56,6 +62,7 @@ record SteeredImages(ClipModel model, Images batches, TextLibrary library, long 
                 walk.walk(
                     pixels,
                     paused -> {
+                      raise(maxima, paused);
                       Paused copy = copy(paused, scope);
                       kept.computeIfAbsent(copy.at(), p -> new ArrayList<>()).add(copy);
                       bytes[0] += copy.value().bytes() * (copy.middle() == null ? 1 : 2);
@@ -72,6 +79,20 @@ record SteeredImages(ClipModel model, Images batches, TextLibrary library, long 
     } finally {
       for (List<Paused> parts : kept.values()) parts.forEach(Paused::close);
     }
+  }
+
+  private static void raise(Map<HookPoint, double[]> maxima, Paused paused) {
+    int width = Math.toIntExact(paused.value().size(2));
+    double[] most =
+        maxima.computeIfAbsent(
+            paused.at(),
+            at -> {
+              double[] none = new double[width];
+              Arrays.fill(none, Double.NEGATIVE_INFINITY);
+              return none;
+            });
+    float[] values = paused.value().to(Device.CPU).to(DType.F32).toFloats();
+    for (int i = 0; i < values.length; i++) most[i % width] = Math.max(most[i % width], values[i]);
   }
 
   private @Nullable ReadOut readOut(HookPoint point) {

@@ -62,7 +62,7 @@ final class Fixture {
       double tau, boolean screen, int randoms, int dose, List<Integer> vocabularies) {
     List<SteeredUnits.UnitKind> kinds = List.of(SteeredUnits.UnitKind.values());
     return new SteerabilitySettings(
-        kinds, 150, tau, "all", screen, 0, randoms, dose, vocabularies, 1);
+        kinds, List.of(Strength.of(150)), tau, "all", screen, 0, randoms, dose, vocabularies, 1);
   }
 
   /** Of class tokens, against a τ of 0.1. */

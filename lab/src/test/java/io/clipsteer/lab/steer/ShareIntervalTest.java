@@ -147,7 +147,7 @@ final class ShareIntervalTest {
     for (Population population : Population.values()) {
       double truth = truth(population);
       Random random = new Random(17);
-      for (int images : new int[] {32, 64}) {
+      for (int images : new int[] {16, 32, 64}) {
         int hits = 0;
         for (int draw = 0; draw < DRAWS; draw++) {
           Share share = measure(population, images, random).share;

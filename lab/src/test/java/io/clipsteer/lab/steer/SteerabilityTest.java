@@ -382,7 +382,7 @@ final class SteerabilityTest {
     String place = layer.sae().isEmpty() ? layer.hookPoint() : layer.hookPoint() + ".relu";
     try {
       List<String> lines =
-          Files.readAllLines(folder.resolve(place + "." + layer.unit().word() + ".csv"));
+          Files.readAllLines(folder.resolve(place + "." + layer.unit().word() + ".150.csv"));
       boolean[] above = new boolean[lines.size() - 1];
       for (int u = 0; u < above.length; u++) {
         above[u] = Double.parseDouble(lines.get(u + 1).split(",")[3]) > 0.1;

@@ -23,6 +23,7 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.lab.DemoModel;
+import io.clipsteer.lab.index.UnitRange;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
@@ -175,7 +176,12 @@ final class StudiesTest {
       int[] ids = {3, 8};
       int[] words = {full.get(3).top(), full.get(8).top()};
       try (LastLayer sweep = new LastLayer(readOut, cls, library, model.logitScale())) {
-        List<Dose> doses = Dosing.run(sweep, sae, new boolean[] {true}, ids, words, 150);
+        List<Dosing.DosedFeature> dosed = new ArrayList<>();
+        for (int k = 0; k < ids.length; k++) {
+          dosed.add(new Dosing.DosedFeature(ids[k], words[k], null));
+        }
+        List<Strength> strengths = Dosing.strengths(Strength.of(150));
+        List<Dose> doses = Dosing.run(sweep, sae, new boolean[] {true}, dosed, strengths);
         for (int k = 0; k < ids.length; k++) {
           Dose dose = doses.get(k);
           assertEquals(ids[k], dose.unit());
@@ -300,8 +306,14 @@ final class StudiesTest {
     Raised raised = new Raised(scores.length, 1, 0.5 * scores.length);
     var part = new SteerabilityFolder.Part(List.of(scores), ResampledUnits.NONE, 0, raised, 0);
     try (Sae sae = Fixture.sae(1, 1, 1)) {
-      return LayerResult.of(new RunSaes.One(entry, sae), kind, 9, 0.1, part, List.of());
+      var one = new RunSaes.One(entry, sae);
+      var site = new LayerResult.MeasuredSite(one, kind, Strength.of(150), 9, 0.1, false);
+      return LayerResult.of(site, part, new double[2], List.of());
     }
+  }
+
+  private static Findings.IndexedFeature indexed(int name, double cover) {
+    return new Findings.IndexedFeature(name, cover, new UnitRange(1, List.of()));
   }
 
   @Test
@@ -314,15 +326,15 @@ final class StudiesTest {
         Map.of(
             "sae1",
             Map.of(
-                0, new Findings.IndexedFeature(4, 0.1),
-                1, new Findings.IndexedFeature(6, 0.2),
-                2, new Findings.IndexedFeature(-1, 0.3),
-                3, new Findings.IndexedFeature(8, 0.4)),
+                0, indexed(4, 0.1),
+                1, indexed(6, 0.2),
+                2, indexed(-1, 0.3),
+                3, indexed(8, 0.4)),
             "sae6",
             Map.of(
-                0, new Findings.IndexedFeature(1, 0.9),
-                1, new Findings.IndexedFeature(5, 0),
-                2, new Findings.IndexedFeature(7, 0.7)));
+                0, indexed(1, 0.9),
+                1, indexed(5, 0),
+                2, indexed(7, 0.7)));
     Findings findings = Findings.of(known, List.of(early, late), 0.1);
     Findings.Named named = findings.names().getFirst();
     assertEquals(3, named.steerable());
