@@ -175,14 +175,18 @@ public record DemoResult(
   private void steering(Lines text) {
     JsonNode report = stage(stages, "steerability");
     text.add(
-        "%nUnits that steer (S above %s at strength %s, %s words, %s images)%nlayer "
-            + " features  neurons  random directions%n",
+        "%nUnits that steer (unbiased S above %s, %s words, %s images; 1x: set to the unit's largest"
+            + " activation)%nset to  layer  features  neurons  random directions%n",
         report.path("tau").asString(""),
-        report.path("strength").asString(""),
         report.path("words").asString(""),
         report.path("images").asString(""));
+    for (JsonNode set : report.path("set")) steering(text, report, set);
+  }
+
+  private static void steering(Lines text, JsonNode report, JsonNode set) {
     Map<Integer, Map<String, String>> layers = new TreeMap<>();
     for (JsonNode row : report.path("layers")) {
+      if (!row.path("set").equals(set)) continue;
       layers
           .computeIfAbsent(row.path("layer").asInt(0), l -> new LinkedHashMap<>())
           .put(row.path("unit").asString(""), percent(row.path("share_above_tau")));
@@ -190,8 +194,8 @@ public record DemoResult(
     layers.forEach(
         (layer, kinds) ->
             text.add(
-                "%5d  %8s  %7s  %s%n",
-                layer, kinds.get("features"), kinds.get("neurons"), kinds.get("random")));
+                "%6s  %5d  %8s  %7s  %s%n",
+                set.asString(""), layer, kinds.get("features"), kinds.get("neurons"), kinds.get("random")));
   }
 
   private void suppression(Lines text) {
