@@ -100,7 +100,7 @@ record MeasuredSteerability(
   }
 
   private static String set(JsonNode set) {
-    return set.isString() ? set.asString() : Strength.of(set.asDouble(0)).toString();
+    return Strength.parse(set.asString("1x")).toString();
   }
 
   /** Refuses another run's measurement: its SAEs must be those of this run. */

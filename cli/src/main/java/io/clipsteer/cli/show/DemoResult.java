@@ -2,6 +2,7 @@
 package io.clipsteer.cli.show;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import io.clipsteer.lab.steer.Strength;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -175,8 +176,8 @@ public record DemoResult(
   private void steering(Lines text) {
     JsonNode report = stage(stages, "steerability");
     text.add(
-        "%nUnits that steer (unbiased S above %s, %s words, %s images; 1x: set to the unit's largest"
-            + " activation)%nset to  layer  features  neurons  random directions%n",
+        "%nUnits that steer (unbiased S above %s, %s words, %s images; 1x: set to the unit's"
+            + " largest activation)%nset to  layer  features  neurons  random directions%n",
         report.path("tau").asString(""),
         report.path("words").asString(""),
         report.path("images").asString(""));
@@ -195,7 +196,11 @@ public record DemoResult(
         (layer, kinds) ->
             text.add(
                 "%6s  %5d  %8s  %7s  %s%n",
-                set.asString(""), layer, kinds.get("features"), kinds.get("neurons"), kinds.get("random")));
+                Strength.parse(set.asString("1x")),
+                layer,
+                kinds.get("features"),
+                kinds.get("neurons"),
+                kinds.get("random")));
   }
 
   private void suppression(Lines text) {
