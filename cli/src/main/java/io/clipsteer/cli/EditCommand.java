@@ -28,9 +28,13 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.edit.StoredEdit;
+import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.steer.Strength;
+import io.clipsteer.lab.steer.UnitRule;
+import io.clipsteer.lab.steer.UnitStrengths;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
 import io.clipsteer.lab.suppress.Candidate;
@@ -178,7 +182,7 @@ final class EditCommand implements Runnable {
             one.point(),
             tokens(one),
             edited,
-            checked(rule.rule(), features));
+            rule(one, edited, IndexFolder.of(open.folder())));
     Edit edit = stored.edit(features ? one.sae() : null, config.width(), config.prefixTokens());
     try (WorkFolder work = WorkFolder.open(out, WorkFolder.ALONE, false, common.manifest(hashes))) {
       EditEffect effect = data == null ? null : effect(open, edit, one, data);
@@ -189,12 +193,30 @@ final class EditCommand implements Runnable {
     }
   }
 
-  /** Refuses a cap below every activation of a feature. */
-  private static Rule checked(Rule rule, boolean features) {
-    if (features && rule instanceof Rule.Cap(float[] caps) && caps[0] < 0) {
-      throw new InputException("--cap " + caps[0], "a feature is never below 0", "Use --ablate");
+  /** The rule of the units; a cap below every activation of a feature is refused. */
+  private Rule rule(RunSaes.One one, StoredEdit.EditedUnits edited, IndexFolder index) {
+    UnitRule given = rule.rule();
+    Strength strength = given.strength();
+    var strengths = new UnitStrengths(index, one.entry());
+    float[] values =
+        switch (edited) {
+          case StoredEdit.FeatureIds(int[] ids) -> strengths.features(strength, list(ids));
+          case StoredEdit.NeuronIds(int[] ids) -> strengths.neurons(strength, list(ids));
+          case StoredEdit.Line line when !strength.isOwn() ->
+              new float[] {(float) strength.number()};
+          case StoredEdit.Line line ->
+              throw new InputException(
+                  "--direction", strength + " is for features and neurons", "Give a number");
+        };
+    Rule made = given.of(values);
+    if (edited instanceof StoredEdit.FeatureIds && made instanceof Rule.Cap && values[0] < 0) {
+      throw new InputException("--cap " + strength, "a feature is never below 0", "Use --ablate");
     }
-    return rule;
+    return made;
+  }
+
+  private static List<Integer> list(int[] ids) {
+    return Arrays.stream(ids).boxed().toList();
   }
 
   private TokenSelection tokens(RunSaes.One one) {

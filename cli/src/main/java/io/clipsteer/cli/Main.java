@@ -8,6 +8,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.lab.run.Versions;
+import io.clipsteer.lab.steer.Strength;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.PrintStream;
@@ -173,6 +174,7 @@ public final class Main {
           .registerConverter(Path.class, Main::path)
           .registerConverter(DType.class, Main::dtype)
           .registerConverter(HookPoint.class, reads(HookPoint::parse))
+          .registerConverter(Strength.class, reads(Strength::parse))
           // All enums: the words that toString prints, listed in --help and in the message.
           .setCaseInsensitiveEnumValuesAllowed(true)
           .setUsageHelpAutoWidth(true)

@@ -18,21 +18,25 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.EditSite;
-import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.steer.Steer;
 import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.Strength;
 import io.clipsteer.lab.steer.UnitNumbers;
+import io.clipsteer.lab.steer.UnitRule;
+import io.clipsteer.lab.steer.UnitStrengths;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -51,13 +55,16 @@ import picocli.CommandLine.Option;
           + " Without a feature the strongest ones on the images are listed."
     },
     footer = {
-      "Example: clipsteer steer --run runs/l8 --image dog.jpg --feature 17 --set 150"
+      "Example: clipsteer steer --run runs/l8 --image dog.jpg --feature 17 --set 2x"
           + " --classes \"dog,cat\"",
       "         clipsteer steer --run runs/all --images photos --limit 200 --feature 7:1234"
           + " --curve --vocabulary words.txt"
     })
 final class SteerCommand implements Runnable {
   private static final int TOP = 5;
+
+  /** From no activation to five times the largest, with points where activations are. */
+  private static final String BARE = "0,p50,p90,p99,1x,2x,3x,4x,5x";
 
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
@@ -103,27 +110,28 @@ final class SteerCommand implements Runnable {
   @Option(
       names = "--curve",
       arity = "0..1",
-      fallbackValue = "-20,-10,0,10,20,30,50,75,100,125,150",
+      fallbackValue = BARE,
       split = ",",
       paramLabel = "A,B",
-      description = "Also set the units to each of these values (bare: eleven from -20 to 150).")
-  private List<Double> curve = List.of();
+      description = "Also set the units to each of these, as for --set (bare: " + BARE + ").")
+  private List<Strength> curve = List.of();
 
   @Override
   public void run() {
     common.apply();
     words.require();
-    curve = curve.stream().sorted().toList();
     check();
     RunFolder.Run trained = runs.folder().read();
     UnitOptions.Places places = units.places(trained, randoms);
     RunFolder.Run chosen = new RunFolder.Run(trained.model(), places.entries());
     try (OpenRun run = runs.open(chosen, TowerKind.VISION, common.device())) {
-      Map<HookPoint, SteeredSite> sites = sites(places, run.saes(), run.clip());
+      Map<HookPoint, SteeredSite> sites = sites(places, run);
+      curve =
+          curve.stream().sorted(Comparator.comparing(strength -> first(sites, strength))).toList();
+      UnitRule rule = change != null ? change.rule() : UnitRule.set(last());
+      sites.values().forEach(site -> site.values(rule.strength()));
       TextLibrary library = words.resolve(run.clip(), common.progress());
-      double[] strengths = curve.stream().mapToDouble(Double::doubleValue).toArray();
-      Rule rule = change != null ? change.rule() : new Rule.Set((float) last());
-      Steer steer = new Steer(run.clip(), library, sites, rule, strengths);
+      Steer steer = new Steer(run.clip(), library, sites, rule, curve);
       Steer.SteeredAnswers result = evaluate(steer, run.clip());
       Skips.Counts skips = images.report(result.skipped());
       common.print(json(sites, result, skips), text(run, sites, result));
@@ -151,11 +159,6 @@ final class SteerCommand implements Runnable {
     if (changes && !named) {
       throw common.usage("No unit to edit: give --feature, --neuron or --random");
     }
-    for (double strength : curve) {
-      if (!Double.isFinite(strength)) {
-        throw new InputException("--curve", strength + " is not finite", "Give numbers");
-      }
-    }
     if (!randoms.isEmpty() && change != null && !change.moves()) {
       throw new InputException(
           "--random",
@@ -169,24 +172,31 @@ final class SteerCommand implements Runnable {
     return change == null && curve.isEmpty();
   }
 
-  /** The activation of units where only the curve names one: its last; 0 without a curve. */
-  private double last() {
-    return curve.isEmpty() ? 0 : curve.getLast();
+  /** The strength of units where only the curve names one: its largest; 0 without a curve. */
+  private Strength last() {
+    return curve.isEmpty() ? Strength.of(0) : curve.getLast();
   }
 
-  private Map<HookPoint, SteeredSite> sites(
-      UnitOptions.Places places, RunSaes saes, ClipModel clip) {
+  /** What a strength means for the first unit. */
+  private static float first(Map<HookPoint, SteeredSite> sites, Strength strength) {
+    return sites.values().iterator().next().values(strength).getFirst();
+  }
+
+  private Map<HookPoint, SteeredSite> sites(UnitOptions.Places places, OpenRun run) {
+    ClipModel clip = run.clip();
+    IndexFolder index = IndexFolder.of(run.folder());
     TokenMask tokens = new TokenMask(at);
     int prefix = clip.vision().config().prefixTokens();
     int patch = clip.vision().config().patch();
     var input = clip.preprocessing();
     tokens.mask(prefix, prefix + input.height() / patch * (input.width() / patch));
     Map<HookPoint, SteeredSite> sites = new LinkedHashMap<>();
-    for (RunSaes.One one : saes.all()) {
+    for (RunSaes.One one : run.saes().all()) {
       UnitOptions.Units own = places.at(one.entry());
       var numbers = new UnitNumbers(own.features(), own.neurons(), own.randoms());
       EditSite site = new EditSite(one.point(), tokens, prefix);
-      var steered = new SteeredSite(site, one.sae(), numbers, raw, splice);
+      var strengths = new UnitStrengths(index, one.entry());
+      var steered = new SteeredSite(site, one.sae(), numbers, raw, splice, strengths);
       if (sites.put(one.point(), steered) != null) {
         throw new InputException(
             one.point(), "is edited through two SAEs", "Name units of one SAE for each hook point");
@@ -237,6 +247,7 @@ final class SteerCommand implements Runnable {
         .of(
             String.format("%s at %s, tokens: %s%n", what, points, at),
             isListing() ? null : edit + (raw ? " in units of the residual" : ""),
+            change == null ? last() : change.rule().strength(),
             sites,
             splice);
   }

@@ -16,6 +16,7 @@ import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.steer.Findings;
@@ -24,6 +25,7 @@ import io.clipsteer.lab.steer.SteerabilityReport;
 import io.clipsteer.lab.steer.SteerabilityRun;
 import io.clipsteer.lab.steer.SteerabilitySettings;
 import io.clipsteer.lab.steer.SteeredUnits;
+import io.clipsteer.lab.steer.Strength;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -60,19 +62,27 @@ final class SteerabilityCommand implements Runnable {
   private List<SteeredUnits.UnitKind> units;
 
   @Option(
-      names = "--strength",
-      defaultValue = "150",
-      paramLabel = "A",
-      description =
-          "Value that a feature is set to, in units of the normalised residual; neurons are set to"
-              + " A, and random directions added A times.")
-  private double strength;
+      names = "--set",
+      split = ",",
+      paramLabel = "A,B",
+      description = {
+        "Strengths that units are set to, each a measurement. 2x: twice a feature's largest"
+            + " activation in the run's index, a neuron's on these images, and random directions as"
+            + " far as a feature; a number: in units of the normalised residual for features and"
+            + " random directions, of the residual for neurons (default: 1x,2x,150; without an"
+            + " index of the run 150)."
+      })
+  private List<Strength> set = List.of();
+
+  /** Natural strengths, then the paper's. */
+  private static final List<Strength> NATURAL =
+      List.of(Strength.times(1), Strength.times(2), Strength.of(150));
 
   @Option(
       names = "--tau",
       defaultValue = "0.1",
       paramLabel = "T",
-      description = "A unit with S > T is steerable.")
+      description = "A unit with unbiased S > T is steerable.")
   private double tau;
 
   @Option(
@@ -103,8 +113,8 @@ final class SteerabilityCommand implements Runnable {
       names = "--dose",
       defaultValue = "0",
       description =
-          "Dose-response: steer each SAE's N most steerable features at nine strengths as well"
-              + " (default: none).")
+          "Dose-response: steer each SAE's N most steerable features at nine or ten strengths as"
+              + " well (default: none).")
   private int dose;
 
   @Option(
@@ -122,7 +132,7 @@ final class SteerabilityCommand implements Runnable {
     SteerabilitySettings settings =
         new SteerabilitySettings(
             units.stream().distinct().toList(),
-            strength,
+            strengths(),
             tau,
             at,
             screen,
@@ -142,13 +152,29 @@ final class SteerabilityCommand implements Runnable {
       try (WorkFolder work =
           folder.open(SteerabilityFolder.LAYOUT, manifest(run, set, library, known))) {
         var measured = new SteerabilityFolder(work.path());
-        report = measurement.run(measured, common.progress());
+        report =
+            measurement.run(
+                measured,
+                common.progress(),
+                widths -> System.err.println(SteerabilityText.forecast(widths)));
         measured.write(report);
         work.finish();
       }
       images.report(report.skipped());
-      common.print(report, SteerabilityText.of(report, strength, tau, folder.out()));
+      common.print(report, SteerabilityText.of(report, folder.out()));
     }
+  }
+
+  private List<Strength> strengths() {
+    if (!set.isEmpty()) return set;
+    IndexFolder index = IndexFolder.of(runs.folder());
+    if (index.has(IndexedUnits.FEATURES)) return NATURAL;
+    System.err.println(
+        "1x and 2x, a feature's own activations, are not measured: they need an index of the run"
+            + " (clipsteer index --run "
+            + runs.folder().path()
+            + " --images SRC)");
+    return List.of(NATURAL.getLast());
   }
 
   private RunManifest manifest(OpenRun run, Images set, TextLibrary library, Object known) {

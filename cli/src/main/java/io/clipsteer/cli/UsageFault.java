@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.MissingParameterException;
@@ -140,7 +141,8 @@ final class UsageFault {
             .replaceFirst("^Invalid value for [^:]*: ", "")
             .replaceFirst("^'.*' is not an? (int|long)$", "is no whole number in range")
             .replaceFirst("^'.*' is not a (double|float)$", "is no number")
-            .replaceFirst("^expected one of .*$", "not one of " + candidates(arg));
+            .replaceFirst("^expected one of .*$", "not one of " + candidates(arg))
+            .replaceFirst("^" + Pattern.quote(e.getValue() + ": "), "");
     String name = arg instanceof OptionSpec option ? option.longestName() : arg.paramLabel();
     return (name + " " + e.getValue()).strip() + ": " + plain;
   }

@@ -18,6 +18,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.cli.CliFixture.Ran;
 import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.index.FeatureQuery;
+import io.clipsteer.lab.index.IndexFolder;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -161,6 +163,41 @@ final class CommandsTest {
         .refused("truth.tsv", "none of its rows names an image", "p00.png");
   }
 
+  /** Multiples and percentiles of a unit's own activations are the numbers in the index. */
+  private void ownUnits(Path run, Path image) {
+    String steer = "steer --run %s --image %s --classes dog,cat,bird --json ";
+    line(steer + "--feature 5 --set 2x", run, image).refused("clipsteer index --run", "features");
+    line("index --run %s --images %s --json", run, images).json();
+    line("index --run %s --images %s --units neurons --json", run, images).json();
+    Object[][] cases = {
+      {"--feature 5", "SELECT 2 * max FROM features WHERE id = 5", "2x"},
+      {"--neuron 1:3", "SELECT -max FROM neurons WHERE id = 3", "-1x"},
+      {"--random 1:2", "SELECT median(max) FROM features WHERE max > 0", "1x"},
+    };
+    for (Object[] one : cases) {
+      JsonNode own = line(steer + one[0] + " --set " + one[2], run, image).json();
+      String value =
+          FeatureQuery.run(new IndexFolder(run.resolve("index")), (String) one[1])
+              .rows()
+              .getFirst()
+              .getFirst()
+              .toString();
+      JsonNode number = line(steer + one[0] + " --set " + value, run, image).json();
+      assertEquals(number.get("after"), own.get("after"), one[0]::toString);
+      assertEquals(one[2], own.get("change").get("set").asString());
+      assertFalse(own.get("after").equals(own.get("before")), one[0]::toString);
+    }
+    JsonNode curve = line(steer + "--feature 5 --curve", run, image).json().get("curve");
+    assertEquals(9, curve.size());
+    double before = 0;
+    for (JsonNode point : curve) {
+      double value = point.get("values").get(0).asDouble();
+      assertTrue(value >= before, "by rising strength");
+      before = value;
+    }
+    line(steer + "--feature 5 --set 2x --raw", run, image).wrongUsage("--raw");
+  }
+
   @Test
   void trainThenSteer() {
     Path out = temp.resolve("run");
@@ -224,14 +261,15 @@ final class CommandsTest {
 
     json =
         line(
-                "steer --run %s --images %s --feature 1:5 --neuron 1:3 --random 1:2 --curve --at"
-                    + " 0,3 --classes dog,cat,bird --json",
+                "steer --run %s --images %s --feature 1:5 --neuron 1:3 --random 1:2 --curve"
+                    + " 40,-20,0 --at 0,3 --classes dog,cat,bird --json",
                 out, images)
             .json();
-    assertEquals(11, json.get("curve").size());
+    assertEquals(3, json.get("curve").size());
     assertEquals(-20, json.get("curve").get(0).get("strength").asDouble());
-    assertEquals(json.get("after"), json.get("curve").get(10).get("top"));
+    assertEquals(json.get("after"), json.get("curve").get(2).get("top"));
     assertTrue(json.get("images").asInt() > 1);
+    ownUnits(out, image);
 
     run("steer", "--run", out, "--images", images, "--feature", "2:5", "--set", 1, "--classes", "a")
         .refused("no such SAE", "blocks.1");
@@ -259,7 +297,7 @@ final class CommandsTest {
     run("steer", "--run", out, "--image", image, "--feature", "96", "--ablate", "--classes", "a")
         .refused("feature 96", "0 to 95");
     run("steer", "--run", out, "--image", image, "--feature", "1", "--set", "NaN", "--classes", "a")
-        .refused("NaN");
+        .wrongUsage("--set NaN: is no number, multiple or percentile. Write 30, 2x or p99");
     line("steer --run %s --image %s --feature 1 --ablate --classes a", out, temp.resolve("no.png"))
         .refused("no.png");
     run("steer", "--run", temp, "--image", image, "--feature", "1", "--ablate", "--classes", "a")

@@ -37,7 +37,7 @@ final class DemoCommandTest {
     for (String key : List.of("clean", "attacked", "defended", "clean_loss")) {
       assertTrue(json.get("typographic").get(key).isNumber(), key);
     }
-    assertEquals(6, json.get("steerability").size(), "two layers, three kinds of units");
+    assertEquals(18, json.get("steerability").size(), "two layers, three strengths, three kinds");
     assertTrue(json.get("peak_bytes").asLong() > 100_000_000);
     List<String> known = Files.readAllLines(out.resolve("model/words.txt"));
     assertTrue(known.containsAll(List.of("waterbird", "blond", "red", "mug")), known.toString());

@@ -229,13 +229,13 @@ final class ReportCommandTest {
     report(out, "--index", temp).refused("not indexed", "clipsteer index");
     Path broken = temp.resolve("broken");
     Files.createDirectories(broken);
-    Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":1,\"layers\":[3]}");
+    Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":2,\"layers\":[3]}");
     report(out, "--steerability", broken).refused("csv");
     Files.writeString(broken.resolve("steerability.json"), "{");
     report(out, "--steerability", broken)
         .refused("steerability.json: cannot be read: it is cut off");
     // A measurement of another run: the same folder of an SAE, other weights in it.
-    Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":1,\"layers\":[]}");
+    Files.writeString(broken.resolve("steerability.json"), "{\"protocol\":2,\"layers\":[]}");
     RunManifest.begin(List.of(), Map.of(), Map.of(), Map.of("saes/other", "01"), Map.of(), null)
         .writeTo(broken);
     report(out, "--steerability", broken).refused("other SAEs");

@@ -64,7 +64,8 @@ final class SteerabilityCommandTest {
       assertTrue(layer.get("share_low").asDouble() <= share);
       assertTrue(share <= layer.get("share_high").asDouble());
     }
-    assertEquals(11, Files.readAllLines(out.resolve("blocks.1.hook_resid_post.random.csv")).size());
+    assertEquals(
+        11, Files.readAllLines(out.resolve("blocks.1.hook_resid_post.random.150.csv")).size());
     steerability(out, "--vocabulary", words).refused("holds a finished run");
     steerability(out, "--vocabulary", words, "--resume").refused("holds a finished run");
   }
@@ -74,7 +75,9 @@ final class SteerabilityCommandTest {
     Path out = temp.resolve("bad");
     steerability(out, "--vocabulary", words, "--layers", "0").refused("no SAE of layer 0", "1,2");
     steerability(out, "--vocabulary", words, "--units", "cells").refused("cells", "features");
-    steerability(out, "--vocabulary", words, "--strength", "NaN").refused("--strength");
+    steerability(out, "--vocabulary", words, "--set", "NaN").wrongUsage("--set NaN");
+    steerability(out, "--vocabulary", words, "--set", "p99").wrongUsage("--set p99");
+    steerability(out, "--vocabulary", words, "--set", "2x").wrongUsage("clipsteer index");
     steerability(out, "--vocabulary", words, "--at", "99").refused("token 99");
     assertFalse(Files.exists(out), "nothing is left of a refused command");
     steerability(out, "--library", temp).refused("no text library");

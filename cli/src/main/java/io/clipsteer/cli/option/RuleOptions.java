@@ -3,45 +3,53 @@ package io.clipsteer.cli.option;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.edit.Rule;
+import io.clipsteer.lab.steer.Strength;
+import io.clipsteer.lab.steer.UnitRule;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What becomes of a unit's activation: one of five rules. */
 public final class RuleOptions {
-  @Option(
-      names = "--set",
-      paramLabel = "A",
-      description =
-          "Set the activation to A: of features in units of the normalised residual, of neurons and"
-              + " directions in the residual's own.")
-  private @Nullable Double set;
+  /** Where strengths are explained. */
+  static final String FORMS =
+      "2x: twice the unit's largest activation in the run's index; p99: a percentile of its"
+          + " activations there; a number: in units of the normalised residual for features and"
+          + " directions, of the residual for neurons.";
+
+  @Option(names = "--set", paramLabel = "A", description = "Set the activation to A. " + FORMS)
+  private @Nullable Strength set;
 
   @Option(names = "--scale", paramLabel = "S", description = "Scale the activation by S.")
   private @Nullable Double scale;
 
-  @Option(names = "--cap", paramLabel = "A", description = "Limit the activation to at most A.")
-  private @Nullable Double cap;
+  @Option(
+      names = "--cap",
+      paramLabel = "A",
+      description = "Limit the activation to at most A, as for --set.")
+  private @Nullable Strength cap;
 
-  @Option(names = "--add", paramLabel = "A", description = "Add A to the activation.")
+  @Option(names = "--add", paramLabel = "A", description = "Add A, a number, to the activation.")
   private @Nullable Double add;
 
   @Option(names = "--ablate", description = "Zero-ablate: set the activation to 0.")
   private boolean ablate;
 
-  /** The rule, the same for every unit. */
-  public Rule rule() {
-    if (set != null) return new Rule.Set((float) finite("--set", set));
-    if (scale != null) return new Rule.Scale(finite("--scale", scale));
-    if (cap != null) return new Rule.Cap((float) finite("--cap", cap));
-    return add != null ? new Rule.Add(finite("--add", add)) : Rule.ablate();
+  /** The rule. */
+  public UnitRule rule() {
+    if (set != null) return UnitRule.set(set);
+    if (cap != null) return new UnitRule(Rule.RuleKind.CAP, cap);
+    if (scale != null) return new UnitRule(Rule.RuleKind.SCALE, finite("--scale", scale));
+    return add != null
+        ? new UnitRule(Rule.RuleKind.ADD, finite("--add", add))
+        : UnitRule.set(Strength.of(0));
   }
 
-  private static double finite(String option, double number) {
+  private static Strength finite(String option, double number) {
     if (!Double.isFinite(number)) {
       throw new InputException(option, number + " is not finite", "Give a number");
     }
-    return number;
+    return Strength.of(number);
   }
 
   /** Whether the rule moves a unit without activation, as a random direction is. */

@@ -56,6 +56,7 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
       names|index|Names|Names
       search|index|search|Search
       units|steerability|Units|Units
+      strength|steerability|Strengths|Strengths
       s|steerability|S|S, steerability
       unbiased|steerability|Unbiased|S, unbiased
       semantic|steerability|Semantic S|S, semantic
@@ -64,6 +65,7 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
       promoted|steerability|Promoted|Promoted and suppressed words
       share|steerability|share_above_tau|Share above τ
       coverage|steerability|coverage|Coverage
+      comparisons|steerability|Comparisons|Features against baselines
       screen|steerability|--screen|Screening
       dose|steerability|Dose|Dose–response
       vocabularies|steerability|--vocabulary-sizes|Parts of the vocabulary

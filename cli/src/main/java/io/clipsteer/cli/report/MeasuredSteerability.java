@@ -8,6 +8,7 @@ import io.clipsteer.data.table.TableRows;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.steer.SteerabilityFolder;
+import io.clipsteer.lab.steer.Strength;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,8 +25,8 @@ import tools.jackson.databind.JsonNode;
  * @param folder of the measurement
  * @param json steerability.json
  * @param manifest how it was measured; null in measurements of protocol 1
- * @param features by SAE, then by id, most steerable first
- * @param points some units of every layer and kind
+ * @param features by SAE, then by id, at the first strength, most steerable first
+ * @param points some units of every layer and kind, at the first strength
  */
 record MeasuredSteerability(
     Path folder,
@@ -33,6 +34,7 @@ record MeasuredSteerability(
     @Nullable RunManifest manifest,
     Map<String, Map<Integer, Unit>> features,
     List<Points> points) {
+  private static final int PROTOCOL = 2;
   private static final String AGAIN = "Measure again with clipsteer steerability";
 
   /** Points of a layer and kind in a chart, at most. */
@@ -41,20 +43,23 @@ record MeasuredSteerability(
   /**
    * One unit; docs/protocol.md has the columns.
    *
+   * @param set strength that it was set to
    * @param images on which it was evaluated
-   * @param semantic null in measurements made before there was one
+   * @param more the same at the other strengths
    */
   record Unit(
       int unit,
+      String set,
       int images,
       double s,
       double unbiased,
       double low,
       double high,
-      @Nullable Double semantic,
+      double semantic,
       double power,
       String promoted,
-      String suppressed) {}
+      String suppressed,
+      List<Unit> more) {}
 
   /**
    * Units for a scatter plot.
@@ -68,22 +73,34 @@ record MeasuredSteerability(
   /** Reads a measurement. */
   static MeasuredSteerability read(Path folder) {
     Path file = new SteerabilityFolder(folder).report();
-    JsonNode json = Report.result(file, "layers", AGAIN);
+    JsonNode json = Report.result(file, "layers", PROTOCOL, AGAIN);
+    String first = set(json.path("set").path(0));
     Map<String, Map<Integer, Unit>> features = new LinkedHashMap<>();
     List<Points> points = new ArrayList<>();
     for (JsonNode layer : json.get("layers")) {
       String sae = layer.path("sae").asString("");
-      List<Unit> units = units(table(folder, layer, sae));
-      points.add(points(layer, sae, units));
+      String set = set(layer.path("set"));
+      if (sae.isEmpty() && !set.equals(first)) continue;
+      List<Unit> units = units(table(folder, layer, sae, set), set);
+      if (set.equals(first)) points.add(points(layer, sae, units));
       if (sae.isEmpty()) continue;
-      Map<Integer, Unit> byId = new LinkedHashMap<>();
+      Map<Integer, Unit> byId = features.computeIfAbsent(sae, s -> new LinkedHashMap<>());
       units.stream()
           .sorted(Comparator.comparingDouble(Unit::s).reversed())
-          .forEach(unit -> byId.put(unit.unit, unit));
-      features.put(sae, byId);
+          .forEach(unit -> add(byId, unit));
     }
     RunManifest manifest = RunManifest.find(folder.resolve(RunManifest.FILE));
     return new MeasuredSteerability(folder, json, manifest, features, points);
+  }
+
+  /** A feature at its first strength, or one more strength of it. */
+  private static void add(Map<Integer, Unit> byId, Unit unit) {
+    Unit before = byId.putIfAbsent(unit.unit, unit);
+    if (before != null) before.more.add(unit);
+  }
+
+  private static String set(JsonNode set) {
+    return Strength.parse(set.asString("1x")).toString();
   }
 
   /** Refuses another run's measurement: its SAEs must be those of this run. */
@@ -99,10 +116,10 @@ record MeasuredSteerability(
     }
   }
 
-  private static Path table(Path folder, JsonNode layer, String sae) {
+  private static Path table(Path folder, JsonNode layer, String sae, String set) {
     String source = sae.isEmpty() ? layer.path("hook_point").asString("") : sae;
     String kind = layer.path("unit").asString("");
-    String name = source.substring(source.lastIndexOf('/') + 1) + "." + kind + ".csv";
+    String name = source.substring(source.lastIndexOf('/') + 1) + "." + kind + "." + set + ".csv";
     Path table = folder.resolve(name).normalize();
     if (!table.startsWith(folder.normalize()) || name.indexOf('\\') >= 0) {
       throw new InputException(folder, "names a table outside itself: " + name, AGAIN);
@@ -111,12 +128,12 @@ record MeasuredSteerability(
     return table;
   }
 
-  private static List<Unit> units(Path table) {
+  private static List<Unit> units(Path table, String set) {
     List<Unit> units = new ArrayList<>();
     try (TableRows rows = TableRows.list(table)) {
       rows.names(rows.first());
       for (List<String> row = rows.next(); row != null; row = rows.next()) {
-        units.add(unit(rows, row));
+        units.add(unit(rows, row, set));
       }
     }
     return units;
@@ -135,19 +152,20 @@ record MeasuredSteerability(
     return new Points(layer.path("layer").asInt(0), layer.path("unit").asString(""), sae, values);
   }
 
-  private static Unit unit(TableRows rows, List<String> row) {
-    boolean semantic = rows.find(List.of("s_semantic")) >= 0;
+  private static Unit unit(TableRows rows, List<String> row, String set) {
     return new Unit(
         (int) number(rows, row, "unit"),
+        set,
         (int) number(rows, row, "images"),
         number(rows, row, "s"),
         number(rows, row, "s_unbiased"),
         number(rows, row, "low"),
         number(rows, row, "high"),
-        semantic ? (Double) number(rows, row, "s_semantic") : null,
+        number(rows, row, "s_semantic"),
         number(rows, row, "power"),
         row.get(rows.column("promoted")),
-        row.get(rows.column("suppressed")));
+        row.get(rows.column("suppressed")),
+        new ArrayList<>());
   }
 
   private static double number(TableRows rows, List<String> row, String column) {

@@ -199,8 +199,13 @@ public record Report(
    * @param remedy what to do when the file is missing, damaged, or of another kind
    */
   static JsonNode result(Path file, String list, String remedy) {
+    return result(file, list, PROTOCOL, remedy);
+  }
+
+  /** The same of a file that has had more than one protocol. */
+  static JsonNode result(Path file, String list, int protocol, String remedy) {
     JsonNode json = JsonFile.tree(file, remedy);
-    if (!json.path(list).isArray() || json.path("protocol").asInt(0) != PROTOCOL) {
+    if (!json.path(list).isArray() || json.path("protocol").asInt(0) != protocol) {
       throw new InputException(file, "is not of this version of clipsteer", remedy);
     }
     return json;

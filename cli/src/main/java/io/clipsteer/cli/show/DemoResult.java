@@ -2,6 +2,7 @@
 package io.clipsteer.cli.show;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import io.clipsteer.lab.steer.Strength;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -176,14 +177,18 @@ public record DemoResult(
   private void steering(Lines text) {
     JsonNode report = stage(stages, "steerability");
     text.add(
-        "%nUnits that steer (S above %s at strength %s, %s words, %s images)%nlayer "
-            + " features  neurons  random directions%n",
+        "%nUnits that steer (unbiased S above %s, %s words, %s images; 1x: set to the unit's"
+            + " largest activation)%nset to  layer  features  neurons  random directions%n",
         report.path("tau").asString(""),
-        report.path("strength").asString(""),
         report.path("words").asString(""),
         report.path("images").asString(""));
+    for (JsonNode set : report.path("set")) steering(text, report, set);
+  }
+
+  private static void steering(Lines text, JsonNode report, JsonNode set) {
     Map<Integer, Map<String, String>> layers = new TreeMap<>();
     for (JsonNode row : report.path("layers")) {
+      if (!row.path("set").equals(set)) continue;
       layers
           .computeIfAbsent(row.path("layer").asInt(0), l -> new LinkedHashMap<>())
           .put(row.path("unit").asString(""), percent(row.path("share_above_tau")));
@@ -191,8 +196,12 @@ public record DemoResult(
     layers.forEach(
         (layer, kinds) ->
             text.add(
-                "%5d  %8s  %7s  %s%n",
-                layer, kinds.get("features"), kinds.get("neurons"), kinds.get("random")));
+                "%6s  %5d  %8s  %7s  %s%n",
+                Strength.parse(set.asString("1x")),
+                layer,
+                kinds.get("features"),
+                kinds.get("neurons"),
+                kinds.get("random")));
   }
 
   private void suppression(Lines text) {

@@ -9,9 +9,13 @@ import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.steer.Steer;
 import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.Strength;
+import io.clipsteer.lab.steer.UnitNumbers;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -55,12 +59,18 @@ public final class SteerText {
    *
    * @param head its first line
    * @param edit what the units become; null where none is edited
+   * @param strength in the edit; where it is in units of each unit's own activations, its value is
+   *     added
    * @param spliced whether the reconstruction alone is reported as well
    */
   public String of(
-      String head, @Nullable String edit, Map<HookPoint, SteeredSite> sites, boolean spliced) {
+      String head,
+      @Nullable String edit,
+      Strength strength,
+      Map<HookPoint, SteeredSite> sites,
+      boolean spliced) {
     text.add("%s", head);
-    if (edit != null) edited(edit, sites);
+    if (edit != null) edited(edit, strength, sites);
     text.add("before: %s%n", line(result.before()));
     // What the reconstruction does alone, so that it is not taken for the edit's effect.
     if (spliced) text.add("reconstruction: %s%n", line(result.spliced()));
@@ -69,22 +79,37 @@ public final class SteerText {
     return text.toString();
   }
 
-  private void edited(String edit, Map<HookPoint, SteeredSite> sites) {
-    for (var one : sites.entrySet()) {
-      String place = " at " + one.getKey() + ": " + edit + "\n";
-      for (int neuron : one.getValue().units().neurons()) {
-        text.add("neuron %d%s", neuron, place);
+  private void edited(String edit, Strength strength, Map<HookPoint, SteeredSite> sites) {
+    Iterator<Steer.Activity> features = result.edited().iterator();
+    // By hook point, as the features are.
+    for (var one : new TreeMap<>(sites).entrySet()) {
+      Iterator<Float> values = one.getValue().values(strength).iterator();
+      UnitNumbers units = one.getValue().units();
+      for (int k = 0; k < units.features().size(); k++) {
+        Steer.Activity f = features.next();
+        String name = name(f);
+        text.add(
+            "feature %d%s: mean activation %.3f, max %.3f; %s%n",
+            f.feature(),
+            name.isEmpty() ? "" : " (" + name + ")",
+            f.mean(),
+            f.max(),
+            edit + value(strength, values.next()));
       }
-      for (int k : one.getValue().units().randoms()) {
-        text.add("random direction %d%s", k, place);
+      for (int neuron : units.neurons()) {
+        String to = edit + value(strength, values.next());
+        text.add("neuron %d at %s: %s%n", neuron, one.getKey(), to);
+      }
+      for (int k : units.randoms()) {
+        String to = edit + value(strength, values.next());
+        text.add("random direction %d at %s: %s%n", k, one.getKey(), to);
       }
     }
-    for (Steer.Activity f : result.edited()) {
-      String name = name(f);
-      text.add(
-          "feature %d%s: mean activation %.3f, max %.3f; %s%n",
-          f.feature(), name.isEmpty() ? "" : " (" + name + ")", f.mean(), f.max(), edit);
-    }
+  }
+
+  /** The number that a strength in a unit's own activations is; empty of a number. */
+  private static String value(Strength strength, float value) {
+    return strength.isOwn() ? Lines.of(" = %.3f", value) : "";
   }
 
   private void after() {
@@ -93,9 +118,13 @@ public final class SteerText {
       text.add("largest rise: %s%n", line(result.promoted()));
       text.add("largest fall: %s%n", line(result.suppressed()));
     }
-    if (!result.curve().isEmpty()) text.add("strength  answers%n");
+    if (result.curve().isEmpty()) return;
+    // Of several units each has a value of its own.
+    boolean single = result.curve().getFirst().values().size() == 1;
+    text.add("strength%s  answers%n", single ? "     value" : "");
     for (Steer.CurvePoint point : result.curve()) {
-      text.add("%8.1f  %s%n", point.strength(), line(point.followed()));
+      String value = single ? Lines.of("  %8.3f", point.values().getFirst()) : "";
+      text.add("%8s%s  %s%n", point.strength(), value, line(point.followed()));
     }
   }
 

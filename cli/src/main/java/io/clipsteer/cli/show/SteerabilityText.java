@@ -4,11 +4,17 @@ package io.clipsteer.cli.show;
 import io.clipsteer.data.stats.Median;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.steer.BaselineComparison;
 import io.clipsteer.lab.steer.Dose;
 import io.clipsteer.lab.steer.Findings;
+import io.clipsteer.lab.steer.Forecast;
 import io.clipsteer.lab.steer.LayerResult;
 import io.clipsteer.lab.steer.SteerabilityReport;
+import io.clipsteer.lab.steer.SteeredUnits;
+import io.clipsteer.lab.steer.Strength;
 import io.clipsteer.lab.steer.VocabularyResult;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -31,42 +37,84 @@ public final class SteerabilityText {
   /**
    * The text.
    *
-   * @param strength that units were set to
-   * @param tau from which a unit is steerable
    * @param out where the tables are
    */
-  public static String of(SteerabilityReport report, double strength, double tau, Object out) {
+  public static String of(SteerabilityReport report, Object out) {
     SteerabilityText whole = new SteerabilityText(report);
     whole.text.add(
-        "%s, %s, strength %s, tau %s; tables in %s%n%n",
+        "%s, %s, tau %s; tables in %s%n",
         Counted.of(report.images(), "image"),
         Counted.of(report.words(), "word"),
-        strength,
-        tau,
+        report.settings().tau(),
         out);
-    whole.layers();
+    for (Strength set : report.settings().set()) whole.layers(set);
+    whole.comparisons();
     whole.doses();
     whole.vocabularies();
     if (report.findings() != null) whole.findings(report.findings());
     return whole.text.toString();
   }
 
-  private void layers() {
-    text.add("layer  unit           n   mean S   S > tau              coverage  seconds%n");
+  /** How wide the widest interval of a share above tau will be, and how many images it takes. */
+  public static String forecast(List<Forecast> forecasts) {
+    Forecast widest = Collections.max(forecasts, Comparator.comparingDouble(Forecast::width));
+    String width =
+        Lines.of(
+            "95 %% intervals of the share above tau will be about %.0f points wide or less (widest:"
+                + " %s of %s)",
+            100 * widest.width(), widest.kind(), widest.place());
+    if (widest.width() <= Forecast.WANTED) return width;
+    if (widest.images() == null) return width + "; 10 points need more " + widest.kind();
+    return width + "; 10 points need about " + Counted.of(widest.images(), "image");
+  }
+
+  private void layers(Strength set) {
+    text.add("%nset to %s%s%n", set, set.isOwn() ? " (of each unit's largest activation)" : "");
+    text.add(
+        "layer  unit           n   mean S   S > tau              coverage   norm  nearest"
+            + "  seconds%n");
     for (LayerResult layer : report.layers()) {
+      if (!layer.set().equals(set)) continue;
       boolean named = shared.contains(layer.layer()) && !layer.sae().isEmpty();
       text.add(
-          "%5d  %-9s %6d  %7.4f  %5.1f %% (%4.1f–%5.1f)  %8d  %7.1f%s%n",
+          "%5d  %-9s %6d  %7.5f  %5.1f %% (%4.1f–%5.1f)  %8d  %5.2f  %7.2f  %7.1f%s%n",
           layer.layer(),
           layer.unit(),
           layer.n(),
-          layer.meanS(),
+          layer.meanUnbiased(),
           100 * layer.share().value(),
           100 * layer.share().low(),
           100 * layer.share().high(),
           layer.coverage(),
+          layer.norm(),
+          layer.nearest(),
           layer.seconds(),
           named ? "  " + RunFolder.name(layer.sae()) : "");
+    }
+  }
+
+  /** Where features do not steer more than a baseline, in words. */
+  private void comparisons() {
+    if (report.comparisons().isEmpty()) return;
+    long more = report.comparisons().stream().filter(BaselineComparison::isMore).count();
+    text.add(
+        "%nfeatures steer more than neurons or random directions in %d of %d comparisons of mean S"
+            + " (bootstrap over images, Holm, p ≤ 0.05)",
+        more, report.comparisons().size());
+    for (BaselineComparison one : report.comparisons()) {
+      if (one.isMore()) continue;
+      text.add(
+          "%n%s set to %s: features do not steer more than %s: mean S %.5f against %.5f,"
+              + " difference %.5f (%.5f to %.5f), p %s",
+          site(one.layer(), one.sae()),
+          one.set(),
+          one.baseline() == SteeredUnits.UnitKind.RANDOM ? "random directions" : one.baseline(),
+          one.meanFeatures(),
+          one.meanBaseline(),
+          one.difference(),
+          one.low(),
+          one.high(),
+          Lines.of("%.2g", one.pHolm()));
     }
   }
 
@@ -75,11 +123,12 @@ public final class SteerabilityText {
       if (layer.doses().isEmpty()) continue;
       Median half = Median.of(layer.doses().stream().mapToDouble(Dose::half).toArray());
       text.add(
-          "%n%s: half the effect at strength %.1f (%.1f–%.1f), median of %s",
+          "%n%s: half the effect at strength %.1f (%.1f–%.1f)%s, median of %s",
           site(layer.layer(), layer.sae()),
           half.value(),
           half.low(),
           half.high(),
+          layer.set().isOwn() ? " times the largest activation" : "",
           Counted.of(half.n(), "feature"));
     }
   }

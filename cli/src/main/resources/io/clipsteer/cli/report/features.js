@@ -130,7 +130,7 @@ function feature(s, id) {
   main.append(h("div", { class: "bar" }, h("a", { class: "button", href: "#/features" }, "Gallery"), step(-1, "‹ Previous"), step(1, "Next ›"), heatButton(images)));
   main.append(h("h1", {}, title(f)), h("p", { class: "muted path" }, "Feature " + f.id + " of " + layerTitle(sae) + " (" + sae.folder + ") ", f.reasons.map((w) => h("span", { class: "tag" }, REASONS[w] || w))));
   main.append(h("div", { class: "tiles" }, tile("active on", "frequency", percent(f.frequency), "of tokens"), tile("images", "frequency", percent(f.image_frequency), whole(f.images) + " of " + whole(D.index.images)), tile("monosemanticity", "monosemanticity", fixed(f.monosemanticity, 3)),
-    tile("max activation", "max", short(f.max), "mean when active " + short(f.mean_active)), isNumber(f.cls_share) ? tile("share of activation on CLS", "cls_share", percent(f.cls_share)) : null, f.steer ? tile("S", "s", fixed(f.steer.s, 3), "95 %: " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3)) : null));
+    tile("max activation", "max", short(f.max), "mean when active " + short(f.mean_active)), isNumber(f.cls_share) ? tile("share of activation on CLS", "cls_share", percent(f.cls_share)) : null, f.steer ? tile("S at " + f.steer.set, "s", fixed(f.steer.s, 3), "95 %: " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3)) : null));
   if (f.exemplars.length) {
     images.append(...f.exemplars.map((t) => h("figure", {}, image(f, t), h("figcaption", {}, h("b", {}, short(t.max)), " ", t.image))));
     main.append(h("h2", {}, "Top images"), images, h("p", { class: "muted" }, "Max activation is given under each image. Activation maps have one scale for all images of the feature; point at an image to see it without its map."), h("p", {}, scale("0", short(f.max), "activation of the patch", true)));
@@ -139,7 +139,7 @@ function feature(s, id) {
   main.append(...figures(f, sae));
   const tries = [D.commands.search + " --sae " + sae.folder + " --feature " + f.id];
   const twins = SAES.filter((x) => x.layer === sae.layer).length > 1;
-  tries.push(D.commands.steer + " --image FILE --feature " + sae.layer + ":" + f.id + (twins ? " --sae " + sae.folder.split("/").pop() : "") + " --set 150 " + D.commands.words);
+  tries.push(D.commands.steer + " --image FILE --feature " + sae.layer + ":" + f.id + (twins ? " --sae " + sae.folder.split("/").pop() : "") + " --set 2x " + D.commands.words);
   main.append(h("h2", {}, "Try it"), ...tries.map((t) => h("code", { class: "command" }, t)), commands("index", "steerability", "report"));
   return main;
 }
@@ -156,7 +156,8 @@ function steeringOf(f) {
   if (!f.steer) return null;
   const S = D.steer, all = f.steer.images === S.images;
   return h("section", {}, h("h2", {}, def("Steering", "s")), table(["word", def("change of P", "power")], [...moved(f.steer.promoted, "up"), ...moved(f.steer.suppressed, "down")]),
-    h("p", { class: "muted" }, "Set to " + S.strength + ": S " + fixed(f.steer.s, 3) + ", ", def("unbiased", "unbiased"), " " + fixed(f.steer.unbiased, 3) + ", ", isNumber(f.steer.semantic) ? [def("semantic", "semantic"), " " + fixed(f.steer.semantic, 3) + ", "] : null, def("95 %", "interval"), " " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3) + ". Evaluated on " + (all ? "" : whole(f.steer.images) + " of ") + "the " + counted(S.images, "image") + " of the steerability study",
+    table([def("set to", "strength"), "S", def("unbiased", "unbiased"), def("semantic", "semantic"), def("95 %", "interval")], [f.steer, ...f.steer.more].map((u) => [u.set, fixed(u.s, 4), fixed(u.unbiased, 4), fixed(u.semantic, 4), fixed(u.low, 4) + " to " + fixed(u.high, 4)])),
+    h("p", { class: "muted" }, "Words when set to " + f.steer.set + ". Evaluated on " + (all ? "" : whole(f.steer.images) + " of ") + "the " + counted(S.images, "image") + " of the steerability study",
       all ? "." : [": ", def("screening", "screen"), " stopped there, since S is clearly on one side of τ = " + S.tau + "."]));
 }
 function neighboursOf(f) {

@@ -24,7 +24,11 @@ final class MeasuredSteerabilityTest {
   void folder() throws IOException {
     Files.writeString(
         dir.resolve("steerability.json"),
-        "{\"protocol\":1,\"layers\":[{\"layer\":1,\"sae\":\"saes/x\",\"unit\":\"features\"}]}");
+        "{\"protocol\":2,\"set\":[\"1x\",150.0],\"layers\":["
+            + "{\"layer\":1,\"sae\":\"saes/x\",\"unit\":\"features\",\"set\":\"1x\"},"
+            + "{\"layer\":1,\"sae\":\"saes/x\",\"unit\":\"features\",\"set\":150.0}]}");
+    Files.writeString(
+        dir.resolve("x.features.150.csv"), HEAD + "7,3,0.9,0.8,0.3,0.6,0.2,1.5,z,y\n");
   }
 
   /** A word may hold what separates cells. */
@@ -36,6 +40,9 @@ final class MeasuredSteerabilityTest {
     assertEquals("a\",\"b +0.1; x", score.promoted());
     assertEquals("c, d -0.2", score.suppressed());
     assertEquals(0.2, score.semantic());
+    assertEquals("1x", score.set());
+    assertEquals("150", score.more().getFirst().set());
+    assertEquals(0.9, score.more().getFirst().s());
     write("");
     assertEquals(
         1, MeasuredSteerability.read(dir).features().size(), "an SAE without a measured feature");
@@ -44,13 +51,13 @@ final class MeasuredSteerabilityTest {
   @Test
   void namesTheLineOfAFault() throws IOException {
     write("7,3,0.5,0.4,0.3,0.6,0.2,1.5,a,b\n8,3,0.5,x,0.3,0.6,0.2,1.5,a,b\n");
-    refused("x.features.csv, line 3", "s_unbiased is 'x'");
+    refused("x.features.1x.csv, line 3", "s_unbiased is 'x'");
     write("7,3,0.5,0.4,0.3,0.6,0.2,1.5,a, b, c\n");
-    refused("x.features.csv, line 2", "11 cells for 10 columns");
+    refused("x.features.1x.csv, line 2", "11 cells for 10 columns");
   }
 
   private void write(String rows) throws IOException {
-    Files.writeString(dir.resolve("x.features.csv"), HEAD + rows);
+    Files.writeString(dir.resolve("x.features.1x.csv"), HEAD + rows);
   }
 
   private void refused(String... parts) {

@@ -21,11 +21,33 @@ public record Share(double value, double low, double high, int n) {
     if (n < 1 || hits < 0 || hits > n) {
       throw new IllegalArgumentException(hits + " of " + n);
     }
+    return wilson(hits, n, n);
+  }
+
+  /**
+   * Of things that were all judged from the same few measurements, whose errors they have in
+   * common: Wilson's interval with the number n' of independent things that would vary as much,
+   * {@code p(1−p)/n' = p(1−p)/n + (t/z)²·variance} (the effective sample size, Kish 1965). p is
+   * taken to be at least half a thing from either end.
+   *
+   * @param variance of the share, from the measurements alone; infinite where it is not known
+   * @param groups of measurements that the variance was estimated from; t is Student's for them
+   */
+  public static Share of(int hits, int n, double variance, int groups) {
+    Share plain = of(hits, n);
+    if (!Double.isFinite(variance)) return new Share(plain.value, 0, 1, n);
+    double p = Math.clamp(plain.value, 0.5 / n, 1 - 0.5 / n);
+    double wider = Mean.student(groups - 1) / Mean.Z;
+    double own = p * (1 - p);
+    return wilson(hits, n, own / (own / n + wider * wider * variance));
+  }
+
+  private static Share wilson(int hits, int n, double effective) {
     double p = (double) hits / n;
     double z2 = Mean.Z * Mean.Z;
-    double middle = p + z2 / (2 * n);
-    double half = Mean.Z * Math.sqrt(p * (1 - p) / n + z2 / (4.0 * n * n));
-    double scale = 1 + z2 / n;
+    double middle = p + z2 / (2 * effective);
+    double half = Mean.Z * Math.sqrt(p * (1 - p) / effective + z2 / (4.0 * effective * effective));
+    double scale = 1 + z2 / effective;
     // At the ends the formula gives 0 and 1 but for rounding.
     double low = hits == 0 ? 0 : (middle - half) / scale;
     double high = hits == n ? 1 : (middle + half) / scale;

@@ -42,4 +42,21 @@ final class ShareTest {
     assertThrows(IllegalArgumentException.class, () -> Share.of(3, 2));
     assertThrows(IllegalArgumentException.class, () -> Share.of(-1, 2));
   }
+
+  /** 20 of 100 whose common variance is that of 100 more: Wilson's interval of 10 of 50. */
+  @Test
+  void commonErrorsLeaveFewerIndependentThings() {
+    assertEquals(Share.of(20, 100), Share.of(20, 100, 0, 16));
+    double student = 2.131449546;
+    double scaled = 0.2 * 0.8 / 100 * Math.pow(1.959963984540054 / student, 2);
+    Share half = Share.of(20, 100, scaled, 16);
+    assertEquals(Share.of(10, 50).low(), half.low(), 1e-5);
+    assertEquals(Share.of(10, 50).high(), half.high(), 1e-5);
+    assertEquals(0.2, half.value());
+    Share unknown = Share.of(20, 100, Double.POSITIVE_INFINITY, 1);
+    assertEquals(0, unknown.low());
+    assertEquals(1, unknown.high());
+    assertEquals(0, Share.of(0, 100, 0.01, 16).low());
+    assertTrue(Share.of(0, 100, 0.01, 16).high() > Share.of(0, 100).high());
+  }
 }

@@ -148,6 +148,11 @@ final class UnitTally {
     return Math.clamp(2L * (exponent - LOWEST_OCTAVE) + (upper ? 1 : 0), 0, BINS - 1);
   }
 
+  /** The smallest activation of a half octave but the first. */
+  static double lowerEdge(int bin) {
+    return Math.pow(2, LOWEST_OCTAVE + bin / 2.0);
+  }
+
   private void finish(int i, int image, double[] direction) {
     int unit = touched[i];
     int first = head[unit];

@@ -17,7 +17,7 @@ public record Dose(int unit, int word, double half, List<DosePoint> points) {
   /**
    * One strength.
    *
-   * @param strength the feature's activation
+   * @param strength the feature's activation, or its multiple of the feature's largest
    * @param change mean change of the word's probability
    * @param low lower end of its 95 % interval over images
    * @param high upper end

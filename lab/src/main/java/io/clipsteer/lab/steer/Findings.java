@@ -8,6 +8,7 @@ import io.clipsteer.data.stats.Share;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.index.UnitRange;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -71,8 +72,9 @@ public record Findings(
    *
    * @param name row of its name in the vocabulary; −1 where it has none, or one that is absent
    * @param cover of the images it is active in, the mean share of the grid
+   * @param range of its activations
    */
-  public record IndexedFeature(int name, double cover) {}
+  public record IndexedFeature(int name, double cover, UnitRange range) {}
 
   /**
    * Joins measured features with the index.
@@ -117,7 +119,7 @@ public record Findings(
     Map<Integer, Best> best = new HashMap<>();
     for (UnitScore score : layer.scores()) {
       IndexedFeature feature = features.get(score.unit());
-      if (!(score.s() > tau) || score.top() < 0 || feature == null || feature.cover <= 0) continue;
+      if (!score.isAbove(tau) || score.top() < 0 || feature == null || feature.cover <= 0) continue;
       best.merge(
           score.top(),
           new Best(layer.layer(), score.s(), feature.cover),
@@ -132,7 +134,7 @@ public record Findings(
     int first = 0;
     int among = 0;
     for (UnitScore score : layer.scores()) {
-      if (!(score.s() > tau)) continue;
+      if (!score.isAbove(tau)) continue;
       steerable++;
       IndexedFeature feature = features.get(score.unit());
       if (feature == null || feature.name < 0) continue;
@@ -183,7 +185,8 @@ public record Findings(
         FeatureQuery.run(
             index,
             "SELECT sae, id, coalesce(name, ''), CASE WHEN image_frequency > 0 THEN"
-                + " coalesce(frequency_patches, 0) / image_frequency ELSE 0 END FROM features");
+                + " coalesce(frequency_patches, 0) / image_frequency ELSE 0 END, max, histogram"
+                + " FROM features");
     Map<String, Map<Integer, IndexedFeature>> known = new HashMap<>();
     for (List<@Nullable Object> row : answer.rows()) {
       String sae = String.valueOf(row.get(0));
@@ -193,7 +196,10 @@ public record Findings(
           .computeIfAbsent(sae, s -> new HashMap<>())
           .put(
               id,
-              new IndexedFeature(rows.getOrDefault(plain(String.valueOf(row.get(2))), -1), cover));
+              new IndexedFeature(
+                  rows.getOrDefault(plain(String.valueOf(row.get(2))), -1),
+                  cover,
+                  UnitRange.of(row.get(4), row.get(5))));
     }
     return known;
   }

@@ -18,15 +18,20 @@ import org.jspecify.annotations.Nullable;
  * @param unit kind
  * @param hookPoint in peers' style
  * @param sae the SAE's folder for features, else empty
+ * @param set strength that the units are set to
+ * @param norm median over units of the mean length of edited tokens, divided by that before
+ * @param nearest median over units of the mean distance of edited tokens to the nearest real one,
+ *     divided by that before
  * @param n number of units
  * @param images images evaluated
  * @param meanS mean S
  * @param meanUnbiased mean of the unbiased form
  * @param meanSemantic mean of the semantic form
- * @param shareAboveTau share of units with S above τ
- * @param shareLow the lower of the lower ends of two intervals of the share: Wilson's, for units
- *     that stand for more of their kind, and the bootstrap's over images
- * @param shareHigh the higher of their upper ends
+ * @param shareAboveTau share of units with unbiased S above τ
+ * @param shareLow lower end of its 95 % interval, for units that stand for more of their kind and
+ *     images that stand for more like them
+ * @param shareHigh upper end
+ * @param shareOfS share of units with S above τ, as in the paper
  * @param coverage distinct words that are promoted most by some steerable unit
  * @param curve share and coverage at other τ
  * @param evaluated (unit, image) pairs that were computed
@@ -35,12 +40,16 @@ import org.jspecify.annotations.Nullable;
  * @param scores of every unit
  * @param doses of the most steerable features; perhaps none
  * @param raised of steerable features, whose names rise
+ * @param resampled the units in the bootstrap's samples
  */
 public record LayerResult(
     int layer,
     SteeredUnits.UnitKind unit,
     String hookPoint,
     String sae,
+    Strength set,
+    double norm,
+    double nearest,
     int n,
     int images,
     double meanS,
@@ -49,6 +58,7 @@ public record LayerResult(
     double shareAboveTau,
     double shareLow,
     double shareHigh,
+    @JsonProperty("share_above_tau_of_s") double shareOfS,
     int coverage,
     List<AtTau> curve,
     long evaluated,
@@ -56,7 +66,8 @@ public record LayerResult(
     double seconds,
     @JsonIgnore List<UnitScore> scores,
     @JsonIgnore List<Dose> doses,
-    @JsonIgnore Raised raised) {
+    @JsonIgnore Raised raised,
+    @JsonIgnore ResampledUnits resampled) {
   private static final double[] TAUS = {0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9};
 
   /**
@@ -69,25 +80,48 @@ public record LayerResult(
   public record AtTau(double tau, double share, int coverage) {}
 
   /**
-   * Summarises the measured units of one kind.
+   * What was measured.
    *
    * @param one the SAE whose features, or at whose hook point
+   * @param set strength of the units
+   * @param images evaluated
+   * @param tau steerable from here
+   * @param own whether a dose-response is in the features' own units
    */
-  static LayerResult of(
+  record MeasuredSite(
       RunSaes.One one,
       SteeredUnits.UnitKind kind,
+      Strength set,
       int images,
       double tau,
-      SteerabilityFolder.Part units,
-      List<Dose> doses) {
+      boolean own) {}
+
+  /**
+   * Summarises the measured units of one kind.
+   *
+   * @param site what was measured
+   * @param off median relative length, and relative distance to the nearest
+   */
+  static LayerResult of(
+      MeasuredSite site, SteerabilityFolder.Part units, double[] off, List<Dose> doses) {
+    RunSaes.One one = site.one;
+    SteeredUnits.UnitKind kind = site.kind;
+    int images = site.images;
+    double tau = site.tau;
     List<UnitScore> scores = List.copyOf(units.scores());
-    Share share = share(steerable(scores, tau), scores.size(), units.above());
+    int n = scores.size();
+    int groups = Tally.groups(0, images);
+    Share share =
+        Share.of(steerable(scores, tau), n, units.resampled().variance(n, groups), groups);
     return new LayerResult(
         one.point().layer(),
         kind,
         one.point().peerName(),
         kind == SteeredUnits.UnitKind.FEATURES ? one.entry().folder() : "",
-        scores.size(),
+        site.set,
+        off[0],
+        off[1],
+        n,
         images,
         mean(scores, UnitScore::s),
         mean(scores, UnitScore::unbiased),
@@ -95,6 +129,7 @@ public record LayerResult(
         share.value(),
         share.low(),
         share.high(),
+        (double) scores.stream().filter(score -> score.s() > tau).count() / n,
         coverage(scores, tau),
         Arrays.stream(TAUS)
             .mapToObj(
@@ -103,14 +138,15 @@ public record LayerResult(
                         t, (double) steerable(scores, t) / scores.size(), coverage(scores, t)))
             .toList(),
         units.evaluated(),
-        doses.isEmpty() ? null : DoseMedians.of(doses),
+        doses.isEmpty() ? null : DoseMedians.of(doses, site.own),
         units.seconds(),
         scores,
         List.copyOf(doses),
-        units.raised());
+        units.raised(),
+        units.resampled());
   }
 
-  /** The share of units with S above τ. */
+  /** The share of units with unbiased S above τ. */
   public Share share() {
     return new Share(shareAboveTau, shareLow, shareHigh, n);
   }
@@ -122,24 +158,14 @@ public record LayerResult(
     return sum / scores.size();
   }
 
-  private static Share share(int hits, int n, int[] above) {
-    Share wilson = Share.of(hits, n);
-    int[] sorted = above.clone();
-    Arrays.sort(sorted);
-    int tail = (int) (0.025 * sorted.length);
-    double low = (double) sorted[tail] / n;
-    double high = (double) sorted[sorted.length - 1 - tail] / n;
-    return new Share(wilson.value(), Math.min(wilson.low(), low), Math.max(wilson.high(), high), n);
-  }
-
   private static int steerable(List<UnitScore> scores, double tau) {
-    return (int) scores.stream().filter(score -> score.s() > tau).count();
+    return (int) scores.stream().filter(score -> score.isAbove(tau)).count();
   }
 
   private static int coverage(List<UnitScore> scores, double tau) {
     return (int)
         scores.stream()
-            .filter(score -> score.s() > tau && score.top() >= 0)
+            .filter(score -> score.isAbove(tau) && score.top() >= 0)
             .mapToInt(UnitScore::top)
             .distinct()
             .count();

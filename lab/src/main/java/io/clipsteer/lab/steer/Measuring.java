@@ -49,15 +49,16 @@ record Measuring(
     boolean screen = settings.screen() && !(sweep instanceof LastLayer);
     long evaluated = screen ? screened(from, verdicts) : whole(from, verdicts);
     List<UnitScore> scores = new ArrayList<>();
-    int[] above = new int[DRAWS];
+    double tau = settings.tau();
+    ResampledUnits resampled = ResampledUnits.NONE;
     Raised raised = Raised.NONE;
     for (UnitScore.ScoredUnit one : verdicts) {
       scores.add(one.score());
-      if (one.score().s() > settings.tau()) raised = raised.plus(one.name());
-      for (int b = 0; b < above.length; b++) if (one.above()[b]) above[b]++;
+      if (one.score().isAbove(tau)) raised = raised.plus(one.name());
+      resampled = resampled.plus(ResampledUnits.of(one.unclipped(), one.deviations(), tau));
     }
     double seconds = (System.nanoTime() - start) * 1e-9;
-    return new SteerabilityFolder.Part(scores, above, evaluated, raised, seconds);
+    return new SteerabilityFolder.Part(scores, resampled, evaluated, raised, seconds);
   }
 
   /** Row of a unit's name; −1 without. */
@@ -108,7 +109,7 @@ record Measuring(
                 s -> new Resamples(settings.seed(), sizes, DRAWS));
         var one = UnitScore.of(units.id(unit), tally.change(), samples, this);
         verdicts[unit - first] = one;
-        boolean sure = Math.abs(one.score().s() - settings.tau()) > SURE * one.error();
+        boolean sure = Math.abs(one.unclipped() - settings.tau()) > SURE * one.error();
         if (to < images && !sure) unsure.add(unit);
       }
       open = unsure.stream().mapToInt(Integer::intValue).toArray();

@@ -5,7 +5,9 @@ import java.util.SplittableRandom;
 
 /**
  * The bootstrap's samples (Efron 1979) of groups of images, the same for all units: groups are
- * sampled with replacement, and a sample's S follows from the groups' scalar products alone.
+ * sampled with replacement, and a sample's unbiased S follows from the scalar products of different
+ * groups. A group's product with itself would add the differences between images, as often as the
+ * group is sampled twice.
  */
 final class Resamples {
   /**
@@ -34,21 +36,24 @@ final class Resamples {
     this.sizes = sizes;
     this.groups = sizes.length;
     this.samples = samples;
-    weights = new double[groups * (groups + 1) / 2 * samples];
+    weights = new double[groups * (groups - 1) / 2 * samples];
     SplittableRandom random = new SplittableRandom(seed);
     for (int b = 0; b < samples; b++) {
       int[] times = new int[groups];
+      for (int k = 0; k < groups; k++) times[random.nextInt(groups)]++;
       double images = 0;
-      for (int k = 0; k < groups; k++) {
-        int g = random.nextInt(groups);
-        times[g]++;
-        images += sizes[g];
+      double squares = 0;
+      for (int g = 0; g < groups; g++) {
+        double own = (double) times[g] * sizes[g];
+        images += own;
+        squares += own * own;
       }
+      // Pairs of images; 0 where one group was sampled every time.
+      double pairs = images * images - squares;
       int pair = 0;
       for (int g = 0; g < groups; g++) {
-        for (int h = g; h < groups; h++) {
-          double both = (g == h ? 1.0 : 2.0) * times[g] * times[h];
-          weights[pair++ * samples + b] = both / (images * images);
+        for (int h = g + 1; h < groups; h++) {
+          weights[pair++ * samples + b] = pairs > 0 ? 2.0 * times[g] * times[h] / pairs : 0;
         }
       }
     }
@@ -59,13 +64,13 @@ final class Resamples {
     return sizes;
   }
 
-  /** Every sample's S minus their mean, from the groups' products [groups,groups]. */
+  /** Every sample's unbiased S minus their mean, from the groups' products [groups,groups]. */
   double[] deviations(double[] gram) {
     double[] s = new double[samples];
-    double[] products = new double[groups * (groups + 1) / 2];
+    double[] products = new double[groups * (groups - 1) / 2];
     int pair = 0;
     for (int g = 0; g < groups; g++) {
-      for (int h = g; h < groups; h++) products[pair++] = gram[g * groups + h];
+      for (int h = g + 1; h < groups; h++) products[pair++] = gram[g * groups + h];
     }
     int p = 0;
     for (; p + 4 <= pair; p += 4) four(products, p, s);

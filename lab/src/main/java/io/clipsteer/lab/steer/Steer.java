@@ -10,7 +10,6 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.Rule;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
@@ -38,14 +37,14 @@ import org.jspecify.annotations.Nullable;
  *
  * @param sites the units that change, by hook point
  * @param rule the new activations of all units
- * @param strengths of the dose-response curve, rising, or empty
+ * @param strengths of the dose-response curve, or empty
  */
 public record Steer(
     ClipModel model,
     TextLibrary library,
     Map<HookPoint, SteeredSite> sites,
-    Rule rule,
-    double[] strengths) {
+    UnitRule rule,
+    List<Strength> strengths) {
   /** Most probabilities kept: of all images, words and strengths. */
   private static final long MOST = 1L << 28;
 
@@ -79,12 +78,16 @@ public record Steer(
   /**
    * The answers at one strength.
    *
-   * @param strength the activation of the units
+   * @param strength of the units
+   * @param values their activations, by hook point: features, neurons, random directions
    * @param top the most probable words
    * @param followed the words that are among the first three at some strength, by row
    */
   public record CurvePoint(
-      double strength, List<WordProbability> top, List<WordProbability> followed) {}
+      Strength strength,
+      List<Float> values,
+      List<WordProbability> top,
+      List<WordProbability> followed) {}
 
   /**
    * The answers before and after.
@@ -98,7 +101,7 @@ public record Steer(
    * @param suppressed words whose mean probability fell most
    * @param edited the edited features
    * @param strongest the strongest features of each hook point, by mean activation
-   * @param curve by rising strength; empty without strengths
+   * @param curve in the order of the strengths; empty without strengths
    * @param skipped images that could not be read
    */
   public record SteeredAnswers(
@@ -112,6 +115,12 @@ public record Steer(
       List<Activity> strongest,
       List<CurvePoint> curve,
       List<ImageLoader.Skipped> skipped) {}
+
+  /** Activations that a strength means, by hook point: features, neurons, random directions. */
+  public List<Float> values(Strength strength) {
+    return new TreeMap<>(sites)
+        .values().stream().flatMap(site -> site.values(strength).stream()).toList();
+  }
 
   /** Steers one image F32 [1,3,h,w]. */
   public SteeredAnswers one(Tensor pixels, int top) {
@@ -127,7 +136,7 @@ public record Steer(
    */
   public SteeredAnswers all(Images batches, int top, Progress progress) {
     Collector collector = new Collector();
-    double flops = (2 + strengths.length) * model.vision().flopsPerImage();
+    double flops = (2 + strengths.size()) * model.vision().flopsPerImage();
     List<ImageLoader.Skipped> skipped =
         batches.forEach("steering", flops, progress, (batch, pixels) -> collector.add(pixels));
     return collector.answers(top, skipped);
@@ -149,13 +158,13 @@ public record Steer(
 
     Collector() {
       ZeroShot.checkFits(model, library);
-      for (int k = 0; k < strengths.length; k++) curve.add(new ArrayList<>());
+      for (int k = 0; k < strengths.size(); k++) curve.add(new ArrayList<>());
       ordered.forEach((at, site) -> activations.put(at, new Activations(at, site.sae())));
     }
 
     void add(Tensor pixels) {
       long kept = (before.size() + pixels.size(0)) * library.words().size();
-      if (kept * (3L + strengths.length) > MOST) {
+      if (kept * (3L + strengths.size()) > MOST) {
         throw new InputException(
             "the images", "are too many for so many words and strengths", "Use --limit");
       }
@@ -172,14 +181,14 @@ public record Steer(
         before.addAll(probabilities(model.vision().continueFrom(last, Hooks.NONE).embedding()));
         if (splices) spliced.addAll(edited(first.getFirst(), null));
         after.addAll(edited(first.getFirst(), rule));
-        for (int k = 0; k < strengths.length; k++) {
-          curve.get(k).addAll(edited(first.getFirst(), new Rule.Set((float) strengths[k])));
+        for (int k = 0; k < strengths.size(); k++) {
+          curve.get(k).addAll(edited(first.getFirst(), UnitRule.set(strengths.get(k))));
         }
       }
     }
 
     /** Probabilities after the edits of all sites; a null rule changes no unit. */
-    private List<float[]> edited(Paused paused, @Nullable Rule other) {
+    private List<float[]> edited(Paused paused, @Nullable UnitRule other) {
       try (Scope scope = Scope.open()) {
         Hooks hooks = Hooks.NONE;
         Paused changed = paused;
@@ -262,11 +271,12 @@ public record Steer(
       for (List<float[]> rows : curve) followed.addAll(largest(means(rows), FOLLOWED));
       List<Integer> words = followed.stream().sorted().toList();
       List<CurvePoint> points = new ArrayList<>();
-      for (int k = 0; k < strengths.length; k++) {
+      for (int k = 0; k < strengths.size(); k++) {
         List<float[]> rows = curve.get(k);
         points.add(
             new CurvePoint(
-                strengths[k],
+                strengths.get(k),
+                values(strengths.get(k)),
                 answers(largest(means(rows), top), rows, null),
                 answers(words, rows, null)));
       }

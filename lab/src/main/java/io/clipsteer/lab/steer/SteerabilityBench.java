@@ -134,7 +134,7 @@ public final class SteerabilityBench {
     var settings =
         new SteerabilitySettings(
             List.of(SteeredUnits.UnitKind.FEATURES),
-            STRENGTH,
+            List.of(Strength.of(STRENGTH)),
             0.1,
             "all",
             false,

@@ -9,7 +9,6 @@ import io.clipsteer.engine.model.TextLibrary;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -30,23 +29,26 @@ public record SteerabilityFolder(Path path) {
   /**
    * Units that were measured at a time.
    *
-   * @param above how many of them are above τ in each of the bootstrap's samples
+   * @param resampled in the bootstrap's samples
    * @param evaluated (unit, image) pairs that were computed
    * @param raised of steerable features, whose names rise
    * @param seconds for these units
    */
-  record Part(List<UnitScore> scores, int[] above, long evaluated, Raised raised, double seconds) {
-    static final Part NONE = new Part(List.of(), new int[Measuring.DRAWS], 0, Raised.NONE, 0);
+  record Part(
+      List<UnitScore> scores,
+      ResampledUnits resampled,
+      long evaluated,
+      Raised raised,
+      double seconds) {
+    static final Part NONE = new Part(List.of(), ResampledUnits.NONE, 0, Raised.NONE, 0);
 
     /** This part, then another. */
     Part plus(Part other) {
       List<UnitScore> all = new ArrayList<>(scores);
       all.addAll(other.scores);
-      int[] sums = new int[above.length];
-      Arrays.setAll(sums, b -> above[b] + other.above[b]);
       return new Part(
           all,
-          sums,
+          resampled.plus(other.resampled),
           evaluated + other.evaluated,
           raised.plus(other.raised),
           seconds + other.seconds);
@@ -66,9 +68,10 @@ public record SteerabilityFolder(Path path) {
     boolean whole =
         part.scores() != null
             && part.scores().size() == count
-            && part.above() != null
+            && part.resampled() != null
             && part.raised() != null
-            && part.above().length == Measuring.DRAWS;
+            && part.resampled().above().length == Measuring.DRAWS
+            && part.resampled().shift().length == Measuring.DRAWS;
     if (!whole) throw new InputException(file, "is of another measurement", remedy);
     return part;
   }

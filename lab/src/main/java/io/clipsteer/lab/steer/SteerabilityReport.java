@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
  * @param words size of the vocabulary
  * @param settings of the measurement
  * @param prepareSeconds for reading images and running the tower to the hook points
- * @param layers by hook point, then kind
+ * @param layers by hook point, strength, kind
+ * @param comparisons of features with the baselines
  * @param vocabularies the same with parts of the vocabulary; perhaps none
  * @param findings beside an index of the run, or null without one
  */
@@ -34,12 +35,28 @@ public record SteerabilityReport(
     @JsonUnwrapped SteerabilitySettings settings,
     double prepareSeconds,
     List<LayerResult> layers,
+    @JsonInclude(JsonInclude.Include.NON_EMPTY) List<BaselineComparison> comparisons,
     @JsonInclude(JsonInclude.Include.NON_EMPTY) List<VocabularyResult> vocabularies,
     @JsonUnwrapped @Nullable Findings findings)
     implements JsonReport {
+  @Override
+  public int protocol() {
+    return 2;
+  }
+
   /** The same with parts of the vocabulary and beside an index. */
   SteerabilityReport with(List<VocabularyResult> parts, @Nullable Findings beside) {
     return new SteerabilityReport(
-        model, source, images, skipped, words, settings, prepareSeconds, layers, parts, beside);
+        model,
+        source,
+        images,
+        skipped,
+        words,
+        settings,
+        prepareSeconds,
+        layers,
+        comparisons,
+        parts,
+        beside);
   }
 }

@@ -4,24 +4,18 @@ package io.clipsteer.lab.steer;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.engine.Scope;
-import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.Paused;
-import io.clipsteer.engine.model.ReadOut;
-import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.index.UnitRange;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -32,8 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Consumer;
 
 /**
  * Measures steerability. The images pass through the tower once, and their residuals at each hook
@@ -51,11 +44,11 @@ public record SteerabilityRun(
     TextLibrary library,
     SteerabilitySettings settings,
     Map<String, Map<Integer, Findings.IndexedFeature>> known) {
-  /** Most bytes of residuals kept in memory. */
-  private static final long KEPT_BYTES = 3L << 30;
-
   private static final int CLOSED_UNITS = 4096;
   private static final int CONTINUED_UNITS = 64;
+
+  /** Units from which the width of the intervals is forecast. */
+  private static final int PILOT = 64;
 
   /** Refuses a vocabulary or tokens that do not fit the model, before anything is written. */
   public void check() {
@@ -64,6 +57,16 @@ public record SteerabilityRun(
       throw new InputException("the vocabulary", "has one word", "Give at least two");
     }
     mask();
+    for (RunSaes.One one : saes.all()) {
+      if (settings.set().stream().anyMatch(Strength::isOwn)
+          && !known.containsKey(one.entry().folder())) {
+        throw new InputException(
+            "--set",
+            "multiples are of features' activations, and the run has no index of "
+                + one.entry().folder(),
+            "Make one with clipsteer index, or give numbers");
+      }
+    }
     for (int size : settings.vocabularies()) {
       if (size < 2 || size >= library.words().size()) {
         throw new InputException(
@@ -77,11 +80,13 @@ public record SteerabilityRun(
   /**
    * Measures, or resumes a stopped measurement.
    *
+   * @param forecasts receives the widths of the intervals, when the first units are measured
    * @throws InputException when no image can be read or they do not fit
    */
-  public SteerabilityReport run(SteerabilityFolder folder, Progress progress) {
+  public SteerabilityReport run(
+      SteerabilityFolder folder, Progress progress, Consumer<List<Forecast>> forecasts) {
     check();
-    SteerabilityReport whole = measured("", folder, progress);
+    SteerabilityReport whole = measured("", folder, progress, forecasts);
     List<VocabularyResult> vocabularies = new ArrayList<>();
     int[] order = shuffled(library.words().size(), settings.seed());
     for (int size : settings.vocabularies()) {
@@ -91,14 +96,19 @@ public record SteerabilityRun(
         String draw = from == 0 ? "a" : "b";
         List<LayerResult> some =
             with(Arrays.copyOfRange(order, from, from + size))
-                .measured("vocabulary-" + size + draw + ".", folder, progress)
+                .measured("vocabulary-" + size + draw + ".", folder, progress, widths -> {})
                 .layers();
-        vocabularies.addAll(VocabularyResult.of(size, draw, some, whole.layers(), first));
+        vocabularies.addAll(VocabularyResult.of(size, draw, some, last(whole), first));
         first = some;
       }
     }
-    return whole.with(
-        vocabularies, known.isEmpty() ? null : Findings.of(known, whole.layers(), settings.tau()));
+    Findings beside = known.isEmpty() ? null : Findings.of(known, last(whole), settings.tau());
+    return whole.with(vocabularies, beside);
+  }
+
+  /** The results at the last strength. */
+  private List<LayerResult> last(SteerabilityReport report) {
+    return report.layers().stream().filter(one -> one.set().equals(settings.last())).toList();
   }
 
   /** The measurement with some words, in the vocabulary's order, and without dose-response. */
@@ -120,25 +130,29 @@ public record SteerabilityRun(
    *
    * @param tag begins the names of files
    */
-  private SteerabilityReport measured(String tag, SteerabilityFolder folder, Progress progress) {
+  private SteerabilityReport measured(
+      String tag,
+      SteerabilityFolder folder,
+      Progress progress,
+      Consumer<List<Forecast>> forecasts) {
     long start = System.nanoTime();
     Map<HookPoint, Sweep> sweeps = new LinkedHashMap<>();
     Similarity alike = Similarity.of(library);
     try {
-      List<ImageLoader.Skipped> skipped = prepare(sweeps, progress);
+      List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).toList();
+      var images = new SteeredImages(model, batches, library, settings.seed());
+      Map<HookPoint, double[]> maxima = new HashMap<>();
+      List<ImageLoader.Skipped> skipped = images.prepare(points, sweeps, maxima, progress);
       double prepared = (System.nanoTime() - start) * 1e-9;
-      List<LayerResult> results = new ArrayList<>();
+      List<Task> tasks = new ArrayList<>();
       sweeps.forEach(
           (point, sweep) -> {
-            for (SteeredUnits.UnitKind kind : settings.kinds()) {
-              for (RunSaes.One one : saes.all()) {
-                if (!one.point().equals(point)) continue;
-                results.add(measure(new Task(one, kind, sweep, alike, tag), folder, progress));
-                // Neurons and random directions belong to the hook point, not to one SAE.
-                if (kind != SteeredUnits.UnitKind.FEATURES) break;
-              }
-            }
+            var scene = new Scene(sweep, Objects.requireNonNull(maxima.get(point)), alike, tag);
+            for (Strength set : settings.set()) tasks.addAll(tasks(point, set, scene));
           });
+      forecasts.accept(tasks.stream().map(task -> forecast(task, folder, progress)).toList());
+      List<LayerResult> results = new ArrayList<>();
+      for (Task task : tasks) results.add(measure(task, folder, progress));
       return new SteerabilityReport(
           model.source().path().toAbsolutePath().normalize().toString(),
           batches.set().origin().toString(),
@@ -148,6 +162,7 @@ public record SteerabilityRun(
           settings,
           prepared,
           List.copyOf(results),
+          BaselineComparison.of(results),
           List.of(),
           null);
     } finally {
@@ -168,54 +183,105 @@ public record SteerabilityRun(
     return new TokenMask(settings.at()).mask(prefix, prefix + patches);
   }
 
-  /** What is measured at a time: the units of one kind at an SAE's hook point. */
-  private record Task(
-      RunSaes.One one, SteeredUnits.UnitKind kind, Sweep sweep, Similarity alike, String tag) {
+  /**
+   * The images at a hook point.
+   *
+   * @param maxima largest value of every coordinate
+   * @param tag begins the names of files
+   */
+  private record Scene(Sweep sweep, double[] maxima, Similarity alike, String tag) {}
+
+  /** What is measured at a time: the units of one kind at an SAE's hook point, at one strength. */
+  private record Task(RunSaes.One one, SteeredUnits.UnitKind kind, Strength set, Scene scene) {
     /** The SAE's name, or the hook point's for units that belong to no SAE. */
     String place() {
-      boolean features = kind == SteeredUnits.UnitKind.FEATURES;
-      return features ? RunFolder.name(one.entry().folder()) : one.point().peerName();
+      return isFeatures() ? RunFolder.name(one.entry().folder()) : one.point().peerName();
     }
+
+    /** Of its files. */
+    String name() {
+      return scene.tag + place() + "." + kind.word() + "." + set;
+    }
+
+    boolean isFeatures() {
+      return kind == SteeredUnits.UnitKind.FEATURES;
+    }
+  }
+
+  private List<Task> tasks(HookPoint point, Strength set, Scene scene) {
+    List<Task> tasks = new ArrayList<>();
+    for (SteeredUnits.UnitKind kind : settings.kinds()) {
+      for (RunSaes.One one : saes.all()) {
+        if (!one.point().equals(point)) continue;
+        tasks.add(new Task(one, kind, set, scene));
+        // Neurons and random directions belong to the hook point, not to one SAE.
+        if (kind != SteeredUnits.UnitKind.FEATURES) break;
+      }
+    }
+    return tasks;
+  }
+
+  /** Measures the first units, whose results the measurement takes over. */
+  private Forecast forecast(Task what, SteerabilityFolder folder, Progress progress) {
+    SteeredUnits units = units(what);
+    int first = Math.min(PILOT, units.count());
+    SteerabilityFolder.Part part = measure(what, units, first, folder, progress);
+    return Forecast.of(
+        what.place(), what.kind, part, settings.tau(), units.count(), what.scene.sweep.images());
   }
 
   private LayerResult measure(Task what, SteerabilityFolder folder, Progress progress) {
+    SteeredUnits units = units(what);
+    Sweep sweep = what.scene.sweep;
+    SteerabilityFolder.Part all = measure(what, units, units.count(), folder, progress);
+    folder.table(what.name(), all.scores(), library);
+    boolean dosed = what.isFeatures() && what.set.equals(settings.dosed());
+    List<Dose> doses = dosed ? doses(what, all.scores()) : List.of();
+    if (!doses.isEmpty()) {
+      folder.doses(what.scene.tag + what.place() + "." + what.kind.word(), doses, library);
+    }
+    var site =
+        new LayerResult.MeasuredSite(
+            what.one, what.kind, what.set, sweep.images(), settings.tau(), what.set.isOwn());
+    return LayerResult.of(site, all, RealTokens.medians(sweep, edited(sweep), units), doses);
+  }
+
+  /** Measures the first units, or reads what was measured before. */
+  private SteerabilityFolder.Part measure(
+      Task what, SteeredUnits units, int count, SteerabilityFolder folder, Progress progress) {
     String kind = what.kind.word();
-    SteeredUnits units = units(what.kind, what.one.sae());
-    String name = what.tag + what.place() + "." + kind;
-    int step = what.sweep instanceof LastLayer ? CLOSED_UNITS : CONTINUED_UNITS;
+    int step = what.scene.sweep instanceof LastLayer ? CLOSED_UNITS : CONTINUED_UNITS;
     double flops = model.vision().flopsAfter(what.one.point().layer());
     SteerabilityFolder.Part all = SteerabilityFolder.Part.NONE;
     Measuring measuring = null;
-    try (var task = progress.start("steering " + what.place() + ", " + kind, units.count(), kind)) {
-      for (int from = 0; from < units.count(); from += step) {
-        int count = Math.min(step, units.count() - from);
-        SteerabilityFolder.Part part = folder.read(name, from, count);
+    try (var task =
+        progress.start(
+            "steering " + what.place() + ", " + kind + " set to " + what.set, count, kind)) {
+      for (int from = 0; from < count; ) {
+        int some = Math.min(from == 0 ? PILOT : step, count - from);
+        SteerabilityFolder.Part part = folder.read(what.name(), from, some);
         if (part == null) {
           if (measuring == null) measuring = measuring(what, units);
-          part = measuring.run(from, from + count);
-          folder.write(name, from, part);
+          part = measuring.run(from, from + some);
+          folder.write(what.name(), from, part);
         }
         all = all.plus(part);
-        task.advance(count, flops * part.evaluated());
+        task.advance(some, flops * part.evaluated());
+        from += some;
       }
     }
-    folder.table(name, all.scores(), library);
-    boolean features = what.kind == SteeredUnits.UnitKind.FEATURES;
-    List<Dose> doses = features ? doses(what, all.scores()) : List.of();
-    if (!doses.isEmpty()) folder.doses(name, doses, library);
-    return LayerResult.of(what.one, what.kind, what.sweep.images(), settings.tau(), all, doses);
+    return all;
   }
 
   private Measuring measuring(Task what, SteeredUnits units) {
-    boolean features = what.kind == SteeredUnits.UnitKind.FEATURES;
     return new Measuring(
-        what.sweep,
+        what.scene.sweep,
         units,
-        units.shifts(what.sweep.residuals()),
-        edited(what.sweep),
-        what.alike,
+        units.shifts(what.scene.sweep.residuals()),
+        edited(what.scene.sweep),
+        what.scene.alike,
         settings,
-        features ? names(what.one.entry().folder()) : Map.of());
+        what.isFeatures() ? names(what.one.entry().folder()) : Map.of());
   }
 
   /** Rows of the names of an SAE's features. */
@@ -230,45 +296,89 @@ public record SteerabilityRun(
     return names;
   }
 
-  /** The dose-response of the most steerable features. */
+  /**
+   * The dose-response of the features that steer most: of those above τ, where they are set to a
+   * number.
+   */
   private List<Dose> doses(Task what, List<UnitScore> scores) {
-    List<UnitScore> most =
+    boolean own = what.set.isOwn();
+    List<Dosing.DosedFeature> most =
         scores.stream()
-            .filter(score -> score.s() > settings.tau() && score.top() >= 0)
-            .sorted(Comparator.comparingDouble(UnitScore::s).reversed())
+            .filter(score -> (own || score.isAbove(settings.tau())) && score.top() >= 0)
+            .sorted(Comparator.comparingDouble(UnitScore::unbiased).reversed())
             .limit(settings.dose())
             .sorted(Comparator.comparingInt(UnitScore::unit))
+            .map(
+                score ->
+                    new Dosing.DosedFeature(
+                        score.unit(), score.top(), own ? range(what.one, score.unit()) : null))
             .toList();
     if (most.isEmpty()) return List.of();
-    int[] ids = most.stream().mapToInt(UnitScore::unit).toArray();
-    int[] words = most.stream().mapToInt(UnitScore::top).toArray();
     return Dosing.run(
-        what.sweep, what.one.sae(), edited(what.sweep), ids, words, settings.strength());
+        what.scene.sweep,
+        what.one.sae(),
+        edited(what.scene.sweep),
+        most,
+        Dosing.strengths(what.set));
   }
 
-  private SteeredUnits units(SteeredUnits.UnitKind kind, Sae sae) {
-    double strength = settings.strength();
-    return switch (kind) {
-      case FEATURES -> new SteeredUnits.FeatureUnits(sae, features(sae), strength);
-      case NEURONS -> new SteeredUnits.NeuronUnits(sae.width(), strength);
-      case RANDOM ->
-          new SteeredUnits.RandomUnits(
-              settings.randoms(),
-              sae.width(),
-              SteeredUnits.decoderLength(sae),
-              sae.normalisation(),
-              strength,
-              settings.seed());
+  /** The range of a feature in the index; of one that is not there, none. */
+  private UnitRange range(RunSaes.One one, int id) {
+    Findings.IndexedFeature feature = known.getOrDefault(one.entry().folder(), Map.of()).get(id);
+    return feature == null ? new UnitRange(0, List.of()) : feature.range();
+  }
+
+  private SteeredUnits units(Task what) {
+    Sae sae = what.one.sae();
+    Strength set = what.set;
+    return switch (what.kind) {
+      case FEATURES -> features(what.one, set, features(what.one, set));
+      case NEURONS ->
+          new SteeredUnits.NeuronUnits(
+              Arrays.stream(what.scene.maxima)
+                  .map(max -> set.of(new UnitRange(max, List.of())))
+                  .toArray());
+      case RANDOM -> {
+        if (set.isOwn()) {
+          int[] ids = features(what.one, set);
+          int[] order = shuffled(ids.length, settings.seed());
+          int[] like = new int[settings.randoms()];
+          for (int k = 0; k < like.length; k++) like[k] = ids[order[k % ids.length]];
+          yield new SteeredUnits.PairedUnits(features(what.one, set, like), settings.seed());
+        }
+        yield new SteeredUnits.RandomUnits(
+            settings.randoms(),
+            sae.width(),
+            SteeredUnits.decoderLength(sae),
+            sae.normalisation(),
+            set.number(),
+            settings.seed());
+      }
     };
   }
 
-  /** All features of an SAE or a random sample, rising. */
-  private int[] features(Sae sae) {
-    int all = sae.features();
-    int sample = settings.sample();
-    if (sample == 0 || sample >= all) return IntStream.range(0, all).toArray();
-    int[] ids = Arrays.copyOf(shuffled(all, settings.seed()), sample);
-    Arrays.sort(ids);
+  private SteeredUnits.FeatureUnits features(RunSaes.One one, Strength set, int[] ids) {
+    double[] strengths = Arrays.stream(ids).mapToDouble(id -> set.of(range(one, id))).toArray();
+    return new SteeredUnits.FeatureUnits(one.sae(), ids, strengths);
+  }
+
+  /**
+   * All features of an SAE or a random sample, rising; for strengths in their own units those that
+   * were ever active.
+   */
+  private int[] features(RunSaes.One one, Strength set) {
+    int all = one.sae().features();
+    int sample = settings.sample() == 0 ? all : Math.min(settings.sample(), all);
+    int[] ids =
+        Arrays.stream(shuffled(all, settings.seed()))
+            .limit(sample)
+            .sorted()
+            .filter(id -> !set.isOwn() || range(one, id).max() > 0)
+            .toArray();
+    if (ids.length == 0) {
+      throw new InputException(
+          one.entry().folder(), "no feature was active on the index's images", "Index more images");
+    }
     return ids;
   }
 
@@ -278,78 +388,5 @@ public record SteerabilityRun(
     Arrays.setAll(order, i -> i);
     Collections.shuffle(Arrays.asList(order), new SplittableRandom(seed));
     return Arrays.stream(order).mapToInt(Integer::intValue).toArray();
-  }
-
-  // ---- the images -----------------------------------------------------------------------------
-
-  /** One pass over the images: fills a sweep for every hook point, in the tower's order. */
-  private List<ImageLoader.Skipped> prepare(Map<HookPoint, Sweep> sweeps, Progress progress) {
-    TowerWalk walk =
-        TowerWalk.past(model.vision(), saes.all().stream().map(RunSaes.One::point).toList());
-    Map<HookPoint, List<Paused>> kept = new LinkedHashMap<>();
-    for (HookPoint point : walk.points()) kept.put(point, new ArrayList<>());
-    long[] bytes = new long[1];
-    try (Scope scope = Scope.open()) {
-      var skipped =
-          batches.forEach(
-              "running to the hook points",
-              model.vision().flopsPerImage(),
-              progress,
-              (batch, pixels) -> {
-                walk.walk(
-                    pixels,
-                    paused -> {
-                      Paused copy = copy(paused, scope);
-                      kept.computeIfAbsent(copy.at(), p -> new ArrayList<>()).add(copy);
-                      bytes[0] += copy.value().bytes() * (copy.middle() == null ? 1 : 2);
-                    });
-                if (bytes[0] > KEPT_BYTES) {
-                  throw new InputException(
-                      batches.set().origin(),
-                      "its residuals take more than 3 GiB",
-                      "Measure fewer images (--limit) or layers (--layers)");
-                }
-              });
-      kept.forEach((point, parts) -> sweeps.put(point, sweep(point, parts)));
-      return skipped;
-    } finally {
-      for (List<Paused> parts : kept.values()) parts.forEach(Paused::close);
-    }
-  }
-
-  private @Nullable ReadOut readOut(HookPoint point) {
-    boolean last = point.layer() == model.vision().config().layers() - 1;
-    return last && point.site() == Site.RESID_POST ? model.vision().readOut() : null;
-  }
-
-  /** A copy of what a hook point's sweep needs, released from the batch's scope. */
-  private Paused copy(Paused paused, Scope scope) {
-    boolean closed = readOut(paused.at()) != null;
-    return paused.map(tensor -> scope.release((closed ? tensor.narrow(1, 0, 1) : tensor).copy()));
-  }
-
-  /** All images of a hook point, shuffled, so that the first few are a random sample. */
-  private Sweep sweep(HookPoint point, List<Paused> parts) {
-    double scale = model.logitScale();
-    try (Scope scope = Scope.open()) {
-      Tensor value = shuffled(parts.stream().map(Paused::value).toList());
-      ReadOut readOut = readOut(point);
-      if (readOut != null) {
-        return new LastLayer(readOut, value.reshape(value.size(0), value.size(2)), library, scale);
-      }
-      Tensor middle =
-          parts.getFirst().middle() == null
-              ? null
-              : shuffled(parts.stream().map(Paused::middle).map(Objects::requireNonNull).toList());
-      Paused all = new Paused(point, value, middle);
-      return new Continued(model.vision(), all, library, scale);
-    }
-  }
-
-  private Tensor shuffled(List<Tensor> parts) {
-    Tensor all = Tensor.concat(parts, 0);
-    int[] order = shuffled(Math.toIntExact(all.size(0)), settings.seed());
-    long[] rows = Arrays.stream(order).asLongStream().toArray();
-    return all.indexSelect(0, Tensor.of(rows, rows.length).to(all.device()));
   }
 }

@@ -9,7 +9,7 @@ import java.util.List;
  * The settings of a measurement; {@code steerability.json} holds some.
  *
  * @param kinds which units
- * @param strength activation that features and neurons are set to, and length of random directions
+ * @param set strengths that units are set to, each a measurement of its own
  * @param tau a unit with S above it is steerable
  * @param at which tokens are edited, as {@link io.clipsteer.engine.model.TokenMask} reads it
  * @param screen whether a few images are evaluated first
@@ -19,10 +19,10 @@ import java.util.List;
  * @param vocabularies sizes of parts of the vocabulary with which the measurement is repeated
  * @param seed of everything random
  */
-@JsonIncludeProperties({"strength", "tau", "at", "screen"})
+@JsonIncludeProperties({"set", "tau", "at", "screen"})
 public record SteerabilitySettings(
     List<SteeredUnits.UnitKind> kinds,
-    double strength,
+    List<Strength> set,
     double tau,
     String at,
     boolean screen,
@@ -36,9 +36,13 @@ public record SteerabilitySettings(
   public SteerabilitySettings {
     kinds = List.copyOf(kinds);
     vocabularies = vocabularies.stream().distinct().sorted().toList();
-    if (!(Math.abs(strength) <= MOST)) {
-      throw new InputException(
-          "--strength " + strength, "not from -1e6 to 1e6", "The paper's is 150");
+    set = set.stream().distinct().toList();
+    if (set.isEmpty()) throw new IllegalArgumentException("no strength");
+    for (Strength one : set) {
+      if (one.unit() == Strength.StrengthUnit.PERCENTILE || !(Math.abs(one.number()) <= MOST)) {
+        throw new InputException(
+            "--set " + one, "not a number or multiple from -1e6 to 1e6", "Give 1x,2x,150");
+      }
     }
     if (!(tau >= 0 && tau < 2)) {
       throw new InputException("--tau " + tau, "not from 0 to 2", "The paper's is 0.1");
@@ -50,9 +54,19 @@ public record SteerabilitySettings(
     }
   }
 
+  /** The last strength: that of studies beside the measurement. */
+  Strength last() {
+    return set.getLast();
+  }
+
+  /** The strength at which features are selected for their dose-response: their own, if any. */
+  Strength dosed() {
+    return set.stream().filter(Strength::isOwn).reduce((a, b) -> b).orElse(last());
+  }
+
   /** The settings for a part of the vocabulary. */
   SteerabilitySettings withoutDose() {
     return new SteerabilitySettings(
-        kinds, strength, tau, at, screen, sample, randoms, 0, List.of(), seed);
+        kinds, List.of(last()), tau, at, screen, sample, randoms, 0, List.of(), seed);
   }
 }

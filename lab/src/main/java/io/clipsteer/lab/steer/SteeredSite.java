@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.edit.Edit;
@@ -23,6 +24,8 @@ public final class SteeredSite {
   private final Sae sae;
   private final UnitNumbers units;
   private final boolean splice;
+  private final boolean raw;
+  private final UnitStrengths strengths;
   private final List<Edit.Target> targets = new ArrayList<>();
 
   /**
@@ -31,10 +34,19 @@ public final class SteeredSite {
    * @param sae whose features; its σ is the unit of features and random directions
    * @param raw whether their unit is that of the residual instead
    * @param splice whether the SAE's reconstruction replaces the residual first, without its error
+   * @param strengths of the units
    * @throws io.clipsteer.data.InputException when the SAE or the residual has no such unit
    */
-  public SteeredSite(EditSite site, Sae sae, UnitNumbers units, boolean raw, boolean splice) {
+  public SteeredSite(
+      EditSite site,
+      Sae sae,
+      UnitNumbers units,
+      boolean raw,
+      boolean splice,
+      UnitStrengths strengths) {
     this.site = site;
+    this.raw = raw;
+    this.strengths = strengths;
     this.sae = sae;
     this.units = units;
     this.splice = splice;
@@ -71,20 +83,56 @@ public final class SteeredSite {
   }
 
   /**
+   * The activations that a strength means: of the features, the neurons, the random directions.
+   *
+   * @throws InputException when the index does not hold a unit's own activations
+   */
+  public List<Float> values(Strength strength) {
+    if (raw && strength.isOwn()) {
+      throw new InputException(
+          "--raw", strength + " is in units of the normalised residual", "Omit --raw");
+    }
+    List<Float> values = new ArrayList<>();
+    for (float value : strengths.features(strength, units.features())) values.add(value);
+    for (float value : strengths.neurons(strength, units.neurons())) values.add(value);
+    for (int k = 0; k < units.randoms().size(); k++) values.add(strengths.random(strength));
+    return values;
+  }
+
+  /** The rule of every target. */
+  private List<Rule> rules(UnitRule rule) {
+    List<Float> values = values(rule.strength());
+    List<Rule> rules = new ArrayList<>();
+    int from = 0;
+    for (Edit.Target target : targets) {
+      int count =
+          switch (target) {
+            case Edit.Features features -> features.ids().length;
+            case Edit.Neurons neurons -> neurons.ids().length;
+            default -> 1;
+          };
+      float[] own = new float[count];
+      for (int k = 0; k < count; k++) own[k] = values.get(from + k);
+      from += count;
+      rules.add(rule(target, rule.of(own)));
+    }
+    return rules;
+  }
+
+  /**
    * The edit of all units at once.
    *
    * @param rule their new activations; null keeps the old ones, so that only a splice remains
    */
-  public ResidualEdit edit(@Nullable Rule rule) {
+  public ResidualEdit edit(@Nullable UnitRule rule) {
+    List<Rule> rules = rule == null ? List.of() : rules(rule);
     return (point, residual) -> {
       try (Scope scope = Scope.open()) {
         var tokens = new EncodedTokens(residual, site, List.of(sae));
         Tensor sum =
             splice ? sae.decode(tokens.encoded(sae)).sub(tokens.rows()) : tokens.rows().mul(0);
-        if (rule != null) {
-          for (Edit.Target target : targets) {
-            sum = sum.add(new Edit(site, target, rule(target, rule)).added(tokens));
-          }
+        for (int k = 0; k < rules.size(); k++) {
+          sum = sum.add(new Edit(site, targets.get(k), rules.get(k)).added(tokens));
         }
         return scope.keep(tokens.plus(sum));
       }

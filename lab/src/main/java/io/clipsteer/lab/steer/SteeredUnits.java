@@ -83,15 +83,22 @@ public sealed interface SteeredUnits {
   }
 
   /**
-   * Features set to an activation: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
+   * Features set to activations: d the decoder's row, {@code s = (strength − f(x))·σ(x)}.
    *
-   * @param ids which of the SAE's, rising
-   * @param strength in units of the normalised activation
+   * @param ids which of the SAE's
+   * @param strengths of each, in units of the normalised activation
    */
-  record FeatureUnits(Sae sae, int[] ids, double strength) implements SteeredUnits {
-    /** All of them. */
+  record FeatureUnits(Sae sae, int[] ids, double[] strengths) implements SteeredUnits {
+    /** All of them, set to one activation. */
     public static FeatureUnits all(Sae sae, double strength) {
-      return new FeatureUnits(sae, IntStream.range(0, sae.features()).toArray(), strength);
+      return of(sae, IntStream.range(0, sae.features()).toArray(), strength);
+    }
+
+    /** Some, set to one activation. */
+    static FeatureUnits of(Sae sae, int[] ids, double strength) {
+      double[] strengths = new double[ids.length];
+      Arrays.fill(strengths, strength);
+      return new FeatureUnits(sae, ids, strengths);
     }
 
     @Override
@@ -134,6 +141,7 @@ public sealed interface SteeredUnits {
           }
         }
         return (unit, from, to, into, at) -> {
+          double strength = strengths[unit];
           for (int row = from; row < to; row++) {
             into[at + row - from] = (float) (strength * scale[row]);
           }
@@ -147,18 +155,19 @@ public sealed interface SteeredUnits {
   }
 
   /**
-   * Coordinates of the residual set to a value: {@code s = strength − x_n}, in its own units.
+   * Coordinates of the residual set to values: {@code s = strength − x_n}, in its own units.
    *
-   * @param width how many there are
+   * @param strengths of each
    */
-  record NeuronUnits(int width, double strength) implements SteeredUnits {
+  record NeuronUnits(double[] strengths) implements SteeredUnits {
     @Override
     public int count() {
-      return width;
+      return strengths.length;
     }
 
     @Override
     public Tensor directions(int from, int count) {
+      int width = strengths.length;
       float[] rows = new float[Math.multiplyExact(count, width)];
       for (int k = 0; k < count; k++) rows[k * width + from + k] = 1;
       return Tensor.of(rows, count, width);
@@ -169,7 +178,7 @@ public sealed interface SteeredUnits {
       float[] x = residuals.toFloats();
       return (unit, from, to, into, at) -> {
         for (int row = from; row < to; row++) {
-          into[at + row - from] = (float) (strength - x[row * width + unit]);
+          into[at + row - from] = (float) (strengths[unit] - x[row * strengths.length + unit]);
         }
       };
     }
@@ -225,6 +234,38 @@ public sealed interface SteeredUnits {
           }
         };
       }
+    }
+  }
+
+  /**
+   * Random directions, each of the length of a feature's decoder row, that move every token as far
+   * as setting that feature does.
+   *
+   * @param like the features, one for each direction
+   */
+  record PairedUnits(FeatureUnits like, long seed) implements SteeredUnits {
+    @Override
+    public int count() {
+      return like.count();
+    }
+
+    @Override
+    public Tensor directions(int from, int count) {
+      try (Scope scope = Scope.open()) {
+        float[] lengths = like.directions(from, count).norm(1).toFloats();
+        int width = like.sae.width();
+        float[] rows = new float[Math.multiplyExact(count, width)];
+        for (int k = 0; k < count; k++) {
+          float[] row = RandomUnits.direction(seed, from + k, width, lengths[k]);
+          System.arraycopy(row, 0, rows, k * width, width);
+        }
+        return scope.keep(Tensor.of(rows, count, width));
+      }
+    }
+
+    @Override
+    public Shifts shifts(Tensor residuals) {
+      return like.shifts(residuals);
     }
   }
 

@@ -50,12 +50,19 @@ public record UnitScore(
   /**
    * A score with the numbers that its layer adds up.
    *
-   * @param error standard error of {@code s} as the value of all images, by the jackknife over
-   *     groups; 0 when all were evaluated
-   * @param above in which of the bootstrap's samples {@code s} is above τ
+   * @param error standard error of the unbiased form as the value of all images, by the jackknife
+   *     over groups; 0 when all were evaluated
+   * @param unclipped the unbiased form, perhaps below 0
+   * @param deviations of S in the bootstrap's samples, in their order
    * @param name whether a feature's name is raised; {@link Raised#NONE} where it has no name
    */
-  record ScoredUnit(UnitScore score, double error, boolean[] above, Raised name) {}
+  record ScoredUnit(
+      UnitScore score, double error, double unclipped, double[] deviations, Raised name) {}
+
+  /** Whether the unit is steerable: the differences between few images raise {@code s}. */
+  boolean isAbove(double tau) {
+    return unbiased > tau;
+  }
 
   /** Row of the word that is promoted most; −1 when none is. */
   public int top() {
@@ -66,12 +73,11 @@ public record UnitScore(
    * Scores a change.
    *
    * @param resamples of the groups of images that were evaluated, a random part of all
-   * @param measuring how many images there are, τ, the vocabulary and the names of features
+   * @param measuring how many images there are, the vocabulary and the names of features
    */
   static ScoredUnit of(int unit, AnswerShift change, Resamples resamples, Measuring measuring) {
     int[] sizes = resamples.sizes();
     int all = measuring.sweep().images();
-    double tau = measuring.settings().tau();
     int name = measuring.name(unit);
     double n = Arrays.stream(sizes).sum();
     double[] mean = change.total();
@@ -91,12 +97,11 @@ public record UnitScore(
     double[] gram = change.gram();
     double error = n < all ? jackknife(gram, sizes) * Math.sqrt(1 - n / all) : 0;
     double[] deviations = resamples.deviations(gram);
-    boolean[] above = new boolean[deviations.length];
-    for (int b = 0; b < deviations.length; b++) above[b] = expected + deviations[b] > tau;
-    Arrays.sort(deviations);
-    int tail = (int) (resamples.tail() * deviations.length);
-    double low = Math.max(0, unbiased + deviations[tail]);
-    double high = Math.max(0, unbiased + deviations[deviations.length - 1 - tail]);
+    double[] sorted = deviations.clone();
+    Arrays.sort(sorted);
+    int tail = (int) (resamples.tail() * sorted.length);
+    double low = Math.max(0, unbiased + sorted[tail]);
+    double high = Math.max(0, unbiased + sorted[sorted.length - 1 - tail]);
     List<Moved> promoted = extremes(mean, PROMOTED, 1);
     List<Moved> suppressed = extremes(mean, SUPPRESSED, -1);
     // Changes of probabilities add up to 0: where none is above it, the largest is 0.
@@ -113,7 +118,8 @@ public record UnitScore(
             power,
             promoted,
             suppressed);
-    return new ScoredUnit(score, error, above, name < 0 ? Raised.NONE : Raised.of(mean, name));
+    Raised named = name < 0 ? Raised.NONE : Raised.of(mean, name);
+    return new ScoredUnit(score, error, unbiased, deviations, named);
   }
 
   /** Standard error of s by the jackknife: one group after the other is omitted. */

@@ -9,8 +9,10 @@ import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.steer.Sweep;
+import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -50,12 +52,17 @@ final class Fixture {
         new RunFolder.SaeEntry(folder, point.peerName(), "all", "relu", 0, 0, 0), sae);
   }
 
+  /** Of numbers: there is no index. */
+  static UnitStrengths numbers(HookPoint point, Sae sae) {
+    return new UnitStrengths(new IndexFolder(Path.of("no-index")), one(point, sae).entry());
+  }
+
   /** Of all tokens at strength 150, with all features. */
   static SteerabilitySettings settings(
       double tau, boolean screen, int randoms, int dose, List<Integer> vocabularies) {
     List<SteeredUnits.UnitKind> kinds = List.of(SteeredUnits.UnitKind.values());
     return new SteerabilitySettings(
-        kinds, 150, tau, "all", screen, 0, randoms, dose, vocabularies, 1);
+        kinds, List.of(Strength.of(150)), tau, "all", screen, 0, randoms, dose, vocabularies, 1);
   }
 
   /** Of class tokens, against a τ of 0.1. */

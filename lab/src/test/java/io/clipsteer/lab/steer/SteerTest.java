@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
+import static io.clipsteer.engine.edit.Rule.RuleKind.ADD;
+import static io.clipsteer.engine.edit.Rule.RuleKind.CAP;
+import static io.clipsteer.engine.edit.Rule.RuleKind.SCALE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -66,15 +69,28 @@ final class SteerTest {
   private static SteeredSite site(
       List<Integer> features, List<Integer> neurons, List<Integer> randoms, String at) {
     UnitNumbers units = new UnitNumbers(features, neurons, randoms);
-    return new SteeredSite(at(FIVE, at), sae, units, false, false);
+    return new SteeredSite(at(FIVE, at), sae, units, false, false, Fixture.numbers(FIVE, sae));
   }
 
   private static EditSite at(HookPoint point, String tokens) {
     return new EditSite(point, new TokenMask(tokens), 1);
   }
 
-  private static float[] edited(SteeredSite site, Rule rule) {
+  private static float[] edited(SteeredSite site, UnitRule rule) {
     return site.edit(rule).edit(FIVE, residual()).toFloats();
+  }
+
+  private static UnitRule rule(Rule.RuleKind kind, double number) {
+    return new UnitRule(kind, Strength.of(number));
+  }
+
+  private static UnitRule set(double number) {
+    return UnitRule.set(Strength.of(number));
+  }
+
+  /** The same for the one edit. */
+  private static Rule plain(UnitRule rule) {
+    return Rule.of(rule.kind(), (float) rule.strength().number());
   }
 
   private static Tensor residual() {
@@ -86,17 +102,16 @@ final class SteerTest {
 
   @Test
   void featuresAreChangedByTheOneEdit() {
-    List<Rule> rules =
-        List.of(new Rule.Set(12), new Rule.Scale(-2), new Rule.Add(3), Rule.ablate());
+    List<UnitRule> rules = List.of(set(12), rule(SCALE, -2), rule(ADD, 3), set(0), rule(CAP, 1));
     try (Scope scope = Scope.open()) {
-      for (Rule rule : rules) {
+      for (UnitRule rule : rules) {
         for (TokenSelection tokens : TokenSelection.values()) {
           EditSite site = EditSite.of(FIVE, tokens, 1);
-          Edit expected = new Edit(site, new Edit.Features(sae, 3, 17), rule);
+          Edit expected = new Edit(site, new Edit.Features(sae, 3, 17), plain(rule));
           assertArrayEquals(
               expected.edit(FIVE, residual()).toFloats(),
               edited(site(List.of(3, 17, 3), List.of(), List.of(), tokens.name()), rule),
-              rule.described() + " at " + tokens);
+              rule + " at " + tokens);
         }
       }
     }
@@ -107,8 +122,8 @@ final class SteerTest {
     try (Scope scope = Scope.open()) {
       float[] x = residual().toFloats();
       SteeredSite neuron = site(List.of(), List.of(9), List.of(), "2,4");
-      float[] y = edited(neuron, new Rule.Scale(0.5));
-      float[] raised = edited(neuron, new Rule.Add(3));
+      float[] y = edited(neuron, rule(SCALE, 0.5));
+      float[] raised = edited(neuron, rule(ADD, 3));
       for (int i = 0; i < x.length; i++) {
         int token = i / width % 5;
         boolean changed = i % width == 9 && (token == 2 || token == 4);
@@ -116,11 +131,11 @@ final class SteerTest {
         assertEquals(changed ? x[i] + 3 : x[i], raised[i], 1e-6f);
       }
       // Both at once: each moves by what it would alone.
-      Rule add = new Rule.Add(4);
+      UnitRule add = rule(ADD, 4);
       float[] feature = edited(site(List.of(3), List.of(), List.of(), "all"), add);
       SteeredSite direction = site(List.of(), List.of(), List.of(2), "all");
       float[] random = edited(direction, add);
-      assertArrayEquals(random, edited(direction, new Rule.Set(4)), "its activation is 0");
+      assertArrayEquals(random, edited(direction, set(4)), "its activation is 0");
       float[] both = edited(site(List.of(3), List.of(), List.of(2), "all"), add);
       double moved = 0;
       for (int i = 0; i < x.length; i++) {
@@ -139,16 +154,18 @@ final class SteerTest {
       float[] x = rows.toFloats();
       float[] direction = sae.decoder().toFloats();
       UnitNumbers three = new UnitNumbers(List.of(3), List.of(), List.of());
-      SteeredSite raw = new SteeredSite(at(FIVE, "all"), sae, three, true, false);
-      float[] y = edited(raw, new Rule.Add(4));
+      SteeredSite raw =
+          new SteeredSite(at(FIVE, "all"), sae, three, true, false, Fixture.numbers(FIVE, sae));
+      float[] y = edited(raw, rule(ADD, 4));
       for (int i = 0; i < x.length; i++) {
         assertEquals(x[i] + 4 * direction[3 * width + i % width], y[i], 1e-5f);
       }
-      SteeredSite splice = new SteeredSite(at(FIVE, "all"), sae, three, false, true);
+      SteeredSite splice =
+          new SteeredSite(at(FIVE, "all"), sae, three, false, true, Fixture.numbers(FIVE, sae));
       float[] decoded = sae.decode(sae.encode(rows)).toFloats();
-      assertArrayEquals(decoded, edited(splice, new Rule.Scale(1)), 1e-5f);
+      assertArrayEquals(decoded, edited(splice, rule(SCALE, 1)), 1e-5f);
       assertArrayEquals(decoded, splice.edit(null).edit(FIVE, residual()).toFloats(), 1e-5f);
-      float[] set = edited(raw, new Rule.Set(4));
+      float[] set = edited(raw, set(4));
       float[] active = sae.encode(rows).code().columns(new int[] {3}).toFloats();
       float[] scale = sae.encode(rows).input().scale().toFloats();
       for (int i = 0; i < x.length; i++) {
@@ -169,11 +186,13 @@ final class SteerTest {
   void manyImagesAreTheMeanOfEach() {
     SteeredSite first = site(List.of(3), List.of(), List.of(1), "patches");
     UnitNumbers two = new UnitNumbers(List.of(5), List.of(2), List.of());
-    SteeredSite second = new SteeredSite(at(SIX, "all"), other, two, false, false);
-    Rule rule = new Rule.Set(40);
+    SteeredSite second =
+        new SteeredSite(at(SIX, "all"), other, two, false, false, Fixture.numbers(SIX, other));
+    UnitRule rule = set(40);
     Hooks hooks = Hooks.NONE.edit(FIVE, first.edit(rule)).edit(SIX, second.edit(rule));
     Map<HookPoint, SteeredSite> sites = Map.of(SIX, second, FIVE, first);
-    Steer steer = new Steer(model, library, sites, rule, new double[] {0, 20, 40});
+    List<Strength> strengths = List.of(Strength.of(0), Strength.of(20), Strength.of(40));
+    Steer steer = new Steer(model, library, sites, rule, strengths);
     Steer.SteeredAnswers all = steer.all(source, 30, Progress.SILENT);
     assertEquals(IMAGES, all.images());
     double[] after = new double[30];

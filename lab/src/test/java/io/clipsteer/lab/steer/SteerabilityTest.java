@@ -242,7 +242,7 @@ final class SteerabilityTest {
           for (UnitScore score : part.scores()) {
             double[][] delta = oracle.changes(sae, score.unit(), strength, x);
             Integer name = names.get(score.unit());
-            if (name != null && score.s() > 0.1) raised = raised.plus(raised(delta, name));
+            if (name != null && score.unbiased() > 0.1) raised = raised.plus(raised(delta, name));
             SteerabilityOracle.Values expected = SteerabilityOracle.values(delta);
             assertEquals(expected.s(), score.s(), 1e-6);
             assertEquals(Math.max(0, expected.unbiased()), score.unbiased(), 1e-6);
@@ -282,7 +282,7 @@ final class SteerabilityTest {
       var folder = new SteerabilityFolder(out);
       var report =
           new SteerabilityRun(model, source, saes, library, settings, Map.of())
-              .run(folder, progress);
+              .run(folder, progress, widths -> {});
       folder.write(report);
       work.finish();
       return report;
@@ -382,10 +382,10 @@ final class SteerabilityTest {
     String place = layer.sae().isEmpty() ? layer.hookPoint() : layer.hookPoint() + ".relu";
     try {
       List<String> lines =
-          Files.readAllLines(folder.resolve(place + "." + layer.unit().word() + ".csv"));
+          Files.readAllLines(folder.resolve(place + "." + layer.unit().word() + ".150.csv"));
       boolean[] above = new boolean[lines.size() - 1];
       for (int u = 0; u < above.length; u++) {
-        above[u] = Double.parseDouble(lines.get(u + 1).split(",")[2]) > 0.1;
+        above[u] = Double.parseDouble(lines.get(u + 1).split(",")[3]) > 0.1;
       }
       return above;
     } catch (IOException e) {

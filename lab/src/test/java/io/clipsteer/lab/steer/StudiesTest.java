@@ -22,7 +22,9 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
+import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.DemoModel;
+import io.clipsteer.lab.index.UnitRange;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
@@ -31,6 +33,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -175,7 +178,12 @@ final class StudiesTest {
       int[] ids = {3, 8};
       int[] words = {full.get(3).top(), full.get(8).top()};
       try (LastLayer sweep = new LastLayer(readOut, cls, library, model.logitScale())) {
-        List<Dose> doses = Dosing.run(sweep, sae, new boolean[] {true}, ids, words, 150);
+        List<Dosing.DosedFeature> dosed = new ArrayList<>();
+        for (int k = 0; k < ids.length; k++) {
+          dosed.add(new Dosing.DosedFeature(ids[k], words[k], null));
+        }
+        List<Strength> strengths = Dosing.strengths(Strength.of(150));
+        List<Dose> doses = Dosing.run(sweep, sae, new boolean[] {true}, dosed, strengths);
         for (int k = 0; k < ids.length; k++) {
           Dose dose = doses.get(k);
           assertEquals(ids[k], dose.unit());
@@ -194,6 +202,147 @@ final class StudiesTest {
           }
         }
       }
+    }
+  }
+
+  /** Random directions in the place of features move every token as far as these do. */
+  @Test
+  void pairedDirectionsMoveTokensAsFarAsFeatures() {
+    try (Scope scope = Scope.open();
+        Sae sae = Fixture.sae(width, 12, 4)) {
+      Tensor cls = classTokens();
+      int[] ids = {7, 2, 7};
+      var features = new SteeredUnits.FeatureUnits(sae, ids, new double[] {3, 0.5, 3});
+      var paired = new SteeredUnits.PairedUnits(features, 5);
+      float[] rows = sae.decoder().toFloats();
+      float[] drawn = paired.directions(0, 3).toFloats();
+      float[] far =
+          paired.shifts(cls).lengths(new int[] {0, 1, 2}, 0, IMAGES, new boolean[] {true});
+      for (int k = 0; k < ids.length; k++) {
+        double own = 0;
+        double other = 0;
+        double product = 0;
+        for (int j = 0; j < width; j++) {
+          float a = rows[ids[k] * width + j];
+          float b = drawn[k * width + j];
+          own += (double) a * a;
+          other += (double) b * b;
+          product += (double) a * b;
+        }
+        assertEquals(own, other, 1e-5 * own);
+        assertTrue(Math.abs(product) < 0.6 * own, "it is another direction");
+        var edit =
+            new Edit(
+                EditSite.of(LAST, TokenSelection.ALL, 1),
+                new Edit.Features(sae, ids[k]),
+                new Rule.Set((float) features.strengths()[k]));
+        float[] x = cls.toFloats();
+        float[] y = edit.edit(LAST, cls.reshape(IMAGES, 1, width)).toFloats();
+        for (int i = 0; i < IMAGES; i++) {
+          double moved = 0;
+          for (int j = 0; j < width; j++) moved += Math.pow(y[i * width + j] - x[i * width + j], 2);
+          assertEquals(Math.sqrt(moved), Math.abs(far[k * IMAGES + i]) * Math.sqrt(other), 1e-3);
+        }
+      }
+      assertTrue(
+          !Arrays.equals(
+              Arrays.copyOf(drawn, width), Arrays.copyOfRange(drawn, 2 * width, 3 * width)));
+    }
+  }
+
+  /** Each unit is set to its own largest activation; those that were never active are absent. */
+  @Test
+  void strengthsInOwnUnitsAreThoseOfTheIndex() throws IOException {
+    try (Sae sae = Fixture.sae(width, 40, 5);
+        RunSaes saes = new RunSaes(List.of(Fixture.one(LAST, sae)))) {
+      Map<Integer, Findings.IndexedFeature> indexed = new HashMap<>();
+      for (int id = 0; id < 40; id++) {
+        UnitRange range = new UnitRange(id % 4 == 0 ? 0 : 0.1 * id, List.of());
+        indexed.put(id, new Findings.IndexedFeature(-1, 0.5, range));
+      }
+      var known = Map.of(saes.all().getFirst().entry().folder(), indexed);
+      List<Strength> set = List.of(Strength.times(2), Strength.of(150));
+      var settings =
+          new SteerabilitySettings(
+              List.of(SteeredUnits.UnitKind.values()),
+              set,
+              0.1,
+              "all",
+              false,
+              0,
+              16,
+              2,
+              List.of(),
+              1);
+      var run = new SteerabilityRun(model, source, saes, library, settings, known);
+      Path out = temp.resolve("own");
+      var report = run.run(new SteerabilityFolder(out), Progress.SILENT, widths -> {});
+      assertEquals(6, report.layers().size());
+      LayerResult features = report.layers().getFirst();
+      assertEquals("2x", features.set().toString());
+      assertEquals(30, features.n());
+      assertEquals(40, report.layers().get(3).n());
+      assertTrue(features.norm() < report.layers().get(3).norm());
+      assertTrue(features.nearest() < report.layers().get(3).nearest());
+      for (UnitScore score : features.scores()) {
+        var alone = SteeredUnits.FeatureUnits.of(sae, new int[] {score.unit()}, 0.2 * score.unit());
+        assertEquals(alone(alone, run), score.s(), 1e-7);
+      }
+      // Two kinds at two strengths; the difference is that of the means in the tables.
+      assertEquals(4, report.comparisons().size());
+      BaselineComparison first = report.comparisons().getFirst();
+      assertEquals(SteeredUnits.UnitKind.NEURONS, first.baseline());
+      assertEquals(first.meanFeatures() - first.meanBaseline(), first.difference(), 1e-12);
+      assertTrue(first.low() <= first.difference() && first.difference() <= first.high());
+      assertEquals(features.meanUnbiased(), first.meanFeatures(), 1e-3);
+      assertEquals(10, features.doses().getFirst().points().size());
+      assertEquals(5, features.doses().getFirst().points().getLast().strength(), 1e-6);
+      var none = new SteerabilityRun(model, source, saes, library, settings, Map.of());
+      assertThrows(InputException.class, none::check);
+    }
+  }
+
+  /** S of one unit on the run's images. */
+  private static double alone(SteeredUnits units, SteerabilityRun run) {
+    Map<HookPoint, Sweep> sweeps = new HashMap<>();
+    new SteeredImages(model, source, library, run.settings().seed())
+        .prepare(List.of(LAST), sweeps, new HashMap<>(), Progress.SILENT);
+    try (Sweep sweep = Objects.requireNonNull(sweeps.get(LAST))) {
+      return Fixture.measuring(sweep, units, library, Map.of()).run(0, 1).scores().getFirst().s();
+    }
+  }
+
+  /** Units without an effect in common differ by chance only; shifted ones are told apart. */
+  @Test
+  void aComparisonFindsDifferencesAndNoneWhereThereIsNone() {
+    Random random = new Random(3);
+    int wrong = 0;
+    int found = 0;
+    for (int draw = 0; draw < 200; draw++) {
+      LayerResult features = drawn(random, SteeredUnits.UnitKind.FEATURES, 0);
+      List<LayerResult> same = List.of(features, drawn(random, SteeredUnits.UnitKind.RANDOM, 0));
+      if (BaselineComparison.of(same).getFirst().p() < 0.05) wrong++;
+      List<LayerResult> less =
+          List.of(features, drawn(random, SteeredUnits.UnitKind.RANDOM, -0.05));
+      if (BaselineComparison.of(less).getFirst().isMore()) found++;
+    }
+    assertTrue(wrong >= 2 && wrong <= 20, wrong + " of 200 without a difference");
+    assertTrue(found > 150, found + " of 200 differences");
+  }
+
+  private static LayerResult drawn(Random random, SteeredUnits.UnitKind kind, double shift) {
+    ResampledUnits units = ResampledUnits.NONE;
+    List<UnitScore> scores = new ArrayList<>();
+    for (int u = 0; u < 100; u++) {
+      double s = 0.2 + shift + 0.1 * random.nextGaussian();
+      units = units.plus(ResampledUnits.of(s, new double[Measuring.DRAWS], 0.1));
+      scores.add(score(u, s));
+    }
+    var part = new SteerabilityFolder.Part(scores, units, 0, Raised.NONE, 0);
+    try (Sae sae = Fixture.sae(1, 1, 1)) {
+      var one = Fixture.one(LAST, sae);
+      var site = new LayerResult.MeasuredSite(one, kind, Strength.of(150), 9, 0.1, false);
+      return LayerResult.of(site, part, new double[2], List.of());
     }
   }
 
@@ -252,7 +401,7 @@ final class StudiesTest {
       Path out = temp.resolve("parts");
       var folder = new SteerabilityFolder(out);
       var whole = new SteerabilityRun(model, source, saes, library, settings, Map.of());
-      SteerabilityReport report = whole.run(folder, Progress.SILENT);
+      SteerabilityReport report = whole.run(folder, Progress.SILENT, widths -> {});
       // 10 words twice, 40 of 45 but once; features, neurons and random directions.
       assertEquals(9, report.vocabularies().size());
       int[] order = SteerabilityRun.shuffled(WORDS, settings.seed());
@@ -265,7 +414,8 @@ final class StudiesTest {
       assertEquals("b", second.draw());
       assertNotNull(second.other());
       assertNull(report.vocabularies().getFirst().other());
-      var alone = other.run(new SteerabilityFolder(temp.resolve("alone")), Progress.SILENT);
+      var alone =
+          other.run(new SteerabilityFolder(temp.resolve("alone")), Progress.SILENT, widths -> {});
       assertEquals(alone.layers().getFirst().meanS(), second.part().meanS(), 1e-12);
       assertEquals(alone.layers().getFirst().coverage(), second.part().coverage());
       assertEquals(3, report.layers().getFirst().doses().size());
@@ -297,11 +447,16 @@ final class StudiesTest {
     String point = HookPoint.residPost(number).peerName();
     var entry = new RunFolder.SaeEntry("sae" + number, point, "all", "relu", 0, 0, 0);
     Raised raised = new Raised(scores.length, 1, 0.5 * scores.length);
-    int[] above = new int[Measuring.DRAWS];
-    var part = new SteerabilityFolder.Part(List.of(scores), above, 0, raised, 0);
+    var part = new SteerabilityFolder.Part(List.of(scores), ResampledUnits.NONE, 0, raised, 0);
     try (Sae sae = Fixture.sae(1, 1, 1)) {
-      return LayerResult.of(new RunSaes.One(entry, sae), kind, 9, 0.1, part, List.of());
+      var one = new RunSaes.One(entry, sae);
+      var site = new LayerResult.MeasuredSite(one, kind, Strength.of(150), 9, 0.1, false);
+      return LayerResult.of(site, part, new double[2], List.of());
     }
+  }
+
+  private static Findings.IndexedFeature indexed(int name, double cover) {
+    return new Findings.IndexedFeature(name, cover, new UnitRange(1, List.of()));
   }
 
   @Test
@@ -314,15 +469,15 @@ final class StudiesTest {
         Map.of(
             "sae1",
             Map.of(
-                0, new Findings.IndexedFeature(4, 0.1),
-                1, new Findings.IndexedFeature(6, 0.2),
-                2, new Findings.IndexedFeature(-1, 0.3),
-                3, new Findings.IndexedFeature(8, 0.4)),
+                0, indexed(4, 0.1),
+                1, indexed(6, 0.2),
+                2, indexed(-1, 0.3),
+                3, indexed(8, 0.4)),
             "sae6",
             Map.of(
-                0, new Findings.IndexedFeature(1, 0.9),
-                1, new Findings.IndexedFeature(5, 0),
-                2, new Findings.IndexedFeature(7, 0.7)));
+                0, indexed(1, 0.9),
+                1, indexed(5, 0),
+                2, indexed(7, 0.7)));
     Findings findings = Findings.of(known, List.of(early, late), 0.1);
     Findings.Named named = findings.names().getFirst();
     assertEquals(3, named.steerable());

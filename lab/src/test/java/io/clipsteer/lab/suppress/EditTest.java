@@ -19,8 +19,13 @@ import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.Strength;
 import io.clipsteer.lab.steer.UnitNumbers;
+import io.clipsteer.lab.steer.UnitRule;
+import io.clipsteer.lab.steer.UnitStrengths;
 import io.clipsteer.lab.study.Groups;
 import java.nio.file.Path;
 import java.util.List;
@@ -168,9 +173,11 @@ final class EditTest {
       var tokens = new EncodedTokens(paused.value(), site, List.of(sae));
       Edit edit = new Edit(site, new Edit.Features(sae, 1, 2), new Rule.Set(new float[2]));
       var numbers = new UnitNumbers(List.of(1, 2), List.of(), List.of());
-      var steered = new SteeredSite(site, sae, numbers, false, false);
+      var entry = new RunFolder.SaeEntry("saes/x", POINT.peerName(), "all", "relu", 0, 0, 0);
+      var strengths = new UnitStrengths(new IndexFolder(Path.of("no-index")), entry);
+      var steered = new SteeredSite(site, sae, numbers, false, false, strengths);
       assertArrayEquals(
-          steered.edit(Rule.ablate()).edit(POINT, paused.value()).toFloats(),
+          steered.edit(UnitRule.set(Strength.of(0))).edit(POINT, paused.value()).toFloats(),
           tokens.edited(edit).toFloats());
     }
   }
