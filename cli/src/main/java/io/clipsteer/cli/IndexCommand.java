@@ -26,6 +26,7 @@ import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexRun;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.index.Indexer;
+import io.clipsteer.lab.index.LabelColumn;
 import io.clipsteer.lab.index.Labels;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
@@ -140,6 +141,7 @@ final class IndexCommand implements Runnable {
       result = Indexer.run(run, library, index, progress);
       work.finish();
     }
+    for (LabelColumn column : result.labelColumns()) System.err.println(column.sentence());
     common.print(
         new Json(
             index.path().toString(),
