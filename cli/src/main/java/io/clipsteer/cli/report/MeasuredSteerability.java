@@ -159,11 +159,11 @@ record MeasuredSteerability(
     }
   }
 
-  /** An SAE's features with S above τ, from the largest S. */
+  /** An SAE's features with unbiased S above τ, from the largest S. */
   List<Integer> aboveTau(String sae) {
     double tau = json.path("tau").asDouble(0);
     return features.getOrDefault(sae, Map.of()).values().stream()
-        .filter(unit -> unit.s > tau)
+        .filter(unit -> unit.unbiased > tau)
         .map(Unit::unit)
         .toList();
   }

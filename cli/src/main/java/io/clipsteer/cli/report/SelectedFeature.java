@@ -16,10 +16,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * A feature that a report shows. Every SAE has the same number of them: up to a third are the most
  * monosemantic and up to a third the most steerable of those beyond an absolute bound ({@link
- * IndexFolder.IndexManifest#clearMonosemanticity}, active on at least ten images; S above τ), the
- * rest a random sample, to avoid cherry-picking. Without steerability these are halves. A feature
- * selected twice is shown once, with both reasons. The features that an edit changes come first and
- * do not count.
+ * IndexFolder.IndexManifest#clearMonosemanticity}, active on at least ten images; unbiased S above
+ * τ), the rest a random sample, to avoid cherry-picking. Without steerability these are halves. A
+ * feature selected twice is shown once, with both reasons. The features that an edit changes come
+ * first and do not count.
  *
  * @param sae its folder
  * @param id of the feature

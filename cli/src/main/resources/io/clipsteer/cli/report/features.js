@@ -6,7 +6,7 @@ const SAES = D.saes.map((s) => ({ ...s.group, ...s.statistics, folder: s.group.s
 const FEATURES = DATA.features.map((f) => ({ ...f.statistics, id: f.feature.id, reasons: f.feature.reasons, s: f.sae, exemplars: f.exemplars, names: f.names, labels: f.labels, neighbours: f.neighbours, steer: f.steerability }));
 const THUMBNAILS = DATA.thumbnails;
 const PAGE = 40;
-const REASONS = { edit: "changed by an edit", monosemantic: "monosemanticity from " + fixed(D.clear_monosemanticity, 2), steerable: "S above " + (D.steer ? D.steer.tau : "τ"), sample: "random sample" };
+const REASONS = { edit: "changed by an edit", monosemantic: "monosemanticity from " + fixed(D.clear_monosemanticity, 2), steerable: "unbiased S above " + (D.steer ? D.steer.tau : "τ"), sample: "random sample" };
 let heat = true;
 const filters = { text: "", sae: "", reason: "", rate: "", sort: "order", shown: PAGE };
 const title = (f) => f.name || "feature " + f.id;
