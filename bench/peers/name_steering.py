@@ -20,6 +20,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
 
+BATCH = 32
 demo, index, folder = sys.argv[1:4]
 count = int(sys.argv[4]) if len(sys.argv) > 4 else 4
 model = CLIPModel.from_pretrained(demo + "/model").float().eval()
@@ -70,19 +71,21 @@ with torch.no_grad():
             p = ((x - x.mean(-1, keepdim=True)) / sigma - sae["b_dec"]) @ sae["W_enc"] + sae["b_enc"]
             f = torch.where(p > sae["threshold"], p, torch.zeros(()))
             before, counts = rest(x, layer), {kind: [0, 0, 0.0] for kind in ("name", "name, not contradicted", "steered", "word")}
-            for _, j, most, name, change, steered in (r for r in all_features if r[0] == layer):
-                a = most if strength == "max" else strength
-                after = rest(x + (a - f[..., j:j + 1]) * sigma * sae["W_dec"][j], layer)
-                m = (after - before).mean(0)
-                chance = (m > 0).float().mean().item()
-                kinds = {"name": name, "name, not contradicted": name if name and change >= 0 else None,
-                         "steered": steered, "word": name or steered}
-                for kind, word in kinds.items():
-                    if word:
-                        tally = counts[kind]
-                        tally[0] += m[words.index(word)].item() > 0
-                        tally[1] += 1
-                        tally[2] += chance
+            own = [r for r in all_features if r[0] == layer]
+            for part in (own[at:at + BATCH] for at in range(0, len(own), BATCH)):
+                edited = [x + ((r[2] if strength == "max" else strength) - f[..., r[1]:r[1] + 1]) * sigma * sae["W_dec"][r[1]]
+                          for r in part]
+                after = rest(torch.cat(edited), layer).reshape(len(part), len(images), -1)
+                for (_, _, _, name, change, steered), m in zip(part, (after - before).mean(1)):
+                    chance = (m > 0).float().mean().item()
+                    kinds = {"name": name, "name, not contradicted": name if name and change >= 0 else None,
+                             "steered": steered, "word": name or steered}
+                    for kind, word in kinds.items():
+                        if word:
+                            tally = counts[kind]
+                            tally[0] += m[words.index(word)].item() > 0
+                            tally[1] += 1
+                            tally[2] += chance
             layers.append({"layer": layer} | {kind: {"raised": share(hits, n), "chance": total / n if n else None}
                                               for kind, (hits, n, total) in counts.items()})
 print(json.dumps(result, indent=1))

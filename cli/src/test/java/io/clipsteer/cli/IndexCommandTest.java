@@ -67,6 +67,9 @@ final class IndexCommandTest {
     assertEquals(IMAGES, json.get("images").asInt());
     assertEquals(2, json.get("labels").asInt());
     assertEquals(6, json.get("vocabulary").asInt());
+    assertEquals(
+        sql("SELECT count(name) FROM features").json().get("rows").get(0).get(0).asInt(),
+        json.get("named").asInt());
     assertEquals(27, json.get("labels_table").get("matched").asInt());
     assertEquals(3, json.get("labels_table").get("images_without_row").asInt());
     assertEquals(27, json.get("labels_table").get("empty_labels").asInt());

@@ -39,8 +39,7 @@ final class IndexTables {
             Map<Integer, UnitName> named = new HashMap<>();
             Map<Integer, UnitName> steered = new HashMap<>();
             for (UnitName name : names.getOrDefault(group, List.of())) {
-              if (!name.isClear() || group.tally().images(name.unit()) < IndexFolder.FEW_IMAGES)
-                continue;
+              if (!isClear(group, name)) continue;
               (name.method().equals(Namer.IMAGES) ? named : steered).put(name.unit(), name);
             }
             for (int u = 0; u < group.tally().units(); u++) {
@@ -48,6 +47,11 @@ final class IndexTables {
             }
           }
         });
+  }
+
+  /** Whether a word is clear, of a unit that is active on enough images. */
+  static boolean isClear(IndexRun.IndexedGroup group, UnitName name) {
+    return name.isClear() && group.tally().images(name.unit()) >= IndexFolder.FEW_IMAGES;
   }
 
   private static void unit(

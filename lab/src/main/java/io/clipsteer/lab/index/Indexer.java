@@ -28,6 +28,7 @@ public final class Indexer {
    *
    * @param units indexed, dead ones included
    * @param alive active on at least one token
+   * @param named with a clear name
    * @param images images read
    * @param labels distinct labels
    * @param labelColumns columns of labels that are ignored
@@ -38,6 +39,7 @@ public final class Indexer {
   public record IndexSummary(
       int units,
       int alive,
+      int named,
       long images,
       int labels,
       List<LabelColumn> labelColumns,
@@ -76,8 +78,8 @@ public final class Indexer {
     if (words != null) ZeroShot.checkFits(run.model(), words);
     try (IndexRun.Pass pass = run.pass(folder.path(), progress)) {
       List<LabelColumn> ignored = LabelColumn.find(pass.labels().all(), pass.known());
-      new Indexer(run, words, folder, progress).write(pass, ignored);
-      return result(pass, ignored, start);
+      int named = new Indexer(run, words, folder, progress).write(pass, ignored);
+      return result(pass, named, ignored, start);
     }
   }
 
@@ -102,7 +104,8 @@ public final class Indexer {
     return words;
   }
 
-  private void write(IndexRun.Pass pass, List<LabelColumn> ignored) {
+  /** Writes everything, and counts the units with a clear name. */
+  private int write(IndexRun.Pass pass, List<LabelColumn> ignored) {
     Map<IndexRun.IndexedGroup, List<UnitName>> names = new LinkedHashMap<>();
     List<StoredTensor> stored = new ArrayList<>();
     Namer namer = words == null ? null : namer(words, pass);
@@ -127,6 +130,14 @@ public final class Indexer {
     SafeTensors.write(folder.vectors(run.units()), stored, Map.of());
     tables(pass, names, ignored);
     folder.finish(run.units(), manifest(pass, ignored));
+    int named = 0;
+    for (var group : names.entrySet()) {
+      for (UnitName name : group.getValue()) {
+        boolean byImages = name.method().equals(Namer.IMAGES);
+        if (byImages && IndexTables.isClear(group.getKey(), name)) named++;
+      }
+    }
+    return named;
   }
 
   private Namer namer(TextLibrary words, IndexRun.Pass pass) {
@@ -190,7 +201,8 @@ public final class Indexer {
         groups);
   }
 
-  private static IndexSummary result(IndexRun.Pass pass, List<LabelColumn> ignored, long start) {
+  private static IndexSummary result(
+      IndexRun.Pass pass, int named, List<LabelColumn> ignored, long start) {
     int units = 0;
     int alive = 0;
     List<Double> values = new ArrayList<>();
@@ -206,6 +218,7 @@ public final class Indexer {
     return new IndexSummary(
         units,
         alive,
+        named,
         pass.images().size(),
         pass.labels().all().size(),
         ignored,
