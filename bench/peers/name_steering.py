@@ -7,7 +7,7 @@ Then: python bench/peers/name_steering.py demo names-index demo/images/mixed-tra
 Feature j is set to A on every token of each image: x' = x + (A - f_j(x))·sigma(x)·d_j. A is the feature's largest
 activation in the index, and the strength of the paper, 150. m(w) is the mean change of a word's probability. `raised`: share
 with m > 0 for the feature's word; `chance`: mean share of all words with m > 0 under the same edits. A feature's word is its
-name, or without a clear name the word that the index saw steering raise.
+name, or (of every eighth feature) the word that the index saw steering raise.
 """
 import glob
 import json
@@ -22,7 +22,7 @@ from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
 
 BATCH = 32
 demo, index, folder = sys.argv[1:4]
-count = int(sys.argv[4]) if len(sys.argv) > 4 else 4
+count = int(sys.argv[4]) if len(sys.argv) > 4 else 8
 model = CLIPModel.from_pretrained(demo + "/model").float().eval()
 vision, scale = model.vision_model, model.logit_scale.exp()
 
@@ -36,7 +36,8 @@ def share(hits, n):
 
 
 def features():
-    sql = "SELECT layer, id, max, name, name_change, steered FROM features WHERE coalesce(name, steered) IS NOT NULL"
+    sql = ("SELECT layer, id, max, name, name_change, CASE WHEN id % 8 = 0 THEN steered END AS word FROM features"
+           " WHERE coalesce(name, word) IS NOT NULL")
     done = subprocess.run(["./clipsteer", "features", "--index", index, sql, "--json"], capture_output=True, text=True)
     return json.loads(done.stdout)["rows"]
 
@@ -70,7 +71,7 @@ with torch.no_grad():
             sigma = x.std(-1, keepdim=True) + 1e-5
             p = ((x - x.mean(-1, keepdim=True)) / sigma - sae["b_dec"]) @ sae["W_enc"] + sae["b_enc"]
             f = torch.where(p > sae["threshold"], p, torch.zeros(()))
-            before, counts = rest(x, layer), {kind: [0, 0, 0.0] for kind in ("name", "name, not contradicted", "steered", "word")}
+            before, counts = rest(x, layer), {kind: [0, 0, 0.0] for kind in ("name", "name, not contradicted", "steered")}
             own = [r for r in all_features if r[0] == layer]
             for part in (own[at:at + BATCH] for at in range(0, len(own), BATCH)):
                 edited = [x + ((r[2] if strength == "max" else strength) - f[..., r[1]:r[1] + 1]) * sigma * sae["W_dec"][r[1]]
@@ -79,7 +80,7 @@ with torch.no_grad():
                 for (_, _, _, name, change, steered), m in zip(part, (after - before).mean(1)):
                     chance = (m > 0).float().mean().item()
                     kinds = {"name": name, "name, not contradicted": name if name and change >= 0 else None,
-                             "steered": steered, "word": name or steered}
+                             "steered": steered}
                     for kind, word in kinds.items():
                         if word:
                             tally = counts[kind]
