@@ -67,7 +67,7 @@ def names(test):
     values = {}
     for sae, i, f, v in ask(test, "SELECT sae, id, factor, value FROM feature_labels WHERE auroc >= 0.95 GROUP BY ALL"):
         values.setdefault((sae, i), []).append((f, v))
-    first = {(r[0], r[1]): r[2] for r in ask(test, "SELECT sae, id, word FROM feature_names WHERE method = 'both' AND rank = 1")}
+    first = {(r[0], r[1]): r[2] for r in ask(test, "SELECT sae, id, word FROM feature_names WHERE method = 'images' AND rank = 1")}
     sure = {i: v[0] for i, v in values.items() if len(v) == 1 and v[0][0] not in UNNAMED}
     hits = sum(first.get(i) in WORDS.get(fv, {fv[1], fv[1] + "s"}) for i, fv in sure.items())
     return wilson(hits, len(sure))

@@ -26,6 +26,7 @@ import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexRun;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.index.Indexer;
+import io.clipsteer.lab.index.LabelColumn;
 import io.clipsteer.lab.index.Labels;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
@@ -140,6 +141,7 @@ final class IndexCommand implements Runnable {
       result = Indexer.run(run, library, index, progress);
       work.finish();
     }
+    for (LabelColumn column : result.labelColumns()) System.err.println(column.sentence());
     common.print(
         new Json(
             index.path().toString(),
@@ -186,7 +188,8 @@ final class IndexCommand implements Runnable {
     Double median = result.medianMonosemanticity();
     return Lines.of(
         """
-        %s, %d alive, on %s with %s; %s in the vocabulary; %.1f s
+        %s, %d alive, on %s with %s; %.1f s
+        clear names: %d, of %s in the vocabulary
         median monosemanticity: %s
         tables in %s. To query them, for example:
           %s
@@ -195,8 +198,9 @@ final class IndexCommand implements Runnable {
         result.alive(),
         Counted.of(result.images(), "image"),
         Counted.of(result.labels(), "label"),
-        Counted.of(vocabulary, "word"),
         result.seconds(),
+        result.named(),
+        Counted.of(vocabulary, "word"),
         median == null ? "none" : Lines.of("%.4f", median),
         index.path(),
         Commands.line(

@@ -13,6 +13,7 @@ import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.FeatureSearch;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.Indexer;
+import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
@@ -138,7 +139,7 @@ final class SearchCommand implements Runnable {
                     count);
       }
     }
-    common.print(Map.of("features", hits), text(hits, trained));
+    common.print(Map.of("features", hits), text(hits, trained, search.manifest()));
   }
 
   /** The text's embedding, by the text tower or from the library that the index knows. */
@@ -178,22 +179,28 @@ final class SearchCommand implements Runnable {
     return List.copyOf(all);
   }
 
-  private static String text(List<FeatureSearch.Hit> hits, RunFolder.Run trained) {
+  private static String text(
+      List<FeatureSearch.Hit> hits, RunFolder.Run trained, IndexFolder.IndexManifest index) {
     if (hits.isEmpty()) return "no feature found";
-    Lines text = new Lines().add("layer  feature     score   active  names%n");
+    Lines text =
+        new Lines().add("layer  feature     score   active  name            steering raises%n");
     for (FeatureSearch.Hit hit : hits) {
       // Of several SAEs at a layer the number does not say whose feature it is.
       boolean several =
           trained.saes().stream().filter(e -> e.point().layer() == hit.layer()).count() > 1;
       text.add(
-          "%5d  %7d  %8.4f  %5.3f %%  %s%s%n",
+          "%5d  %7d  %8.4f  %5.3f %%  %-14s  %s%s%n",
           hit.layer(),
           hit.id(),
           hit.score(),
           100 * hit.frequency(),
-          String.join(", ", hit.names()),
+          hit.name() == null ? IndexFolder.NO_NAME : hit.name(),
+          hit.steered() == null ? "–" : hit.steered(),
           several ? "  (" + RunFolder.name(hit.sae()) + ")" : "");
     }
+    text.add(
+        "active: share of the tokens of the %s of %s that the index read%n",
+        Counted.of(index.images(), "image"), index.source());
     return text.toString();
   }
 }

@@ -10,10 +10,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.cli.CliFixture.Ran;
+import io.clipsteer.data.Progress;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.TensorFile;
+import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.answer.ZeroShot;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,6 +67,9 @@ final class IndexCommandTest {
     assertEquals(IMAGES, json.get("images").asInt());
     assertEquals(2, json.get("labels").asInt());
     assertEquals(6, json.get("vocabulary").asInt());
+    assertEquals(
+        sql("SELECT count(name) FROM features").json().get("rows").get(0).get(0).asInt(),
+        json.get("named").asInt());
     assertEquals(27, json.get("labels_table").get("matched").asInt());
     assertEquals(3, json.get("labels_table").get("images_without_row").asInt());
     assertEquals(27, json.get("labels_table").get("empty_labels").asInt());
@@ -77,6 +83,8 @@ final class IndexCommandTest {
   }
 
   private static Ran index(Object... more) {
+    Path labels = temp.resolve("labels.tsv");
+    List<Object> own = List.of(more);
     List<Object> words =
         new ArrayList<>(
             List.of(
@@ -87,13 +95,12 @@ final class IndexCommandTest {
                 run,
                 "--images",
                 images,
-                "--labels",
-                temp.resolve("labels.tsv"),
                 "--vocabulary",
                 temp.resolve("words.txt"),
                 "--top",
                 "3"));
-    words.addAll(List.of(more));
+    if (!own.contains("--labels")) words.addAll(List.of("--labels", labels));
+    words.addAll(own);
     return run(words.toArray());
   }
 
@@ -211,12 +218,12 @@ final class IndexCommandTest {
       for (JsonNode feature : features) {
         assertTrue(feature.get("score").asDouble() <= before);
         before = feature.get("score").asDouble();
-        assertTrue(feature.get("names").isArray());
+        assertTrue(feature.has("name") && feature.has("steered"), feature::toString);
         assertTrue(feature.get("frequency").isNumber() && feature.get("layer").isInt());
       }
     }
     String run = IndexCommandTest.run.toString();
-    textScoresAreThoseOfTheNamesTimesStrength();
+    textScoresAreCosinesTimesStrength();
     String text = run("search", "--run", run, "--text", "dark").out();
     assertTrue(text.startsWith("layer  feature "), text);
     assertFalse(text.contains("topk-k-"), text + ": one SAE a layer needs no name");
@@ -246,18 +253,34 @@ final class IndexCommandTest {
     run(search, "--text", "xylophone").refused("words.txt lists them");
   }
 
-  /** "dark" is a word of the vocabulary, so that its score as a name is in the table. */
-  private static void textScoresAreThoseOfTheNamesTimesStrength() {
+  /** The score from the stored vectors, and the text's embedding by the text tower. */
+  private static void textScoresAreCosinesTimesStrength() {
     List<Double> expected = new ArrayList<>();
-    JsonNode named =
-        sql("SELECT sae, id, score FROM feature_names WHERE method = 'both' AND word = 'dark'")
-            .json()
-            .get("rows");
-    try (TensorFile file = SafeTensors.open(run.resolve("index/feature_vectors.safetensors"))) {
-      for (JsonNode row : named) {
-        String group = row.get(0).asString().contains("blocks.1") ? "0" : "1";
-        float strength = file.get(group + ".strength").toFloats()[row.get(1).asInt()];
-        expected.add(row.get(2).asDouble() * strength);
+    try (ClipModel clip = ClipModel.load(Path.of(CLIP));
+        TensorFile file = SafeTensors.open(run.resolve("index/feature_vectors.safetensors"))) {
+      float[] text =
+          ZeroShot.library(clip, List.of("dark"), List.of("{}"), Progress.SILENT).embeddings();
+      float[] centre = file.get("text_centre").toFloats();
+      double[] query = new double[text.length];
+      double square = 0;
+      for (int j = 0; j < text.length; j++) {
+        query[j] = text[j] - centre[j];
+        square += query[j] * query[j];
+      }
+      for (int g = 0; g < 2; g++) {
+        float[] images = file.get(g + ".images").toFloats();
+        float[] decoder = file.get(g + ".decoder").toFloats();
+        float[] strength = file.get(g + ".strength").toFloats();
+        for (int u = 0; u < strength.length; u++) {
+          double byImages = 0;
+          double byDecoder = 0;
+          for (int j = 0; j < query.length; j++) {
+            byImages += images[u * query.length + j] * query[j] / Math.sqrt(square);
+            byDecoder += decoder[u * query.length + j] * query[j] / Math.sqrt(square);
+          }
+          boolean none = byImages <= 0 || byDecoder <= 0;
+          expected.add(none ? 0 : Math.sqrt(byImages * byDecoder) * strength[u]);
+        }
       }
     }
     expected.sort(Comparator.reverseOrder());
@@ -265,10 +288,83 @@ final class IndexCommandTest {
         run("search", "--run", run, "--text", "dark", "--count", "5", "--json")
             .json()
             .get("features");
-    assertTrue(expected.size() >= 5 && expected.getFirst() > 0, expected::toString);
+    assertTrue(expected.getFirst() > 0, expected::toString);
     for (int i = 0; i < 5; i++) {
-      assertEquals(expected.get(i), found.get(i).get("score").asDouble(), 1e-6);
+      assertEquals(expected.get(i), found.get(i).get("score").asDouble(), 1e-5);
     }
+  }
+
+  /** A name in the table of features is a clear first word, and the first word is not always it. */
+  @Test
+  void onlyClearNamesAreStated() {
+    JsonNode wrong =
+        sql("""
+        SELECT count(*) FROM features f LEFT JOIN feature_names n
+          ON n.sae = f.sae AND n.id = f.id AND n.method = 'images' AND n.rank = 1
+          WHERE f.name IS DISTINCT FROM
+            CASE WHEN n.score >= 0.45 AND n.margin >= 0.15 AND f.images >= 10 THEN n.word END\
+        """)
+            .json();
+    assertEquals(0, wrong.get("rows").get(0).get(0).asInt(), wrong::toString);
+    JsonNode z =
+        sql("""
+        SELECT max(abs(images_z - score * sqrt(29))) FROM feature_names WHERE method = 'images'\
+        """)
+            .json();
+    assertEquals(0, z.get("rows").get(0).get(0).asDouble(), 1e-9);
+    String text = run("search", "--run", run, "--text", "dark", "--count", "99").out();
+    assertTrue(text.contains("no clear name"), text);
+  }
+
+  /** Index and evaluation count the same on the same images. */
+  @Test
+  void theEvaluationOfTheSameImagesSaysTheSame() {
+    JsonNode saes =
+        run("evaluate", "--threads", "1", "--run", run, "--images", images, "--json")
+            .json()
+            .get("saes");
+    JsonNode rows =
+        sql("""
+        SELECT sae, sum(frequency), sum(frequency_cls), avg((frequency > 0)::INT),
+          avg((frequency > 0.1)::INT) FROM features GROUP BY sae ORDER BY sae\
+        """)
+            .json()
+            .get("rows");
+    assertEquals(2, rows.size());
+    for (int i = 0; i < 2; i++) {
+      JsonNode row = rows.get(i);
+      JsonNode sae = saes.get(i);
+      assertEquals(row.get(0).asString(), sae.get("folder").asString());
+      assertEquals(row.get(1).asDouble(), sae.get("l0").asDouble(), 1e-9);
+      assertEquals(row.get(2).asDouble(), sae.get("l0_cls").asDouble(), 1e-9);
+      assertEquals(row.get(3).asDouble(), sae.get("alive_fraction").asDouble(), 1e-12);
+      assertEquals(row.get(4).asDouble(), sae.get("dense_fraction").asDouble(), 1e-12);
+    }
+  }
+
+  /** Columns that say nothing of their own are named, and take no part in associations. */
+  @Test
+  void columnsThatAddNothingAreSaid() throws IOException {
+    StringBuilder table = new StringBuilder("file\tshade\tcode\tset\tnumber\n");
+    for (int i = 0; i < IMAGES; i++) {
+      String shade = i % 3 == 0 ? "dark\t0" : "light\t1";
+      table.append("p%02d.png\t%s\ttrain\t%d\n".formatted(i, shade, i));
+    }
+    Path labels = temp.resolve("columns.tsv");
+    Files.writeString(labels, table);
+    Path other = temp.resolve("columns");
+    Ran ran = index("--labels", labels, "--out", other, "--json");
+    assertTrue(ran.err().contains("column code is shade under other names; it is ignored"));
+    assertTrue(ran.err().contains("column set has one value for all images"), ran.err());
+    assertTrue(ran.err().contains("column number has a value of its own for every image"));
+    JsonNode columns = ran.json().get("label_columns");
+    assertEquals(3, columns.size(), columns::toString);
+    assertEquals("shade", columns.get(0).get("same_as").asString());
+    JsonNode rows =
+        run("features", "--index", other, "SELECT DISTINCT factor FROM feature_labels", "--json")
+            .json()
+            .get("rows");
+    assertEquals(1, rows.size(), rows::toString);
   }
 
   @Test

@@ -30,7 +30,7 @@ import tools.jackson.databind.JsonNode;
 /** {@code report} as a user types it, and its page as a browser shows it. */
 final class ReportCommandTest {
   private static final String CLIP = "../engine/src/test/resources/models/hf-clip-quickgelu";
-  private static final int IMAGES = 24;
+  private static final int IMAGES = 33;
 
   /** A word, a label and a file's name that want to be more than text. */
   private static final String EVIL = "</script><script>window.evil=1</script>";
@@ -279,7 +279,7 @@ final class ReportCommandTest {
 
   private static void clickThrough(Page page, int width) {
     String title = page.locator("h1").textContent();
-    assertTrue(title.contains("/run, model ") && title.contains("24 images of"), title);
+    assertTrue(title.contains("/run, model ") && title.contains(IMAGES + " images of"), title);
     page.locator("canvas[role=img]").first().waitFor();
     PageBrowser.fits(page, width);
     page.locator("button.def").first().click();

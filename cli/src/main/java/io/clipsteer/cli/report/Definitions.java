@@ -54,6 +54,8 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
       monosemanticity|index|Monosemanticity|Monosemanticity
       auroc|index|AUROC|AUROC
       names|index|Names|Names
+      names_null|index|Nulls of names|Nulls of names
+      names_change|index|change|Change of a name by steering
       search|index|search|Search
       units|steerability|Units|Units
       strength|steerability|Strengths|Strengths

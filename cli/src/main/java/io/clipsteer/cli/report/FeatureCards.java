@@ -52,7 +52,7 @@ final class FeatureCards {
   record Neighbour(int id, @Nullable Double cosine, @Nullable String name) {}
 
   private static final int LABELS = 6;
-  private static final int NAMES = 5;
+  private static final int NAMES = 3;
   private static final int NEIGHBOURS = 6;
 
   private final IndexFolder index;
@@ -83,8 +83,9 @@ final class FeatureCards {
     statistics = new LinkedHashMap<>();
     query(
             """
-            SELECT sae, id, name, name_score, frequency, image_frequency, images, cls_share, mean,
-              mean_active, max, monosemanticity, histogram, positions FROM features WHERE %s\
+            SELECT sae, id, name, name_score, name_margin, name_change, steered, steered_change,
+              frequency, image_frequency, images, cls_share, mean, mean_active, max,
+              monosemanticity, histogram, positions FROM features WHERE %s\
             """)
         .forEach((feature, rows) -> statistics.put(feature, positions(rows.getFirst())));
     exemplars =
@@ -97,14 +98,18 @@ final class FeatureCards {
                 + " ORDER BY sae, id, rank");
     names =
         query(
-            "SELECT sae, id, method, word, score FROM feature_names WHERE %s AND rank <= "
+            """
+            SELECT sae, id, method, word, score, margin, images_z, words_z, change
+              FROM feature_names WHERE %s AND rank <= \
+            """
                 + NAMES
                 + " ORDER BY sae, id, method, rank");
     labels =
         query(
             """
             SELECT sae, id, factor || ': ' || value AS label, auroc, auroc_low, auroc_high,
-              positives FROM feature_labels WHERE score = 'max' AND %s QUALIFY row_number() OVER
+              positives FROM feature_labels WHERE score = 'max' AND
+              least(positives, images - positives) >= 10 AND %s QUALIFY row_number() OVER
               (PARTITION BY sae, id ORDER BY auroc DESC, factor, value) <= \
             """
                 + LABELS

@@ -177,6 +177,15 @@ record MeasuredSteerability(
     }
   }
 
+  /** An SAE's features with unbiased S above τ, from the largest S. */
+  List<Integer> aboveTau(String sae) {
+    double tau = json.path("tau").asDouble(0);
+    return features.getOrDefault(sae, Map.of()).values().stream()
+        .filter(unit -> unit.unbiased > tau)
+        .map(Unit::unit)
+        .toList();
+  }
+
   /** A feature's measurement, or null. */
   @Nullable Unit of(String sae, int id) {
     return features.getOrDefault(sae, Map.of()).get(id);

@@ -92,6 +92,7 @@ public record Report(
       String title,
       String run,
       IndexFolder.IndexManifest index,
+      double clearMonosemanticity,
       Map<String, Object> recipe,
       Map<String, String> commands,
       Definitions definitions) {}
@@ -132,10 +133,9 @@ public record Report(
     if (measured != null) measured.checkOf(folder);
     JsonNode evaluation = evaluation();
     List<SuppressionResult> results = edits.stream().map(SuppressionResult::read).toList();
-    List<String> saes = manifest.groups().stream().map(IndexFolder.IndexGroup::sae).toList();
     Map<String, Set<Integer>> edited = SuppressionResult.features(results);
     List<SelectedFeature> selected =
-        SelectedFeature.select(index, saes, measured, edited, features, seed);
+        SelectedFeature.select(index, manifest, measured, edited, features, seed);
     var cards =
         new FeatureCards(
             index, manifest.groups(), selected, measured, images == null ? 0 : exemplars);
@@ -183,7 +183,13 @@ public record Report(
                 Counted.of(manifest.images(), "image"),
                 Page.tail(manifest.source()));
     return new Head(
-        title, name, manifest, recipe(), Commands.all(this, measured, out), Definitions.read());
+        title,
+        name,
+        manifest,
+        manifest.clearMonosemanticity(),
+        recipe(),
+        Commands.all(this, measured, out),
+        Definitions.read());
   }
 
   /** evaluation.json where there is one. */

@@ -14,10 +14,12 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A feature that a report shows. Every SAE has the same number of them: a third are the most
- * monosemantic (on at least ten images), a third the most steerable, the rest a random sample, to
- * avoid cherry-picking. Without steerability these are halves. A feature selected twice is shown
- * once, with both reasons. The features that an edit changes come first and do not count.
+ * A feature that a report shows. Every SAE has the same number of them: up to a third are the most
+ * monosemantic and up to a third the most steerable of those beyond an absolute bound ({@link
+ * IndexFolder.IndexManifest#clearMonosemanticity}, active on at least ten images; unbiased S above
+ * τ), the rest a random sample, to avoid cherry-picking. Without steerability these are halves. A
+ * feature selected twice is shown once, with both reasons. The features that an edit changes come
+ * first and do not count.
  *
  * @param sae its folder
  * @param id of the feature
@@ -29,12 +31,13 @@ record SelectedFeature(String sae, int id, Set<String> reasons) {
   private static final String STEERABLE = "steerable";
   private static final String SAMPLE = "sample";
 
-  private static final int FEW_IMAGES = 10;
-
   /** Columns of a candidate's ranks. */
   private static final int CLARITY = 2;
 
   private static final int RANDOM = 3;
+
+  /** Whether the monosemanticity is clear, 1 or 0. */
+  private static final int CLEAR = 4;
 
   /** Whether it is shown for an edit alone, beyond the number that was selected. */
   boolean onlyEdited() {
@@ -44,28 +47,27 @@ record SelectedFeature(String sae, int id, Set<String> reasons) {
   /**
    * Selects the features of a report.
    *
-   * @param saes in the order of the report
+   * @param manifest the index's, with the SAEs in the order of the report
    * @param edited the features that edits change, by SAE
    * @param count features selected in all, at most
    */
   static List<SelectedFeature> select(
       IndexFolder index,
-      List<String> saes,
+      IndexFolder.IndexManifest manifest,
       @Nullable MeasuredSteerability steerability,
       Map<String, Set<Integer>> edited,
       int count,
       long seed) {
+    List<String> saes = manifest.groups().stream().map(IndexFolder.IndexGroup::sae).toList();
+    String sql = sql(edited, manifest.clearMonosemanticity(), count, seed);
     Map<String, List<List<@Nullable Object>>> candidates =
-        FeatureQuery.run(index, sql(edited, count, seed)).rows().stream()
+        FeatureQuery.run(index, sql).rows().stream()
             .collect(Collectors.groupingBy(row -> Cells.text(row.getFirst())));
     List<SelectedFeature> all = new ArrayList<>();
     for (int s = 0; s < saes.size(); s++) {
       String sae = saes.get(s);
       List<List<@Nullable Object>> own = candidates.getOrDefault(sae, List.of());
-      Set<Integer> steerable =
-          steerability == null
-              ? Set.of()
-              : steerability.features().getOrDefault(sae, Map.of()).keySet();
+      List<Integer> steerable = steerability == null ? List.of() : steerability.aboveTau(sae);
       int quota = count / saes.size() + (s < count % saes.size() ? 1 : 0);
       Map<Integer, Set<String>> reasons = new LinkedHashMap<>();
       List<Integer> ids = ids(own, CLARITY);
@@ -81,20 +83,27 @@ record SelectedFeature(String sae, int id, Set<String> reasons) {
   }
 
   /** SAE, feature, and its ranks by monosemanticity and in a random order. */
-  private static String sql(Map<String, Set<Integer>> edited, int count, long seed) {
+  private static String sql(Map<String, Set<Integer>> edited, double clear, int count, long seed) {
     // A random order that is the same everywhere: multiplication by an odd number modulo 2^32.
     return """
     WITH ranked AS (SELECT sae, id,
       row_number() OVER (PARTITION BY sae
         ORDER BY images >= %d DESC, monosemanticity DESC NULLS LAST, id) AS clarity,
       row_number() OVER (PARTITION BY sae
-        ORDER BY (id::BIGINT * 2654435761 + %d) %% 4294967296, id) AS random
+        ORDER BY (id::BIGINT * 2654435761 + %d) %% 4294967296, id) AS random,
+      (images >= %d AND coalesce(monosemanticity, -1) >= %s)::INT AS clear
       FROM features WHERE images > 0)
-    SELECT sae, id, clarity, random FROM ranked
+    SELECT sae, id, clarity, random, clear FROM ranked
       WHERE clarity <= %d OR random <= %d OR id IN (%s)\
     """
         .formatted(
-            FEW_IMAGES, Math.floorMod(seed * 40503, 1L << 32), count, 3L * count, ids(edited));
+            IndexFolder.FEW_IMAGES,
+            Math.floorMod(seed * 40503, 1L << 32),
+            IndexFolder.FEW_IMAGES,
+            Double.toString(clear),
+            count,
+            3L * count,
+            ids(edited));
   }
 
   /** The reasons of one SAE's features, edits aside. */
@@ -105,7 +114,8 @@ record SelectedFeature(String sae, int id, Set<String> reasons) {
     for (int id : steerable.subList(0, Math.min(part, steerable.size()))) {
       add(reasons, id, STEERABLE);
     }
-    List<Integer> clear = ids(candidates, CLARITY);
+    List<Integer> clear =
+        ids(candidates.stream().filter(row -> Cells.whole(row.get(CLEAR)) == 1).toList(), CLARITY);
     for (int id : clear.subList(0, Math.min(part, clear.size()))) add(reasons, id, MONOSEMANTIC);
     for (int id : ids(candidates, RANDOM)) {
       if (reasons.size() >= quota && !reasons.containsKey(id)) break;

@@ -37,6 +37,7 @@ public final class SteerText {
       IndexFolder index, RunSaes saes, Steer.SteeredAnswers result) {
     Map<String, String> names = new HashMap<>();
     if (!index.has(IndexedUnits.FEATURES)) return names;
+    if (index.read(IndexedUnits.FEATURES).vocabulary() == 0) return names;
     String ids =
         Stream.concat(result.edited().stream(), result.strongest().stream())
             .map(f -> String.valueOf(f.feature()))
@@ -44,7 +45,8 @@ public final class SteerText {
             .collect(Collectors.joining(","));
     if (ids.isEmpty()) return names;
     String sql =
-        "SELECT sae, id, name FROM features WHERE name IS NOT NULL AND id IN (" + ids + ")";
+        "SELECT sae, id, coalesce(name, '%s') FROM features WHERE id IN (%s)"
+            .formatted(IndexFolder.NO_NAME, ids);
     for (List<@Nullable Object> row : FeatureQuery.run(index, sql).rows()) {
       for (RunSaes.One one : saes.all()) {
         if (!one.entry().folder().equals(row.get(0))) continue;

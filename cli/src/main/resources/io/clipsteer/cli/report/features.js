@@ -6,10 +6,19 @@ const SAES = D.saes.map((s) => ({ ...s.group, ...s.statistics, folder: s.group.s
 const FEATURES = DATA.features.map((f) => ({ ...f.statistics, id: f.feature.id, reasons: f.feature.reasons, s: f.sae, exemplars: f.exemplars, names: f.names, labels: f.labels, neighbours: f.neighbours, steer: f.steerability }));
 const THUMBNAILS = DATA.thumbnails;
 const PAGE = 40;
-const REASONS = { edit: "changed by an edit", monosemantic: "most monosemantic", steerable: "most steerable", sample: "random sample" };
+const REASONS = { edit: "changed by an edit", monosemantic: "monosemanticity from " + fixed(D.clear_monosemanticity, 2), steerable: "unbiased S above " + (D.steer ? D.steer.tau : "τ"), sample: "random sample" };
 let heat = true;
 const filters = { text: "", sae: "", reason: "", rate: "", sort: "order", shown: PAGE };
 const title = (f) => f.name || "feature " + f.id;
+/** What is known of a feature's name, in parts: a name is a hypothesis. */
+function nameParts(f) {
+  if (!D.index.vocabulary) return [];
+  const parts = f.name ? ["name score " + fixed(f.name_score, 2) + ", margin " + fixed(f.name_margin, 2)] : ["no clear name"];
+  if (f.name && f.name_change < 0) parts.push("steering lowers this name");
+  if (!f.name && f.labels[0] && f.labels[0].auroc >= 0.9) parts.push("label " + f.labels[0].label + ", AUROC " + fixed(f.labels[0].auroc, 2));
+  if (f.steered && f.steered !== f.name) parts.push("steering raises " + f.steered + " by " + fixed(f.steered_change, 2));
+  return parts;
+}
 const link = (f) => "#/feature/" + f.s + "/" + f.id;
 /** A layer, with the SAE's folder where the layer has several. */
 const layerTitle = (s) => layerName(s) + (SAES.filter((x) => x.layer === s.layer).length > 1 ? ", " + s.folder.split("/").pop() : "");
@@ -44,7 +53,8 @@ function heatButton(on) {
 /** What a search looks through, best first: [rank, text, what a card says of the match]. */
 const FIELDS = FEATURES.map((f) => [
   [100, String(f.id), null],
-  [90, title(f), "name " + title(f)],
+  ...(f.name ? [[90, f.name, "name " + f.name]] : []),
+  ...(f.steered ? [[55, f.steered, "steering raises " + f.steered]] : []),
   ...f.labels.filter((l) => l.auroc >= 0.8).map((l) => [60 + 20 * (l.auroc - 0.8), l.label, "label " + l.label + ", AUROC " + fixed(l.auroc, 2)]),
   ...f.names.map((n) => [50, n.word, "candidate name " + n.word]),
   ...(f.steer ? f.steer.promoted.split("; ").filter(Boolean).map((w) => [40, w.slice(0, w.lastIndexOf(" ")), "promotes " + w.slice(0, w.lastIndexOf(" "))]) : []),
@@ -89,7 +99,7 @@ function card(f, why) {
   const small = [layerTitle(SAES[f.s]) + " · #" + f.id, "active on " + percent(f.frequency) + " of tokens", "monosemanticity " + fixed(f.monosemanticity, 2)];
   if (f.steer) small.push("S " + fixed(f.steer.s, 2) + " → " + (f.steer.promoted.split("; ")[0] || "–").replace(/\d+\.\d+$/, (v) => fixed(Number(v), 2)));
   return h("a", { class: "card feature", href: link(f) }, f.exemplars.length ? h("span", { class: "strip" }, f.exemplars.slice(0, 4).map((t) => image(f, t))) : null,
-    h("span", { class: "word" }, title(f)), why ? h("small", { class: "match" }, "match: " + why) : null, small.map((s) => h("small", {}, s)), f.reasons.map((r) => h("span", { class: "tag" }, REASONS[r] || r)));
+    h("span", { class: "word" }, title(f)), nameParts(f).map((part) => h("small", {}, part)), why ? h("small", { class: "match" }, "match: " + why) : null, small.map((s) => h("small", {}, s)), f.reasons.map((r) => h("span", { class: "tag" }, REASONS[r] || r)));
 }
 function select(label, key, options, again) {
   return h("label", {}, label, h("select", { id: "filter-" + key, onchange: (e) => { filters[key] = e.target.value; filters.shown = PAGE; again(); } }, options.map(([v, text]) => h("option", { value: v, selected: String(filters[key]) === String(v) }, text))));
@@ -109,7 +119,7 @@ function gallery() {
   }
   const reasons = Object.keys(REASONS).filter((w) => FEATURES.some((f) => f.reasons.includes(w)));
   const sorts = Object.entries(SORTS).filter(([k]) => (k !== "s" || D.steer) && (k !== "label" || FEATURES.some((f) => f.labels.length)) && (k !== "name" || D.index.vocabulary));
-  main.append(h("h1", {}, "Features"), h("p", { class: "muted" }, selection() + ". Selected of each SAE: top by ", def("monosemanticity", "monosemanticity"), D.steer ? [", top by ", def("steerability", "s"), ","] : "", " and a random sample to avoid cherry-picking. Each card gives ", def("frequency", "frequency"), D.steer ? [", ", def("monosemanticity", "monosemanticity"), ", and steerability with the ", def("word promoted most", "promoted")] : [" and ", def("monosemanticity", "monosemanticity")], ". Activation maps leave an image clear where the feature is active:"), h("p", {}, scale("0", "max activation of the feature", "", true)));
+  main.append(h("h1", {}, "Features"), h("p", { class: "muted" }, selection() + ". Selected of each SAE: top by ", def("monosemanticity", "monosemanticity"), D.steer ? [", top by ", def("steerability", "s"), ","] : "", " both beyond an absolute bound, and a random sample to avoid cherry-picking. Each card gives ", def("frequency", "frequency"), D.steer ? [", ", def("monosemanticity", "monosemanticity"), ", and steerability with the ", def("word promoted most", "promoted")] : [" and ", def("monosemanticity", "monosemanticity")], ". " + measuredOn(Boolean(D.steer)) + ". Activation maps leave an image clear where the feature is active:"), h("p", {}, scale("0", "max activation of the feature", "", true)));
   main.append(h("div", { class: "filters" }, h("label", { class: "search" }, "Search names, labels, files, numbers", h("input", { id: "search", type: "search", value: filters.text, placeholder: "dog", oninput: (e) => { filters.text = e.target.value; filters.shown = PAGE; fill(); } })),
     select("SAE", "sae", [["", "all"], ...SAES.map((s, i) => [i, saeName(s, SAES)])], fill), select("Selected as", "reason", [["", "any"], ...reasons.map((w) => [w, REASONS[w]])], fill),
     select("Active on", "rate", Object.entries(RATES).map(([k, v]) => [k, v[0] + (k ? " of tokens" : "")]), fill), select("Order", "sort", sorts.map(([k, v]) => [k, v[0]]), fill), heatButton(grid)), count, grid, h("p", {}, more), commands("index", "report"));
@@ -122,6 +132,11 @@ function moved(text, sign) {
   return (text || "").split("; ").filter(Boolean).map((w) => { const cut = w.lastIndexOf(" "); return [w.slice(0, cut), Number(w.slice(cut + 1))]; })
     .map(([word, by]) => [h("td", { class: "wrap" }, word), h("td", { class: sign }, (sign === "up" ? "+" : "−") + fixed(Math.abs(by), 3))]);
 }
+/** Which images the figures of features are over: S is not over those of the index. */
+function measuredOn(steered) {
+  const index = "Over the " + counted(D.index.images, "image") + " of " + tail(D.index.source) + " that the index read";
+  return steered ? index + "; S over " + counted(D.steer.images, "image") + " of " + tail(D.steer.source) + " in the steerability study" : index;
+}
 function feature(s, id) {
   const f = FEATURES.find((x) => x.s === s && x.id === id);
   if (!f) return h("main", {}, h("h1", {}, "No such feature here"), h("p", {}, h("a", { href: "#/features" }, "To the gallery")));
@@ -131,6 +146,7 @@ function feature(s, id) {
   main.append(h("h1", {}, title(f)), h("p", { class: "muted path" }, "Feature " + f.id + " of " + layerTitle(sae) + " (" + sae.folder + ") ", f.reasons.map((w) => h("span", { class: "tag" }, REASONS[w] || w))));
   main.append(h("div", { class: "tiles" }, tile("active on", "frequency", percent(f.frequency), "of tokens"), tile("images", "frequency", percent(f.image_frequency), whole(f.images) + " of " + whole(D.index.images)), tile("monosemanticity", "monosemanticity", fixed(f.monosemanticity, 3)),
     tile("max activation", "max", short(f.max), "mean when active " + short(f.mean_active)), isNumber(f.cls_share) ? tile("share of activation on CLS", "cls_share", percent(f.cls_share)) : null, f.steer ? tile("S at " + f.steer.set, "s", fixed(f.steer.s, 3), "95 %: " + fixed(f.steer.low, 3) + " to " + fixed(f.steer.high, 3)) : null));
+  main.append(h("p", { class: "muted" }, measuredOn(Boolean(f.steer)) + "."));
   if (f.exemplars.length) {
     images.append(...f.exemplars.map((t) => h("figure", {}, image(f, t), h("figcaption", {}, h("b", {}, short(t.max)), " ", t.image))));
     main.append(h("h2", {}, "Top images"), images, h("p", { class: "muted" }, "Max activation is given under each image. Activation maps have one scale for all images of the feature; point at an image to see it without its map."), h("p", {}, scale("0", short(f.max), "activation of the patch", true)));
@@ -145,12 +161,15 @@ function feature(s, id) {
 }
 function namesOf(f) {
   if (!f.names.length) return null;
-  const methods = [["both", "images and decoder"], ["images", "top images"], ["decoder", "decoder direction"]];
-  return h("section", {}, h("h2", {}, def("Names", "names")), table(["method", h("th", { scope: "col", class: "left" }, "words, with scores")], methods.map(([m, text]) => [text, h("td", { class: "wrap" }, f.names.filter((n) => n.method === m).map((n) => n.word + " " + fixed(n.score, 2)).join(", ") || "–")])));
+  const of = (method, head, cells) => { const own = f.names.filter((n) => n.method === method); return own.length ? table(head, own.map((n) => [h("td", { class: "wrap" }, n.word), ...cells(n)])) : null; };
+  return h("section", {}, h("h2", {}, def("Names", "names")), h("p", {}, (f.name ? f.name + ": " : "") + nameParts(f).join("; ") + "."),
+    of("images", ["word by images", "score", "margin", def("z of words", "names_null"), def("z of shuffled images", "names_null"), def("change of P", "names_change")], (n) => [fixed(n.score, 2), fixed(n.margin, 2), fixed(n.words_z, 1), fixed(n.images_z, 1), fixed(n.change, 3)]),
+    of("steering", ["word by steering", def("change of P", "names_change"), "margin", def("z of words", "names_null")], (n) => [fixed(n.change, 3), fixed(n.margin, 3), fixed(n.words_z, 1)]),
+    h("p", { class: "muted" }, "On the " + counted(D.index.images, "image") + " of the index. A name is a hypothesis: a feature without a clear first word has none."));
 }
 function labelsOf(f) {
   if (!f.labels.length) return null;
-  return h("section", {}, h("h2", {}, "Labels"), table(["label", def("AUROC", "auroc"), "95 %", "images"], f.labels.map((l) => [h("td", { class: "wrap" }, l.label), fixed(l.auroc, 3), fixed(l.auroc_low, 2) + " to " + fixed(l.auroc_high, 2), whole(l.positives)])), h("p", { class: "muted" }, "Maximum over labels, so optimistically biased; re-estimate on held-out images."));
+  return h("section", {}, h("h2", {}, "Labels"), table(["label", def("AUROC", "auroc"), "95 %", "images"], f.labels.map((l) => [h("td", { class: "wrap" }, l.label), fixed(l.auroc, 3), fixed(l.auroc_low, 2) + " to " + fixed(l.auroc_high, 2), whole(l.positives)])), h("p", { class: "muted" }, "Over the labelled images of the index; labels that fewer than ten of them have, or lack, are not ranked." + (D.index.label_columns.length ? " Ignored columns: " + D.index.label_columns.map((c) => c.column + " (" + c.kind + (c.same_as ? " of " + c.same_as : "") + ")").join(", ") + "." : "") + " Maximum over labels, so optimistically biased; re-estimate on held-out images."));
 }
 function steeringOf(f) {
   if (!f.steer) return null;

@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
+import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -23,8 +25,6 @@ import org.jspecify.annotations.Nullable;
  */
 record Association(
     int unit, int label, boolean byMax, long positives, Auroc auroc, Correlation correlation) {
-  private static final long BUDGET = 16L << 20;
-
   /** Beyond so many pairs of units and labels, only each unit's closest labels are kept. */
   static final long MOST_PAIRS = 10_000_000;
 
@@ -54,14 +54,25 @@ record Association(
       return images;
     }
 
-    private int[] of(int image) {
-      int[] known = labels[image];
-      if (known == null) throw new IllegalStateException("image " + image + " has no labels");
-      return known;
+    /** An image's labels; null for an image without a row. */
+    private int @Nullable [] of(int image) {
+      return image < labels.length ? labels[image] : null;
     }
 
-    private long positives(int label) {
+    long positives(int label) {
       return label < positives.length ? positives[label] : 0;
+    }
+
+    /** A hash of the set of images of each label. */
+    long[] hashes(int count) {
+      long[] hashes = new long[count];
+      for (int image = 0; image < labels.length; image++) {
+        int[] own = labels[image];
+        if (own == null) continue;
+        long bits = new SplittableRandom(image).nextLong();
+        for (int label : own) hashes[label] += bits;
+      }
+      return hashes;
     }
   }
 
@@ -69,18 +80,22 @@ record Association(
    * Every unit active on a labelled image, with every label that some images have and some do not;
    * by unit, label, then score.
    *
-   * @param labels their number
+   * @param labels by number, whether the label takes part
    */
   static void all(
-      ScoreFile scores, int units, ImageLabels known, int labels, Consumer<Association> consumer) {
+      ScoreFile scores,
+      int units,
+      ImageLabels known,
+      boolean[] labels,
+      Consumer<Association> consumer) {
     for (int low = 0; low < units; ) {
-      int high = scores.end(low, BUDGET);
+      int high = scores.end(low, ScoreFile.BUDGET);
       ScoreFile.Slice slice = scores.read(low, high);
       int from = low;
       IntStream.range(low, high)
           .parallel()
           .mapToObj(unit -> of(slice, unit, from, known, labels))
-          .map(list -> (long) units * labels > MOST_PAIRS ? closest(list) : list)
+          .map(list -> (long) units * labels.length > MOST_PAIRS ? closest(list) : list)
           .toList()
           .forEach(list -> list.forEach(consumer));
       low = high;
@@ -88,16 +103,18 @@ record Association(
   }
 
   private static List<Association> of(
-      ScoreFile.Slice slice, int unit, int low, ImageLabels known, int labels) {
+      ScoreFile.Slice slice, int unit, int low, ImageLabels known, boolean[] labels) {
     int from = slice.starts()[unit - low];
     int to = slice.starts()[unit - low + 1];
-    if (from == to) return List.of();
-    Ranked max = new Ranked(slice, slice.max(), from, to, known, labels);
-    Ranked mean = new Ranked(slice, slice.mean(), from, to, known, labels);
+    if (IntStream.range(from, to).allMatch(e -> known.of(slice.images()[e]) == null)) {
+      return List.of();
+    }
+    Ranked max = new Ranked(slice, slice.max(), from, to, known, labels.length);
+    Ranked mean = new Ranked(slice, slice.mean(), from, to, known, labels.length);
     List<Association> all = new ArrayList<>();
-    for (int label = 0; label < labels; label++) {
+    for (int label = 0; label < labels.length; label++) {
       long positives = known.positives(label);
-      if (positives == 0 || positives == known.images()) continue;
+      if (!labels[label] || positives == 0 || positives == known.images()) continue;
       all.add(max.with(unit, label, true, known));
       all.add(mean.with(unit, label, false, known));
     }
@@ -109,7 +126,9 @@ record Association(
     for (boolean byMax : new boolean[] {true, false}) {
       all.stream()
           .filter(a -> a.byMax == byMax)
-          .sorted(Comparator.comparingDouble(a -> -Math.abs(a.auroc.value() - 0.5)))
+          .sorted(
+              Comparator.comparing((Association a) -> a.positives < IndexFolder.FEW_IMAGES)
+                  .thenComparingDouble(a -> -Math.abs(a.auroc.value() - 0.5)))
           .limit(CLOSEST)
           .forEach(kept::add);
     }
@@ -126,28 +145,29 @@ record Association(
     private double squares;
 
     Ranked(ScoreFile.Slice slice, float[] scores, int from, int to, ImageLabels known, int labels) {
-      int n = to - from;
       rankSum = new double[labels];
       scoreSum = new double[labels];
       count = new long[labels];
-      zeros = known.images() - n;
       // Positive floats order as their bits do.
-      long[] order = new long[n];
-      for (int i = 0; i < n; i++) {
-        order[i] = (long) Float.floatToIntBits(scores[from + i]) << 32 | i;
-      }
-      Arrays.sort(order);
+      long[] order =
+          IntStream.range(from, to)
+              .filter(e -> known.of(slice.images()[e]) != null)
+              .mapToLong(e -> (long) Float.floatToIntBits(scores[e]) << 32 | e)
+              .sorted()
+              .toArray();
+      int n = order.length;
+      zeros = known.images() - n;
       for (int i = 0; i < n; ) {
         int end = i + 1;
         while (end < n && order[end] >> 32 == order[i] >> 32) end++;
         // Ranks from 1; all images on which the unit is inactive rank below.
         double rank = zeros + (i + 1 + end) / 2.0;
         for (; i < end; i++) {
-          int at = from + (int) order[i];
+          int at = (int) order[i];
           double score = scores[at];
           sum += score;
           squares += score * score;
-          for (int label : known.of(slice.images()[at])) {
+          for (int label : Objects.requireNonNull(known.of(slice.images()[at]))) {
             rankSum[label] += rank;
             scoreSum[label] += score;
             count[label]++;

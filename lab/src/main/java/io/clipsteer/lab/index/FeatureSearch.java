@@ -29,9 +29,6 @@ import org.jspecify.annotations.Nullable;
  */
 public record FeatureSearch(
     IndexFolder folder, IndexFolder.IndexManifest manifest, List<double[]> frequencies) {
-  /** Names listed per feature. */
-  private static final int NAMES = 3;
-
   /**
    * A feature that was found.
    *
@@ -39,11 +36,22 @@ public record FeatureSearch(
    * @param id its number there
    * @param layer that the SAE reads
    * @param score that ranks the feature
-   * @param names its first words by both methods
+   * @param name its clear name, or null
+   * @param steered the word that steering it raises most, or null where the rise is small
    * @param frequency share of the index's tokens on which it is active
    */
   public record Hit(
-      String sae, int id, int layer, double score, List<String> names, double frequency) {}
+      String sae,
+      int id,
+      int layer,
+      double score,
+      @Nullable String name,
+      @Nullable String steered,
+      double frequency) {}
+
+  private record Words(@Nullable String name, @Nullable String steered) {
+    private static final Words NONE = new Words(null, null);
+  }
 
   private record Scored(int group, int id, double score) {}
 
@@ -250,39 +258,36 @@ public record FeatureSearch(
                     .thenComparingInt(Scored::id))
             .limit(count)
             .toList();
-    Map<String, List<String>> names = names(best);
+    Map<String, Words> words = words(best);
     List<Hit> hits = new ArrayList<>();
     for (Scored s : best) {
       IndexFolder.IndexGroup entry = manifest.groups().get(s.group);
+      Words own = words.getOrDefault(entry.sae() + " " + s.id, Words.NONE);
       hits.add(
           new Hit(
               entry.sae(),
               s.id,
               HookPoint.parse(entry.hookPoint()).layer(),
               s.score,
-              names.getOrDefault(entry.sae() + " " + s.id, List.of()),
+              own.name,
+              own.steered,
               frequencies.get(s.group)[s.id]));
     }
     return hits;
   }
 
-  private Map<String, List<String>> names(List<Scored> best) {
-    Map<String, List<String>> names = new HashMap<>();
-    if (best.isEmpty()) return names;
+  private Map<String, Words> words(List<Scored> best) {
+    Map<String, Words> words = new HashMap<>();
+    if (best.isEmpty()) return words;
     String ids = best.stream().map(s -> String.valueOf(s.id)).collect(Collectors.joining(","));
-    var found =
-        FeatureQuery.run(
-            folder,
-            "SELECT sae, id, word FROM feature_names WHERE method = 'both' AND rank <= "
-                + NAMES
-                + " AND id IN ("
-                + ids
-                + ") ORDER BY sae, id, rank");
-    for (List<@Nullable Object> row : found.rows()) {
-      names
-          .computeIfAbsent(row.get(0) + " " + row.get(1), k -> new ArrayList<>())
-          .add(String.valueOf(row.get(2)));
+    String sql = "SELECT sae, id, name, steered FROM features WHERE id IN (" + ids + ")";
+    for (List<@Nullable Object> row : FeatureQuery.run(folder, sql).rows()) {
+      words.put(row.get(0) + " " + row.get(1), new Words(text(row.get(2)), text(row.get(3))));
     }
-    return names;
+    return words;
+  }
+
+  private static @Nullable String text(@Nullable Object cell) {
+    return cell == null ? null : cell.toString();
   }
 }

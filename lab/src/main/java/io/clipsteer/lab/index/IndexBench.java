@@ -109,7 +109,7 @@ public final class IndexBench {
         IndexTables tables = new IndexTables(duck, IndexedUnits.FEATURES);
         tables.images(pass);
         tables.tops(pass);
-        tables.labels(pass);
+        tables.labels(pass, List.of());
         tables.units(pass, Map.of());
       }
       return new IndexTimes(seconds(start) - generate, encode, cpu() - cpu, Engine.peakBytes());

@@ -25,18 +25,29 @@ public record IndexFolder(Path path) {
   /** The tables' names after {@code feature_} or {@code neuron_}, in the order of writing. */
   static final List<String> PARTS = List.of("tops", "labels", "names", "images");
 
-  static final int PROTOCOL = 2;
+  /** What is said in the place of a name that a feature does not have. */
+  public static final String NO_NAME = "no clear name";
+
+  /**
+   * Images on which a unit must be active to have a name, and that must have and lack a label for
+   * the label's associations to be ranked.
+   */
+  public static final int FEW_IMAGES = 10;
+
+  static final int PROTOCOL = 3;
 
   /**
    * The JSON file.
    *
-   * @param protocol 2
+   * @param protocol 3
    * @param model checkpoint, absolute
    * @param source of the images
    * @param images images indexed
    * @param skipped images skipped
    * @param notes on what else the image set holds, a sentence each
    * @param labels distinct labels
+   * @param labelColumns columns of labels that are ignored
+   * @param meanCosine of two images' embeddings
    * @param top images kept per unit and ranking
    * @param vocabulary words that names were chosen from; 0 without names
    * @param groups SAEs or hook points, in the run's order
@@ -50,9 +61,19 @@ public record IndexFolder(Path path) {
       int skipped,
       List<String> notes,
       int labels,
+      List<LabelColumn> labelColumns,
+      double meanCosine,
       int top,
       int vocabulary,
-      List<IndexGroup> groups) {}
+      List<IndexGroup> groups) {
+    /**
+     * The monosemanticity from which a feature is called monosemantic: a quarter of the way from
+     * two images at random to two equal ones.
+     */
+    public double clearMonosemanticity() {
+      return meanCosine + (1 - meanCosine) / 4;
+    }
+  }
 
   /**
    * One SAE, or the neurons of a hook point.

@@ -76,6 +76,7 @@ public record IndexRun(
    *
    * @param images ids, by number
    * @param classes of the images, as the set itself labels them
+   * @param embeddings of the images, of unit length
    * @param known the labelled images
    * @param means by hook point
    */
@@ -83,6 +84,7 @@ public record IndexRun(
       List<IndexedGroup> groups,
       List<String> images,
       List<@Nullable String> classes,
+      List<float[]> embeddings,
       Association.ImageLabels known,
       Labels labels,
       Map<HookPoint, MeanResidual> means,
@@ -92,6 +94,7 @@ public record IndexRun(
     Pass(List<IndexedGroup> groups, Labels labels) {
       this(
           groups,
+          new ArrayList<>(),
           new ArrayList<>(),
           new ArrayList<>(),
           new Association.ImageLabels(),
@@ -189,12 +192,15 @@ public record IndexRun(
     int first = pass.images.size();
     for (int i = 0; i < batch.count(); i++) {
       double[] unit = unit(embeddings, i * e, e, batch.ids().get(i));
+      float[] narrow = new float[e];
+      for (int j = 0; j < e; j++) narrow[j] = (float) unit[j];
+      pass.embeddings.add(narrow);
       int[] of = labels.of(batch.ids().get(i), batch.labels().get(i));
       if (of != null) pass.known.add(first + i, of);
       for (var group : codes.entrySet()) {
         UnitTally tally = group.getKey().tally;
-        ScoreFile scores = of == null ? null : group.getKey().scores;
-        tally.add(first + i, unit, group.getValue(), i * tally.layout().count(), scores);
+        int row = i * tally.layout().count();
+        tally.add(first + i, unit, group.getValue(), row, group.getKey().scores);
       }
     }
   }

@@ -2,6 +2,7 @@
 package io.clipsteer.lab.index;
 
 import java.sql.SQLException;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -21,7 +22,7 @@ final class IndexTables {
   /**
    * Writes one row per unit.
    *
-   * @param names by group; a unit's name is its first word by both methods, else by its images
+   * @param names by group; of these a unit's row has the clear ones
    */
   void units(IndexRun.Pass pass, Map<IndexRun.IndexedGroup, List<UnitName>> names) {
     tables.write(
@@ -31,22 +32,34 @@ final class IndexTables {
         frequency DOUBLE, frequency_cls DOUBLE, frequency_patches DOUBLE, cls_share DOUBLE,
         images BIGINT, image_frequency DOUBLE, mean DOUBLE, mean_active DOUBLE, max FLOAT,
         monosemanticity DOUBLE, name VARCHAR, name_score DOUBLE, name_margin DOUBLE,
-        histogram INTEGER[], positions FLOAT[]\
+        name_change DOUBLE, steered VARCHAR, steered_change DOUBLE, histogram INTEGER[], positions FLOAT[]\
         """,
         row -> {
           for (IndexRun.IndexedGroup group : pass.groups()) {
-            @Nullable UnitName[] best = new UnitName[group.tally().units()];
+            Map<Integer, UnitName> named = new HashMap<>();
+            Map<Integer, UnitName> steered = new HashMap<>();
             for (UnitName name : names.getOrDefault(group, List.of())) {
-              if (name.rank() == 1 && !name.method().equals(Namer.DECODER))
-                best[name.unit()] = name;
+              if (!isClear(group, name)) continue;
+              (name.method().equals(Namer.IMAGES) ? named : steered).put(name.unit(), name);
             }
-            for (int u = 0; u < best.length; u++) unit(row, group, u, best[u]);
+            for (int u = 0; u < group.tally().units(); u++) {
+              unit(row, group, u, named.get(u), steered.get(u));
+            }
           }
         });
   }
 
+  /** Whether a word is clear, of a unit that is active on enough images. */
+  static boolean isClear(IndexRun.IndexedGroup group, UnitName name) {
+    return name.isClear() && group.tally().images(name.unit()) >= IndexFolder.FEW_IMAGES;
+  }
+
   private static void unit(
-      DuckDBAppender row, IndexRun.IndexedGroup group, int u, @Nullable UnitName name)
+      DuckDBAppender row,
+      IndexRun.IndexedGroup group,
+      int u,
+      @Nullable UnitName name,
+      @Nullable UnitName steered)
       throws SQLException {
     UnitTally tally = group.tally();
     ParquetTables.append(
@@ -69,6 +82,9 @@ final class IndexTables {
         name == null ? null : name.word(),
         name == null ? null : (Double) name.score(),
         name == null ? null : (Double) name.margin(),
+        name == null ? null : (Double) name.change(),
+        steered == null ? null : steered.word(),
+        steered == null ? null : (Double) steered.change(),
         tally.histogram(u),
         tally.position(u));
   }
@@ -110,9 +126,10 @@ final class IndexTables {
         });
   }
 
-  /** Writes the associations with labels. */
-  void labels(IndexRun.Pass pass) {
+  /** Writes the associations with the labels of all columns but those to ignore. */
+  void labels(IndexRun.Pass pass, List<LabelColumn> ignored) {
     List<Labels.Label> labels = pass.labels().all();
+    boolean[] kept = LabelColumn.kept(labels, ignored);
     tables.write(
         units.one() + "_labels",
         """
@@ -126,7 +143,7 @@ final class IndexTables {
                 group.scores(),
                 group.tally().units(),
                 pass.known(),
-                labels.size(),
+                kept,
                 a -> label(row, group, pass.known().images(), labels.get(a.label()), a));
           }
         });
@@ -164,12 +181,14 @@ final class IndexTables {
    *
    * @param names by group
    */
-  void names(Map<IndexRun.IndexedGroup, List<UnitName>> names) {
+  void names(IndexRun.Pass pass, Map<IndexRun.IndexedGroup, List<UnitName>> names) {
+    // Shuffled images give a correlation the mean 0 and this deviation, whatever is correlated.
+    double shuffled = 1 / Math.sqrt(pass.images().size() - 1.0);
     tables.write(
         units.one() + "_names",
         """
         sae VARCHAR, id INTEGER, method VARCHAR, rank INTEGER, word VARCHAR, score DOUBLE,
-        margin DOUBLE\
+        margin DOUBLE, images_z DOUBLE, words_z DOUBLE, change DOUBLE\
         """,
         row -> {
           for (var entry : names.entrySet()) {
@@ -182,7 +201,10 @@ final class IndexTables {
                   n.rank(),
                   n.word(),
                   n.score(),
-                  n.margin());
+                  n.margin(),
+                  n.method().equals(Namer.IMAGES) ? (Double) (n.score() / shuffled) : null,
+                  n.wordsZ(),
+                  n.change());
             }
           }
         });

@@ -13,6 +13,7 @@ import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.Versions;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -27,8 +28,10 @@ public final class Indexer {
    *
    * @param units indexed, dead ones included
    * @param alive active on at least one token
+   * @param named with a clear name
    * @param images images read
    * @param labels distinct labels
+   * @param labelColumns columns of labels that are ignored
    * @param medianMonosemanticity over units active on two images or more; null when there is none
    * @param skipped images skipped
    * @param seconds in all
@@ -36,8 +39,10 @@ public final class Indexer {
   public record IndexSummary(
       int units,
       int alive,
+      int named,
       long images,
       int labels,
+      List<LabelColumn> labelColumns,
       @Nullable Double medianMonosemanticity,
       List<ImageLoader.Skipped> skipped,
       double seconds) {}
@@ -72,8 +77,9 @@ public final class Indexer {
     folder.checkWritable(run.units());
     if (words != null) ZeroShot.checkFits(run.model(), words);
     try (IndexRun.Pass pass = run.pass(folder.path(), progress)) {
-      new Indexer(run, words, folder, progress).write(pass);
-      return result(pass, start);
+      List<LabelColumn> ignored = LabelColumn.find(pass.labels().all(), pass.known());
+      int named = new Indexer(run, words, folder, progress).write(pass, ignored);
+      return result(pass, named, ignored, start);
     }
   }
 
@@ -98,10 +104,11 @@ public final class Indexer {
     return words;
   }
 
-  private void write(IndexRun.Pass pass) {
+  /** Writes everything, and counts the units with a clear name. */
+  private int write(IndexRun.Pass pass, List<LabelColumn> ignored) {
     Map<IndexRun.IndexedGroup, List<UnitName>> names = new LinkedHashMap<>();
     List<StoredTensor> stored = new ArrayList<>();
-    Namer namer = words == null ? null : Namer.of(words);
+    Namer namer = words == null ? null : namer(words, pass);
     for (int g = 0; g < pass.groups().size(); g++) {
       IndexRun.IndexedGroup group = pass.groups().get(g);
       var mean = Objects.requireNonNull(pass.means().get(group.point()));
@@ -111,29 +118,51 @@ public final class Indexer {
       stored.add(StoredTensor.ofFloats(g + ".images", vectors.images(), n, e));
       stored.add(StoredTensor.ofFloats(g + ".decoder", vectors.decoder(), n, e));
       stored.add(StoredTensor.ofFloats(g + ".strength", vectors.strength(), n));
-      if (namer != null) names.put(group, namer.names(vectors, progress));
+      if (namer != null) names.put(group, namer.names(group.scores(), vectors, progress));
     }
     if (namer != null) {
-      float[] centre = new float[namer.centre().length];
-      for (int j = 0; j < centre.length; j++) centre[j] = (float) namer.centre()[j];
+      double[] wide = namer.centre();
+      float[] centre = new float[wide.length];
+      for (int j = 0; j < centre.length; j++) centre[j] = (float) wide[j];
       stored.add(StoredTensor.ofFloats("text_centre", centre, centre.length));
     }
     folder.open(run.units());
     SafeTensors.write(folder.vectors(run.units()), stored, Map.of());
-    tables(pass, names);
-    folder.finish(run.units(), manifest(pass));
+    tables(pass, names, ignored);
+    folder.finish(run.units(), manifest(pass, ignored));
+    int named = 0;
+    for (var group : names.entrySet()) {
+      for (UnitName name : group.getValue()) {
+        boolean byImages = name.method().equals(Namer.IMAGES);
+        if (byImages && IndexTables.isClear(group.getKey(), name)) named++;
+      }
+    }
+    return named;
   }
 
-  private void tables(IndexRun.Pass pass, Map<IndexRun.IndexedGroup, List<UnitName>> names) {
+  private Namer namer(TextLibrary words, IndexRun.Pass pass) {
+    int e = words.width();
+    float[] images = new float[Math.multiplyExact(pass.embeddings().size(), e)];
+    for (int i = 0; i < pass.embeddings().size(); i++) {
+      System.arraycopy(pass.embeddings().get(i), 0, images, i * e, e);
+    }
+    double scale = run.model().logitScale();
+    return new Namer(words, new ImageWords(words, images, scale), scale);
+  }
+
+  private void tables(
+      IndexRun.Pass pass,
+      Map<IndexRun.IndexedGroup, List<UnitName>> names,
+      List<LabelColumn> ignored) {
     try (ParquetTables duck = new ParquetTables(folder.path());
         var task = progress.start("writing tables", 1 + IndexFolder.PARTS.size(), "tables")) {
       IndexTables tables = new IndexTables(duck, run.units());
       List<Runnable> steps =
           List.of(
               () -> tables.images(pass),
-              () -> tables.names(names),
+              () -> tables.names(pass, names),
               () -> tables.tops(pass),
-              () -> tables.labels(pass),
+              () -> tables.labels(pass, ignored),
               () -> tables.units(pass, names));
       for (Runnable step : steps) {
         step.run();
@@ -142,7 +171,7 @@ public final class Indexer {
     }
   }
 
-  private IndexFolder.IndexManifest manifest(IndexRun.Pass pass) {
+  private IndexFolder.IndexManifest manifest(IndexRun.Pass pass, List<LabelColumn> ignored) {
     List<IndexFolder.IndexGroup> groups = new ArrayList<>();
     for (IndexRun.IndexedGroup group : pass.groups()) {
       TokenLayout layout = group.tally().layout();
@@ -165,12 +194,15 @@ public final class Indexer {
         pass.skipped().size(),
         run.batches().notes(),
         pass.labels().all().size(),
+        ignored,
+        meanCosine(pass.embeddings()),
         run.top(),
         words == null ? 0 : words.words().size(),
         groups);
   }
 
-  private static IndexSummary result(IndexRun.Pass pass, long start) {
+  private static IndexSummary result(
+      IndexRun.Pass pass, int named, List<LabelColumn> ignored, long start) {
     int units = 0;
     int alive = 0;
     List<Double> values = new ArrayList<>();
@@ -186,11 +218,28 @@ public final class Indexer {
     return new IndexSummary(
         units,
         alive,
+        named,
         pass.images().size(),
         pass.labels().all().size(),
+        ignored,
         sorted.length == 0 ? null : (Double) median(sorted),
         pass.skipped(),
         (System.nanoTime() - start) * 1e-9);
+  }
+
+  /** Mean cosine of two images: the monosemanticity of a unit that is as active on all. */
+  private static double meanCosine(List<float[]> embeddings) {
+    double[] sum = new double[embeddings.getFirst().length];
+    double own = 0;
+    for (float[] one : embeddings) {
+      for (int j = 0; j < sum.length; j++) {
+        sum[j] += one[j];
+        own += (double) one[j] * one[j];
+      }
+    }
+    double n = embeddings.size();
+    double all = Arrays.stream(sum).map(s -> s * s).sum();
+    return n > 1 ? (all - own) / (n * (n - 1)) : 1;
   }
 
   private static double median(double[] sorted) {

@@ -8,33 +8,41 @@ import io.clipsteer.engine.model.TextLibrary;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntToDoubleFunction;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
- * Names units by words: cosines between a unit's vectors and the words' text embeddings minus their
- * mean, since the part common to all words (the prompt, the language) names nothing.
+ * Finds words for units: by the images that they are active on, and by what steering them does to
+ * the model's answer. docs/metrics.md has the formulas.
  *
  * @param words vocabulary
- * @param centre mean of their embeddings
- * @param rows unit rows of the embeddings minus the centre
+ * @param answers its probabilities on the indexed images
+ * @param logitScale the model's
  */
-record Namer(TextLibrary words, double[] centre, float[] rows) {
+record Namer(TextLibrary words, ImageWords answers, double logitScale) {
   /** Words kept per unit and method. */
   static final int KEPT = 5;
 
-  static final String DECODER = "decoder";
   static final String IMAGES = "images";
-  static final String BOTH = "both";
+  static final String STEERING = "steering";
 
-  private static final int BATCH = 512;
+  /** Correlation of two words' probabilities over images from which they are synonyms. */
+  static final double SYNONYMS = 0.8;
 
-  static Namer of(TextLibrary words) {
-    int e = words.width();
+  /** Words among which the first that is no synonym is sought. */
+  private static final int CANDIDATES = 12;
+
+  private static final int BATCH = 64;
+
+  /** Mean embedding of the words: the part that is common to all names nothing. */
+  double[] centre() {
+    double[] centre = new double[words.width()];
     int n = words.words().size();
-    double[] centre = new double[e];
     for (int i = 0; i < words.embeddings().length; i++) {
-      centre[i % e] += (double) words.embeddings()[i] / n;
+      centre[i % centre.length] += (double) words.embeddings()[i] / n;
     }
-    return new Namer(words, centre, centred(words.embeddings(), centre));
+    return centre;
   }
 
   /** Rows minus the centre, of unit length. */
@@ -48,80 +56,123 @@ record Namer(TextLibrary words, double[] centre, float[] rows) {
   }
 
   /**
-   * One score of two cosines: their geometric mean, 0 unless both are above 0. It does not depend
-   * on which of the two spreads more.
+   * One score of two cosines, for a search: their geometric mean, 0 unless both are above 0. It
+   * does not depend on which of the two spreads more.
    */
   static float both(float decoder, float images) {
     return decoder > 0 && images > 0 ? (float) Math.sqrt((double) decoder * images) : 0;
   }
 
-  /** The first words of every unit by each method; by unit, method, rank. */
-  List<UnitName> names(UnitVectors vectors, Progress progress) {
-    int e = words.width();
-    int units = vectors.images().length / e;
-    int v = words.words().size();
+  /** The first words of every active unit by each method; by unit, method, rank. */
+  List<UnitName> names(ScoreFile scores, UnitVectors vectors, Progress progress) {
+    int units = vectors.strength().length;
+    int[] active = IntStream.range(0, units).filter(u -> scores.count(u) > 0).toArray();
     List<UnitName> all = new ArrayList<>();
-    try (Scope scope = Scope.open();
-        var task = progress.start("naming", units, "units")) {
-      Tensor texts = Tensor.of(rows, v, e).transpose(0, 1);
-      Tensor decoder = Tensor.of(vectors.decoder(), units, e);
-      Tensor images = Tensor.of(vectors.images(), units, e);
-      for (int from = 0; from < units; from += BATCH) {
-        int count = Math.min(BATCH, units - from);
-        try (Scope inner = Scope.open()) {
-          float[] d = decoder.narrow(0, from, count).matmul(texts).toFloats();
-          float[] i = images.narrow(0, from, count).matmul(texts).toFloats();
-          for (int u = 0; u < count; u++) {
-            float[] byDecoder = Arrays.copyOfRange(d, u * v, (u + 1) * v);
-            float[] byImages = Arrays.copyOfRange(i, u * v, (u + 1) * v);
-            name(all, from + u, vectors, byDecoder, byImages);
+    double flops = 2.0 * answers.images() * answers.size() * (words.width() + 1);
+    try (var task = progress.start("naming", active.length, "units")) {
+      for (int at = 0; at < active.length; ) {
+        int low = active[at];
+        ScoreFile.Slice slice = scores.read(low, scores.end(low, ScoreFile.BUDGET));
+        int end = at;
+        while (end < active.length && active[end] < slice.high()) end++;
+        for (; at < end; at += BATCH) {
+          int[] some = Arrays.copyOfRange(active, at, Math.min(at + BATCH, end));
+          try (Scope scope = Scope.open()) {
+            name(all, some, slice, vectors);
           }
+          task.advance(some.length, flops * some.length / BATCH);
         }
-        task.advance(count, 4.0 * e * v * count);
+        at = end;
       }
     }
     return all;
   }
 
-  private void name(
-      List<UnitName> all, int unit, UnitVectors vectors, float[] byDecoder, float[] byImages) {
-    int e = words.width();
-    boolean hasDecoder = isSet(vectors.decoder(), unit * e, e);
-    boolean hasImages = isSet(vectors.images(), unit * e, e);
-    if (hasDecoder) best(all, unit, DECODER, byDecoder);
-    if (hasImages) best(all, unit, IMAGES, byImages);
-    if (!hasDecoder || !hasImages) return;
-    float[] scores = new float[byDecoder.length];
-    for (int w = 0; w < scores.length; w++) scores[w] = both(byDecoder[w], byImages[w]);
-    best(all, unit, BOTH, scores);
-  }
-
-  private static boolean isSet(float[] rows, int at, int width) {
-    for (int j = at; j < at + width; j++) if (rows[j] != 0) return true;
-    return false;
-  }
-
-  /** The words of largest score; ties keep the earlier word. */
-  private void best(List<UnitName> all, int unit, String method, float[] scores) {
-    int count = Math.min(KEPT + 1, scores.length);
-    int[] best = new int[count];
-    int size = 0;
-    for (int w = 0; w < scores.length; w++) {
-      if (size == count && scores[w] <= scores[best[size - 1]]) continue;
-      int at = size < count ? size++ : size - 1;
-      while (at > 0 && scores[best[at - 1]] < scores[w]) {
-        best[at] = best[at - 1];
-        at--;
-      }
-      best[at] = w;
+  private void name(List<UnitName> all, int[] units, ScoreFile.Slice slice, UnitVectors vectors) {
+    Tensor changes = changes(units, vectors);
+    float[] change = changes.toFloats();
+    List<TopWords> byImages = byImages(units, slice);
+    List<TopWords> bySteering = new ArrayList<>();
+    for (int i = 0; i < units.length; i++) {
+      TopWords top = new TopWords(CANDIDATES);
+      for (int w = 0; w < answers.size(); w++) top.add(w, change[i * answers.size() + w]);
+      bySteering.add(top);
     }
-    for (int rank = 0; rank < Math.min(KEPT, size); rank++) {
-      double score = scores[best[rank]];
-      double next = rank + 1 < size ? scores[best[rank + 1]] : 0;
-      // Without a word of positive cosine by both methods there is no name.
-      if (method.equals(BOTH) && score <= 0) break;
-      String word = words.words().get(best[rank]);
-      all.add(new UnitName(unit, method, rank + 1, word, score, Math.max(0, score - next)));
+    WordSimilarity synonyms =
+        WordSimilarity.of(answers, Stream.of(byImages, bySteering).flatMap(List::stream).toList());
+    for (int i = 0; i < units.length; i++) {
+      int row = i * answers.size();
+      IntToDoubleFunction of = word -> change[row + word];
+      add(all, units[i], STEERING, bySteering.get(i), synonyms, of);
+      add(all, units[i], IMAGES, byImages.get(i), synonyms, of);
+    }
+  }
+
+  /** Correlations of the units' activations with the words' probabilities over all images. */
+  private List<TopWords> byImages(int[] units, ScoreFile.Slice slice) {
+    List<TopWords> tops = new ArrayList<>();
+    for (int i = 0; i < units.length; i++) tops.add(new TopWords(CANDIDATES));
+    Tensor activations = activations(units, slice);
+    for (int from = 0; from < answers.size(); from += answers.block()) {
+      int count = Math.min(answers.block(), answers.size() - from);
+      try (Scope scope = Scope.open()) {
+        Tensor rows = answers.standardised(from, count);
+        float[] scores = activations.matmul(rows.transpose(0, 1)).toFloats();
+        for (int i = 0; i < units.length; i++) {
+          for (int w = 0; w < count; w++) tops.get(i).add(from + w, scores[i * count + w]);
+        }
+      }
+    }
+    return tops;
+  }
+
+  /** Largest activations on the images minus their mean, of unit length, [units,n]. */
+  private Tensor activations(int[] units, ScoreFile.Slice slice) {
+    int n = answers.images();
+    float[] rows = new float[units.length * n];
+    for (int i = 0; i < units.length; i++) {
+      int from = slice.starts()[units[i] - slice.low()];
+      int to = slice.starts()[units[i] - slice.low() + 1];
+      double sum = 0;
+      for (int e = from; e < to; e++) sum += slice.max()[e];
+      float mean = (float) (sum / n);
+      Arrays.fill(rows, i * n, (i + 1) * n, -mean);
+      for (int e = from; e < to; e++) rows[i * n + slice.images()[e]] = slice.max()[e] - mean;
+    }
+    return Tensor.of(rows, units.length, n).unit();
+  }
+
+  /** Change of every word's probability when the units are steered, [units,words]. */
+  private Tensor changes(int[] units, UnitVectors vectors) {
+    int e = words.width();
+    float[] rows = new float[(units.length + 1) * e];
+    System.arraycopy(vectors.base(), 0, rows, 0, e);
+    for (int i = 0; i < units.length; i++) {
+      System.arraycopy(vectors.steered(), units[i] * e, rows, (i + 1) * e, e);
+    }
+    Tensor texts = Tensor.of(words.embeddings(), answers.size(), e);
+    Tensor logits = Tensor.of(rows, units.length + 1, e).unit().matmul(texts.transpose(0, 1));
+    Tensor p = logits.mulInPlace(logitScale).softmax();
+    return p.narrow(0, 1, units.length).sub(p.narrow(0, 0, 1));
+  }
+
+  /** Keeps a unit's first words by a method, with the margins over the next that is no synonym. */
+  private void add(
+      List<UnitName> all,
+      int unit,
+      String method,
+      TopWords top,
+      WordSimilarity synonyms,
+      IntToDoubleFunction change) {
+    for (int rank = 0; rank < Math.min(KEPT, top.size()); rank++) {
+      int word = top.word(rank);
+      int next = rank + 1;
+      while (next < top.size() - 1 && synonyms.of(word, top.word(next)) >= SYNONYMS) next++;
+      double margin = next < top.size() ? top.score(rank) - top.score(next) : 0;
+      String text = words.words().get(word);
+      double score = top.score(rank);
+      double by = change.applyAsDouble(word);
+      all.add(new UnitName(unit, method, rank + 1, text, score, margin, top.z(score), by));
     }
   }
 }

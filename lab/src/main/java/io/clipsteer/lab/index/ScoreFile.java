@@ -12,18 +12,26 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * Scores of labelled images on disk during a pass: all of them do not fit into memory, and ranks
- * need all. Deleted when closed.
+ * Units' scores of images on disk during a pass: all of them do not fit into memory, and ranks need
+ * all. Deleted when closed.
  */
 final class ScoreFile implements AutoCloseable {
   private static final int BUFFER = 1 << 20;
   private static final int ENTRY = 12;
 
+  /** Entries that are read at once. */
+  static final long BUDGET = 16L << 20;
+
   /**
    * Scores of a range of units: unit u has the entries from {@code starts[u − low]} to {@code
    * starts[u − low + 1]}, by ascending image.
    */
-  record Slice(int low, int[] starts, int[] images, float[] max, float[] mean) {}
+  record Slice(int low, int[] starts, int[] images, float[] max, float[] mean) {
+    /** The unit after the last. */
+    int high() {
+      return low + starts.length - 1;
+    }
+  }
 
   private final Path file;
   private final FileChannel channel;

@@ -21,9 +21,12 @@ import org.jspecify.annotations.Nullable;
  * @param decoder change of the mean image's embedding when the unit's direction, times its largest
  *     activation, is added to every token, [units,e]
  * @param strength {@link UnitTally#strength}, [units]
+ * @param steered the mean image's embedding after that addition, of any length, [units,e]
+ * @param base the mean image's embedding [e]
  * @param width e
  */
-record UnitVectors(float[] images, float[] decoder, float[] strength, int width) {
+record UnitVectors(
+    float[] images, float[] decoder, float[] strength, float[] steered, float[] base, int width) {
   private static final int BATCH = 64;
 
   static UnitVectors of(
@@ -40,30 +43,36 @@ record UnitVectors(float[] images, float[] decoder, float[] strength, int width)
       for (int j = 0; j < width; j++) images[u * width + j] = (float) (own[j] - all[j]);
     }
     normalise(images, width);
-    float[] decoder = new float[images.length];
+    float[] steered = new float[images.length];
+    float[] base = new float[width];
     int[] alive = alive(tally);
     double flops = model.vision().flopsAfter(group.point().layer());
     try (Scope scope = Scope.open();
         var task =
             progress.start(
                 "propagating decoder directions to the embedding", alive.length, "units")) {
-      Paused base = mean.paused().map(tensor -> tensor.to(model.vision().device()));
-      Tensor before = model.vision().continueFrom(base, Hooks.NONE).embedding();
-      Tensor scale = scale(group.sae(), base).to(base.value().device());
+      Paused paused = mean.paused().map(tensor -> tensor.to(model.vision().device()));
+      base = model.vision().continueFrom(paused, Hooks.NONE).embedding().to(Device.CPU).toFloats();
+      Tensor scale = scale(group.sae(), paused).to(paused.value().device());
       for (int from = 0; from < alive.length; from += BATCH) {
         int[] some = Arrays.copyOfRange(alive, from, Math.min(from + BATCH, alive.length));
         try (Scope inner = Scope.open()) {
-          Tensor moved = moved(model, group, base, scale, some).sub(before);
-          float[] rows = moved.to(Device.CPU).toFloats();
+          float[] rows = moved(model, group, paused, scale, some).to(Device.CPU).toFloats();
           for (int i = 0; i < some.length; i++) {
-            System.arraycopy(rows, i * width, decoder, some[i] * width, width);
+            System.arraycopy(rows, i * width, steered, some[i] * width, width);
           }
         }
         task.advance(some.length, flops * some.length);
       }
     }
+    float[] decoder = new float[images.length];
+    for (int u : alive) {
+      for (int at = u * width; at < (u + 1) * width; at++) {
+        decoder[at] = steered[at] - base[at - u * width];
+      }
+    }
     normalise(decoder, width);
-    return new UnitVectors(images, decoder, strength, width);
+    return new UnitVectors(images, decoder, strength, steered, base, width);
   }
 
   private static int[] alive(UnitTally tally) {

@@ -35,12 +35,13 @@ public record Findings(
     @JsonProperty("best_layer_against_cover") @Nullable Correlation bestLayer,
     int bestLayerWords) {
   /**
-   * Whether steering a feature raises its name.
+   * Whether steering a feature raises its name, or without a clear name the word that the index saw
+   * it raise.
    *
    * @param layer the SAE's block
    * @param sae its folder
    * @param steerable features with S above τ
-   * @param outside of these, features without a name in the vocabulary
+   * @param outside of these, features without such a word in the vocabulary
    * @param first share of the others that promote their name most; null when there are no others
    * @param among share of the others that have it among the five words they promote most
    * @param raised share of the others that make it more probable
@@ -184,7 +185,7 @@ public record Findings(
     var answer =
         FeatureQuery.run(
             index,
-            "SELECT sae, id, coalesce(name, ''), CASE WHEN image_frequency > 0 THEN"
+            "SELECT sae, id, coalesce(name, steered, ''), CASE WHEN image_frequency > 0 THEN"
                 + " coalesce(frequency_patches, 0) / image_frequency ELSE 0 END, max, histogram"
                 + " FROM features");
     Map<String, Map<Integer, IndexedFeature>> known = new HashMap<>();

@@ -277,9 +277,11 @@ final class UnitTallyTest {
         if (in) {
           known.add(p, IntStream.range(0, LABELS).filter(l -> has[image][l]).toArray());
         }
-        tally.add(p, embeddings[p], codes(p, 1, ALL), 0, in ? scores : null);
+        tally.add(p, embeddings[p], codes(p, 1, ALL), 0, scores);
       }
-      Association.all(scores, UNITS, known, LABELS, all::add);
+      boolean[] kept = new boolean[LABELS + 1];
+      Arrays.fill(kept, 0, LABELS, true);
+      Association.all(scores, UNITS, known, kept, all::add);
       // In slices as small as can be it is the same.
       assertEquals(3, scores.end(2, 1));
       ScoreFile.Slice slice = scores.read(1, 2);
