@@ -33,7 +33,7 @@ class KnownDictionaryTest {
   private static final int WARM_UP = 200;
   private static final int READER_STEPS = 800;
 
-  /** R² of a reader that is told which atoms are present. */
+  /** R² of a reader that knows which atoms are present. */
   private static final double TOLD = 1 - 4.0 / WIDTH / (1 - (double) ACTIVE / ATOMS / (13.0 / 12));
 
   private static final double LEAST_PENALTY = 0.02;
@@ -75,7 +75,7 @@ class KnownDictionaryTest {
   /**
    * What ablating a feature removes is compared with what its atom had put in. No SAE removes it
    * exactly: the four other atoms of a token, random directions in 64 dimensions, disturb the
-   * reading of an atom by its direction with variance {@code 4 E[l²]/64}. A reader that is told
+   * reading of an atom by its direction with variance {@code 4 E[l²]/64}. A reader that knows
    * which atoms are present has {@code R² = 1 − 4/64 / (1 − p E[l]²/E[l²]) = 0.937}, p = 5/512; an
    * SAE must find out as well. What it can reach is what a reader of its own form reaches that was
    * fitted with the truth: {@code f = φ(Wx + b)}, φ its activation function, nearest to the true
