@@ -75,9 +75,9 @@ class KnownDictionaryTest {
   /**
    * What ablating a feature removes is compared with what its atom had put in. No SAE removes it
    * exactly: the four other atoms of a token, random directions in 64 dimensions, disturb the
-   * reading of an atom by its direction with variance {@code 4 E[l²]/64}. A reader that knows
-   * which atoms are present has {@code R² = 1 − 4/64 / (1 − p E[l]²/E[l²]) = 0.937}, p = 5/512; an
-   * SAE must find out as well. What it can reach is what a reader of its own form reaches that was
+   * reading of an atom by its direction with variance {@code 4 E[l²]/64}. A reader that knows which
+   * atoms are present has {@code R² = 1 − 4/64 / (1 − p E[l]²/E[l²]) = 0.937}, p = 5/512; an SAE
+   * must find out as well. What it can reach is what a reader of its own form reaches that was
    * fitted with the truth: {@code f = φ(Wx + b)}, φ its activation function, nearest to the true
    * lengths by least squares ({@link FittedReader}). The bar is 0.9 of it. A ReLU SAE stays below:
    * its penalty shrinks activations, and it is lowered only after the dictionary is found.
