@@ -72,7 +72,7 @@ record DemoStage(String name, List<String> words) {
       LAYERS    2-7      5,7    layers with SAEs
       TRIED     3-6      5      of these, where suppression looks
       READ      2-4      5      and for written words: before the class token has read them
-      SELECT    causal   mean-difference  how it ranks features of portraits and birds
+      SELECT    gates    mean-difference  how it ranks features of portraits and birds
       DRAWS     6        2      random baselines; fewer than six could not show that edits help
       PREFIXED  %d       50     steps in which Defense-Prefix is learnt
       """
