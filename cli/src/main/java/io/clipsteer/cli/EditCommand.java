@@ -197,7 +197,7 @@ final class EditCommand implements Runnable {
   private Rule rule(RunSaes.One one, StoredEdit.EditedUnits edited, IndexFolder index) {
     UnitRule given = rule.rule();
     Strength strength = given.strength();
-    var strengths = new UnitStrengths(index, one.entry());
+    var strengths = new UnitStrengths(index, runs.path(), one.entry());
     float[] values =
         switch (edited) {
           case StoredEdit.FeatureIds(int[] ids) -> strengths.features(strength, list(ids));

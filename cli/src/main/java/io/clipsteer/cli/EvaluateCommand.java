@@ -70,6 +70,7 @@ final class EvaluateCommand implements Runnable {
   @Override
   public void run() {
     common.apply();
+    images.labelledBy(classes.table());
     if (texts != null) checkTexts();
     RunFolder folder = runs.folder();
     SparsityReport.checkWritable(folder);
@@ -116,7 +117,7 @@ final class EvaluateCommand implements Runnable {
   }
 
   private SparsityReport onImages(OpenRun open) {
-    Images set = images.labelledBy(classes.table()).resolve(open.clip());
+    Images set = images.resolve(open.clip());
     Truth truth = truth(open.clip(), set);
     return new SparsityRun(open.clip(), set, open.saes(), truth, legacy).run(common.progress());
   }
@@ -125,7 +126,7 @@ final class EvaluateCommand implements Runnable {
     var source = TrainSource.FromTexts.read(open.clip(), file);
     TextSparsityRun.Judge judge = null;
     if (images.isGiven()) {
-      Images set = images.labelledBy(classes.table()).resolve(open.clip());
+      Images set = images.resolve(open.clip());
       judge = new TextSparsityRun.Judge(set, truth(open.clip(), set), words.prompts());
     }
     return new TextSparsityRun(source, open.saes(), judge).run(common.progress());

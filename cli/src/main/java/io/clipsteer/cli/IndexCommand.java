@@ -189,7 +189,7 @@ final class IndexCommand implements Runnable {
     return Lines.of(
         """
         %s, %d alive, on %s with %s; %.1f s
-        clear names: %d, of %s in the vocabulary
+        clear names: %d of the features that are alive; %s in the vocabulary
         median monosemanticity: %s
         tables in %s. To query them, for example:
           %s

@@ -195,7 +195,7 @@ final class SteerCommand implements Runnable {
       UnitOptions.Units own = places.at(one.entry());
       var numbers = new UnitNumbers(own.features(), own.neurons(), own.randoms());
       EditSite site = new EditSite(one.point(), tokens, prefix);
-      var strengths = new UnitStrengths(index, one.entry());
+      var strengths = new UnitStrengths(index, runs.path(), one.entry());
       var steered = new SteeredSite(site, one.sae(), numbers, raw, splice, strengths);
       if (sites.put(one.point(), steered) != null) {
         throw new InputException(

@@ -33,11 +33,12 @@ import picocli.CommandLine.Option;
 @Command(
     name = "suppress",
     description = {
-      "Finds the features of a shortcut (hair colour, background, written words), ablates them,"
+      "Finds the features of a shortcut (hair colour, background, written words), edits them,"
           + " and reports effect and cost.",
-      "Features are ranked on the training set; their number and the layer are selected on the"
-          + " validation set; the selected edit is evaluated once on the test set, beside neurons,"
-          + " random features, random directions and the projected mean difference."
+      "Features are ranked on the training set; their number, the layer and the strength are"
+          + " selected on the validation set; the selected edit is evaluated once on the test set,"
+          + " beside neurons, the mean difference, LEACE, INLP, random features and random"
+          + " directions, which are selected in the same way."
     },
     footer = {
       "Example: clipsteer suppress --run runs/all --data celeba:celeba --layers 0-11 --out"

@@ -164,7 +164,7 @@ final class CommandsTest {
   }
 
   /** Multiples and percentiles of a unit's own activations are the numbers in the index. */
-  private void ownUnits(Path run, Path image) {
+  private void ownUnits(Path run, Path image) throws IOException {
     String steer = "steer --run %s --image %s --classes dog,cat,bird --json ";
     line(steer + "--feature 5 --set 2x", run, image).refused("clipsteer index --run", "features");
     line("index --run %s --images %s --json", run, images).json();
@@ -196,10 +196,17 @@ final class CommandsTest {
       before = value;
     }
     line(steer + "--feature 5 --set 2x --raw", run, image).wrongUsage("--raw");
+    Path manifest = run.resolve("index/manifest.json");
+    String made = Files.readString(manifest);
+    String other = made.replaceAll("(\"saes/[^\"]*\" : \")[0-9a-f]{4}", "$10000");
+    assertFalse(other.equals(made), "an index of another SAE");
+    Files.writeString(manifest, other);
+    line(steer + "--feature 5 --set 2x", run, image).refused("another SAE", "clipsteer index");
+    Files.writeString(manifest, made);
   }
 
   @Test
-  void trainThenSteer() {
+  void trainThenSteer() throws IOException {
     Path out = temp.resolve("run");
     JsonNode json =
         line(
@@ -297,7 +304,8 @@ final class CommandsTest {
     run("steer", "--run", out, "--image", image, "--feature", "96", "--ablate", "--classes", "a")
         .refused("feature 96", "0 to 95");
     run("steer", "--run", out, "--image", image, "--feature", "1", "--set", "NaN", "--classes", "a")
-        .wrongUsage("--set NaN: is no number, multiple or percentile. Write 30, 2x or p99");
+        .wrongUsage(
+            "--set NaN: is no number, multiple or percentile. Write 30, 2x or p99 (p0 to p100)");
     line("steer --run %s --image %s --feature 1 --ablate --classes a", out, temp.resolve("no.png"))
         .refused("no.png");
     run("steer", "--run", temp, "--image", image, "--feature", "1", "--ablate", "--classes", "a")

@@ -322,6 +322,20 @@ final class EvaluateCommandTest {
             .json();
     assertEquals(4, json.get("saes").get(0).get("zero_shot").get("classes").asInt());
     evaluate("--run", mine, "--images", classes, "--classes", "cat,dog").refused("\"bird\"");
+    // A table of true classes, on images whose folders name none.
+    Path truth = temp.resolve("truth.csv");
+    StringBuilder table = new StringBuilder("file,label\n");
+    for (int i = 0; i < 20; i++) {
+      table.append("p%02d.png,%s\n".formatted(i, i < 12 ? "cat" : "dog"));
+    }
+    Files.writeString(truth, table);
+    json =
+        evaluate(
+                "--run", mine, "--images", flat, "--classes", "cat,dog", "--truth", truth, "--json")
+            .json();
+    assertEquals(20, json.get("saes").get(0).get("zero_shot").get("images").asInt());
+    Ran without = evaluate("--run", mine, "--images", flat, "--classes", "cat,dog");
+    assertTrue(without.err().contains("Zero-shot is skipped: no image has a label"), without.err());
 
     Path blind = MODELS.resolve("hf-clip-vision-only");
     Ran ran = evaluate("--run", mine, "--model", blind, "--images", classes, "--json");

@@ -89,9 +89,8 @@ public final class ImageOptions {
    *
    * @param table null for the set's own labels
    */
-  public ImageOptions labelledBy(@Nullable Path table) {
+  public void labelledBy(@Nullable Path table) {
     truth = table;
-    return this;
   }
 
   /** How images are decoded: with or without {@code --upright}. */

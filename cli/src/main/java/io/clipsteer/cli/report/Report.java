@@ -44,8 +44,6 @@ public record Report(
   static final long MOST_BYTES = 25_000_000;
 
   /** Of the JSON files that a report reads. */
-  private static final int PROTOCOL = 1;
-
   private static final List<String> SCRIPTS =
       List.of(
           "page.js",
@@ -195,7 +193,7 @@ public record Report(
   /** evaluation.json where there is one. */
   private @Nullable JsonNode evaluation() {
     Path file = folder.evaluation();
-    return Files.isRegularFile(file) ? result(file, "saes", "Evaluate again") : null;
+    return Files.isRegularFile(file) ? result(file, "saes", 1, "Evaluate again") : null;
   }
 
   /**
@@ -204,11 +202,6 @@ public record Report(
    * @param list key of an array that such a file holds
    * @param remedy what to do when the file is missing, damaged, or of another kind
    */
-  static JsonNode result(Path file, String list, String remedy) {
-    return result(file, list, PROTOCOL, remedy);
-  }
-
-  /** The same of a file that has had more than one protocol. */
   static JsonNode result(Path file, String list, int protocol, String remedy) {
     JsonNode json = JsonFile.tree(file, remedy);
     if (!json.path(list).isArray() || json.path("protocol").asInt(0) != protocol) {

@@ -4,6 +4,7 @@ package io.clipsteer.cli.report;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.lab.suppress.EditFolder;
+import io.clipsteer.lab.suppress.SuppressionJson;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -29,7 +30,7 @@ record SuppressionResult(String name, JsonNode report, @Nullable String command)
       throw new InputException(
           folder, "holds no report.json", "Name what clipsteer suppress --out made");
     }
-    JsonNode report = Report.result(file, "tried", "Suppress again");
+    JsonNode report = Report.result(file, "tried", SuppressionJson.PROTOCOL, "Suppress again");
     RunManifest manifest = RunManifest.find(folder.resolve(RunManifest.FILE));
     List<String> command = manifest == null ? List.of() : manifest.command();
     String name = String.valueOf(folder.toAbsolutePath().normalize().getFileName());

@@ -64,7 +64,8 @@ public final class SteerabilityText {
                 + " %s of %s)",
             100 * widest.width(), widest.kind(), widest.place());
     if (widest.width() <= Forecast.WANTED) return width;
-    if (widest.images() == null) return width + "; 10 points need more " + widest.kind();
+    if (widest.images() == null)
+      return width + "; 10 points need more units (--sample, --random-count)";
     return width + "; 10 points need about " + Counted.of(widest.images(), "image");
   }
 
@@ -160,9 +161,9 @@ public final class SteerabilityText {
         continue;
       }
       text.add(
-          "%n%s: %d steerable features have a name in the vocabulary. Setting one promotes its"
-              + " name: top-1 %.0f %%, top-5 %.0f %% (%.0f–%.0f), increased %.0f %% (%.0f–%.0f;"
-              + " chance %.0f %%)",
+          "%n%s: %d steerable features have a clear name, or a word that steering raised, in the"
+              + " vocabulary. Setting one promotes it: top-1 %.0f %%, top-5 %.0f %% (%.0f–%.0f),"
+              + " increased %.0f %% (%.0f–%.0f; chance %.0f %%)",
           site(named.layer(), named.sae()),
           named.first().n(),
           100 * named.first().value(),

@@ -60,11 +60,12 @@ public final class SuppressionText {
       return;
     }
     text.add(
-        "layer %d, %s: %s, %s on %s tokens: %s%n",
+        "layer %d, %s: %s, %s%s on %s tokens: %s%n",
         chosen.layer(),
         chosen.sae(),
         Counted.of(chosen.features().length, "feature"),
         report.settings().change(),
+        chosen.rule().times(chosen.features().length),
         chosen.tokens(),
         Arrays.toString(chosen.features()));
   }
@@ -102,11 +103,17 @@ public final class SuppressionText {
   private void reasons(List<SuppressionReport.Reason> reasons) {
     if (reasons.isEmpty()) return;
     text.add(
-        "%nfeature  mean with  without  becomes  margin rises by (logits, this feature alone)%n");
+        "%nfeature  mean with  without  becomes  times  margin rises by (logits, this feature"
+            + " alone, whole change)%n");
     for (SuppressionReport.Reason one : reasons.subList(0, Math.min(REASONS, reasons.size()))) {
       text.add(
-          "%7d  %9.3g  %7.3g  %7.3g  %+.3g%n",
-          one.feature(), one.meanWith(), one.meanWithout(), one.value(), one.marginRise());
+          "%7d  %9.3g  %7.3g  %7.3g  %5.2f  %+.3g%n",
+          one.feature(),
+          one.meanWith(),
+          one.meanWithout(),
+          one.value(),
+          one.strength(),
+          one.marginRise());
     }
     if (reasons.size() > REASONS) {
       text.add("%7s  %d more: report.json%n", "", reasons.size() - REASONS);

@@ -26,14 +26,14 @@ function edit(main, e) {
   const R = e.report, s = SAES.findIndex((x) => x.folder === R.sae);
   main.append(h("h2", {}, e.name), h("p", { class: "muted path" }, R.data));
   if (!isNumber(R.layer)) main.append(h("p", { class: "note" }, "No setting within --max-clean-loss improves validation; nothing was edited."));
-  else main.append(h("p", {}, counted(R.features.length, "feature") + " of layer " + R.layer + " (edit " + R.edit + ", on " + R.tokens + " tokens): ",
+  else main.append(h("p", {}, counted(R.features.length, "feature") + " of layer " + R.layer + " (edit " + R.edit + (R.reasons.some((x) => x.strength !== 1) ? ", each change times " + fixed(Math.min(...R.reasons.map((x) => x.strength)), 2) + " to " + fixed(Math.max(...R.reasons.map((x) => x.strength)), 2) : "") + ", on " + R.tokens + " tokens): ",
     R.features.map((id, i) => { const f = FEATURES.find((x) => x.s === s && x.id === id); return [i ? ", " : "", f ? h("a", { href: link(f) }, title(f) + " #" + id) : "#" + id]; })));
   main.append(h("div", { class: "tiles" }, tile("worst group before", "wga", percent(R.baseline_wga)), tile("after", "wga", percent(R.edited_wga), "95 %: " + percent(R.wga_low) + " to " + percent(R.wga_high)), tile("gain", "wga", fixed(100 * (R.edited_wga - R.baseline_wga), 1) + " points", "95 %: " + fixed(100 * R.gain_low, 1) + " to " + fixed(100 * R.gain_high, 1)),
     tile("p", "mcnemar", probability(R.mcnemar_p), R.worst_group), tile("overall", "overall", percent(R.overall_before) + " → " + percent(R.overall_after))));
   main.append(table(["test images", "n", "before", "after", "gained", "lost", "p"], R.groups.map((g) => [g.group, whole(g.n), range(g.before), range(g.after), whole(g.gained), whole(g.lost), probability(g.p)])));
   const A = R.against;
   if (A) main.append(h("p", {}, "Against the best baseline, " + A.baseline + ", the features' worst group is " + signed(100 * A.difference) + " points (95 %: " + fixed(100 * A.low, 1) + " to " + fixed(100 * A.high, 1) + "; paired permutation test p " + probability(A.p) + "), and accuracy over all images " + signed(100 * A.overall) + " points. ", def("Definition", "against")));
-  if ((R.reasons || []).length) main.append(h("details", {}, h("summary", {}, "Why each feature was taken"), table(["feature", "mean with the attribute", "mean without", "becomes", def("margin rises by", "reasons")], R.reasons.map((x) => ["#" + x.feature, short(x.mean_with), short(x.mean_without), short(x.value), signed(x.margin_rise) + " logits"]))));
+  if ((R.reasons || []).length) main.append(h("details", {}, h("summary", {}, "Why each feature was taken"), table(["feature", "mean with the attribute", "mean without", "becomes", "change times", def("margin rises by", "reasons")], R.reasons.map((x) => ["#" + x.feature, short(x.mean_with), short(x.mean_without), short(x.value), fixed(x.strength, 2), signed(x.margin_rise) + " logits"]))));
   main.append(h("h3", { class: "gap" }, "Against the baselines"));
   const box = h("div", { class: "pair" }, groupBars(R), tradeOff(R));
   const layers = [...new Set(R.sweep.map((x) => x.layer))].sort((a, b) => a - b);

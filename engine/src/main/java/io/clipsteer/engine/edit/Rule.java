@@ -3,6 +3,7 @@ package io.clipsteer.engine.edit;
 
 import io.clipsteer.engine.Tensor;
 import java.util.Arrays;
+import java.util.Locale;
 
 /** The new activations of an edit's k units, from the activations before it. */
 public sealed interface Rule {
@@ -78,6 +79,16 @@ public sealed interface Rule {
     float[] all = new float[k];
     Arrays.fill(all, 1);
     return all;
+  }
+
+  /** The strengths of k units in words, as " × 1.5"; empty where all are 1. */
+  default String times(int k) {
+    float[] all = strengths(k);
+    Arrays.sort(all);
+    if (all[0] == 1 && all[k - 1] == 1) return "";
+    String least = String.format(Locale.ROOT, " × %.3g", all[0]);
+    String most = String.format(Locale.ROOT, "%.3g", all[k - 1]);
+    return least.endsWith(" " + most) ? least : least + " to " + most;
   }
 
   /** Its numbers for k units: values, caps, or the factor or summand of each. */

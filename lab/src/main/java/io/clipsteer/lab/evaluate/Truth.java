@@ -39,7 +39,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
       Progress progress) {
     List<String> labels = labels(images);
     if (labels.isEmpty())
-      return unknown("no image has a label (a class folder, or a table's column)");
+      return unknown("no image has a label (a class folder, a table's column, or --truth)");
     if (given != null) return given(images, given, labels);
     if (model.text() == null) return unknown("the model has no text tower (see --library)");
     if (model.tokenizer() == null) return unknown("no tokenizer lies beside the model's weights");

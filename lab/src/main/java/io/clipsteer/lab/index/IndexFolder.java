@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
@@ -142,6 +143,22 @@ public record IndexFolder(Path path) {
       if (Files.isDirectory(table)) {
         throw new InputException(table, "is a folder, a table goes there", "Move it elsewhere");
       }
+    }
+  }
+
+  /**
+   * Refuses an index of another SAE than a run has.
+   *
+   * @param sae the SAE's folder in the run
+   * @param weights its file
+   */
+  public void checkSae(String sae, Path weights) {
+    RunManifest made = RunManifest.find(path.resolve(RunManifest.FILE));
+    String hash = made == null ? null : made.hashes().get(sae);
+    if (hash == null || !Files.isRegularFile(weights)) return;
+    if (!hash.equals(Hashes.sha256(weights))) {
+      throw new InputException(
+          path, "was made with another SAE than " + weights, "Make it again with clipsteer index");
     }
   }
 

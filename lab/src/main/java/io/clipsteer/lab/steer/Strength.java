@@ -55,7 +55,8 @@ public record Strength(StrengthUnit unit, double number) {
         }
       }
     }
-    throw new InputException(text, "is no number, multiple or percentile", "Write 30, 2x or p99");
+    throw new InputException(
+        text, "is no number, multiple or percentile", "Write 30, 2x or p99 (p0 to p100)");
   }
 
   private static boolean isNumber(StrengthUnit unit, String text) {

@@ -3,10 +3,12 @@ package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.stats.Median;
+import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.index.UnitRange;
 import io.clipsteer.lab.run.RunFolder;
+import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +19,7 @@ import java.util.Map;
  */
 public final class UnitStrengths {
   private final IndexFolder index;
+  private final Path run;
   private final RunFolder.SaeEntry entry;
   private final Map<IndexedUnits, Map<Integer, UnitRange>> ranges =
       new EnumMap<>(IndexedUnits.class);
@@ -24,10 +27,12 @@ public final class UnitStrengths {
   /**
    * Reads nothing yet.
    *
+   * @param run folder of the SAEs
    * @param entry the SAE
    */
-  public UnitStrengths(IndexFolder index, RunFolder.SaeEntry entry) {
+  public UnitStrengths(IndexFolder index, Path run, RunFolder.SaeEntry entry) {
     this.index = index;
+    this.run = run;
     this.entry = entry;
   }
 
@@ -60,6 +65,9 @@ public final class UnitStrengths {
   Map<Integer, UnitRange> ranges(IndexedUnits units) {
     String group =
         units == IndexedUnits.FEATURES ? entry.folder() : entry.hookPoint() + "." + entry.tokens();
+    if (!ranges.containsKey(units) && units == IndexedUnits.FEATURES) {
+      index.checkSae(entry.folder(), run.resolve(entry.folder()).resolve(SaeFiles.WEIGHTS));
+    }
     return ranges.computeIfAbsent(units, kind -> UnitRange.of(index, kind, group));
   }
 

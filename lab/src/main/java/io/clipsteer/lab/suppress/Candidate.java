@@ -44,16 +44,8 @@ public record Candidate(Family family, String sae, int size, Edit edit) {
 
   /** What becomes of the units' activations, in few words. */
   String rule() {
-    String kind = edit.rule().kind().name().toLowerCase(Locale.ROOT);
-    float[] strengths = edit.rule().strengths(edit.target().count());
-    float least = strengths[0];
-    float most = strengths[0];
-    for (float strength : strengths) {
-      least = Math.min(least, strength);
-      most = Math.max(most, strength);
-    }
-    if (least == 1 && most == 1) return kind;
-    return kind + " × " + (least == most ? "" + least : least + " to " + most);
+    Rule rule = edit.rule();
+    return rule.kind().name().toLowerCase(Locale.ROOT) + rule.times(edit.target().count());
   }
 
   /** Where the edit applies. */

@@ -47,6 +47,9 @@ public record SuppressionJson(
     @JsonInclude(JsonInclude.Include.NON_EMPTY) List<SuppressionReport.Defended> combined,
     int skipped,
     double seconds) {
+  /** The form of the file. */
+  public static final int PROTOCOL = 2;
+
   /** Accuracies on test images. */
   public record Accuracy(
       double baselineWga,
@@ -187,7 +190,7 @@ public record SuppressionJson(
     Groups groups = report.study().groups();
     GroupScore test = report.test();
     return new SuppressionJson(
-        2,
+        PROTOCOL,
         Versions.CLIPSTEER,
         report.model(),
         report.study().source(),

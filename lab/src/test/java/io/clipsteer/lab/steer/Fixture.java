@@ -54,7 +54,8 @@ final class Fixture {
 
   /** Of numbers: there is no index. */
   static UnitStrengths numbers(HookPoint point, Sae sae) {
-    return new UnitStrengths(new IndexFolder(Path.of("no-index")), one(point, sae).entry());
+    return new UnitStrengths(
+        new IndexFolder(Path.of("no-index")), Path.of("no-run"), one(point, sae).entry());
   }
 
   /** Of all tokens at strength 150, with all features. */

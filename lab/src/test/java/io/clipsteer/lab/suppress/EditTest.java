@@ -174,7 +174,8 @@ final class EditTest {
       Edit edit = new Edit(site, new Edit.Features(sae, 1, 2), new Rule.Set(new float[2]));
       var numbers = new UnitNumbers(List.of(1, 2), List.of(), List.of());
       var entry = new RunFolder.SaeEntry("saes/x", POINT.peerName(), "all", "relu", 0, 0, 0);
-      var strengths = new UnitStrengths(new IndexFolder(Path.of("no-index")), entry);
+      var strengths =
+          new UnitStrengths(new IndexFolder(Path.of("no-index")), Path.of("no-run"), entry);
       var steered = new SteeredSite(site, sae, numbers, false, false, strengths);
       assertArrayEquals(
           steered.edit(UnitRule.set(Strength.of(0))).edit(POINT, paused.value()).toFloats(),
