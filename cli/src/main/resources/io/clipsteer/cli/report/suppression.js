@@ -17,7 +17,7 @@ function suppressionSummary() {
     return [e.name, percent(R.baseline_wga), percent(R.edited_wga), probability(R.mcnemar_p) + " (" + R.worst_group + ")", percent(R.overall_before) + " → " + percent(R.overall_after), fixed(R.harm, 1) + " points", A ? signed(100 * A.difference) + " points: " + A.baseline : "–", A ? probability(adjusted[tests.indexOf(e)]) : "–", isNumber(R.layer) ? counted(R.features.length, "feature") + " of layer " + R.layer : "nothing: no edit helped"]; }));
 }
 function suppression() {
-  const main = h("main", {}, h("h1", {}, "Suppressed shortcuts"), h("p", {}, "Features that go with a shortcut are ranked on training images; their number and layer are chosen on validation images; the chosen edit and the baselines, chosen in the same way, are evaluated once on test images. All figures below are over test images unless they say otherwise."));
+  const main = h("main", {}, h("h1", {}, "Suppressed shortcuts"), h("p", {}, "Features that go with a shortcut are ranked on training images; their number, layer and strength are chosen on validation images; the chosen edit and the baselines, chosen in the same way, are evaluated once on test images. All figures below are over test images unless they say otherwise."));
   for (const e of D.edits) edit(main, e);
   main.append(commands("report"));
   return main;
