@@ -69,7 +69,10 @@ final class EditCommandTest {
                 "--json")
             .json();
     assertFalse(found.get("features").isEmpty(), found::toString);
-    List<Object> words = new ArrayList<>(List.of("--ablate", "--data", data, "--draws", 2));
+    // An ablation times s leaves (1 − s) of each activation.
+    double strength = found.get("reasons").get(0).get("strength").asDouble();
+    List<Object> words =
+        new ArrayList<>(List.of("--scale", 1 - strength, "--data", data, "--draws", 2));
     for (JsonNode feature : found.get("features")) {
       words.addAll(List.of("--feature", found.get("layer").asInt() + ":" + feature.asInt()));
     }

@@ -221,7 +221,7 @@ public record Edit(EditSite site, Target target, Rule rule) implements ResidualE
     return switch (rule) {
       case Rule.Set set -> set.values();
       case Rule.Cap cap -> cap.values();
-      case Rule.Part part -> new Edit(site, target, part.whole()).values();
+      case Rule.Times part -> new Edit(site, target, part.whole()).values();
       default -> throw new IllegalArgumentException(rule.described() + " sets no values");
     };
   }

@@ -41,7 +41,7 @@ public sealed interface Rule {
    * @param whole the other rule, which is not of this kind itself
    * @param strengths of each of the k units; 1 is the whole, beyond it activations overshoot
    */
-  record Part(Rule whole, float... strengths) implements Rule {}
+  record Times(Rule whole, float... strengths) implements Rule {}
 
   /** Activations become 0. */
   static Rule ablate() {
@@ -69,13 +69,13 @@ public sealed interface Rule {
       case Cap cap -> RuleKind.CAP;
       case Scale scale -> RuleKind.SCALE;
       case Add add -> RuleKind.ADD;
-      case Part part -> part.whole.kind();
+      case Times part -> part.whole.kind();
     };
   }
 
-  /** How much of the change each of k units makes; 1 but for {@link Part}. */
+  /** How much of the change each of k units makes; 1 but for {@link Times}. */
   default float[] strengths(int k) {
-    if (this instanceof Part part) return part.strengths.clone();
+    if (this instanceof Times part) return part.strengths.clone();
     float[] all = new float[k];
     Arrays.fill(all, 1);
     return all;
@@ -99,7 +99,7 @@ public sealed interface Rule {
           case Cap(float[] values) -> values;
           case Scale(double factor) -> new float[] {(float) factor};
           case Add(double value) -> new float[] {(float) value};
-          case Part part -> part.whole.values(k);
+          case Times part -> part.whole.values(k);
         };
     if (own.length == k) return own;
     float[] all = new float[k];
@@ -122,7 +122,7 @@ public sealed interface Rule {
       }
       case Scale(double factor) -> active.mul(factor - 1);
       case Add(double value) -> active.mul(0).addInPlace(value);
-      case Part(Rule whole, float[] strengths) ->
+      case Times(Rule whole, float[] strengths) ->
           whole.moved(active).mulInPlace(Tensor.of(strengths, 1, strengths.length));
     };
   }
@@ -134,7 +134,7 @@ public sealed interface Rule {
       case Cap(float[] values) -> "cap " + Arrays.toString(values);
       case Scale(double factor) -> "scale " + factor;
       case Add(double value) -> "add " + value;
-      case Part(Rule whole, float[] strengths) ->
+      case Times(Rule whole, float[] strengths) ->
           whole.described() + " times " + Arrays.toString(strengths);
     };
   }

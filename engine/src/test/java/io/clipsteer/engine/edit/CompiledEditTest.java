@@ -154,8 +154,8 @@ final class CompiledEditTest {
               new Rule.Cap(0.4f, 0, 1),
               new Rule.Scale(2),
               add(),
-              new Rule.Part(new Rule.Set(0, 1, 2), 0.5f, 1, 1.75f),
-              new Rule.Part(new Rule.Cap(0.4f, 0, 1), 2, 1, 0.25f))) {
+              new Rule.Times(new Rule.Set(0, 1, 2), 0.5f, 1, 1.75f),
+              new Rule.Times(new Rule.Cap(0.4f, 0, 1), 2, 1, 0.25f))) {
         try (Scope scope = Scope.open();
             Sae sae =
                 sae(new SaeActivation.TopK(9), new InputNormalisation.LayerNorm(), subtracts)) {

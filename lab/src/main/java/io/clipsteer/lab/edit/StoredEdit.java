@@ -248,7 +248,7 @@ public record StoredEdit(
   }
 
   private static Rule inPart(Rule whole, float[] strengths) {
-    for (float strength : strengths) if (strength != 1) return new Rule.Part(whole, strengths);
+    for (float strength : strengths) if (strength != 1) return new Rule.Times(whole, strengths);
     return whole;
   }
 

@@ -37,8 +37,8 @@ public record Candidate(Family family, String sae, int size, Edit edit) {
     int k = edit.target().count();
     float[] strengths = edit.rule().strengths(k);
     for (int j = 0; j < k; j++) strengths[j] *= (float) strength;
-    Rule whole = edit.rule() instanceof Rule.Part part ? part.whole() : edit.rule();
-    Edit other = new Edit(edit.site(), edit.target(), new Rule.Part(whole, strengths));
+    Rule whole = edit.rule() instanceof Rule.Times part ? part.whole() : edit.rule();
+    Edit other = new Edit(edit.site(), edit.target(), new Rule.Times(whole, strengths));
     return new Candidate(family, sae, size, other);
   }
 

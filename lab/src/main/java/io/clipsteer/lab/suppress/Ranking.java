@@ -123,7 +123,7 @@ record Ranking(
     return new Edit(
         site,
         new Edit.Features(statistics.sae(), features.ids),
-        plain ? whole : new Rule.Part(whole, features.strengths));
+        plain ? whole : new Rule.Times(whole, features.strengths));
   }
 
   /**

@@ -38,9 +38,9 @@ final class StoredEditTest {
 
   @Test
   void strengthsComeBack() throws IOException {
-    String json = written(new Rule.Part(new Rule.Cap(0.5f, 2), 1, 1.75f));
+    String json = written(new Rule.Times(new Rule.Cap(0.5f, 2), 1, 1.75f));
     assertEquals(1, json.split("\"strength\"", -1).length - 1, "1 is not written");
-    Rule.Part part = assertInstanceOf(Rule.Part.class, StoredEdit.read(temp).rule());
+    Rule.Times part = assertInstanceOf(Rule.Times.class, StoredEdit.read(temp).rule());
     assertArrayEquals(new float[] {1, 1.75f}, part.strengths());
     assertArrayEquals(new float[] {0.5f, 2}, part.whole().values(2));
     assertEquals(Rule.RuleKind.CAP, part.kind());
@@ -54,7 +54,7 @@ final class StoredEditTest {
 
   @Test
   void strengthsThatAreNoNumbersAreRefused() throws IOException {
-    String json = written(new Rule.Part(new Rule.Set(0, 1), 1, 1.75f));
+    String json = written(new Rule.Times(new Rule.Set(0, 1), 1, 1.75f));
     for (String bad : new String[] {"\"a\"", "null", "1e99", "[]"}) {
       Files.writeString(temp.resolve(StoredEdit.FILE), json.replace("1.75", bad));
       InputException e = assertThrows(InputException.class, () -> StoredEdit.read(temp));

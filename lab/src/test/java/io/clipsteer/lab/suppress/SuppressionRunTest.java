@@ -246,7 +246,7 @@ final class SuppressionRunTest {
                     new Edit(
                         EditSite.of(point, TokenSelection.parse(chosen.tokens()), prefix),
                         new Edit.Features(sae, chosen.features()[i]),
-                        new Rule.Part(
+                        new Rule.Times(
                             new Rule.Set(chosen.rule().values(all)[i]),
                             chosen.rule().strengths(all)[i]));
                 sum.addInPlace(one.edit(where, residual).sub(residual));

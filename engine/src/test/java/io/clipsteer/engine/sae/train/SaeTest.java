@@ -386,8 +386,8 @@ final class SaeTest {
             new Rule.Scale(1),
             new Rule.Add(2),
             new Rule.Cap(0.25f),
-            new Rule.Part(new Rule.Set(1.75f), 1.5f),
-            new Rule.Part(new Rule.Cap(0.25f), 0.5f));
+            new Rule.Times(new Rule.Set(1.75f), 1.5f),
+            new Rule.Times(new Rule.Cap(0.25f), 0.5f));
     try (Scope scope = Scope.open()) {
       for (String name : List.of("none", "layer_norm")) {
         try (Sae sae = random(scope, normalisation(name), true)) {
@@ -439,7 +439,7 @@ final class SaeTest {
       case Rule.Cap cap -> Math.min(cap.values()[0], active);
       case Rule.Scale scale -> active * scale.factor();
       case Rule.Add add -> active + add.value();
-      case Rule.Part part ->
+      case Rule.Times part ->
           active + part.strengths()[0] * (changed(part.whole(), active) - active);
     };
   }
