@@ -50,8 +50,8 @@ final class DemoCommandTest {
         json.get("birds").get("after"),
         findings.get("edits").get(1).get("report").get("edited_wga"),
         "the page says what the table says");
-    assertTrue(
-        findings.get("steer").get("layers").size() == 6 && findings.get("evaluation").isObject());
+    assertEquals(18, findings.get("steer").get("layers").size());
+    assertTrue(findings.get("evaluation").isObject());
 
     CliFixture.run("demo", "--quick", "--out", out).refused("holds a finished run");
     CliFixture.run("demo", "--out", out, "--resume")
