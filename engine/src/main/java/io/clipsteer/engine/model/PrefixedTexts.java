@@ -85,7 +85,9 @@ public final class PrefixedTexts {
             .reshape(b, t, d)
             .add(places3)
             .reshape((long) b * t, d);
-    for (Block block : weights.blocks()) x = Recorded.block(block, x, b, config.blocks(), true);
+    for (Block block : weights.blocks()) {
+      x = Recorded.block(block, x, b, config.blocks(), true, t);
+    }
     Tensor pooled =
         Recorded.norm(
             x.indexSelect(0, Tensor.of(ends, ends.length).to(device)), weights.finalNorm());

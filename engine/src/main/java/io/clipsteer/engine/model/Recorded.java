@@ -20,8 +20,11 @@ final class Recorded {
    *
    * @param x residual [b·t,d], row by row
    * @param b batch
+   * @param queries number of leading tokens that are wanted, at most t
+   * @return residual [b·queries,d]
    */
-  static Tensor block(Block block, Tensor x, long b, TowerShape shape, boolean causal) {
+  static Tensor block(
+      Block block, Tensor x, long b, TowerShape shape, boolean causal, long queries) {
     int h = shape.heads();
     long d = x.size(1);
     long t = x.size(0) / b;
@@ -30,9 +33,11 @@ final class Recorded {
             .reshape(b, t, 3, h, d / h)
             .permute(2, 0, 3, 1, 4)
             .unbind(0);
-    Tensor mixed = three.get(0).attention(three.get(1), three.get(2), causal);
-    Tensor added = linear(mixed.transpose(1, 2).reshape(b * t, d), block.out());
-    Tensor middle = x.add(block.scale1() == null ? added : added.mul(f32(block.scale1())));
+    Tensor query = three.getFirst().narrow(2, 0, queries);
+    Tensor mixed = query.attention(three.get(1), three.get(2), causal);
+    Tensor added = linear(mixed.transpose(1, 2).reshape(b * queries, d), block.out());
+    Tensor first = x.reshape(b, t, d).narrow(1, 0, queries).reshape(b * queries, d);
+    Tensor middle = first.add(block.scale1() == null ? added : added.mul(f32(block.scale1())));
     Tensor inner = shape.activation().apply(linear(norm(middle, block.ln2()), block.fc1()));
     Tensor outer = linear(inner, block.fc2());
     return middle.add(block.scale2() == null ? outer : outer.mul(f32(block.scale2())));

@@ -132,12 +132,14 @@ public final class VisionTower {
     long t = residual.size(1);
     long d = residual.size(2);
     Tensor x = residual.reshape(b * t, d);
-    for (Block block : weights.blocks().subList(layer, config.layers())) {
-      x = Recorded.block(block, x, b, config.blocks(), false);
+    long left = t;
+    for (int l = layer; l < config.layers(); l++) {
+      left = l < config.layers() - 1 ? t : Math.min(t, wanted());
+      x = Recorded.block(weights.blocks().get(l), x, b, config.blocks(), false, left);
     }
     Norm norm = weights.finalNorm();
     Norm wide = new Norm(Recorded.f32(norm.weight()), Recorded.f32(norm.bias()), norm.eps());
-    return Recorded.embedding(pooled(x.reshape(b, t, d), wide), weights.projection());
+    return Recorded.embedding(pooled(x.reshape(b, left, d), wide), weights.projection());
   }
 
   /**
