@@ -15,6 +15,8 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.Charset;
@@ -96,6 +98,7 @@ public final class Main {
                   System.err.println(
                       "clipsteer: stopped. All files on disk are complete; resume with the same"
                           + " command and --resume, where it has that option");
+                  leaveWithoutDestructors();
                 }));
     int code = execute(args);
     finished.set(true);
@@ -121,6 +124,32 @@ public final class Main {
     } catch (Throwable e) {
       throw new LinkageError("dup2", e);
     }
+  }
+
+  /**
+   * Makes the process end without the destructors of native libraries, with the code that the JVM
+   * exits with. They would free what another thread's tensor operation still uses.
+   */
+  private static void leaveWithoutDestructors() {
+    Linker linker = Linker.nativeLinker();
+    SymbolLookup library = linker.defaultLookup();
+    library
+        .find("on_exit") // Handlers get the exit code; the one registered last runs first.
+        .ifPresent(
+            address -> {
+              MethodHandle onExit =
+                  linker.downcallHandle(
+                      address,
+                      FunctionDescriptor.of(
+                          ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+              try {
+                int refused =
+                    (int) onExit.invokeExact(library.findOrThrow("_exit"), MemorySegment.NULL);
+                if (refused != 0) System.err.println("clipsteer: the exit code may be wrong");
+              } catch (Throwable e) {
+                throw new LinkageError("on_exit", e);
+              }
+            });
   }
 
   /**
