@@ -41,8 +41,10 @@ import io.clipsteer.lab.suppress.Candidate;
 import io.clipsteer.lab.suppress.EditEffect;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -193,7 +195,7 @@ final class EditCommand implements Runnable {
     }
   }
 
-  /** The rule of the units; a cap below every activation of a feature is refused. */
+  /** The rule of the units. */
   private Rule rule(RunSaes.One one, StoredEdit.EditedUnits edited, IndexFolder index) {
     UnitRule given = rule.rule();
     Strength strength = given.strength();
@@ -208,11 +210,8 @@ final class EditCommand implements Runnable {
               throw new InputException(
                   "--direction", strength + " is for features and neurons", "Give a number");
         };
-    Rule made = given.of(values);
-    if (edited instanceof StoredEdit.FeatureIds && made instanceof Rule.Cap && values[0] < 0) {
-      throw new InputException("--cap " + strength, "a feature is never below 0", "Use --ablate");
-    }
-    return made;
+    boolean features = edited instanceof StoredEdit.FeatureIds;
+    return features ? given.ofFeatures(values) : given.of(values);
   }
 
   private static List<Integer> list(int[] ids) {
@@ -302,6 +301,20 @@ final class EditCommand implements Runnable {
     return effect;
   }
 
+  /** The activations that strengths in units' own ranges come to. */
+  private String numbers(Rule made) {
+    if (!rule.rule().strength().isOwn()) return "";
+    float[] values =
+        switch (made) {
+          case Rule.Set set -> set.values();
+          case Rule.Cap cap -> cap.values();
+          default -> new float[0];
+        };
+    List<String> numbers = new ArrayList<>();
+    for (float value : values) numbers.add(String.format(Locale.ROOT, "%.4g", value));
+    return " (" + String.join(", ", numbers) + ")";
+  }
+
   private Json json(StoredEdit stored, @Nullable EditEffect effect) {
     return new Json(
         out.toString(),
@@ -320,7 +333,7 @@ final class EditCommand implements Runnable {
             out,
             Counted.of(stored.units().count(), stored.units().noun()),
             stored.point(),
-            rule.words(),
+            rule.words() + numbers(stored.rule()),
             stored.tokens());
     boolean competes = stored.sae() != null && one.sae().activation().competes();
     String export = competes ? OpenRun.TOPK_EXPORT + System.lineSeparator() : "";

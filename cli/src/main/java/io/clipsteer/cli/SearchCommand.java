@@ -75,8 +75,8 @@ final class SearchCommand implements Runnable {
 
   @Option(
       names = "--sae",
-      paramLabel = "FOLDER",
-      description = "With --feature: its SAE, if the run has several.")
+      paramLabel = "PART",
+      description = "With --feature: of several SAEs, the one whose folder name contains PART.")
   private @Nullable String sae;
 
   @Option(

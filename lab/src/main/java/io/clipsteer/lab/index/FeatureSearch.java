@@ -214,20 +214,21 @@ public record FeatureSearch(
   /**
    * Searches by another feature: cosine of the decoder directions, within the hook point.
    *
-   * @param sae the SAE's folder, or null for a run of one SAE
+   * @param sae a part of its SAE's folder that no other SAE's has, or null for a run of one SAE
    */
   public List<Hit> like(RunSaes saes, @Nullable String sae, int id, int count) {
-    RunSaes.One from = null;
-    for (RunSaes.One one : saes.all()) {
-      if (sae == null ? saes.all().size() == 1 : one.entry().folder().equals(sae)) from = one;
-    }
-    if (from == null) {
+    List<RunSaes.One> named =
+        saes.all().stream()
+            .filter(one -> sae == null || one.entry().folder().contains(sae))
+            .toList();
+    if (named.size() != 1) {
       String names =
           saes.all().stream().map(o -> o.entry().folder()).collect(Collectors.joining(", "));
       throw sae == null
           ? new InputException("--feature", "the run has several SAEs", "Add --sae, of " + names)
-          : new InputException("--sae " + sae, "names no SAE of the run", "Name one of " + names);
+          : new InputException("--sae " + sae, "does not name one SAE", "Name one of " + names);
     }
+    RunSaes.One from = named.getFirst();
     if (id < 0 || id >= from.sae().features()) {
       throw new InputException(
           "--feature " + id, "there are 0 to " + (from.sae().features() - 1), "Correct it");

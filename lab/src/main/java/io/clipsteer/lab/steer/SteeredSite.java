@@ -114,7 +114,8 @@ public final class SteeredSite {
       float[] own = new float[count];
       for (int k = 0; k < count; k++) own[k] = values.get(from + k);
       from += count;
-      rules.add(rule(target, rule.of(own)));
+      boolean features = target instanceof Edit.Features;
+      rules.add(features ? rule.ofFeatures(own) : rule(target, rule.of(own)));
     }
     return rules;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.steer;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.engine.edit.Rule;
 
 /**
@@ -13,6 +14,19 @@ public record UnitRule(Rule.RuleKind kind, Strength strength) {
   /** Units are set to it. */
   public static UnitRule set(Strength strength) {
     return new UnitRule(Rule.RuleKind.SET, strength);
+  }
+
+  /**
+   * The rule for features.
+   *
+   * @param values of the strength, one for each feature
+   * @throws InputException for a cap below 0, which no activation of a feature is
+   */
+  public Rule ofFeatures(float... values) {
+    if (kind == Rule.RuleKind.CAP && values.length > 0 && values[0] < 0) {
+      throw new InputException("--cap " + strength, "a feature is never below 0", "Use --ablate");
+    }
+    return of(values);
   }
 
   /**
