@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -95,6 +96,7 @@ final class LauncherTest {
    * <p>The test's own JVM may run without UTF-8: a shell makes the files.
    */
   @Test
+  @Tag("slow")
   void sameInEveryLocale() throws IOException, InterruptedException {
     CliFixture.run(
         "world", "generate", "--set", "mixed", "--count", 2, "--out", temp.resolve("world"));

@@ -30,6 +30,7 @@ import java.util.Random;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -445,6 +446,7 @@ final class HuggingFaceTest {
 
   /** Fields and tensors lost, renamed, added or of another kind: never another result unsaid. */
   @Test
+  @Tag("slow")
   void tenThousandChangesAreReadRightOrRefused() throws IOException {
     Random random = new Random(21);
     List<String> names =

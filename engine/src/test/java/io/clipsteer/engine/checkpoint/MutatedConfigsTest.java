@@ -32,6 +32,7 @@ import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -65,6 +66,7 @@ final class MutatedConfigsTest {
   }
 
   @Test
+  @Tag("slow")
   void everyChangeIsReadAsTheLibraryDoesOrRefused() throws IOException {
     List<String> wrong = new ArrayList<>();
     Map<String, int[]> counts = new TreeMap<>();

@@ -39,6 +39,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -342,6 +343,7 @@ final class StoreTrainingTest {
   }
 
   @Test
+  @Tag("slow")
   void aPenaltyIsSteeredToItsTarget() throws IOException {
     steered("relu:l1=0.001", 4, 600);
     steered("relu:l1=0.001", 12, 600);

@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * SAEs find a dictionary that made the data: 512 random unit directions in 64 dimensions, 5 of them
  * in each token, the most frequent six times as often as the rarest, each 0.5 to 1.5 long.
  */
+@Tag("slow")
 class KnownDictionaryTest {
   private static final int ATOMS = 512;
   private static final int WIDTH = 64;
