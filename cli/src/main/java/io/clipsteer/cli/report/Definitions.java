@@ -80,6 +80,7 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
       baselines|suppress|Baselines|Baselines
       harm|suppress|Harm|Harm
       against|suppress|Features against the best baseline|Features against the best baseline
+      stability|suppress|Stability of the selection|Stability of the selection
       tried|suppress|Edits that were selected from|Edits that were selected from
       reasons|suppress|Why each feature was taken|Why each feature was taken
       sweep|suppress|sweep|Sweep over layers

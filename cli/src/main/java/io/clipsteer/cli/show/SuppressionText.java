@@ -4,6 +4,7 @@ package io.clipsteer.cli.show;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.suppress.EditEffect;
+import io.clipsteer.lab.suppress.Stability;
 import io.clipsteer.lab.suppress.SuppressionJson;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import java.util.Arrays;
@@ -68,6 +69,14 @@ public final class SuppressionText {
         chosen.rule().times(chosen.features().length),
         chosen.tokens(),
         Arrays.toString(chosen.features()));
+    if (report.stability() != null) text.add("%s%n", stability(report.stability()));
+  }
+
+  private static String stability(Stability stability) {
+    return Lines.of(
+        "%d bootstrap samples of the validation images: %d select an edit of this SAE, %d this"
+            + " edit",
+        stability.samples(), stability.sameSae(), stability.sameEdit());
   }
 
   private void groups(List<SuppressionJson.Group> groups) {

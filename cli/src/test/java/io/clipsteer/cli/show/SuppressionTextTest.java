@@ -37,6 +37,7 @@ final class SuppressionTextTest {
                 SuppressionSettings.Goal.WORST_GROUP),
             null,
             score,
+            null,
             score,
             List.of(),
             List.of(),

@@ -66,6 +66,12 @@ final class EditTrial {
    */
   record TrialResult(
       List<Integer> groups, BitSet before, List<BitSet> after, List<ImageLoader.Skipped> skipped) {
+    /** With the answers of further candidates to the same images. */
+    TrialResult and(TrialResult other) {
+      List<BitSet> all = Stream.concat(after.stream(), other.after.stream()).toList();
+      return new TrialResult(groups, before, all, skipped);
+    }
+
     /**
      * Scores by group.
      *

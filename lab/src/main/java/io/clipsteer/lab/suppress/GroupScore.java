@@ -6,8 +6,10 @@ import io.clipsteer.data.stats.Paired;
 import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -21,6 +23,9 @@ import org.jspecify.annotations.Nullable;
 public record GroupScore(List<Paired> groups, Paired clean) {
   private static final Paired NONE = new Paired(0, 0, 0, 0);
 
+  /** Samples of {@link #error}. */
+  private static final int SAMPLES = 1000;
+
   public GroupScore {
     groups = List.copyOf(groups);
   }
@@ -31,13 +36,26 @@ public record GroupScore(List<Paired> groups, Paired clean) {
    * @param group of each image
    */
   static GroupScore of(Groups groups, List<Integer> group, BitSet before, BitSet after) {
+    int[] once = new int[group.size()];
+    Arrays.fill(once, 1);
+    return of(groups, group, before, after, once);
+  }
+
+  /**
+   * Counts a sample of images.
+   *
+   * @param group of each image
+   * @param times how often each image is in the sample
+   */
+  static GroupScore of(
+      Groups groups, List<Integer> group, BitSet before, BitSet after, int[] times) {
     int count = groups.count();
     int[][] counts = new int[count + 1][4];
     for (int i = 0; i < group.size(); i++) {
       int g = group.get(i) == Groups.CLEAN ? count : group.get(i);
       boolean was = before.get(i);
       boolean is = after.get(i);
-      counts[g][was ? is ? 0 : 2 : is ? 1 : 3]++;
+      counts[g][was ? is ? 0 : 2 : is ? 1 : 3] += times[i];
     }
     List<Paired> all = new ArrayList<>();
     for (int[] c : counts) all.add(new Paired(c[0], c[1], c[2], c[3]));
@@ -63,6 +81,34 @@ public record GroupScore(List<Paired> groups, Paired clean) {
   /** The goal's value with the edit. */
   public double after(SuppressionSettings.Goal goal, Groups of) {
     return goal.value(of, accuracies(Paired::after));
+  }
+
+  /**
+   * Standard error of the goal with the edit: its deviation over samples in which the accuracy p of
+   * a group of n images has a normal error of variance {@code p(1 − p)/n}, p by Laplace's rule.
+   */
+  double error(SuppressionSettings.Goal goal, Groups of, long seed) {
+    double[] accuracies = accuracies(Paired::after);
+    double[] errors = new double[accuracies.length];
+    for (int g = 0; g < errors.length; g++) {
+      int n = groups.get(g).n();
+      double p = (accuracies[g] * n + 1) / (n + 2);
+      errors[g] = Math.sqrt(p * (1 - p) / n);
+    }
+    var random = new SplittableRandom(seed);
+    double sum = 0;
+    double squares = 0;
+    double[] other = new double[accuracies.length];
+    for (int sample = 0; sample < SAMPLES; sample++) {
+      for (int g = 0; g < other.length; g++) {
+        other[g] = accuracies[g] + errors[g] * random.nextGaussian();
+      }
+      double value = goal.value(of, other);
+      sum += value;
+      squares += value * value;
+    }
+    double mean = sum / SAMPLES;
+    return Math.sqrt(Math.max(0, squares / SAMPLES - mean * mean));
   }
 
   private double[] accuracies(Function<Paired, Share> which) {

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param dealt whether the seed made the splits
  * @param nothingChosen why no edit was selected, or null
+ * @param stability of the selection, absent where nothing was selected
  * @param harm as {@link GroupScore#harm}, of the selected edit on test images
  * @param against as {@link SuppressionReport#against}, absent where there is none
  * @param skipped images that could not be read
@@ -36,6 +37,7 @@ public record SuppressionJson(
     @JsonUnwrapped Selected selected,
     @JsonUnwrapped SuppressionSettings.Method method,
     List<Group> groups,
+    @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Stability stability,
     Power power,
     double harm,
     List<SuppressionReport.Baseline> baselines,
@@ -203,6 +205,7 @@ public record SuppressionJson(
             .filter(g -> test.groups().get(g).n() > 0)
             .mapToObj(g -> Group.of(groups.names().get(g), test.groups().get(g)))
             .toList(),
+        report.stability(),
         Power.of(report),
         test.harm(),
         report.baselines(),

@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param model path of the checkpoint
  * @param chosen the selected edit, or null where no edit improves validation
  * @param validation scores of the selected edit, or without an edit, on validation images
+ * @param stability of the selection, or null
  * @param test scores of the same on test images
  * @param sweep by SAE, on validation images
  * @param tried all edits that were selected from, on validation images
@@ -43,6 +44,7 @@ public record SuppressionReport(
     SuppressionSettings settings,
     @Nullable Chosen chosen,
     GroupScore validation,
+    @Nullable Stability stability,
     GroupScore test,
     List<Swept> sweep,
     List<Tried> tried,
@@ -282,6 +284,7 @@ public record SuppressionReport(
         settings,
         chosen,
         validation,
+        stability,
         test,
         sweep,
         tried,

@@ -69,14 +69,16 @@ public record SuppressionRun(
     try (CandidateSearch search =
         new CandidateSearch(model, saes, settings, study.groups(), baselines)) {
       search.scan(study.train(), progress);
-      List<Candidate> candidates = search.candidates(progress);
+      List<Candidate> candidates = new ArrayList<>(search.candidates(progress));
       EditTrial.TrialResult validation = validate(candidates, "sizes", trials, progress);
-      List<Choice> choices = Choice.all(candidates, study.groups(), validation);
-      List<Candidate> others = Choice.strengths(choices, study.groups(), settings.goal());
+      List<Candidate> others =
+          Choice.strengths(
+              Choice.all(candidates, study.groups(), validation), study.groups(), settings.goal());
       if (!others.isEmpty()) {
-        EditTrial.TrialResult more = validate(others, "strengths", trials, progress);
-        choices.addAll(Choice.all(others, study.groups(), more));
+        validation = validation.and(validate(others, "strengths", trials, progress));
+        candidates.addAll(others);
       }
+      List<Choice> choices = Choice.all(candidates, study.groups(), validation);
       Choice chosen = Choice.best(choices, Candidate.Family.FEATURES, study.groups(), settings);
       List<Candidate> finalists = new ArrayList<>();
       if (chosen != null) finalists.add(chosen.candidate());
@@ -102,6 +104,9 @@ public record SuppressionRun(
               : SuppressionReport.Chosen.of(
                   chosen.candidate(), search.reasons(chosen.candidate(), progress)),
           chosen == null ? unedited : chosen.score(),
+          chosen == null
+              ? null
+              : Stability.of(candidates, study.groups(), validation, settings, chosen.candidate()),
           test.score(study.groups(), chosen == null ? test.before() : test.after().getFirst()),
           sweep(search, choices, worst),
           choices.stream().map(SuppressionReport.Tried::of).toList(),

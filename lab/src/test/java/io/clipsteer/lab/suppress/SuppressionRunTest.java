@@ -584,6 +584,57 @@ final class SuppressionRunTest {
   }
 
   @Test
+  void takesTheSmallestWithinOneStandardError() {
+    // The lower group has p = 0.5 of 400 images, a standard error of 2.5 points.
+    Groups two = new Groups(List.of("without", "with"), new int[2], new boolean[] {false, true});
+    Paired none = new Paired(0, 0, 0, 0);
+    var goal = SuppressionSettings.Goal.WORST_GROUP;
+    EditSite site = EditSite.of(HookPoint.residPost(1), TokenSelection.ALL, 1);
+    List<Choice> all = new ArrayList<>();
+    for (int[] sizeAndRight : new int[][] {{16, 200}, {8, 196}, {4, 191}, {2, 188}}) {
+      Edit edit = new Edit(site, new Edit.Neurons(8, 1), Rule.ablate());
+      var candidate = new Candidate(Candidate.Family.FEATURES, "s", sizeAndRight[0], edit);
+      Paired lower = new Paired(0, sizeAndRight[1], 0, 400 - sizeAndRight[1]);
+      all.add(
+          new Choice(candidate, new GroupScore(List.of(lower, new Paired(0, 380, 0, 20)), none)));
+    }
+    double error = Math.sqrt(0.25 / 400);
+    assertEquals(error, all.getFirst().score().error(goal, two, 1), 0.1 * error);
+    // 191 of 400 are 2.25 points below 200, and 188 are 3.
+    assertEquals(4, chosen(all, two, goal));
+  }
+
+  @Test
+  void countsHowOftenTheSelectionIsRepeated() {
+    // Of 100 images of each group: 80 right, 79 others right, 20 right.
+    Groups two = new Groups(List.of("without", "with"), new int[2], new boolean[] {false, true});
+    List<Integer> group = new ArrayList<>();
+    for (int i = 0; i < 200; i++) group.add(i % 2);
+    EditSite site = EditSite.of(HookPoint.residPost(1), TokenSelection.ALL, 1);
+    List<Candidate> candidates = new ArrayList<>();
+    List<BitSet> after = new ArrayList<>();
+    for (int[] range : new int[][] {{0, 160}, {42, 200}, {0, 40}}) {
+      Edit edit = new Edit(site, new Edit.Neurons(8, candidates.size()), Rule.ablate());
+      String sae = "s" + candidates.size() / 2;
+      candidates.add(new Candidate(Candidate.Family.FEATURES, sae, 1, edit));
+      BitSet right = new BitSet();
+      right.set(range[0], range[1]);
+      after.add(right);
+    }
+    var result = new EditTrial.TrialResult(group, new BitSet(), after, List.of());
+    SuppressionSettings any = settings(SuppressionSettings.Select.ENERGY, 100);
+    Stability stability = Stability.of(candidates, two, result, any, candidates.getFirst());
+    assertEquals(20, stability.samples());
+    assertEquals(20, stability.sameSae(), "the third is far behind");
+    assertTrue(stability.sameEdit() > 4 && stability.sameEdit() < 20, stability.toString());
+    var alone =
+        new EditTrial.TrialResult(group, new BitSet(), List.of(after.getFirst()), List.of());
+    assertEquals(
+        20,
+        Stability.of(candidates.subList(0, 1), two, alone, any, candidates.getFirst()).sameEdit());
+  }
+
+  @Test
   void talliesByGroup() {
     var before = new BitSet();
     var after = new BitSet();
