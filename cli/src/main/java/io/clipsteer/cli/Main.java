@@ -65,6 +65,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       EditCommand.class,
       ExportCommand.class,
       StudyCommand.class,
+      ProbeCommand.class,
       SaeCommand.class,
       WorldCommand.class,
       BenchCommand.class,

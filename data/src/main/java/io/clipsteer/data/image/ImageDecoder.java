@@ -56,11 +56,36 @@ public final class ImageDecoder {
   }
 
   /** As above, with limits and turning. */
-  @SuppressWarnings("CatchingUnchecked") // the libraries' readers throw what they like
   public static RgbImage decode(byte[] bytes, Object where, DecodeOptions options) {
+    return guarded(
+        where,
+        () -> {
+          RgbImage image = dispatch(bytes, new ImageLimits(options.maxPixels, bytes.length));
+          return options.upright ? Exif.turn(image, Exif.orientation(bytes)) : image;
+        });
+  }
+
+  /** The label of every pixel: a grey or indexed PNG of 8 bits or less, its stored samples. */
+  public static LabelMap labels(Path file) {
+    byte[] bytes = readAll(file);
+    return guarded(
+        file,
+        () -> {
+          if (!isPng(bytes)) throw new BadImageException("it is no PNG", "Save labels as PNG");
+          return PngDecoder.labels(bytes, new ImageLimits(DEFAULT_MAX_PIXELS, bytes.length));
+        });
+  }
+
+  /** What decodes a file. */
+  @FunctionalInterface
+  private interface Decoding<T> {
+    T run() throws BadImageException;
+  }
+
+  @SuppressWarnings("CatchingUnchecked") // the libraries' readers throw what they like
+  private static <T> T guarded(Object where, Decoding<T> decoding) {
     try {
-      RgbImage image = dispatch(bytes, new ImageLimits(options.maxPixels, bytes.length));
-      return options.upright ? Exif.turn(image, Exif.orientation(bytes)) : image;
+      return decoding.run();
     } catch (BadImageException e) {
       throw new InputException(where, e.getMessage() + "", e.remedy(), e);
     } catch (OutOfMemoryError e) {
@@ -75,13 +100,17 @@ public final class ImageDecoder {
   private static RgbImage dispatch(byte[] b, ImageLimits limits) throws BadImageException {
     if (b.length == 0) throw BadImageException.broken("the file is empty");
     if (starts(b, 0, 0xFF, 0xD8, 0xFF)) return JpegDecoder.decode(b, limits);
-    if (starts(b, 0, 0x89, 'P', 'N', 'G', 13, 10, 26, 10)) return PngDecoder.decode(b, limits);
+    if (isPng(b)) return PngDecoder.decode(b, limits);
     if (starts(b, 0, 'G', 'I', 'F', '8')) return GifDecoder.decode(b, limits);
     if (starts(b, 0, 'B', 'M')) return BmpDecoder.decode(b, limits);
     if (starts(b, 0, 'R', 'I', 'F', 'F') && starts(b, 8, 'W', 'E', 'B', 'P')) {
       return WebpDecoder.decode(b, limits);
     }
     throw BadImageException.unsupported("what it holds (no JPEG, PNG, GIF, BMP or WebP)");
+  }
+
+  private static boolean isPng(byte[] b) {
+    return starts(b, 0, 0x89, 'P', 'N', 'G', 13, 10, 26, 10);
   }
 
   private static boolean starts(byte[] b, int at, int... wanted) {

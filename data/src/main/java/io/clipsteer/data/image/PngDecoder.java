@@ -43,11 +43,33 @@ final class PngDecoder {
 
   static RgbImage decode(byte[] data, ImageLimits limits) throws BadImageException {
     PngDecoder png = new PngDecoder(data);
-    png.readChunks();
-    limits.check(png.width, png.height, PIXELS_PER_BYTE);
-    byte[] bare = png.bare();
-    return png.toRgb(
-        LibraryReader.read(SPI, bare, png.width, png.height, r -> r.read(0).getRaster()));
+    return png.toRgb(png.raster(limits));
+  }
+
+  /**
+   * The stored samples of a grey image, or the indices of one with a palette, of 8 bits or less.
+   */
+  static LabelMap labels(byte[] data, ImageLimits limits) throws BadImageException {
+    PngDecoder png = new PngDecoder(data);
+    Raster raster = png.raster(limits);
+    if (png.depth > 8 || png.type != 0 && png.type != 3) {
+      throw new BadImageException(
+          "it is no label map: its pixels are colours or 16 bits deep",
+          "Save labels as grey or indexed PNG of 8 bits");
+    }
+    byte[] labels = new byte[png.width * png.height];
+    int[] row = new int[png.width];
+    for (int y = 0, o = 0; y < png.height; y++) {
+      raster.getPixels(0, y, png.width, 1, row);
+      for (int sample : row) labels[o++] = (byte) sample;
+    }
+    return new LabelMap(png.width, png.height, labels);
+  }
+
+  private Raster raster(ImageLimits limits) throws BadImageException {
+    readChunks();
+    limits.check(width, height, PIXELS_PER_BYTE);
+    return LibraryReader.read(SPI, bare(), width, height, r -> r.read(0).getRaster());
   }
 
   private void readChunks() throws BadImageException {

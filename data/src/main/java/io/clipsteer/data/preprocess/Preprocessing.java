@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.preprocess;
 
+import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.image.PilResize;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.json.JsonObject;
@@ -85,6 +86,12 @@ public record Preprocessing(
     return PreprocessingConfigs.clip(size);
   }
 
+  /** The same, but the whole image is resized to the result's shape, whatever its ratio. */
+  public Preprocessing squashed() {
+    return new Preprocessing(
+        new Resizing.Exact(crop.width(), crop.height()), filter, crop, normalisation);
+  }
+
   /** Columns of the result. */
   public int width() {
     return crop.width();
@@ -112,6 +119,17 @@ public record Preprocessing(
     RgbImage part = PilResize.resize(in, size.width(), size.height(), filter, x, y, w, h);
     if (w == crop.width() && h == crop.height()) return part;
     return framed(part, x - left, y - top);
+  }
+
+  /**
+   * A label map after the same resizing and crop, each pixel with the label nearest to it.
+   *
+   * @param beyond label of the border, where the crop is larger than the image
+   */
+  public LabelMap resizedAndCropped(LabelMap in, int beyond) {
+    var grey = new CentreCrop(crop.width(), crop.height(), crop.rounding(), 0x010101 * beyond);
+    var nearest = new Preprocessing(resizing, PilResize.Filter.NEAREST, grey, normalisation);
+    return LabelMap.of(nearest.resizedAndCropped(in.grey()));
   }
 
   private RgbImage framed(RgbImage part, int x, int y) {

@@ -143,6 +143,15 @@ public final class VisionTower {
   }
 
   /**
+   * Tokens as a linear head reads them: after the tower's final norm.
+   *
+   * @param residual of any layer [b,t,d]
+   */
+  public Tensor normed(Tensor residual) {
+    return weights.finalNorm().apply(residual);
+  }
+
+  /**
    * The read-out after the last block, for towers that pool the class token alone; null for others,
    * whose pooling mixes tokens. Closed with the model.
    */

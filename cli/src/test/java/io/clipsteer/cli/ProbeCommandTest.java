@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.awt.image.BufferedImage;
+import java.awt.image.IndexColorModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+/** {@code probe}: heads for images and for pixels, and what they refuse. */
+final class ProbeCommandTest {
+  @TempDir private Path temp;
+
+  @Test
+  void aHeadTellsColoursApart() throws IOException {
+    Path images = temp.resolve("images");
+    int[] colours = {0x802010, 0x108020, 0x201080};
+    for (int i = 0; i < 45; i++) {
+      Path file = images.resolve("class " + i % 3).resolve(i + ".png");
+      CliFixture.writeImage(file, new Random(i), colours[i % 3], 0x202020);
+    }
+    Path out = temp.resolve("probe");
+    JsonNode json =
+        CliFixture.line(
+                "probe train --model %s --data folder:%s --layer 0 --features mean --out %s --json",
+                CliFixture.CLIP, images, out)
+            .json();
+    assertEquals("mean", json.get("features").asString());
+    assertEquals(36, json.get("training_images").asInt());
+    assertEquals(9, json.get("images").asInt());
+    assertEquals(5, json.get("validation").size());
+    double accuracy = json.get("accuracy").get("value").asDouble();
+    assertTrue(accuracy > 0.6, json.toString());
+    assertTrue(json.get("accuracy").get("low").asDouble() <= accuracy);
+    assertFalse(json.has("miou"));
+
+    // All images, those of the fit among them.
+    JsonNode again =
+        CliFixture.line("probe evaluate --probe %s --data folder:%s --json", out, images).json();
+    assertEquals(45, again.get("images").asInt());
+    assertTrue(again.get("balanced").get("value").asDouble() >= accuracy, again.toString());
+    String text = CliFixture.line("probe evaluate --probe %s --data folder:%s", out, images).out();
+    assertTrue(text.contains("class 2"), text);
+
+    CliFixture.line(
+            "probe evaluate --probe %s --model %s --data folder:%s", out, CliFixture.BLIND, images)
+        .refused("not the model");
+    CliFixture.line(
+            "probe train --model %s --data folder:%s --layer 9 --out %s",
+            CliFixture.CLIP, images, temp.resolve("no"))
+        .refused("--layer 9");
+    CliFixture.line(
+            "probe train --model %s --data folder:%s --features patches --out %s",
+            CliFixture.CLIP, images, temp.resolve("no"))
+        .refused("--features patches");
+    CliFixture.line(
+            "probe train --model %s --data %s --out %s",
+            CliFixture.CLIP, images, temp.resolve("no"))
+        .refused("names no layout");
+    assertFalse(Files.exists(temp.resolve("no")));
+    Files.move(images.resolve("class 2"), images.resolve("other"));
+    CliFixture.line("probe evaluate --probe %s --data folder:%s", out, images)
+        .refused("no class other");
+    Files.writeString(out.resolve("probe.json"), "{\"protocol\":1}");
+    CliFixture.line("probe evaluate --probe %s --data folder:%s", out, images)
+        .refused("Give the --out of clipsteer probe train");
+  }
+
+  @Test
+  void aHeadLabelsPixels() throws IOException {
+    Path set = temp.resolve("set");
+    for (String split : new String[] {"train", "validation"}) {
+      for (int i = 0; i < 12; i++) halves(set.resolve(split), i, i % 2 == 0);
+    }
+    Files.writeString(set.resolve("classes.txt"), "red\ngreen\nnever\n");
+    Path out = temp.resolve("probe");
+    JsonNode json =
+        CliFixture.line(
+                "probe train --model %s --data segmentation:%s:train --test"
+                    + " segmentation:%s:validation --ignore 9 --squash --layer 0 --out %s --json",
+                CliFixture.CLIP, set, set, out)
+            .json();
+    assertEquals("segmentation", json.get("task").asString());
+    assertEquals("patches", json.get("features").asString());
+    // The border of both halves lies inside patches.
+    assertTrue(json.get("miou").get("value").asDouble() > 0.7, json.toString());
+    assertTrue(json.get("pixel_accuracy").get("value").asDouble() > 0.8, json.toString());
+    assertEquals(0, json.get("classes").get(2).get("n").asLong());
+    JsonNode again =
+        CliFixture.line(
+                "probe evaluate --probe %s --data segmentation:%s:validation --ignore 9 --json",
+                out, set)
+            .json();
+    assertEquals(json.get("miou"), again.get("miou"));
+
+    CliFixture.line(
+            "probe train --model %s --data segmentation:%s:train --out %s",
+            CliFixture.CLIP, set, temp.resolve("no"))
+        .refused("--ignore 9", "12 cannot be used");
+    Files.delete(set.resolve("train/masks/3.png"));
+    mask(set.resolve("train/masks/4.png"), 20, 20, true);
+    CliFixture.line(
+            "probe train --model %s --data segmentation:%s:train --ignore 9 --out %s",
+            CliFixture.CLIP, set, temp.resolve("no"))
+        .refused("2 cannot be used", "3.png: is missing", "20x20 pixels, its image 36x33");
+    CliFixture.line(
+            "probe train --model %s --data segmentation:%s:test --out %s",
+            CliFixture.CLIP, set, temp.resolve("no"))
+        .refused("there is no such folder");
+    assertFalse(Files.exists(temp.resolve("no")));
+  }
+
+  private static void halves(Path folder, int number, boolean redLeft) throws IOException {
+    Path file = folder.resolve("images").resolve(number + ".png");
+    Files.createDirectories(file.getParent());
+    Random random = new Random(number);
+    BufferedImage image = new BufferedImage(36, 33, BufferedImage.TYPE_INT_RGB);
+    for (int y = 0; y < 33; y++) {
+      for (int x = 0; x < 36; x++) {
+        boolean red = x < 18 == redLeft;
+        image.setRGB(x, y, (red ? 0xC02020 : 0x20C020) ^ random.nextInt(0x1F1F1F));
+      }
+    }
+    ImageIO.write(image, "png", file.toFile());
+    Path mask = folder.resolve("masks").resolve(number + ".png");
+    Files.createDirectories(mask.getParent());
+    mask(mask, 36, 33, redLeft);
+  }
+
+  /** Indexed, its palette in no order of numbers; the upper row has no class. */
+  private static void mask(Path file, int width, int height, boolean redLeft) throws IOException {
+    byte[] palette = new byte[16];
+    for (int i = 0; i < 16; i++) palette[i] = (byte) (255 - 10 * i);
+    var colours = new IndexColorModel(8, 16, palette, palette, palette);
+    var image = new BufferedImage(width, height, BufferedImage.TYPE_BYTE_INDEXED, colours);
+    int[] row = new int[width];
+    for (int y = 0; y < height; y++) {
+      for (int x = 0; x < width; x++) row[x] = y == 0 ? 9 : x < width / 2 == redLeft ? 0 : 1;
+      image.getRaster().setPixels(0, y, width, 1, row);
+    }
+    ImageIO.write(image, "png", file.toFile());
+  }
+}

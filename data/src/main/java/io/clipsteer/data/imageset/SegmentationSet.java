@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.data.imageset;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.TextFile;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.LabelMap;
+import io.clipsteer.data.image.RgbImage;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Images with a label for every pixel. Masks are PNGs of 8 bits with the images' base names.
+ *
+ * @param images in the order of their names
+ * @param masks folder of the masks
+ * @param classes names, by number from 0; masks hold {@code number + first}
+ * @param first the mask value of class 0
+ * @param ignored mask values of pixels without a class
+ */
+public record SegmentationSet(
+    ImageSet images, Path masks, List<String> classes, int first, TreeSet<Integer> ignored) {
+  /** Faults that a message names. */
+  private static final int NAMED = 10;
+
+  /** Layouts that can be read. */
+  public enum MaskLayout {
+    /** {@code images/} and {@code masks/}, perhaps below a folder for each split. */
+    SEGMENTATION,
+    /**
+     * ADE20K's scene parsing: {@code images/SPLIT}, {@code annotations/SPLIT}, 0 without a class.
+     */
+    ADE20K;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * Reads {@code segmentation:DIR}, {@code segmentation:DIR:SPLIT}, {@code ade20k:DIR:SPLIT}; null
+   * where the text names another layout.
+   *
+   * @param ignored further mask values without a class
+   */
+  public static @Nullable SegmentationSet parse(String option, String text, List<Integer> ignored) {
+    String[] parts = text.split(":", 3);
+    for (MaskLayout layout : MaskLayout.values()) {
+      if (parts.length < 2 || !layout.toString().equals(parts[0].toLowerCase(Locale.ROOT))) {
+        continue;
+      }
+      try {
+        return read(layout, Path.of(parts[1]), parts.length > 2 ? parts[2] : "", ignored);
+      } catch (InvalidPathException e) {
+        throw new InputException(option + " " + text, "holds no path", "Correct it", e);
+      }
+    }
+    return null;
+  }
+
+  /**
+   * Lists a set; no mask is read.
+   *
+   * @param split folder of the split; empty for none
+   */
+  static SegmentationSet read(MaskLayout layout, Path dir, String split, List<Integer> ignored) {
+    boolean ade = layout == MaskLayout.ADE20K;
+    Path images = ade ? dir.resolve("images").resolve(split) : dir.resolve(split).resolve("images");
+    Path masks =
+        ade ? dir.resolve("annotations").resolve(split) : dir.resolve(split).resolve("masks");
+    for (Path folder : List.of(images, masks)) {
+      if (Files.isDirectory(folder)) continue;
+      String form =
+          ade ? "images/SPLIT and annotations/SPLIT" : "images and masks, or SPLIT/images";
+      throw new InputException(
+          folder, "there is no such folder", "Layout " + layout + " has " + form);
+    }
+    var none = new TreeSet<>(ignored);
+    if (ade) none.add(0);
+    else if (none.isEmpty()) none.add(255);
+    ImageSet set = ImageSet.folder(images);
+    return new SegmentationSet(set, masks, classes(dir, dir.resolve(split)), ade ? 1 : 0, none);
+  }
+
+  /** The lines of classes.txt beside the splits, or in one; ADE20K's objectInfo150.txt as well. */
+  private static List<String> classes(Path dir, Path part) {
+    for (Path folder : List.of(dir, part)) {
+      Path file = folder.resolve("classes.txt");
+      if (!Files.exists(file)) continue;
+      List<String> names =
+          TextFile.lines(file).stream().map(String::strip).filter(n -> !n.isEmpty()).toList();
+      if (names.size() < 2 || names.size() > 255 || new TreeSet<>(names).size() < names.size()) {
+        throw new InputException(
+            file, "it has no 2 to 255 distinct names", "Write the name of a class a line");
+      }
+      return names;
+    }
+    throw new InputException(
+        dir.resolve("classes.txt"),
+        "there is no such file",
+        "Write the name of a class a line, in the order of the masks' values");
+  }
+
+  /** The mask of an image, by its id. */
+  public Path mask(String id) {
+    int dot = id.lastIndexOf('.');
+    return masks.resolve((dot < 0 ? id : id.substring(0, dot)) + ".png");
+  }
+
+  /**
+   * Reads the masks.
+   *
+   * @param ids of images
+   * @param of what becomes of a mask
+   * @return for each id
+   * @throws InputException naming all masks that are missing, damaged, of another size than their
+   *     image or with a value that is no class
+   */
+  public <T> List<T> masks(List<String> ids, Function<LabelMap, T> of) {
+    TreeMap<String, String> faults = new TreeMap<>();
+    TreeSet<Integer> unknown = new TreeSet<>();
+    List<@Nullable T> all =
+        ids.parallelStream()
+            .map(
+                id -> {
+                  try {
+                    return of.apply(numbered(id, unknown));
+                  } catch (InputException e) {
+                    synchronized (faults) {
+                      faults.put(id, e.getMessage());
+                    }
+                    return null;
+                  }
+                })
+            .collect(Collectors.toCollection(ArrayList::new));
+    if (!faults.isEmpty()) throw refused(faults, unknown);
+    List<T> masks = new ArrayList<>();
+    for (T one : all) if (one != null) masks.add(one);
+    return masks;
+  }
+
+  private InputException refused(TreeMap<String, String> faults, TreeSet<Integer> unknown) {
+    String some =
+        faults.values().stream().limit(NAMED).map(String::strip).collect(Collectors.joining("; "));
+    String more = faults.size() > NAMED ? "; and " + (faults.size() - NAMED) + " more" : "";
+    return new InputException(
+        masks,
+        "of its masks " + faults.size() + " cannot be used: " + some + more,
+        unknown.isEmpty()
+            ? "Correct them, or remove their images"
+            : "Pixels without a class: --ignore "
+                + unknown.stream().map(String::valueOf).collect(Collectors.joining(",")));
+  }
+
+  /** A mask with classes numbered from 0, and 255 for pixels without one. */
+  private LabelMap numbered(String id, TreeSet<Integer> unknown) {
+    Path file = mask(id);
+    if (!Files.exists(file)) throw new InputException(file, "is missing", "Add it");
+    LabelMap stored = ImageDecoder.labels(file);
+    RgbImage image = ImageDecoder.decode(((FileSet) images).folder().resolve(id));
+    if (image.width() != stored.width() || image.height() != stored.height()) {
+      String sizes =
+          "%dx%d pixels, its image %dx%d"
+              .formatted(stored.width(), stored.height(), image.width(), image.height());
+      throw new InputException(file, "has " + sizes, "Draw it in its image's size");
+    }
+    int[] number = new int[256];
+    Arrays.fill(number, -1);
+    IntStream.range(0, classes.size()).forEach(c -> number[c + first] = c);
+    for (int none : ignored) number[none] = NONE;
+    int[] counts = stored.counts();
+    List<Integer> odd =
+        IntStream.range(0, 256).filter(v -> counts[v] > 0 && number[v] < 0).boxed().toList();
+    if (!odd.isEmpty()) {
+      synchronized (unknown) {
+        unknown.addAll(odd);
+      }
+      throw new InputException(
+          file, "has the values " + odd + ", of which no class", "Classes are " + range());
+    }
+    byte[] labels = stored.labels().clone();
+    for (int i = 0; i < labels.length; i++) labels[i] = (byte) number[labels[i] & 255];
+    return new LabelMap(stored.width(), stored.height(), labels);
+  }
+
+  private String range() {
+    return first + " to " + (first + classes.size() - 1);
+  }
+
+  /** The label of a pixel without a class, in masks that were read. */
+  public static final int NONE = 255;
+}

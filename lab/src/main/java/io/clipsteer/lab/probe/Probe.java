@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.probe;
+
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.json.JsonFile;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.data.tensor.SafeTensors;
+import io.clipsteer.data.tensor.StoredTensor;
+import io.clipsteer.data.tensor.TensorFile;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.lab.run.Versions;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * A linear head on a frozen tower: logits {@code W·x + b} of classes.
+ *
+ * @param reads what it reads, and of which model
+ * @param classes names, by row of W
+ * @param weights W [k,d], row by row
+ * @param bias b [k]
+ */
+public record Probe(Reads reads, List<String> classes, float[] weights, float[] bias) {
+  /** Tensors and description in a probe's folder. */
+  private static final String TENSORS = "probe.safetensors";
+
+  private static final String FILE = "probe.json";
+  private static final int PROTOCOL = 1;
+
+  /** What a head answers. */
+  public enum HeadTask {
+    /** One class for an image. */
+    CLASSIFICATION,
+    /** One class for every pixel, from logits of patches. */
+    SEGMENTATION;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * What a head reads.
+   *
+   * @param model path of the checkpoint
+   * @param modelHash SHA-256 of its weights
+   * @param layer of the residual
+   * @param squashed whether images are resized to the input's shape in the place of the model's own
+   *     resizing and crop
+   */
+  public record Reads(
+      HeadTask task,
+      String model,
+      String modelHash,
+      int layer,
+      HeadInput input,
+      boolean squashed) {}
+
+  private record Json(
+      int protocol,
+      String clipsteer,
+      String task,
+      String model,
+      String modelSha256,
+      int layer,
+      String features,
+      boolean squashed,
+      List<String> classes) {}
+
+  public Probe {
+    classes = List.copyOf(classes);
+  }
+
+  /** Width d of the rows it reads. */
+  public int width() {
+    return weights.length / classes.size();
+  }
+
+  /** Logits [n,k] of rows [n,d], both row by row. */
+  public float[] logits(float[] rows) {
+    int k = classes.size();
+    int d = width();
+    try (Scope scope = Scope.open()) {
+      Tensor x = Tensor.of(rows, rows.length / d, d);
+      Tensor w = Tensor.of(weights, k, d).transpose(0, 1);
+      return x.matmul(w).addInPlace(Tensor.of(bias, 1, k)).toFloats();
+    }
+  }
+
+  /** Writes both files, the description last. */
+  public void write(Path folder) {
+    int k = classes.size();
+    SafeTensors.write(
+        folder.resolve(TENSORS),
+        List.of(
+            StoredTensor.ofFloats("weight", weights, k, width()),
+            StoredTensor.ofFloats("bias", bias, k)),
+        Map.of("format", "pt"));
+    AtomicFiles.writeJson(
+        folder.resolve(FILE),
+        new Json(
+            PROTOCOL,
+            Versions.CLIPSTEER,
+            reads.task.toString(),
+            reads.model,
+            reads.modelHash,
+            reads.layer,
+            reads.input.toString(),
+            reads.squashed,
+            classes));
+  }
+
+  /**
+   * Reads a probe's folder.
+   *
+   * @throws InputException naming what is missing or does not fit
+   */
+  public static Probe read(Path folder) {
+    String remedy = "Give the --out of clipsteer probe train";
+    Json json = JsonFile.read(folder.resolve(FILE), Json.class, remedy);
+    boolean whole =
+        json.protocol == PROTOCOL
+            && json.model != null
+            && json.modelSha256 != null
+            && json.classes != null
+            && json.classes.size() > 1
+            && json.layer >= 0;
+    if (!whole) {
+      throw new InputException(folder.resolve(FILE), "is no probe of protocol " + PROTOCOL, remedy);
+    }
+    Reads reads =
+        new Reads(
+            word(HeadTask.values(), json.task, folder),
+            json.model,
+            json.modelSha256,
+            json.layer,
+            word(HeadInput.values(), json.features, folder),
+            json.squashed);
+    try (TensorFile file = TensorFile.open(folder.resolve(TENSORS));
+        Scope scope = Scope.open()) {
+      int k = json.classes.size();
+      StoredTensor weight = file.get("weight");
+      long[] shape = weight.shape();
+      boolean fits = shape.length == 2 && shape[0] == k && shape[1] > 0;
+      StoredTensor bias = file.get("bias");
+      if (!fits || !Arrays.equals(bias.shape(), new long[] {k})) {
+        String shapes = Arrays.toString(shape) + " and " + Arrays.toString(bias.shape());
+        throw new InputException(
+            file.path(), "weight and bias are " + shapes + " for " + k + " classes", remedy);
+      }
+      Tensor w = Tensor.of(weight).to(DType.F32);
+      Tensor b = Tensor.of(bias).to(DType.F32);
+      if (!w.isFinite() || !b.isFinite()) {
+        throw new InputException(file.path(), "has numbers that are not finite", remedy);
+      }
+      return new Probe(reads, json.classes, w.toFloats(), b.toFloats());
+    }
+  }
+
+  private static <E extends Enum<E>> E word(E[] all, String word, Path folder) {
+    for (E one : all) if (one.toString().equals(word)) return one;
+    throw new InputException(
+        folder.resolve(FILE),
+        "\"" + word + "\" is not one of " + Arrays.toString(all).toLowerCase(Locale.ROOT),
+        "Train the probe again");
+  }
+}
