@@ -13,8 +13,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.TreeMap;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -30,7 +35,10 @@ import org.jspecify.annotations.Nullable;
  * @param ignored mask values of pixels without a class
  */
 public record SegmentationSet(
-    ImageSet images, Path masks, List<String> classes, int first, TreeSet<Integer> ignored) {
+    ImageSet images, Path masks, List<String> classes, int first, SortedSet<Integer> ignored) {
+  /** The label of a pixel without a class, in masks that were read. */
+  public static final int NONE = 255;
+
   /** Faults that a message names. */
   private static final int NAMED = 10;
 
@@ -120,38 +128,35 @@ public record SegmentationSet(
   }
 
   /**
-   * Reads the masks.
+   * Reads all masks.
    *
-   * @param ids of images
-   * @param of what becomes of a mask
-   * @return for each id
+   * @param of what becomes of a mask, whose classes are numbered from 0, {@link #NONE} without one
+   * @return by image id
    * @throws InputException naming all masks that are missing, damaged, of another size than their
    *     image or with a value that is no class
    */
-  public <T> List<T> masks(List<String> ids, Function<LabelMap, T> of) {
-    TreeMap<String, String> faults = new TreeMap<>();
-    TreeSet<Integer> unknown = new TreeSet<>();
-    List<@Nullable T> all =
-        ids.parallelStream()
-            .map(
-                id -> {
-                  try {
-                    return of.apply(numbered(id, unknown));
-                  } catch (InputException e) {
-                    synchronized (faults) {
-                      faults.put(id, e.getMessage());
-                    }
-                    return null;
-                  }
-                })
-            .collect(Collectors.toCollection(ArrayList::new));
+  public <T> Map<String, T> masks(Function<LabelMap, T> of) {
+    List<String> ids = new ArrayList<>();
+    try (ImageCursor cursor = images.names()) {
+      for (ImageItem item = cursor.next(); item != null; item = cursor.next()) ids.add(item.id());
+    }
+    Map<String, T> masks = new ConcurrentHashMap<>();
+    SortedMap<String, String> faults = new ConcurrentSkipListMap<>();
+    SortedSet<Integer> unknown = new ConcurrentSkipListSet<>();
+    ids.parallelStream()
+        .forEach(
+            id -> {
+              try {
+                masks.put(id, of.apply(numbered(id, unknown)));
+              } catch (InputException e) {
+                faults.put(id, e.getMessage() + "");
+              }
+            });
     if (!faults.isEmpty()) throw refused(faults, unknown);
-    List<T> masks = new ArrayList<>();
-    for (T one : all) if (one != null) masks.add(one);
     return masks;
   }
 
-  private InputException refused(TreeMap<String, String> faults, TreeSet<Integer> unknown) {
+  private InputException refused(SortedMap<String, String> faults, SortedSet<Integer> unknown) {
     String some =
         faults.values().stream().limit(NAMED).map(String::strip).collect(Collectors.joining("; "));
     String more = faults.size() > NAMED ? "; and " + (faults.size() - NAMED) + " more" : "";
@@ -165,17 +170,11 @@ public record SegmentationSet(
   }
 
   /** A mask with classes numbered from 0, and 255 for pixels without one. */
-  private LabelMap numbered(String id, TreeSet<Integer> unknown) {
+  private LabelMap numbered(String id, SortedSet<Integer> unknown) {
     Path file = mask(id);
     if (!Files.exists(file)) throw new InputException(file, "is missing", "Add it");
     LabelMap stored = ImageDecoder.labels(file);
-    RgbImage image = ImageDecoder.decode(((FileSet) images).folder().resolve(id));
-    if (image.width() != stored.width() || image.height() != stored.height()) {
-      String sizes =
-          "%dx%d pixels, its image %dx%d"
-              .formatted(stored.width(), stored.height(), image.width(), image.height());
-      throw new InputException(file, "has " + sizes, "Draw it in its image's size");
-    }
+    checkSize(id, file, stored);
     int[] number = new int[256];
     Arrays.fill(number, -1);
     IntStream.range(0, classes.size()).forEach(c -> number[c + first] = c);
@@ -184,9 +183,7 @@ public record SegmentationSet(
     List<Integer> odd =
         IntStream.range(0, 256).filter(v -> counts[v] > 0 && number[v] < 0).boxed().toList();
     if (!odd.isEmpty()) {
-      synchronized (unknown) {
-        unknown.addAll(odd);
-      }
+      unknown.addAll(odd);
       throw new InputException(
           file, "has the values " + odd + ", of which no class", "Classes are " + range());
     }
@@ -195,10 +192,22 @@ public record SegmentationSet(
     return new LabelMap(stored.width(), stored.height(), labels);
   }
 
+  /** An image that cannot be decoded is skipped by whoever reads it, and has no size. */
+  private void checkSize(String id, Path file, LabelMap mask) {
+    RgbImage image;
+    try {
+      image = ImageDecoder.decode(((FileSet) images).folder().resolve(id));
+    } catch (InputException e) {
+      return;
+    }
+    if (image.width() == mask.width() && image.height() == mask.height()) return;
+    String sizes =
+        "%dx%d pixels, its image %dx%d"
+            .formatted(mask.width(), mask.height(), image.width(), image.height());
+    throw new InputException(file, "has " + sizes, "Draw it in its image's size");
+  }
+
   private String range() {
     return first + " to " + (first + classes.size() - 1);
   }
-
-  /** The label of a pixel without a class, in masks that were read. */
-  public static final int NONE = 255;
 }

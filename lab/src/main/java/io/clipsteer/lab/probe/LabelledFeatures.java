@@ -6,8 +6,11 @@ import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.imageset.SegmentationSet;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.lab.run.Images;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
@@ -33,12 +36,12 @@ public record LabelledFeatures(
         yield new LabelledFeatures(all, labels, List.of(), 1).some(known);
       }
       case ProbeData.Pixels pixels -> {
-        var all = FrozenFeatures.of(tower, images, reads.layer(), reads.input(), progress);
         var shape = images.preprocessing();
-        List<LabelMap> masks =
-            pixels
-                .set()
-                .masks(all.ids(), mask -> shape.resizedAndCropped(mask, SegmentationSet.NONE));
+        Map<String, LabelMap> read =
+            pixels.set().masks(mask -> shape.resizedAndCropped(mask, SegmentationSet.NONE));
+        var all = FrozenFeatures.of(tower, images, reads.layer(), reads.input(), progress);
+        List<LabelMap> masks = new ArrayList<>();
+        for (String id : all.ids()) masks.add(Objects.requireNonNull(read.get(id)));
         int patch = tower.config().patch();
         int[] labels =
             masks.stream().flatMapToInt(mask -> Arrays.stream(patches(mask, patch))).toArray();
