@@ -5,7 +5,7 @@
 #   bench/selection.sh DEMO SEED OUT [PERTURBED]
 #
 # DEMO: a folder with model, images and run of `clipsteer demo --seed SEED`. OUT receives SEED-portraits.json and so on. PERTURBED: how often
-# the work is repeated with the SAEs' weights multiplied by 1 + 1e-6·normal (default 0). Needs `mvn -pl cli -am package` before.
+# the work is repeated with the SAEs' weights multiplied by 1 + 1e-6·normal (default 0). Needs `mvn -pl cli -am package` before, and a JDK 25 first on the PATH.
 set -euo pipefail
 
 demo=$1 seed=$2 out=$3 perturbed=${4:-0}

@@ -302,16 +302,12 @@ final class EditCommand implements Runnable {
   }
 
   /** The activations that strengths in units' own ranges come to. */
-  private String numbers(Rule made) {
+  private String numbers(StoredEdit stored) {
     if (!rule.rule().strength().isOwn()) return "";
-    float[] values =
-        switch (made) {
-          case Rule.Set set -> set.values();
-          case Rule.Cap cap -> cap.values();
-          default -> new float[0];
-        };
     List<String> numbers = new ArrayList<>();
-    for (float value : values) numbers.add(String.format(Locale.ROOT, "%.4g", value));
+    for (float value : stored.rule().values(stored.units().count())) {
+      numbers.add(String.format(Locale.ROOT, "%.4g", value));
+    }
     return " (" + String.join(", ", numbers) + ")";
   }
 
@@ -333,7 +329,7 @@ final class EditCommand implements Runnable {
             out,
             Counted.of(stored.units().count(), stored.units().noun()),
             stored.point(),
-            rule.words() + numbers(stored.rule()),
+            rule.words() + numbers(stored),
             stored.tokens());
     boolean competes = stored.sae() != null && one.sae().activation().competes();
     String export = competes ? OpenRun.TOPK_EXPORT + System.lineSeparator() : "";

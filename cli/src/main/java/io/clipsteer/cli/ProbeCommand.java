@@ -87,7 +87,7 @@ final class ProbeCommand {
     line(text, "pixel accuracy", score.pixelAccuracy());
     text.add("%n%-24s %10s %8s%n", "class", "n", score.miou() == null ? "accuracy" : "IoU");
     for (HeadScore.ClassScore one : score.classes()) {
-      String value = Double.isNaN(one.value()) ? "–" : Lines.of("%.1f %%", 100 * one.value());
+      String value = one.value() == null ? "–" : Lines.of("%.1f %%", 100 * one.value());
       text.add("%-24s %10d %8s%n", one.name(), one.n(), value);
     }
     return text.toString();

@@ -95,6 +95,7 @@ final class ProbeCommandTest {
     assertTrue(json.get("miou").get("value").asDouble() > 0.7, json.toString());
     assertTrue(json.get("pixel_accuracy").get("value").asDouble() > 0.8, json.toString());
     assertEquals(0, json.get("classes").get(2).get("n").asLong());
+    assertTrue(json.get("classes").get(2).get("value").isNull(), "no pixel has this class");
     JsonNode again =
         CliFixture.line(
                 "probe evaluate --probe %s --data segmentation:%s:validation --ignore 9 --json",

@@ -102,7 +102,7 @@ public record SegmentationSet(
     return new SegmentationSet(set, masks, classes(dir, dir.resolve(split)), ade ? 1 : 0, none);
   }
 
-  /** The lines of classes.txt beside the splits, or in one; ADE20K's objectInfo150.txt as well. */
+  /** The lines of classes.txt, beside the splits or in one. */
   private static List<String> classes(Path dir, Path part) {
     for (Path folder : List.of(dir, part)) {
       Path file = folder.resolve("classes.txt");

@@ -54,7 +54,7 @@ public record FrozenFeatures(
                 throw new InputException(
                     images.set().origin(),
                     "its features are more than 2^31 numbers",
-                    "Use fewer images (--limit)");
+                    "Use fewer images");
               }
               ids.addAll(batch.ids());
               parts.add(values);

@@ -33,9 +33,9 @@ public record HeadScore(
    * One class.
    *
    * @param n images, or pixels, of it
-   * @param value accuracy, or intersection over union; NaN without any
+   * @param value accuracy, or intersection over union; null without any
    */
-  public record ClassScore(String name, long n, double value) {}
+  public record ClassScore(String name, long n, @Nullable Double value) {}
 
   /** Scores of a head. */
   public static HeadScore of(Probe probe, LabelledFeatures data, long seed) {
@@ -57,7 +57,7 @@ public record HeadScore(
     }
     List<ClassScore> classes = new ArrayList<>();
     for (int c = 0; c < k; c++) {
-      double value = images[c] == 0 ? Double.NaN : (double) right[c] / images[c];
+      Double value = images[c] == 0 ? null : Double.valueOf((double) right[c] / images[c]);
       classes.add(new ClassScore(probe.classes().get(c), images[c], value));
     }
     return new HeadScore(
@@ -150,7 +150,7 @@ public record HeadScore(
     Counts all = sum(images, null, k);
     List<ClassScore> classes = new ArrayList<>();
     for (int c = 0; c < k; c++) {
-      double value = all.truth[c] == 0 ? Double.NaN : all.iou(c);
+      Double value = all.truth[c] == 0 ? null : Double.valueOf(all.iou(c));
       classes.add(new ClassScore(probe.classes().get(c), all.truth[c], value));
     }
     return new HeadScore(

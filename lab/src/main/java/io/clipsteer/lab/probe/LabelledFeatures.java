@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.probe;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.imageset.SegmentationSet;
@@ -33,6 +34,10 @@ public record LabelledFeatures(
         int[] labels =
             all.ids().stream().mapToInt(id -> whole.labels().getOrDefault(id, -1)).toArray();
         int[] known = IntStream.range(0, labels.length).filter(i -> labels[i] >= 0).toArray();
+        if (known.length == 0) {
+          throw new InputException(
+              images.set().origin(), "no image that could be read has a label", "Label some");
+        }
         yield new LabelledFeatures(all, labels, List.of(), 1).some(known);
       }
       case ProbeData.Pixels pixels -> {

@@ -33,8 +33,8 @@ import java.util.stream.Stream;
 /**
  * The material on which rules of selection are compared: every candidate of the features at several
  * strengths, with its right answers to validation and test images; and the same on validation
- * images after the SAEs' weights were multiplied by 1 ± 1e-6. {@code bench/selection.py} runs it on
- * demos and compares the rules.
+ * images after the SAEs' weights were multiplied by 1 ± 1e-6. {@code bench/selection.sh} runs it on
+ * demos, {@code bench/selection.py} compares the rules.
  *
  * <p>Arguments: MODEL RUN LAYERS DATA TRAIN VALIDATION CLEAN|- SELECT EDIT MAX_LOSS AT|- SEED
  * PERTURBED OUT.
@@ -107,7 +107,7 @@ public final class SelectionBench {
     System.exit(0);
   }
 
-  /** All strengths of the product for few candidates, four of them for the many of gates. */
+  /** All strengths of the product for few candidates, three of them for the many of gates. */
   private static double[] strengths(SuppressionSettings settings) {
     return settings.select() == SuppressionSettings.Select.GATES
         ? new double[] {1, 1.5, 2}
