@@ -84,7 +84,8 @@ final class ClassifyCommand implements Runnable {
       Path truth = classes.table();
       JoinReport joined = truth == null ? null : join(truth, library, source.set(), right);
       if (joined != null) Skips.print(joined);
-      var result = Classification.run(clip, library, source, right, common.progress());
+      var result =
+          Classification.run(clip, ZeroShot.head(clip, library), source, right, common.progress());
       Skips.Counts skips = images.report(result.skipped());
       if (truth != null && result.judged() == 0) {
         throw new InputException(

@@ -312,10 +312,7 @@ final class ProbeCommand {
       }
       Path path = model != null ? model : Path.of(reads.model());
       try (ClipModel clip = ClipModel.load(path, DType.F32, common.device())) {
-        if (!Hashes.sha256(clip.source().weights()).equals(reads.modelHash())) {
-          throw new InputException(
-              path, "is not the model that the probe was trained on", "Name that with --model");
-        }
+        head.check(clip, probe);
         LabelledFeatures all = features(clip, labelled, reads, batch, common);
         HeadScore score = HeadScore.of(head, all, common.seed());
         common.print(

@@ -5,9 +5,9 @@ import static java.util.stream.Collectors.joining;
 
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import io.clipsteer.cli.option.AnswerOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
-import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RuleOptions;
 import io.clipsteer.cli.option.RunOptions;
@@ -18,8 +18,8 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.index.IndexFolder;
@@ -70,7 +70,7 @@ final class SteerCommand implements Runnable {
   @Mixin private RunOptions runs;
   @Mixin private ImageOptions images;
   @Mixin private UnitOptions units;
-  @Mixin private LibraryOptions words;
+  @Mixin private AnswerOptions answers;
 
   @Option(
       names = "--random",
@@ -119,7 +119,7 @@ final class SteerCommand implements Runnable {
   @Override
   public void run() {
     common.apply();
-    words.require();
+    answers.require();
     check();
     RunFolder.Run trained = runs.folder().read();
     UnitOptions.Places places = units.places(trained, randoms);
@@ -130,8 +130,8 @@ final class SteerCommand implements Runnable {
           curve.stream().sorted(Comparator.comparing(strength -> first(sites, strength))).toList();
       UnitRule rule = change != null ? change.rule() : UnitRule.set(last());
       sites.values().forEach(site -> site.values(rule.strength()));
-      TextLibrary library = words.resolve(run.clip(), common.progress());
-      Steer steer = new Steer(run.clip(), library, sites, rule, curve);
+      AnswerHead head = answers.resolve(run.clip(), common.progress());
+      Steer steer = new Steer(run.clip(), head, sites, rule, curve);
       Steer.SteeredAnswers result = evaluate(steer, run.clip());
       Skips.Counts skips = images.report(result.skipped());
       common.print(json(sites, result, skips), text(run, sites, result));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.AnswerOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LayerOptions;
-import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.show.SteerabilityText;
@@ -13,7 +13,7 @@ import io.clipsteer.data.Hashes;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.json.JsonFile;
-import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
@@ -48,7 +48,7 @@ import picocli.CommandLine.Option;
 final class SteerabilityCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
-  @Mixin private LibraryOptions vocabulary;
+  @Mixin private AnswerOptions vocabulary;
   @Mixin private RunOptions runs;
   @Mixin private LayerOptions layers;
   @Mixin private FolderOptions folder;
@@ -144,13 +144,13 @@ final class SteerabilityCommand implements Runnable {
     RunFolder.Run chosen = layers.chosen(runs.folder().read());
     try (OpenRun run = runs.open(chosen, TowerKind.VISION, common.device())) {
       Images set = images.resolve(run.clip());
-      TextLibrary library = vocabulary.resolve(run.clip(), common.progress());
-      var known = Findings.known(IndexFolder.of(run.folder()), library);
-      var measurement = new SteerabilityRun(run.clip(), set, run.saes(), library, settings, known);
+      AnswerHead head = vocabulary.resolve(run.clip(), common.progress());
+      var known = Findings.known(IndexFolder.of(run.folder()), head.words());
+      var measurement = new SteerabilityRun(run.clip(), set, run.saes(), head, settings, known);
       measurement.check();
       SteerabilityReport report;
       try (WorkFolder work =
-          folder.open(SteerabilityFolder.LAYOUT, manifest(run, set, library, known))) {
+          folder.open(SteerabilityFolder.LAYOUT, manifest(run, set, head, known))) {
         var measured = new SteerabilityFolder(work.path());
         report =
             measurement.run(
@@ -177,12 +177,12 @@ final class SteerabilityCommand implements Runnable {
     return List.of(NATURAL.getLast());
   }
 
-  private RunManifest manifest(OpenRun run, Images set, TextLibrary library, Object known) {
+  private RunManifest manifest(OpenRun run, Images set, AnswerHead head, Object known) {
     Map<String, String> hashes = run.hashes();
     hashes.put("data", set.listing().sha256());
-    hashes.put("words", sha256(String.join("\n", library.words())));
-    ByteBuffer embeddings = ByteBuffer.allocate(4 * library.embeddings().length);
-    embeddings.asFloatBuffer().put(library.embeddings());
+    hashes.put("words", sha256(String.join("\n", head.words())));
+    ByteBuffer embeddings = ByteBuffer.allocate(4 * head.rows().length);
+    embeddings.asFloatBuffer().put(head.rows());
     hashes.put("embeddings", Hashes.sha256(embeddings.array()));
     hashes.put("index", sha256(JsonFile.line(known)));
     return common.manifest(hashes);

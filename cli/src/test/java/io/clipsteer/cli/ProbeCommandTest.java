@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.GroupSource;
+import io.clipsteer.data.imageset.GroupedSet;
+import io.clipsteer.world.WorldSet;
 import java.awt.image.BufferedImage;
 import java.awt.image.IndexColorModel;
 import java.io.IOException;
@@ -53,7 +57,7 @@ final class ProbeCommandTest {
 
     CliFixture.line(
             "probe evaluate --probe %s --model %s --data folder:%s", out, CliFixture.BLIND, images)
-        .refused("not the model");
+        .refused("was trained on another model");
     CliFixture.line(
             "probe train --model %s --data folder:%s --layer 9 --out %s",
             CliFixture.CLIP, images, temp.resolve("no"))
@@ -73,6 +77,68 @@ final class ProbeCommandTest {
     Files.writeString(out.resolve("probe.json"), "{\"protocol\":1}");
     CliFixture.line("probe evaluate --probe %s --data folder:%s", out, images)
         .refused("Give the --out of clipsteer probe train");
+  }
+
+  /** A model without a text tower takes part in everything through a probe. */
+  @Test
+  void aProbeAnswersInThePlaceOfWords() throws IOException {
+    Path portraits = temp.resolve("portraits");
+    WorldSet.PORTRAITS.write(portraits, WorldSet.Split.TEST, 32, 5, 32, Progress.SILENT);
+    StringBuilder table = new StringBuilder("file,label\n");
+    GroupedSet all = GroupSource.parse("--data", "celeba:" + portraits).all();
+    for (GroupedSet.Member one : all.members()) {
+      table.append("portraits/").append(one.id());
+      table.append(',').append(all.targets().get(one.target())).append('\n');
+    }
+    Path csv = Files.writeString(temp.resolve("labels.csv"), table);
+    Path dino = CliFixture.MODELS.resolve("hf-dinov2");
+    Path run = temp.resolve("run");
+    CliFixture.train(run, dino, portraits, "--layers", "0,1", "--expansion", 2);
+    for (String features : new String[] {"cls", "embedding"}) {
+      Path out = temp.resolve(features);
+      CliFixture.line(
+              "probe train --model %s --data csv:%s --features %s --out %s --json",
+              dino, csv, features, out)
+          .json();
+      JsonNode steered =
+          CliFixture.line(
+                  "steer --run %s --images %s --feature 1:3 --add 4 --probe %s --json",
+                  run, portraits, out)
+              .json();
+      assertEquals(all.targets().size(), steered.get("after").size());
+      JsonNode measured =
+          CliFixture.line(
+                  "steerability --run %s --images %s --probe %s --set 150 --random-count 8 --out"
+                      + " %s-s --json",
+                  run, portraits, out, out)
+              .json();
+      assertEquals(6, measured.get("layers").size());
+      JsonNode suppressed =
+          CliFixture.line(
+                  "suppress --run %s --data celeba:%s --probe %s --select gates --edit mean"
+                      + " --sizes 2 --draws 6 --out %s-e --json",
+                  run, portraits, out, out)
+              .json();
+      assertEquals(4, suppressed.get("groups").size());
+    }
+    Path mean = temp.resolve("mean");
+    CliFixture.line(
+            "probe train --model %s --data csv:%s --features mean --out %s --json", dino, csv, mean)
+        .json();
+    Object[] steer = CliFixture.words("steer --run %s --images %s", run, portraits);
+    CliFixture.run(steer, "--probe", mean).refused("reads mean of layer 1", "--features embedding");
+    CliFixture.run(steer, "--probe", temp.resolve("cls"), "--classes", "a,b")
+        .wrongUsage("not both");
+    CliFixture.run(steer).wrongUsage("--probe PROBE");
+    CliFixture.line(
+            "suppress --run %s --data celeba:%s --probe %s --out %s-no",
+            run, portraits, temp.resolve("absent"), temp)
+        .refused("absent");
+    Path squashed = temp.resolve("squashed");
+    CliFixture.line(
+            "probe train --model %s --data csv:%s --squash --out %s --json", dino, csv, squashed)
+        .json();
+    CliFixture.run(steer, "--probe", squashed).refused("squashed images");
   }
 
   @Test

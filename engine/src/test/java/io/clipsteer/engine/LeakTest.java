@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.ReadOut;
@@ -116,7 +117,9 @@ final class LeakTest {
       float[] words = new float[2 * 16];
       words[0] = words[17] = 1;
       var library = new TextLibrary(List.of("a", "b"), words, 16);
-      assertFlat("last layer", i -> new LastLayer(readOut, residuals, library, 100).close());
+      assertFlat(
+          "last layer",
+          i -> new LastLayer(readOut, residuals, AnswerHead.zeroShot(library, 100)).close());
     }
   }
 

@@ -21,6 +21,10 @@ import picocli.CommandLine.Spec;
 
 /** The words that images are compared with. */
 public final class LibraryOptions {
+  /** Asks for words. */
+  static final String WHICH =
+      "Which words? Give --classes a,b, --classes-file FILE, --vocabulary FILE or --library DIR";
+
   /** One of four sources of words. */
   private static final class Words {
     @Option(
@@ -70,9 +74,7 @@ public final class LibraryOptions {
   /** Asks for words where none are given: before a model is loaded for nothing. */
   public void require() {
     if (words != null) return;
-    throw new ParameterException(
-        command.commandLine(),
-        "Which words? Give --classes a,b, --classes-file FILE, --vocabulary FILE or --library DIR");
+    throw new ParameterException(command.commandLine(), WHICH);
   }
 
   /** The words' embeddings, read or computed. */

@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** The targets' prompts, or their finished embeddings. */
+/** What answers for the targets: prompts, finished embeddings, or a probe. */
 public final class PromptOptions {
   @Option(
       names = "--prompts",
@@ -20,13 +20,19 @@ public final class PromptOptions {
       description = "Folder with text_embeddings.safetensors and words.txt, for the targets.")
   private @Nullable Path library;
 
+  @Option(
+      names = "--probe",
+      paramLabel = "PROBE",
+      description = "Answer with a linear head of clipsteer probe train, in the place of words.")
+  private @Nullable Path probe;
+
   /** Whether there are any. */
   public boolean areGiven() {
-    return prompts != null || library != null;
+    return prompts != null || library != null || probe != null;
   }
 
   /** As they were given. */
   public TargetPrompts prompts() {
-    return new TargetPrompts(prompts, library);
+    return new TargetPrompts(prompts, library, probe);
   }
 }

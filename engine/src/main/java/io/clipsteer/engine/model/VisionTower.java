@@ -120,14 +120,14 @@ public final class VisionTower {
   }
 
   /**
-   * Unit embeddings of residuals, in a scope of the caller's; recorded where the residuals are
+   * The output for residuals, in a scope of the caller's; recorded where the residuals are
    * trainable or come from what is.
    *
    * @param residual of a layer's end, F32 [b,t,d]
    * @param layer number of blocks that are done
-   * @return F32 [b,e]
+   * @return in F32
    */
-  public Tensor recorded(Tensor residual, int layer) {
+  public TowerOutput recorded(Tensor residual, int layer) {
     long b = residual.size(0);
     long t = residual.size(1);
     long d = residual.size(2);
@@ -139,7 +139,8 @@ public final class VisionTower {
     }
     Norm norm = weights.finalNorm();
     Norm wide = new Norm(Recorded.f32(norm.weight()), Recorded.f32(norm.bias()), norm.eps());
-    return Recorded.embedding(pooled(x.reshape(b, left, d), wide), weights.projection());
+    Tensor pooled = pooled(x.reshape(b, left, d), wide);
+    return new TowerOutput(pooled, Recorded.embedding(pooled, weights.projection()));
   }
 
   /**

@@ -4,7 +4,7 @@ package io.clipsteer.engine.steer;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.kernels.SteerKernels;
 import java.util.function.ObjIntConsumer;
 
@@ -64,14 +64,14 @@ public record AnswerShift(float[] sums, int stride, int groups, int words, doubl
   }
 
   /**
-   * The words' embeddings minus their mean, F64 [e,words], in the current scope. Softmax ignores a
+   * The words' rows minus their mean, F64 [e,words], in the current scope. Softmax ignores a
    * constant added to all logits. Text embeddings are similar, so the differences are small and
    * float32 holds them more exactly.
    */
-  static Tensor centred(TextLibrary library) {
-    int words = library.words().size();
+  static Tensor centred(AnswerHead head) {
+    int words = head.words().size();
     try (Scope scope = Scope.open()) {
-      Tensor rows = Tensor.of(library.embeddings(), words, library.width()).to(DType.F64);
+      Tensor rows = Tensor.of(head.rows(), words, head.width()).to(DType.F64);
       return scope.keep(rows.sub(rows.mean(0, true)).transpose(0, 1).contiguous());
     }
   }
@@ -79,14 +79,21 @@ public record AnswerShift(float[] sums, int stride, int groups, int words, doubl
   /**
    * Softmax over all words, F32 [n,words], in the current scope.
    *
-   * @param embeddings unit rows [n,e]
+   * @param outputs what the head reads [n,e]
    * @param centred F64 [e,words]
    */
-  static Tensor probabilities(Tensor embeddings, Tensor centred, double scale) {
+  static Tensor probabilities(Tensor outputs, Tensor centred, AnswerHead head) {
     try (Scope scope = Scope.open()) {
-      Tensor logits = embeddings.to(DType.F64).matmul(centred).mulInPlace(scale);
+      Tensor logits = outputs.to(DType.F64).matmul(centred);
+      if (head.isBiased()) logits = logits.add(bias(head).to(DType.F64));
+      logits = logits.mulInPlace(head.scale());
       return scope.keep(logits.softmax().to(DType.F32).contiguous());
     }
+  }
+
+  /** The head's bias, F32 [1,words], in the current scope. */
+  static Tensor bias(AnswerHead head) {
+    return Tensor.of(head.bias(), 1, head.words().size());
   }
 
   /**

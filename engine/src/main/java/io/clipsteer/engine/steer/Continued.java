@@ -5,9 +5,10 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
-import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TowerOutput;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.kernels.SteerKernels;
 import java.util.ArrayList;
@@ -23,7 +24,7 @@ public final class Continued implements Sweep {
   private static final long BATCH = 4L << 20;
 
   private final VisionTower tower;
-  private final double scale;
+  private final AnswerHead head;
   private final Paused paused;
   private final Tensor residuals;
   private final Tensor texts;
@@ -34,12 +35,11 @@ public final class Continued implements Sweep {
    * Prepares images.
    *
    * @param paused the tower at the hook point [images,t,d]
-   * @param scale factor of the cosines
    */
-  public Continued(VisionTower tower, Paused paused, TextLibrary library, double scale) {
+  public Continued(VisionTower tower, Paused paused, AnswerHead head) {
     this.tower = tower;
-    this.scale = scale;
-    words = library.words().size();
+    this.head = head;
+    words = head.words().size();
     try (Scope scope = Scope.open()) {
       Tensor middle = paused.middle();
       this.paused =
@@ -55,19 +55,20 @@ public final class Continued implements Sweep {
                   .to(DType.F32)
                   .reshape(-1, paused.value().size(2))
                   .copy());
-      Tensor exact = AnswerShift.centred(library);
+      Tensor exact = AnswerShift.centred(head);
       texts = scope.release(exact.to(DType.F32).contiguous());
-      before = scope.release(AnswerShift.probabilities(embeddings(this.paused, 64), exact, scale));
+      before = scope.release(AnswerShift.probabilities(outputs(this.paused, 64), exact, head));
     }
   }
 
-  /** Embeddings of all images, {@code piece} at a time, F32 [images,e] on the CPU. */
-  private Tensor embeddings(Paused all, int piece) {
+  /** What the head reads of all images, {@code piece} at a time, [images,e] on the CPU. */
+  private Tensor outputs(Paused all, int piece) {
     List<Tensor> parts = new ArrayList<>();
     for (int at = 0; at < images(); at += piece) {
       try (Scope scope = Scope.open()) {
         Paused part = part(all, at, Math.min(at + piece, images()));
-        parts.add(scope.keep(tower.continueFrom(part, Hooks.NONE).embedding().to(Device.CPU)));
+        TowerOutput output = tower.continueFrom(part, Hooks.NONE);
+        parts.add(scope.keep(head.reads(output).to(Device.CPU)));
       }
     }
     return Tensor.concat(parts, 0);
@@ -115,12 +116,12 @@ public final class Continued implements Sweep {
           var input =
               AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
           double[] weights = new double[count * n * SteerKernels.WEIGHTS];
-          for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = scale;
+          for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = head.scale();
           AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, sink);
         });
   }
 
-  /** Cosines with the centred words, F32 [count·n,words], of edited copies of n images. */
+  /** Scores of the head with centred words, F32 [count·n,words], of edited copies of n images. */
   private Tensor logits(Tensor directions, float[] shifts, int first, Paused part) {
     long count = directions.size(0);
     long n = part.value().size(0);
@@ -142,9 +143,10 @@ public final class Continued implements Sweep {
         middle =
             middle.reshape(1, n, t, d).expand(count, n, t, d).reshape(count * n, t, d).contiguous();
       }
-      Tensor embedding =
-          tower.continueFrom(new Paused(part.at(), edited, middle), Hooks.NONE).embedding();
-      return scope.keep(embedding.to(Device.CPU).matmul(texts).contiguous());
+      TowerOutput output = tower.continueFrom(new Paused(part.at(), edited, middle), Hooks.NONE);
+      Tensor scores = head.reads(output).to(Device.CPU).to(DType.F32).matmul(texts);
+      if (head.isBiased()) scores = scores.add(AnswerShift.bias(head));
+      return scope.keep(scores.contiguous());
     }
   }
 

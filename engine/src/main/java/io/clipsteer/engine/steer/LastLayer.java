@@ -5,8 +5,8 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.ReadOut;
-import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.kernels.SteerKernels;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
@@ -17,7 +17,9 @@ import org.jspecify.annotations.Nullable;
  * u_x + s·u_d + r·c}, three vectors, one per image, per direction and for the model, each projected
  * once. The logits are {@code scale/‖r·e'‖ · (T·u_x + r·T·c + s·T·u_d)}, and r and ‖r·e'‖ follow
  * from scalar products. A (direction, image) pair then costs a few operations per word. The
- * directions' logits and the sweep over words are float32, the rest is float64.
+ * directions' logits and the sweep over words are float32, the rest is float64. A head on the
+ * pooled token has neither projection nor length: its logits are those above with r for ‖r·e'‖, and
+ * its bias is added to T·c.
  */
 public final class LastLayer implements Sweep {
   /** Size of the logits of a block of directions. */
@@ -25,6 +27,7 @@ public final class LastLayer implements Sweep {
 
   private final ReadOut readOut;
   private final double scale;
+  private final boolean unit;
   private final int images;
   private final int words;
   private final Tensor residuals;
@@ -45,17 +48,19 @@ public final class LastLayer implements Sweep {
    * Prepares images.
    *
    * @param residuals class tokens after the last block, F32 [images,d]
-   * @param scale factor of the cosines
+   * @param head of which {@link #holds} is true
    */
-  public LastLayer(ReadOut readOut, Tensor residuals, TextLibrary library, double scale) {
-    this.scale = scale;
+  public LastLayer(ReadOut readOut, Tensor residuals, AnswerHead head) {
+    if (!holds(head)) throw new IllegalArgumentException("a biased head on unit embeddings");
+    scale = head.scale();
+    unit = head.input() == AnswerHead.OutputPart.EMBEDDING;
     images = Math.toIntExact(residuals.size(0));
-    words = library.words().size();
+    words = head.words().size();
     try (Scope scope = Scope.open()) {
-      this.readOut = exact(readOut, scope);
+      this.readOut = exact(readOut, unit, scope);
       this.residuals = scope.release(residuals.to(Device.CPU).to(DType.F32).copy());
       Tensor x = this.residuals.to(DType.F64);
-      texts = scope.release(AnswerShift.centred(library));
+      texts = scope.release(AnswerShift.centred(head));
       floatTexts = scope.release(texts.to(DType.F32).transpose(0, 1).contiguous());
       centred = scope.release(x.sub(x.mean(1, true)));
       projected = scope.release(project(centred));
@@ -63,18 +68,30 @@ public final class LastLayer implements Sweep {
       if (this.readOut.bias() != null) c = c.add(this.readOut.bias());
       common = scope.release(c.copy());
       own = scope.release(projected.matmul(texts).to(DType.F32).contiguous());
-      commonLogits = scope.release(common.matmul(texts).to(DType.F32).contiguous());
+      Tensor both = common.matmul(texts);
+      if (head.isBiased()) both = both.add(AnswerShift.bias(head).to(DType.F64));
+      commonLogits = scope.release(both.to(DType.F32).contiguous());
       squares = doubles(centred.mul(centred).sum(1, false, DType.F64));
       projectedSquares = doubles(projected.mul(projected).sum(1, false, DType.F64));
       projectedCommon = doubles(projected.mul(common).sum(1, false, DType.F64));
       commonSquare = common.mul(common).sum(DType.F64).item();
       Tensor r = centred.mul(centred).mean(1, true).addInPlace(readOut.eps()).sqrt().contiguous();
-      Tensor unedited = projected.div(r).addInPlace(common).unit();
-      before = scope.release(AnswerShift.probabilities(unedited, texts, scale));
+      Tensor unedited = projected.div(r).addInPlace(common);
+      if (unit) unedited = unedited.unit();
+      before = scope.release(AnswerShift.probabilities(unedited, texts, head));
     }
   }
 
-  private static ReadOut exact(ReadOut from, Scope scope) {
+  /** Whether the closed form is for such a head: not for a bias beside a unit embedding. */
+  public static boolean holds(AnswerHead head) {
+    return head.input() == AnswerHead.OutputPart.POOLED || !head.isBiased();
+  }
+
+  private static ReadOut exact(ReadOut from, boolean projects, Scope scope) {
+    if (!projects) {
+      return new ReadOut(
+          released(from.gain(), scope), released(from.shift(), scope), from.eps(), null, null);
+    }
     return new ReadOut(
         released(from.gain(), scope),
         released(from.shift(), scope),
@@ -174,7 +191,8 @@ public final class LastLayer implements Sweep {
                 + 2 * r * projectedCommon[from + i]
                 + 2 * r * s * uc[k];
         // The tower divides by the embedding's length, but by no less than 1e-12.
-        double factor = scale / Math.max(Math.sqrt(Math.max(norm2, 0)), 1e-12 * r);
+        double length = unit ? Math.max(Math.sqrt(Math.max(norm2, 0)), 1e-12 * r) : r;
+        double factor = scale / length;
         weights[pair * SteerKernels.WEIGHTS] = factor;
         weights[pair * SteerKernels.WEIGHTS + 1] = factor * r;
         weights[pair * SteerKernels.WEIGHTS + 2] = factor * s;

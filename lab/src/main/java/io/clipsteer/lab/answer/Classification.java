@@ -6,8 +6,8 @@ import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
-import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.run.Images;
 import java.util.ArrayList;
 import java.util.List;
@@ -55,11 +55,10 @@ public final class Classification {
    */
   public static Result run(
       ClipModel model,
-      TextLibrary library,
+      AnswerHead head,
       Images images,
       Map<String, Integer> truth,
       Progress progress) {
-    ZeroShot.checkFits(model, library);
     List<Prediction> predictions = new ArrayList<>();
     long start = System.nanoTime();
     List<ImageLoader.Skipped> skipped =
@@ -67,7 +66,7 @@ public final class Classification {
             "classifying",
             model.vision().flopsPerImage(),
             progress,
-            (batch, pixels) -> add(model, library, batch, pixels, truth, predictions));
+            (batch, pixels) -> add(model, head, batch, pixels, truth, predictions));
     double seconds = (System.nanoTime() - start) * 1e-9;
     long judged = predictions.stream().filter(p -> p.truth != null).count();
     return new Result(
@@ -81,13 +80,12 @@ public final class Classification {
 
   private static void add(
       ClipModel model,
-      TextLibrary library,
+      AnswerHead head,
       ImageBatch batch,
       Tensor pixels,
       Map<String, Integer> truth,
       List<Prediction> predictions) {
-    Tensor embeddings = model.vision().run(pixels, Hooks.NONE).embedding();
-    var answers = ZeroShot.answers(embeddings, library, model.logitScale(), TOP);
+    var answers = ZeroShot.answers(model.vision().run(pixels, Hooks.NONE), head, TOP);
     for (int i = 0; i < batch.count(); i++) {
       String id = batch.ids().get(i);
       predictions.add(new Prediction(id, truth.get(id), answers.get(i)));

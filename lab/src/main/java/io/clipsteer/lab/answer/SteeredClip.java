@@ -9,7 +9,9 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.CompiledEdit;
 import io.clipsteer.engine.edit.EditSidecar;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.TowerOutput;
 import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -95,6 +97,19 @@ public final class SteeredClip implements AutoCloseable {
   public float[] embed(Path image) {
     try (Scope scope = Scope.open()) {
       return embed(Images.one(model, image)).toFloats();
+    }
+  }
+
+  /**
+   * Answers for an image file, the most probable first.
+   *
+   * @param head zero-shot words ({@link ZeroShot#head}) or a probe of the model
+   * @param top number of answers
+   */
+  public List<ZeroShot.Answer> answers(Path image, AnswerHead head, int top) {
+    try (Scope scope = Scope.open()) {
+      TowerOutput output = model.vision().run(Images.one(model, image), hooks);
+      return ZeroShot.answers(output, head, top).getFirst();
     }
   }
 

@@ -4,20 +4,24 @@ package io.clipsteer.lab.answer;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.TextFile;
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.Tokenizer;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TextTower;
+import io.clipsteer.engine.model.TowerOutput;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiFunction;
 
-/** Zero-shot answers: softmax of scaled cosines between an image and words. */
+/** Answers of a head, and zero-shot ones: softmax of scaled cosines between an image and words. */
 public final class ZeroShot {
   /** The default template. */
   public static final List<String> DEFAULT_TEMPLATES = List.of("a photo of a {}.");
@@ -27,9 +31,9 @@ public final class ZeroShot {
   /**
    * One word as an answer.
    *
-   * @param index row of the library
+   * @param index row of the head
    * @param word of that row
-   * @param probability softmax over the whole library, 0 to 1
+   * @param probability softmax over all words, 0 to 1
    */
   public record Answer(int index, String word, double probability) {}
 
@@ -153,28 +157,43 @@ public final class ZeroShot {
   }
 
   /**
+   * The library as a head of a model.
+   *
+   * @throws InputException where its width is not the model's
+   */
+  public static AnswerHead head(ClipModel model, TextLibrary library) {
+    checkFits(model, library);
+    return AnswerHead.zeroShot(library, model.logitScale());
+  }
+
+  /**
    * The most probable words for each image, best first; equal ones by row.
    *
-   * @param embeddings unit rows F32 [b,e]
-   * @param scale logit scale, a factor of the cosines
    * @param top number of words
    */
-  public static List<List<Answer>> answers(
-      Tensor embeddings, TextLibrary library, double scale, int top) {
-    int words = library.words().size();
+  public static List<List<Answer>> answers(TowerOutput output, AnswerHead head, int top) {
+    return answers(head.reads(output).to(Device.CPU).to(DType.F32), head, top);
+  }
+
+  /**
+   * The same of outputs.
+   *
+   * @param outputs what the head reads, F32 [b,width]
+   */
+  public static List<List<Answer>> answers(Tensor outputs, AnswerHead head, int top) {
+    int words = head.words().size();
     float[] logits;
     try (Scope scope = Scope.open()) {
-      Tensor texts = Tensor.of(library.embeddings(), words, library.width());
-      logits = embeddings.matmul(texts.transpose(0, 1)).mulInPlace(scale).toFloats();
+      logits = head.scores(outputs).mulInPlace(head.scale()).toFloats();
     }
     List<List<Answer>> all = new ArrayList<>();
     for (int at = 0; at < logits.length; at += words) {
-      all.add(best(Arrays.copyOfRange(logits, at, at + words), library, top));
+      all.add(best(Arrays.copyOfRange(logits, at, at + words), head, top));
     }
     return all;
   }
 
-  private static List<Answer> best(float[] logits, TextLibrary library, int top) {
+  private static List<Answer> best(float[] logits, AnswerHead head, int top) {
     double max = Double.NEGATIVE_INFINITY;
     for (float logit : logits) {
       if (!Float.isFinite(logit)) {
@@ -193,7 +212,7 @@ public final class ZeroShot {
         if (!taken[i] && (best < 0 || logits[i] > logits[best])) best = i;
       }
       taken[best] = true;
-      answers.add(new Answer(best, library.words().get(best), Math.exp(logits[best] - max) / sum));
+      answers.add(new Answer(best, head.words().get(best), Math.exp(logits[best] - max) / sum));
     }
     return answers;
   }

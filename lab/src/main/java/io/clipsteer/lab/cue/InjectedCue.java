@@ -16,6 +16,7 @@ import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.run.Images;
@@ -128,7 +129,7 @@ public record InjectedCue(
     List<ImageLoader.Skipped> skipped = new ArrayList<>();
     List<int[]> written =
         WorkFolder.write(folder, at -> write(at, all, cue, seed, skipped, progress));
-    TextLibrary probe = probe(imagesOf(folder, 0), written.getFirst(), progress);
+    AnswerHead head = probe(imagesOf(folder, 0), written.getFirst(), progress);
     Groups groups =
         new Groups(
             List.of("no, no cue", "no, cue", "yes, no cue", "yes, cue"),
@@ -138,7 +139,7 @@ public record InjectedCue(
     for (int p = 1; p < PARTS.size(); p++) {
       int[] group = written.get(p);
       int[] truth = Arrays.stream(group).map(g -> g / 2).toArray();
-      splits.add(List.of(new LabelledImages(imagesOf(folder, p), probe, truth, group)));
+      splits.add(List.of(new LabelledImages(imagesOf(folder, p), head, truth, group)));
     }
     String source = images.set().origin() + " with a cue";
     Study study = new Study(groups, splits.get(0), splits.get(1), splits.get(2), true, source);
@@ -247,7 +248,7 @@ public record InjectedCue(
   // ---- the probe -------------------------------------------------------------------------------
 
   /** The probe as a vocabulary of two, so that the zero-shot classifier gives its answers. */
-  private TextLibrary probe(Images training, int[] group, Progress progress) {
+  private AnswerHead probe(Images training, int[] group, Progress progress) {
     int width = model.vision().config().embedDim();
     float[] rows = new float[group.length * width];
     training.forEach(
@@ -275,6 +276,7 @@ public record InjectedCue(
       two[j] = (float) (-w[j] / norm);
       two[width + j] = (float) (w[j] / norm);
     }
-    return new TextLibrary(List.of("not the " + LABEL, "the " + LABEL), two, width);
+    var library = new TextLibrary(List.of("not the " + LABEL, "the " + LABEL), two, width);
+    return AnswerHead.zeroShot(library, model.logitScale());
   }
 }

@@ -219,7 +219,7 @@ public final class Evaluation {
       Tensor embeddings,
       TextLibrary library,
       ToIntFunction<DrawnImage> truth) {
-    var answers = ZeroShot.answers(embeddings, library, model.logitScale(), 1);
+    var answers = ZeroShot.answers(embeddings, ZeroShot.head(model, library), 1);
     int right = 0;
     for (int i = 0; i < images.size(); i++) {
       if (answers.get(i).getFirst().index() == truth.applyAsInt(images.get(i))) right++;

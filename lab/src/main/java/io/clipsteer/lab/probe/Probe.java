@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.probe;
 
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.json.JsonFile;
@@ -10,6 +11,10 @@ import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.AnswerHead;
+import io.clipsteer.engine.model.AnswerHead.OutputPart;
+import io.clipsteer.engine.model.Pooling;
 import io.clipsteer.lab.run.Versions;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -91,6 +96,51 @@ public record Probe(Reads reads, List<String> classes, float[] weights, float[] 
       Tensor w = Tensor.of(weights, k, d).transpose(0, 1);
       return x.matmul(w).addInPlace(Tensor.of(bias, 1, k)).toFloats();
     }
+  }
+
+  /**
+   * Refuses a model with other weights than the one it was trained on.
+   *
+   * @param path of this probe, for the message
+   */
+  public void check(ClipModel model, Path path) {
+    if (Hashes.sha256(model.source().weights()).equals(reads.modelHash)) return;
+    throw new InputException(
+        path,
+        "was trained on another model than " + model.source().path(),
+        "It was " + reads.model + "; give that, or train a probe on this one");
+  }
+
+  /**
+   * The probe in the place of zero-shot words.
+   *
+   * @param path of this probe, for the message
+   * @throws InputException where it is none of the model's, answers for pixels, or reads tokens
+   *     that the model's own output does not give
+   */
+  public AnswerHead head(ClipModel model, Path path) {
+    check(model, path);
+    var config = model.vision().config();
+    if (reads.task != HeadTask.CLASSIFICATION) {
+      throw new InputException(
+          path, "answers for pixels", "Give a probe of classes: trained on folder: or csv:");
+    }
+    if (reads.squashed) {
+      throw new InputException(path, "was trained on squashed images", "Train it without --squash");
+    }
+    boolean pooled =
+        reads.layer == config.layers() - 1
+            && (reads.input == HeadInput.CLS && config.pooling() == Pooling.CLS
+                || reads.input == HeadInput.MEAN
+                    && config.pooling() == Pooling.MEAN_OF_NORMED_PATCHES);
+    if (!pooled && reads.input != HeadInput.EMBEDDING) {
+      throw new InputException(
+          path,
+          "reads " + reads.input + " of layer " + reads.layer + ", not what the model pools",
+          "Train it with --features embedding");
+    }
+    OutputPart part = pooled ? OutputPart.POOLED : OutputPart.EMBEDDING;
+    return new AnswerHead(classes, weights, width(), bias, 1, part);
   }
 
   /** Writes both files, the description last. */

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.clipsteer.data.stats.Correlation;
 import io.clipsteer.data.stats.Share;
-import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.UnitRange;
@@ -176,11 +175,11 @@ public record Findings(
 
   /** An index's features, by SAE; empty without an index of features. */
   public static Map<String, Map<Integer, IndexedFeature>> known(
-      IndexFolder index, TextLibrary library) {
+      IndexFolder index, List<String> words) {
     if (!index.has(io.clipsteer.lab.index.IndexedUnits.FEATURES)) return Map.of();
     Map<String, Integer> rows = new HashMap<>();
-    for (int w = 0; w < library.words().size(); w++) {
-      rows.putIfAbsent(plain(library.words().get(w)), w);
+    for (int w = 0; w < words.size(); w++) {
+      rows.putIfAbsent(plain(words.get(w)), w);
     }
     var answer =
         FeatureQuery.run(

@@ -4,14 +4,14 @@ package io.clipsteer.lab.steer;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.AnswerHead;
 import java.util.Arrays;
 import java.util.List;
 
 /**
- * Which words are similar. With c the cosine of two words' embeddings minus the vocabulary's mean,
- * their likeness is 0 up to {@link #STRANGERS}, 1 from {@link #SAME} on, and linear between; most
- * pairs have likeness 0, so only the others are stored.
+ * Which words are similar. With c the cosine of two words' rows minus the vocabulary's mean, their
+ * likeness is 0 up to {@link #STRANGERS}, 1 from {@link #SAME} on, and linear between; most pairs
+ * have likeness 0, so only the others are stored.
  *
  * @param starts index of the first pair of each word, then the number of pairs
  * @param others second word of each pair, of a higher number than the first
@@ -32,14 +32,14 @@ record Similarity(int[] starts, int[] others, float[] likeness) {
    *
    * @throws InputException when more than 2^26 pairs are alike
    */
-  static Similarity of(TextLibrary library) {
-    int n = library.words().size();
+  static Similarity of(AnswerHead head) {
+    int n = head.words().size();
     int[] starts = new int[n + 1];
     int[] others = new int[n];
     float[] likeness = new float[n];
     int found = 0;
     try (Scope scope = Scope.open()) {
-      Tensor rows = Tensor.of(library.embeddings(), n, library.width());
+      Tensor rows = Tensor.of(head.rows(), n, head.width());
       Tensor unit = rows.sub(rows.mean(0, true)).unit().contiguous();
       Tensor turned = unit.transpose(0, 1).contiguous();
       for (int at = 0; at < n; at += BLOCK) {
@@ -50,7 +50,7 @@ record Similarity(int[] starts, int[] others, float[] likeness) {
             double alike = (cosines[k * n + w] - STRANGERS) / (SAME - STRANGERS);
             if (alike <= 0) continue;
             if (found == others.length) {
-              if (found == MOST) throw tooMany(library.words());
+              if (found == MOST) throw tooMany(head.words());
               others = Arrays.copyOf(others, Math.min(MOST, 2 * found));
               likeness = Arrays.copyOf(likeness, others.length);
             }

@@ -10,13 +10,13 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.ResidualEdit;
-import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.TowerOutput;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.TowerWalk;
 import java.lang.foreign.ValueLayout;
@@ -41,7 +41,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record Steer(
     ClipModel model,
-    TextLibrary library,
+    AnswerHead head,
     Map<HookPoint, SteeredSite> sites,
     UnitRule rule,
     List<Strength> strengths) {
@@ -55,7 +55,7 @@ public record Steer(
   /**
    * A word's probability.
    *
-   * @param index its row in the library
+   * @param index its row in the head
    * @param word the word
    * @param probability mean over the images, 0 to 1
    * @param low lower end of its 95 % interval, cut off where probabilities end; of a single image
@@ -157,13 +157,12 @@ public record Steer(
     private final Map<HookPoint, Activations> activations = new TreeMap<>();
 
     Collector() {
-      ZeroShot.checkFits(model, library);
       for (int k = 0; k < strengths.size(); k++) curve.add(new ArrayList<>());
       ordered.forEach((at, site) -> activations.put(at, new Activations(at, site.sae())));
     }
 
     void add(Tensor pixels) {
-      long kept = (before.size() + pixels.size(0)) * library.words().size();
+      long kept = (before.size() + pixels.size(0)) * head.words().size();
       if (kept * (3L + strengths.size()) > MOST) {
         throw new InputException(
             "the images", "are too many for so many words and strengths", "Use --limit");
@@ -178,7 +177,7 @@ public record Steer(
                   if (first.isEmpty()) first.add(paused.map(tensor -> scope.keep(tensor.copy())));
                   Objects.requireNonNull(activations.get(paused.at())).add(paused.value());
                 });
-        before.addAll(probabilities(model.vision().continueFrom(last, Hooks.NONE).embedding()));
+        before.addAll(probabilities(model.vision().continueFrom(last, Hooks.NONE)));
         if (splices) spliced.addAll(edited(first.getFirst(), null));
         after.addAll(edited(first.getFirst(), rule));
         for (int k = 0; k < strengths.size(); k++) {
@@ -200,21 +199,13 @@ public record Steer(
             hooks = hooks.edit(site.getKey(), edit);
           }
         }
-        return probabilities(model.vision().continueFrom(changed, hooks).embedding());
+        return probabilities(model.vision().continueFrom(changed, hooks));
       }
     }
 
-    private List<float[]> probabilities(Tensor embeddings) {
-      int words = library.words().size();
-      Tensor texts = Tensor.of(library.embeddings(), words, library.width());
-      float[] p =
-          embeddings
-              .to(Device.CPU)
-              .to(DType.F32)
-              .matmul(texts.transpose(0, 1))
-              .mulInPlace(model.logitScale())
-              .softmax()
-              .toFloats();
+    private List<float[]> probabilities(TowerOutput output) {
+      int words = head.words().size();
+      float[] p = head.scores(output).mulInPlace(head.scale()).softmax().toFloats();
       for (float one : p) {
         if (!Float.isFinite(one)) {
           throw new InputException(
@@ -227,7 +218,7 @@ public record Steer(
     }
 
     private double[] means(List<float[]> rows) {
-      double[] means = new double[library.words().size()];
+      double[] means = new double[head.words().size()];
       for (float[] row : rows) for (int w = 0; w < means.length; w++) means[w] += row[w];
       for (int w = 0; w < means.length; w++) means[w] /= rows.size();
       return means;
@@ -296,7 +287,7 @@ public record Steer(
         answers.add(
             new WordProbability(
                 word,
-                library.words().get(word),
+                head.words().get(word),
                 mean.value(),
                 single ? mean.value() : Math.max(least, mean.low()),
                 single ? mean.value() : Math.min(1, mean.high())));

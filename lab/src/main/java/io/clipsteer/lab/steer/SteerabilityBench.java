@@ -7,6 +7,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.ReadOut;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -143,10 +144,10 @@ public final class SteerabilityBench {
             0,
             List.of(),
             seed);
-    try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE);
+    try (LastLayer sweep = new LastLayer(readOut, x, head());
         var task = progress.start("steering", shape.features(), "features")) {
       var shifts = units.shifts(sweep.residuals());
-      var alike = Similarity.of(library);
+      var alike = Similarity.of(head());
       var measuring =
           new Measuring(sweep, units, shifts, new boolean[] {true}, alike, settings, Map.of());
       for (int from = 0; from < shape.features(); from += STEP) {
@@ -263,7 +264,7 @@ public final class SteerabilityBench {
             .subInPlace(probabilities(embed(x), texts))
             .toFloats();
     double[] worst = new double[1];
-    try (LastLayer sweep = new LastLayer(readOut, x, library, SCALE)) {
+    try (LastLayer sweep = new LastLayer(readOut, x, head())) {
       sweep.run(
           direction,
           lengths,
@@ -283,6 +284,10 @@ public final class SteerabilityBench {
   }
 
   /** Unit rows as similar as the words of a CLIP: cosines about 0.7. */
+  private AnswerHead head() {
+    return AnswerHead.zeroShot(library, SCALE);
+  }
+
   private static TextLibrary library(SplittableRandom random, int words, int e) {
     float[] rows = new float[Math.multiplyExact(words, e)];
     double[] all = new double[e];

@@ -5,7 +5,6 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.json.JsonFile;
-import io.clipsteer.engine.model.TextLibrary;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -81,7 +80,7 @@ public record SteerabilityFolder(Path path) {
   }
 
   /** Writes the table of all units of a group. */
-  void table(String name, List<UnitScore> scores, TextLibrary library) {
+  void table(String name, List<UnitScore> scores, List<String> words) {
     StringBuilder text =
         new StringBuilder(
             "unit,images,s,s_unbiased,low,high,s_semantic,power,promoted,suppressed\n");
@@ -98,18 +97,18 @@ public record SteerabilityFolder(Path path) {
               score.high(),
               score.semantic(),
               score.power(),
-              words(score.promoted(), library),
-              words(score.suppressed(), library)));
+              words(score.promoted(), words),
+              words(score.suppressed(), words)));
     }
     AtomicFiles.writeText(path.resolve(name + ".csv"), text.toString());
   }
 
   /** Writes the dose-response of the most steerable features. */
-  void doses(String name, List<Dose> doses, TextLibrary library) {
+  void doses(String name, List<Dose> doses, List<String> words) {
     StringBuilder text =
         new StringBuilder("unit,word,half,strength,change,low,high,norm,nearest\n");
     for (Dose dose : doses) {
-      String word = "\"" + library.words().get(dose.word()).replace("\"", "\"\"") + "\"";
+      String word = "\"" + words.get(dose.word()).replace("\"", "\"\"") + "\"";
       for (Dose.DosePoint point : dose.points()) {
         text.append(
             String.format(
@@ -130,12 +129,11 @@ public record SteerabilityFolder(Path path) {
   }
 
   /** {@code "word +0.12; word +0.05"}, quoted as CSV wants it. */
-  private static String words(List<UnitScore.Moved> moved, TextLibrary library) {
+  private static String words(List<UnitScore.Moved> moved, List<String> words) {
     StringBuilder text = new StringBuilder();
     for (UnitScore.Moved one : moved) {
       if (!text.isEmpty()) text.append("; ");
-      text.append(library.words().get(one.word()))
-          .append(String.format(Locale.ROOT, " %+.5f", one.change()));
+      text.append(words.get(one.word())).append(String.format(Locale.ROOT, " %+.5f", one.change()));
     }
     return "\"" + text.toString().replace("\"", "\"\"") + "\"";
   }

@@ -5,13 +5,12 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
-import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.UnitRange;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
@@ -34,14 +33,14 @@ import java.util.function.Consumer;
  * tower continues with edited copies. Results are written after every few units.
  *
  * @param saes of the layers to measure
- * @param library the vocabulary
+ * @param head the vocabulary
  * @param known features in an index, by SAE; empty without an index
  */
 public record SteerabilityRun(
     ClipModel model,
     Images batches,
     RunSaes saes,
-    TextLibrary library,
+    AnswerHead head,
     SteerabilitySettings settings,
     Map<String, Map<Integer, Findings.IndexedFeature>> known) {
   private static final int CLOSED_UNITS = 4096;
@@ -52,8 +51,7 @@ public record SteerabilityRun(
 
   /** Refuses a vocabulary or tokens that do not fit the model, before anything is written. */
   public void check() {
-    ZeroShot.checkFits(model, library);
-    if (library.words().size() < 2) {
+    if (head.words().size() < 2) {
       throw new InputException("the vocabulary", "has one word", "Give at least two");
     }
     mask();
@@ -68,11 +66,11 @@ public record SteerabilityRun(
       }
     }
     for (int size : settings.vocabularies()) {
-      if (size < 2 || size >= library.words().size()) {
+      if (size < 2 || size >= head.words().size()) {
         throw new InputException(
             "--vocabulary-sizes " + size,
-            "not from 2 to " + (library.words().size() - 1),
-            "The vocabulary has " + library.words().size() + " words");
+            "not from 2 to " + (head.words().size() - 1),
+            "The vocabulary has " + head.words().size() + " words");
       }
     }
   }
@@ -88,7 +86,7 @@ public record SteerabilityRun(
     check();
     SteerabilityReport whole = measured("", folder, progress, forecasts);
     List<VocabularyResult> vocabularies = new ArrayList<>();
-    int[] order = shuffled(library.words().size(), settings.seed());
+    int[] order = shuffled(head.words().size(), settings.seed());
     for (int size : settings.vocabularies()) {
       List<LayerResult> first = List.of();
       // Two samples without a common word, or one where the words do not suffice.
@@ -114,15 +112,8 @@ public record SteerabilityRun(
   /** The measurement with some words, in the vocabulary's order, and without dose-response. */
   SteerabilityRun with(int[] rows) {
     Arrays.sort(rows);
-    int e = library.width();
-    float[] embeddings = new float[rows.length * e];
-    List<String> words = new ArrayList<>();
-    for (int k = 0; k < rows.length; k++) {
-      System.arraycopy(library.embeddings(), rows[k] * e, embeddings, k * e, e);
-      words.add(library.words().get(rows[k]));
-    }
-    var some = new TextLibrary(words, embeddings, e);
-    return new SteerabilityRun(model, batches, saes, some, settings.withoutDose(), Map.of());
+    return new SteerabilityRun(
+        model, batches, saes, head.some(rows), settings.withoutDose(), Map.of());
   }
 
   /**
@@ -137,10 +128,10 @@ public record SteerabilityRun(
       Consumer<List<Forecast>> forecasts) {
     long start = System.nanoTime();
     Map<HookPoint, Sweep> sweeps = new LinkedHashMap<>();
-    Similarity alike = Similarity.of(library);
+    Similarity alike = Similarity.of(head);
     try {
       List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).toList();
-      var images = new SteeredImages(model, batches, library, settings.seed());
+      var images = new SteeredImages(model, batches, head, settings.seed());
       Map<HookPoint, double[]> maxima = new HashMap<>();
       List<ImageLoader.Skipped> skipped = images.prepare(points, sweeps, maxima, progress);
       double prepared = (System.nanoTime() - start) * 1e-9;
@@ -158,7 +149,7 @@ public record SteerabilityRun(
           batches.set().origin().toString(),
           sweeps.values().iterator().next().images(),
           skipped,
-          library.words().size(),
+          head.words().size(),
           settings,
           prepared,
           List.copyOf(results),
@@ -234,11 +225,11 @@ public record SteerabilityRun(
     SteeredUnits units = units(what);
     Sweep sweep = what.scene.sweep;
     SteerabilityFolder.Part all = measure(what, units, units.count(), folder, progress);
-    folder.table(what.name(), all.scores(), library);
+    folder.table(what.name(), all.scores(), head.words());
     boolean dosed = what.isFeatures() && what.set.equals(settings.dosed());
     List<Dose> doses = dosed ? doses(what, all.scores()) : List.of();
     if (!doses.isEmpty()) {
-      folder.doses(what.scene.tag + what.place() + "." + what.kind.word(), doses, library);
+      folder.doses(what.scene.tag + what.place() + "." + what.kind.word(), doses, head.words());
     }
     var site =
         new LayerResult.MeasuredSite(

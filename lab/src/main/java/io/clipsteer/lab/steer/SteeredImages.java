@@ -9,11 +9,11 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.ReadOut;
 import io.clipsteer.engine.model.Site;
-import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
@@ -30,10 +30,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * Images on their way through a tower: their residuals at each hook point are kept.
  *
- * @param library the vocabulary
+ * @param head the vocabulary
  * @param seed of the order of the images
  */
-record SteeredImages(ClipModel model, Images batches, TextLibrary library, long seed) {
+record SteeredImages(ClipModel model, Images batches, AnswerHead head, long seed) {
   /** Most bytes of residuals kept in memory. */
   private static final long KEPT_BYTES = 3L << 30;
 
@@ -97,7 +97,8 @@ record SteeredImages(ClipModel model, Images batches, TextLibrary library, long 
 
   private @Nullable ReadOut readOut(HookPoint point) {
     boolean last = point.layer() == model.vision().config().layers() - 1;
-    return last && point.site() == Site.RESID_POST ? model.vision().readOut() : null;
+    boolean closed = last && point.site() == Site.RESID_POST && LastLayer.holds(head);
+    return closed ? model.vision().readOut() : null;
   }
 
   /** A copy of what a hook point's sweep needs, released from the batch's scope. */
@@ -108,19 +109,18 @@ record SteeredImages(ClipModel model, Images batches, TextLibrary library, long 
 
   /** All images of a hook point, shuffled, so that the first few are a random sample. */
   private Sweep sweep(HookPoint point, List<Paused> parts) {
-    double scale = model.logitScale();
     try (Scope scope = Scope.open()) {
       Tensor value = shuffled(parts.stream().map(Paused::value).toList());
       ReadOut readOut = readOut(point);
       if (readOut != null) {
-        return new LastLayer(readOut, value.reshape(value.size(0), value.size(2)), library, scale);
+        return new LastLayer(readOut, value.reshape(value.size(0), value.size(2)), head);
       }
       Tensor middle =
           parts.getFirst().middle() == null
               ? null
               : shuffled(parts.stream().map(Paused::middle).map(Objects::requireNonNull).toList());
       Paused all = new Paused(point, value, middle);
-      return new Continued(model.vision(), all, library, scale);
+      return new Continued(model.vision(), all, head);
     }
   }
 

@@ -2,18 +2,18 @@
 package io.clipsteer.lab.study;
 
 import io.clipsteer.data.imageset.ImageBatch;
-import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.lab.run.Images;
 import java.util.List;
 
 /**
  * Images with their right answers.
  *
- * @param library the answers to choose from
+ * @param head the answers to choose from
  * @param truth row of the right answer, by position in the set
  * @param group by position in the set: one of the {@link Groups}, or {@link Groups#CLEAN}
  */
-public record LabelledImages(Images images, TextLibrary library, int[] truth, int[] group) {
+public record LabelledImages(Images images, AnswerHead head, int[] truth, int[] group) {
   public LabelledImages {
     if (truth.length != group.length) throw new IllegalArgumentException("truth and groups");
   }

@@ -8,7 +8,7 @@ import io.clipsteer.data.imageset.GroupedSet;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.lab.run.Images;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -127,12 +127,12 @@ public record StudySource(
     }
     Groups groups = groups(test, suppressed(test.attributes()));
     boolean portraits = TargetPrompts.portraits(data.kind());
-    TextLibrary library = prompts.library(model, test.targets(), portraits, progress);
+    AnswerHead head = prompts.head(model, test.targets(), portraits, progress);
     List<List<LabelledImages>> parts = new ArrayList<>();
     for (GroupedSet set : sets) {
       int[] group = set.members().stream().mapToInt(set::group).toArray();
       List<LabelledImages> part = new ArrayList<>();
-      part.add(labelled(set, library, group, model, options));
+      part.add(labelled(set, head, group, model, options));
       parts.add(part);
     }
     if (clean != null) addClean(clean, parts, model, prompts, options, progress);
@@ -158,7 +158,7 @@ public record StudySource(
           "all its images are of one class, " + all.targets().getFirst(),
           "Give --clean images of several classes");
     }
-    TextLibrary words = prompts.library(model, all.targets(), false, progress);
+    AnswerHead words = prompts.head(model, all.targets(), false, progress);
     List<GroupedSet> halves = all.dealt(seed, 1, 1);
     for (int half = 0; half < 2; half++) {
       GroupedSet set = halves.get(half);
@@ -222,7 +222,7 @@ public record StudySource(
       throw new InputException(
           data.path(), "there is only one word", "Give images with other words");
     }
-    TextLibrary library = prompts.library(model, answers, false, progress);
+    AnswerHead head = prompts.head(model, answers, false, progress);
     Groups groups =
         new Groups(
             List.of("nothing written", "a word written"),
@@ -236,7 +236,7 @@ public record StudySource(
       for (GroupedSet set : List.of(without, sets.get(p))) {
         int[] group = new int[set.members().size()];
         Arrays.fill(group, set == without ? 0 : 1);
-        if (group.length > 0) part.add(labelled(set, library, group, model, options));
+        if (group.length > 0) part.add(labelled(set, head, group, model, options));
       }
       parts.add(part);
     }
@@ -244,16 +244,12 @@ public record StudySource(
   }
 
   private static LabelledImages labelled(
-      GroupedSet set,
-      TextLibrary library,
-      int[] group,
-      ClipModel model,
-      ImageLoader.Options options) {
+      GroupedSet set, AnswerHead head, int[] group, ClipModel model, ImageLoader.Options options) {
     int[] truth =
         set.members().stream()
-            .mapToInt(m -> library.words().indexOf(set.targets().get(m.target())))
+            .mapToInt(m -> head.words().indexOf(set.targets().get(m.target())))
             .toArray();
     Images images = new Images(set.images(), model.preprocessing(), options);
-    return new LabelledImages(images, library, truth, group);
+    return new LabelledImages(images, head, truth, group);
   }
 }

@@ -6,9 +6,11 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.TextFile;
 import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.demo.Evaluation;
+import io.clipsteer.lab.probe.Probe;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,14 +20,22 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The prompts of each target.
+ * What answers for each target: prompts, or the classes of a probe.
  *
  * @param file lines of target, tab, prompt, or null for the built-in prompts; several prompts of a
  *     target are averaged
  * @param library folder of finished embeddings instead of prompts, or null
+ * @param probe folder of a trained linear head instead of words, or null
  */
-public record TargetPrompts(@Nullable Path file, @Nullable Path library) {
+public record TargetPrompts(@Nullable Path file, @Nullable Path library, @Nullable Path probe) {
+  /** The built-in prompts. */
+  public static final TargetPrompts BUILT_IN = new TargetPrompts(null, null, null);
+
   public TargetPrompts {
+    if (probe != null && (file != null || library != null)) {
+      throw new InputException(
+          "--probe", "cannot be combined with --prompts or --library", "A probe needs no words");
+    }
     if (file != null && library != null) {
       throw new InputException(
           "--prompts", "cannot be combined with --library", "A library holds finished embeddings");
@@ -33,11 +43,32 @@ public record TargetPrompts(@Nullable Path file, @Nullable Path library) {
   }
 
   /**
+   * The targets as answers, in their order.
+   *
+   * @param portraits whether the images are portraits, for the built-in prompts
+   */
+  AnswerHead head(ClipModel model, List<String> targets, boolean portraits, Progress progress) {
+    if (probe == null) return ZeroShot.head(model, library(model, targets, portraits, progress));
+    AnswerHead all = Probe.read(probe).head(model, probe);
+    int[] rows = targets.stream().mapToInt(all.words()::indexOf).toArray();
+    for (int i = 0; i < rows.length; i++) {
+      if (rows[i] < 0) {
+        throw new InputException(
+            "--probe " + probe,
+            "it has no class \"" + targets.get(i) + "\"",
+            "Its classes are " + all.words());
+      }
+    }
+    return all.some(rows);
+  }
+
+  /**
    * The targets' embeddings, in their order.
    *
    * @param portraits whether the images are portraits, for the built-in prompts
    */
-  TextLibrary library(ClipModel model, List<String> targets, boolean portraits, Progress progress) {
+  private TextLibrary library(
+      ClipModel model, List<String> targets, boolean portraits, Progress progress) {
     if (library != null) return chosen(TextLibrary.read(library), targets, model);
     if (file == null) {
       List<String> phrases = targets.stream().map(TargetPrompts::withArticle).toList();
@@ -67,10 +98,10 @@ public record TargetPrompts(@Nullable Path file, @Nullable Path library) {
    * @throws InputException where the prompts or embeddings are the user's own
    */
   public SplitPrompts split(ClipModel model, List<String> targets) {
-    if (library != null || file != null) {
+    if (library != null || file != null || probe != null) {
       throw new InputException(
           "--defense-prefix",
-          "cannot be combined with --prompts or --library",
+          "cannot be combined with --prompts, --library or --probe",
           "It inserts its own token into the built-in prompts");
     }
     List<String> phrases = targets.stream().map(TargetPrompts::withArticle).toList();

@@ -4,7 +4,6 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -13,6 +12,7 @@ import io.clipsteer.engine.edit.EncodedTokens;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
+import io.clipsteer.engine.model.TowerOutput;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.TowerWalk;
@@ -196,16 +196,16 @@ final class EditTrial {
   /** A batch counts only once all its answers are known. */
   private void evaluate(LabelledImages part, int[] truth, int[] group, Tensor pixels) {
     int start = groups.size();
-    Tensor embedding;
+    TowerOutput output;
     if (byPoint.isEmpty()) {
-      embedding = model.vision().run(pixels, Hooks.NONE).embedding();
+      output = model.vision().run(pixels, Hooks.NONE);
     } else {
       Paused last =
           TowerWalk.past(model.vision(), byPoint.keySet())
               .walk(pixels, paused -> edit(paused, part, truth, start));
-      embedding = model.vision().continueFrom(last, Hooks.NONE).embedding();
+      output = model.vision().continueFrom(last, Hooks.NONE);
     }
-    mark(embedding, part, truth, before, start);
+    mark(output, part, truth, before, start);
     for (int g : group) groups.add(g);
   }
 
@@ -219,8 +219,8 @@ final class EditTrial {
                 for (int c : numbers) {
                   try (Scope step = Scope.open()) {
                     Paused edited = paused.with(tokens.edited(candidates.get(c).edit()));
-                    Tensor embedding = model.vision().continueFrom(edited, Hooks.NONE).embedding();
-                    mark(embedding, part, truth, after.get(c), start);
+                    TowerOutput output = model.vision().continueFrom(edited, Hooks.NONE);
+                    mark(output, part, truth, after.get(c), start);
                   }
                 }
               }
@@ -232,8 +232,8 @@ final class EditTrial {
     return numbers.stream().flatMap(c -> candidates.get(c).edit().saes().stream()).toList();
   }
 
-  private void mark(Tensor embedding, LabelledImages part, int[] truth, BitSet right, int start) {
-    var answers = ZeroShot.answers(embedding.to(Device.CPU), part.library(), model.logitScale(), 1);
+  private void mark(TowerOutput output, LabelledImages part, int[] truth, BitSet right, int start) {
+    var answers = ZeroShot.answers(output, part.head(), 1);
     for (int i = 0; i < truth.length; i++) {
       if (answers.get(i).getFirst().index() == truth[i]) right.set(start + i);
     }

@@ -6,7 +6,9 @@ import io.clipsteer.data.stats.Holm;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.study.LabelledImages;
 import io.clipsteer.lab.study.Study;
@@ -116,7 +118,7 @@ public record SuppressionRun(
           prefixedTexts,
           prefixedTexts == null
               ? List.of()
-              : defences(prefixedTexts, chosen, test, trials, progress),
+              : defences(ZeroShot.head(model, prefixedTexts), chosen, test, trials, progress),
           Stream.of(search.skipped(), validation.skipped(), test.skipped())
               .flatMap(List::stream)
               .toList(),
@@ -248,13 +250,13 @@ public record SuppressionRun(
 
   private @Nullable DefensePrefix prefix() {
     if (prefixed == null) return null;
-    List<String> targets = study.test().getFirst().library().words();
+    List<String> targets = study.test().getFirst().head().words();
     return new DefensePrefix(model, prefixed.prompts().split(model, targets), prefixed.steps());
   }
 
   /** No defence, Defense-Prefix, the edit, and both, on the same test images. */
   private List<SuppressionReport.Defended> defences(
-      TextLibrary texts,
+      AnswerHead head,
       @Nullable Choice chosen,
       EditTrial.TrialResult test,
       @Nullable Path trials,
@@ -263,7 +265,7 @@ public record SuppressionRun(
         EditTrial.run(
             model,
             study.test().stream()
-                .map(c -> new LabelledImages(c.images(), texts, c.truth(), c.group()))
+                .map(c -> new LabelledImages(c.images(), head, c.truth(), c.group()))
                 .toList(),
             chosen == null ? List.of() : List.of(chosen.candidate()),
             file(trials, "prefixed"),

@@ -11,9 +11,9 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.EncodedTokens;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
-import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.study.LabelledImages;
 import java.util.ArrayList;
@@ -43,7 +43,7 @@ final class TrialImages implements AutoCloseable {
   private final int[] taken;
 
   /** Kept images of one group with the same vocabulary. */
-  private record Part(Paused paused, TextLibrary library, int[] truth, int group) {
+  private record Part(Paused paused, AnswerHead head, int[] truth, int group) {
     /** Both, in the current scope. */
     Part and(Part other) {
       @Nullable Tensor middle = paused.middle();
@@ -53,13 +53,13 @@ final class TrialImages implements AutoCloseable {
               paused.at(),
               Tensor.concat(List.of(paused.value(), other.paused.value()), 0),
               middle == null || more == null ? null : Tensor.concat(List.of(middle, more), 0)),
-          library,
+          head,
           IntStream.concat(IntStream.of(truth), IntStream.of(other.truth)).toArray(),
           group);
     }
 
     boolean hasRoomFor(Part other) {
-      return library == other.library
+      return head == other.head
           && group == other.group
           && truth.length + other.truth.length <= TOGETHER;
     }
@@ -92,7 +92,7 @@ final class TrialImages implements AutoCloseable {
       try (Scope scope = Scope.open()) {
         Tensor which = Tensor.of(index, index.length).to(paused.value().device());
         Paused kept = paused.map(tensor -> tensor.indexSelect(0, which));
-        keep(new Part(kept, part.library(), right, g), scope);
+        keep(new Part(kept, part.head(), right, g), scope);
       }
     }
   }
@@ -246,11 +246,11 @@ final class TrialImages implements AutoCloseable {
   final class Gated implements AutoCloseable {
     private final List<List<Moved>> byGroup = new ArrayList<>();
 
-    private final double scale;
+    private final double typical;
 
     private Gated(List<Moved> all, int groups) {
       double margin = Arrays.stream(answers(null).margin()).map(Math::abs).average().orElse(1);
-      scale = model.logitScale() * TYPICAL_MARGIN / Math.max(margin, 1e-6);
+      typical = TYPICAL_MARGIN / Math.max(margin, 1e-6);
       for (int g = 0; g < groups; g++) {
         int group = g;
         List<Moved> own = all.stream().filter(one -> one.part.group == group).toList();
@@ -298,11 +298,10 @@ final class TrialImages implements AutoCloseable {
       long k = one.moved.size(2);
       Tensor added = one.moved.reshape(b * t, k).mul(gates).matmul(one.directions);
       Tensor edited = one.residual.add(added.reshape(b, t, one.residual.size(2)));
-      Tensor embedding = model.vision().recorded(edited, site.point().layer() + 1);
-      TextLibrary library = one.part.library;
-      int words = library.words().size();
-      Tensor texts = Tensor.of(library.embeddings(), words, library.width());
-      Tensor logits = embedding.matmul(texts.transpose(0, 1)).mul(scale);
+      AnswerHead head = one.part.head;
+      int words = head.words().size();
+      Tensor outputs = head.reads(model.vision().recorded(edited, site.point().layer() + 1));
+      Tensor logits = head.scores(outputs).mul(head.scale() * typical);
       float[] right = new float[Math.toIntExact(b) * words];
       for (int i = 0; i < b; i++) right[i * words + one.part.truth[i]] = -words;
       Tensor error = logits.logSoftmax(1).exp().mul(Tensor.of(right, b, words));
@@ -327,18 +326,16 @@ final class TrialImages implements AutoCloseable {
 
   /** Margin of each right answer, with the tower continued from {@code from}. */
   private double[] margins(Paused from, Part part) {
-    Tensor embedding = model.vision().continueFrom(from, Hooks.NONE).embedding();
-    TextLibrary library = part.library;
-    int words = library.words().size();
-    Tensor texts = Tensor.of(library.embeddings(), words, library.width());
-    float[] cosines = embedding.to(Device.CPU).matmul(texts.transpose(0, 1)).toFloats();
+    AnswerHead head = part.head;
+    int words = head.words().size();
+    float[] scores = head.scores(model.vision().continueFrom(from, Hooks.NONE)).toFloats();
     double[] margins = new double[part.truth.length];
     for (int i = 0; i < margins.length; i++) {
       double other = Double.NEGATIVE_INFINITY;
       for (int w = 0; w < words; w++) {
-        if (w != part.truth[i]) other = Math.max(other, cosines[i * words + w]);
+        if (w != part.truth[i]) other = Math.max(other, scores[i * words + w]);
       }
-      margins[i] = model.logitScale() * (cosines[i * words + part.truth[i]] - other);
+      margins[i] = head.scale() * (scores[i * words + part.truth[i]] - other);
     }
     return margins;
   }

@@ -42,8 +42,7 @@ record TrialState(
           .append(' ')
           .append(Arrays.hashCode(part.group()))
           .append(' ')
-          .append(part.library().words())
-          .append(Arrays.hashCode(part.library().embeddings()))
+          .append(part.head().hashCode())
           .append('\n');
     }
     for (Candidate one : candidates) {

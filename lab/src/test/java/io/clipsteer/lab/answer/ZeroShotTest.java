@@ -11,6 +11,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.Tokenizer;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TextTower;
@@ -80,7 +81,7 @@ final class ZeroShotTest {
     for (double scale : new double[] {1, 100, 5000}) {
       List<List<ZeroShot.Answer>> all;
       try (Scope scope = Scope.open()) {
-        all = ZeroShot.answers(Tensor.of(images, 3, e), library, scale, words);
+        all = ZeroShot.answers(Tensor.of(images, 3, e), AnswerHead.zeroShot(library, scale), words);
       }
       assertEquals(3, all.size());
       for (int i = 0; i < 3; i++) {
@@ -114,14 +115,19 @@ final class ZeroShotTest {
     float[] rows = {1, 0, 0, 1, 0, 1, 1, 0, 0, 1};
     var library = new TextLibrary(List.of("a", "b", "c", "d", "e"), rows, 2);
     try (Scope scope = Scope.open()) {
-      var answers = ZeroShot.answers(Tensor.of(new float[] {0, 1}, 1, 2), library, 3, 4).getFirst();
+      var answers =
+          ZeroShot.answers(Tensor.of(new float[] {0, 1}, 1, 2), AnswerHead.zeroShot(library, 3), 4)
+              .getFirst();
       assertEquals(List.of(1, 2, 4, 0), answers.stream().map(ZeroShot.Answer::index).toList());
       double one = Math.exp(3) / (3 * Math.exp(3) + 2);
       assertEquals(one, answers.getFirst().probability(), 1e-7);
       assertEquals(answers.get(0).probability(), answers.get(2).probability());
       // More answers wanted than there are words.
       assertEquals(
-          5, ZeroShot.answers(Tensor.of(new float[2], 1, 2), library, 3, 9).getFirst().size());
+          5,
+          ZeroShot.answers(Tensor.of(new float[2], 1, 2), AnswerHead.zeroShot(library, 3), 9)
+              .getFirst()
+              .size());
     }
   }
 
@@ -168,7 +174,9 @@ final class ZeroShotTest {
     TextLibrary library = new TextLibrary(List.of("a", "b"), new float[] {1, 0, 0, 1}, 2);
     try (Scope scope = Scope.open()) {
       Tensor broken = Tensor.of(new float[] {Float.NaN, 1}, 1, 2);
-      assertThrows(InputException.class, () -> ZeroShot.answers(broken, library, 100, 1));
+      assertThrows(
+          InputException.class,
+          () -> ZeroShot.answers(broken, AnswerHead.zeroShot(library, 100), 1));
     }
   }
 }

@@ -3,6 +3,7 @@ package io.clipsteer.lab.steer;
 
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -74,7 +75,7 @@ final class Fixture {
         units,
         units.shifts(sweep.residuals()),
         new boolean[] {true},
-        Similarity.of(words),
+        Similarity.of(AnswerHead.zeroShot(words, 1)),
         settings(0.1, false, 1, 0, List.of()),
         names);
   }

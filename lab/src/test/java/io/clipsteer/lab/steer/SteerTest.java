@@ -24,6 +24,7 @@ import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.DemoModel;
+import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.List;
@@ -192,7 +193,7 @@ final class SteerTest {
     Hooks hooks = Hooks.NONE.edit(FIVE, first.edit(rule)).edit(SIX, second.edit(rule));
     Map<HookPoint, SteeredSite> sites = Map.of(SIX, second, FIVE, first);
     List<Strength> strengths = List.of(Strength.of(0), Strength.of(20), Strength.of(40));
-    Steer steer = new Steer(model, library, sites, rule, strengths);
+    Steer steer = new Steer(model, ZeroShot.head(model, library), sites, rule, strengths);
     Steer.SteeredAnswers all = steer.all(source, 30, Progress.SILENT);
     assertEquals(IMAGES, all.images());
     double[] after = new double[30];

@@ -18,17 +18,21 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.Rule;
+import io.clipsteer.engine.model.AnswerHead;
+import io.clipsteer.engine.model.AnswerHead.OutputPart;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.engine.model.TowerOutput;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.Continued;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.DemoModel;
+import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import java.io.IOException;
@@ -78,20 +82,37 @@ final class SteerabilityTest {
     return Tensor.of(values, images, 3, side, side);
   }
 
-  /** Softmax of scaled cosines, in float64, from the tower's embeddings. */
-  private static double[] probabilities(Tensor embedding, TextLibrary words, double scale) {
-    float[] rows = embedding.toFloats();
-    int e = words.width();
-    int v = words.words().size();
+  /** Zero-shot words, and probes on the unit embedding and on the pooled token, with biases. */
+  private static List<AnswerHead> heads(ClipModel clip, TextLibrary words) {
+    var random = new java.util.Random(4);
+    List<AnswerHead> heads = new ArrayList<>();
+    heads.add(AnswerHead.zeroShot(words, clip.logitScale()));
+    var config = clip.vision().config();
+    for (OutputPart part : OutputPart.values()) {
+      int width = part == OutputPart.POOLED ? config.width() : config.embedDim();
+      float[] rows = new float[9 * width];
+      float[] bias = new float[9];
+      for (int i = 0; i < rows.length; i++) rows[i] = (float) random.nextGaussian();
+      for (int i = 0; i < bias.length; i++) bias[i] = (float) random.nextGaussian();
+      List<String> classes = words.words().subList(0, 9);
+      heads.add(new AnswerHead(classes, rows, width, bias, 1, part));
+    }
+    return heads;
+  }
+
+  /** Softmax of the head's logits, in float64, from the tower's output. */
+  private static double[] probabilities(TowerOutput output, AnswerHead head) {
+    boolean unit = head.input() == OutputPart.EMBEDDING;
+    float[] rows = (unit ? output.embedding() : output.pooled()).toFloats();
+    int e = head.width();
+    int v = head.words().size();
     double[] p = new double[rows.length / e * v];
     for (int i = 0; i < rows.length / e; i++) {
       double sum = 0;
       for (int w = 0; w < v; w++) {
-        double cosine = 0;
-        for (int j = 0; j < e; j++) {
-          cosine += (double) rows[i * e + j] * words.embeddings()[w * e + j];
-        }
-        p[i * v + w] = Math.exp(scale * (cosine - 1));
+        double score = head.bias()[w];
+        for (int j = 0; j < e; j++) score += (double) rows[i * e + j] * head.rows()[w * e + j];
+        p[i * v + w] = Math.exp(head.scale() * (score - 1));
         sum += p[i * v + w];
       }
       for (int w = 0; w < v; w++) p[i * v + w] /= sum;
@@ -132,6 +153,17 @@ final class SteerabilityTest {
   }
 
   private static void closedFormIsTheFullPath(ClipModel clip, TextLibrary words) {
+    int closed = 0;
+    for (AnswerHead head : heads(clip, words)) {
+      if (LastLayer.holds(head)) {
+        closedFormIsTheFullPath(clip, head);
+        closed++;
+      }
+    }
+    assertEquals(2, closed);
+  }
+
+  private static void closedFormIsTheFullPath(ClipModel clip, AnswerHead head) {
     int last = clip.vision().config().layers() - 1;
     int width = clip.vision().config().width();
     HookPoint point = HookPoint.residPost(last);
@@ -140,12 +172,10 @@ final class SteerabilityTest {
       Tensor pixels = pixels(clip, 5);
       Paused paused = clip.vision().runUntil(pixels, point, Hooks.NONE);
       Tensor cls = paused.value().select(1, 0).contiguous();
-      double[] before =
-          probabilities(
-              clip.vision().run(pixels, Hooks.NONE).embedding(), words, clip.logitScale());
+      double[] before = probabilities(clip.vision().run(pixels, Hooks.NONE), head);
       var readOut = Objects.requireNonNull(clip.vision().readOut());
       for (double strength : new double[] {150, -20, 3}) {
-        try (LastLayer sweep = new LastLayer(readOut, cls, words, clip.logitScale())) {
+        try (LastLayer sweep = new LastLayer(readOut, cls, head)) {
           SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, strength);
           double[][] closed = changes(sweep, units, new boolean[] {true});
           int prefix = clip.vision().config().prefixTokens();
@@ -155,9 +185,8 @@ final class SteerabilityTest {
                     EditSite.of(point, TokenSelection.ALL, prefix),
                     new Edit.Features(sae, f),
                     new Rule.Set((float) strength));
-            Tensor after = clip.vision().run(pixels, Hooks.NONE.edit(point, edit)).embedding();
-            assertArrayEquals(
-                minus(probabilities(after, words, clip.logitScale()), before), closed[f], 1e-5);
+            var after = clip.vision().run(pixels, Hooks.NONE.edit(point, edit));
+            assertArrayEquals(minus(probabilities(after, head), before), closed[f], 1e-5);
           }
         }
       }
@@ -188,16 +217,14 @@ final class SteerabilityTest {
     int width = model.vision().config().width();
     int prefix = model.vision().config().prefixTokens();
     for (HookPoint point : List.of(HookPoint.residPost(3), HookPoint.mlpOut(6))) {
-      for (TokenSelection tokens : List.of(TokenSelection.ALL, TokenSelection.CLS)) {
+      for (AnswerHead head : heads(model, library)) {
+        TokenSelection tokens = head.isBiased() ? TokenSelection.ALL : TokenSelection.CLS;
         try (Scope scope = Scope.open();
             Sae sae = Fixture.sae(width, 9, 2)) {
           Tensor pixels = pixels(model, 4);
           Paused paused = model.vision().runUntil(pixels, point, Hooks.NONE);
-          double[] before =
-              probabilities(
-                  model.vision().run(pixels, Hooks.NONE).embedding(), library, model.logitScale());
-          try (Continued sweep =
-              new Continued(model.vision(), paused, library, model.logitScale())) {
+          double[] before = probabilities(model.vision().run(pixels, Hooks.NONE), head);
+          try (Continued sweep = new Continued(model.vision(), paused, head)) {
             boolean[] moved = new TokenMask(tokens.name()).mask(prefix, sweep.tokens());
             double[][] continued = changes(sweep, SteeredUnits.FeatureUnits.all(sae, 12), moved);
             for (int f = 0; f < 9; f++) {
@@ -206,9 +233,8 @@ final class SteerabilityTest {
                       EditSite.of(point, tokens, prefix),
                       new Edit.Features(sae, f),
                       new Rule.Set(12));
-              Tensor after = model.vision().run(pixels, Hooks.NONE.edit(point, edit)).embedding();
-              double[] whole = probabilities(after, library, model.logitScale());
-              assertArrayEquals(minus(whole, before), continued[f], 1e-5);
+              var after = model.vision().run(pixels, Hooks.NONE.edit(point, edit));
+              assertArrayEquals(minus(probabilities(after, head), before), continued[f], 1e-5);
             }
           }
         }
@@ -235,7 +261,8 @@ final class SteerabilityTest {
       for (double strength : new double[] {150, 6}) {
         SteeredUnits.FeatureUnits units = SteeredUnits.FeatureUnits.all(sae, strength);
         try (LastLayer sweep =
-            new LastLayer(readOut, cls.contiguous(), library, model.logitScale())) {
+            new LastLayer(
+                readOut, cls.contiguous(), AnswerHead.zeroShot(library, model.logitScale()))) {
           var measuring = Fixture.measuring(sweep, units, library, names);
           SteerabilityFolder.Part part = measuring.run(0, features);
           Raised raised = Raised.NONE;
@@ -281,7 +308,8 @@ final class SteerabilityTest {
     try (WorkFolder work = WorkFolder.open(out, SteerabilityFolder.LAYOUT, resume, manifest)) {
       var folder = new SteerabilityFolder(out);
       var report =
-          new SteerabilityRun(model, source, saes, library, settings, Map.of())
+          new SteerabilityRun(
+                  model, source, saes, ZeroShot.head(model, library), settings, Map.of())
               .run(folder, progress, widths -> {});
       folder.write(report);
       work.finish();

@@ -16,6 +16,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.Rule;
+import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
@@ -24,6 +25,7 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
 import io.clipsteer.lab.DemoModel;
+import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.UnitRange;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
@@ -85,7 +87,8 @@ final class StudiesTest {
   private static List<UnitScore> scores(Tensor cls, Sae sae, TextLibrary words) {
     var readOut = Objects.requireNonNull(model.vision().readOut());
     SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, 150);
-    try (LastLayer sweep = new LastLayer(readOut, cls, words, model.logitScale())) {
+    try (LastLayer sweep =
+        new LastLayer(readOut, cls, AnswerHead.zeroShot(words, model.logitScale()))) {
       return Fixture.measuring(sweep, units, words, Map.of()).run(0, units.count()).scores();
     }
   }
@@ -157,7 +160,7 @@ final class StudiesTest {
       }
     }
     assertTrue(between > 10, between + " pairs that are somewhat alike");
-    assertEquals(sum, Similarity.of(words).semantic(m), 1e-5);
+    assertEquals(sum, Similarity.of(AnswerHead.zeroShot(words, 1)).semantic(m), 1e-5);
   }
 
   private static double dot(double[] a, double[] b) {
@@ -177,7 +180,8 @@ final class StudiesTest {
       var readOut = Objects.requireNonNull(model.vision().readOut());
       int[] ids = {3, 8};
       int[] words = {full.get(3).top(), full.get(8).top()};
-      try (LastLayer sweep = new LastLayer(readOut, cls, library, model.logitScale())) {
+      try (LastLayer sweep =
+          new LastLayer(readOut, cls, AnswerHead.zeroShot(library, model.logitScale()))) {
         List<Dosing.DosedFeature> dosed = new ArrayList<>();
         for (int k = 0; k < ids.length; k++) {
           dosed.add(new Dosing.DosedFeature(ids[k], words[k], null));
@@ -274,7 +278,8 @@ final class StudiesTest {
               2,
               List.of(),
               1);
-      var run = new SteerabilityRun(model, source, saes, library, settings, known);
+      var run =
+          new SteerabilityRun(model, source, saes, ZeroShot.head(model, library), settings, known);
       Path out = temp.resolve("own");
       var report = run.run(new SteerabilityFolder(out), Progress.SILENT, widths -> {});
       assertEquals(6, report.layers().size());
@@ -297,7 +302,9 @@ final class StudiesTest {
       assertEquals(features.meanUnbiased(), first.meanFeatures(), 1e-3);
       assertEquals(10, features.doses().getFirst().points().size());
       assertEquals(5, features.doses().getFirst().points().getLast().strength(), 1e-6);
-      var none = new SteerabilityRun(model, source, saes, library, settings, Map.of());
+      var none =
+          new SteerabilityRun(
+              model, source, saes, ZeroShot.head(model, library), settings, Map.of());
       assertThrows(InputException.class, none::check);
     }
   }
@@ -305,7 +312,7 @@ final class StudiesTest {
   /** S of one unit on the run's images. */
   private static double alone(SteeredUnits units, SteerabilityRun run) {
     Map<HookPoint, Sweep> sweeps = new HashMap<>();
-    new SteeredImages(model, source, library, run.settings().seed())
+    new SteeredImages(model, source, ZeroShot.head(model, library), run.settings().seed())
         .prepare(List.of(LAST), sweeps, new HashMap<>(), Progress.SILENT);
     try (Sweep sweep = Objects.requireNonNull(sweeps.get(LAST))) {
       return Fixture.measuring(sweep, units, library, Map.of()).run(0, 1).scores().getFirst().s();
@@ -400,15 +407,17 @@ final class StudiesTest {
       SteerabilitySettings settings = settings(3, List.of(10, 40));
       Path out = temp.resolve("parts");
       var folder = new SteerabilityFolder(out);
-      var whole = new SteerabilityRun(model, source, saes, library, settings, Map.of());
+      var whole =
+          new SteerabilityRun(
+              model, source, saes, ZeroShot.head(model, library), settings, Map.of());
       SteerabilityReport report = whole.run(folder, Progress.SILENT, widths -> {});
       // 10 words twice, 40 of 45 but once; features, neurons and random directions.
       assertEquals(9, report.vocabularies().size());
       int[] order = SteerabilityRun.shuffled(WORDS, settings.seed());
       var other = whole.with(Arrays.copyOfRange(order, 10, 20));
-      Set<String> words = new HashSet<>(other.library().words());
+      Set<String> words = new HashSet<>(other.head().words());
       assertEquals(10, words.size());
-      words.addAll(whole.with(Arrays.copyOf(order, 10)).library().words());
+      words.addAll(whole.with(Arrays.copyOf(order, 10)).head().words());
       assertEquals(20, words.size());
       VocabularyResult second = report.vocabularies().get(3);
       assertEquals("b", second.draw());
@@ -430,7 +439,13 @@ final class StudiesTest {
     try (RunSaes saes = new RunSaes(List.of(Fixture.one(LAST, Fixture.sae(width, 9, 5))))) {
       for (int size : new int[] {1, WORDS}) {
         var run =
-            new SteerabilityRun(model, source, saes, library, settings(0, List.of(size)), Map.of());
+            new SteerabilityRun(
+                model,
+                source,
+                saes,
+                ZeroShot.head(model, library),
+                settings(0, List.of(size)),
+                Map.of());
         assertThrows(InputException.class, run::check);
       }
     }

@@ -34,7 +34,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** On the demo CLIP, which reads instead of looking: a learnt prefix makes it look. */
 final class DefensePrefixTest {
-  private static final TargetPrompts PROMPTS = new TargetPrompts(null, null);
+  private static final TargetPrompts PROMPTS = TargetPrompts.BUILT_IN;
 
   @TempDir private static Path temp;
 
@@ -73,7 +73,7 @@ final class DefensePrefixTest {
                 false,
                 1)
             .read(model, PROMPTS, options, Progress.SILENT);
-    List<String> words = study.test().getFirst().library().words();
+    List<String> words = study.test().getFirst().head().words();
     DefensePrefix prefix = new DefensePrefix(model, PROMPTS.split(model, words), 250);
     TextLibrary learnt = prefix.learn(study.train(), 3, Progress.SILENT);
     assertEquals(words, learnt.words());
@@ -96,7 +96,10 @@ final class DefensePrefixTest {
             .map(
                 c ->
                     new LabelledImages(
-                        c.images(), other == null ? c.library() : other, c.truth(), c.group()))
+                        c.images(),
+                        other == null ? c.head() : ZeroShot.head(model, other),
+                        c.truth(),
+                        c.group()))
             .toList();
     EditTrial.TrialResult result =
         EditTrial.run(model, evaluated, List.of(), null, "test", Progress.SILENT);
@@ -132,7 +135,7 @@ final class DefensePrefixTest {
 
   @Test
   void ownPromptsAreRefused() {
-    TargetPrompts own = new TargetPrompts(temp.resolve("prompts"), null);
+    TargetPrompts own = new TargetPrompts(temp.resolve("prompts"), null, null);
     InputException e =
         assertThrows(InputException.class, () -> own.split(model, List.of("dog", "cat")));
     assertTrue(String.valueOf(e.getMessage()).contains("combined with --prompts"), e.getMessage());

@@ -86,7 +86,7 @@ public final class SelectionBench {
     RunFolder.Run run = new RunFolder.Run(all.model(), entries);
     try (ClipModel clip = ClipModel.load(model, DType.F32, Device.CPU);
         RunSaes saes = RunSaes.open(folder, run, clip)) {
-      var prompts = new TargetPrompts(null, null);
+      var prompts = TargetPrompts.BUILT_IN;
       ImageLoader.Options options = ImageLoader.Options.of(128);
       Study study = source.read(clip, prompts, options, progress);
       Study few = source.read(clip, prompts, options.withLimit(TESTED), progress);

@@ -30,6 +30,7 @@ import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.lab.DemoModel;
+import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.cue.LinearProbe;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
@@ -83,7 +84,7 @@ final class SuppressionRunTest {
           List.of(
               new LabelledImages(
                   images(set),
-                  library,
+                  ZeroShot.head(model, library),
                   set.members().stream().mapToInt(GroupedSet.Member::target).toArray(),
                   set.members().stream().mapToInt(set::group).toArray())));
     }
@@ -254,7 +255,7 @@ final class SuppressionRunTest {
               return sum;
             });
     GroupedSet set = parts.test();
-    float[] texts = study.test().getFirst().library().embeddings();
+    float[] texts = study.test().getFirst().head().rows();
     images(set)
         .forEach(
             (batch, pixels) -> {
