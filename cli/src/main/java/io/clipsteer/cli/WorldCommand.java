@@ -142,6 +142,14 @@ final class WorldCommand {
         description = "Width and height, " + MIN_SIZE + " to " + MAX_SIZE + ".")
     private int size;
 
+    @Option(
+        names = "--masks",
+        description = {
+          "Also write the label of each pixel: the set goes to DIR/images, its masks to DIR/masks,"
+              + " for probes on segmentation:DIR."
+        })
+    private boolean masked;
+
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")
     private Path out;
 
@@ -152,7 +160,7 @@ final class WorldCommand {
       CommonOptions.within("--count", count, 1, MAX_COUNT);
       long start = System.nanoTime();
       RunManifest manifest = common.manifest(Map.of());
-      set.write(out, split, count, common.seed(), size, common.progress());
+      set.write(out, split, count, common.seed(), size, masked, common.progress());
       manifest.finish(Map.of()).writeTo(out);
       double seconds = (System.nanoTime() - start) * 1e-9;
       common.print(

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.world;
 
-import java.awt.Graphics2D;
 import java.awt.geom.Path2D;
 import java.util.SplittableRandom;
 
@@ -10,13 +9,14 @@ final class BackgroundArt {
   private final Brush brush;
   private final SplittableRandom random;
 
-  private BackgroundArt(Graphics2D g, SplittableRandom random) {
-    this.brush = new Brush(g, 0);
+  private BackgroundArt(Canvas canvas, SplittableRandom random) {
+    this.brush = new Brush(canvas, 0);
     this.random = random;
   }
 
-  static void paint(Graphics2D g, Background background, SplittableRandom random) {
-    BackgroundArt art = new BackgroundArt(g, random);
+  static void paint(Canvas canvas, Background background, SplittableRandom random) {
+    canvas.label(SceneLabels.of(background));
+    BackgroundArt art = new BackgroundArt(canvas, random);
     switch (background) {
       case WATER -> art.water();
       case GRASS -> art.grass();

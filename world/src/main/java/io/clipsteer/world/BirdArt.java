@@ -45,19 +45,20 @@ final class BirdArt {
     double flat = trait(0.68, 0.32, 0.24, 0, 1);
     double tail = random.nextDouble();
     if (random.nextDouble() < FEET_SEEN) legs(b, limb);
-    b.shade(-0.3, poly(0.6, 0.05, 1, -0.12 - 0.1 * tail, 0.98, 0.18, 0.6, 0.3));
+    b.part(ScenePart.TAIL).shade(-0.3, poly(0.6, 0.05, 1, -0.12 - 0.1 * tail, 0.98, 0.18, 0.6, 0.3));
     double headX = -0.5;
     double headY = -0.2 - neck;
-    b.line(b.tone(-0.05), 0.27, curve(-0.36, 0.1, -0.62, -0.1 - neck / 3, headX, headY));
+    b.part(ScenePart.BODY).line(b.tone(-0.05), 0.27, curve(-0.36, 0.1, -0.62, -0.1 - neck / 3, headX, headY));
     b.body(
         blob(
             -0.6, 0.15, -0.5, -0.22, 0, -0.2, 0.5, -0.2, 0.8, 0.08, 0.6, 0.5, 0.05, 0.52, -0.5, 0.5,
             -0.6, 0.15));
-    b.shade(-0.3, blob(-0.2, 0.05, 0.25, -0.12, 0.7, 0.12, 0.35, 0.42, -0.2, 0.05));
-    b.body(oval(headX, headY, 0.22, 0.2));
+    b.part(ScenePart.WING).shade(-0.3, blob(-0.2, 0.05, 0.25, -0.12, 0.7, 0.12, 0.35, 0.42, -0.2, 0.05));
+    b.part(ScenePart.BODY).body(oval(headX, headY, 0.22, 0.2));
     // From a pointed bill to one as broad at its end as at its root.
     double tip = headX - bill - 0.14;
     double broad = 0.02 + 0.11 * flat;
+    b.part(ScenePart.BILL);
     b.fill(
         limb,
         blob(
@@ -75,11 +76,12 @@ final class BirdArt {
             headY + 0.1,
             headX - 0.13,
             headY + 0.12));
-    b.fill(0xf8f8f4, oval(headX - 0.06, headY - 0.04, 0.07, 0.07));
+    b.part(ScenePart.BODY).fill(0xf8f8f4, oval(headX - 0.06, headY - 0.04, 0.07, 0.07));
     b.fill(0x101010, oval(headX - 0.06, headY - 0.04, 0.045, 0.045));
   }
 
   private void legs(Brush b, int limb) {
+    b.part(ScenePart.FEET);
     for (double x : new double[] {-0.08, 0.22}) {
       if (waterbird) {
         b.line(limb, 0.1, open(x, 0.4, x, 0.72));

@@ -3,7 +3,6 @@ package io.clipsteer.world;
 
 import java.awt.BasicStroke;
 import java.awt.Color;
-import java.awt.Graphics2D;
 import java.awt.Paint;
 import java.awt.Shape;
 import java.awt.geom.AffineTransform;
@@ -19,14 +18,20 @@ import java.awt.geom.RoundRectangle2D;
 final class Brush {
   private static final float OUTLINE = 0.05f;
 
-  private final Graphics2D g;
+  private final Canvas canvas;
   private final int main;
   private Paint body;
 
-  Brush(Graphics2D g, int main) {
-    this.g = g;
+  Brush(Canvas canvas, int main) {
+    this.canvas = canvas;
     this.main = main;
     this.body = new Color(main);
+  }
+
+  /** The part that is drawn from now on. */
+  Brush part(ScenePart part) {
+    canvas.label(SceneLabels.of(part));
+    return this;
   }
 
   /** What {@link #body} fills with from now on. */
@@ -43,11 +48,9 @@ final class Brush {
 
   /** The main part: filled with the body's paint, with a darker edge; a dark one with a lighter. */
   Brush body(Shape shape) {
-    g.setPaint(body);
-    g.fill(shape);
-    g.setColor(new Color(isDark(main) ? mix(main, 0xb0b0b8, 0.4) : mix(main, 0x101010, 0.45)));
-    g.setStroke(new BasicStroke(OUTLINE));
-    g.draw(shape);
+    canvas.fill(body, shape);
+    int edge = isDark(main) ? mix(main, 0xb0b0b8, 0.4) : mix(main, 0x101010, 0.45);
+    canvas.line(new Color(edge), new BasicStroke(OUTLINE), shape);
     return this;
   }
 
@@ -57,8 +60,7 @@ final class Brush {
 
   /** Filled with one colour. */
   Brush fill(int rgb, Shape shape) {
-    g.setColor(new Color(rgb));
-    g.fill(shape);
+    canvas.fill(new Color(rgb), shape);
     return this;
   }
 
@@ -74,9 +76,8 @@ final class Brush {
 
   /** A stroke along a shape. */
   Brush line(int rgb, double width, Shape shape) {
-    g.setColor(new Color(rgb));
-    g.setStroke(new BasicStroke((float) width, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND));
-    g.draw(shape);
+    var round = new BasicStroke((float) width, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND);
+    canvas.line(new Color(rgb), round, shape);
     return this;
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.world;
 
+import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.image.RgbImage;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,6 +19,11 @@ public record DrawnImage(Factors factors, long seed) {
   /** Draws it; the same bytes on every machine. */
   public RgbImage paint(int size) {
     return Painter.paint(factors, seed, size);
+  }
+
+  /** What each pixel of {@link #paint} is: a number of {@link SceneLabels}. */
+  public LabelMap labels(int size) {
+    return Painter.labels(factors, seed, size);
   }
 
   /**

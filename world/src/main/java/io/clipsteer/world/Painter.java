@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.world;
 
+import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.image.RgbImage;
 import java.awt.BasicStroke;
 import java.awt.Color;
-import java.awt.Graphics2D;
 import java.awt.Paint;
-import java.awt.RenderingHints;
 import java.awt.TexturePaint;
 import java.awt.geom.AffineTransform;
 import java.awt.geom.Path2D;
 import java.awt.geom.Rectangle2D;
 import java.awt.image.BufferedImage;
-import java.awt.image.DataBufferInt;
 import java.util.SplittableRandom;
 
 /** Draws an image from its factors; what they leave open follows from a seed. */
 public final class Painter {
   private static final int[] DISTRACTORS = {0x6b7a4a, 0x8a7a6a, 0x4a5a6a, 0xa89878, 0x3a4a3a};
 
-  private final Graphics2D g;
+  private final Canvas canvas;
   private final SplittableRandom random;
 
-  private Painter(Graphics2D g, SplittableRandom random) {
-    this.g = g;
+  private Painter(Canvas canvas, SplittableRandom random) {
+    this.canvas = canvas;
     this.random = random;
   }
 
@@ -34,23 +32,25 @@ public final class Painter {
    * @param size pixels on a side
    */
   public static RgbImage paint(Factors factors, long seed, int size) {
-    SplittableRandom random = new SplittableRandom(seed);
-    BufferedImage image = new BufferedImage(size, size, BufferedImage.TYPE_INT_RGB);
-    Graphics2D g = image.createGraphics();
-    g.setRenderingHint(RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON);
-    g.setRenderingHint(RenderingHints.KEY_STROKE_CONTROL, RenderingHints.VALUE_STROKE_PURE);
-    g.setRenderingHint(
-        RenderingHints.KEY_INTERPOLATION, RenderingHints.VALUE_INTERPOLATION_BILINEAR);
-    g.scale(size, size);
-    Painter painter = new Painter(g, random);
+    Painter painter = new Painter(Canvas.colours(size), new SplittableRandom(seed));
+    painter.draw(factors);
+    return new RgbImage(size, size, painter.camera(painter.canvas.pixels(), size));
+  }
+
+  /** What each pixel of the same image is: a number of {@link SceneLabels}. */
+  static LabelMap labels(Factors factors, long seed, int size) {
+    Painter painter = new Painter(Canvas.labels(size), new SplittableRandom(seed));
+    painter.draw(factors);
+    return painter.canvas.map();
+  }
+
+  private void draw(Factors factors) {
     switch (factors) {
-      case Factors.Things things -> painter.things(things);
-      case Factors.Portrait portrait -> painter.portrait(portrait);
-      case Factors.Bird bird -> painter.bird(bird);
+      case Factors.Things things -> things(things);
+      case Factors.Portrait portrait -> portrait(portrait);
+      case Factors.Bird bird -> bird(bird);
     }
-    g.dispose();
-    int[] pixels = ((DataBufferInt) image.getRaster().getDataBuffer()).getData();
-    return new RgbImage(size, size, painter.camera(pixels, size));
+    canvas.finish();
   }
 
   /**
@@ -98,7 +98,7 @@ public final class Painter {
   // ---- things ---------------------------------------------------------------------------------
 
   private void things(Factors.Things t) {
-    BackgroundArt.paint(g, t.background(), random);
+    BackgroundArt.paint(canvas, t.background(), random);
     int rgb = near(t.colour());
     double half = t.extent().half(random.nextDouble());
     if (t.count() == 1) {
@@ -124,24 +124,24 @@ public final class Painter {
 
   private void thing(Factors.Things t, int rgb, double x, double y, double half) {
     shadow(x, y + half * 0.95, half);
-    AffineTransform before = g.getTransform();
     double mirror = random.nextBoolean() ? 1 : -1;
-    g.transform(
-        Brush.place(
-            x,
-            y,
-            between(-0.2, 0.2),
-            mirror * half * between(0.9, 1.06),
-            half * between(0.9, 1.06)));
-    Brush brush = new Brush(g, rgb);
+    AffineTransform before =
+        canvas.enter(
+            Brush.place(
+                x,
+                y,
+                between(-0.2, 0.2),
+                mirror * half * between(0.9, 1.06),
+                half * between(0.9, 1.06)));
+    canvas.label(SceneLabels.of(t.kind()));
+    Brush brush = new Brush(canvas, rgb);
     brush.bodyPaint(paintOf(t.texture(), rgb));
     t.kind().draw(brush);
-    g.setTransform(before);
+    canvas.back(before);
   }
 
   private void shadow(double x, double y, double half) {
-    g.setColor(new Color(0, 0, 0, 46));
-    g.fill(Brush.oval(x, y, half * 0.85, half * 0.2));
+    canvas.shade(new Color(0, 0, 0, 46), Brush.oval(x, y, half * 0.85, half * 0.2));
   }
 
   /** A pattern of 8×8 pixels, laid over the thing's own coordinates. */
@@ -168,13 +168,15 @@ public final class Painter {
 
   /** A leaf or pole in front of a part of the thing. */
   private void occluder(double x, double y) {
-    g.setColor(new Color(DISTRACTORS[random.nextInt(DISTRACTORS.length)]));
-    AffineTransform before = g.getTransform();
+    Color colour = new Color(DISTRACTORS[random.nextInt(DISTRACTORS.length)]);
     double away = random.nextBoolean() ? 0.2 : -0.2;
-    g.transform(
-        Brush.place(x + away, y + between(-0.1, 0.2), between(-0.6, 0.6), 0.05, between(0.2, 0.4)));
-    g.fill(random.nextBoolean() ? Brush.oval(0, 0, 1, 1) : Brush.box(-0.7, -1, 1.4, 2));
-    g.setTransform(before);
+    AffineTransform before =
+        canvas.enter(
+            Brush.place(
+                x + away, y + between(-0.1, 0.2), between(-0.6, 0.6), 0.05, between(0.2, 0.4)));
+    canvas.label(SceneLabels.of(ScenePart.CLUTTER));
+    canvas.fill(colour, random.nextBoolean() ? Brush.oval(0, 0, 1, 1) : Brush.box(-0.7, -1, 1.4, 2));
+    canvas.back(before);
   }
 
   // ---- words ----------------------------------------------------------------------------------
@@ -186,15 +188,16 @@ public final class Painter {
     double scale = Math.min(0.94 * between(0.9, 1) / bounds.getWidth(), between(0.34, 0.4));
     double halfWidth = bounds.getWidth() * scale / 2;
     double x = Math.clamp(w.x(), Math.min(0.5, halfWidth + 0.03), Math.max(0.5, 0.97 - halfWidth));
-    AffineTransform before = g.getTransform();
-    g.transform(Brush.place(x, w.y(), between(-0.04, 0.04), scale, scale));
+    AffineTransform before =
+        canvas.enter(Brush.place(x, w.y(), between(-0.04, 0.04), scale, scale));
+    canvas.label(SceneLabels.of(ScenePart.WRITING));
     int ink = near(w.ink());
     int contrast = contrast(ink);
     if (w.onPlate()) {
       double padX = 0.08;
       double padY = 0.12;
-      g.setColor(new Color(Brush.mix(contrast, near(w.ink()), 0.06)));
-      g.fill(
+      canvas.fill(
+          new Color(Brush.mix(contrast, near(w.ink()), 0.06)),
           Brush.round(
               bounds.getMinX() - padX,
               bounds.getMinY() - padY,
@@ -202,13 +205,11 @@ public final class Painter {
               bounds.getHeight() + 2 * padY,
               0.08));
     } else {
-      g.setColor(new Color(contrast));
-      g.setStroke(new BasicStroke(0.16f, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND));
-      g.draw(outline);
+      var edge = new BasicStroke(0.16f, BasicStroke.CAP_ROUND, BasicStroke.JOIN_ROUND);
+      canvas.line(new Color(contrast), edge, outline);
     }
-    g.setColor(new Color(ink));
-    g.fill(outline);
-    g.setTransform(before);
+    canvas.fill(new Color(ink), outline);
+    canvas.back(before);
   }
 
   private static int contrast(int rgb) {
@@ -219,26 +220,26 @@ public final class Painter {
   // ---- portraits and birds --------------------------------------------------------------------
 
   private void portrait(Factors.Portrait p) {
-    BackgroundArt.paint(g, p.background(), random);
+    BackgroundArt.paint(canvas, p.background(), random);
     double half = between(0.46, 0.56);
-    g.transform(
+    canvas.enter(
         Brush.place(
             0.5 + between(-0.06, 0.06),
             0.53 + between(-0.04, 0.04),
             between(-0.09, 0.09),
             (random.nextBoolean() ? 1 : -1) * half,
             half));
-    PortraitArt.paint(new Brush(g, near(p.cloth())), p, random);
+    PortraitArt.paint(new Brush(canvas, near(p.cloth())), p, random);
   }
 
   private void bird(Factors.Bird bird) {
-    BackgroundArt.paint(g, bird.background(), random);
+    BackgroundArt.paint(canvas, bird.background(), random);
     double half = between(0.25, 0.36);
     double x = between(0.36, 0.64);
     double y = between(0.45, 0.6);
     shadow(x, y + half * 0.85, half);
-    g.transform(
+    canvas.enter(
         Brush.place(x, y, between(-0.12, 0.12), (random.nextBoolean() ? 1 : -1) * half, half));
-    BirdArt.paint(new Brush(g, near(bird.colour())), bird.waterbird(), random);
+    BirdArt.paint(new Brush(canvas, near(bird.colour())), bird.waterbird(), random);
   }
 }

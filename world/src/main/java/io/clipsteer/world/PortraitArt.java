@@ -49,12 +49,15 @@ final class PortraitArt {
     boolean isLong = p.length() == Factors.Length.LONG;
     if (isLong) longHair(width);
     clothes(shoulder, neck);
+    b.part(ScenePart.SKIN);
     b.fill(Brush.mix(skin, 0x402010, 0.15), box(-neck, 0.2, 2 * neck, 0.3));
     b.fill(skin, oval(-width, -0.1, 0.07, 0.1));
     b.fill(skin, oval(width, -0.1, 0.07, 0.1));
     face(width, jaw);
     if (p.beard()) beard(width, jaw);
+    b.part(ScenePart.SKIN);
     features();
+    b.part(ScenePart.HAIR);
     topHair(width);
     if (p.glasses()) glasses();
     if (p.hat()) hat(width);
@@ -63,6 +66,7 @@ final class PortraitArt {
   private void longHair(double width) {
     double end = 0.35 + 0.25 * random.nextDouble();
     double w = width + 0.14;
+    b.part(ScenePart.HAIR);
     b.fill(
         Brush.mix(hair, 0, 0.15),
         blob(
@@ -72,6 +76,7 @@ final class PortraitArt {
 
   private void clothes(double shoulder, double neck) {
     int cloth = b.tone(0);
+    b.part(ScenePart.CLOTH);
     b.body(
         blob(
             -shoulder, 1.1, -shoulder, 0.5, -0.25, 0.42, 0, 0.4, 0.25, 0.42, shoulder, 0.5,
@@ -106,8 +111,8 @@ final class PortraitArt {
                   -neck - 0.1,
                   0.36));
       case DRESS -> {
-        b.fill(skin, blob(-0.34, 0.42, 0, 1.15, 0.34, 0.42, 0, 0.36, -0.34, 0.42));
-        b.line(0xf2e6b0, 0.035, curve(-neck - 0.04, 0.44, 0, 0.72, neck + 0.04, 0.44));
+        b.part(ScenePart.SKIN).fill(skin, blob(-0.34, 0.42, 0, 1.15, 0.34, 0.42, 0, 0.36, -0.34, 0.42));
+        b.part(ScenePart.CLOTH).line(0xf2e6b0, 0.035, curve(-neck - 0.04, 0.44, 0, 0.72, neck + 0.04, 0.44));
       }
     }
   }
@@ -146,6 +151,7 @@ final class PortraitArt {
 
   private void beard(double width, double jaw) {
     int rgb = Brush.mix(hair, 0x2a1c12, 0.3);
+    b.part(ScenePart.BEARD);
     b.fill(
         rgb,
         blob(
@@ -229,6 +235,7 @@ final class PortraitArt {
   }
 
   private void glasses() {
+    b.part(ScenePart.GLASSES);
     int rim = random.nextBoolean() ? 0x1c1c1e : 0x7a3a2a;
     b.line(rim, 0.045, round(-0.28, -0.24, 0.24, 0.2, 0.07));
     b.line(rim, 0.045, round(0.04, -0.24, 0.24, 0.2, 0.07));
@@ -236,6 +243,7 @@ final class PortraitArt {
   }
 
   private void hat(double width) {
+    b.part(ScenePart.HAT);
     int felt = Brush.mix(0x3a2a5a, 0x8a6a3a, random.nextDouble());
     b.fill(
         felt,

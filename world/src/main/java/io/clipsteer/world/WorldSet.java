@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
 import tools.jackson.databind.json.JsonMapper;
@@ -75,6 +76,23 @@ public enum WorldSet {
    * @param out absent or empty
    */
   public void write(Path out, Split split, int count, long seed, int size, Progress progress) {
+    write(out, split, count, seed, size, false, progress);
+  }
+
+  /**
+   * The same, with label maps where they are wanted.
+   *
+   * @param masked whether the set lies in {@code images/}, beside {@code masks/}, a label map for
+   *     each image under its name, and {@code classes.txt}, the names of {@link SceneLabels}
+   */
+  public void write(
+      Path out,
+      Split split,
+      int count,
+      long seed,
+      int size,
+      boolean masked,
+      Progress progress) {
     if (out.toString().isEmpty()) {
       throw new InputException(
           "\"" + out + "\"", "is no name of a new folder", "Name one with --out");
@@ -84,24 +102,36 @@ public enum WorldSet {
     WorkFolder.write(
         out,
         part -> {
-          draw(part, items, size, progress);
-          AtomicFiles.writeText(part.resolve("factors.jsonl"), factors(items, split));
-          listing(part, items, split);
+          Path images = masked ? part.resolve("images") : part;
+          paint(images, items, "drawing", drawn -> drawn.paint(size).buffered(), progress);
+          AtomicFiles.writeText(images.resolve("factors.jsonl"), factors(items, split));
+          listing(images, items, split);
+          if (masked) {
+            Path masks = part.resolve("masks");
+            paint(masks, items, "drawing masks", drawn -> drawn.labels(size).indexed(), progress);
+            String classes = String.join("\n", SceneLabels.NAMES);
+            AtomicFiles.writeText(part.resolve("classes.txt"), classes + "\n");
+          }
           return items.size();
         });
   }
 
-  private static void draw(Path folder, List<Item> items, int size, Progress progress)
+  private static void paint(
+      Path folder,
+      List<Item> items,
+      String title,
+      Function<DrawnImage, BufferedImage> painter,
+      Progress progress)
       throws IOException {
     for (Path own :
         items.stream().map(i -> folder.resolve(i.file()).getParent()).distinct().toList()) {
       Files.createDirectories(own);
     }
-    try (var task = progress.start("drawing", items.size(), "images")) {
+    try (var task = progress.start(title, items.size(), "images")) {
       items.parallelStream()
           .forEach(
               item -> {
-                write(folder.resolve(item.file()), item.drawn(), size);
+                write(folder.resolve(item.file()), painter.apply(item.drawn()));
                 synchronized (task) {
                   task.advance(1, 0);
                 }
@@ -109,10 +139,9 @@ public enum WorldSet {
     }
   }
 
-  private static void write(Path file, DrawnImage drawn, int size) {
+  private static void write(Path file, BufferedImage image) {
     try {
-      BufferedImage image = drawn.paint(size).buffered();
-      ByteArrayOutputStream bytes = new ByteArrayOutputStream(3 * size * size);
+      ByteArrayOutputStream bytes = new ByteArrayOutputStream(3 * image.getWidth() * image.getHeight());
       ImageIO.write(image, "png", bytes);
       Files.write(file, bytes.toByteArray());
     } catch (IOException e) {

@@ -10,15 +10,20 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.data.imageset.GroupedSet;
+import io.clipsteer.data.imageset.SegmentationSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
@@ -34,6 +39,53 @@ final class WorldSetTest {
     Path out = temp.resolve(set + "-" + split);
     set.write(out, split, count, 3, 64, Progress.SILENT);
     return out;
+  }
+
+  /** Masks name what the factors say is there, and the images are those of a set without masks. */
+  @Test
+  void masksNameWhatWasDrawn() throws IOException {
+    Path plain = write(WorldSet.MIXED, WorldSet.Split.TEST, 60);
+    Path out = temp.resolve("masked");
+    WorldSet.MIXED.write(out, WorldSet.Split.TEST, 60, 3, 64, true, Progress.SILENT);
+    assertEquals(SceneLabels.NAMES, Files.readAllLines(out.resolve("classes.txt")));
+    assertEquals(SceneLabels.NAMES.size(), Set.copyOf(SceneLabels.NAMES).size());
+    SegmentationSet set =
+        Objects.requireNonNull(SegmentationSet.parse("--data", "segmentation:" + out, List.of()));
+    Map<String, LabelMap> masks = set.masks(map -> map);
+    assertEquals(60, masks.size());
+    Set<String> kinds = new HashSet<>();
+    for (JsonNode line : factors(plain)) {
+      String file = line.get("file").asString();
+      assertArrayEquals(
+          Files.readAllBytes(plain.resolve(file)),
+          Files.readAllBytes(out.resolve("images").resolve(file)));
+      JsonNode f = line.get("factors");
+      int[] counts = Objects.requireNonNull(masks.get(file)).counts();
+      Set<String> there = new HashSet<>();
+      for (int c = 0; c < SceneLabels.NAMES.size(); c++) {
+        if (counts[c] > 0) there.add(SceneLabels.NAMES.get(c));
+      }
+      String kind = line.get("kind").asString();
+      kinds.add(kind);
+      Background background = Background.valueOf(f.get("background").asString().toUpperCase(Locale.ROOT));
+      assertTrue(there.contains(background.word) || kind.equals("portrait"), there + "");
+      switch (kind) {
+        case "things" -> {
+          String thing = f.get("kind").asString().toLowerCase(Locale.ROOT);
+          assertTrue(there.contains(thing), there + " of " + f);
+          assertEquals(!f.get("written").isNull(), there.contains("writing"));
+          assertEquals(f.get("occluded").asBoolean(), there.contains("clutter"));
+        }
+        case "bird" -> assertTrue(there.containsAll(Set.of("bill", "body", "wing", "tail")));
+        default -> {
+          assertTrue(there.containsAll(Set.of("hair", "skin", "cloth")), there + "");
+          assertEquals(f.get("beard").asBoolean(), there.contains("beard"));
+          assertEquals(f.get("hat").asBoolean(), there.contains("hat"));
+          assertEquals(f.get("glasses").asBoolean(), there.contains("glasses"));
+        }
+      }
+    }
+    assertEquals(Set.of("things", "portrait", "bird"), kinds);
   }
 
   private static List<JsonNode> factors(Path folder) throws IOException {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.image;
 
+import java.awt.image.BufferedImage;
+import java.awt.image.IndexColorModel;
+
 /**
  * A label for every pixel.
  *
@@ -24,6 +27,21 @@ public record LabelMap(int width, int height, byte[] labels) {
     byte[] rgb = new byte[3 * labels.length];
     for (int i = 0; i < rgb.length; i++) rgb[i] = labels[i / 3];
     return new RgbImage(width, height, rgb);
+  }
+
+  /** The map with a colour for each label, which tell neighbours apart: PASCAL VOC's. */
+  public BufferedImage indexed() {
+    byte[][] channels = new byte[3][256];
+    for (int label = 0; label < 256; label++) {
+      for (int bit = 0; bit < 3; bit++) {
+        int octal = label >> (3 * bit) & 7;
+        for (int c = 0; c < 3; c++) channels[c][label] |= (byte) ((octal >> c & 1) << (7 - bit));
+      }
+    }
+    var colours = new IndexColorModel(8, 256, channels[0], channels[1], channels[2]);
+    var image = new BufferedImage(width, height, BufferedImage.TYPE_BYTE_INDEXED, colours);
+    image.getRaster().setDataElements(0, 0, width, height, labels);
+    return image;
   }
 
   /** The map of a grey image. */
