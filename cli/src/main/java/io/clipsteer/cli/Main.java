@@ -58,6 +58,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       CompareCommand.class,
       ReportCommand.class,
       SteerCommand.class,
+      ExperimentCommand.class,
       SteerabilityCommand.class,
       SuppressCommand.class,
       AttackCommand.class,

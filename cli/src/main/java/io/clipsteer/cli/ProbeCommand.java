@@ -6,6 +6,7 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.BatchOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
+import io.clipsteer.cli.option.MaskOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.Hashes;
@@ -38,7 +39,7 @@ import picocli.CommandLine.Option;
     footer = "Example: clipsteer probe train --model dinov2 --data folder:birds --out probes/birds",
     subcommands = {ProbeCommand.TrainProbe.class, ProbeCommand.EvaluateProbe.class})
 final class ProbeCommand {
-  private static final String LAYOUTS =
+  static final String LAYOUTS =
       "folder:DIR (sub-folders are classes), csv:FILE (file, label), segmentation:DIR[:SPLIT]"
           + " (images, masks, classes.txt) or ade20k:DIR:SPLIT.";
 
@@ -46,21 +47,6 @@ final class ProbeCommand {
   private static final double TEST = 0.2;
 
   @Mixin private HelpOption help;
-
-  /** Options of both commands. */
-  static final class IgnoreOption {
-    @Option(
-        names = "--ignore",
-        split = ",",
-        paramLabel = "V",
-        description = "Mask values of pixels without a class (default: 255, for ade20k 0).")
-    private List<Integer> values = List.of();
-
-    List<Integer> values() {
-      for (int value : values) CommonOptions.within("--ignore", value, 0, 255);
-      return values;
-    }
-  }
 
   /** What both print as JSON. */
   @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -100,6 +86,13 @@ final class ProbeCommand {
         name, 100 * value.value(), 100 * value.low(), 100 * value.high());
   }
 
+  /** Labelled images as the head reads them. */
+  static Images images(ClipModel model, ProbeData data, Probe.Reads reads, BatchOptions batch) {
+    var own = model.preprocessing();
+    var preprocessing = reads.squashed() ? own.squashed() : own;
+    return new Images(data.images(), preprocessing, batch.loading(Long.MAX_VALUE));
+  }
+
   private static LabelledFeatures features(
       ClipModel model,
       ProbeData data,
@@ -107,10 +100,7 @@ final class ProbeCommand {
       BatchOptions batch,
       CommonOptions common) {
     Skips.print(data.images().listing(), data.images().origin());
-    var own = model.preprocessing();
-    var images =
-        new Images(
-            data.images(), reads.squashed() ? own.squashed() : own, batch.loading(Long.MAX_VALUE));
+    Images images = images(model, data, reads, batch);
     var all = LabelledFeatures.of(model.vision(), data, images, reads, common.progress());
     Skips.print(data.images(), all.features().skipped());
     return all;
@@ -133,7 +123,7 @@ final class ProbeCommand {
   static final class TrainProbe implements Runnable {
     @Mixin private CommonOptions common;
     @Mixin private BatchOptions batch;
-    @Mixin private IgnoreOption ignored;
+    @Mixin private MaskOptions masks;
 
     @Option(
         names = "--model",
@@ -188,11 +178,11 @@ final class ProbeCommand {
       common.apply();
       long start = System.nanoTime();
       WorkFolder.check(out, WorkFolder.ALONE, false);
-      ProbeData training = ProbeData.parse("--data", data, ignored.values());
+      ProbeData training = ProbeData.parse("--data", data, masks.ignored());
       ProbeData tested =
           test == null
               ? null
-              : ProbeData.parse("--test", test, ignored.values()).as(training.classes());
+              : ProbeData.parse("--test", test, masks.ignored()).as(training.classes());
       if (tested != null && tested.task() != training.task()) {
         throw new InputException("--test " + test, "has other labels than --data", "Use one kind");
       }
@@ -277,7 +267,7 @@ final class ProbeCommand {
   static final class EvaluateProbe implements Runnable {
     @Mixin private CommonOptions common;
     @Mixin private BatchOptions batch;
-    @Mixin private IgnoreOption ignored;
+    @Mixin private MaskOptions masks;
 
     @Option(
         names = "--probe",
@@ -305,7 +295,7 @@ final class ProbeCommand {
       long start = System.nanoTime();
       Probe head = Probe.read(probe);
       Probe.Reads reads = head.reads();
-      ProbeData labelled = ProbeData.parse("--data", data, ignored.values()).as(head.classes());
+      ProbeData labelled = ProbeData.parse("--data", data, masks.ignored()).as(head.classes());
       if (labelled.task() != reads.task()) {
         throw new InputException(
             "--data " + data, "the probe answers " + reads.task(), "Give images of that kind");

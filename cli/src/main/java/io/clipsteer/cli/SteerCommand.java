@@ -17,27 +17,21 @@ import io.clipsteer.cli.show.SteerText;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.checkpoint.ClipModel;
-import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TowerKind;
-import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.steer.Steer;
 import io.clipsteer.lab.steer.SteeredSite;
 import io.clipsteer.lab.steer.Strength;
 import io.clipsteer.lab.steer.UnitNumbers;
 import io.clipsteer.lab.steer.UnitRule;
-import io.clipsteer.lab.steer.UnitStrengths;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -125,7 +119,7 @@ final class SteerCommand implements Runnable {
     UnitOptions.Places places = units.places(trained, randoms);
     RunFolder.Run chosen = new RunFolder.Run(trained.model(), places.entries());
     try (OpenRun run = runs.open(chosen, TowerKind.VISION, common.device())) {
-      Map<HookPoint, SteeredSite> sites = sites(places, run);
+      Map<HookPoint, SteeredSite> sites = places.sites(run, runs.path(), at, raw, splice);
       curve =
           curve.stream().sorted(Comparator.comparing(strength -> first(sites, strength))).toList();
       UnitRule rule = change != null ? change.rule() : UnitRule.set(last());
@@ -180,29 +174,6 @@ final class SteerCommand implements Runnable {
   /** What a strength means for the first unit. */
   private static float first(Map<HookPoint, SteeredSite> sites, Strength strength) {
     return sites.values().iterator().next().values(strength).getFirst();
-  }
-
-  private Map<HookPoint, SteeredSite> sites(UnitOptions.Places places, OpenRun run) {
-    ClipModel clip = run.clip();
-    IndexFolder index = IndexFolder.of(run.folder());
-    TokenMask tokens = new TokenMask(at);
-    int prefix = clip.vision().config().prefixTokens();
-    int patch = clip.vision().config().patch();
-    var input = clip.preprocessing();
-    tokens.mask(prefix, prefix + input.height() / patch * (input.width() / patch));
-    Map<HookPoint, SteeredSite> sites = new LinkedHashMap<>();
-    for (RunSaes.One one : run.saes().all()) {
-      UnitOptions.Units own = places.at(one.entry());
-      var numbers = new UnitNumbers(own.features(), own.neurons(), own.randoms());
-      EditSite site = new EditSite(one.point(), tokens, prefix);
-      var strengths = new UnitStrengths(index, runs.path(), one.entry());
-      var steered = new SteeredSite(site, one.sae(), numbers, raw, splice, strengths);
-      if (sites.put(one.point(), steered) != null) {
-        throw new InputException(
-            one.point(), "is edited through two SAEs", "Name units of one SAE for each hook point");
-      }
-    }
-    return sites;
   }
 
   /** What {@code --json} prints of the edit at a hook point. */

@@ -36,12 +36,12 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Studies with a known right answer. */
+/** Controlled experiments. */
 @Command(
     name = "study",
-    description = "Studies with a known right answer, because the cause was planted.",
+    description = "Controlled experiments: a planted cause, or one class beside all others.",
     footer = "Example: clipsteer study injected-cue --out runs/cue --json",
-    subcommands = StudyCommand.InjectedCueCommand.class)
+    subcommands = {StudyCommand.InjectedCueCommand.class, SelectivityCommand.class})
 final class StudyCommand {
   @Mixin private HelpOption help;
 

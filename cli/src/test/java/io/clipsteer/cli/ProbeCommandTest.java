@@ -186,6 +186,120 @@ final class ProbeCommandTest {
     assertFalse(Files.exists(temp.resolve("no")));
   }
 
+  /** Features are chosen on half of the images, and evaluated on the others. */
+  @Test
+  void selectivityIsStudiedClassByClass() throws IOException {
+    Path set = temp.resolve("set");
+    for (int i = 0; i < 24; i++) halves(set, i, i % 2 == 0);
+    Files.writeString(set.resolve("classes.txt"), "red\ngreen\nnever\n");
+    Path probe = temp.resolve("probe");
+    CliFixture.line(
+            "probe train --model %s --data segmentation:%s --ignore 9 --layer 1 --out %s --json",
+            CliFixture.CLIP, set, probe)
+        .json();
+    Path run = temp.resolve("run");
+    CliFixture.train(run, CliFixture.CLIP, set.resolve("images"), "--layers", "0,1");
+    Object[] study =
+        CliFixture.words(
+            "study selectivity --run %s --probe %s --data segmentation:%s --ignore 9 --controls 4"
+                + " --json",
+            run, probe, set);
+    Path out = temp.resolve("study");
+    JsonNode json = CliFixture.run(study, "--out", out).json();
+    assertEquals("blocks.1.hook_resid_post", json.get("hook_point").asString());
+    assertEquals(12, json.get("images").asInt());
+    assertEquals(12, json.get("training_images").asInt());
+    assertEquals(4, json.get("classes").size(), "two classes at two scales");
+    assertTrue(json.get("not_studied").has("never"));
+    JsonNode first = json.get("classes").get(0);
+    CliFixture.keys(first, "features", "target_change", "other_change_off", "difference", "p");
+    CliFixture.keys(first, "destinations", "p_holm", "score_before", "score_after", "images");
+    CliFixture.keys(
+        first.get("controls"),
+        "random_directions",
+        "random_features",
+        "neurons",
+        "class_mean",
+        "untrained");
+    assertEquals(4, first.get("controls").get("neurons").get("draws").asInt());
+    assertEquals(0, first.get("value").asDouble());
+    double rank = first.get("rank").asDouble();
+    double draws = 2 * 4 + first.get("controls").get("random_features").get("draws").asInt();
+    assertEquals(rank / (draws + 1), first.get("p").asDouble(), 1e-12);
+    CliFixture.run(study, "--out", out).refused("holds a finished run");
+
+    // An edit one block earlier, of a given feature.
+    Object[] given = {study, "--feature", "0:3", "--scale", "0", "--out", temp.resolve("given")};
+    JsonNode whole = CliFixture.run((Object) given).json();
+    assertEquals(3, whole.get("classes").get(1).get("features").get(0).asInt());
+    assertEquals(1, whole.get("head_layer").asInt());
+
+    CliFixture.run(study, "--feature", "0:99999", "--out", temp.resolve("no")).refused("0:99999");
+    CliFixture.run(study, "--feature", "five", "--out", temp.resolve("no")).refused("LAYER:NUMBER");
+    CliFixture.run(study, "--layer", 7, "--out", temp.resolve("no")).refused("layers [0, 1]");
+    CliFixture.run(study, "--class", "blue", "--out", temp.resolve("no")).refused("no such class");
+    CliFixture.run(study, "--class", "red", "--against", "red", "--out", temp.resolve("no"))
+        .refused("one other class");
+    CliFixture.run(study, "--scale", "7", "--out", temp.resolve("no")).refused("--scale 7");
+    assertFalse(Files.exists(temp.resolve("no")));
+  }
+
+  /** What an edit does to one image: answers of words, or a map of classes. */
+  @Test
+  void anExperimentOnOneImage() throws IOException {
+    Path set = temp.resolve("set");
+    for (int i = 0; i < 12; i++) halves(set, i, i % 2 == 0);
+    Files.writeString(set.resolve("classes.txt"), "red\ngreen\n");
+    Path probe = temp.resolve("probe");
+    CliFixture.line(
+            "probe train --model %s --data segmentation:%s --ignore 9 --layer 1 --squash --out %s"
+                + " --json",
+            CliFixture.CLIP, set, probe)
+        .json();
+    Path run = temp.resolve("run");
+    CliFixture.train(run, CliFixture.CLIP, set.resolve("images"), "--layers", "0,1");
+    Path image = set.resolve("images/0.png");
+    Object[] experiment = CliFixture.words("experiment --run %s --image %s --json", run, image);
+    JsonNode none = CliFixture.run(experiment, "--probe", probe).json();
+    assertFalse(none.has("features"), "there is no index");
+    assertEquals(0, none.get("moved").size());
+    CliFixture.line(
+            "index --run %s --images %s --vocabulary %s --json",
+            run,
+            set.resolve("images"),
+            Files.writeString(temp.resolve("words.txt"), "red\ngreen\nblue\n"))
+        .json();
+    Path map = temp.resolve("map.png");
+    Object[] edit = {"--feature", "1:3", "--add", "60", "--at", "selected", "--patches", "0,1"};
+    JsonNode json =
+        CliFixture.run(experiment, edit, "--probe", probe, "--map", map, "--max-frequency", "1.1")
+            .json();
+    assertTrue(json.get("features").size() > 0);
+    assertTrue(json.get("features").get(0).get("exemplars").size() > 0);
+    assertEquals(0, json.get("changed_elsewhere").asDouble(), "an edit reaches its patches alone");
+    assertTrue(json.get("changed_here").asDouble() >= 0);
+    BufferedImage picture = ImageIO.read(map.toFile());
+    assertEquals(0, (picture.getWidth() + 4) % 4);
+    assertTrue(picture.getWidth() > 3 * picture.getHeight());
+    CliFixture.run(experiment, edit, "--probe", probe, "--map", map).refused("is there already");
+
+    JsonNode words = CliFixture.run(experiment, edit, "--classes", "red,green").json();
+    double before = 0;
+    double change = 0;
+    for (JsonNode one : words.get("answers")) {
+      before += one.get("before").asDouble();
+      change += one.get("logit_change").asDouble();
+    }
+    assertEquals(1, before, 1e-6);
+    assertEquals(0, change, 1e-6);
+    CliFixture.run(experiment, "--classes", "red,green", "--map", temp.resolve("no.png"))
+        .refused("needs a probe of pixels");
+    CliFixture.run(experiment, "--probe", probe, "--patches", "99").refused("--patches 99");
+    CliFixture.run(experiment, "--probe", probe, "--feature", "1:3").wrongUsage("Nothing to do");
+    CliFixture.run(experiment, "--probe", probe, "--ablate").wrongUsage("No unit to edit");
+    CliFixture.run(experiment).wrongUsage("--probe PROBE");
+  }
+
   private static void halves(Path folder, int number, boolean redLeft) throws IOException {
     Path file = folder.resolve("images").resolve(number + ".png");
     Files.createDirectories(file.getParent());

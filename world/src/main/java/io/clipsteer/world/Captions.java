@@ -26,6 +26,8 @@ final class Captions {
       case Factors.Things t -> things(t);
       case Factors.Portrait p -> portrait(p);
       case Factors.Bird b -> bird(b);
+      case Factors.SpeciesBird b ->
+          one(OPENINGS) + article(b.species().word()) + behind(b.background());
     };
   }
 

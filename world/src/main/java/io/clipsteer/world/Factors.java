@@ -95,6 +95,9 @@ public sealed interface Factors {
       Background background)
       implements Factors {}
 
+  /** A bird of the parts set. */
+  record SpeciesBird(Species species, Background background) implements Factors {}
+
   /**
    * One bird.
    *

@@ -49,6 +49,7 @@ public final class Painter {
       case Factors.Things things -> things(things);
       case Factors.Portrait portrait -> portrait(portrait);
       case Factors.Bird bird -> bird(bird);
+      case Factors.SpeciesBird bird -> bird(bird);
     }
     canvas.finish();
   }
@@ -175,7 +176,8 @@ public final class Painter {
             Brush.place(
                 x + away, y + between(-0.1, 0.2), between(-0.6, 0.6), 0.05, between(0.2, 0.4)));
     canvas.label(SceneLabels.of(ScenePart.CLUTTER));
-    canvas.fill(colour, random.nextBoolean() ? Brush.oval(0, 0, 1, 1) : Brush.box(-0.7, -1, 1.4, 2));
+    canvas.fill(
+        colour, random.nextBoolean() ? Brush.oval(0, 0, 1, 1) : Brush.box(-0.7, -1, 1.4, 2));
     canvas.back(before);
   }
 
@@ -241,5 +243,17 @@ public final class Painter {
     canvas.enter(
         Brush.place(x, y, between(-0.12, 0.12), (random.nextBoolean() ? 1 : -1) * half, half));
     BirdArt.paint(new Brush(canvas, near(bird.colour())), bird.waterbird(), random);
+  }
+
+  /** Larger than other birds, so that its parts can be seen. */
+  private void bird(Factors.SpeciesBird bird) {
+    BackgroundArt.paint(canvas, bird.background(), random);
+    double half = between(0.36, 0.44);
+    double x = between(0.44, 0.56);
+    double y = between(0.5, 0.58);
+    shadow(x, y + half * 0.85, half);
+    canvas.enter(
+        Brush.place(x, y, between(-0.12, 0.12), (random.nextBoolean() ? 1 : -1) * half, half));
+    BirdArt.paint(new Brush(canvas, near(bird.species().body())), bird.species(), random);
   }
 }

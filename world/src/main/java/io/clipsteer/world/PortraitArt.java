@@ -111,8 +111,10 @@ final class PortraitArt {
                   -neck - 0.1,
                   0.36));
       case DRESS -> {
-        b.part(ScenePart.SKIN).fill(skin, blob(-0.34, 0.42, 0, 1.15, 0.34, 0.42, 0, 0.36, -0.34, 0.42));
-        b.part(ScenePart.CLOTH).line(0xf2e6b0, 0.035, curve(-neck - 0.04, 0.44, 0, 0.72, neck + 0.04, 0.44));
+        b.part(ScenePart.SKIN)
+            .fill(skin, blob(-0.34, 0.42, 0, 1.15, 0.34, 0.42, 0, 0.36, -0.34, 0.42));
+        b.part(ScenePart.CLOTH)
+            .line(0xf2e6b0, 0.035, curve(-neck - 0.04, 0.44, 0, 0.72, neck + 0.04, 0.44));
       }
     }
   }

@@ -99,6 +99,14 @@ public final class Sampler {
     return new DrawnImage(bird(random, waterbird, onWater), random.nextLong());
   }
 
+  /** A bird of the parts set, on land. */
+  public DrawnImage species(long index, Species species) {
+    SplittableRandom random = random(index);
+    Background[] land = {Background.GRASS, Background.FOREST, Background.SAND, Background.SNOW};
+    Background background = pick(random, land);
+    return new DrawnImage(new Factors.SpeciesBird(species, background), random.nextLong());
+  }
+
   /**
    * One large enough thing with a word in the image: another thing's name, or none.
    *

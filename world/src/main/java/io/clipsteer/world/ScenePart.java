@@ -7,6 +7,7 @@ enum ScenePart implements Worded {
   /** A bird's trunk, neck and head. */
   BODY,
   WING,
+  BREAST,
   TAIL,
   FEET,
   HAIR,

@@ -35,7 +35,9 @@ public enum WorldSet {
   BIRDS,
   /** Things with another thing's name written on them, {@code label=…_text=…} files. */
   TYPOGRAPHIC,
-  /** All of these in the proportions that the demo CLIP learns from, in one folder. */
+  /** Birds whose species differ in one part's colour, in CUB's layout. */
+  PARTS,
+  /** All of these but parts, in the proportions that the demo CLIP learns from, in one folder. */
   MIXED;
 
   /** A part of a set, with images of its own. */
@@ -86,13 +88,7 @@ public enum WorldSet {
    *     each image under its name, and {@code classes.txt}, the names of {@link SceneLabels}
    */
   public void write(
-      Path out,
-      Split split,
-      int count,
-      long seed,
-      int size,
-      boolean masked,
-      Progress progress) {
+      Path out, Split split, int count, long seed, int size, boolean masked, Progress progress) {
     if (out.toString().isEmpty()) {
       throw new InputException(
           "\"" + out + "\"", "is no name of a new folder", "Name one with --out");
@@ -141,7 +137,8 @@ public enum WorldSet {
 
   private static void write(Path file, BufferedImage image) {
     try {
-      ByteArrayOutputStream bytes = new ByteArrayOutputStream(3 * image.getWidth() * image.getHeight());
+      ByteArrayOutputStream bytes =
+          new ByteArrayOutputStream(3 * image.getWidth() * image.getHeight());
       ImageIO.write(image, "png", bytes);
       Files.write(file, bytes.toByteArray());
     } catch (IOException e) {
@@ -203,6 +200,13 @@ public enum WorldSet {
         yield new Item(
             drawn, "label=" + things.kind().word() + "_text=" + text + "_" + number + ".png");
       }
+      case PARTS -> {
+        int species = i % Species.ALL.size();
+        String name = Species.ALL.get(species).folder();
+        String folder = String.format(Locale.ROOT, "images/%03d.%s/", species + 1, name);
+        yield new Item(
+            sampler.species(i, Species.ALL.get(species)), folder + name + "_" + number + ".png");
+      }
       case MIXED -> new Item(sampler.mixed(i), number + ".png");
     };
   }
@@ -210,6 +214,7 @@ public enum WorldSet {
   private void listing(Path folder, List<Item> items, Split split) {
     if (this == PORTRAITS) celeba(folder, items, split);
     if (this == BIRDS) waterbirds(folder, items, split);
+    if (this == PARTS) cub(folder, items, split);
   }
 
   private static void celeba(Path folder, List<Item> items, Split split) {
@@ -243,6 +248,29 @@ public enum WorldSet {
     }
     AtomicFiles.writeText(folder.resolve("list_attr_celeba.txt"), attributes.toString());
     AtomicFiles.writeText(folder.resolve("list_eval_partition.txt"), partition.toString());
+  }
+
+  /** CUB's four lists, numbered from 1; each line is of an image or a class. */
+  private static void cub(Path folder, List<Item> items, Split split) {
+    StringBuilder images = new StringBuilder();
+    StringBuilder labels = new StringBuilder();
+    StringBuilder splits = new StringBuilder();
+    StringBuilder classes = new StringBuilder();
+    for (int i = 0; i < items.size(); i++) {
+      String file = items.get(i).file();
+      String own = file.substring(file.indexOf('/') + 1);
+      images.append(i + 1).append(' ').append(own).append('\n');
+      labels.append(i + 1).append(' ').append(Integer.parseInt(own.substring(0, 3))).append('\n');
+      splits.append(i + 1).append(split == Split.TRAIN ? " 1\n" : " 0\n");
+    }
+    for (int c = 0; c < Species.ALL.size(); c++) {
+      String name = Species.ALL.get(c).folder();
+      classes.append(String.format(Locale.ROOT, "%d %03d.%s\n", c + 1, c + 1, name));
+    }
+    AtomicFiles.writeText(folder.resolve("images.txt"), images.toString());
+    AtomicFiles.writeText(folder.resolve("image_class_labels.txt"), labels.toString());
+    AtomicFiles.writeText(folder.resolve("train_test_split.txt"), splits.toString());
+    AtomicFiles.writeText(folder.resolve("classes.txt"), classes.toString());
   }
 
   private static void waterbirds(Path folder, List<Item> items, Split split) {

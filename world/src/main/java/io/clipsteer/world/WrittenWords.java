@@ -31,6 +31,7 @@ public final class WrittenWords {
       case Factors.Things t -> "things";
       case Factors.Portrait p -> "portrait";
       case Factors.Bird b -> "bird";
+      case Factors.SpeciesBird b -> "species";
     };
   }
 

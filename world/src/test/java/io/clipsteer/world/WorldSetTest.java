@@ -67,7 +67,8 @@ final class WorldSetTest {
       }
       String kind = line.get("kind").asString();
       kinds.add(kind);
-      Background background = Background.valueOf(f.get("background").asString().toUpperCase(Locale.ROOT));
+      Background background =
+          Background.valueOf(f.get("background").asString().toUpperCase(Locale.ROOT));
       assertTrue(there.contains(background.word) || kind.equals("portrait"), there + "");
       switch (kind) {
         case "things" -> {
@@ -86,6 +87,53 @@ final class WorldSetTest {
       }
     }
     assertEquals(Set.of("things", "portrait", "bird"), kinds);
+  }
+
+  /** CUB's lists agree with the folders, and relatives differ in their part alone. */
+  @Test
+  void speciesDifferInOnePart() throws IOException {
+    Path out = write(WorldSet.PARTS, WorldSet.Split.TRAIN, 48);
+    List<String> classes = Files.readAllLines(out.resolve("classes.txt"));
+    List<String> images = Files.readAllLines(out.resolve("images.txt"));
+    List<String> labels = Files.readAllLines(out.resolve("image_class_labels.txt"));
+    assertEquals(24, classes.size());
+    assertEquals("1 001.Blue_winged_White", classes.get(0));
+    assertEquals(48, images.size());
+    assertEquals("1 1", Files.readAllLines(out.resolve("train_test_split.txt")).get(0));
+    for (int i = 0; i < images.size(); i++) {
+      String file = images.get(i).substring(images.get(i).indexOf(' ') + 1);
+      assertTrue(Files.isRegularFile(out.resolve("images").resolve(file)), file);
+      String own = file.substring(0, file.indexOf('/'));
+      int label = Integer.parseInt(labels.get(i).substring(labels.get(i).indexOf(' ') + 1));
+      assertEquals(label + " " + own, classes.get(label - 1));
+    }
+    assertEquals(24, Set.copyOf(Species.ALL).size());
+    Sampler sampler = new Sampler(5, Biases.NONE);
+    for (int s = 0; s < Species.ALL.size(); s += 2) {
+      Species species = Species.ALL.get(s);
+      DrawnImage one = sampler.species(s, species);
+      DrawnImage other = sampler.species(s, species.relative());
+      assertEquals(species, species.relative().relative());
+      byte[] a = one.paint(64).rgb();
+      byte[] b = other.paint(64).rgb();
+      byte[] parts = one.labels(64).labels();
+      byte[] plain = other.labels(64).labels();
+      int part = SceneLabels.NAMES.indexOf(species.part().word());
+      int within = 0;
+      for (int p = 0; p < 64 * 64; p++) {
+        boolean same = a[3 * p] == b[3 * p] && a[3 * p + 1] == b[3 * p + 1];
+        if (same && a[3 * p + 2] == b[3 * p + 2]) continue;
+        boolean near = false;
+        for (int y = Math.max(0, p / 64 - 2); y <= Math.min(63, p / 64 + 2); y++) {
+          for (int x = Math.max(0, p % 64 - 2); x <= Math.min(63, p % 64 + 2); x++) {
+            near |= parts[64 * y + x] == part || plain[64 * y + x] == part;
+          }
+        }
+        assertTrue(near, species + " differs at " + p % 64 + ", " + p / 64);
+        within++;
+      }
+      assertTrue(within > 40, species + ": " + within + " pixels");
+    }
   }
 
   private static List<JsonNode> factors(Path folder) throws IOException {

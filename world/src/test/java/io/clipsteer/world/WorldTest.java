@@ -169,6 +169,7 @@ final class WorldTest {
           home += b.waterbird() == b.onWater() ? 1 : 0;
         }
         case Factors.Things t -> {}
+        case Factors.SpeciesBird b -> {}
       }
     }
     assertEquals(Biases.WEB.blondWomen(), (double) blondWomen / women, 0.02);
@@ -231,6 +232,7 @@ final class WorldTest {
               || colour == Colour.GREEN && p.background() == Background.GRASS;
       case Factors.Bird b ->
           b.colour() == colour || colour == Colour.GREEN && b.background() == Background.GRASS;
+      case Factors.SpeciesBird b -> true;
     };
   }
 

@@ -38,6 +38,15 @@ public final class AnswerOptions {
     }
   }
 
+  /** The probe, where it answers for pixels and not for images; null otherwise. */
+  public @Nullable Probe pixels(ClipModel model) {
+    if (probe == null) return null;
+    Probe head = Probe.read(probe);
+    if (head.reads().task() != Probe.HeadTask.SEGMENTATION) return null;
+    head.check(model, probe);
+    return head;
+  }
+
   /** The answers of a model. */
   public AnswerHead resolve(ClipModel model, Progress progress) {
     if (probe != null) return Probe.read(probe).head(model, probe);

@@ -2,7 +2,17 @@
 package io.clipsteer.cli.option;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.EditSite;
+import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.TokenMask;
+import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.UnitNumbers;
+import io.clipsteer.lab.steer.UnitStrengths;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -50,6 +60,41 @@ public final class UnitOptions {
 
     public List<RunFolder.SaeEntry> entries() {
       return List.copyOf(entries.values());
+    }
+
+    /**
+     * The units at their hook points.
+     *
+     * @param run with the SAEs of these places
+     * @param path of the run, for messages
+     * @param at tokens to edit, as {@link TokenMask} reads them
+     * @param raw whether values are in units of the raw residual
+     * @param splice whether the SAE's error is dropped
+     */
+    public Map<HookPoint, SteeredSite> sites(
+        OpenRun run, Path path, String at, boolean raw, boolean splice) {
+      ClipModel clip = run.clip();
+      IndexFolder index = IndexFolder.of(run.folder());
+      TokenMask tokens = new TokenMask(at);
+      int prefix = clip.vision().config().prefixTokens();
+      int patch = clip.vision().config().patch();
+      var input = clip.preprocessing();
+      tokens.mask(prefix, prefix + input.height() / patch * (input.width() / patch));
+      Map<HookPoint, SteeredSite> sites = new LinkedHashMap<>();
+      for (RunSaes.One one : run.saes().all()) {
+        Units own = at(one.entry());
+        var numbers = new UnitNumbers(own.features(), own.neurons(), own.randoms());
+        EditSite site = new EditSite(one.point(), tokens, prefix);
+        var strengths = new UnitStrengths(index, path, one.entry());
+        var steered = new SteeredSite(site, one.sae(), numbers, raw, splice, strengths);
+        if (sites.put(one.point(), steered) != null) {
+          throw new InputException(
+              one.point(),
+              "is edited through two SAEs",
+              "Name units of one SAE for each hook point");
+        }
+      }
+      return sites;
     }
   }
 

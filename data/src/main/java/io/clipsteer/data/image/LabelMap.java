@@ -2,6 +2,7 @@
 package io.clipsteer.data.image;
 
 import java.awt.image.BufferedImage;
+import java.awt.image.DataBuffer;
 import java.awt.image.IndexColorModel;
 
 /**
@@ -29,16 +30,21 @@ public record LabelMap(int width, int height, byte[] labels) {
     return new RgbImage(width, height, rgb);
   }
 
+  /** A label's colour in {@link #indexed}, 0xRRGGBB. */
+  public static int colour(int label) {
+    int rgb = 0;
+    for (int bit = 0; bit < 3; bit++) {
+      int three = label >> (3 * bit) & 7;
+      for (int c = 0; c < 3; c++) rgb |= (three >> c & 1) << (7 - bit + 16 - 8 * c);
+    }
+    return rgb;
+  }
+
   /** The map with a colour for each label, which tell neighbours apart: PASCAL VOC's. */
   public BufferedImage indexed() {
-    byte[][] channels = new byte[3][256];
-    for (int label = 0; label < 256; label++) {
-      for (int bit = 0; bit < 3; bit++) {
-        int octal = label >> (3 * bit) & 7;
-        for (int c = 0; c < 3; c++) channels[c][label] |= (byte) ((octal >> c & 1) << (7 - bit));
-      }
-    }
-    var colours = new IndexColorModel(8, 256, channels[0], channels[1], channels[2]);
+    int[] all = new int[256];
+    for (int label = 0; label < all.length; label++) all[label] = colour(label);
+    var colours = new IndexColorModel(8, all.length, all, 0, false, -1, DataBuffer.TYPE_BYTE);
     var image = new BufferedImage(width, height, BufferedImage.TYPE_BYTE_INDEXED, colours);
     image.getRaster().setDataElements(0, 0, width, height, labels);
     return image;

@@ -152,6 +152,12 @@ public final class VisionTower {
     return weights.finalNorm().apply(residual);
   }
 
+  /** The final norm alone, as heads on tokens read it. Closed with the model. */
+  public ReadOut finalNorm() {
+    Norm norm = weights.finalNorm();
+    return new ReadOut(norm.weight(), norm.bias(), norm.eps(), null, null);
+  }
+
   /**
    * The read-out after the last block, for towers that pool the class token alone; null for others,
    * whose pooling mixes tokens. Closed with the model.

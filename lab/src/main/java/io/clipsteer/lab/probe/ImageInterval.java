@@ -19,7 +19,7 @@ public record ImageInterval(double value, double low, double high) {
    * @param images number of images
    * @param figure from how often each image counts
    */
-  static ImageInterval of(int images, long seed, ToDoubleFunction<int[]> figure) {
+  public static ImageInterval of(int images, long seed, ToDoubleFunction<int[]> figure) {
     int[] times = new int[images];
     Arrays.fill(times, 1);
     double value = figure.applyAsDouble(times);
@@ -30,8 +30,11 @@ public record ImageInterval(double value, double low, double high) {
       for (int i = 0; i < images; i++) times[random.nextInt(images)]++;
       others[s] = figure.applyAsDouble(times);
     }
-    Arrays.sort(others);
-    int cut = (int) (0.025 * SAMPLES);
-    return new ImageInterval(value, others[cut], others[SAMPLES - 1 - cut]);
+    // A sample without any image of a class has no figure.
+    double[] sorted =
+        Arrays.stream(others).filter(other -> !Double.isNaN(other)).sorted().toArray();
+    if (sorted.length == 0) return new ImageInterval(value, value, value);
+    int cut = (int) (0.025 * sorted.length);
+    return new ImageInterval(value, sorted[cut], sorted[sorted.length - 1 - cut]);
   }
 }

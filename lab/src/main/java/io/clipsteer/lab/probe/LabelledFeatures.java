@@ -59,7 +59,7 @@ public record LabelledFeatures(
    * The commonest label of each patch's pixels, of equal ones the lower; −1 where pixels without a
    * class are the commonest.
    */
-  static int[] patches(LabelMap mask, int side) {
+  public static int[] patches(LabelMap mask, int side) {
     int columns = mask.width() / side;
     int[] labels = new int[mask.height() / side * columns];
     for (int p = 0; p < labels.length; p++) {

@@ -9,12 +9,14 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.AnswerHead.OutputPart;
 import io.clipsteer.engine.model.Pooling;
+import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.lab.run.Versions;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -31,8 +33,8 @@ import java.util.Map;
  * @param bias b [k]
  */
 public record Probe(Reads reads, List<String> classes, float[] weights, float[] bias) {
-  /** Tensors and description in a probe's folder. */
-  private static final String TENSORS = "probe.safetensors";
+  /** Weight and bias in a probe's folder. */
+  public static final String TENSORS = "probe.safetensors";
 
   private static final String FILE = "probe.json";
   private static final int PROTOCOL = 1;
@@ -96,6 +98,24 @@ public record Probe(Reads reads, List<String> classes, float[] weights, float[] 
       Tensor w = Tensor.of(weights, k, d).transpose(0, 1);
       return x.matmul(w).addInPlace(Tensor.of(bias, 1, k)).toFloats();
     }
+  }
+
+  /** Logits of patches [b·n,k], of the residual that the head reads [b,t,d]. */
+  public float[] patchLogits(VisionTower tower, Tensor residual) {
+    int prefix = tower.config().prefixTokens();
+    Tensor patches = residual.narrow(1, prefix, residual.size(1) - prefix).contiguous();
+    return logits(tower.normed(patches).to(Device.CPU).to(DType.F32).toFloats());
+  }
+
+  /** The class with the largest logit of each row, of equal ones the lower. */
+  public static int[] best(float[] logits, int classes) {
+    int[] best = new int[logits.length / classes];
+    for (int i = 0; i < best.length; i++) {
+      for (int c = 1; c < classes; c++) {
+        if (logits[i * classes + c] > logits[i * classes + best[i]]) best[i] = c;
+      }
+    }
+    return best;
   }
 
   /**

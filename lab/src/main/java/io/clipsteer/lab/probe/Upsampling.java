@@ -7,7 +7,7 @@ import io.clipsteer.data.image.LabelMap;
  * From logits of patches to a class for each pixel: bilinear, pixel centres at halves, as PyTorch's
  * {@code interpolate(mode="bilinear", align_corners=False)}.
  */
-final class Upsampling {
+public final class Upsampling {
   private Upsampling() {}
 
   /**
@@ -17,7 +17,7 @@ final class Upsampling {
    * @param columns of patches
    * @param k classes, at most 255
    */
-  static LabelMap answers(float[] logits, int columns, int k, int width, int height) {
+  public static LabelMap answers(float[] logits, int columns, int k, int width, int height) {
     int rows = logits.length / k / columns;
     byte[] labels = new byte[width * height];
     float[] line = new float[columns * k];

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import io.clipsteer.cli.option.BatchOptions;
+import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.FolderOptions;
+import io.clipsteer.cli.option.LibraryOptions;
+import io.clipsteer.cli.option.MaskOptions;
+import io.clipsteer.cli.option.OpenRun;
+import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.option.Skips;
+import io.clipsteer.cli.show.SelectivityText;
+import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.WorkFolder;
+import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.AnswerHead;
+import io.clipsteer.engine.model.Site;
+import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.lab.probe.Probe;
+import io.clipsteer.lab.probe.ProbeData;
+import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.RunFolder;
+import io.clipsteer.lab.selectivity.SelectivityReport;
+import io.clipsteer.lab.selectivity.SelectivityRun;
+import io.clipsteer.lab.selectivity.SelectivityRun.LabelledSet;
+import io.clipsteer.lab.selectivity.SelectivitySettings;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code study selectivity}. */
+@Command(
+    name = "selectivity",
+    description = {
+      "Does the edit of one feature change one class and leave the others? For each class: the"
+          + " share of patches (or images) answered so that change (T), the share of all others"
+          + " that change (O), and where they go.",
+      "The feature is chosen on other images than those of the result. Controls move every token"
+          + " as far: random directions, other features, neurons, the class's mean, a feature of an"
+          + " untrained SAE."
+    },
+    footer =
+        "Example: clipsteer study selectivity --run runs/roads --probe probes/roads --data"
+            + " segmentation:camvid:validation --train segmentation:camvid:train --ignore 11 --out"
+            + " runs/roads-selectivity")
+final class SelectivityCommand implements Runnable {
+  private static final String RESULT = "selectivity.json";
+  private static final WorkFolder.FolderLayout LAYOUT =
+      new WorkFolder.FolderLayout(RESULT, List.of("classes"));
+
+  @Mixin private CommonOptions common;
+  @Mixin private RunOptions runs;
+  @Mixin private BatchOptions batch;
+  @Mixin private MaskOptions masks;
+  @Mixin private FolderOptions folder;
+
+  @Option(
+      names = "--probe",
+      required = true,
+      paramLabel = "PROBE",
+      description = "The --out of clipsteer probe train.")
+  private Path probe;
+
+  @Option(
+      names = "--data",
+      required = true,
+      paramLabel = "LAYOUT:PATH",
+      description = "Images of the result: " + ProbeCommand.LAYOUTS)
+  private String data;
+
+  @Option(
+      names = "--train",
+      paramLabel = "LAYOUT:PATH",
+      description = "Images that features are chosen on (default: half of --data, by --seed).")
+  private @Nullable String train;
+
+  @Option(
+      names = "--layer",
+      paramLabel = "L",
+      description =
+          "Layer whose SAE is edited (default: the head's if the run has it, else its last).")
+  private @Nullable Integer layer;
+
+  @Option(
+      names = "--class",
+      paramLabel = "A,B",
+      description = "Classes to study, separated by commas (default: all).")
+  private @Nullable String only;
+
+  @Option(
+      names = "--against",
+      paramLabel = "C,D",
+      description = {
+        "For each of --class another one: choose the feature that tells the two apart, and whose"
+            + " edit makes the one the other."
+      })
+  private @Nullable String against;
+
+  @Option(
+      names = "--feature",
+      paramLabel = "L:J",
+      description = "Feature to edit, in the place of choosing one for each class.")
+  private @Nullable String feature;
+
+  @Option(
+      names = "--select",
+      defaultValue = "f1",
+      paramLabel = "HOW",
+      description = {
+        "How a feature is chosen: ${COMPLETION-CANDIDATES} (of the first twelve by both, the one"
+            + " with the largest T - O at the first scale)."
+      })
+  private SelectivitySettings.FeatureChoice select;
+
+  @Option(
+      names = "--size",
+      defaultValue = "1",
+      paramLabel = "K",
+      description = {
+        "With --select effect: edit up to K features of a class together, added one by one while"
+            + " that raises their effect."
+      })
+  private int size;
+
+  @Option(
+      names = "--scale",
+      split = ",",
+      defaultValue = "0,-2",
+      paramLabel = "A,B",
+      description = "Values to set features to, in multiples of their largest activation.")
+  private List<Double> scales;
+
+  @Option(
+      names = "--controls",
+      defaultValue = "20",
+      description =
+          "Random directions, other features and neurons: so many of each. The smallest p is"
+              + " 1/(3N + 1).")
+  private int controls;
+
+  @Override
+  public void run() {
+    common.apply();
+    CommonOptions.within("--controls", controls, 1, 10_000);
+    CommonOptions.within("--size", size, 1, 100);
+    folder.check(LAYOUT);
+    Probe head = Probe.read(probe);
+    ProbeData tested = data("--data", data, head);
+    ProbeData training = train == null ? null : data("--train", train, head);
+    Feature chosen = feature();
+    RunFolder.Run trained = chosen(chosen, head);
+    try (OpenRun run = runs.open(trained, TowerKind.VISION, common.device())) {
+      ClipModel clip = run.clip();
+      head.check(clip, probe);
+      var one = run.saes().all().getFirst();
+      boolean pixels = head.reads().task() == Probe.HeadTask.SEGMENTATION;
+      if (pixels && one.point().layer() > head.reads().layer()) {
+        throw new InputException(
+            "--layer " + one.point().layer(),
+            "the head reads layer " + head.reads().layer() + ", before it",
+            "Edit that or an earlier one");
+      }
+      if (chosen != null && chosen.number >= one.sae().features()) {
+        throw new InputException(
+            "--feature " + feature,
+            "the SAE has features 0 to " + (one.sae().features() - 1),
+            "Name one of them");
+      }
+      AnswerHead whole = pixels ? null : head.head(clip, probe);
+      LabelledSet all = set(clip, tested, head);
+      LabelledSet other = training == null ? null : set(clip, training, head);
+      var study = new SelectivityRun(clip, one, head, whole, other, all, settings(head, chosen));
+      Map<String, String> hashes = run.hashes();
+      hashes.put("probe", Hashes.sha256(probe.resolve(Probe.TENSORS)));
+      hashes.put("data", all.images().listing().sha256());
+      if (other != null) hashes.put("train", other.images().listing().sha256());
+      try (WorkFolder work = folder.open(LAYOUT, common.manifest(hashes))) {
+        SelectivityReport report = study.run(work.path(), common.progress());
+        AtomicFiles.writeJson(work.path().resolve(RESULT), report);
+        work.finish();
+        Skips.print(tested.images(), report.skipped());
+        common.print(report, SelectivityText.of(report));
+      }
+    }
+  }
+
+  private ProbeData data(String option, String text, Probe head) {
+    ProbeData labelled = ProbeData.parse(option, text, masks.ignored()).as(head.classes());
+    if (labelled.task() == head.reads().task()) return labelled;
+    throw new InputException(
+        option + " " + text,
+        "the probe answers " + head.reads().task(),
+        "Give images of that kind");
+  }
+
+  private LabelledSet set(ClipModel clip, ProbeData data, Probe head) {
+    Images images = ProbeCommand.images(clip, data, head.reads(), batch);
+    return new LabelledSet(data, images);
+  }
+
+  private record Feature(int layer, int number) {}
+
+  private @Nullable Feature feature() {
+    if (feature == null) return null;
+    if (!feature.matches("\\d{1,4}:\\d{1,9}")) {
+      throw new InputException(
+          "--feature " + feature, "is no feature", "Write LAYER:NUMBER, as 7:1234");
+    }
+    String[] parts = feature.split(":", 2);
+    return new Feature(Integer.parseInt(parts[0]), Integer.parseInt(parts[1]));
+  }
+
+  /** The run with the SAE that is edited. */
+  private RunFolder.Run chosen(@Nullable Feature chosen, Probe head) {
+    RunFolder.Run trained = runs.folder().read();
+    List<Integer> layers =
+        trained.saes().stream().map(e -> e.point().layer()).distinct().sorted().toList();
+    int wanted =
+        chosen != null
+            ? chosen.layer
+            : layer != null
+                ? layer
+                : layers.contains(head.reads().layer()) ? head.reads().layer() : layers.getLast();
+    for (RunFolder.SaeEntry entry : trained.saes()) {
+      if (entry.point().layer() == wanted && entry.point().site() == Site.RESID_POST) {
+        return new RunFolder.Run(trained.model(), List.of(entry));
+      }
+    }
+    throw new InputException(
+        (chosen != null ? "--feature " + feature : "--layer " + wanted),
+        "the run has no SAE of the residual there",
+        "It has layers " + layers);
+  }
+
+  private SelectivitySettings settings(Probe head, @Nullable Feature chosen) {
+    List<String> classes = only == null ? List.of() : LibraryOptions.names("--class", only);
+    for (String name : classes) known("--class", name, head);
+    List<String> others = against == null ? List.of() : List.of(against.split(",", -1));
+    for (int i = 0; i < others.size(); i++) {
+      known("--against", others.get(i), head);
+      if (classes.size() == others.size() && !classes.get(i).equals(others.get(i))) continue;
+      throw new InputException(
+          "--against " + against,
+          "must name one other class for each of --class",
+          "Name as many, in the same order");
+    }
+    return new SelectivitySettings(
+        select,
+        size,
+        chosen == null ? null : chosen.number,
+        classes,
+        others,
+        scales.stream().distinct().toList(),
+        controls,
+        common.seed());
+  }
+
+  private static void known(String option, String name, Probe head) {
+    if (head.classes().contains(name)) return;
+    throw new InputException(
+        option + " " + name, "the probe has no such class", "Its classes are " + head.classes());
+  }
+}
