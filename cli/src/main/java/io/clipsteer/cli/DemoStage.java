@@ -52,6 +52,14 @@ record DemoStage(String name, List<String> words) {
       portraits     suppress --run OUT/run --image-batch 128 --data celeba:OUT/images/portraits --train celeba:OUT/images/portraits-train --validation celeba:OUT/images/portraits-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/portraits
       birds         suppress --run OUT/run --image-batch 128 --data waterbirds:OUT/images/birds --train waterbirds:OUT/images/birds-train --validation waterbirds:OUT/images/birds-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/birds
       typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/images/typographic --train typographic:OUT/images/typographic-train --validation typographic:OUT/images/typographic-validation --clean OUT/images/objects --layers READ --at patches --select energy --edit cap:0.3 --max-clean-loss 0.75 --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
+      scenes-1      world generate --set objects --split train --count SCENES --seed SEED --masks --out OUT/images/scenes-train
+      scenes-2      world generate --set objects --split test --count SCENES --seed SEED --masks --out OUT/images/scenes
+      scenes-3      probe train --model OUT/model --data segmentation:OUT/images/scenes-train --test segmentation:OUT/images/scenes --out OUT/probes/scenes
+      sand          study selectivity --run OUT/run --layer 7 --probe OUT/probes/scenes --data segmentation:OUT/images/scenes --train segmentation:OUT/images/scenes-train --class sand --scale 0 --seed SEED --out OUT/studies/sand
+      species-1     world generate --set parts --split train --count SPECIES --seed SEED --out OUT/images/species-train
+      species-2     world generate --set parts --split test --count SPECIES --seed SEED --out OUT/images/species
+      species-3     probe train --model OUT/model --data folder:OUT/images/species-train/images --test folder:OUT/images/species/images --features embedding --out OUT/probes/species
+      species       study selectivity --run OUT/run --layer PARTED --probe OUT/probes/species --data folder:OUT/images/species/images --train folder:OUT/images/species-train/images --class 019.Yellow_breasted_Green --against 020.Long_necked_Green --select effect --scale 0 --controls 7 --seed SEED --out OUT/studies/species
       report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
       """;
 
@@ -73,6 +81,9 @@ record DemoStage(String name, List<String> words) {
       TRIED     3-6      5      of these, where suppression looks
       READ      2-4      5      and for written words: before the class token has read them
       SELECT    gates    mean-difference  how it ranks features of portraits and birds
+      SCENES    100      60     scenes that a probe of pixels learns from, and others
+      SPECIES   240      240    birds that a probe of species learns from, and others
+      PARTED    4        5      where the species' feature is edited
       DRAWS     6        2      random baselines; fewer than six could not show that edits help
       PREFIXED  %d       50     steps in which Defense-Prefix is learnt
       """

@@ -81,7 +81,8 @@ final class ExperimentCommand implements Runnable {
   @Option(
       names = "--patches",
       paramLabel = "LIST",
-      description = "Patches whose features are listed, row by row from 0, as 3,4,17-19 (default: all).")
+      description =
+          "Patches whose features are listed, row by row from 0, as 3,4,17-19 (default: all).")
   private @Nullable String patches;
 
   @Option(

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import io.clipsteer.lab.steer.Strength;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
@@ -127,6 +128,7 @@ public record DemoResult(
     saes(text);
     steering(text);
     suppression(text);
+    experiments(text);
     text.add(
         "%n%.0f s, %.1f GB at most. Report: %s%nOn your own data: see README.md, or clipsteer"
             + " COMMAND --help%n",
@@ -222,6 +224,34 @@ public record DemoResult(
           one.path("name").asString(""),
           percent(one.path("clean").path("value")),
           percent(one.path("attacked").path("value")));
+    }
+  }
+
+  private void experiments(Lines text) {
+    text.add(
+        "%nOne feature ablated%n%-40s %8s %8s  %s%n",
+        "", "changed", "others", "random directions as long");
+    for (String name : List.of("sand", "species")) {
+      JsonNode one = stage(stages, name).path("classes").path(0);
+      JsonNode to = one.path("destinations").path(0);
+      text.add(
+          "%-40s %8s %8s  %s%s%n",
+          one.path("name").asString("")
+              + " (feature "
+              + one.path("feature").asString("")
+              + " at "
+              + stage(stages, name).path("hook_point").asString("")
+              + ")",
+          percent(one.path("target_change").path("value")),
+          percent(one.path("other_change")),
+          percent(one.path("controls").path("random_directions").path("target_change")),
+          to.isMissingNode()
+              ? ""
+              : ", most become "
+                  + to.path("name").asString("")
+                  + " ("
+                  + percent(to.path("share"))
+                  + ")");
     }
   }
 

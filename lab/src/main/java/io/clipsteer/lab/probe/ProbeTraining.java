@@ -4,6 +4,7 @@ package io.clipsteer.lab.probe;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +29,9 @@ public record ProbeTraining(boolean balanced, long seed) {
 
   private static final double VALIDATION = 0.2;
 
+  /** Bias of a class without a training row, which is never an answer. */
+  private static final float NEVER = -1e6f;
+
   /**
    * A fitted head.
    *
@@ -48,7 +52,8 @@ public record ProbeTraining(boolean balanced, long seed) {
   public Fitted fit(
       LabelledFeatures training, List<String> classes, Probe.Reads reads, Progress progress) {
     LabelledFeatures.LabelledRows all = training.labelled();
-    if (IntStream.of(all.labels()).distinct().count() < 2 || training.images() < 5) {
+    int[] present = IntStream.of(all.labels()).distinct().sorted().toArray();
+    if (present.length < 2 || training.images() < 5) {
       throw new InputException(
           "the training images",
           "have labels of fewer than two classes, or are fewer than five",
@@ -63,8 +68,8 @@ public record ProbeTraining(boolean balanced, long seed) {
       SoftmaxRegression before = null;
       SoftmaxRegression start = null;
       for (double penalty : PENALTIES) {
-        before = regression(own, classes.size(), penalty, ROUGH, before);
-        TriedPenalty one = tried(penalty, probe(before, classes, reads), held);
+        before = regression(own, present, penalty, ROUGH, before);
+        TriedPenalty one = tried(penalty, probe(before, present, classes, reads), held);
         tried.add(one);
         if (best == null || one.loss < best.loss) {
           best = one;
@@ -73,10 +78,10 @@ public record ProbeTraining(boolean balanced, long seed) {
         task.advance(1, 0);
       }
       double chosen = best == null ? PENALTIES.getFirst() : best.l2PerRow;
-      SoftmaxRegression last = regression(all, classes.size(), chosen, FINE, start);
+      SoftmaxRegression last = regression(all, present, chosen, FINE, start);
       task.advance(1, 0);
       return new Fitted(
-          probe(last, classes, reads),
+          probe(last, present, classes, reads),
           chosen * all.labels().length,
           List.copyOf(tried),
           last.iterations(),
@@ -84,27 +89,37 @@ public record ProbeTraining(boolean balanced, long seed) {
     }
   }
 
+  /**
+   * Fits the classes that have rows.
+   *
+   * @param present their numbers, rising
+   */
   private SoftmaxRegression regression(
       LabelledFeatures.LabelledRows rows,
-      int classes,
+      int[] present,
       double penalty,
       double tolerance,
       @Nullable SoftmaxRegression start) {
+    int[] labels =
+        IntStream.of(rows.labels()).map(label -> Arrays.binarySearch(present, label)).toArray();
     double @Nullable [] importance =
-        balanced ? SoftmaxRegression.balanced(rows.labels(), classes) : null;
-    double l2 = penalty * rows.labels().length;
+        balanced ? SoftmaxRegression.balanced(labels, present.length) : null;
+    double l2 = penalty * labels.length;
     return SoftmaxRegression.fit(
-        rows.rows(), rows.labels(), classes, importance, l2, tolerance, start);
+        rows.rows(), labels, present.length, importance, l2, tolerance, start);
   }
 
-  private static Probe probe(SoftmaxRegression fit, List<String> classes, Probe.Reads reads) {
-    return new Probe(reads, classes, floats(fit.weights()), floats(fit.bias()));
-  }
-
-  private static float[] floats(double[] values) {
-    float[] floats = new float[values.length];
-    for (int i = 0; i < floats.length; i++) floats[i] = (float) values[i];
-    return floats;
+  private static Probe probe(
+      SoftmaxRegression fit, int[] present, List<String> classes, Probe.Reads reads) {
+    int d = fit.weights().length / present.length;
+    float[] weights = new float[classes.size() * d];
+    float[] bias = new float[classes.size()];
+    Arrays.fill(bias, NEVER);
+    for (int k = 0; k < present.length; k++) {
+      bias[present[k]] = (float) fit.bias()[k];
+      for (int j = 0; j < d; j++) weights[present[k] * d + j] = (float) fit.weights()[k * d + j];
+    }
+    return new Probe(reads, classes, weights, bias);
   }
 
   private static TriedPenalty tried(

@@ -11,7 +11,8 @@ package io.clipsteer.lab.selectivity;
  * @param off other items
  * @param offChanged of these with another answer after
  */
-record ItemChange(int[] target, int[] left, int[] on, int[] onChanged, int[] off, int[] offChanged) {
+record ItemChange(
+    int[] target, int[] left, int[] on, int[] onChanged, int[] off, int[] offChanged) {
   /**
    * Counts.
    *
@@ -19,7 +20,8 @@ record ItemChange(int[] target, int[] left, int[] on, int[] onChanged, int[] off
    */
   static ItemChange of(Items items, int[] before, int[] after, boolean[] active, int label) {
     int n = items.images();
-    var change = new ItemChange(new int[n], new int[n], new int[n], new int[n], new int[n], new int[n]);
+    var change =
+        new ItemChange(new int[n], new int[n], new int[n], new int[n], new int[n], new int[n]);
     for (int i = 0; i < before.length; i++) {
       int image = items.image(i);
       int[] all = before[i] == label ? change.target : active[i] ? change.on : change.off;
