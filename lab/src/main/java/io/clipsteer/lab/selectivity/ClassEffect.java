@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.selectivity;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.clipsteer.lab.probe.ImageInterval;
 import java.util.List;
@@ -34,7 +33,6 @@ import org.jspecify.annotations.Nullable;
  * @param p share of the random controls and the feature itself that reach its T − O
  * @param pHolm the same adjusted for the classes of this scale; null until all are there
  */
-@JsonInclude(JsonInclude.Include.NON_NULL)
 public record ClassEffect(
     String name,
     List<Integer> features,

@@ -4,10 +4,17 @@ package io.clipsteer.lab.selectivity;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import io.clipsteer.data.json.JsonFile;
+import io.clipsteer.lab.probe.ImageInterval;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** F1 and AUROC by counting pairs and thresholds; changes by hand. */
 final class ClassStatisticsTest {
@@ -87,6 +94,39 @@ final class ClassStatisticsTest {
       }
     }
     return above / pairs;
+  }
+
+  /** A finished class is read back as it was, whatever has no value. */
+  @Test
+  void aClassIsReadAsItWasWritten(@TempDir Path temp) throws IOException {
+    var change = new ImageInterval(0.5, 0.25, 0.75);
+    var effect =
+        new ClassEffect(
+            "sand",
+            List.of(3, 5),
+            0.5,
+            0.75,
+            null,
+            -2,
+            -8.5,
+            17,
+            4,
+            change,
+            0.125,
+            null,
+            0.125,
+            change,
+            0.5,
+            0.25,
+            List.of(new ClassEffect.Destination("water", 0.5)),
+            Map.of(
+                ClassEffect.ControlKind.UNTRAINED,
+                new ClassEffect.ControlEffect(1, 0.5, 0.25, 0.25, 0.25)),
+            1,
+            0.0625,
+            null);
+    Path file = Files.writeString(temp.resolve("0.json"), JsonFile.line(effect));
+    assertEquals(effect, JsonFile.read(file, ClassEffect.class, "none"));
   }
 
   @Test
