@@ -19,13 +19,13 @@ clip probe train --model "$demo/model" --data "segmentation:$work/scenes-train" 
 clip probe train --model "$demo/model" --data "folder:$work/species-train/images" --test "folder:$work/species-test/images" --features embedding \
   --out "$work/probe-species"
 
-scenes() { # LAYER NAME
+scenes() { # LAYER NAME SCALES
   clip study selectivity --run "$demo/run" --layer "$1" --probe "$work/probe-scenes" --data "segmentation:$work/scenes-test" \
-    --train "segmentation:$work/scenes-train" --class water,grass,sand,snow,bricks,night,road,forest,planks,sky --controls 70 --out "$work/$2" --json \
+    --train "segmentation:$work/scenes-train" --class water,grass,sand,snow,bricks,night,road,forest,planks,sky --scale "$3" --controls 70 --out "$work/$2" --json \
     >"$work/$2.json"
 }
-scenes 7 scenes-layer-7
-scenes 6 scenes-layer-6
+scenes 7 scenes-layer-7 0,-2
+scenes 6 scenes-layer-6 0
 
 painted=$(ls "$work/species-test/images" | awk 'NR % 2 == 1' | paste -sd,)
 plain=$(ls "$work/species-test/images" | awk 'NR % 2 == 0' | paste -sd,)

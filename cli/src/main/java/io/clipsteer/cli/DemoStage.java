@@ -60,7 +60,7 @@ record DemoStage(String name, List<String> words) {
       species-2     world generate --set parts --split test --count SPECIES --seed SEED --out OUT/images/species
       species-3     probe train --model OUT/model --data folder:OUT/images/species-train/images --test folder:OUT/images/species/images --features embedding --out OUT/probes/species
       species       study selectivity --run OUT/run --layer PARTED --probe OUT/probes/species --data folder:OUT/images/species/images --train folder:OUT/images/species-train/images --class 019.Yellow_breasted_Green --against 020.Long_necked_Green --select effect --scale 0 --controls 7 --seed SEED --out OUT/studies/species
-      report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --seed SEED --out OUT/report.html
+      report        report --run OUT/run --steerability OUT/steerability --edit OUT/edits/portraits --edit OUT/edits/birds --edit OUT/edits/typographic --study OUT/studies/sand --study OUT/studies/species --seed SEED --out OUT/report.html
       """;
 
   /** What a word stands for in the whole demo, in the quick one, and what it counts. */

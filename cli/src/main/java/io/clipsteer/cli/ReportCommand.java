@@ -64,6 +64,12 @@ final class ReportCommand implements Runnable {
   private List<Path> edits = List.of();
 
   @Option(
+      names = "--study",
+      paramLabel = "DIR",
+      description = "The --out of clipsteer study selectivity. Repeatable.")
+  private List<Path> studies = List.of();
+
+  @Option(
       names = "--images",
       paramLabel = "SRC",
       description = "The indexed images, if they have moved.")
@@ -106,7 +112,8 @@ final class ReportCommand implements Runnable {
           "First: clipsteer index --run " + runs.path() + " --images SRC");
     }
     Report.checkWritable(out);
-    var report = new Report(folder, index, steered(), edits, features, exemplars, common.seed());
+    var report =
+        new Report(folder, index, steered(), edits, studies, features, exemplars, common.seed());
     Report.WrittenReport result;
     if (blind) {
       result = report.write(out, null, common.progress());

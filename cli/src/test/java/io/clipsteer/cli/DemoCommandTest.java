@@ -54,6 +54,10 @@ final class DemoCommandTest {
         "the page says what the table says");
     assertEquals(18, findings.get("steer").get("layers").size());
     assertTrue(findings.get("evaluation").isObject());
+    assertEquals(2, findings.get("studies").size());
+    JsonNode sand = findings.get("studies").get(0).get("report").get("classes").get(0);
+    assertEquals("sand", sand.get("name").asString());
+    assertTrue(sand.get("target_change").get("value").isNumber());
 
     CliFixture.run("demo", "--quick", "--out", out).refused("holds a finished run");
     CliFixture.run("demo", "--out", out, "--resume")

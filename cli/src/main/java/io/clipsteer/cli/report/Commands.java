@@ -58,6 +58,7 @@ public final class Commands {
     Path steerability = report.steerability();
     if (steerability != null) words.addAll(List.of("--steerability", steerability.toString()));
     for (Path edit : report.edits()) words.addAll(List.of("--edit", edit.toString()));
+    for (Path study : report.studies()) words.addAll(List.of("--study", study.toString()));
     words.addAll(List.of("--features", Integer.toString(report.features())));
     words.addAll(List.of("--exemplars", Integer.toString(report.exemplars())));
     words.addAll(List.of("--seed", Long.toString(report.seed()), "--out", out.toString()));

@@ -84,6 +84,11 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
       tried|suppress|Edits that were selected from|Edits that were selected from
       reasons|suppress|Why each feature was taken|Why each feature was taken
       sweep|suppress|sweep|Sweep over layers
+      target_change|study selectivity|target_change T|T, target change
+      other_change|study selectivity|other_change O|O, other change
+      difference|study selectivity|difference|T − O
+      controls|study selectivity|controls|Controls of the same length
+      destinations|study selectivity|destinations|What targets become
       """;
 
   /** A term in bold where an item or a sentence starts, up to the next of these. */

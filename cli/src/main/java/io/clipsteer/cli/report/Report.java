@@ -28,6 +28,7 @@ import tools.jackson.databind.JsonNode;
  * @param index its index
  * @param steerability folder of its steerability, or null
  * @param edits folders of suppressions
+ * @param studies folders of studies of selectivity
  * @param features selected at most, 1 to 5,000; those that an edit changes are added
  * @param exemplars images of each, 0 to 100
  * @param seed of the random sample
@@ -37,6 +38,7 @@ public record Report(
     IndexFolder index,
     @Nullable Path steerability,
     List<Path> edits,
+    List<Path> studies,
     int features,
     int exemplars,
     long seed) {
@@ -52,11 +54,13 @@ public record Report(
           "features.js",
           "steerability.js",
           "suppression.js",
+          "selectivity.js",
           "report.js");
 
   /** Refuses numbers out of range. */
   public Report {
     edits = List.copyOf(edits);
+    studies = List.copyOf(studies);
     if (features < 1 || features > 5000) {
       throw new InputException("--features " + features, "not from 1 to 5000", "Try 500");
     }
@@ -102,7 +106,8 @@ public record Report(
       @Nullable JsonNode evaluation,
       @Nullable JsonNode steer,
       List<MeasuredSteerability.Points> points,
-      List<SuppressionResult> edits) {}
+      List<SuppressionResult> edits,
+      List<SelectivityResult> studies) {}
 
   /** All that the page shows. */
   private record Data(
@@ -130,6 +135,7 @@ public record Report(
         steerability == null ? null : MeasuredSteerability.read(steerability);
     if (measured != null) measured.checkOf(folder);
     JsonNode evaluation = evaluation();
+    List<SelectivityResult> studied = studies.stream().map(SelectivityResult::read).toList();
     List<SuppressionResult> results = edits.stream().map(SuppressionResult::read).toList();
     Map<String, Set<Integer>> edited = SuppressionResult.features(results);
     List<SelectedFeature> selected =
@@ -145,7 +151,8 @@ public record Report(
             evaluation,
             measured == null ? null : measured.json(),
             measured == null ? List.of() : measured.points(),
-            results);
+            results,
+            studied);
     Head head = head(out, manifest, measured);
     Thumbnails thumbnails = Thumbnails.none();
     if (images != null) {

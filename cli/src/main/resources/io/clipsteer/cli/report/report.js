@@ -47,7 +47,7 @@ function recipe(main) {
   main.append(h("h2", {}, "Recipe"), h("details", {}, h("summary", {}, "All settings of the training"), h("dl", { class: "facts card" }, facts.map(([k, v]) => [h("dt", {}, k), h("dd", {}, Array.isArray(v) ? v.join(", ") : String(v))]))));
 }
 
-start(tail(D.run), [["", "Overview", overview], ["features", "Features", gallery], ...(D.steer ? [["steerability", "Steerability", steerability]] : []), ...(D.edits.length ? [["suppression", "Suppression", suppression]] : []), ["definitions", "Definitions", definitionsPage]], (words, query) => {
+start(tail(D.run), [["", "Overview", overview], ["features", "Features", gallery], ...(D.steer ? [["steerability", "Steerability", steerability]] : []), ...(D.edits.length ? [["suppression", "Suppression", suppression]] : []), ...(D.studies.length ? [["selectivity", "Selectivity", selectivity]] : []), ["definitions", "Definitions", definitionsPage]], (words, query) => {
   if (words[0] === "feature") return { part: "features", main: feature(Number(words[1]), Number(words[2])) };
   const sae = query.get("sae");
   if (sae !== null && SAES[sae]) { filters.sae = sae; filters.shown = PAGE; }

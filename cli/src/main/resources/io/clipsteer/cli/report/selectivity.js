@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The report's part on selectivity: does a feature's edit change one class and leave the others?
+
+const CONTROLS = { random_directions: "random directions", random_features: "other features", neurons: "neurons", class_mean: "class mean", untrained: "untrained SAE" };
+function selectivity() {
+  const main = h("main", {}, h("h1", {}, "Selectivity"), h("p", {}, "One class and its feature at a time, on all tokens. ", def("T", "target_change"), " is the share of the class's own answers that change, ", def("O", "other_change"),
+    " the share of all others. ", def("Controls", "controls"), " move every token exactly as far in other directions; p ranks T − O among the random ones, adjusted by Holm."), hint());
+  for (const s of D.studies) study(main, s);
+  main.append(commands("report"));
+  return main;
+}
+function study(main, s) {
+  const R = s.report, items = R.task === "segmentation" ? "patches" : "images", layer = Number((R.hook_point.match(/\d+/) || [])[0]);
+  main.append(h("h2", {}, s.name), h("p", { class: "muted path" }, R.data), h("p", {}, "Edits at " + R.hook_point + ", " + counted(R.images, "image") + "; features were chosen on " + whole(R.training_images) + " others (" + R.select + ")." +
+    (items === "patches" ? (layer === R.head_layer ? " The head reads this layer: an edit reaches its own patch alone." : " The head reads layer " + R.head_layer + ": attention carries edits to other patches.") : "")));
+  for (const scale of [...new Set(R.classes.map((c) => c.scale))]) {
+    const rows = R.classes.filter((c) => c.scale === scale), mean = (f) => rows.reduce((a, c) => a + f(c), 0) / rows.length;
+    const above = rows.filter((c) => Object.values(c.controls).every((k) => c.difference.value > k.most)).length;
+    main.append(h("h3", { class: "gap" }, scale === 0 ? "Ablated" : "Set to " + fixed(scale, 1) + " times the largest activation"),
+      h("p", {}, "Mean T " + percent(mean((c) => c.target_change.value)) + ", mean O " + percent(mean((c) => c.other_change)) + "; T − O is above every control for " + above + " of " + counted(rows.length, "class").replace(/classs$/, "classes") + "."),
+      lying(rows.map((c) => c.name), rows.map((c) => c.difference.value), "T − O", "T − O of every class, with 95 % intervals over images.", { key: "difference", x: { min: -1, max: 1 }, ranges: rows.map((c) => [c.difference.low, c.difference.high]) }),
+      table(["class", "features", items, def("T", "target_change"), def("O, active", "other_change"), def("O, inactive", "other_change"), "T − O", "p (Holm)", ...Object.values(CONTROLS).map((k) => k + ": mean T − O (most)"), def("become", "destinations")],
+        rows.map((c) => [c.name, c.features.map((f) => "#" + f).join(", "), whole(c.n), range(c.target_change), percent(c.other_change_on), percent(c.other_change_off), range(c.difference), probability(c.p_holm),
+          ...Object.keys(CONTROLS).map((k) => { const v = c.controls[k]; return v ? fixed(v.difference, 2) + " (" + fixed(v.most, 2) + ")" : "–"; }), c.destinations.map((d) => d.name + " " + percent(d.share)).join(", ")])));
+  }
+  for (const [name, reason] of Object.entries(R.not_studied)) main.append(h("p", { class: "muted" }, name + ": " + reason + "."));
+  if (s.command) main.append(h("footer", {}, h("span", {}, "made by"), h("code", {}, s.command)));
+}
