@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.selectivity;
+
+import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.Tensor;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.selectivity.ClassEffect.ControlKind;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+
+/**
+ * Unit directions of the controls.
+ *
+ * @param read the training images as the SAE reads them
+ * @param untrained as an SAE with random weights reads them
+ * @param draws random controls of each kind
+ */
+record ControlDirections(
+    SaeReading read, SaeReading untrained, KeptImages training, int draws, long seed) {
+
+  /**
+   * Of a class, by kind.
+   *
+   * @param features that are edited
+   * @param other the feature of the untrained SAE
+   */
+  Map<ControlKind, List<float[]>> of(int label, List<Integer> features, int other) {
+    var random = new SplittableRandom(seed * 31 + label);
+    int d = read.sae().width();
+    int n = draws;
+    Map<ControlKind, List<float[]>> controls = new EnumMap<>(ControlKind.class);
+    for (ControlKind kind : ControlKind.values()) {
+      List<float[]> mine = new ArrayList<>();
+      switch (kind) {
+        case RANDOM_DIRECTIONS -> {
+          for (int k = 0; k < n; k++) {
+            float[] direction = new float[d];
+            for (int j = 0; j < d; j++) direction[j] = (float) random.nextGaussian();
+            mine.add(Move.unit(direction));
+          }
+        }
+        case RANDOM_FEATURES -> {
+          for (int f : alike(features, read.codes(), n, random)) {
+            mine.add(Move.unit(Move.row(read.sae(), f)));
+          }
+        }
+        case NEURONS -> {
+          for (int j : some(IntStream.range(0, d).toArray(), n, random)) {
+            float[] direction = new float[d];
+            direction[j] = 1;
+            mine.add(direction);
+          }
+        }
+        case CLASS_MEAN -> mine.add(classMean(label));
+        case UNTRAINED -> mine.add(Move.unit(Move.row(untrained.sae(), other)));
+      }
+      controls.put(kind, mine);
+    }
+    return controls;
+  }
+
+  /** Random features among those whose number of tokens is nearest to a feature's. */
+  private static int[] alike(
+      List<Integer> features, ItemCodes codes, int n, SplittableRandom random) {
+    double own = Math.log(Math.max(1, codes.count(features.getFirst())));
+    int[] nearest =
+        IntStream.range(0, codes.features())
+            .boxed()
+            .filter(f -> !features.contains(f) && codes.count(f) > 0)
+            .sorted(Comparator.comparingDouble(f -> Math.abs(Math.log(codes.count(f)) - own)))
+            .limit(4L * n)
+            .mapToInt(Integer::intValue)
+            .toArray();
+    return some(nearest, n, random);
+  }
+
+  /** Some of the numbers, in random order, at most n. */
+  static int[] some(int[] from, int n, SplittableRandom random) {
+    for (int i = from.length - 1; i > 0; i--) {
+      int j = random.nextInt(i + 1);
+      int other = from[i];
+      from[i] = from[j];
+      from[j] = other;
+    }
+    return Arrays.copyOf(from, Math.min(n, from.length));
+  }
+
+  /** From the mean token of the others to the class's: an edit goes against it. */
+  private float[] classMean(int label) {
+    int d = training.width();
+    float[] rows = training.tokens().toFloats();
+    double[] of = new double[d];
+    double[] rest = new double[d];
+    long n = 0;
+    long others = 0;
+    for (int t = 0; t < rows.length / d; t++) {
+      int item = read.items().of(t);
+      if (item < 0 || read.labels()[item] < 0) continue;
+      boolean mine = read.labels()[item] == label;
+      double[] sum = mine ? of : rest;
+      for (int j = 0; j < d; j++) sum[j] += rows[t * d + j];
+      if (mine) n++;
+      else others++;
+    }
+    float[] direction = new float[d];
+    for (int j = 0; j < d; j++) {
+      direction[j] = (float) (of[j] / Math.max(1, n) - rest[j] / Math.max(1, others));
+    }
+    return Move.unit(direction);
+  }
+
+  /** An SAE of the same size with random weights, k features of which are active on a token. */
+  static Sae untrained(Sae like, long seed) {
+    int d = like.width();
+    int f = like.features();
+    int k = like.activation() instanceof SaeActivation.TopK top ? top.k() : Math.min(32, f);
+    try (Scope scope = Scope.open()) {
+      Tensor decoder = Tensor.normal(new SplittableRandom(seed), 1, f, d).unit();
+      return new Sae(
+          new SaeActivation.TopK(k),
+          like.normalisation(),
+          scope.release(decoder.transpose(0, 1).contiguous().copy()),
+          scope.release(Tensor.zeros(DType.F32, f)),
+          scope.release(decoder.copy()),
+          scope.release(Tensor.zeros(DType.F32, d)),
+          false);
+    }
+  }
+}
