@@ -181,8 +181,9 @@ final class SteerabilityCommand implements Runnable {
     Map<String, String> hashes = run.hashes();
     hashes.put("data", set.listing().sha256());
     hashes.put("words", sha256(String.join("\n", head.words())));
-    ByteBuffer embeddings = ByteBuffer.allocate(4 * head.rows().length);
-    embeddings.asFloatBuffer().put(head.rows());
+    float[] bias = head.isBiased() ? head.bias() : new float[0];
+    ByteBuffer embeddings = ByteBuffer.allocate(4 * (head.rows().length + bias.length));
+    embeddings.asFloatBuffer().put(head.rows()).put(bias);
     hashes.put("embeddings", Hashes.sha256(embeddings.array()));
     hashes.put("index", sha256(JsonFile.line(known)));
     return common.manifest(hashes);

@@ -27,7 +27,7 @@ record FeatureSelection(
    *
    * @param aim what was maximised on the training images, where effects were tried
    */
-  record Chosen(List<Integer> features, @Nullable Double aim) {
+  record ChosenFeatures(List<Integer> features, @Nullable Double aim) {
     int first() {
       return features.getFirst();
     }
@@ -60,13 +60,13 @@ record FeatureSelection(
    *
    * @param given the feature that was named, or null
    */
-  Chosen features(int label, SaeReading choice, @Nullable Integer given) {
-    if (given != null) return new Chosen(List.of(given), null);
+  ChosenFeatures features(int label, SaeReading choice, @Nullable Integer given) {
+    if (given != null) return new ChosenFeatures(List.of(given), null);
     float[][] f1 = choice.statistics(label).f1();
     float[][] auroc = choice.statistics(label).auroc();
     if (tried == null) {
       float[][] by = settings.select() == FeatureChoice.F1 ? f1 : auroc;
-      return new Chosen(List.of(ClassStatistics.best(by, label, 1)[0]), null);
+      return new ChosenFeatures(List.of(ClassStatistics.best(by, label, 1)[0]), null);
     }
     int[] candidates =
         IntStream.concat(
@@ -92,7 +92,7 @@ record FeatureSelection(
       if (better == null) break;
       set = better;
     }
-    return new Chosen(set, most);
+    return new ChosenFeatures(set, most);
   }
 
   /** The class that a class's targets should become, or −1. */

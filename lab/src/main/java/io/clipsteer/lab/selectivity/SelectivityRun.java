@@ -17,7 +17,7 @@ import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.selectivity.ClassEffect.ControlEffect;
 import io.clipsteer.lab.selectivity.ClassEffect.ControlKind;
-import io.clipsteer.lab.selectivity.FeatureSelection.Chosen;
+import io.clipsteer.lab.selectivity.FeatureSelection.ChosenFeatures;
 import io.clipsteer.lab.selectivity.SelectivitySettings.FeatureChoice;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -193,7 +193,7 @@ public record SelectivityRun(
 
   private List<ClassEffect> effects(int label, Scene scene) {
     SaeReading read = scene.controls.read();
-    Chosen chosen = scene.selection.features(label, read, settings.feature());
+    ChosenFeatures chosen = scene.selection.features(label, read, settings.feature());
     int other = scene.selection.features(label, scene.controls.untrained(), null).first();
     Map<ControlKind, List<float[]>> controls = scene.controls.of(label, chosen.features(), other);
     List<float[]> directions = new ArrayList<>();
@@ -228,7 +228,7 @@ public record SelectivityRun(
 
   private ClassEffect effect(
       int label,
-      Chosen chosen,
+      ChosenFeatures chosen,
       double scale,
       Scene scene,
       List<ItemChange> changes,
