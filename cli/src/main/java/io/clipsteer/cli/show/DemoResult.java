@@ -229,13 +229,13 @@ public record DemoResult(
 
   private void experiments(Lines text) {
     text.add(
-        "%nOne feature ablated%n%-40s %8s %8s  %s%n",
+        "%nOne feature ablated%n%-68s %8s %8s  %s%n",
         "", "changed", "others", "random directions as long");
     for (String name : List.of("sand", "species")) {
       JsonNode one = stage(stages, name).path("classes").path(0);
       JsonNode to = one.path("destinations").path(0);
       text.add(
-          "%-40s %8s %8s  %s%s%n",
+          "%-68s %8s %8s  %s%s%n",
           one.path("name").asString("")
               + " (feature "
               + one.path("feature").asString("")
