@@ -50,7 +50,7 @@ record KeptImages(
                   throw new InputException(
                       images.set().origin(),
                       "its residuals take more than 4 GiB",
-                      "Give fewer images, with --limit");
+                      "Give fewer images");
                 }
                 ids.addAll(batch.ids());
                 parts.add(scope.keep(kept.copy()));
