@@ -12,11 +12,8 @@ import io.clipsteer.cli.option.RuleOptions;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.UnitOptions;
 import io.clipsteer.cli.show.Lines;
-import io.clipsteer.cli.show.MapPicture;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.engine.Scope;
@@ -25,6 +22,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.experiment.Experiment;
+import io.clipsteer.lab.experiment.MapPicture;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.FeatureSearch;
 import io.clipsteer.lab.index.IndexFolder;
@@ -32,16 +30,13 @@ import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.probe.Probe;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.steer.UnitRule;
-import java.awt.image.BufferedImage;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -159,7 +154,9 @@ final class ExperimentCommand implements Runnable {
               ? null
               : experiment.answers(input, answers.resolve(clip, common.progress()));
       Experiment.Maps maps = pixels == null ? null : experiment.maps(input, pixels, shape);
-      if (map != null && maps != null) write(map, MapPicture.of(decoded, shape, maps));
+      if (map != null && maps != null) {
+        MapPicture.write(map, decoded, shape, maps.before(), maps.after());
+      }
       Set<Integer> chosen = new HashSet<>(few);
       Json json =
           new Json(
@@ -174,7 +171,9 @@ final class ExperimentCommand implements Runnable {
               maps == null || change == null || few.isEmpty() ? null : maps.changed(chosen, false),
               maps == null || change == null ? null : maps.changed(chosen, true),
               map == null ? null : map.toString(),
-              map == null || maps == null || pixels == null ? null : colours(maps, pixels));
+              map == null || maps == null || pixels == null
+                  ? null
+                  : MapPicture.legend(maps.before(), maps.after(), pixels.classes()));
       common.print(json, text(json));
     }
   }
@@ -257,22 +256,6 @@ final class ExperimentCommand implements Runnable {
       found.add(new Found(hit, exemplars));
     }
     return found;
-  }
-
-  /** Colours of the classes in the maps. */
-  private static Map<String, String> colours(Experiment.Maps maps, Probe probe) {
-    Map<String, String> colours = new LinkedHashMap<>();
-    int[] before = maps.before().counts();
-    int[] after = maps.after().counts();
-    for (int c = 0; c < probe.classes().size(); c++) {
-      if (before[c] + after[c] == 0) continue;
-      colours.put(probe.classes().get(c), String.format("#%06x", LabelMap.colour(c)));
-    }
-    return colours;
-  }
-
-  private static void write(Path file, BufferedImage picture) {
-    AtomicFiles.writeStream(file, out -> ImageIO.write(picture, "png", out));
   }
 
   private String text(Json json) {

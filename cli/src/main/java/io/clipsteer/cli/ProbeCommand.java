@@ -41,7 +41,7 @@ import picocli.CommandLine.Option;
 final class ProbeCommand {
   static final String LAYOUTS =
       "folder:DIR (sub-folders are classes), csv:FILE (file, label), segmentation:DIR[:SPLIT]"
-          + " (images, masks, classes.txt) or ade20k:DIR:SPLIT.";
+          + " (images, masks, classes.txt or .json) or ade20k:DIR:SPLIT.";
 
   /** Images of the report, where none are given. */
   private static final double TEST = 0.2;
@@ -58,7 +58,8 @@ final class ProbeCommand {
       int width,
       @Nullable Integer trainingImages,
       @Nullable Double chosenL2,
-      @Nullable List<ProbeTraining.TriedPenalty> validation,
+      ProbeTraining.@Nullable TriedSettings chosen,
+      @Nullable List<ProbeTraining.TriedSettings> validation,
       @JsonUnwrapped HeadScore score,
       int skipped,
       double seconds) {}
@@ -111,7 +112,7 @@ final class ProbeCommand {
       name = "train",
       description = {
         "Fit a linear head on the features of a frozen vision transformer: multinomial logistic"
-            + " regression, its penalty chosen on a fifth of the training images.",
+            + " regression, its settings chosen on a fifth of the training images.",
         "The result is evaluated on images that the fit has not seen: --test, or a fifth of"
             + " --data."
       },
@@ -167,6 +168,16 @@ final class ProbeCommand {
             "Resize images to the shape of the model's input: nothing is cropped, ratios change.")
     private boolean squash;
 
+    @Option(
+        names = "--optimizer",
+        defaultValue = "lbfgs",
+        paramLabel = "WHICH",
+        description = {
+          "What fits the head: ${COMPLETION-CANDIDATES}. adamw takes the best of 30 (patches: 18)"
+              + " pairs of learning rate and weight decay, and its best epoch."
+        })
+    private ProbeTraining.Optimizer optimizer;
+
     @Option(names = "--balanced", description = "Give all classes the same weight in the fit.")
     private boolean balanced;
 
@@ -198,7 +209,7 @@ final class ProbeCommand {
                   : List.of(features(clip, tested, reads, batch, common), all);
           LabelledFeatures own = parts.get(1);
           ProbeTraining.Fitted fitted =
-              new ProbeTraining(balanced, common.seed())
+              new ProbeTraining(optimizer, balanced, common.seed())
                   .fit(own, training.classes(), reads, common.progress());
           fitted.probe().write(out);
           HeadScore score = HeadScore.of(fitted.probe(), parts.get(0), common.seed());
@@ -212,18 +223,19 @@ final class ProbeCommand {
                   fitted.probe().width(),
                   own.features().images(),
                   fitted.l2(),
+                  fitted.chosen(),
                   fitted.validation(),
                   score,
                   all.features().skipped().size(),
                   (System.nanoTime() - start) * 1e-9),
               Lines.of(
-                      "%s: %s head on %s of layer %d, fitted on %s, penalty %.3g%n",
+                      "%s: %s head on %s of layer %d, fitted on %s, %s%n",
                       out,
                       reads.task(),
                       reads.input(),
                       reads.layer(),
                       Counted.of(own.features().images(), "image"),
-                      fitted.l2())
+                      fitted.settings())
                   + text(score));
         }
       }
@@ -312,6 +324,7 @@ final class ProbeCommand {
                 reads.layer(),
                 reads.input(),
                 head.width(),
+                null,
                 null,
                 null,
                 null,

@@ -11,6 +11,7 @@ import io.clipsteer.data.imageset.GroupedSet;
 import io.clipsteer.world.WorldSet;
 import java.awt.image.BufferedImage;
 import java.awt.image.IndexColorModel;
+import java.awt.image.Raster;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +20,8 @@ import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** {@code probe}: heads for images and for pixels, and what they refuse. */
 final class ProbeCommandTest {
@@ -41,7 +44,7 @@ final class ProbeCommandTest {
     assertEquals("mean", json.get("features").asString());
     assertEquals(36, json.get("training_images").asInt());
     assertEquals(9, json.get("images").asInt());
-    assertEquals(5, json.get("validation").size());
+    assertEquals(7, json.get("validation").size());
     double accuracy = json.get("accuracy").get("value").asDouble();
     assertTrue(accuracy > 0.6, json.toString());
     assertTrue(json.get("accuracy").get("low").asDouble() <= accuracy);
@@ -58,6 +61,15 @@ final class ProbeCommandTest {
     CliFixture.line(
             "probe evaluate --probe %s --model %s --data folder:%s", out, CliFixture.BLIND, images)
         .refused("was trained on another model");
+    JsonNode adamw =
+        CliFixture.line(
+                "probe train --model %s --data folder:%s --layer 0 --features mean --optimizer"
+                    + " adamw --out %s --json",
+                CliFixture.CLIP, images, temp.resolve("adamw"))
+            .json();
+    assertEquals(30, adamw.get("validation").size());
+    assertFalse(adamw.has("chosen_l2"));
+    CliFixture.keys(adamw.get("chosen"), "rate", "decay", "epoch", "loss");
     CliFixture.line(
             "probe train --model %s --data folder:%s --layer 9 --out %s",
             CliFixture.CLIP, images, temp.resolve("no"))
@@ -223,16 +235,43 @@ final class ProbeCommandTest {
         "untrained");
     assertEquals(4, first.get("controls").get("neurons").get("draws").asInt());
     assertEquals(0, first.get("value").asDouble());
+    assertTrue(json.get("local").asBoolean());
+    JsonNode example = first.get("example");
+    BufferedImage maps = ImageIO.read(out.resolve(example.get("map").asString()).toFile());
+    assertEquals(4 * maps.getHeight() + 12, maps.getWidth());
+    assertEquals("#000000", example.get("colours").get("red").asString());
+    assertTrue(Files.exists(set.resolve("images").resolve(example.get("image").asString())));
     double rank = first.get("rank").asDouble();
     double draws = 2 * 4 + first.get("controls").get("random_features").get("draws").asInt();
     assertEquals(rank / (draws + 1), first.get("p").asDouble(), 1e-12);
     CliFixture.run(study, "--out", out).refused("holds a finished run");
+
+    // A set of features that is chosen by its effect; the class that is not named stays out.
+    Object[] set2 = {study, "--select", "effect", "--size", "2", "--scale", "0", "--class", "red"};
+    JsonNode several = CliFixture.run(set2, "--out", temp.resolve("several")).json();
+    assertEquals(1, several.get("classes").size());
+    JsonNode red = several.get("classes").get(0);
+    assertTrue(red.get("features").size() <= 2 && red.has("aim"), red.toString());
+
+    // What a stopped study leaves: its first class and no result.
+    Path stopped = temp.resolve("stopped");
+    Files.createDirectories(stopped.resolve("classes"));
+    JsonNode manifest = JsonMapper.shared().readTree(out.resolve("manifest.json").toFile());
+    ((ObjectNode) manifest).putNull("ended");
+    Files.writeString(stopped.resolve("manifest.json"), manifest.toString());
+    ObjectNode own = JsonMapper.shared().createObjectNode();
+    own.putArray("scales").add(first).add(json.get("classes").get(1));
+    Files.writeString(stopped.resolve("classes/0.json"), own.toString());
+    JsonNode resumed = CliFixture.run(study, "--out", stopped, "--resume").json();
+    assertEquals(json.get("classes").get(0), resumed.get("classes").get(0));
+    assertFalse(Files.exists(stopped.resolve("classes")));
 
     // An edit one block earlier, of a given feature.
     Object[] given = {study, "--feature", "0:3", "--scale", "0", "--out", temp.resolve("given")};
     JsonNode whole = CliFixture.run((Object) given).json();
     assertEquals(3, whole.get("classes").get(1).get("features").get(0).asInt());
     assertEquals(1, whole.get("head_layer").asInt());
+    assertFalse(whole.get("local").asBoolean());
 
     CliFixture.run(study, "--feature", "0:99999", "--out", temp.resolve("no")).refused("0:99999");
     CliFixture.run(study, "--feature", "five", "--out", temp.resolve("no")).refused("LAYER:NUMBER");
@@ -244,12 +283,59 @@ final class ProbeCommandTest {
     assertFalse(Files.exists(temp.resolve("no")));
   }
 
+  /** ADE20K's layout: masks in annotations/SPLIT, 0 without a class, 1 the first. */
+  @Test
+  void readsTheLayoutOfAde20k() throws IOException {
+    Path set = temp.resolve("set");
+    Path ade = temp.resolve("ade");
+    for (int i = 0; i < 12; i++) halves(set, i, i % 2 == 0);
+    for (String split : new String[] {"training", "validation"}) {
+      for (int i = 0; i < 12; i++) {
+        String name = "images/%s/%d.png".formatted(split, i);
+        Files.createDirectories(ade.resolve(name).getParent());
+        Files.copy(set.resolve("images").resolve(i + ".png"), ade.resolve(name));
+        Path mask = ade.resolve("annotations").resolve(split).resolve(i + ".png");
+        Files.createDirectories(mask.getParent());
+        Raster raster = ImageIO.read(set.resolve("masks").resolve(i + ".png").toFile()).getRaster();
+        var grey = new BufferedImage(36, 33, BufferedImage.TYPE_BYTE_GRAY);
+        for (int y = 0; y < 33; y++) {
+          for (int x = 0; x < 36; x++) {
+            int label = raster.getSample(x, y, 0);
+            grey.getRaster().setSample(x, y, 0, label == 9 ? 0 : label + 1);
+          }
+        }
+        ImageIO.write(grey, "png", mask.toFile());
+      }
+    }
+    Files.writeString(ade.resolve("classes.txt"), "red\ngreen\n");
+    Files.writeString(set.resolve("classes.txt"), "red\ngreen\n");
+    String train = "probe train --model %s --data %s --test %s --layer 1 --out %s --json";
+    JsonNode plain =
+        CliFixture.line(
+                train + " --ignore 9",
+                CliFixture.CLIP,
+                "segmentation:" + set,
+                "segmentation:" + set,
+                temp.resolve("plain"))
+            .json();
+    JsonNode same =
+        CliFixture.line(
+                train,
+                CliFixture.CLIP,
+                "ade20k:" + ade + ":training",
+                "ade20k:" + ade + ":validation",
+                temp.resolve("probe"))
+            .json();
+    assertEquals(plain.get("miou"), same.get("miou"));
+    assertEquals(plain.get("classes"), same.get("classes"));
+  }
+
   /** What an edit does to one image: answers of words, or a map of classes. */
   @Test
   void anExperimentOnOneImage() throws IOException {
     Path set = temp.resolve("set");
     for (int i = 0; i < 12; i++) halves(set, i, i % 2 == 0);
-    Files.writeString(set.resolve("classes.txt"), "red\ngreen\n");
+    Files.writeString(set.resolve("classes.json"), "{\"1\": \"green\", \"0\": \"red\"}");
     Path probe = temp.resolve("probe");
     CliFixture.line(
             "probe train --model %s --data segmentation:%s --ignore 9 --layer 1 --squash --out %s"

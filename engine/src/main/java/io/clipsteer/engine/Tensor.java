@@ -479,15 +479,6 @@ public final class Tensor implements AutoCloseable {
     }
   }
 
-  /**
-   * The solution X of {@code this · X = right}.
-   *
-   * @param right [d,k], of this invertible [d,d]
-   */
-  public Tensor solve(Tensor right) {
-    return op("solve", () -> torch.linalg_solve(raw, right.raw), this, right);
-  }
-
   /** Logarithm of the softmax along {@code dim}. */
   public Tensor logSoftmax(int dim) {
     return op("logSoftmax", () -> torch.log_softmax(raw, dim), this);

@@ -9,6 +9,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Bf16Arithmetic;
 import io.clipsteer.lab.index.IndexBench;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.selectivity.SelectivityBench;
 import io.clipsteer.lab.steer.SteerabilityBench;
 import io.clipsteer.lab.suppress.EditBench;
 import io.clipsteer.lab.train.TrainBench;
@@ -22,12 +23,13 @@ import picocli.CommandLine.Option;
 /** {@code bench}: benchmarks of this machine. */
 @Command(
     name = "bench",
-    description = "Benchmark this machine: training, index, steerability, edit.",
+    description = "Benchmark this machine: training, index, steerability, selectivity, edit.",
     footer = "Example: clipsteer bench train --json",
     subcommands = {
       BenchCommand.Train.class,
       BenchCommand.Index.class,
-      BenchCommand.Steerability.class
+      BenchCommand.Steerability.class,
+      BenchCommand.Selectivity.class
     })
 public final class BenchCommand {
   @Mixin private HelpOption help;
@@ -176,6 +178,60 @@ public final class BenchCommand {
           Lines.of(
               "%.1f s, of which encoding %.1f s; peak memory %.2f GB",
               result.seconds(), result.encodeSeconds(), 1e-9 * result.peakBytes()));
+    }
+  }
+
+  /** {@code bench selectivity}: a whole study of patches at the last layer. */
+  @Command(
+      name = "selectivity",
+      description = {
+        "Time a study of selectivity of patches at the last layer, on random residuals in memory:"
+            + " features chosen on as many other images, two edits of each class, all controls."
+      },
+      footer = "Example: clipsteer bench selectivity --json")
+  static final class Selectivity implements Runnable {
+    @Mixin private CommonOptions common;
+
+    @Option(names = "--classes", defaultValue = "150", description = "Classes of the head.")
+    private int classes;
+
+    @Option(names = "--images", defaultValue = "500", description = "Images of the result.")
+    private int images;
+
+    @Option(names = "--patches", defaultValue = "196", description = "Patches of an image.")
+    private int patches;
+
+    @Option(names = "--width", defaultValue = "768", description = "Width d of the residual.")
+    private int width;
+
+    @Option(names = "--features", defaultValue = "6144", description = "Features of the SAE.")
+    private int features;
+
+    @Option(names = "--controls", defaultValue = "20", description = "Controls of each kind.")
+    private int controls;
+
+    @Override
+    public void run() {
+      common.applyOnCpu();
+      CommonOptions.within("--classes", classes, 2, 255);
+      CommonOptions.within("--images", images, 2, 1 << 14);
+      CommonOptions.within("--patches", patches, 1, 1 << 12);
+      CommonOptions.within("--width", width, 2, 1 << 14);
+      CommonOptions.within("--features", features, 32, 1 << 20);
+      CommonOptions.within("--controls", controls, 1, 10_000);
+      var shape =
+          new SelectivityBench.StudyShape(classes, images, patches, width, features, controls);
+      var result = SelectivityBench.run(shape, common.seed(), common.progress());
+      common.print(
+          result,
+          Lines.of(
+              "%d of %d classes studied, %s, %d patches each: %.1f s, peak memory %.2f GB%n",
+              result.studied(),
+              classes,
+              Counted.of(images, "image"),
+              patches,
+              result.seconds(),
+              result.peakBytes() / 1e9));
     }
   }
 

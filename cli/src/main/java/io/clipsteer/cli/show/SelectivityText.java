@@ -26,9 +26,7 @@ public final class SelectivityText {
         report.hookPoint(),
         Counted.of(report.images(), "image"),
         report.headLayer(),
-        patches && report.hookPoint().contains("." + report.headLayer() + ".")
-            ? ": an edit reaches its own patch alone"
-            : "");
+        report.local() ? ": an edit reaches its own patch alone" : "");
     text.add(
         "%-16s %5s %8s %7s  %-22s %6s %6s  %-22s %-24s %7s%n",
         "class",

@@ -10,9 +10,9 @@ function selectivity() {
   return main;
 }
 function study(main, s) {
-  const R = s.report, items = R.task === "segmentation" ? "patches" : "images", layer = Number((R.hook_point.match(/\d+/) || [])[0]);
+  const R = s.report, items = R.task === "segmentation" ? "patches" : "images";
   main.append(h("h2", {}, s.name), h("p", { class: "muted path" }, R.data), h("p", {}, "Edits at " + R.hook_point + ", " + counted(R.images, "image") + "; features were chosen on " + whole(R.training_images) + " others (" + R.select + ")." +
-    (items === "patches" ? (layer === R.head_layer ? " The head reads this layer: an edit reaches its own patch alone." : " The head reads layer " + R.head_layer + ": attention carries edits to other patches.") : "")));
+    (items === "patches" ? (R.local ? " The head reads this layer: an edit reaches its own patch alone." : " The head reads layer " + R.head_layer + ": attention carries edits to other patches.") : "")));
   for (const scale of [...new Set(R.classes.map((c) => c.scale))]) {
     const rows = R.classes.filter((c) => c.scale === scale), mean = (f) => rows.reduce((a, c) => a + f(c), 0) / rows.length;
     const above = rows.filter((c) => Object.values(c.controls).every((k) => c.difference.value > k.most)).length;
@@ -23,6 +23,24 @@ function study(main, s) {
         rows.map((c) => [c.name, c.features.map((f) => "#" + f).join(", "), whole(c.n), range(c.target_change), percent(c.other_change_on), percent(c.other_change_off), range(c.difference), probability(c.p_holm),
           ...Object.keys(CONTROLS).map((k) => { const v = c.controls[k]; return v ? fixed(v.difference, 2) + " (" + fixed(v.most, 2) + ")" : "–"; }), c.destinations.map((d) => d.name + " " + percent(d.share)).join(", ")])));
   }
+  maps(main, s);
   for (const [name, reason] of Object.entries(R.not_studied)) main.append(h("p", { class: "muted" }, name + ": " + reason + "."));
   if (s.command) main.append(h("footer", {}, h("span", {}, "made by"), h("code", {}, s.command)));
+}
+// Image, classes of patches before and after, and where they changed: of each class the image with the most of its patches.
+function maps(main, s) {
+  const shown = s.report.classes.filter((c) => c.example && s.maps[c.example.map]);
+  if (!shown.length) return;
+  main.append(h("h3", { class: "gap" }, "Maps"), h("p", { class: "muted" }, "From the left: the image, the head's classes before the edit and after it, and the new classes where they changed. Each class on the image that has most of its patches."),
+    h("div", { class: "maps" }, ...shown.map((c) => {
+      const title = c.name + ", " + (c.scale === 0 ? "ablated" : "set to " + fixed(c.scale, 1) + " times the largest activation");
+      return h("figure", {}, h("img", { src: "data:image/jpeg;base64," + s.maps[c.example.map], alt: "Maps of " + c.example.image + ": " + title, loading: "lazy" }),
+        h("figcaption", {}, h("b", {}, title), " ", h("span", { class: "muted path" }, c.example.image), h("span", { class: "keys" }, ...Object.entries(c.example.colours).map(([name, colour]) => {
+          const chip = h("i", {});
+          chip.style.background = /^#[0-9a-f]{6}$/.test(colour) ? colour : "";
+          return h("span", {}, chip, " " + name);
+        }))));
+    })));
+  const without = s.report.classes.filter((c) => c.example).length - shown.length;
+  if (without) main.append(h("p", { class: "muted" }, counted(without, "more map") + " in the study's folder."));
 }

@@ -6,6 +6,7 @@ import io.clipsteer.data.TextFile;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.data.json.JsonFile;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -24,6 +25,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 
 /**
  * Images with a label for every pixel. Masks are PNGs of 8 bits with the images' base names.
@@ -99,26 +101,49 @@ public record SegmentationSet(
     if (ade) none.add(0);
     else if (none.isEmpty()) none.add(255);
     ImageSet set = ImageSet.folder(images);
-    return new SegmentationSet(set, masks, classes(dir, dir.resolve(split)), ade ? 1 : 0, none);
+    int first = ade ? 1 : 0;
+    return new SegmentationSet(set, masks, classes(dir, dir.resolve(split), first), first, none);
   }
 
-  /** The lines of classes.txt, beside the splits or in one. */
-  private static List<String> classes(Path dir, Path part) {
+  /** The names in classes.txt or classes.json, beside the splits or in one. */
+  private static List<String> classes(Path dir, Path part, int first) {
     for (Path folder : List.of(dir, part)) {
-      Path file = folder.resolve("classes.txt");
-      if (!Files.exists(file)) continue;
-      List<String> names =
-          TextFile.lines(file).stream().map(String::strip).filter(n -> !n.isEmpty()).toList();
-      if (names.size() < 2 || names.size() > 255 || new TreeSet<>(names).size() < names.size()) {
-        throw new InputException(
-            file, "it has no 2 to 255 distinct names", "Write the name of a class a line");
+      for (String name : List.of("classes.txt", "classes.json")) {
+        Path file = folder.resolve(name);
+        if (!Files.exists(file)) continue;
+        List<String> names = name.endsWith("txt") ? lines(file) : entries(file, first);
+        if (names.size() < 2 || names.size() > 255 || new TreeSet<>(names).size() < names.size()) {
+          throw new InputException(
+              file, "it has no 2 to 255 distinct names", "Write one name for each mask value");
+        }
+        return names;
       }
-      return names;
     }
     throw new InputException(
         dir.resolve("classes.txt"),
         "there is no such file",
-        "Write the name of a class a line, in the order of the masks' values");
+        "Write the name of a class a line, in the order of the masks' values, or classes.json");
+  }
+
+  private static List<String> lines(Path file) {
+    return TextFile.lines(file).stream().map(String::strip).filter(n -> !n.isEmpty()).toList();
+  }
+
+  /** The names of a JSON array, or of an object {@code {"mask value": "name"}}. */
+  private static List<String> entries(Path file, int first) {
+    String remedy =
+        "Write [\"name\", …] or {\"%d\": \"name\", \"%d\": …}".formatted(first, first + 1);
+    JsonNode json = JsonFile.tree(file, remedy);
+    List<String> names = new ArrayList<>();
+    for (int c = 0; c < json.size(); c++) {
+      JsonNode name = json.isArray() ? json.get(c) : json.get(String.valueOf(c + first));
+      if (name == null || !name.isString() || name.stringValue().isBlank()) {
+        String what = "it has no name for mask value " + (c + first);
+        throw new InputException(file, what, remedy);
+      }
+      names.add(name.stringValue().strip());
+    }
+    return names;
   }
 
   /** The mask of an image, by its id. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.probe;
 
+import io.clipsteer.data.stats.Cholesky;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -104,41 +105,15 @@ public record SoftmaxRegression(double[] weights, double[] bias, int iterations,
         for (int j = 0; j < covariance.length; j++) covariance[j] /= n;
         double share = l2 / (total * curvature) + 1e-9 * trace + Double.MIN_NORMAL;
         for (int j = 0; j < width; j++) covariance[j * width + j] += share;
-        lower = cholesky(covariance, width);
-        inverse = inverse(lower, width);
+        Cholesky factor = Cholesky.of(covariance, width);
+        lower = factor.lower();
+        inverse = factor.inverse();
         Tensor m = Tensor.of(inverse, width, width);
         rows = scope.release(x.matmul(m.transpose(0, 1)).copy());
         penalty = scope.release(m.matmul(m.transpose(0, 1)).copy());
         labels = scope.release(Tensor.of(Arrays.stream(y).asLongStream().toArray(), n, 1).copy());
         importance = scope.release(Tensor.of(each, n, 1).copy());
       }
-    }
-
-    /** L of L·Lᵀ = the symmetric positive matrix, row by row. */
-    private static double[] cholesky(double[] matrix, int d) {
-      double[] l = new double[d * d];
-      for (int i = 0; i < d; i++) {
-        for (int j = 0; j <= i; j++) {
-          double sum = matrix[i * d + j];
-          for (int k = 0; k < j; k++) sum -= l[i * d + k] * l[j * d + k];
-          l[i * d + j] = i == j ? Math.sqrt(sum) : sum / l[j * d + j];
-        }
-      }
-      return l;
-    }
-
-    /** The inverse of a lower triangular matrix. */
-    private static double[] inverse(double[] l, int d) {
-      double[] m = new double[d * d];
-      for (int i = 0; i < d; i++) {
-        for (int k = 0; k < i; k++) {
-          double factor = l[i * d + k];
-          for (int j = 0; j <= k; j++) m[i * d + j] -= factor * m[k * d + j];
-        }
-        for (int j = 0; j < i; j++) m[i * d + j] /= l[i * d + i];
-        m[i * d + i] = 1 / l[i * d + i];
-      }
-      return m;
     }
 
     /** Another fit's parameters in these coordinates: U = W·L, c = b + W·μ. */

@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  * @param rank of T − O among the random controls: 1 is the first
  * @param p share of the random controls and the feature itself that reach its T − O
  * @param pHolm the same adjusted for the classes of this scale; null until all are there
+ * @param example maps of the image with the most targets; null where the head answers for images
  */
 public record ClassEffect(
     String name,
@@ -54,7 +55,17 @@ public record ClassEffect(
     Map<ControlKind, ControlEffect> controls,
     int rank,
     double p,
-    @Nullable Double pHolm) {
+    @Nullable Double pHolm,
+    @Nullable MapExample example) {
+
+  /**
+   * An image, its patches' classes before, after, and where they changed, side by side.
+   *
+   * @param image id
+   * @param map PNG below the study's folder
+   * @param colours of the classes in it, {@code #rrggbb} by name
+   */
+  public record MapExample(String image, String map, Map<String, String> colours) {}
 
   /**
    * Where targets went.
@@ -132,6 +143,7 @@ public record ClassEffect(
         controls,
         rank,
         p,
-        adjusted);
+        adjusted,
+        example);
   }
 }

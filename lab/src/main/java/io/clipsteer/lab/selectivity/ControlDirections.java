@@ -7,6 +7,8 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.lab.selectivity.ClassEffect.ControlKind;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -21,10 +23,33 @@ import java.util.stream.IntStream;
  *
  * @param read the training images as the SAE reads them
  * @param untrained as an SAE with random weights reads them
+ * @param sums of the training tokens of each class [k][d]
+ * @param counts of these tokens
  * @param draws random controls of each kind
  */
 record ControlDirections(
-    SaeReading read, SaeReading untrained, KeptImages training, int draws, long seed) {
+    SaeReading read, SaeReading untrained, double[][] sums, long[] counts, int draws, long seed) {
+
+  /** Sums the training tokens of the classes. */
+  static ControlDirections of(
+      SaeReading read, SaeReading untrained, KeptImages training, int draws, long seed) {
+    int d = training.width();
+    int classes = Arrays.stream(read.labels()).max().orElse(-1) + 1;
+    double[][] sums = new double[classes][d];
+    long[] counts = new long[classes];
+    MemorySegment rows = training.tokens().segment();
+    for (int t = 0; t < training.images() * training.each(); t++) {
+      int item = read.items().of(t);
+      int label = item < 0 ? -1 : read.labels()[item];
+      if (label < 0) continue;
+      counts[label]++;
+      double[] sum = sums[label];
+      for (int j = 0; j < d; j++) {
+        sum[j] += rows.getAtIndex(ValueLayout.JAVA_FLOAT, (long) t * d + j);
+      }
+    }
+    return new ControlDirections(read, untrained, sums, counts, draws, seed);
+  }
 
   /**
    * Of a class, by kind.
@@ -95,24 +120,14 @@ record ControlDirections(
 
   /** From the mean token of the others to the class's: an edit goes against it. */
   private float[] classMean(int label) {
-    int d = training.width();
-    float[] rows = training.tokens().toFloats();
-    double[] of = new double[d];
-    double[] rest = new double[d];
-    long n = 0;
-    long others = 0;
-    for (int t = 0; t < rows.length / d; t++) {
-      int item = read.items().of(t);
-      if (item < 0 || read.labels()[item] < 0) continue;
-      boolean mine = read.labels()[item] == label;
-      double[] sum = mine ? of : rest;
-      for (int j = 0; j < d; j++) sum[j] += rows[t * d + j];
-      if (mine) n++;
-      else others++;
-    }
+    int d = read.sae().width();
     float[] direction = new float[d];
+    long own = Math.max(1, counts[label]);
+    long others = Math.max(1, Arrays.stream(counts).sum() - counts[label]);
     for (int j = 0; j < d; j++) {
-      direction[j] = (float) (of[j] / Math.max(1, n) - rest[j] / Math.max(1, others));
+      double rest = 0;
+      for (int c = 0; c < sums.length; c++) if (c != label) rest += sums[c][j];
+      direction[j] = (float) (sums[label][j] / own - rest / others);
     }
     return Move.unit(direction);
   }

@@ -6,6 +6,7 @@ import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.ReadOut;
+import io.clipsteer.engine.steer.LargestLogit;
 import io.clipsteer.lab.probe.Probe;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -53,9 +54,11 @@ final class LastPatches implements EditedAnswers {
       squares = centred.mul(centred).mean(1, false).toFloats();
     }
     before = new int[patchTokens.length];
-    float[] none = new float[classes];
+    var unmoved = new LargestLogit(own, new float[classes], common);
+    float[] scratch = new float[classes];
     for (int i = 0; i < before.length; i++) {
-      before[i] = best(i, 0, none, 0, (float) Math.sqrt(squares[i] + eps));
+      float q = (float) Math.sqrt(squares[i] + eps);
+      before[i] = unmoved.of(i, 0, 0, q, scratch);
     }
   }
 
@@ -88,6 +91,7 @@ final class LastPatches implements EditedAnswers {
       lengths = r.mul(r).mean(1, false).toFloats();
     }
     int n = patchTokens.length;
+    var moved = new LargestLogit(own, across, common);
     List<int[]> answers = new ArrayList<>();
     for (int k = 0; k < count; k++) answers.add(new int[n]);
     IntStream.range(0, (n + BLOCK - 1) / BLOCK)
@@ -95,6 +99,7 @@ final class LastPatches implements EditedAnswers {
         .forEach(
             block -> {
               int to = Math.min(n, (block + 1) * BLOCK);
+              float[] logits = new float[classes];
               for (int k = 0; k < count; k++) {
                 int[] mine = answers.get(k);
                 for (int i = block * BLOCK; i < to; i++) {
@@ -104,7 +109,8 @@ final class LastPatches implements EditedAnswers {
                     continue;
                   }
                   double q2 = squares[i] + 2.0 * s * along[i * count + k] + s * s * lengths[k];
-                  mine[i] = best(i, s, across, k * classes, (float) Math.sqrt(q2 + eps));
+                  float q = (float) Math.sqrt(q2 + eps);
+                  mine[i] = moved.of(i, k, s, q, logits);
                 }
               }
             });
@@ -118,6 +124,11 @@ final class LastPatches implements EditedAnswers {
 
   @Override
   public int[] together(float[] directions, List<float[]> shifts) {
+    if (shifts.size() == 1) {
+      List<int[]> one = new ArrayList<>();
+      under(directions, shifts.getFirst(), (k, answers) -> one.add(answers));
+      return one.getFirst();
+    }
     int[] answers = Probe.best(logits(directions, shifts), classes);
     for (int i = 0; i < answers.length; i++) {
       int token = patchTokens[i];
@@ -145,20 +156,6 @@ final class LastPatches implements EditedAnswers {
       Tensor logits = logits(moved).div(q).addInPlace(Tensor.of(common, 1, classes));
       return logits.toFloats();
     }
-  }
-
-  /** The class with the largest logit, of equal ones the lower. */
-  private int best(int patch, float s, float[] across, int at, float q) {
-    int best = 0;
-    float most = Float.NEGATIVE_INFINITY;
-    for (int c = 0; c < classes; c++) {
-      float value = own[patch * classes + c] + s * across[at + c] + q * common[c];
-      if (value > most) {
-        most = value;
-        best = c;
-      }
-    }
-    return best;
   }
 
   @Override

@@ -12,8 +12,8 @@ import java.util.Map;
  *
  * @param hookPoint that is edited
  * @param task of the head
- * @param headLayer whose tokens the head reads; where it is the edited one, a patch's edit reaches
- *     no other patch
+ * @param headLayer whose tokens the head reads
+ * @param local whether that is the edited layer: a patch's edit reaches no other patch
  * @param images of the evaluation
  * @param trainingImages of the choice of features
  * @param classes a row for each class and scale
@@ -26,6 +26,7 @@ public record SelectivityReport(
     String hookPoint,
     Probe.HeadTask task,
     int headLayer,
+    boolean local,
     SelectivitySettings.FeatureChoice select,
     int images,
     int trainingImages,

@@ -4,27 +4,27 @@ package io.clipsteer.lab.selectivity;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.LabelMap;
+import io.clipsteer.data.image.RgbImage;
+import io.clipsteer.data.imageset.ImageCursor;
+import io.clipsteer.data.imageset.ImageItem;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.stats.Holm;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.lab.probe.ImageInterval;
+import io.clipsteer.lab.experiment.MapPicture;
 import io.clipsteer.lab.probe.Probe;
 import io.clipsteer.lab.probe.ProbeData;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.selectivity.ClassEffect.ControlEffect;
-import io.clipsteer.lab.selectivity.ClassEffect.ControlKind;
-import io.clipsteer.lab.selectivity.FeatureSelection.ChosenFeatures;
 import io.clipsteer.lab.selectivity.SelectivitySettings.FeatureChoice;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -49,7 +49,6 @@ public record SelectivityRun(
     @Nullable LabelledSet train,
     LabelledSet test,
     SelectivitySettings settings) {
-  private static final int DESTINATIONS = 5;
   private static final int FEWEST = 5;
 
   /** Labelled images. */
@@ -78,14 +77,17 @@ public record SelectivityRun(
         SaeReading read = selection.read(training, items, known, one.sae());
         SaeReading random = selection.read(training, items, known, untrained);
         var controls =
-            new ControlDirections(read, random, training, settings.controls(), settings.seed());
-        Scene scene = new Scene(answers, codes, labels, selection, controls);
+            ControlDirections.of(read, random, training, settings.controls(), settings.seed());
+        var study = new ClassStudy(answers, codes, labels, selection, controls);
+        ClassStudy.MapDrawer drawer =
+            (label, scale, own, after) ->
+                whole != null ? null : map(label, scale, own, after, tested, study, folder);
         for (int c : classes) {
           Path file = folder.resolve("classes").resolve(c + ".json");
           if (Files.exists(file)) {
             effects.addAll(saved(file));
           } else {
-            List<ClassEffect> mine = effects(c, scene);
+            List<ClassEffect> mine = study.effects(c, drawer);
             AtomicFiles.writeText(file, JsonFile.line(new Saved(mine)));
             effects.addAll(mine);
           }
@@ -100,6 +102,7 @@ public record SelectivityRun(
           one.point().peerName(),
           probe.reads().task(),
           probe.reads().layer(),
+          local(),
           settings.select(),
           tested.images(),
           training.images(),
@@ -151,10 +154,14 @@ public record SelectivityRun(
   }
 
   private EditedAnswers answers(KeptImages kept) {
-    boolean last = whole == null && probe.reads().layer() == one.point().layer();
-    return last
+    return local()
         ? new LastPatches(kept, model.vision().finalNorm(), probe)
         : Continuing.of(model.vision(), one.point(), kept, probe, whole);
+  }
+
+  /** Whether the head reads patches of the edited layer. */
+  private boolean local() {
+    return whole == null && probe.reads().layer() == one.point().layer();
   }
 
   /** Classes with enough items in both splits. */
@@ -181,150 +188,46 @@ public record SelectivityRun(
     return some.stream().mapToInt(Integer::intValue).toArray();
   }
 
-  // ---- one class -------------------------------------------------------------------------------
-
-  /** What all classes are evaluated with. */
-  private record Scene(
-      EditedAnswers answers,
-      ItemCodes codes,
-      ItemLabels labels,
-      FeatureSelection selection,
-      ControlDirections controls) {}
-
-  private List<ClassEffect> effects(int label, Scene scene) {
-    SaeReading read = scene.controls.read();
-    ChosenFeatures chosen = scene.selection.features(label, read, settings.feature());
-    int other = scene.selection.features(label, scene.controls.untrained(), null).first();
-    Map<ControlKind, List<float[]>> controls = scene.controls.of(label, chosen.features(), other);
-    List<float[]> directions = new ArrayList<>();
-    controls.values().forEach(directions::addAll);
-    int d = one.sae().width();
-    float[] all = new float[directions.size() * d];
-    for (int k = 0; k < directions.size(); k++) {
-      System.arraycopy(directions.get(k), 0, all, k * d, d);
-    }
-    List<ClassEffect> effects = new ArrayList<>();
-    for (double scale : settings.scales()) {
-      Move move = Move.of(chosen.features(), scale, one.sae(), read.codes(), scene.codes);
-      boolean[] active = active(scene.codes, chosen.features(), scene.answers.items());
-      int[] after = scene.answers.together(move.directions(), move.shifts());
-      List<ItemChange> changes = new ArrayList<>();
-      for (int k = 0; k <= directions.size(); k++) {
-        changes.add(changed(label, scene, active, after));
-      }
-      scene.answers.under(
-          all,
-          move.lengths(),
-          (k, answers) -> changes.set(k + 1, changed(label, scene, active, answers)));
-      effects.add(effect(label, chosen, scale, scene, changes, after, controls));
-    }
-    return effects;
-  }
-
-  private ItemChange changed(int label, Scene scene, boolean[] active, int[] after) {
-    EditedAnswers answers = scene.answers;
-    return ItemChange.of(answers.items(), answers.before(), after, active, label);
-  }
-
-  private ClassEffect effect(
+  /** Draws the image with the most targets; null if it cannot be read any more. */
+  private ClassEffect.@Nullable MapExample map(
       int label,
-      ChosenFeatures chosen,
       double scale,
-      Scene scene,
-      List<ItemChange> changes,
+      ItemChange change,
       int[] after,
-      Map<ControlKind, List<float[]>> controls) {
-    int feature = chosen.first();
-    SaeReading read = scene.controls.read();
-    ItemChange own = changes.getFirst();
-    int images = scene.answers.items().images();
-    int[] once = ones(images);
-    double difference = own.difference(once);
-    Map<ControlKind, ControlEffect> beside = new EnumMap<>(ControlKind.class);
-    int at = 1;
-    int better = 0;
-    int draws = 0;
-    for (var kind : controls.entrySet()) {
-      int n = kind.getValue().size();
-      List<ItemChange> mine = changes.subList(at, at + n);
-      at += n;
-      double[] differences = mine.stream().mapToDouble(c -> c.difference(once)).toArray();
-      beside.put(
-          kind.getKey(),
-          new ControlEffect(
-              n,
-              mine.stream().mapToDouble(c -> c.target(once)).average().orElse(0),
-              mine.stream().mapToDouble(c -> c.other(once)).average().orElse(0),
-              Arrays.stream(differences).average().orElse(0),
-              Arrays.stream(differences).max().orElse(0)));
-      if (!kind.getKey().isRandom()) continue;
-      draws += n;
-      better += (int) Arrays.stream(differences).filter(x -> x >= difference).count();
+      KeptImages tested,
+      ClassStudy study,
+      Path folder) {
+    int image = 0;
+    for (int i = 1; i < change.target().length; i++) {
+      if (change.target()[i] > change.target()[image]) image = i;
     }
-    int[] before = scene.answers.before();
-    ItemLabels labels = scene.labels;
-    int k = probe.classes().size();
-    return new ClassEffect(
-        probe.classes().get(label),
-        chosen.features(),
-        read.statistics(label).f1()[feature][label],
-        read.statistics(label).auroc()[feature][label],
-        chosen.aim(),
-        scale,
-        scale * read.codes().max(feature),
-        Arrays.stream(own.target()).asLongStream().sum(),
-        (int) Arrays.stream(own.target()).filter(n -> n > 0).count(),
-        ImageInterval.of(images, settings.seed(), own::target),
-        own.other(once),
-        finite(own.otherOn(once)),
-        finite(own.otherOff(once)),
-        ImageInterval.of(images, settings.seed(), own::difference),
-        labels.score(before, k, whole != null),
-        labels.score(after, k, whole != null),
-        destinations(label, before, after),
-        beside,
-        better + 1,
-        (better + 1.0) / (draws + 1),
-        null);
+    String id = tested.ids().get(image);
+    RgbImage seen = decoded(id);
+    if (seen == null) return null;
+    String name = "maps/%d_%s.png".formatted(label, JsonFile.line(scale));
+    LabelMap was = map(study.answers().before(), image, tested.patches());
+    LabelMap is = map(after, image, tested.patches());
+    MapPicture.write(folder.resolve(name), seen, test.images.preprocessing(), was, is);
+    return new ClassEffect.MapExample(id, name, MapPicture.legend(was, is, probe.classes()));
   }
 
-  private static @Nullable Double finite(double value) {
-    return Double.isFinite(value) ? value : null;
-  }
-
-  private List<ClassEffect.Destination> destinations(int label, int[] before, int[] after) {
-    int[] counts = new int[probe.classes().size()];
-    int all = 0;
-    for (int i = 0; i < before.length; i++) {
-      if (before[i] != label) continue;
-      all++;
-      if (after[i] != label) counts[after[i]]++;
-    }
-    double targets = all;
-    return IntStream.range(0, counts.length)
-        .boxed()
-        .filter(c -> counts[c] > 0)
-        .sorted(Comparator.comparingInt(c -> -counts[c]))
-        .limit(DESTINATIONS)
-        .map(c -> new ClassEffect.Destination(probe.classes().get(c), counts[c] / targets))
-        .toList();
-  }
-
-  private static boolean[] active(ItemCodes codes, List<Integer> features, Items items) {
-    boolean[] active = new boolean[items.count()];
-    for (int feature : features) {
-      for (int e = codes.starts()[feature]; e < codes.starts()[feature + 1]; e++) {
-        int item = items.of(codes.tokens()[e]);
-        if (item >= 0) active[item] = true;
+  private @Nullable RgbImage decoded(String id) {
+    try (ImageCursor cursor = test.images.set().cursor()) {
+      for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
+        if (!item.id().equals(id)) continue;
+        return ImageDecoder.decode(item.bytes(), id, test.images.options().decoding());
       }
+    } catch (InputException e) {
+      return null;
     }
-    return active;
+    return null;
   }
 
-  private static int[] ones(int n) {
-    int[] ones = new int[n];
-    Arrays.fill(ones, 1);
-    return ones;
+  private LabelMap map(int[] answers, int image, int patches) {
+    int columns = test.images.preprocessing().width() / model.vision().config().patch();
+    byte[] labels = new byte[patches];
+    for (int p = 0; p < patches; p++) labels[p] = (byte) answers[image * patches + p];
+    return new LabelMap(columns, patches / columns, labels);
   }
 
   /** With Holm's adjustment over the classes of each scale. */

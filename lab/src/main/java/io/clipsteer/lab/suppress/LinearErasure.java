@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.suppress;
 
-import io.clipsteer.engine.Scope;
-import io.clipsteer.engine.Tensor;
+import io.clipsteer.data.stats.Cholesky;
 import io.clipsteer.engine.edit.Edit;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -74,10 +73,7 @@ record LinearErasure(double[] difference, double[] covariance, float[] centre) {
     for (int j = 0; j < d; j++) trace += sigma[j * d + j];
     for (int j = 0; j < d; j++) sigma[j * d + j] += RIDGE * trace / d;
     for (double[] u : removed) projected(sigma, u, trace / d);
-    try (Scope scope = Scope.open()) {
-      Tensor left = Tensor.of(sigma, d, d);
-      return left.solve(Tensor.of(without(difference, removed), d, 1)).toDoubles();
-    }
+    return Cholesky.of(sigma, d).solve(without(difference, removed));
   }
 
   /** {@code PΣP + s·uuᵀ} with {@code P = 1 − uuᵀ}, in place: invertible, and blind to u. */

@@ -124,7 +124,8 @@ final class ClassStatisticsTest {
                 new ClassEffect.ControlEffect(1, 0.5, 0.25, 0.25, 0.25)),
             1,
             0.0625,
-            null);
+            null,
+            new ClassEffect.MapExample("a.png", "maps/0_0.0.png", Map.of("sand", "#800000")));
     Path file = Files.writeString(temp.resolve("0.json"), JsonFile.line(effect));
     assertEquals(effect, JsonFile.read(file, ClassEffect.class, "none"));
   }

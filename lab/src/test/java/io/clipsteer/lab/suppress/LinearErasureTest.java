@@ -165,4 +165,22 @@ final class LinearErasureTest {
     assertEquals(
         1, Objects.requireNonNull(new LinearErasure(DIFFERENCE, white, CENTRE).probes(8)).count());
   }
+
+  /** As wide as a ViT-B: OpenBLAS's own factorisation overflows a thread's stack there. */
+  @Test
+  void aWideResidual() {
+    int d = 768;
+    double[] covariance = new double[d * d];
+    double[] difference = new double[d];
+    for (int j = 0; j < d; j++) {
+      covariance[j * d + j] = 1 + j % 5;
+      difference[j] = j % 7 - 3;
+    }
+    var erasure = new LinearErasure(difference, covariance, new float[d]);
+    Edit.Direction found = Objects.requireNonNull(erasure.leastSquares());
+    double along = 0;
+    for (int j = 0; j < d; j++) along += found.read()[j] * difference[j];
+    assertEquals(1, along, 1e-6);
+    assertEquals((-2 / 2.0) / (-1 / 3.0), found.read()[1] / found.read()[2], 1e-4);
+  }
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-package io.clipsteer.cli.show;
+package io.clipsteer.lab.experiment;
 
+import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.preprocess.Preprocessing;
-import io.clipsteer.lab.experiment.Experiment;
 import java.awt.Color;
 import java.awt.Graphics2D;
 import java.awt.RenderingHints;
 import java.awt.image.BufferedImage;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import javax.imageio.ImageIO;
 
 /** Four panels side by side: the image, its classes before, after, and where they changed. */
 public final class MapPicture {
@@ -18,20 +23,38 @@ public final class MapPicture {
   private MapPicture() {}
 
   /**
-   * Draws.
+   * Writes a PNG.
    *
    * @param image as it was decoded
-   * @param shape of the tower's input, which the maps have
+   * @param shape of the tower's input
+   * @param before labels of its pixels, or of its patches
+   * @param after likewise
    */
-  public static BufferedImage of(RgbImage image, Preprocessing shape, Experiment.Maps maps) {
-    LabelMap before = maps.before();
+  public static void write(
+      Path file, RgbImage image, Preprocessing shape, LabelMap before, LabelMap after) {
+    BufferedImage picture = draw(image, shape, before, after);
+    AtomicFiles.writeStream(file, out -> ImageIO.write(picture, "png", out));
+  }
+
+  /** Colours of the classes of two maps, {@code #rrggbb} by name. */
+  public static Map<String, String> legend(LabelMap before, LabelMap after, List<String> classes) {
+    int[] was = before.counts();
+    int[] is = after.counts();
+    Map<String, String> colours = new LinkedHashMap<>();
+    for (int c = 0; c < classes.size(); c++) {
+      if (was[c] + is[c] == 0) continue;
+      colours.put(classes.get(c), "#%06x".formatted(LabelMap.colour(c)));
+    }
+    return colours;
+  }
+
+  private static BufferedImage draw(
+      RgbImage image, Preprocessing shape, LabelMap before, LabelMap after) {
     int times = Math.max(1, (SMALLEST + before.width() - 1) / before.width());
     int width = before.width() * times;
     int height = before.height() * times;
     BufferedImage seen = shape.resizedAndCropped(image).buffered();
-    BufferedImage[] panels = {
-      seen, before.indexed(), maps.after().indexed(), changed(before, maps.after())
-    };
+    BufferedImage[] panels = {seen, before.indexed(), after.indexed(), changed(before, after)};
     var all = new BufferedImage(4 * width + 3 * GAP, height, BufferedImage.TYPE_INT_RGB);
     Graphics2D g = all.createGraphics();
     g.setColor(Color.WHITE);
