@@ -300,7 +300,13 @@ final class ExperimentCommand implements Runnable {
         text.add("%.0f %% of the %spatches changed%n", 100 * json.changedElsewhere, which);
       }
     }
-    if (json.map != null) text.add("the map is in %s; its colours: %s%n", json.map, json.colours);
+    if (json.map != null && json.colours != null) {
+      String colours =
+          json.colours.entrySet().stream()
+              .map(one -> one.getKey() + " " + one.getValue())
+              .collect(joining(", "));
+      text.add("the map is in %s; its colours: %s%n", json.map, colours);
+    }
     return text.toString();
   }
 }

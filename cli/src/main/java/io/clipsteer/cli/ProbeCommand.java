@@ -24,6 +24,7 @@ import io.clipsteer.lab.probe.ProbeData;
 import io.clipsteer.lab.probe.ProbeTraining;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -92,6 +93,16 @@ final class ProbeCommand {
     var own = model.preprocessing();
     var preprocessing = reads.squashed() ? own.squashed() : own;
     return new Images(data.images(), preprocessing, batch.loading(Long.MAX_VALUE));
+  }
+
+  /** Labelled images of a head's kind, with its classes. */
+  static ProbeData data(String option, String text, List<Integer> ignored, Probe head) {
+    ProbeData labelled = ProbeData.parse(option, text, ignored);
+    if (labelled.task() == head.reads().task()) return labelled.as(head.classes());
+    throw new InputException(
+        option + " " + text,
+        "the probe answers " + head.reads().task(),
+        "Give images of that kind");
   }
 
   private static LabelledFeatures features(
@@ -190,13 +201,7 @@ final class ProbeCommand {
       long start = System.nanoTime();
       WorkFolder.check(out, WorkFolder.ALONE, false);
       ProbeData training = ProbeData.parse("--data", data, masks.ignored());
-      ProbeData tested =
-          test == null
-              ? null
-              : ProbeData.parse("--test", test, masks.ignored()).as(training.classes());
-      if (tested != null && tested.task() != training.task()) {
-        throw new InputException("--test " + test, "has other labels than --data", "Use one kind");
-      }
+      ProbeData tested = test == null ? null : tested(test, training);
       try (ClipModel clip = ClipModel.load(model, DType.F32, common.device())) {
         String hash = Hashes.sha256(clip.source().weights());
         Probe.Reads reads = reads(clip, training.task(), hash);
@@ -239,6 +244,12 @@ final class ProbeCommand {
                   + text(score));
         }
       }
+    }
+
+    private ProbeData tested(String text, ProbeData training) {
+      ProbeData tested = ProbeData.parse("--test", text, masks.ignored());
+      if (tested.task() == training.task()) return tested.as(training.classes());
+      throw new InputException("--test " + text, "has other labels than --data", "Use one kind");
     }
 
     private Probe.Reads reads(ClipModel clip, Probe.HeadTask task, String hash) {
@@ -307,12 +318,12 @@ final class ProbeCommand {
       long start = System.nanoTime();
       Probe head = Probe.read(probe);
       Probe.Reads reads = head.reads();
-      ProbeData labelled = ProbeData.parse("--data", data, masks.ignored()).as(head.classes());
-      if (labelled.task() != reads.task()) {
-        throw new InputException(
-            "--data " + data, "the probe answers " + reads.task(), "Give images of that kind");
-      }
+      ProbeData labelled = data("--data", data, masks.ignored(), head);
       Path path = model != null ? model : Path.of(reads.model());
+      if (!Files.exists(path)) {
+        throw new InputException(
+            path, "the model of " + probe + " is not there", "Say with --model where it is");
+      }
       try (ClipModel clip = ClipModel.load(path, DType.F32, common.device())) {
         head.check(clip, probe);
         LabelledFeatures all = features(clip, labelled, reads, batch, common);

@@ -191,12 +191,7 @@ final class SelectivityCommand implements Runnable {
   }
 
   private ProbeData data(String option, String text, Probe head) {
-    ProbeData labelled = ProbeData.parse(option, text, masks.ignored()).as(head.classes());
-    if (labelled.task() == head.reads().task()) return labelled;
-    throw new InputException(
-        option + " " + text,
-        "the probe answers " + head.reads().task(),
-        "Give images of that kind");
+    return ProbeCommand.data(option, text, masks.ignored(), head);
   }
 
   private LabelledSet set(ClipModel clip, ProbeData data, Probe head) {
@@ -218,6 +213,10 @@ final class SelectivityCommand implements Runnable {
 
   /** The run with the SAE that is edited. */
   private RunFolder.Run chosen(@Nullable Feature chosen, Probe head) {
+    if (chosen != null && layer != null && layer != chosen.layer) {
+      throw new InputException(
+          "--layer " + layer, "is not that of --feature " + feature, "Omit it");
+    }
     RunFolder.Run trained = runs.folder().read();
     List<Integer> layers =
         trained.saes().stream().map(e -> e.point().layer()).distinct().sorted().toList();
@@ -264,6 +263,8 @@ final class SelectivityCommand implements Runnable {
   private static void known(String option, String name, Probe head) {
     if (head.classes().contains(name)) return;
     throw new InputException(
-        option + " " + name, "the probe has no such class", "Its classes are " + head.classes());
+        option + " " + name,
+        "the probe has no such class",
+        "Its classes are " + String.join(", ", head.classes()));
   }
 }

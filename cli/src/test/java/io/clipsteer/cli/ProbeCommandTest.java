@@ -273,6 +273,8 @@ final class ProbeCommandTest {
     assertEquals(1, whole.get("head_layer").asInt());
     assertFalse(whole.get("local").asBoolean());
 
+    CliFixture.run(study, "--feature", "0:3", "--layer", 1, "--out", temp.resolve("no"))
+        .refused("--layer 1", "--feature 0:3");
     CliFixture.run(study, "--feature", "0:99999", "--out", temp.resolve("no")).refused("0:99999");
     CliFixture.run(study, "--feature", "five", "--out", temp.resolve("no")).refused("LAYER:NUMBER");
     CliFixture.run(study, "--layer", 7, "--out", temp.resolve("no")).refused("layers [0, 1]");
@@ -327,6 +329,31 @@ final class ProbeCommandTest {
                 temp.resolve("probe"))
             .json();
     assertEquals(plain.get("miou"), same.get("miou"));
+    String evaluate = "probe evaluate --probe %s --data segmentation:%s --ignore %s";
+    CliFixture.line(evaluate, temp.resolve("plain"), set, "0,1,9").refused("no patch has a class");
+    CliFixture.line("probe evaluate --probe %s --data folder:%s", temp.resolve("plain"), set)
+        .refused("answers segmentation");
+    Path names = set.resolve("classes.json");
+    Files.writeString(names, "[\"red\", \"green\"]");
+    CliFixture.line(evaluate, temp.resolve("plain"), set, 9).refused("there is a classes.txt, too");
+    Files.delete(set.resolve("classes.txt"));
+    Files.writeString(names, "{\"0\": \"red\", \"0\": \"green\"}");
+    CliFixture.line(evaluate, temp.resolve("plain"), set, 9).refused("a key twice");
+    Files.writeString(names, "[\"red\", \"red\"]");
+    CliFixture.line(evaluate, temp.resolve("plain"), set, 9).refused("red twice");
+    Files.writeString(names, "\"red\"");
+    CliFixture.line(evaluate, temp.resolve("plain"), set, 9).refused("no array and no object");
+    Files.writeString(names, "[\"red\", \"green\", \"blue\"]");
+    CliFixture.line(evaluate, temp.resolve("plain"), set, 9).refused("3 classes, the probe 2");
+    Path described = temp.resolve("plain/probe.json");
+    String whole = Files.readString(described);
+    Files.writeString(described, whole.replace("\"patches\"", "\"cls\""));
+    CliFixture.line(evaluate, temp.resolve("plain"), set, 9)
+        .refused("task segmentation does not read cls");
+    Files.writeString(names, "[\"red\", \"green\"]");
+    Files.writeString(
+        described, whole.replaceFirst("\"model\" ?: ?\"[^\"]*", "\"model\":\"nowhere"));
+    CliFixture.line(evaluate, temp.resolve("plain"), set, 9).refused("--model");
     assertEquals(plain.get("classes"), same.get("classes"));
   }
 

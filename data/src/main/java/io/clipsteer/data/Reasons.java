@@ -48,6 +48,9 @@ public final class Reasons {
     if (e instanceof StreamReadException) {
       var at = e.getLocation();
       if (at == null || at.getLineNr() < 1) return "it is no JSON";
+      if (String.valueOf(e.getOriginalMessage()).startsWith("Duplicate")) {
+        return "it has a key twice, at line " + at.getLineNr();
+      }
       return "it is no JSON at line " + at.getLineNr() + ", column " + at.getColumnNr();
     }
     StringBuilder field = new StringBuilder();

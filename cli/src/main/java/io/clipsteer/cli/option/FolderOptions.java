@@ -17,7 +17,7 @@ public final class FolderOptions {
 
   @Option(
       names = "--resume",
-      description = "Resume the stopped command in --out; the results are the same bytes.")
+      description = "Resume the stopped command in --out; the results are the same, but for times.")
   private boolean resume;
 
   /** The folder that the command writes. */

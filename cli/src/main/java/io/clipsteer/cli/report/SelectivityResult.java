@@ -48,12 +48,15 @@ record SelectivityResult(
     Map<String, String> maps = new LinkedHashMap<>();
     for (JsonNode one : report.path("classes")) {
       String name = one.path("example").path("map").asString("");
-      if (!name.matches("maps/[-0-9A-Za-z_.]+") || maps.size() == MOST_MAPS) continue;
+      if (name.isEmpty() || maps.size() == MOST_MAPS) continue;
       try {
+        if (!name.matches("maps/[-0-9A-Za-z_.]+")) {
+          throw new InputException(folder, "its map " + name + " is no file of it", "Study again");
+        }
         RgbImage map = ImageDecoder.decode(folder.resolve(name));
         maps.put(name, Base64.getEncoder().encodeToString(Thumbnails.jpeg(map)));
       } catch (InputException e) {
-        continue; // the figures stand without it
+        System.err.println("a map is not shown: " + e.getMessage());
       }
     }
     return maps;

@@ -63,7 +63,9 @@ public final class SelectivityText {
             ? one.features().getFirst().toString()
             : "set of " + one.features().size(),
         one.n(),
-        interval(one.targetChange()),
+        one.images() == 1
+            ? Lines.of("%.2f (one image)", one.targetChange().value())
+            : interval(one.targetChange()),
         share(one.otherChangeOn()),
         share(one.otherChangeOff()),
         interval(one.difference()),

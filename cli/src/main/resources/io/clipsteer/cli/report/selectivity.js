@@ -18,9 +18,9 @@ function study(main, s) {
     const above = rows.filter((c) => Object.values(c.controls).every((k) => c.difference.value > k.most)).length;
     main.append(h("h3", { class: "gap" }, scale === 0 ? "Ablated" : "Set to " + fixed(scale, 1) + " times the largest activation"),
       h("p", {}, "Mean T " + percent(mean((c) => c.target_change.value)) + ", mean O " + percent(mean((c) => c.other_change)) + "; T − O is above every control for " + above + " of " + counted(rows.length, "class").replace(/classs$/, "classes") + "."),
-      lying(rows.map((c) => c.name), rows.map((c) => c.difference.value), "T − O", "T − O of every class, with 95 % intervals over images.", { key: "difference", x: { min: -1, max: 1 }, ranges: rows.map((c) => [c.difference.low, c.difference.high]) }),
+      lying(rows.map((c) => c.name), rows.map((c) => c.difference.value), "T − O", "T − O of every class, with 95 % intervals over images.", { key: "difference", x: { min: -1, max: 1 }, ranges: rows.map((c) => (c.images === 1 ? null : [c.difference.low, c.difference.high])) }),
       table(["class", "features", items, def("T", "target_change"), def("O, active", "other_change"), def("O, inactive", "other_change"), "T − O", "p (Holm)", ...Object.values(CONTROLS).map((k) => k + ": mean T − O (most)"), def("become", "destinations")],
-        rows.map((c) => [c.name, c.features.map((f) => "#" + f).join(", "), whole(c.n), range(c.target_change), percent(c.other_change_on), percent(c.other_change_off), range(c.difference), probability(c.p_holm),
+        rows.map((c) => [c.name, c.features.map((f) => "#" + f).join(", "), whole(c.n), c.images === 1 ? percent(c.target_change.value) + " (one image)" : range(c.target_change), percent(c.other_change_on), percent(c.other_change_off), range(c.difference), probability(c.p_holm),
           ...Object.keys(CONTROLS).map((k) => { const v = c.controls[k]; return v ? fixed(v.difference, 2) + " (" + fixed(v.most, 2) + ")" : "–"; }), c.destinations.map((d) => d.name + " " + percent(d.share)).join(", ")])));
   }
   maps(main, s);
@@ -31,7 +31,7 @@ function study(main, s) {
 function maps(main, s) {
   const shown = s.report.classes.filter((c) => c.example && s.maps[c.example.map]);
   if (!shown.length) return;
-  main.append(h("h3", { class: "gap" }, "Maps"), h("p", { class: "muted" }, "From the left: the image, the head's classes before the edit and after it, and the new classes where they changed. Each class on the image that has most of its patches."),
+  main.append(h("h3", { class: "gap" }, "Maps"), h("p", { class: "muted" }, "From the left: the image, the head's classes before the edit and after it, and the new classes where they changed (white: unchanged). Each class on the image that has most of its patches."),
     h("div", { class: "maps" }, ...shown.map((c) => {
       const title = c.name + ", " + (c.scale === 0 ? "ablated" : "set to " + fixed(c.scale, 1) + " times the largest activation");
       return h("figure", {}, h("img", { src: "data:image/jpeg;base64," + s.maps[c.example.map], alt: "Maps of " + c.example.image + ": " + title, loading: "lazy" }),

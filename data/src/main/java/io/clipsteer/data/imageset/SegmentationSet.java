@@ -108,21 +108,30 @@ public record SegmentationSet(
   /** The names in classes.txt or classes.json, beside the splits or in one. */
   private static List<String> classes(Path dir, Path part, int first) {
     for (Path folder : List.of(dir, part)) {
-      for (String name : List.of("classes.txt", "classes.json")) {
-        Path file = folder.resolve(name);
-        if (!Files.exists(file)) continue;
-        List<String> names = name.endsWith("txt") ? lines(file) : entries(file, first);
-        if (names.size() < 2 || names.size() > 255 || new TreeSet<>(names).size() < names.size()) {
-          throw new InputException(
-              file, "it has no 2 to 255 distinct names", "Write one name for each mask value");
-        }
-        return names;
+      Path text = folder.resolve("classes.txt");
+      Path json = folder.resolve("classes.json");
+      if (Files.exists(text) && Files.exists(json)) {
+        throw new InputException(json, "there is a classes.txt, too", "Remove one of them");
       }
+      if (Files.exists(text)) return checked(text, lines(text));
+      if (Files.exists(json)) return checked(json, entries(json, first));
     }
     throw new InputException(
         dir.resolve("classes.txt"),
         "there is no such file",
         "Write the name of a class a line, in the order of the masks' values, or classes.json");
+  }
+
+  private static List<String> checked(Path file, List<String> names) {
+    String remedy = "Write one name for each mask value";
+    if (names.size() < 2 || names.size() > 255) {
+      throw new InputException(file, "it has " + names.size() + " names, not 2 to 255", remedy);
+    }
+    SortedSet<String> seen = new TreeSet<>();
+    for (String name : names) {
+      if (!seen.add(name)) throw new InputException(file, "it has " + name + " twice", remedy);
+    }
+    return names;
   }
 
   private static List<String> lines(Path file) {
@@ -134,6 +143,9 @@ public record SegmentationSet(
     String remedy =
         "Write [\"name\", …] or {\"%d\": \"name\", \"%d\": …}".formatted(first, first + 1);
     JsonNode json = JsonFile.tree(file, remedy);
+    if (!json.isArray() && !json.isObject()) {
+      throw new InputException(file, "it is no array and no object", remedy);
+    }
     List<String> names = new ArrayList<>();
     for (int c = 0; c < json.size(); c++) {
       JsonNode name = json.isArray() ? json.get(c) : json.get(String.valueOf(c + first));

@@ -50,6 +50,10 @@ public record LabelledFeatures(
         int patch = tower.config().patch();
         int[] labels =
             masks.stream().flatMapToInt(mask -> Arrays.stream(patches(mask, patch))).toArray();
+        if (Arrays.stream(labels).allMatch(label -> label < 0)) {
+          throw new InputException(
+              pixels.set().masks(), "no patch has a class: all are ignored", "Correct --ignore");
+        }
         yield new LabelledFeatures(all, labels, masks, shape.width() / patch);
       }
     };

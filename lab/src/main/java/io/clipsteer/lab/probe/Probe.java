@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A linear head on a frozen tower: logits {@code W·x + b} of classes.
@@ -125,10 +126,16 @@ public record Probe(Reads reads, List<String> classes, float[] weights, float[] 
    */
   public void check(ClipModel model, Path path) {
     if (Hashes.sha256(model.source().weights()).equals(reads.modelHash)) return;
+    Path now = model.source().path().toAbsolutePath().normalize();
+    boolean changed = now.toString().equals(reads.model);
     throw new InputException(
         path,
-        "was trained on another model than " + model.source().path(),
-        "It was " + reads.model + "; give that, or train a probe on this one");
+        changed
+            ? "was trained before the weights of " + now + " changed"
+            : "was trained on another model than " + now,
+        changed
+            ? "Restore them, or train the probe again"
+            : "It was " + reads.model + "; give that, or train a probe on this one");
   }
 
   /**
@@ -200,6 +207,7 @@ public record Probe(Reads reads, List<String> classes, float[] weights, float[] 
             && json.modelSha256 != null
             && json.classes != null
             && json.classes.size() > 1
+            && Set.copyOf(json.classes).size() == json.classes.size()
             && json.layer >= 0;
     if (!whole) {
       throw new InputException(folder.resolve(FILE), "is no probe of protocol " + PROTOCOL, remedy);
@@ -212,6 +220,10 @@ public record Probe(Reads reads, List<String> classes, float[] weights, float[] 
             json.layer,
             word(HeadInput.values(), json.features, folder),
             json.squashed);
+    if ((reads.task == HeadTask.SEGMENTATION) != (reads.input == HeadInput.PATCHES)) {
+      throw new InputException(
+          folder.resolve(FILE), "its task " + reads.task + " does not read " + reads.input, remedy);
+    }
     try (TensorFile file = TensorFile.open(folder.resolve(TENSORS));
         Scope scope = Scope.open()) {
       int k = json.classes.size();

@@ -102,12 +102,14 @@ public sealed interface ProbeData {
     if (classes().equals(others)) return this;
     List<String> unknown = classes().stream().filter(c -> !others.contains(c)).toList();
     if (!unknown.isEmpty() || this instanceof Pixels) {
-      throw new InputException(
-          images().origin(),
-          unknown.isEmpty()
-              ? "its classes are in another order"
-              : "the probe has no class " + String.join(", ", unknown),
-          "Its classes are " + String.join(", ", others));
+      String what =
+          this instanceof Pixels && classes().size() != others.size()
+              ? "it has " + classes().size() + " classes, the probe " + others.size()
+              : unknown.isEmpty()
+                  ? "its classes are in another order than the probe's"
+                  : "the probe has no class " + String.join(", ", unknown);
+      String own = "The probe's classes are " + String.join(", ", others);
+      throw new InputException(images().origin(), what, own);
     }
     Whole whole = (Whole) this;
     Map<String, Integer> numbers = new LinkedHashMap<>();

@@ -29,6 +29,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -183,7 +184,12 @@ public record SelectivityRun(
     }
     if (some.isEmpty()) {
       throw new InputException(
-          test.images.set().origin(), "no class can be studied: " + without, "Give more images");
+          test.images.set().origin(),
+          "no class can be studied: "
+              + without.entrySet().stream()
+                  .map(one -> one.getKey() + ": " + one.getValue())
+                  .collect(Collectors.joining("; ")),
+          "Give more images");
     }
     return some.stream().mapToInt(Integer::intValue).toArray();
   }
