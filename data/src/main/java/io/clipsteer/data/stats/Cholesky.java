@@ -2,8 +2,8 @@
 package io.clipsteer.data.stats;
 
 /**
- * A symmetric positive matrix as L·Lᵀ. In Java: OpenBLAS's factorisation for several threads keeps
- * its work on the stack, more than a Java thread has, and ends the process.
+ * A symmetric positive matrix as L·Lᵀ. In Java: OpenBLAS's factorisation for several threads ended
+ * the process at 384 rows (ADR 1).
  *
  * @param lower L, row by row; above the diagonal 0
  * @param size d, of a matrix [d,d]

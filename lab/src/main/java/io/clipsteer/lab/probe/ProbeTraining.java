@@ -60,9 +60,13 @@ public record ProbeTraining(Optimizer optimizer, boolean balanced, long seed) {
     /** The settings in words. */
     public String settings() {
       return l2 != null
-          ? "penalty %.3g".formatted(l2)
-          : "learning rate %.0e, weight decay %.0e, best after epoch %d"
-              .formatted(chosen.rate, chosen.decay, chosen.epoch);
+          ? String.format(Locale.ROOT, "penalty %.3g", l2)
+          : String.format(
+              Locale.ROOT,
+              "learning rate %.0e, weight decay %.0e, best after epoch %d",
+              chosen.rate,
+              chosen.decay,
+              chosen.epoch);
     }
   }
 

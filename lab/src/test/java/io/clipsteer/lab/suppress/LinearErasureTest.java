@@ -166,7 +166,7 @@ final class LinearErasureTest {
         1, Objects.requireNonNull(new LinearErasure(DIFFERENCE, white, CENTRE).probes(8)).count());
   }
 
-  /** As wide as a ViT-B: OpenBLAS's own factorisation overflows a thread's stack there. */
+  /** As wide as a ViT-B: OpenBLAS's own factorisation ended the process at half of it. */
   @Test
   void aWideResidual() {
     int d = 768;
