@@ -8,8 +8,10 @@ import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,7 +32,7 @@ import tools.jackson.databind.JsonNode;
           + " background, written words). The result is one page, OUT/report.html.",
       "Each stage is a command that you can type yourself; it is shown before it runs."
     },
-    footer = "Example: clipsteer demo --out runs/demo")
+    footer = "Example: clipsteer demo --out runs/demo --explore")
 final class DemoCommand implements Callable<Integer> {
   @Mixin private CommonOptions common;
 
@@ -50,16 +52,33 @@ final class DemoCommand implements Callable<Integer> {
       description = "Resume in --out with the first stage that is not finished.")
   private boolean resume;
 
+  @Option(
+      names = "--explore",
+      description = "When the demo is done, open the explorer on its run; Ctrl-C stops it.")
+  private boolean explore;
+
   @Override
   public Integer call() {
     common.applyOnCpu();
     Path folder = folder();
     RunManifest manifest = common.manifest(Map.of());
+    int code;
     try (WorkFolder work = WorkFolder.open(folder, DemoStage.LAYOUT, resume, manifest)) {
-      int code = run(folder);
+      code = run(folder);
       if (code == 0) work.finish();
-      return code;
     }
+    return code == 0 && explore ? explore(folder) : code;
+  }
+
+  /** The address goes to stderr: stdout has the demo's result. */
+  private static int explore(Path folder) {
+    Path images = folder.resolve("images/mixed");
+    List<String> words = new ArrayList<>();
+    words.addAll(List.of("explore", "--run", folder.resolve("run").toString()));
+    words.addAll(List.of("--images", images.toString()));
+    words.addAll(List.of("--labels", images.resolve("factors.jsonl").toString()));
+    words.addAll(List.of("--probe", folder.resolve("probes/scenes").toString()));
+    return Main.execute(new PrintWriter(System.err, true), words.toArray(String[]::new));
   }
 
   private int run(Path folder) {

@@ -19,7 +19,9 @@ import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.ResidualEdit;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.experiment.Experiment;
 import io.clipsteer.lab.experiment.MapPicture;
@@ -29,13 +31,16 @@ import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.probe.Probe;
 import io.clipsteer.lab.run.RunFolder;
-import io.clipsteer.lab.steer.UnitRule;
+import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.Strength;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -49,6 +54,8 @@ import picocli.CommandLine.Option;
     description = {
       "Observe, hypothesise, test, on one image: list the features of some patches, edit some of"
           + " them, and compare the answers before and after.",
+      "Units are changed alike by one of --set to --ablate; or each is set to an activation of its"
+          + " own, as in --feature 7:12=0 --feature 7:30=2x.",
       "Answers are those of words or of a probe; with a probe of pixels, a map of classes and where"
           + " it changed."
     },
@@ -69,6 +76,12 @@ final class ExperimentCommand implements Runnable {
 
   @ArgGroup(exclusive = true, multiplicity = "0..1")
   private @Nullable RuleOptions change;
+
+  @Option(
+      names = "--random",
+      paramLabel = "L:K=SET",
+      description = "Random direction number K at layer L, a control, set to an activation.")
+  private List<String> randoms = List.of();
 
   @Option(names = "--image", required = true, paramLabel = "FILE", description = "The image.")
   private Path image;
@@ -131,9 +144,12 @@ final class ExperimentCommand implements Runnable {
     check();
     List<Integer> few = patches == null ? List.of() : SearchCommand.patches(patches);
     RunFolder.Run trained = runs.folder().read();
-    UnitOptions.Places places = units.places(trained, List.of());
+    UnitOptions.Places places =
+        areSet() ? units.setPlaces(trained, randoms) : units.places(trained, List.of());
     RunFolder.Run opened =
-        units.areNamed() ? new RunFolder.Run(trained.model(), places.entries()) : trained;
+        areSet() || units.areNamed()
+            ? new RunFolder.Run(trained.model(), places.entries())
+            : trained;
     try (OpenRun run = runs.open(opened, TowerKind.VISION, common.device());
         Scope scope = Scope.open()) {
       Probe pixels = answers.pixels(run.clip());
@@ -158,6 +174,7 @@ final class ExperimentCommand implements Runnable {
         MapPicture.write(map, decoded, shape, maps.before(), maps.after());
       }
       Set<Integer> chosen = new HashSet<>(few);
+      boolean changes = change != null || areSet();
       Json json =
           new Json(
               image.toString(),
@@ -168,8 +185,8 @@ final class ExperimentCommand implements Runnable {
               at,
               classes,
               maps == null || pixels == null ? null : maps.moved(pixels.classes()),
-              maps == null || change == null || few.isEmpty() ? null : maps.changed(chosen, false),
-              maps == null || change == null ? null : maps.changed(chosen, true),
+              maps == null || !changes || few.isEmpty() ? null : maps.changed(chosen, false),
+              maps == null || !changes ? null : maps.changed(chosen, true),
               map == null ? null : map.toString(),
               map == null || maps == null || pixels == null
                   ? null
@@ -180,7 +197,10 @@ final class ExperimentCommand implements Runnable {
 
   private void check() {
     CommonOptions.within("--count", count, 1, 1000);
-    if (units.areNamed() != (change != null)) {
+    if (areSet() && change != null) {
+      throw common.usage("The units are set already: omit --set, --add, --scale, --cap, --ablate");
+    }
+    if (!areSet() && units.areNamed() != (change != null)) {
       throw common.usage(
           change == null
               ? "Nothing to do: give --set, --add, --scale, --cap or --ablate"
@@ -207,17 +227,24 @@ final class ExperimentCommand implements Runnable {
     }
   }
 
+  private boolean areSet() {
+    return units.areSet() || !randoms.isEmpty();
+  }
+
   private Hooks hooks(UnitOptions.Places places, OpenRun run, List<Integer> few) {
-    if (change == null) return Hooks.NONE;
+    if (change == null && !areSet()) return Hooks.NONE;
     int prefix = run.clip().vision().config().prefixTokens();
     String tokens =
         at.equals("selected")
             ? few.stream().map(p -> String.valueOf(prefix + p)).collect(joining(","))
             : at;
-    UnitRule rule = change.rule();
+    Map<HookPoint, SteeredSite> sites = places.sites(run, runs.path(), tokens, false, false);
     Hooks hooks = Hooks.NONE;
-    for (var site : places.sites(run, runs.path(), tokens, false, false).entrySet()) {
-      hooks = hooks.edit(site.getKey(), site.getValue().edit(rule));
+    for (RunSaes.One one : run.saes().all()) {
+      SteeredSite site = Objects.requireNonNull(sites.get(one.point()));
+      ResidualEdit edit =
+          change == null ? site.setTo(places.strengths(one.entry())) : site.edit(change.rule());
+      hooks = hooks.edit(one.point(), edit);
     }
     return hooks;
   }
@@ -225,9 +252,15 @@ final class ExperimentCommand implements Runnable {
   private static List<String> edited(UnitOptions.Places places) {
     List<String> all = new ArrayList<>();
     for (RunFolder.SaeEntry entry : places.entries()) {
+      List<String> own = new ArrayList<>();
       int layer = entry.point().layer();
-      for (int id : places.at(entry).features()) all.add(layer + ":" + id);
-      for (int id : places.at(entry).neurons()) all.add("neuron " + layer + ":" + id);
+      for (int id : places.at(entry).features()) own.add(layer + ":" + id);
+      for (int id : places.at(entry).neurons()) own.add("neuron " + layer + ":" + id);
+      for (int id : places.at(entry).randoms()) own.add("random direction " + layer + ":" + id);
+      List<Strength> set = places.strengths(entry);
+      for (int k = 0; k < own.size(); k++) {
+        all.add(set.isEmpty() ? own.get(k) : own.get(k) + " set to " + set.get(k));
+      }
     }
     return all;
   }
@@ -274,9 +307,9 @@ final class ExperimentCommand implements Runnable {
             String.join(", ", one.exemplars));
       }
     }
-    if (change != null) {
+    if (change != null || areSet()) {
       String what = String.join(", ", json.edited);
-      text.add("%n%s %s, tokens: %s%n", what, change.words(), at);
+      text.add("%n%s%s, tokens: %s%n", what, change == null ? "" : " " + change.words(), at);
     }
     if (json.answers != null) {
       text.add("%n%-24s %8s %8s %12s%n", "class", "before", "after", "logit change");
@@ -286,7 +319,7 @@ final class ExperimentCommand implements Runnable {
             one.name(), 100 * one.before(), 100 * one.after(), one.logitChange());
       }
     }
-    if (json.moved != null && change != null) {
+    if (json.moved != null && (change != null || areSet())) {
       text.add(
           "%n%s%n", json.moved.isEmpty() ? "no pixel changed its class" : "pixels that changed");
       for (Experiment.Maps.MovedPixels one : json.moved.stream().limit(SHOWN).toList()) {

@@ -21,6 +21,7 @@ import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.JoinReport;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
+import io.clipsteer.explorer.ExploredRun;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexRun;
@@ -30,6 +31,7 @@ import io.clipsteer.lab.index.LabelColumn;
 import io.clipsteer.lab.index.Labels;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -92,9 +94,12 @@ final class IndexCommand implements Runnable {
           "Units: ${COMPLETION-CANDIDATES} (coordinates of the residual stream, the baseline).")
   private IndexedUnits units;
 
+  /** Top images stored by default. */
+  private static final int TOP = 16;
+
   @Option(
       names = "--top",
-      defaultValue = "16",
+      defaultValue = "" + TOP,
       description = "Top images stored per feature and ranking.")
   private int top;
 
@@ -151,6 +156,37 @@ final class IndexCommand implements Runnable {
             vocabulary,
             Skips.joined(joined)),
         text(index, result, vocabulary));
+  }
+
+  /** Indexes a run that is open for another command, with the words of its own model. */
+  static void index(
+      ExploredRun run,
+      ImageOptions images,
+      @Nullable Path labels,
+      CommonOptions common,
+      Progress progress) {
+    IndexFolder index = IndexFolder.of(run.folder());
+    index.checkWritable(IndexedUnits.FEATURES);
+    Labels known = labels == null ? Labels.ofClasses() : Labels.read(labels);
+    RunFolder.Run trained = run.folder().read();
+    Map<String, String> hashes = RunOptions.saes(run.folder(), trained);
+    hashes.put("model", Hashes.sha256(run.model().source().weights()));
+    hashes.put("data", images.hash());
+    if (labels != null) hashes.put("labels", Hashes.sha256(labels));
+    try (WorkFolder work =
+        WorkFolder.addTo(
+            index.path(), IndexFolder.manifest(IndexedUnits.FEATURES), common.manifest(hashes))) {
+      AtomicFiles.sweep(work.path());
+      Images set = images.resolve(run.model());
+      IndexRun pass = new IndexRun(run.model(), set, run.saes(), IndexedUnits.FEATURES, known, TOP);
+      TextLibrary library = run.library();
+      if (library == null && run.model().text() != null && run.model().tokenizer() != null) {
+        List<String> own = Indexer.ownWords(run.model());
+        library = ZeroShot.library(run.model(), own, Indexer.TEMPLATES, progress);
+      }
+      Indexer.run(pass, library, index, progress);
+      work.finish();
+    }
   }
 
   private RunManifest manifest(OpenRun open) {

@@ -59,6 +59,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       ReportCommand.class,
       SteerCommand.class,
       ExperimentCommand.class,
+      ExploreCommand.class,
       SteerabilityCommand.class,
       SuppressCommand.class,
       AttackCommand.class,

@@ -41,7 +41,8 @@ final class ArchitectureTest {
               "engine", List.of("data", "kernels"),
               "world", List.of("data"),
               "lab", List.of("data", "engine", "world"),
-              "cli", List.of("data", "kernels", "engine", "world", "lab")));
+              "explorer", List.of("data", "engine", "lab"),
+              "cli", List.of("data", "kernels", "engine", "world", "lab", "explorer")));
 
   /** Libraries that one package alone may import. */
   private static final Map<String, String> OWNERS =
@@ -51,7 +52,8 @@ final class ArchitectureTest {
               "jdk.incubator.vector..", OURS + "kernels",
               "ai.djl..", OURS + "engine.checkpoint",
               "org.duckdb..", OURS + "lab.index",
-              "java.sql..", OURS + "lab.index"));
+              "java.sql..", OURS + "lab.index",
+              "io.javalin..", OURS + "explorer"));
 
   /** Kinds of SAEs: what one computes ({@code SaeActivation}) and how one is trained. */
   private static final Set<String> SAME_NAMES = Set.of("JumpRelu", "Relu", "TopK");

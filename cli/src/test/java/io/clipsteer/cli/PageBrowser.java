@@ -12,8 +12,12 @@ import com.microsoft.playwright.BrowserContext;
 import com.microsoft.playwright.BrowserType;
 import com.microsoft.playwright.Page;
 import com.microsoft.playwright.Playwright;
+import com.microsoft.playwright.options.ColorScheme;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,6 +30,8 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** A real browser for the pages that clipsteer writes. */
 final class PageBrowser implements AutoCloseable {
+  private static final String AXE = axe();
+
   private final Playwright playwright;
   private final Browser browser;
 
@@ -40,6 +46,14 @@ final class PageBrowser implements AutoCloseable {
                 new BrowserType.LaunchOptions()
                     .setExecutablePath(chromium)
                     .setArgs(List.of("--no-sandbox")));
+  }
+
+  private static String axe() {
+    try (InputStream in = PageBrowser.class.getResourceAsStream("/axe.min.js")) {
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** Starts it; skips the test where there is none, unless CLIPSTEER_BROWSER=required. */
@@ -82,6 +96,56 @@ final class PageBrowser implements AutoCloseable {
       assertNull(page.evaluate("() => window.evil"), "a hostile text ran");
     }
     assertEquals(List.of(), complaints);
+  }
+
+  /**
+   * Opens a served page, which must log nothing, request from its own origin alone, and run no
+   * script of its data.
+   *
+   * @param scale device pixels of a page's pixel: with a smaller view this is the browser's zoom
+   */
+  void visit(String url, int width, double scale, ColorScheme scheme, Consumer<Page> visitor) {
+    List<String> complaints = new ArrayList<>();
+    String origin = url.replaceFirst("^(https?://[^/]+)/.*", "$1");
+    var options =
+        new Browser.NewContextOptions()
+            .setViewportSize(width, 900)
+            .setDeviceScaleFactor(scale)
+            .setColorScheme(scheme);
+    try (BrowserContext context = browser.newContext(options)) {
+      Page page = context.newPage();
+      page.onConsoleMessage(
+          message -> {
+            // The server refused what a user gave; the page has to say so.
+            if (!message.text().contains("status of 400")) {
+              complaints.add("console: " + message.text());
+            }
+          });
+      page.onPageError(error -> complaints.add("error: " + error));
+      page.onRequest(
+          request -> {
+            boolean own = request.url().startsWith(origin) || request.url().startsWith("blob:");
+            if (!own) complaints.add("request: " + request.url());
+          });
+      page.navigate(url);
+      page.locator("h1").waitFor();
+      visitor.accept(page);
+      assertNull(page.evaluate("() => window.evil"), "a hostile text ran");
+    }
+    assertEquals(List.of(), complaints);
+  }
+
+  /** No serious or critical finding of axe-core. */
+  static void isAccessible(Page page) {
+    page.evaluate(AXE);
+    Object found =
+        page.evaluate(
+            """
+            async () => (await axe.run()).violations
+                .filter((v) => v.impact === "serious" || v.impact === "critical")
+                .map((v) => v.id + ": " + v.nodes.map((n) => n.html).join(" ").slice(0, 300))\
+            """);
+    assertEquals(List.of(), found, page.url());
   }
 
   /** Nothing sticks out, and no slip of the script is shown. */

@@ -84,6 +84,16 @@ public final class ImageOptions {
         command.commandLine(), "Which images? Give --images SRC: a folder, a .tar or a table");
   }
 
+  /** Whether images are rotated by their EXIF orientation. */
+  public boolean isUpright() {
+    return upright;
+  }
+
+  /** The images, opened once; what is skipped is reported. */
+  public ImageSet set() {
+    return set(null).spread(limit);
+  }
+
   /**
    * Takes the images' labels from a table, before the images are opened.
    *

@@ -10,6 +10,7 @@ import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.steer.SteeredSite;
+import io.clipsteer.lab.steer.Strength;
 import io.clipsteer.lab.steer.UnitNumbers;
 import io.clipsteer.lab.steer.UnitStrengths;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -51,6 +53,16 @@ public final class UnitOptions {
   public static final class Places {
     private final Map<String, RunFolder.SaeEntry> entries = new LinkedHashMap<>();
     private final Map<String, Units> units = new LinkedHashMap<>();
+    private final Map<String, List<Strength>> strengths = new LinkedHashMap<>();
+
+    /**
+     * What the units at an SAE are set to: its features, neurons, random directions.
+     *
+     * @return empty where the units were named without it
+     */
+    public List<Strength> strengths(RunFolder.SaeEntry entry) {
+      return strengths.getOrDefault(entry.folder(), List.of());
+    }
 
     public Units at(RunFolder.SaeEntry entry) {
       entries.put(entry.folder(), entry);
@@ -103,6 +115,11 @@ public final class UnitOptions {
     return !features.isEmpty() || !neurons.isEmpty();
   }
 
+  /** Whether some unit says what it is set to: {@code L:F=SET}. */
+  public boolean areSet() {
+    return Stream.concat(features.stream(), neurons.stream()).anyMatch(one -> one.contains("="));
+  }
+
   /**
    * The units by SAE; without a unit the first SAE of every hook point.
    *
@@ -110,18 +127,67 @@ public final class UnitOptions {
    */
   public Places places(RunFolder.Run trained, List<String> randoms) {
     Places places = new Places();
-    for (String one : features) {
-      int number = number("--feature", one);
-      places.at(entry(trained, "--feature", one)).features().add(number);
+    for (var kind : kinds(randoms).entrySet()) {
+      for (String one : kind.getValue()) {
+        int number = number(kind.getKey(), one);
+        add(places, kind.getKey(), entry(trained, kind.getKey(), one), number);
+      }
     }
-    for (String one : neurons) {
-      int number = number("--neuron", one);
-      places.at(entry(trained, "--neuron", one)).neurons().add(number);
+    return orFirst(trained, places);
+  }
+
+  /**
+   * The same of units that say what they are set to, each one.
+   *
+   * @throws InputException when one does not, or is named twice
+   */
+  public Places setPlaces(RunFolder.Run trained, List<String> randoms) {
+    Places places = new Places();
+    for (var kind : kinds(randoms).entrySet()) {
+      for (String one : kind.getValue()) {
+        int equals = one.indexOf('=');
+        if (equals < 0) {
+          throw new InputException(
+              kind.getKey() + " " + one, "is not set to anything", "Write =SET for all, or none");
+        }
+        String unit = one.substring(0, equals);
+        int number = number(kind.getKey(), unit);
+        RunFolder.SaeEntry entry = entry(trained, kind.getKey(), unit);
+        if (!add(places, kind.getKey(), entry, number)) {
+          throw new InputException(kind.getKey() + " " + unit, "is there twice", "Name it once");
+        }
+        places
+            .strengths
+            .computeIfAbsent(entry.folder(), f -> new ArrayList<>())
+            .add(Strength.parse(one.substring(equals + 1)));
+      }
     }
-    for (String one : randoms) {
-      int number = number("--random", one);
-      places.at(entry(trained, "--random", one)).randoms().add(number);
-    }
+    return places;
+  }
+
+  private Map<String, List<String>> kinds(List<String> randoms) {
+    Map<String, List<String>> kinds = new LinkedHashMap<>();
+    kinds.put("--feature", features);
+    kinds.put("--neuron", neurons);
+    kinds.put("--random", randoms);
+    return kinds;
+  }
+
+  /** Whether it was not there. */
+  private static boolean add(Places places, String option, RunFolder.SaeEntry entry, int number) {
+    Units units = places.at(entry);
+    List<Integer> numbers =
+        switch (option) {
+          case "--feature" -> units.features;
+          case "--neuron" -> units.neurons;
+          default -> units.randoms;
+        };
+    boolean fresh = !numbers.contains(number);
+    numbers.add(number);
+    return fresh;
+  }
+
+  private Places orFirst(RunFolder.Run trained, Places places) {
     // Without a unit nothing is edited: the strongest features of each hook point are listed.
     if (places.entries.isEmpty()) {
       for (RunFolder.SaeEntry entry : trained.saes()) {

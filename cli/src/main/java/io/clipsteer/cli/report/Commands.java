@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.report;
 
+import io.clipsteer.data.ShellWords;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.lab.index.IndexedUnits;
 import java.nio.file.Path;
@@ -8,7 +9,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Commands to paste into a shell. */
@@ -17,17 +17,7 @@ public final class Commands {
 
   /** The program's call with {@code words}, as a shell takes them. */
   public static String line(List<String> words) {
-    return "clipsteer " + quoted(words);
-  }
-
-  private static String quoted(List<String> words) {
-    return words.stream()
-        .map(
-            word ->
-                word.matches("[A-Za-z0-9_./:=,@%+-]+")
-                    ? word
-                    : "'" + word.replace("'", "'\\''") + "'")
-        .collect(Collectors.joining(" "));
+    return "clipsteer " + ShellWords.line(words);
   }
 
   /**
@@ -43,7 +33,7 @@ public final class Commands {
     all.put("steer", line(List.of("steer", "--run", run)));
     Path library = report.index().library();
     List<String> words = List.of("--library", String.valueOf(library));
-    all.put("words", library == null ? "--classes dog,cat,bird" : quoted(words));
+    all.put("words", library == null ? "--classes dog,cat,bird" : ShellWords.line(words));
     all.put("search", line(List.of("search", "--run", run)));
     all.put("report", line(page(run, report, out)));
     return all;

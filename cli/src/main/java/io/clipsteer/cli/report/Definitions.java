@@ -16,7 +16,7 @@ import java.util.stream.Stream;
  * @param terms in the order of the page
  * @param scopes what all definitions of a section share, by section: its first paragraph
  */
-record Definitions(List<Term> terms, Map<String, String> scopes) {
+public record Definitions(List<Term> terms, Map<String, String> scopes) {
   /**
    * One definition in plain text.
    *
@@ -25,7 +25,7 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
    * @param section of docs/metrics.md; empty for those before the first section
    * @param text sentences and formulas
    */
-  record Term(String key, String name, String section, String text) {}
+  public record Term(String key, String name, String section, String text) {}
 
   private static final String FILE = "metrics.md";
 
@@ -57,6 +57,10 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
       names_null|index|Nulls of names|Nulls of names
       names_change|index|change|Change of a name by steering
       search|index|search|Search
+      search_null|explore|texts without meaning|Texts without meaning
+      effect_logit|explore|logit change|Logit change
+      twins|explore|correlation|Correlation over images
+      effect_flipped|explore|answers that change|Answers that change
       units|steerability|Units|Units
       strength|steerability|Strengths|Strengths
       s|steerability|S|S, steerability
@@ -108,7 +112,7 @@ record Definitions(List<Term> terms, Map<String, String> scopes) {
   private static final Pattern SENTENCE = Pattern.compile("(?<=[.;]) +");
 
   /** Reads all. */
-  static Definitions read() {
+  public static Definitions read() {
     return of(Page.text(FILE));
   }
 

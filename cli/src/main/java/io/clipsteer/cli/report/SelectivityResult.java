@@ -4,6 +4,7 @@ package io.clipsteer.cli.report;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.JpegEncoder;
 import io.clipsteer.data.image.RgbImage;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,7 +55,7 @@ record SelectivityResult(
           throw new InputException(folder, "its map " + name + " is no file of it", "Study again");
         }
         RgbImage map = ImageDecoder.decode(folder.resolve(name));
-        maps.put(name, Base64.getEncoder().encodeToString(Thumbnails.jpeg(map)));
+        maps.put(name, Base64.getEncoder().encodeToString(JpegEncoder.encode(map)));
       } catch (InputException e) {
         System.err.println("a map is not shown: " + e.getMessage());
       }

@@ -4,25 +4,19 @@ package io.clipsteer.cli.report;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.JpegEncoder;
 import io.clipsteer.data.image.PilResize;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.imageset.ImageCursor;
 import io.clipsteer.data.imageset.ImageItem;
 import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.lab.run.Images;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import javax.imageio.IIOImage;
-import javax.imageio.ImageIO;
-import javax.imageio.ImageWriteParam;
-import javax.imageio.ImageWriter;
 
 /**
  * Small JPEGs of images, cropped as the model sees them, so that its patches lie where they lay.
@@ -42,8 +36,6 @@ record Thumbnails(
     List<String> missing) {
   /** Sides from large to small; the first at which everything fits is taken. */
   private static final int[] SIDES = {128, 112, 96, 80, 64, 48, 32};
-
-  private static final float QUALITY = 0.72f;
 
   /** A photo's characters in base 64 at this quality: the first guess. */
   private static double guess(int side) {
@@ -101,7 +93,7 @@ record Thumbnails(
           RgbImage image = ImageDecoder.decode(item.bytes(), item.id(), set.options().decoding());
           RgbImage seen = preprocessing.resizedAndCropped(image);
           RgbImage small = PilResize.resize(seen, width, height, PilResize.Filter.LANCZOS);
-          jpegs.add(Base64.getEncoder().encodeToString(jpeg(small)));
+          jpegs.add(Base64.getEncoder().encodeToString(JpegEncoder.encode(small)));
           positions.put(item.id(), jpegs.size() - 1);
         } catch (InputException e) {
           missing.add(item.id());
@@ -111,23 +103,5 @@ record Thumbnails(
     }
     for (String id : ids) if (!positions.containsKey(id) && !missing.contains(id)) missing.add(id);
     return new Thumbnails(positions, jpegs, width, height, missing);
-  }
-
-  /** An image as JPEG. */
-  static byte[] jpeg(RgbImage image) {
-    ImageWriter writer = ImageIO.getImageWritersByFormatName("jpeg").next();
-    var bytes = new ByteArrayOutputStream();
-    try (var out = ImageIO.createImageOutputStream(bytes)) {
-      ImageWriteParam how = writer.getDefaultWriteParam();
-      how.setCompressionMode(ImageWriteParam.MODE_EXPLICIT);
-      how.setCompressionQuality(QUALITY);
-      writer.setOutput(out);
-      writer.write(null, new IIOImage(image.buffered(), null, null), how);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e); // into memory: cannot be
-    } finally {
-      writer.dispose();
-    }
-    return bytes.toByteArray();
   }
 }

@@ -63,16 +63,36 @@ public record Correlation(double value, double low, double high) {
     double[] x = ranks(a);
     double[] y = ranks(b);
     double middle = (n + 1) / 2.0;
+    double r = r(x, middle, y, middle);
+    return around(r, n, Mean.Z * Math.sqrt((1 + r * r / 2) / (n - 3.0)));
+  }
+
+  /**
+   * Pearson's coefficient without an interval, for many at once; 0 where one of both is constant.
+   *
+   * @param a numbers without NaN, at least one
+   * @param b as many
+   */
+  public static double pearson(double[] a, double[] b) {
+    return r(a, mean(a), b, mean(b));
+  }
+
+  private static double mean(double[] values) {
+    double mean = 0;
+    for (double value : values) mean += value / values.length;
+    return mean;
+  }
+
+  private static double r(double[] x, double meanX, double[] y, double meanY) {
     double xy = 0;
     double xx = 0;
     double yy = 0;
-    for (int i = 0; i < n; i++) {
-      xy += (x[i] - middle) * (y[i] - middle);
-      xx += (x[i] - middle) * (x[i] - middle);
-      yy += (y[i] - middle) * (y[i] - middle);
+    for (int i = 0; i < x.length; i++) {
+      xy += (x[i] - meanX) * (y[i] - meanY);
+      xx += (x[i] - meanX) * (x[i] - meanX);
+      yy += (y[i] - meanY) * (y[i] - meanY);
     }
-    double r = xx > 0 && yy > 0 ? Math.clamp(xy / Math.sqrt(xx * yy), -1.0, 1.0) : 0;
-    return around(r, n, Mean.Z * Math.sqrt((1 + r * r / 2) / (n - 3.0)));
+    return xx > 0 && yy > 0 ? Math.clamp(xy / Math.sqrt(xx * yy), -1.0, 1.0) : 0;
   }
 
   private static double[] ranks(double[] values) {

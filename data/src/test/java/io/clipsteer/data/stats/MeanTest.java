@@ -55,6 +55,10 @@ final class MeanTest {
         Correlation.spearman(tied, new double[] {1, 3, 2, 4}).value(),
         1e-12);
     assertEquals(1, Correlation.spearman(a, a).low());
+    // By hand: deviations (-2, 0, 2) and (-1, -1, 2).
+    double[] x = {1, 3, 5};
+    assertEquals(6 / Math.sqrt(8 * 6), Correlation.pearson(x, new double[] {0, 0, 3}), 1e-12);
+    assertEquals(0, Correlation.pearson(x, new double[] {7, 7, 7}));
     assertEquals(0, Correlation.spearman(tied, new double[4]).value());
   }
 }

@@ -31,6 +31,18 @@ public final class EncodedTokens {
     for (Sae sae : saes) encoded.computeIfAbsent(sae, s -> s.encode(rows));
   }
 
+  /**
+   * Takes codes that are known.
+   *
+   * @param residual [b,t,d]
+   * @param known codes of the site's tokens, image by image
+   */
+  public EncodedTokens(Tensor residual, EditSite site, Map<Sae, Sae.Encoded> known) {
+    selected = site.in(residual);
+    rows = selected.rows();
+    encoded.putAll(known);
+  }
+
   /** Edited tokens n of an image. */
   public int tokens() {
     return selected.count();

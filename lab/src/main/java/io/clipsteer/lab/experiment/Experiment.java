@@ -8,6 +8,7 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.TowerOutput;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.lab.probe.Probe;
 import io.clipsteer.lab.probe.Upsampling;
@@ -34,8 +35,14 @@ public record Experiment(VisionTower tower, Hooks hooks) {
 
   /** All classes; first those with a high probability before or after. */
   public List<ClassAnswer> answers(Tensor pixels, AnswerHead head) {
-    double[] was = logits(pixels, head, Hooks.NONE);
-    double[] is = logits(pixels, head, hooks);
+    return answers(tower.run(pixels, Hooks.NONE), tower.run(pixels, hooks), head);
+  }
+
+  /** The same of one image's outputs without and with an edit. */
+  public static List<ClassAnswer> answers(
+      TowerOutput unedited, TowerOutput edited, AnswerHead head) {
+    double[] was = logits(unedited, head);
+    double[] is = logits(edited, head);
     double[] before = softmax(was);
     double[] after = softmax(is);
     double rise = 0;
@@ -48,9 +55,9 @@ public record Experiment(VisionTower tower, Hooks hooks) {
     return List.copyOf(all);
   }
 
-  private double[] logits(Tensor pixels, AnswerHead head, Hooks edits) {
+  private static double[] logits(TowerOutput output, AnswerHead head) {
     try (Scope scope = Scope.open()) {
-      float[] scores = head.scores(tower.run(pixels, edits)).toFloats();
+      float[] scores = head.scores(output).toFloats();
       return IntStream.range(0, scores.length).mapToDouble(i -> head.scale() * scores[i]).toArray();
     }
   }

@@ -12,8 +12,9 @@ import java.lang.foreign.ValueLayout;
  * @param units unit numbers
  * @param values activations
  */
-record Codes(int[] starts, int[] units, float[] values) {
-  static Codes of(SparseCode code) {
+public record Codes(int[] starts, int[] units, float[] values) {
+  /** Copies a code. */
+  public static Codes of(SparseCode code) {
     int[] units = code.indices().segment().toArray(ValueLayout.JAVA_INT);
     return new Codes(code.starts(), units, code.values().toFloats());
   }

@@ -2,12 +2,15 @@
 package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.table.CsvText;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Array;
 import java.sql.Connection;
 import java.sql.DriverManager;
+import java.sql.PreparedStatement;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
@@ -15,15 +18,18 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
 import org.duckdb.DuckDBConnection;
 import org.jspecify.annotations.Nullable;
 
 /**
- * SQL over an index. The tables are copied into a database in memory, which is cut off from files
- * and the network before the user's query runs: a query can read those tables and nothing else, and
- * cannot change what is on disk.
+ * SQL over an index. For a user's query the tables are copied into a database in memory, which is
+ * cut off from files and the network before the query runs: it can read those tables and nothing
+ * else, and cannot change what is on disk.
  */
-public final class FeatureQuery {
+public final class FeatureQuery implements AutoCloseable {
   /**
    * What a query returns.
    *
@@ -32,9 +38,39 @@ public final class FeatureQuery {
    */
   public record QueryRows(List<String> columns, List<List<@Nullable Object>> rows) {}
 
-  private static final int MOST_ROWS = 1_000_000;
+  /** Table of {@link #open}. */
+  public static final String BEST_LABELS = "best_labels";
 
-  private FeatureQuery() {}
+  private static final int MOST_ROWS = 1_000_000;
+  private static final long SMALL_BYTES = 64 << 20;
+
+  private final List<String> tables;
+  private final Connection connection;
+
+  private FeatureQuery(List<String> tables, Connection connection) {
+    this.tables = tables;
+    this.connection = connection;
+  }
+
+  /**
+   * Opens all tables for any number of queries of the program's own. Small ones are loaded, large
+   * ones stay on disk. A further table, {@link #BEST_LABELS}, has each feature's most associated
+   * label: {@code sae}, {@code id}, {@code label}, {@code auroc}.
+   *
+   * @throws InputException when there is no index, or a table is missing or damaged
+   */
+  public static FeatureQuery open(IndexFolder folder) {
+    return open(folder, null, null);
+  }
+
+  /** Loads the database's native library, which takes a second: on a thread beside other work. */
+  public static void load() {
+    try {
+      DriverManager.getConnection("jdbc:duckdb:").close();
+    } catch (SQLException e) {
+      throw new IllegalStateException(e); // a database in memory
+    }
+  }
 
   /**
    * Runs a query.
@@ -43,18 +79,101 @@ public final class FeatureQuery {
    * @throws InputException when there is no index, or the query fails
    */
   public static QueryRows run(IndexFolder folder, String sql) {
+    try (FeatureQuery query = open(folder, sql, null)) {
+      return query.rows(sql);
+    }
+  }
+
+  /**
+   * What a query may use.
+   *
+   * @param seconds of time
+   * @param rows of its answer
+   * @param megabytes of memory, the tables that it names included
+   */
+  public record QueryLimits(int seconds, int rows, int megabytes) {}
+
+  /**
+   * The same within limits, for queries of people who are not trusted.
+   *
+   * @param sql one statement, without a semicolon inside
+   * @throws InputException also where a limit is reached
+   */
+  public static QueryRows run(IndexFolder folder, String sql, QueryLimits limits) {
+    if (sql.strip().replaceFirst(";$", "").contains(";")) {
+      throw new InputException("the query", "has a semicolon inside", "Write one SELECT");
+    }
+    try (FeatureQuery query = open(folder, sql, limits.megabytes + "MB");
+        var timer = Executors.newSingleThreadScheduledExecutor(daemon());
+        var statement = query.prepared(sql)) {
+      var stop = timer.schedule(() -> cancel(statement), limits.seconds, TimeUnit.SECONDS);
+      QueryRows rows = execute(statement, limits.rows);
+      stop.cancel(false);
+      return rows;
+    } catch (SQLException e) {
+      throw failure(sql, tables(folder), e);
+    }
+  }
+
+  private static void cancel(Statement statement) {
+    try {
+      statement.cancel();
+    } catch (SQLException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static ThreadFactory daemon() {
+    return Thread.ofPlatform().daemon().name("query limit").factory();
+  }
+
+  private static FeatureQuery open(
+      IndexFolder folder, @Nullable String sql, @Nullable String memory) {
     List<String> tables = tables(folder);
     if (tables.isEmpty()) folder.read(IndexedUnits.FEATURES);
     Properties properties = new Properties();
     properties.setProperty("autoinstall_known_extensions", "false");
     properties.setProperty("autoload_known_extensions", "false");
     properties.setProperty("temp_directory", "");
-    try (Connection connection = DriverManager.getConnection("jdbc:duckdb:", properties);
-        Statement statement = connection.createStatement()) {
-      load(folder, tables, sql, statement);
-      return execute(connection, sql);
+    if (memory != null) properties.setProperty("memory_limit", memory);
+    try {
+      Connection connection = DriverManager.getConnection("jdbc:duckdb:", properties);
+      try (Statement statement = connection.createStatement()) {
+        load(folder, tables, sql, statement);
+        return new FeatureQuery(tables, connection);
+      } catch (SQLException | RuntimeException e) {
+        connection.close();
+        throw e;
+      }
+    } catch (SQLException e) {
+      throw failure(String.valueOf(sql), tables, e);
+    }
+  }
+
+  /**
+   * What a query returns; one at a time.
+   *
+   * @param sql one query
+   * @throws InputException when it fails
+   */
+  public synchronized QueryRows rows(String sql) {
+    try (var statement = prepared(sql)) {
+      return execute(statement, MOST_ROWS);
     } catch (SQLException e) {
       throw failure(sql, tables, e);
+    }
+  }
+
+  private PreparedStatement prepared(String sql) throws SQLException {
+    return connection.unwrap(DuckDBConnection.class).prepareStatement(sql);
+  }
+
+  @Override
+  public void close() {
+    try {
+      connection.close();
+    } catch (SQLException e) {
+      throw new IllegalStateException(e); // a database in memory
     }
   }
 
@@ -70,47 +189,65 @@ public final class FeatureQuery {
     return names;
   }
 
-  /** Loads only the tables that the query names: an index may be large. */
-  private static void load(IndexFolder folder, List<String> tables, String sql, Statement statement)
+  /** Loads the tables; of one query only those that it names: an index may be large. */
+  private static void load(
+      IndexFolder folder, List<String> tables, @Nullable String sql, Statement statement)
       throws SQLException {
-    String text = sql.toLowerCase(Locale.ROOT);
+    String text = sql == null ? null : sql.toLowerCase(Locale.ROOT);
     for (String name : tables) {
       Path file = folder.table(name);
       if (!Files.isRegularFile(file)) {
         throw new InputException(file, "is missing", "Index again");
       }
-      String limit = text.contains(name) ? "" : " LIMIT 0";
+      String limit = text == null || text.contains(name) ? "" : " LIMIT 0";
+      String kind = sql == null && size(file) > SMALL_BYTES ? "VIEW" : "TABLE";
       try {
         statement.execute(
-            "CREATE TABLE " + name + " AS SELECT * FROM " + ParquetTables.source(file) + limit);
+            "CREATE %s %s AS SELECT * FROM %s%s"
+                .formatted(kind, name, ParquetTables.source(file), limit));
       } catch (SQLException e) {
         throw new InputException(file, "is damaged", "Make it again with clipsteer index", e);
       }
+    }
+    if (sql == null) {
+      statement.execute(
+          """
+          CREATE TABLE %s AS SELECT sae, id, arg_max(factor || ': ' || value, auroc) AS label,
+            max(auroc) AS auroc FROM feature_labels WHERE score = 'max'
+            AND least(positives, images - positives) >= %d GROUP BY sae, id\
+          """
+              .formatted(BEST_LABELS, IndexFolder.FEW_IMAGES));
+      return;
     }
     statement.execute("SET enable_external_access=false");
     statement.execute("SET lock_configuration=true");
   }
 
-  private static QueryRows execute(Connection connection, String sql) throws SQLException {
-    try (var statement = connection.unwrap(DuckDBConnection.class).prepareStatement(sql)) {
-      if (!statement.execute()) {
-        throw new InputException("the query", "gives no rows", "Begin it with SELECT");
-      }
-      try (ResultSet rows = statement.getResultSet()) {
-        return fetched(rows);
-      }
+  private static long size(Path file) {
+    try {
+      return Files.size(file);
+    } catch (IOException e) {
+      throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
   }
 
-  private static QueryRows fetched(ResultSet rows) throws SQLException {
+  private static QueryRows execute(PreparedStatement statement, int most) throws SQLException {
+    if (!statement.execute()) {
+      throw new InputException("the query", "gives no rows", "Begin it with SELECT");
+    }
+    try (ResultSet rows = statement.getResultSet()) {
+      return fetched(rows, most);
+    }
+  }
+
+  private static QueryRows fetched(ResultSet rows, int most) throws SQLException {
     int n = rows.getMetaData().getColumnCount();
     List<String> columns = new ArrayList<>();
     for (int c = 1; c <= n; c++) columns.add(rows.getMetaData().getColumnLabel(c));
     List<List<@Nullable Object>> all = new ArrayList<>();
     while (rows.next()) {
-      if (all.size() == MOST_ROWS) {
-        throw new InputException(
-            "the query", "gives more than " + MOST_ROWS + " rows", "Add a LIMIT");
+      if (all.size() == most) {
+        throw new InputException("the query", "gives more than " + most + " rows", "Add a LIMIT");
       }
       List<@Nullable Object> row = new ArrayList<>(n);
       for (int c = 1; c <= n; c++) row.add(plain(rows.getObject(c)));

@@ -2,17 +2,17 @@
 package io.clipsteer.lab.index;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.tensor.SafeTensors;
-import io.clipsteer.data.tensor.StoredTensor;
-import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
+import io.clipsteer.engine.model.Paused;
+import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -26,9 +26,13 @@ import org.jspecify.annotations.Nullable;
  * @param folder the index
  * @param manifest its JSON file
  * @param frequencies by group, then feature: share of the index's tokens
+ * @param words by group, then feature
  */
 public record FeatureSearch(
-    IndexFolder folder, IndexFolder.IndexManifest manifest, List<double[]> frequencies) {
+    IndexFolder folder,
+    IndexFolder.IndexManifest manifest,
+    List<double[]> frequencies,
+    List<List<FeatureWords>> words) {
   /**
    * A feature that was found.
    *
@@ -49,22 +53,35 @@ public record FeatureSearch(
       @Nullable String steered,
       double frequency) {}
 
-  private record Words(@Nullable String name, @Nullable String steered) {
-    private static final Words NONE = new Words(null, null);
+  /**
+   * A feature's words.
+   *
+   * @param name its clear name, or null
+   * @param steered as of {@link Hit}
+   */
+  public record FeatureWords(@Nullable String name, @Nullable String steered) {
+    private static final FeatureWords NONE = new FeatureWords(null, null);
   }
 
-  private record Scored(int group, int id, double score) {}
+  /**
+   * A feature with what ranks it.
+   *
+   * @param group number of its SAE in the index
+   */
+  public record Scored(int group, int id, double score) {}
 
   /** Opens an index of features. */
   public static FeatureSearch open(IndexFolder folder) {
     IndexFolder.IndexManifest manifest = folder.read(IndexedUnits.FEATURES);
     Map<String, Integer> groups = new HashMap<>();
     List<double[]> frequencies = new ArrayList<>();
+    List<List<FeatureWords>> words = new ArrayList<>();
     for (IndexFolder.IndexGroup entry : manifest.groups()) {
       groups.put(entry.sae(), frequencies.size());
       frequencies.add(new double[entry.units()]);
+      words.add(new ArrayList<>(Collections.nCopies(entry.units(), FeatureWords.NONE)));
     }
-    var found = FeatureQuery.run(folder, "SELECT sae, id, frequency FROM features");
+    var found = FeatureQuery.run(folder, "SELECT sae, id, frequency, name, steered FROM features");
     for (List<@Nullable Object> row : found.rows()) {
       Integer group = groups.get(String.valueOf(row.get(0)));
       if (group == null
@@ -75,8 +92,9 @@ public record FeatureSearch(
         throw new InputException(folder.table("features"), "does not fit its index", "Index again");
       }
       frequencies.get(group)[id.intValue()] = frequency.doubleValue();
+      words.get(group).set(id.intValue(), new FeatureWords(text(row.get(3)), text(row.get(4))));
     }
-    return new FeatureSearch(folder, manifest, frequencies);
+    return new FeatureSearch(folder, manifest, frequencies, words);
   }
 
   /**
@@ -87,48 +105,8 @@ public record FeatureSearch(
    * @param embedding of the text, unit length [e]
    */
   public List<Hit> byText(float[] embedding, int count) {
-    List<Scored> all = new ArrayList<>();
-    try (TensorFile file = SafeTensors.open(folder.vectors(IndexedUnits.FEATURES))) {
-      if (!file.tensors().containsKey("text_centre")) {
-        throw new InputException(
-            folder.path(), "was made without words", "Index again with --vocabulary or --library");
-      }
-      float[] centre = floats(file, "text_centre", embedding.length);
-      double[] wide = new double[centre.length];
-      for (int j = 0; j < wide.length; j++) wide[j] = centre[j];
-      float[] query = Namer.centred(embedding, wide);
-      for (int g = 0; g < frequencies.size(); g++) {
-        int units = frequencies.get(g).length;
-        float[] images = cosines(file, g + ".images", units, query);
-        float[] decoder = cosines(file, g + ".decoder", units, query);
-        if (!file.tensors().containsKey(g + ".strength")) {
-          throw new InputException(
-              folder.path(), "was made by an older version of clipsteer", "Index again");
-        }
-        float[] strength = floats(file, g + ".strength", units);
-        for (int u = 0; u < units; u++) {
-          float score = Namer.both(decoder[u], images[u]) * strength[u];
-          if (score > 0) all.add(new Scored(g, u, score));
-        }
-      }
-    }
-    return hits(all, count);
-  }
-
-  private float[] floats(TensorFile file, String name, long elements) {
-    StoredTensor tensor = file.get(name);
-    if (tensor.elements() != elements) {
-      throw new InputException(file.path(), tensor + " does not fit", "Index again");
-    }
-    return tensor.toFloats();
-  }
-
-  private float[] cosines(TensorFile file, String name, int units, float[] query) {
-    float[] rows = floats(file, name, (long) units * query.length);
-    try (Scope scope = Scope.open()) {
-      return Tensor.of(rows, units, query.length)
-          .matmul(Tensor.of(query, query.length, 1))
-          .toFloats();
+    try (TextSearch texts = TextSearch.open(this, embedding.length)) {
+      return texts.find(embedding, count);
     }
   }
 
@@ -150,21 +128,53 @@ public record FeatureSearch(
     TowerWalk walk =
         TowerWalk.past(model.vision(), saes.all().stream().map(RunSaes.One::point).toList());
     try (Scope scope = Scope.open()) {
-      walk.walk(
-          pixels,
-          paused -> {
-            int tokens = (int) paused.value().size(1);
-            for (RunSaes.One one : saes.all()) {
-              if (!one.point().equals(paused.at())) continue;
-              try (Scope inner = Scope.open()) {
-                Tensor x = walk.selected(one.selection(), paused);
-                Codes codes = Codes.of(one.sae().encode(x).code());
-                add(all, group(one), codes, rows(model, one.selection(), tokens, patches), below);
-              }
-            }
-          });
+      walk.walk(pixels, paused -> add(all, model, saes, paused, patches, below));
     }
     return hits(all, count);
+  }
+
+  /**
+   * The same search where an image was encoded already.
+   *
+   * @param codes of all tokens, by SAE as {@code saes} has them
+   */
+  public List<Hit> byCodes(
+      ClipModel model,
+      RunSaes saes,
+      List<Codes> codes,
+      List<Integer> patches,
+      double below,
+      int count) {
+    int prefix = model.vision().config().prefixTokens();
+    List<Scored> all = new ArrayList<>();
+    for (int k = 0; k < codes.size(); k++) {
+      RunSaes.One one = saes.all().get(k);
+      TokenSelection reads = one.selection();
+      int tokens = codes.get(k).starts().length - 1;
+      List<Integer> rows =
+          rows(model, reads, tokens, patches).stream().map(r -> reads.first(prefix) + r).toList();
+      add(all, group(one), codes.get(k), rows, below);
+    }
+    return hits(all, count);
+  }
+
+  private void add(
+      List<Scored> all,
+      ClipModel model,
+      RunSaes saes,
+      Paused paused,
+      List<Integer> patches,
+      double below) {
+    int tokens = (int) paused.value().size(1);
+    int prefix = model.vision().config().prefixTokens();
+    for (RunSaes.One one : saes.all()) {
+      if (!one.point().equals(paused.at())) continue;
+      try (Scope inner = Scope.open()) {
+        Tensor x = SelectedTokens.of(paused.value(), one.selection(), prefix).rows();
+        Codes codes = Codes.of(one.sae().encode(x).code());
+        add(all, group(one), codes, rows(model, one.selection(), tokens, patches), below);
+      }
+    }
   }
 
   private int group(RunSaes.One one) {
@@ -249,43 +259,29 @@ public record FeatureSearch(
     return hits(all, count);
   }
 
-  /** The best; ties keep the earlier. */
-  private List<Hit> hits(List<Scored> all, int count) {
-    List<Scored> best =
-        all.stream()
-            .sorted(
-                Comparator.comparingDouble((Scored s) -> -s.score)
-                    .thenComparingInt(Scored::group)
-                    .thenComparingInt(Scored::id))
-            .limit(count)
-            .toList();
-    Map<String, Words> words = words(best);
-    List<Hit> hits = new ArrayList<>();
-    for (Scored s : best) {
-      IndexFolder.IndexGroup entry = manifest.groups().get(s.group);
-      Words own = words.getOrDefault(entry.sae() + " " + s.id, Words.NONE);
-      hits.add(
-          new Hit(
-              entry.sae(),
-              s.id,
-              HookPoint.parse(entry.hookPoint()).layer(),
-              s.score,
-              own.name,
-              own.steered,
-              frequencies.get(s.group)[s.id]));
-    }
-    return hits;
+  /** The best with their words; of equal ones the earlier come first. */
+  public List<Hit> hits(List<Scored> all, int count) {
+    return all.stream()
+        .sorted(
+            Comparator.comparingDouble((Scored s) -> -s.score)
+                .thenComparingInt(Scored::group)
+                .thenComparingInt(Scored::id))
+        .limit(count)
+        .map(this::hit)
+        .toList();
   }
 
-  private Map<String, Words> words(List<Scored> best) {
-    Map<String, Words> words = new HashMap<>();
-    if (best.isEmpty()) return words;
-    String ids = best.stream().map(s -> String.valueOf(s.id)).collect(Collectors.joining(","));
-    String sql = "SELECT sae, id, name, steered FROM features WHERE id IN (" + ids + ")";
-    for (List<@Nullable Object> row : FeatureQuery.run(folder, sql).rows()) {
-      words.put(row.get(0) + " " + row.get(1), new Words(text(row.get(2)), text(row.get(3))));
-    }
-    return words;
+  private Hit hit(Scored s) {
+    IndexFolder.IndexGroup entry = manifest.groups().get(s.group);
+    FeatureWords own = words.get(s.group).get(s.id);
+    return new Hit(
+        entry.sae(),
+        s.id,
+        HookPoint.parse(entry.hookPoint()).layer(),
+        s.score,
+        own.name,
+        own.steered,
+        frequencies.get(s.group)[s.id]);
   }
 
   private static @Nullable String text(@Nullable Object cell) {

@@ -210,6 +210,16 @@ public final class Labels {
         id -> {});
   }
 
+  /**
+   * An image's labels; none for an image without a row.
+   *
+   * @param folder the class the set itself gives, or null
+   */
+  public List<Label> labels(String id, @Nullable String folder) {
+    int[] own = of(id, folder);
+    return own == null ? List.of() : Arrays.stream(own).mapToObj(all::get).toList();
+  }
+
   /** All labels so far, by number. */
   List<Label> all() {
     return List.copyOf(all);

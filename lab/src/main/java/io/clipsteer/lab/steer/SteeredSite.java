@@ -12,6 +12,7 @@ import io.clipsteer.engine.model.ResidualEdit;
 import io.clipsteer.engine.sae.Sae;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -101,23 +102,79 @@ public final class SteeredSite {
 
   /** The rule of every target. */
   private List<Rule> rules(UnitRule rule) {
-    List<Float> values = values(rule.strength());
     List<Rule> rules = new ArrayList<>();
-    int from = 0;
-    for (Edit.Target target : targets) {
-      int count =
-          switch (target) {
-            case Edit.Features features -> features.ids().length;
-            case Edit.Neurons neurons -> neurons.ids().length;
-            default -> 1;
-          };
-      float[] own = new float[count];
-      for (int k = 0; k < count; k++) own[k] = values.get(from + k);
-      from += count;
-      boolean features = target instanceof Edit.Features;
-      rules.add(features ? rule.ofFeatures(own) : rule(target, rule.of(own)));
+    for (TargetValues one : values(values(rule.strength()))) {
+      boolean features = one.target instanceof Edit.Features;
+      rules.add(features ? rule.ofFeatures(one.values) : rule(one.target, rule.of(one.values)));
     }
     return rules;
+  }
+
+  private record TargetValues(Edit.Target target, float[] values) {}
+
+  /** Values of all units, by target. */
+  private List<TargetValues> values(List<Float> all) {
+    List<TargetValues> values = new ArrayList<>();
+    int from = 0;
+    for (Edit.Target target : targets) {
+      float[] own = new float[target.count()];
+      for (int k = 0; k < own.length; k++) own[k] = all.get(from + k);
+      from += own.length;
+      values.add(new TargetValues(target, own));
+    }
+    return values;
+  }
+
+  /**
+   * The rules that set every unit to an activation of its own.
+   *
+   * @param wanted strengths of the features, the neurons, the random directions
+   */
+  private List<Rule> rules(List<Strength> wanted) {
+    List<Float> values = new ArrayList<>();
+    int at = 0;
+    for (int id : units.features()) {
+      values.add(strengths.features(wanted.get(at++), List.of(id))[0]);
+    }
+    for (int id : units.neurons()) {
+      values.add(strengths.neurons(wanted.get(at++), List.of(id))[0]);
+    }
+    for (int k = 0; k < units.randoms().size(); k++) {
+      values.add(strengths.random(wanted.get(at++)));
+    }
+    List<Rule> rules = new ArrayList<>();
+    for (TargetValues one : values(values)) rules.add(rule(one.target, new Rule.Set(one.values)));
+    return rules;
+  }
+
+  /**
+   * The edit that sets every unit to an activation of its own.
+   *
+   * @param wanted strengths of the features, the neurons, the random directions
+   */
+  public ResidualEdit setTo(List<Strength> wanted) {
+    return edit(rules(wanted));
+  }
+
+  /**
+   * What {@link #setTo} adds to tokens, F32 [n,d] in the current scope.
+   *
+   * @param tokens any tokens of the residual, encoded by this site's SAE
+   */
+  public Tensor added(EncodedTokens tokens, List<Strength> wanted) {
+    return sum(tokens, rules(wanted));
+  }
+
+  /** Moves every token along one random direction, as far as {@link #setTo} moves it. */
+  public ResidualEdit noise(List<Strength> wanted, long seed) {
+    List<Rule> rules = rules(wanted);
+    return (point, residual) -> {
+      try (Scope scope = Scope.open()) {
+        var tokens = new EncodedTokens(residual, site, List.of(sae));
+        Tensor direction = Tensor.normal(new SplittableRandom(seed), 1, 1, sae.width()).unit();
+        return scope.keep(tokens.plus(sum(tokens, rules).norm(1).matmul(direction)));
+      }
+    };
   }
 
   /**
@@ -126,18 +183,27 @@ public final class SteeredSite {
    * @param rule their new activations; null keeps the old ones, so that only a splice remains
    */
   public ResidualEdit edit(@Nullable UnitRule rule) {
-    List<Rule> rules = rule == null ? List.of() : rules(rule);
+    return edit(rule == null ? List.of() : rules(rule));
+  }
+
+  private ResidualEdit edit(List<Rule> rules) {
     return (point, residual) -> {
       try (Scope scope = Scope.open()) {
         var tokens = new EncodedTokens(residual, site, List.of(sae));
-        Tensor sum =
-            splice ? sae.decode(tokens.encoded(sae)).sub(tokens.rows()) : tokens.rows().mul(0);
-        for (int k = 0; k < rules.size(); k++) {
-          sum = sum.add(new Edit(site, targets.get(k), rules.get(k)).added(tokens));
-        }
-        return scope.keep(tokens.plus(sum));
+        return scope.keep(tokens.plus(sum(tokens, rules)));
       }
     };
+  }
+
+  private Tensor sum(EncodedTokens tokens, List<Rule> rules) {
+    try (Scope scope = Scope.open()) {
+      Tensor sum =
+          splice ? sae.decode(tokens.encoded(sae)).sub(tokens.rows()) : tokens.rows().mul(0);
+      for (int k = 0; k < rules.size(); k++) {
+        sum = sum.add(new Edit(site, targets.get(k), rules.get(k)).added(tokens));
+      }
+      return scope.keep(sum);
+    }
   }
 
   /** To set a direction whose activation is 0 is to add to it. */

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.explorer;
+
+import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.lab.index.Labels;
+import java.net.URI;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
+import java.util.function.BiConsumer;
+
+/** The explorer: runs, images, and the server of the page. */
+public final class Explorer implements AutoCloseable {
+  /** Both families: a browser may take {@code localhost} for either. */
+  private static final List<String> LOOPBACK = List.of("127.0.0.1", "[::1]");
+
+  /**
+   * What is explored, and where it can be reached.
+   *
+   * @param labels of the images
+   * @param upright whether images are rotated by their EXIF orientation
+   * @param host to listen on; 127.0.0.1 stands for this machine alone, by both IP families
+   * @param port 0 for any that is free
+   * @param definitions of the page's words
+   * @param readOnly whether notes and edits cannot be saved
+   */
+  public record ExplorerSettings(
+      List<ExploredRun> runs,
+      ImageSet images,
+      Labels labels,
+      boolean upright,
+      String host,
+      int port,
+      List<Definition> definitions,
+      boolean readOnly) {}
+
+  private final List<RunSlot> slots;
+  private final ImageShelf images;
+  private final Turns turns;
+  private final ExplorerServer server;
+  private final String host;
+  private final CountDownLatch stopped = new CountDownLatch(1);
+
+  private Explorer(
+      List<RunSlot> slots, ImageShelf images, Turns turns, ExplorerServer server, String host) {
+    this.slots = slots;
+    this.images = images;
+    this.turns = turns;
+    this.server = server;
+    this.host = host;
+  }
+
+  /**
+   * Opens the runs and starts to listen; the explorer closes the runs, also where it fails. Runs
+   * without an index are indexed while the page shows how far that is.
+   *
+   * @param indexer indexes a run
+   * @throws io.clipsteer.data.InputException when a run's index does not fit it, the images cannot
+   *     be opened one by one, or the port is taken
+   */
+  public static Explorer start(
+      ExplorerSettings settings, BiConsumer<ExploredRun, Progress> indexer) {
+    List<RunSlot> slots = settings.runs.stream().map(RunSlot::new).toList();
+    Turns turns = new Turns();
+    CompletableFuture<ExplorerServer> server = new CompletableFuture<>();
+    try {
+      boolean local = isLoopback(settings.host);
+      String host = settings.host.toLowerCase(Locale.ROOT);
+      var images = new ImageShelf(settings.images, settings.labels, settings.upright);
+      var api = new ExplorerApi(slots, images, turns, settings.definitions, settings.readOnly);
+      Access access = Access.with(local ? Set.of() : Set.of(host));
+      List<String> hosts = local ? LOOPBACK : List.of(host);
+      // Nobody knows the address before the runs are open.
+      Thread.ofPlatform().start(() -> complete(server, access, hosts, settings.port, api.routes()));
+      List<RunSlot> unindexed = slots.stream().filter(slot -> !slot.isIndexed()).toList();
+      for (RunSlot slot : slots) if (!unindexed.contains(slot)) slot.open(indexer, turns);
+      ExplorerServer listening = server.join();
+      for (RunSlot slot : unindexed) {
+        turns.submit("index", slot.toString(), () -> opened(slot, indexer, turns));
+      }
+      return new Explorer(slots, images, turns, listening, local ? "127.0.0.1" : host);
+    } catch (RuntimeException e) {
+      server.thenAccept(ExplorerServer::close);
+      turns.close();
+      slots.forEach(RunSlot::close);
+      throw e instanceof CompletionException && e.getCause() instanceof RuntimeException cause
+          ? cause
+          : e;
+    }
+  }
+
+  private static void complete(
+      CompletableFuture<ExplorerServer> server,
+      Access access,
+      List<String> hosts,
+      int port,
+      List<Route> routes) {
+    try {
+      server.complete(ExplorerServer.start(access, hosts, port, routes));
+    } catch (RuntimeException e) {
+      server.completeExceptionally(e);
+    }
+  }
+
+  private static boolean opened(
+      RunSlot slot, BiConsumer<ExploredRun, Progress> indexer, Turns turns) {
+    slot.open(indexer, turns);
+    return true;
+  }
+
+  /** Whether an address is this machine's own alone. */
+  public static boolean isLoopback(String host) {
+    return Set.of("127.0.0.1", "localhost", "::1", "[::1]").contains(host.toLowerCase(Locale.ROOT));
+  }
+
+  /** The address that lets a browser in; it holds the key. */
+  public URI address() {
+    return server.address(host);
+  }
+
+  /** Images that can be opened. */
+  public int images() {
+    return images.count();
+  }
+
+  /** SAEs of all runs. */
+  public int saes() {
+    return slots.stream().mapToInt(slot -> slot.run().saes().all().size()).sum();
+  }
+
+  /** Features of all runs. */
+  public long features() {
+    return slots.stream()
+        .flatMap(slot -> slot.run().saes().all().stream())
+        .mapToLong(one -> one.sae().features())
+        .sum();
+  }
+
+  /** Waits until another thread closes it. */
+  public void await() throws InterruptedException {
+    stopped.await();
+  }
+
+  /** Stops to listen, ends what is computed, and closes the runs. */
+  @Override
+  public void close() {
+    server.close();
+    turns.close();
+    slots.forEach(RunSlot::close);
+    stopped.countDown();
+  }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two sets of images: which features tell them apart, and from there into an edit.
+import { address, api, cardAddress, fill, get, h, jobButton, number, post, runNumber, state, term } from "./parts.js";
+import { unitsText } from "./experiment.js";
+
+export async function groups(main, params) {
+  const where = h("div", { role: "region", "aria-label": "Features that tell the sets apart" });
+  const first = chooser("first", params.get("first"));
+  const second = chooser("second", params.get("second"));
+  const count = h("input", { type: "number", min: 2, max: 1000, value: params.get("count") ?? 100 });
+  const start = async () => {
+    const a = await first.images(Number(count.value), []);
+    const b = await second.images(Number(count.value), a);
+    if (!a.length || !b.length) throw new Error("One of the sets has no image. Each image counts for the first set it is in.");
+    return post(api("groups"), { first: a, second: b });
+  };
+  fill(main, h("h1", {}, "Groups"),
+    h("p", {}, "Where is the model wrong? Choose those images and others, find the features that tell them apart, and edit these."),
+    h("div", { class: "pair" }, first.node, second.node),
+    h("p", { class: "controls" }, h("label", {}, "At most ", count, " images of each "), jobButton("Compare", start, (result) => show(where, result, first))), where);
+}
+
+/** Images with all of some labels. */
+function chooser(name, chosen) {
+  const wanted = new Set((chosen ?? "").split("|").filter(Boolean));
+  const list = h("p", { class: "controls" });
+  const select = h("select", { "aria-label": "Labels of the " + name + " set" }, h("option", { value: "" }, "add a label"),
+    Object.entries(state.session.factors).map(([factor, values]) => h("optgroup", { label: factor }, Object.keys(values).map((value) => h("option", { value: `${factor}: ${value}` }, `${factor}: ${value}`)))));
+  const names = h("textarea", { rows: 2, "aria-label": "Names of the " + name + " set", placeholder: "or names of images, one a line" });
+  select.addEventListener("change", () => { if (select.value) wanted.add(select.value); select.value = ""; draw(); });
+  function draw() {
+    fill(list, wanted.size ? [...wanted].map((one) => h("button", { type: "button", class: "chip", "aria-label": "Remove " + one, onclick: () => { wanted.delete(one); draw(); } }, one + " ×")) : h("span", { class: "muted" }, "any label"));
+  }
+  draw();
+  return {
+    node: h("section", { class: "card", "aria-label": name + " set" }, h("h2", {}, name[0].toUpperCase() + name.slice(1) + " set"), list, select, names),
+    async images(most, without) {
+      const out = new Set(without);
+      const query = names.value.trim() ? "" : [...wanted].map((one) => "&label=" + encodeURIComponent(one)).slice(0, 1).join("");
+      const { images } = await get("api/images?count=2000" + query);
+      const lines = new Set(names.value.split("\n").map((l) => l.trim()).filter(Boolean));
+      return images.filter((one) => (lines.size ? lines.has(one.name) : [...wanted].every((label) => one.labels.includes(label))) && !out.has(one.id)).slice(0, most).map((one) => one.id);
+    },
+    wanted,
+  };
+}
+
+function show(where, result, first) {
+  const boxes = [];
+  const table = h("table", {}, h("thead", {}, h("tr", {}, ["", "Feature", "Name", term("auroc", "AUROC"), "95 % interval", "Mean, first", "Mean, second"].map((t) => h("th", { scope: "col" }, t)))),
+    h("tbody", {}, result.features.map((one, k) => {
+      const box = h("input", { type: "checkbox", checked: k < 4 && one.auroc.value > 0.5, "aria-label": `Take ${one.layer}:${one.id}` });
+      boxes.push([box, one]);
+      return h("tr", {}, h("td", {}, box), h("th", { scope: "row" }, h("a", { href: cardAddress(one) }, `${one.layer}:${one.id}`)), h("td", {}, one.name ?? "no clear name"), h("td", {}, number(one.auroc.value)), h("td", {}, `${number(one.auroc.low)} to ${number(one.auroc.high)}`), h("td", {}, number(one.first_mean)), h("td", {}, number(one.second_mean)));
+    })));
+  const edit = () => {
+    const units = unitsText(boxes.filter(([box]) => box.checked).map(([, one]) => ({ sae: one.sae, kind: "f", id: one.id, set: "0" })));
+    location.hash = address("experiment", { run: runNumber() || null, units, label: [...first.wanted][0] });
+  };
+  fill(where, h("p", { role: "status" }, `${result.first} and ${result.second} images. Largest activation of each feature as a classifier of the first set; the clearest first.`),
+    result.features.length ? [h("p", { class: "controls" }, h("button", { type: "button", onclick: edit }, "Suppress the marked ones on an image")), h("div", { class: "card wide", tabindex: "0", role: "region", "aria-label": "Features" }, table)] : h("p", {}, "No feature is active on either."));
+}
