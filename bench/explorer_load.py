@@ -22,14 +22,15 @@ parser.add_argument("--seconds", type=float, default=600)
 parser.add_argument("--edits", type=int, default=10, help="different edits of each client")
 options = parser.parse_args()
 
-address = open(options.url_file).read().strip()
-base = address.split("/?")[0]
+base = open(options.url_file).read().split("/?")[0]
+# All clients share the key that the address gives once.
+jar = http.cookiejar.CookieJar()
+urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar)).open(open(options.url_file).read().strip()).read()
 
 
 class Client:
     def __init__(self, name):
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-        self.opener.open(address).read()
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
         self.headers = {"X-Clipsteer": "1", "X-Client": name, "Content-Type": "application/json"}
 
     def post(self, path, body):

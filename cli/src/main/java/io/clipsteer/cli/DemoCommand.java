@@ -78,6 +78,7 @@ final class DemoCommand implements Callable<Integer> {
     words.addAll(List.of("--images", images.toString()));
     words.addAll(List.of("--labels", images.resolve("factors.jsonl").toString()));
     words.addAll(List.of("--probe", folder.resolve("probes/scenes").toString()));
+    words.addAll(List.of("--steerability", folder.resolve("steerability").toString()));
     return Main.execute(new PrintWriter(System.err, true), words.toArray(String[]::new));
   }
 

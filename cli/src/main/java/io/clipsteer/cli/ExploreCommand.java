@@ -26,8 +26,8 @@ import picocli.CommandLine.Option;
     description = {
       "Open a page on one or several runs, in a browser on this machine: look for features by text,"
           + " image or label, edit them on an image, and see at once what the model answers.",
-      "The server runs until Ctrl-C. The address that it prints holds a key: without it nobody gets"
-          + " in. docs/explorer-api.md describes its HTTP API."
+      "The server runs until Ctrl-C. The address that it prints holds a key that lets one browser"
+          + " in, once; then it prints the next. docs/explorer-api.md describes its HTTP API."
     },
     footer = "Example: clipsteer explore --run runs/all --images photos --classes-file words.txt")
 final class ExploreCommand implements Runnable {
@@ -66,7 +66,7 @@ final class ExploreCommand implements Runnable {
   public void run() {
     common.applyOnCpu();
     CommonOptions.within("--port", port, 0, 65_535);
-    var settings = explored.settings(images, common.device(), host, port, readOnly);
+    var settings = explored.settings(images, common.device(), host, port, readOnly, this::renewed);
     try (Explorer explorer = Explorer.start(settings, this::index)) {
       announce(explorer);
       explorer.await();
@@ -76,12 +76,12 @@ final class ExploreCommand implements Runnable {
   }
 
   private void index(ExploredRun run, Progress progress) {
-    IndexCommand.index(run, images, explored.labelTable(), common, progress);
+    IndexCommand.index(run, images, explored.labelTable(), explored.vocabulary(), common, progress);
   }
 
   private void announce(Explorer explorer) {
     URI address = explorer.address();
-    if (urlFile != null) AtomicFiles.writeText(urlFile, address + "\n");
+    write(address);
     if (!Explorer.isLoopback(host)) {
       System.err.println(
           "clipsteer: others in the network of "
@@ -106,6 +106,16 @@ final class ExploreCommand implements Runnable {
             Counted.of(json.images(), "image"),
             json.readySeconds()));
     if (!noBrowser) openBrowser(address);
+  }
+
+  private void write(URI address) {
+    if (urlFile != null) AtomicFiles.writeText(urlFile, address + "\n");
+  }
+
+  /** An address lets in once; another browser needs the next. */
+  private void renewed(URI next) {
+    write(next);
+    System.err.println("clipsteer: a browser has come in; for another one: " + next);
   }
 
   /** Shows the page where the system says how; the printed address is there in any case. */

@@ -158,11 +158,16 @@ final class IndexCommand implements Runnable {
         text(index, result, vocabulary));
   }
 
-  /** Indexes a run that is open for another command, with the words of its own model. */
+  /**
+   * Indexes a run that is open for another command.
+   *
+   * @param vocabulary to name with; null for the words of the run's library or tokenizer
+   */
   static void index(
       ExploredRun run,
       ImageOptions images,
       @Nullable Path labels,
+      @Nullable List<String> vocabulary,
       CommonOptions common,
       Progress progress) {
     IndexFolder index = IndexFolder.of(run.folder());
@@ -181,7 +186,7 @@ final class IndexCommand implements Runnable {
       IndexRun pass = new IndexRun(run.model(), set, run.saes(), IndexedUnits.FEATURES, known, TOP);
       TextLibrary library = run.library();
       if (library == null && run.model().text() != null && run.model().tokenizer() != null) {
-        List<String> own = Indexer.ownWords(run.model());
+        List<String> own = vocabulary == null ? Indexer.ownWords(run.model()) : vocabulary;
         library = ZeroShot.library(run.model(), own, Indexer.TEMPLATES, progress);
       }
       Indexer.run(pass, library, index, progress);

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.lab.edit.StoredEdit;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -39,8 +40,17 @@ final class ExploreCommandTest {
   private static Started started;
 
   /** An explorer that runs in another thread. */
-  record Started(Thread thread, HttpClient client, String address, String cookie)
+  record Started(Thread thread, HttpClient client, Path urlFile, String origin, String cookie)
       implements AutoCloseable {
+    /** The address that lets in next. */
+    String address() {
+      try {
+        return Files.readString(urlFile).strip();
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+
     /** Starts the command as a user types it. */
     static Started of(Path urlFile, Object... words) throws Exception {
       List<Object> all = new ArrayList<>(List.of("explore", "--no-browser", "--url-file", urlFile));
@@ -57,12 +67,12 @@ final class ExploreCommandTest {
       var entered =
           client.send(HttpRequest.newBuilder(url).build(), HttpResponse.BodyHandlers.discarding());
       String cookie = entered.headers().firstValue("Set-Cookie").orElseThrow().split(";")[0];
-      return new Started(thread, client, url.toString(), cookie);
+      String origin = url.toString().replaceFirst("/\\?.*", "");
+      return new Started(thread, client, urlFile, origin, cookie);
     }
 
     private HttpRequest.Builder request(String path) {
-      return HttpRequest.newBuilder(URI.create(address.replaceFirst("/\\?.*", "") + path))
-          .header("Cookie", cookie);
+      return HttpRequest.newBuilder(URI.create(origin + path)).header("Cookie", cookie);
     }
 
     JsonNode get(String path) throws Exception {
@@ -420,6 +430,9 @@ final class ExploreCommandTest {
             "SELECT * FROM range(10000000)",
             "SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c",
             "SELECT list(a) FROM range(500000000) t(a)",
+            "SELECT repeat('x', 1500000000)",
+            "DELETE FROM features",
+            "PRAGMA writable_schema=1",
             "nonsense",
             "")) {
       started.post("/api/runs/0/query", Map.of("sql", attack), 400);
@@ -519,6 +532,20 @@ final class ExploreCommandTest {
       JsonNode refused = started.post("/api/runs/0/" + path, none, 400);
       assertEquals(1, refused.get("error").asString().lines().count());
     }
+    assertTrue(
+        started
+            .post("/api/runs/0/spread", Map.of("sae", 0, "id", 1, "images", 7), 400)
+            .get("error")
+            .asString()
+            .contains("images"));
+    started.post(
+        "/api/runs/0/answers",
+        Map.of(
+            "image", "1", "tokens", "selected", "patches", List.of(-1), "words", List.of("a", "b")),
+        400);
+    started.get("/api/images?text=%25");
+    started.get("/api/images?text");
+    started.post("/api/runs/0/notes", Map.of("sae", 0, "id", -1, "note", "x"), 400);
     started.post("/api/runs/7/selection", Map.of("image", "1"), 400);
     started.post("/api/runs/0/selection", Map.of("image", "1", "patches", List.of(-1)), 400);
     started.post("/api/runs/0/selection", Map.of("image", "1", "patches", List.of(99999)), 400);
@@ -531,6 +558,8 @@ final class ExploreCommandTest {
             unit(0, "nothing", 1, "0"),
             unit(0, "feature", 1, "NaN"),
             unit(0, "feature", 1, "1e999"),
+            unit(0, "feature", 1, "1e38x"),
+            Map.of("sae", 0, "kind", "feature", "id", 1.5, "set", "0"),
             unit(0, "feature", 1, ""))) {
       Map<String, Object> edit =
           Map.of("image", "1", "words", List.of("a", "b"), "units", List.of(wrong));
@@ -606,6 +635,31 @@ final class ExploreCommandTest {
       assertEquals(id, best.get("feature").get("id").asInt());
       assertEquals(sae, best.get("sae").asInt());
       assertEquals(1, best.get("correlation").get("value").asDouble(), 1e-9);
+    }
+  }
+
+  @Test
+  void othersMayEnterByTheAddressesOfThisMachineAlone() throws Exception {
+    try (Started open =
+        Started.of(
+            temp.resolve("url5"),
+            "--run",
+            fixture.run(),
+            "--images",
+            fixture.images(),
+            "--host",
+            "0.0.0.0")) {
+      int port = URI.create(open.origin).getPort();
+      String own = java.net.InetAddress.getLocalHost().getHostAddress();
+      var request =
+          HttpRequest.newBuilder(URI.create("http://" + own + ":" + port + "/api/session"));
+      var entered =
+          open.client.send(
+              request.header("Cookie", open.cookie).build(), HttpResponse.BodyHandlers.ofString());
+      assertEquals(200, entered.statusCode(), entered.body());
+      var stranger = request.setHeader("Cookie", "clipsteer=x").build();
+      assertEquals(
+          403, open.client.send(stranger, HttpResponse.BodyHandlers.discarding()).statusCode());
     }
   }
 

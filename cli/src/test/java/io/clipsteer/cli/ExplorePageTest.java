@@ -226,6 +226,8 @@ final class ExplorePageTest {
           unit.getByRole(AriaRole.SPINBUTTON).fill("2");
           unit.getByRole(AriaRole.SPINBUTTON).press("Enter");
           assertThat(unit).containsText("2 × its maximum");
+          button(page, "Curve").click();
+          assertThat(page.locator(".curve path")).hasCount(2);
           button(page, "Reset").click();
           assertThat(page.getByText("Nothing is edited.")).isVisible();
         });

@@ -6,7 +6,9 @@ import java.security.MessageDigest;
 import java.security.SecureRandom;
 import java.util.Base64;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,12 +16,12 @@ import org.jspecify.annotations.Nullable;
  * send requests to any local port, and a name of theirs may resolve to this machine (DNS
  * rebinding).
  *
- * @param link secret of the printed address; a browser trades it for the cookie once
+ * @param link secret of the printed address; a browser trades it for the cookie, once
  * @param session secret of the cookie
  * @param hosts names, lower case, by which the server may be called besides loopback addresses and
  *     {@code localhost}
  */
-record Access(String link, String session, Set<String> hosts) {
+record Access(AtomicReference<String> link, String session, Set<String> hosts) {
   /**
    * Of all requests that write. Scripts of other origins cannot set it without being asked first.
    */
@@ -37,7 +39,7 @@ record Access(String link, String session, Set<String> hosts) {
       @Nullable String cookie) {}
 
   static Access with(Set<String> hosts) {
-    return new Access(secret(), secret(), Set.copyOf(hosts));
+    return new Access(new AtomicReference<>(secret()), secret(), Set.copyOf(hosts));
   }
 
   private static String secret() {
@@ -51,6 +53,12 @@ record Access(String link, String session, Set<String> hosts) {
     if (given == null) return false;
     return MessageDigest.isEqual(
         given.getBytes(StandardCharsets.UTF_8), secret.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** Whether a key of an address lets in; the address is used up then, and there is another. */
+  boolean enter(@Nullable String key) {
+    String now = Objects.requireNonNull(link.get());
+    return same(key, now) && link.compareAndSet(now, secret());
   }
 
   /** Why a request is refused; null where it is not. */

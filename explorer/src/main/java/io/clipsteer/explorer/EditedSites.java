@@ -64,6 +64,7 @@ final class EditedSites {
     NavigableMap<HookPoint, SiteEdit> sites = new TreeMap<>();
     String tokens = Objects.requireNonNullElse(edit.tokens(), "all");
     if (tokens.equals("selected")) {
+      requireInGrid(Objects.requireNonNullElse(edit.patches(), List.of()));
       tokens =
           Objects.requireNonNullElse(edit.patches(), List.<Integer>of()).stream()
               .map(patch -> String.valueOf(prefix() + patch))
@@ -84,6 +85,16 @@ final class EditedSites {
                   point, "is edited through two SAEs", "Take units of one of them");
             });
     return sites;
+  }
+
+  private void requireInGrid(List<Integer> patches) {
+    var shape = run.shape();
+    int patch = run.model().vision().config().patch();
+    int all = shape.height() / patch * (shape.width() / patch);
+    for (int one : patches) {
+      if (one >= 0 && one < all) continue;
+      throw new InputException("patch " + one, "there are 0 to " + (all - 1), "Name one of them");
+    }
   }
 
   private SiteEdit site(int number, List<PageEdit.EditedUnit> units, TokenMask mask) {

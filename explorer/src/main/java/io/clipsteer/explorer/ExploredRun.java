@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param heads of whole images, by name
  * @param pixelProbes heads of patches
  * @param probes folders of the heads, by name
+ * @param steered by folder of the SAE, then feature; empty where steerability is not given
  */
 public record ExploredRun(
     RunFolder folder,
@@ -30,7 +31,8 @@ public record ExploredRun(
     List<String> templates,
     Map<String, AnswerHead> heads,
     List<NamedProbe> pixelProbes,
-    Map<String, Path> probes) {
+    Map<String, Path> probes,
+    Map<String, Map<Integer, SteeredFeature>> steered) {
   /** A head of patches. */
   public record NamedProbe(String name, Probe probe) {}
 

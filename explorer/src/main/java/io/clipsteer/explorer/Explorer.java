@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.explorer;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.lab.index.Labels;
+import java.io.IOException;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.net.NetworkInterface;
 import java.net.URI;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -12,11 +19,15 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 
 /** The explorer: runs, images, and the server of the page. */
 public final class Explorer implements AutoCloseable {
   /** Both families: a browser may take {@code localhost} for either. */
   private static final List<String> LOOPBACK = List.of("127.0.0.1", "[::1]");
+
+  /** All addresses of this machine. */
+  private static final Set<String> ANY = Set.of("0.0.0.0", "::", "[::]");
 
   /**
    * What is explored, and where it can be reached.
@@ -26,6 +37,7 @@ public final class Explorer implements AutoCloseable {
    * @param host to listen on; 127.0.0.1 stands for this machine alone, by both IP families
    * @param port 0 for any that is free
    * @param definitions of the page's words
+   * @param renewed gets the next address when one was used up
    * @param readOnly whether notes and edits cannot be saved
    */
   public record ExplorerSettings(
@@ -36,6 +48,7 @@ public final class Explorer implements AutoCloseable {
       String host,
       int port,
       List<Definition> definitions,
+      Consumer<URI> renewed,
       boolean readOnly) {}
 
   private final List<RunSlot> slots;
@@ -59,8 +72,8 @@ public final class Explorer implements AutoCloseable {
    * without an index are indexed while the page shows how far that is.
    *
    * @param indexer indexes a run
-   * @throws io.clipsteer.data.InputException when a run's index does not fit it, the images cannot
-   *     be opened one by one, or the port is taken
+   * @throws InputException when a run's index does not fit it, the images cannot be opened one by
+   *     one, or the port is taken
    */
   public static Explorer start(
       ExplorerSettings settings, BiConsumer<ExploredRun, Progress> indexer) {
@@ -70,19 +83,25 @@ public final class Explorer implements AutoCloseable {
     try {
       boolean local = isLoopback(settings.host);
       String host = settings.host.toLowerCase(Locale.ROOT);
+      String shown = local || ANY.contains(host) ? "127.0.0.1" : host;
       var images = new ImageShelf(settings.images, settings.labels, settings.upright);
-      var api = new ExplorerApi(slots, images, turns, settings.definitions, settings.readOnly);
-      Access access = Access.with(local ? Set.of() : Set.of(host));
+      List<Route> routes =
+          ExplorerApi.routes(
+              new Desks(slots, images), turns, settings.definitions, settings.readOnly);
+      Access access = Access.with(local ? Set.of() : names(host));
       List<String> hosts = local ? LOOPBACK : List.of(host);
       // Nobody knows the address before the runs are open.
-      Thread.ofPlatform().start(() -> complete(server, access, hosts, settings.port, api.routes()));
+      Runnable entered =
+          () -> server.thenAccept(one -> settings.renewed.accept(one.address(shown)));
+      Thread.ofPlatform()
+          .start(() -> complete(server, access, hosts, settings.port, routes, entered));
       List<RunSlot> unindexed = slots.stream().filter(slot -> !slot.isIndexed()).toList();
       for (RunSlot slot : slots) if (!unindexed.contains(slot)) slot.open(indexer, turns);
       ExplorerServer listening = server.join();
       for (RunSlot slot : unindexed) {
         turns.submit("index", slot.toString(), () -> opened(slot, indexer, turns));
       }
-      return new Explorer(slots, images, turns, listening, local ? "127.0.0.1" : host);
+      return new Explorer(slots, images, turns, listening, shown);
     } catch (RuntimeException e) {
       server.thenAccept(ExplorerServer::close);
       turns.close();
@@ -98,9 +117,10 @@ public final class Explorer implements AutoCloseable {
       Access access,
       List<String> hosts,
       int port,
-      List<Route> routes) {
+      List<Route> routes,
+      Runnable entered) {
     try {
-      server.complete(ExplorerServer.start(access, hosts, port, routes));
+      server.complete(ExplorerServer.start(access, hosts, port, routes, entered));
     } catch (RuntimeException e) {
       server.completeExceptionally(e);
     }
@@ -117,7 +137,26 @@ public final class Explorer implements AutoCloseable {
     return Set.of("127.0.0.1", "localhost", "::1", "[::1]").contains(host.toLowerCase(Locale.ROOT));
   }
 
-  /** The address that lets a browser in; it holds the key. */
+  /** Names in a request by which a server at an address may be meant. */
+  private static Set<String> names(String host) {
+    if (!ANY.contains(host)) return Set.of(host);
+    try {
+      Set<String> names = new HashSet<>();
+      names.add(InetAddress.getLocalHost().getHostName().toLowerCase(Locale.ROOT));
+      for (NetworkInterface network : Collections.list(NetworkInterface.getNetworkInterfaces())) {
+        for (InetAddress address : Collections.list(network.getInetAddresses())) {
+          String text = address.getHostAddress().replaceFirst("%.*", "");
+          names.add(address instanceof Inet6Address ? "[" + text + "]" : text);
+        }
+      }
+      return names;
+    } catch (IOException e) {
+      throw new InputException(
+          "--host " + host, "this machine's addresses are not known", "Name one", e);
+    }
+  }
+
+  /** The address that lets one browser in; it holds the key. */
   public URI address() {
     return server.address(host);
   }

@@ -77,12 +77,15 @@ final class ExplorerServer implements AutoCloseable {
    *
    * @param hosts addresses to listen on, of the same port
    * @param port 0 for any that is free
+   * @param entered called when an address was used up: there is another
    */
-  static ExplorerServer start(Access access, List<String> hosts, int port, List<Route> routes) {
+  static ExplorerServer start(
+      Access access, List<String> hosts, int port, List<Route> routes, Runnable entered) {
     List<String> there =
         hosts.stream().filter(host -> !isIpv6(host) || canListen(host, 0)).toList();
     int chosen = port == 0 ? free(there) : port;
-    Javalin javalin = Javalin.create(config -> configure(config, access, there, chosen, routes));
+    Javalin javalin =
+        Javalin.create(config -> configure(config, access, there, chosen, routes, entered));
     try {
       javalin.start();
     } catch (RuntimeException e) {
@@ -123,7 +126,12 @@ final class ExplorerServer implements AutoCloseable {
   }
 
   private static void configure(
-      JavalinConfig config, Access access, List<String> hosts, int port, List<Route> routes) {
+      JavalinConfig config,
+      Access access,
+      List<String> hosts,
+      int port,
+      List<Route> routes,
+      Runnable entered) {
     config.startup.showJavalinBanner = false;
     config.startup.showOldJavalinVersionWarning = false;
     config.startup.startupWatcherEnabled = false;
@@ -144,7 +152,7 @@ final class ExplorerServer implements AutoCloseable {
             return connector;
           });
     }
-    config.routes.before(ctx -> enter(ctx, access));
+    config.routes.before(ctx -> enter(ctx, access, entered));
     config.routes.get("/", ctx -> file(ctx, "index.html"));
     FILES.forEach(name -> config.routes.get("/" + name, ctx -> file(ctx, name)));
     for (Route route : routes) {
@@ -152,15 +160,22 @@ final class ExplorerServer implements AutoCloseable {
       else config.routes.get(route.path(), ctx -> answer(ctx, route));
     }
     config.routes.exception(InputException.class, (e, ctx) -> refuse(ctx, 400, e.getMessage()));
-    config.routes.exception(
-        Exception.class,
-        (e, ctx) -> {
-          e.printStackTrace();
-          refuse(ctx, 500, "clipsteer failed here; its terminal has the details");
-        });
+    config.routes.exception(Exception.class, (e, ctx) -> fail(ctx, e));
+    config.routes.error(404, ctx -> refuse(ctx, 404, "There is no such path"));
   }
 
-  private static void enter(Context ctx, Access access) {
+  /** A client that breaks off is no defect; all else is one. */
+  private static void fail(Context ctx, Throwable failure) {
+    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+      if (!(cause instanceof IOException)) continue;
+      refuse(ctx, 400, "The request was broken off");
+      return;
+    }
+    failure.printStackTrace();
+    refuse(ctx, 500, "clipsteer failed here; its terminal has the details");
+  }
+
+  private static void enter(Context ctx, Access access, Runnable entered) {
     ctx.header("Content-Security-Policy", POLICY);
     ctx.header("X-Content-Type-Options", "nosniff");
     ctx.header("Referrer-Policy", "no-referrer");
@@ -171,7 +186,8 @@ final class ExplorerServer implements AutoCloseable {
     String host = ctx.req().getHeader("Host");
     String name = Access.name(host);
     if (!writes && ctx.path().equals("/") && name != null && access.known(name)) {
-      if (Access.same(ctx.queryParam("key"), access.link())) {
+      if (access.enter(ctx.queryParam("key"))) {
+        entered.run();
         Cookie cookie = new Cookie(Access.COOKIE, access.session());
         cookie.setHttpOnly(true);
         cookie.setSameSite(SameSite.STRICT);
@@ -211,7 +227,8 @@ final class ExplorerServer implements AutoCloseable {
 
   private static void answer(Context ctx, Route route) {
     Map<String, String> parts = new LinkedHashMap<>();
-    ctx.queryParamMap().forEach((name, values) -> parts.put(name, values.getFirst()));
+    ctx.queryParamMap()
+        .forEach((name, values) -> parts.put(name, values.isEmpty() ? "" : values.getFirst()));
     parts.putAll(ctx.pathParamMap());
     byte[] body = new byte[0];
     if (route.writes()) {
@@ -253,17 +270,14 @@ final class ExplorerServer implements AutoCloseable {
       }
       case CancellationException cancelled -> refuse(ctx, 409, "A newer request took its place");
       case InputException refused -> refuse(ctx, 400, refused.getMessage());
-      default -> {
-        cause.printStackTrace();
-        refuse(ctx, 500, "clipsteer failed here; its terminal has the details");
-      }
+      default -> fail(ctx, cause);
     }
     return ctx;
   }
 
   /** The address that lets a browser in. */
   URI address(String host) {
-    return URI.create("http://" + host + ":" + javalin.port() + "/?key=" + access.link());
+    return URI.create("http://" + host + ":" + javalin.port() + "/?key=" + access.link().get());
   }
 
   int port() {

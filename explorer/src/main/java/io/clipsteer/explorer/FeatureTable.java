@@ -6,8 +6,6 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.FeatureSearch;
 import io.clipsteer.lab.index.IndexFolder;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
@@ -88,14 +86,6 @@ record FeatureTable(FeatureQuery query, List<IndexFolder.IndexGroup> groups) {
       List<Map<String, @Nullable Object>> names,
       List<Map<String, @Nullable Object>> labels) {}
 
-  /**
-   * Two columns of an SAE's features, for a plot.
-   *
-   * @param x by feature, F32 little-endian in base 64; NaN where a feature has none
-   * @param y likewise
-   */
-  record Scatter(int sae, String x, String y) {}
-
   FeaturePage page(Wanted wanted) {
     List<String> conditions = new ArrayList<>(List.of("true"));
     if (wanted.sae != null) conditions.add("sae = " + quoted(group(wanted.sae).sae()));
@@ -146,26 +136,19 @@ record FeatureTable(FeatureQuery query, List<IndexFolder.IndexGroup> groups) {
     throw new IllegalStateException(folder);
   }
 
-  Scatter scatter(int sae, String x, String y) {
+  /** A column of an SAE's features; NaN where a feature has none. */
+  float[] values(int sae, String column) {
     var rows =
         query.rows(
-            "SELECT id, CAST(%s AS DOUBLE), CAST(%s AS DOUBLE)%s WHERE sae = %s"
-                .formatted(column(x), column(y), FROM, quoted(group(sae).sae())));
-    float[][] points = new float[2][group(sae).units()];
-    for (float[] one : points) Arrays.fill(one, Float.NaN);
+            "SELECT id, CAST(%s AS DOUBLE)%s WHERE sae = %s"
+                .formatted(column(column), FROM, quoted(group(sae).sae())));
+    float[] values = new float[group(sae).units()];
+    Arrays.fill(values, Float.NaN);
     for (List<@Nullable Object> row : rows.rows()) {
-      if (!(row.getFirst() instanceof Number id) || id.intValue() >= points[0].length) continue;
-      for (int k = 0; k < 2; k++) {
-        if (row.get(k + 1) instanceof Number value) points[k][id.intValue()] = value.floatValue();
-      }
+      if (!(row.getFirst() instanceof Number id) || id.intValue() >= values.length) continue;
+      if (row.get(1) instanceof Number value) values[id.intValue()] = value.floatValue();
     }
-    return new Scatter(sae, base64(points[0]), base64(points[1]));
-  }
-
-  private static String base64(float[] values) {
-    ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
-    bytes.asFloatBuffer().put(values);
-    return Base64.getEncoder().encodeToString(bytes.array());
+    return values;
   }
 
   /**

@@ -32,6 +32,9 @@ final class ImageShelf {
   /** Pixels of an image that is decoded: what a phone takes, and no bomb. */
   private static final long MOST_PIXELS = 60_000_000;
 
+  /** Images that one request may be about. */
+  static final int MOST_ASKED = 2000;
+
   private static final int KEPT_DROPPED = 32;
 
   /** Bytes of JPEGs that are kept. */

@@ -29,7 +29,7 @@ record PageCommands(ExploredRun run) {
   private static final String NAME = "[A-Za-z0-9][A-Za-z0-9_-]{0,60}";
 
   /** Edit folders that were written, and how they are exported. */
-  record Saved(List<String> folders, String command) {}
+  record Saved(List<String> folders, List<String> commands) {}
 
   /**
    * The command that gives the page's answers.
@@ -78,11 +78,10 @@ record PageCommands(ExploredRun run) {
     TokenSelection tokens = tokens(edit);
     Map<String, StoredEdit> parts = parts(edit, tokens);
     if (parts.isEmpty()) throw new InputException("the edit", "has no unit", "Add one");
-    Path all = run.folder().path().resolve("edits");
     Map<Path, StoredEdit> folders = new LinkedHashMap<>();
     for (var part : parts.entrySet()) {
       String suffix = parts.size() == 1 ? "" : "-" + part.getKey();
-      folders.put(all.resolve(name + suffix), part.getValue());
+      folders.put(run.folder().edit(name + suffix), part.getValue());
     }
     for (Path folder : folders.keySet()) {
       if (Files.exists(folder)) {
@@ -94,10 +93,13 @@ record PageCommands(ExploredRun run) {
       write(folder.getKey(), folder.getValue());
       written.add(folder.getKey().toString());
     }
-    String first = written.getFirst();
-    String onnx = name + ".onnx";
-    return new Saved(
-        written, ShellWords.line(List.of("clipsteer", "export", "--edit", first, "--out", onnx)));
+    List<String> commands = new ArrayList<>();
+    for (String folder : written) {
+      String file = Path.of(folder).getFileName() + ".safetensors";
+      commands.add(
+          ShellWords.line(List.of("clipsteer", "export", "--edit", folder, "--out", file)));
+    }
+    return new Saved(written, commands);
   }
 
   private void write(Path folder, StoredEdit stored) {

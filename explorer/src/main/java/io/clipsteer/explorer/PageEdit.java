@@ -55,6 +55,12 @@ record PageEdit(
     }
   }
 
+  /** The edit of a request; refuses one that is missing or too large. */
+  static PageEdit checked(@Nullable PageEdit edit) {
+    if (edit != null) return edit.checked();
+    throw new InputException("the edit", "is missing", "docs/explorer-api.md describes it");
+  }
+
   /** The same with nothing left open; refuses what is too large. */
   PageEdit checked() {
     List<EditedUnit> all = units == null ? List.of() : units;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.explorer;
 
+import io.clipsteer.data.stats.RandomOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -73,11 +75,11 @@ final class SpreadJob {
   }
 
   private SpreadPart some(String part, List<SpreadImage> from) {
-    List<SpreadImage> left = new ArrayList<>(from);
-    List<SpreadImage> drawn = new ArrayList<>();
-    while (!left.isEmpty() && drawn.size() < PER_PART) {
-      drawn.add(left.remove(random.nextInt(left.size())));
-    }
+    List<SpreadImage> drawn =
+        Arrays.stream(RandomOrder.of(from.size(), random))
+            .limit(PER_PART)
+            .mapToObj(from::get)
+            .toList();
     return new SpreadPart(part, from.size(), drawn);
   }
 }

@@ -241,6 +241,9 @@ final class Workbench implements AutoCloseable {
       for (var head : heads(edit.words()).entrySet()) {
         List<Experiment.ClassAnswer> classes =
             Experiment.answers(image.output, output, head.getValue());
+        if (classes.stream().anyMatch(one -> Double.isNaN(one.after()))) {
+          throw new InputException("the edit", "overflows the model's numbers", "Set less");
+        }
         all.add(
             new HeadAnswers(head.getKey(), classes.stream().limit(MOST_CLASSES).toList(), null));
       }

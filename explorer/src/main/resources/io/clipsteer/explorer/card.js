@@ -20,7 +20,7 @@ export async function card(main, params) {
     h("h1", {}, `Feature ${view.layer}:${id} `, h("small", {}, featureName(s))),
     marks.length ? h("p", { class: "muted" }, marks.join("; ")) : null,
     h("p", { class: "controls" }, h("a", { class: "button", href: edit }, "Edit it on an image"), h("label", {}, map, " heat maps"), h("label", {}, crop, " cropped to the strongest patch")),
-    h("section", { "aria-label": "Images" }, h("h2", {}, "Strongest images"), view.exemplars.length ? scale(s.max) : h("p", {}, "It is active on no image of the index."),
+    h("section", { "aria-label": "Images" }, h("h2", {}, "Strongest images"), view.exemplars.length ? [scale(s.max), h("p", { class: "muted" }, "A yellow frame marks the strongest patch; without one, the class token is the strongest.")] : h("p", {}, "It is active on no image of the index."),
       h("div", { class: "gallery" }, view.exemplars.map((e, k) => h("figure", {}, openImage(e.image, picture(e.image, `strongest image ${k + 1}, activation ${number(e.max)}`, { map: e.map, patch: e.patch, max: s.max })), h("figcaption", {}, number(e.max))))),
       spread(sae, id)),
     h("section", { "aria-label": "Statistics" }, h("h2", {}, "Statistics"), tiles([
@@ -29,12 +29,20 @@ export async function card(main, params) {
       h("div", { class: "pair" },
         s.histogram?.length ? h("figure", { class: "card" }, histogram(s.histogram, "Histogram of its activations"), h("figcaption", {}, term("histogram", "Histogram"), " of its activations above 0")) : null,
         s.positions?.length ? h("figure", { class: "card" }, positions(s.positions, own), h("figcaption", {}, term("positions", "Mean activation by position"))) : null)),
+    view.steered ? steerability(view.steered) : null,
     h("section", { "aria-label": "Meaning" }, h("h2", {}, "Names and labels"), h("div", { class: "pair" }, names(view), labels(view))),
     neighbours(sae, id), h("section", { "aria-label": "Provenance" }, h("h2", {}, "Where this is from"), h("p", { class: "muted path" }, `SAE ${own.saes[sae].name} (${own.saes[sae].variant}, ${own.saes[sae].hook_point}, ${own.saes[sae].tokens} tokens) of ${own.path}; model ${own.model}; index of ${own.index.images} images of ${own.index.source}`)), twins(sae, id), notes(sae, id, own));
 }
 
 const openImage = (image, node) => (image === null ? node : h("a", { href: address("experiment", { run: runNumber() || null, image }) }, node));
 const tiles = (all) => h("div", { class: "tiles" }, all.map(([name, value]) => h("div", { class: "card tile" }, h("small", {}, name), h("b", {}, value))));
+
+/** What steering it does, beside random directions. */
+function steerability(one) {
+  return h("section", { "aria-label": "Steerability" }, h("h2", {}, term("s", "Steerability")), tiles([
+    ["S without bias, 95 % interval", `${number(one.unbiased)} (${number(one.low)} to ${number(one.high)})`], ["S", number(one.s)], ["S of random directions, median", number(one.random)], ["Above random directions", percent(one.above_random, 0)], [term("power", "Power"), number(one.power)]]),
+    h("p", {}, "Promoted: ", one.promoted || "–"), h("p", {}, "Suppressed: ", one.suppressed || "–"), h("p", { class: "muted" }, `Set to ${one.set} on ${one.images} images`));
+}
 
 /** Positions of the SAE's tokens: CLS, if it reads it, apart from the patches. */
 function positions(values, own) {

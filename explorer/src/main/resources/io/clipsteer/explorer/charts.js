@@ -21,7 +21,7 @@ export function grid(values, columns, label) {
 
 const AXES = { frequency: true, image_frequency: true, max: true, mean: true };
 
-/** Points of features; a dragged rectangle calls `brushed` with ranges of both columns. */
+/** Points of features; a dragged rectangle calls `brushed` with the features in it, and the ranges of both columns. */
 export function scatter(x, y, names, brushed) {
   const value = (v, name) => (AXES[name] ? Math.log10(v) : v);
   const points = [];
@@ -69,15 +69,17 @@ export function scatter(x, y, names, brushed) {
     const start = from;
     from = null;
     if (Math.abs(to[0] - start[0]) < 4 || Math.abs(to[1] - start[1]) < 4) return draw(null);
-    const a = back(Math.min(start[0], to[0]), Math.max(start[1], to[1]));
-    const b = back(Math.max(start[0], to[0]), Math.min(start[1], to[1]));
+    const inData = (p) => p.map((v, axis) => Math.min(bounds[axis][1], Math.max(bounds[axis][0], v)));
+    const a = inData(back(Math.min(start[0], to[0]), Math.max(start[1], to[1])));
+    const b = inData(back(Math.max(start[0], to[0]), Math.min(start[1], to[1])));
+    const inside = points.filter((p) => p[0] >= a[0] && p[0] <= b[0] && p[1] >= a[1] && p[1] <= b[1]).map((p) => p[2]);
     const raw = (v, name) => Number((AXES[name] ? 10 ** v : v).toPrecision(5));
-    brushed([[raw(a[0], names[0]), raw(b[0], names[0])], [raw(a[1], names[1]), raw(b[1], names[1])]]);
+    brushed(inside, [[raw(a[0], names[0]), raw(b[0], names[0])], [raw(a[1], names[1]), raw(b[1], names[1])]]);
   });
   canvas.addEventListener("pointercancel", () => { from = null; draw(null); });
   draw(null);
   const end = (axis, k) => number(AXES[names[axis]] ? 10 ** bounds[axis][k] : bounds[axis][k]);
-  return h("figure", {}, canvas, h("figcaption", {}, `${names[0]} ${end(0, 0)} to ${end(0, 1)}, ${AXES[names[0]] ? "logarithmic" : "linear"}; ${names[1]} ${end(1, 0)} to ${end(1, 1)}, ${AXES[names[1]] ? "logarithmic" : "linear"}. Drag a rectangle to list its features.`));
+  return h("figure", {}, canvas, h("figcaption", {}, `To the right ${names[0].replaceAll("_", " ")} ${end(0, 0)} to ${end(0, 1)}, ${AXES[names[0]] ? "logarithmic" : "linear"}; upwards ${names[1].replaceAll("_", " ")} ${end(1, 0)} to ${end(1, 1)}, ${AXES[names[1]] ? "logarithmic" : "linear"}. Drag a rectangle to list its features.`));
 }
 
 /** Distinct colours of classes, by number. */
@@ -96,4 +98,18 @@ export function classMap(classes, columns, label, shown = () => true) {
     context.fillRect(k % columns, Math.floor(k / columns), 1, 1);
   });
   return canvas;
+}
+
+/** Shares of some classes over strengths, a line each, with the numbers in a table for those who cannot see it. */
+export function curve(strengths, series, label) {
+  const W = 320, H = 140, L = 8;
+  const x = (v) => L + ((W - 2 * L) * (v - strengths[0])) / (strengths.at(-1) - strengths[0]);
+  const y = (v) => H - L - (H - 2 * L) * v;
+  const colours = ["var(--one)", "var(--two)", "var(--muted)"], dashes = ["", "6 3", "2 3"];
+  const zero = x(0);
+  return h("figure", { class: "curve" },
+    h("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": label },
+      h("line", { x1: zero, x2: zero, y1: L, y2: H - L, stroke: "var(--line)" }), h("line", { x1: L, x2: W - L, y1: y(0), y2: y(0), stroke: "var(--control)" }),
+      series.map(([, values], k) => h("path", { d: values.map((v, i) => `${i ? "L" : "M"}${x(strengths[i]).toFixed(1)} ${y(v).toFixed(1)}`).join(""), fill: "none", stroke: colours[k], "stroke-width": 2, "stroke-dasharray": dashes[k] }))),
+    h("figcaption", {}, `${strengths[0]} to ${strengths.at(-1)} times its maximum; `, series.map(([name, values], k) => h("span", {}, h("i", { class: "key", style: { background: colours[k] } }), ` ${name} (${(100 * values[0]).toFixed(0)} to ${(100 * values.at(-1)).toFixed(0)} %) `))));
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The heart: select patches of an image, see their features, edit some, and compare the answers.
-import { Newest, address, api, bytes, cardAddress, exemplars, fault, featureLine, featureName, fill, get, h, heat, imageSource, jobButton, note, number, percent, post, postImage, run, runNumber, say, signed, state, term } from "./parts.js";
+import { Newest, address, api, bytes, cardAddress, exemplars, fault, featureLine, featureName, fill, get, h, heat, imageSource, jobButton, note, number, percent, post, postImage, run, runNumber, say, scale, signed, state, term } from "./parts.js";
 import { imageChooser } from "./overview.js";
-import { classColour, classMap } from "./charts.js";
+import { classColour, classMap, curve } from "./charts.js";
 import { labelSelect, verdict } from "./features.js";
 
 const KINDS = { f: "feature", n: "neuron", r: "random" };
@@ -20,6 +20,9 @@ export async function experiment(main, params) {
   };
   const own = run();
   if (!own.saes.length) throw new Error("The run has no SAE.");
+  const fits = (u) => own.saes[u.sae] && (u.kind !== "f" || u.id < own.saes[u.sae].features) && /^(-?[\d.]+(e-?\d+)?x?|p[\d.]+)?$/.test(u.set);
+  const unfit = e.units.filter((u) => !fits(u)).length;
+  e.units = e.units.filter(fits);
   const view = {
     image: h("div", {}), features: h("div", {}), others: h("div", {}), edit: h("div", {}), answers: h("div", { "aria-live": "polite", "aria-label": "Answers", role: "region" }), labels: h("p", { class: "muted path" }),
     result: h("div", {}),
@@ -39,7 +42,7 @@ export async function experiment(main, params) {
     fill(view.image);
     if (e.image === "") return;
     const cells = [];
-    const overlay = h("span", { class: "overlay" });
+    const overlay = h("span", { class: "overlay" }), legend = h("div", {});
     const surface = h("div", { class: "patches", role: "grid", "aria-label": "Patches of the image", "aria-multiselectable": "true", style: { "grid-template-columns": `repeat(${own.columns}, 1fr)`, "grid-template-rows": `repeat(${own.rows}, 1fr)` } });
     for (let y = 0; y < own.rows; y++) {
       const row = h("div", { role: "row", class: "row" });
@@ -124,10 +127,11 @@ export async function experiment(main, params) {
     view.overlay = (one) => {
       shown = one;
       fill(overlay, one ? heat(one.here, own.columns) : null);
+      fill(legend, one ? [one.name, ": ", scale(one.max)] : null);
     };
     view.clear = () => { e.patches.clear(); changed(); };
     fill(view.image,
-      h("div", { class: "canvas" }, h("img", { src: imageSource(e.image, "large"), alt: "The image that is examined", draggable: false }), overlay, surface), under,
+      h("div", { class: "canvas" }, h("img", { src: imageSource(e.image, "large"), alt: "The image that is examined", draggable: false }), overlay, surface), legend, under,
       h("p", { class: "controls" }, h("button", { type: "button", onclick: () => view.clear() }, "Clear the selection"), h("span", { class: "muted" }, "Click or drag over patches; arrows and space work, too.")));
   }
 
@@ -310,12 +314,32 @@ export async function experiment(main, params) {
       drawUndo();
     });
     box.addEventListener("change", () => change(() => (u.set = box.value === "" ? "" : write(box.value))));
+    const drawn = h("div", {});
+    /** What the first head answers over strengths of this unit, the others as they are. */
+    async function drawCurve() {
+      const strengths = Array.from({ length: 13 }, (_, k) => (k - 6) / 2);
+      const answers = [];
+      try {
+        for (const s of strengths) {
+          const units = e.units.filter((one) => one !== u && one.set !== "").concat([{ ...u, set: s === 0 ? "0" : s + "x" }]);
+          const answer = await post(api("answers"), { ...body(), units: units.map((one) => ({ sae: one.sae, kind: KINDS[one.kind], id: one.id, set: one.set })) });
+          answers.push(answer.heads.find((one) => one.classes));
+          if (!answers.at(-1)) throw new Error("Give words, or a probe of classes.");
+        }
+        const peak = (name) => Math.max(...answers.map((one) => one.classes.find((c) => c.name === name)?.after ?? 0));
+        const names = [...new Set(answers.flatMap((one) => one.classes.map((c) => c.name)))].sort((a, b) => peak(b) - peak(a)).slice(0, 3);
+        fill(drawn, curve(strengths, names.map((name) => [name, answers.map((one) => one.classes.find((c) => c.name === name)?.after ?? 0)]), `Answers over strengths of ${label}`));
+      } catch (error) {
+        fill(drawn, fault(error));
+      }
+    }
     return h("li", {},
       h("div", { class: "head" }, u.kind === "f" ? h("a", { href: cardAddress(u) }, label) : label, " ", h("b", {}, u.kind === "f" && known ? featureName(known) : ""), " ", spoken),
       h("div", { class: "slide" }, slider, box,
         u.kind === "n" ? h("span", { class: "muted" }, "residual") : h("select", { "aria-label": `Unit of ${label}`, onchange: (event) => change(() => { u.scale = event.target.value; if (u.set !== "" && u.set !== "0") u.set = u.scale === "x" ? "1x" : String(known?.max ? Number(known.max.toPrecision(3)) : 1); }) },
           h("option", { value: "x", selected: u.scale === "x" }, "× max"), h("option", { value: "s", selected: u.scale === "s" }, "σ")),
-        h("button", { type: "button", disabled: u.set === "", onclick: () => change(() => (u.set = "")) }, "Untouch"), h("button", { type: "button", "aria-label": `Remove ${label}`, onclick: () => change(() => e.units.splice(place, 1)) }, "Remove")));
+        h("button", { type: "button", disabled: u.set === "", onclick: () => change(() => (u.set = "")) }, "Untouch"),
+        u.kind === "n" ? null : h("button", { type: "button", onclick: drawCurve }, "Curve"), h("button", { type: "button", "aria-label": `Remove ${label}`, onclick: () => change(() => e.units.splice(place, 1)) }, "Remove")), drawn);
   }
   /** Neurons and random directions: what a feature is compared with. */
   function other() {
@@ -348,7 +372,7 @@ export async function experiment(main, params) {
     return h("section", { class: "card", "aria-label": "Answers of " + one.head }, h("h3", {}, one.head),
       flipped ? h("p", { class: "flip" }, `The answer changes from ${best("before")} to ${best("after")}.`) : h("p", { class: "muted" }, edited ? `The answer stays ${best("after")}.` : `The answer is ${best("before")}.`),
       h("table", { class: "answers" }, h("thead", {}, h("tr", {}, ["Class", "Before", "After", "Logit change"].map((t) => h("th", { scope: "col" }, t)))),
-        h("tbody", {}, one.classes.map((c) => h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, bar(c.before, "before")), h("td", {}, bar(c.after, "after")), h("td", {}, edited ? signed(c.logit_change) : "–"))))));
+        h("tbody", {}, one.classes.toSorted((a, b) => b.before - a.before).map((c) => h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, bar(c.before, "before")), h("td", {}, bar(c.after, "after")), h("td", {}, edited ? signed(c.logit_change) : "–"))))));
   }
   const bar = (share, kind) => h("span", { class: "bar " + kind }, h("i", { style: { width: 100 * share + "%" } }), h("span", {}, percent(share)));
 
@@ -424,7 +448,7 @@ export async function experiment(main, params) {
     event.preventDefault();
     try {
       const saved = await post(api("edits"), { edit: body(), name: new FormData(event.target).get("name") });
-      fill(out, "Saved as ", saved.folders.join(", "), ". To export: ", h("code", {}, saved.command));
+      fill(out, "Saved as ", saved.folders.join(", "), ". To export: ", saved.commands.map((one) => h("code", { class: "line" }, one)));
     } catch (error) {
       fill(out, fault(error));
     }
@@ -437,7 +461,7 @@ export async function experiment(main, params) {
     h("p", { class: "controls" }, h("label", {}, "Or bring your own: ", file), h("span", { class: "muted" }, "or drop it, or paste it")));
   const left = h("div", { class: "left" }, chooser, view.image, view.labels);
   left.addEventListener("drop", (event) => { event.preventDefault(); bring(event.dataTransfer.files); });
-  fill(main, h("h1", {}, "Experiment"), own.squashed ? h("p", { class: "muted" }, "Images are squashed to the model's input, as the probe reads them.") : null,
+  fill(main, h("h1", {}, "Experiment"), unfit ? h("p", { class: "note" }, `${unfit} units of the link are none of this run's, and are skipped.`) : null, own.squashed ? h("p", { class: "muted" }, "Images are squashed to the model's input, as the probe reads them.") : null,
     h("div", { class: "bench" }, left,
       h("section", { class: "middle", "aria-label": "Features" }, h("h2", {}, "Features"), finder, view.features, view.others),
       h("div", { class: "right" },

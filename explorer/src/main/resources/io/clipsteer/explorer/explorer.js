@@ -20,7 +20,7 @@ const main = document.getElementById("main");
 function navigation(page) {
   const params = { run: runNumber() || null };
   fill(document.getElementById("nav"), Object.entries(PAGES).filter(([, [name]]) => name).map(([key, [name]]) =>
-    h("a", { href: address(key, params), "aria-current": key === page ? "page" : null }, name)));
+    h("a", { href: address(key, params), "aria-current": key === page || (key === "features" && page === "feature") ? "page" : null }, name)));
   const select = document.getElementById("run");
   document.getElementById("runs").hidden = state.session.runs.length < 2;
   fill(select, state.session.runs.map((one, k) => h("option", { value: k, selected: k === runNumber() }, one.name)));

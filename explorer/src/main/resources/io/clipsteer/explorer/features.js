@@ -32,7 +32,7 @@ export async function features(main, params) {
   }
   async function list() {
     note("features", now);
-    fill(ranges, now.ranges ? [`Only features with ${now.ranges.replaceAll(",", " and ").replaceAll(":", " ")} `, h("button", { type: "button", onclick: () => { now.ranges = ""; now.from = 0; list(); } }, "Show all")] : null);
+    fill(ranges, now.ranges ? [`Only features with ${now.ranges.split(",").map((one) => one.split(":")).map(([column, low, high]) => `${column.replaceAll("_", " ")} from ${low} to ${high}`).join(" and ")} `, h("button", { type: "button", onclick: () => { now.ranges = ""; now.from = 0; list(); } }, "Show all")] : null);
     const query = new URLSearchParams({ sae: now.sae, sort: now.sort, order: now.order, named: now.named, alive: now.alive, ranges: now.ranges, from: now.from, count: PAGE, exemplars: now.view === "gallery" ? 4 : 0 });
     try {
       fill(table, rows(await get(api("features?" + query))));

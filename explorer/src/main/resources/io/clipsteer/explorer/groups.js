@@ -3,12 +3,19 @@
 import { address, api, cardAddress, fill, get, h, jobButton, number, post, runNumber, state, term } from "./parts.js";
 import { unitsText } from "./experiment.js";
 
+/** From this lower end of the interval on, a feature is suggested: chance among thousands does not reach it. */
+const CLEAR = 0.7;
+
 export async function groups(main, params) {
   const where = h("div", { role: "region", "aria-label": "Features that tell the sets apart" });
+  let asked = ["", ""];
   const first = chooser("first", params.get("first"));
   const second = chooser("second", params.get("second"));
   const count = h("input", { type: "number", min: 2, max: 1000, value: params.get("count") ?? 100 });
   const start = async () => {
+    if (first.said() === second.said()) throw new Error("Choose labels or names: both sets are the same.");
+    fill(where);
+    asked = [first.said(), second.said()];
     const a = await first.images(Number(count.value), []);
     const b = await second.images(Number(count.value), a);
     if (!a.length || !b.length) throw new Error("One of the sets has no image. Each image counts for the first set it is in.");
@@ -17,7 +24,7 @@ export async function groups(main, params) {
   fill(main, h("h1", {}, "Groups"),
     h("p", {}, "Where is the model wrong? Choose those images and others, find the features that tell them apart, and edit these."),
     h("div", { class: "pair" }, first.node, second.node),
-    h("p", { class: "controls" }, h("label", {}, "At most ", count, " images of each "), jobButton("Compare", start, (result) => show(where, result, first))), where);
+    h("p", { class: "controls" }, h("label", {}, "At most ", count, " images of each "), jobButton("Compare", start, (result) => show(where, result, asked, first.wanted))), where);
 }
 
 /** Images with all of some labels. */
@@ -42,21 +49,22 @@ function chooser(name, chosen) {
       return images.filter((one) => (lines.size ? lines.has(one.name) : [...wanted].every((label) => one.labels.includes(label))) && !out.has(one.id)).slice(0, most).map((one) => one.id);
     },
     wanted,
+    said: () => (names.value.trim() ? "the named images" : wanted.size ? [...wanted].join(" and ") : "all images"),
   };
 }
 
-function show(where, result, first) {
+function show(where, result, asked, wanted) {
   const boxes = [];
   const table = h("table", {}, h("thead", {}, h("tr", {}, ["", "Feature", "Name", term("auroc", "AUROC"), "95 % interval", "Mean, first", "Mean, second"].map((t) => h("th", { scope: "col" }, t)))),
     h("tbody", {}, result.features.map((one, k) => {
-      const box = h("input", { type: "checkbox", checked: k < 4 && one.auroc.value > 0.5, "aria-label": `Take ${one.layer}:${one.id}` });
+      const box = h("input", { type: "checkbox", checked: k < 4 && one.auroc.low > CLEAR, "aria-label": `Take ${one.layer}:${one.id}` });
       boxes.push([box, one]);
       return h("tr", {}, h("td", {}, box), h("th", { scope: "row" }, h("a", { href: cardAddress(one) }, `${one.layer}:${one.id}`)), h("td", {}, one.name ?? "no clear name"), h("td", {}, number(one.auroc.value)), h("td", {}, `${number(one.auroc.low)} to ${number(one.auroc.high)}`), h("td", {}, number(one.first_mean)), h("td", {}, number(one.second_mean)));
     })));
   const edit = () => {
     const units = unitsText(boxes.filter(([box]) => box.checked).map(([, one]) => ({ sae: one.sae, kind: "f", id: one.id, set: "0" })));
-    location.hash = address("experiment", { run: runNumber() || null, units, label: [...first.wanted][0] });
+    location.hash = address("experiment", { run: runNumber() || null, units, label: [...wanted][0] });
   };
-  fill(where, h("p", { role: "status" }, `${result.first} and ${result.second} images. Largest activation of each feature as a classifier of the first set; the clearest first.`),
+  fill(where, h("p", { role: "status" }, `${result.first} images with ${asked[0]} and ${result.second} with ${asked[1]}. Largest activation of each feature as a classifier of the first set; the clearest first. Of many features some differ by chance: one in twenty intervals does not hold the truth, and those with a lower end above ${CLEAR} are marked.`),
     result.features.length ? [h("p", { class: "controls" }, h("button", { type: "button", onclick: edit }, "Suppress the marked ones on an image")), h("div", { class: "card wide", tabindex: "0", role: "region", "aria-label": "Features" }, table)] : h("p", {}, "No feature is active on either."));
 }

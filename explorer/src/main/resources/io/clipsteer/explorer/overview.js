@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What there is: the run's SAEs with their quality, a plot of all features, and images to begin with.
-import { address, api, bytes, fault, fill, get, go, h, number, percent, picture, run, runNumber, state, term } from "./parts.js";
+import { address, api, bytes, cardAddress, fault, fill, get, go, h, note, number, percent, picture, run, runNumber, state, term } from "./parts.js";
 import { grid, histogram, scatter } from "./charts.js";
 
 export async function overview(main, params) {
   const own = run();
   const evaluated = new Map((await get(api("evaluation"))).saes.map((one) => [one.folder, one]));
-  const plot = h("div", {}), measured = h("div", { class: "pair" });
+  const plot = h("div", {}), chosen = h("div", {}), measured = h("div", { class: "pair" });
   const choose = (name, options, value) => h("select", { "aria-label": name, onchange: draw }, options.map(([v, label]) => h("option", { value: v, selected: String(v) === String(value) }, label)));
   const columns = state.session.columns.filter((c) => c !== "id").map((c) => [c, c.replaceAll("_", " ")]);
   const sae = choose("SAE", own.saes.map((s) => [s.sae, "layer " + s.layer + ", " + s.variant]), params.get("sae") ?? own.saes.length - 1);
@@ -17,8 +17,12 @@ export async function overview(main, params) {
     try {
       const answer = await get(api(`scatter?sae=${sae.value}&x=${x.value}&y=${y.value}`));
       const floats = (text) => new Float32Array(bytes(text).buffer);
-      fill(plot, scatter(floats(answer.x), floats(answer.y), [x.value, y.value], ([rx, ry]) =>
-        go("features", { run: runNumber() || null, sae: sae.value, ranges: `${x.value}:${rx[0]}:${rx[1]},${y.value}:${ry[0]}:${ry[1]}` })));
+      fill(plot, scatter(floats(answer.x), floats(answer.y), [x.value, y.value], (inside, ranges) => {
+        // The table knows no steerability: a rectangle of it lists features by number.
+        const sql = x.value !== "steerability" && y.value !== "steerability";
+        if (sql) return go("features", { run: runNumber() || null, sae: sae.value, ranges: [x, y].map((axis, k) => `${axis.value}:${ranges[k][0]}:${ranges[k][1]}`).join(",") });
+        fill(chosen, h("p", {}, `${inside.length} features: `, inside.slice(0, 200).map((id) => [h("a", { href: cardAddress({ sae: sae.value, id }) }, String(id)), " "])));
+      }), chosen);
     } catch (e) {
       fill(plot, fault(e));
     }
@@ -26,8 +30,8 @@ export async function overview(main, params) {
   fill(main,
     h("h1", {}, own.name),
     h("p", { class: "muted path" }, `${own.model}; features known by ${own.index.images} images of ${own.index.source}`),
-    h("section", { "aria-labelledby": "begin" }, h("h2", { id: "begin" }, "Begin with an image"), imageChooser((id) => go("experiment", { run: runNumber() || null, image: id }))),
-    h("section", { "aria-labelledby": "saes" }, h("h2", { id: "saes" }, "SAEs"), saeTable(own, evaluated)),
+    h("section", { "aria-labelledby": "begin" }, h("h2", { id: "begin" }, "Begin with an image"), imageChooser((id) => go("experiment", { run: runNumber() || null, image: id }), { label: params.get("label") }, (label) => note("overview", { run: runNumber() || null, label }))),
+    h("section", { "aria-labelledby": "saes" }, h("h2", { id: "saes" }, "SAEs"), saeTable(own, evaluated), h("p", { class: "muted" }, evaluated.size ? `As clipsteer evaluate measured them on ${[...evaluated.values()][0].images} images` : "As measured at the end of the training, on tokens that were not trained on")),
     h("section", { "aria-labelledby": "all" }, h("h2", { id: "all" }, "All features of an SAE"),
       h("p", { class: "controls" }, sae, x, y), plot, measured));
   await draw();
@@ -54,16 +58,16 @@ function saeTable(own, evaluated) {
     h("thead", {}, h("tr", {}, heads.map((t) => h("th", { scope: "col" }, t)))),
     h("tbody", {}, own.saes.map((s) => h("tr", {},
       h("th", { scope: "row" }, h("a", { href: address("features", { run: runNumber() || null, sae: s.sae }) }, "layer " + s.layer)),
-      h("td", {}, s.variant), h("td", {}, s.tokens), h("td", {}, s.features), h("td", {}, number(s.l0)), h("td", {}, percent(s.explained_variance)), h("td", {}, percent(s.alive_fraction)), h("td", {}, kept(evaluated.get(s.name))))))));
+      h("td", {}, s.variant), h("td", {}, s.tokens), h("td", {}, s.features), [evaluated.get(s.name) ?? s].map((m) => [h("td", {}, number(m.l0)), h("td", {}, percent(m.explained_variance)), h("td", {}, percent(m.alive_fraction))]), h("td", {}, kept(evaluated.get(s.name))))))));
 }
 
 /** Images of the set, by label and name; a click hands one over. */
-export function imageChooser(use, chosen = {}) {
+export function imageChooser(use, chosen = {}, chose = () => {}) {
   const list = h("div", { class: "strip", role: "group", "aria-label": "Images" });
   const count = h("span", { class: "muted", role: "status" });
   let from = 0;
   const PAGE = 24;
-  const label = h("select", { "aria-label": "Label", onchange: () => show(0) }, h("option", { value: "" }, "all images"),
+  const label = h("select", { "aria-label": "Label", onchange: () => { chose(label.value); show(0); } }, h("option", { value: "" }, "all images"),
     Object.entries(state.session.factors).map(([factor, values]) => h("optgroup", { label: factor },
       Object.entries(values).map(([value, n]) => h("option", { value: `${factor}: ${value}`, selected: chosen.label === `${factor}: ${value}` }, `${factor}: ${value} (${n})`)))));
   const text = h("input", { type: "search", placeholder: "part of the name", "aria-label": "Part of the name", onchange: () => show(0) });

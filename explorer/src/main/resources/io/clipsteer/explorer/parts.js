@@ -8,7 +8,7 @@ export const state = { session: null, definitions: [] };
 
 /** An element; texts are texts, never markup. */
 export function h(name, properties = {}, ...children) {
-  const svg = ["svg", "rect", "path", "line", "text", "g"].includes(name);
+  const svg = ["svg", "rect", "path", "line"].includes(name);
   const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
     if (value === null || value === undefined || value === false) continue;

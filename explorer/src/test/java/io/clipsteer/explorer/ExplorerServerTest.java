@@ -31,6 +31,7 @@ import org.junit.jupiter.api.Test;
 final class ExplorerServerTest {
   private final Access access = Access.with(Set.of());
   private final AtomicInteger writes = new AtomicInteger();
+  private final AtomicInteger entries = new AtomicInteger();
   private ExplorerServer server;
 
   private record Echo(String text, int bytes) {}
@@ -62,7 +63,9 @@ final class ExplorerServerTest {
                   writes.incrementAndGet();
                   return CompletableFuture.completedFuture(new Echo("", call.body().length));
                 }));
-    server = ExplorerServer.start(access, List.of("127.0.0.1", "[::1]"), 0, routes);
+    server =
+        ExplorerServer.start(
+            access, List.of("127.0.0.1", "[::1]"), 0, routes, entries::incrementAndGet);
   }
 
   @AfterEach
@@ -138,13 +141,16 @@ final class ExplorerServerTest {
 
   @Test
   void theKeyBecomesACookieOnceAndLeavesTheAddress() throws IOException {
-    Answer entered = send(get("/?key=" + access.link(), ""));
+    String link = access.link().get();
+    Answer entered = send(get("/?key=" + link, ""));
     assertEquals(303, entered.status);
+    assertEquals(1, entries.get());
+    assertEquals(403, send(get("/?key=" + link, "")).status, "a second time");
     assertEquals("/", entered.header("Location"));
     String cookie = entered.header("Set-Cookie");
     assertTrue(cookie.contains("clipsteer=" + access.session()), cookie);
     assertTrue(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), cookie);
-    for (String wrong : List.of("", "x", access.session(), access.link() + "x")) {
+    for (String wrong : List.of("", "x", access.session(), access.link().get() + "x")) {
       Answer refused = send(get("/?key=" + wrong, ""));
       assertEquals(403, refused.status, wrong);
       assertEquals("", refused.header("Set-Cookie"));
@@ -188,7 +194,7 @@ final class ExplorerServerTest {
             "")) {
       int status = send(get("/api/echo/x", host, cookie())).status;
       assertTrue(status == 403 || status == 400, host + " " + status);
-      int entered = send(get("/?key=" + access.link(), host, "")).status;
+      int entered = send(get("/?key=" + access.link().get(), host, "")).status;
       assertTrue(entered == 403 || entered == 400, host + " " + entered);
     }
   }
@@ -324,6 +330,7 @@ final class ExplorerServerTest {
     byte[] model =
         post(cookie() + "X-Clipsteer: 1\r\nContent-Type: application/json\r\n", "{\"a\": 1}")
             .getBytes(StandardCharsets.UTF_8);
+    long before = usedBytes();
     for (int k = 0; k < 10_000; k++) {
       byte[] request = model.clone();
       for (int n = 1 + random.nextInt(8); n > 0; n--) {
@@ -336,6 +343,14 @@ final class ExplorerServerTest {
       }
     }
     assertEquals(200, send(get("/api/echo/x", cookie())).status);
+    long kept = usedBytes() - before;
+    assertTrue(kept < 50_000_000, kept + " bytes are kept");
+  }
+
+  private static long usedBytes() {
+    System.gc();
+    Runtime runtime = Runtime.getRuntime();
+    return runtime.totalMemory() - runtime.freeMemory();
   }
 
   @Test
@@ -360,7 +375,7 @@ final class ExplorerServerTest {
     InputException refused =
         assertThrows(
             InputException.class,
-            () -> ExplorerServer.start(access, hosts, server.port(), List.of()).close());
+            () -> ExplorerServer.start(access, hosts, server.port(), List.of(), () -> {}).close());
     assertTrue(String.valueOf(refused.getMessage()).contains("--port " + server.port()));
   }
 }

@@ -210,7 +210,7 @@ public final class BenchCommand {
     public void run() {
       common.applyOnCpu();
       CommonOptions.within("--repeats", repeats, 1, 100_000);
-      var settings = explored.settings(images, common.device(), "127.0.0.1", 0, true);
+      var settings = explored.settings(images, common.device(), "127.0.0.1", 0, true, next -> {});
       try (Explorer explorer = Explorer.start(settings, ExplorerRequests::unindexed)) {
         double ready = ManagementFactory.getRuntimeMXBean().getUptime() / 1000.0;
         var times = ExplorerBench.run(explorer, ready, repeats, common.seed());

@@ -2,6 +2,7 @@
 package io.clipsteer.cli.option;
 
 import io.clipsteer.cli.report.Definitions;
+import io.clipsteer.cli.report.MeasuredSteerability;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.imageset.JoinReport;
@@ -13,13 +14,16 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.explorer.Definition;
 import io.clipsteer.explorer.ExploredRun;
 import io.clipsteer.explorer.Explorer;
+import io.clipsteer.explorer.SteeredFeature;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.index.Indexer;
 import io.clipsteer.lab.index.Labels;
 import io.clipsteer.lab.probe.Probe;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -27,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -64,6 +69,26 @@ public final class ExplorerOptions {
       description = "A head of clipsteer probe train that answers, too. Repeatable.")
   private List<Path> probes = List.of();
 
+  @Option(
+      names = "--steerability",
+      paramLabel = "DIR",
+      description =
+          "The --out of clipsteer steerability on a run: its features' pages show it. Repeatable.")
+  private List<Path> steerability = List.of();
+
+  @Option(
+      names = "--vocabulary",
+      paramLabel = "FILE",
+      description =
+          "Words to name features with where a run is indexed first (default: the tokenizer's"
+              + " words).")
+  private @Nullable Path vocabulary;
+
+  /** The words of a vocabulary; null where none is given. */
+  public @Nullable List<String> vocabulary() {
+    return vocabulary == null ? null : Indexer.checked(vocabulary, WordList.once(vocabulary));
+  }
+
   /** The table of labels; null for class folders. */
   public @Nullable Path labelTable() {
     return labels;
@@ -71,7 +96,12 @@ public final class ExplorerOptions {
 
   /** Loads the runs and lists the images; {@link Explorer#start} takes the runs over. */
   public Explorer.ExplorerSettings settings(
-      ImageOptions images, Device device, String host, int port, boolean readOnly) {
+      ImageOptions images,
+      Device device,
+      String host,
+      int port,
+      boolean readOnly,
+      Consumer<URI> renewed) {
     // Half of the start is reading what does not wait for the model.
     var database = CompletableFuture.runAsync(FeatureQuery::load, ExplorerOptions::started);
     var listed = CompletableFuture.supplyAsync(() -> listed(images), ExplorerOptions::started);
@@ -81,7 +111,15 @@ public final class ExplorerOptions {
       ImagesWithLabels own = listed.join();
       database.join();
       return new Explorer.ExplorerSettings(
-          opened, own.set, own.labels, images.isUpright(), host, port, definitions(), readOnly);
+          opened,
+          own.set,
+          own.labels,
+          images.isUpright(),
+          host,
+          port,
+          definitions(),
+          renewed,
+          readOnly);
     } catch (CompletionException e) {
       opened.forEach(ExploredRun::close);
       throw e.getCause() instanceof RuntimeException cause ? cause : e;
@@ -150,6 +188,24 @@ public final class ExplorerOptions {
     if (read != null) ZeroShot.checkFits(model, read);
     List<String> prompts =
         templates == null ? ZeroShot.DEFAULT_TEMPLATES : ZeroShot.readTemplates(templates);
-    return new ExploredRun(folder, model, saes, read, prompts, heads, pixels, places);
+    return new ExploredRun(
+        folder, model, saes, read, prompts, heads, pixels, places, steered(folder));
+  }
+
+  /** The measurement of this run, if there is one; that of another run is refused. */
+  private Map<String, Map<Integer, SteeredFeature>> steered(RunFolder folder) {
+    InputException other = null;
+    for (Path path : steerability) {
+      MeasuredSteerability measured = MeasuredSteerability.read(path);
+      try {
+        measured.checkOf(folder);
+        return measured.ofExplorer();
+      } catch (InputException e) {
+        other = e;
+      }
+    }
+    // Of several runs another one may be meant.
+    if (other != null && runs.size() == 1) throw other;
+    return Map.of();
   }
 }

@@ -4,14 +4,17 @@ package io.clipsteer.cli.report;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.stats.Median;
 import io.clipsteer.data.table.TableRows;
 import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.explorer.SteeredFeature;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.steer.SteerabilityFolder;
 import io.clipsteer.lab.steer.Strength;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -28,7 +31,7 @@ import tools.jackson.databind.JsonNode;
  * @param features by SAE, then by id, at the first strength, most steerable first
  * @param points some units of every layer and kind, at the first strength
  */
-record MeasuredSteerability(
+public record MeasuredSteerability(
     Path folder,
     JsonNode json,
     @Nullable RunManifest manifest,
@@ -47,7 +50,7 @@ record MeasuredSteerability(
    * @param images on which it was evaluated
    * @param more the same at the other strengths
    */
-  record Unit(
+  public record Unit(
       int unit,
       String set,
       int images,
@@ -68,10 +71,10 @@ record MeasuredSteerability(
    * @param sae of features; else empty
    * @param values S, power and number of each
    */
-  record Points(int layer, String unit, String sae, List<List<@Nullable Object>> values) {}
+  public record Points(int layer, String unit, String sae, List<List<@Nullable Object>> values) {}
 
   /** Reads a measurement. */
-  static MeasuredSteerability read(Path folder) {
+  public static MeasuredSteerability read(Path folder) {
     Path file = new SteerabilityFolder(folder).report();
     JsonNode json = Report.result(file, "layers", PROTOCOL, AGAIN);
     String first = set(json.path("set").path(0));
@@ -104,7 +107,7 @@ record MeasuredSteerability(
   }
 
   /** Refuses another run's measurement: its SAEs must be those of this run. */
-  void checkOf(RunFolder run) {
+  public void checkOf(RunFolder run) {
     if (manifest == null) return;
     for (Map.Entry<String, String> sae : manifest.hashes().entrySet()) {
       if (!RunFolder.isSae(sae.getKey())) continue;
@@ -189,5 +192,49 @@ record MeasuredSteerability(
   /** A feature's measurement, or null. */
   @Nullable Unit of(String sae, int id) {
     return features.getOrDefault(sae, Map.of()).get(id);
+  }
+
+  /** As the explorer shows it: by SAE, then by feature, beside random directions of the layer. */
+  public Map<String, Map<Integer, SteeredFeature>> ofExplorer() {
+    Map<String, Map<Integer, SteeredFeature>> all = new LinkedHashMap<>();
+    features.forEach(
+        (sae, units) -> {
+          double[] random = random(sae);
+          Map<Integer, SteeredFeature> own = new LinkedHashMap<>();
+          units.forEach((id, unit) -> own.put(id, steered(unit, random)));
+          all.put(sae, own);
+        });
+    return all;
+  }
+
+  private static SteeredFeature steered(Unit unit, double[] random) {
+    double lower = (double) Arrays.stream(random).filter(s -> s < unit.s).count();
+    return new SteeredFeature(
+        unit.set,
+        unit.images,
+        unit.s,
+        unit.unbiased,
+        unit.low,
+        unit.high,
+        unit.power,
+        unit.promoted,
+        unit.suppressed,
+        random.length == 0 ? 0 : Median.of(random).value(),
+        random.length == 0 ? 0 : lower / random.length);
+  }
+
+  /** S of random directions at the layer of an SAE. */
+  private double[] random(String sae) {
+    int layer =
+        points.stream()
+            .filter(one -> one.sae.equals(sae))
+            .mapToInt(Points::layer)
+            .findFirst()
+            .orElse(-1);
+    return points.stream()
+        .filter(one -> one.layer == layer && one.unit.equals("random"))
+        .flatMap(one -> one.values.stream())
+        .mapToDouble(value -> value.getFirst() instanceof Number s ? s.doubleValue() : 0)
+        .toArray();
   }
 }

@@ -18,9 +18,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ThreadFactory;
-import java.util.concurrent.TimeUnit;
+import java.util.Timer;
+import java.util.TimerTask;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.duckdb.DuckDBConnection;
 import org.jspecify.annotations.Nullable;
 
@@ -103,16 +103,30 @@ public final class FeatureQuery implements AutoCloseable {
     if (sql.strip().replaceFirst(";$", "").contains(";")) {
       throw new InputException("the query", "has a semicolon inside", "Write one SELECT");
     }
+    Timer timer = new Timer("query limit", true);
+    AtomicBoolean late = new AtomicBoolean();
     try (FeatureQuery query = open(folder, sql, limits.megabytes + "MB");
-        var timer = Executors.newSingleThreadScheduledExecutor(daemon());
         var statement = query.prepared(sql)) {
-      var stop = timer.schedule(() -> cancel(statement), limits.seconds, TimeUnit.SECONDS);
-      QueryRows rows = execute(statement, limits.rows);
-      stop.cancel(false);
-      return rows;
+      TimerTask stop =
+          new TimerTask() {
+            @Override
+            public void run() {
+              late.set(true);
+              FeatureQuery.cancel(statement);
+            }
+          };
+      timer.schedule(stop, 1000L * limits.seconds);
+      return execute(statement, limits.rows);
     } catch (SQLException e) {
+      if (late.get()) throw new InputException("the query", tooLong(limits), "Ask for less", e);
       throw failure(sql, tables(folder), e);
+    } finally {
+      timer.cancel();
     }
+  }
+
+  private static String tooLong(QueryLimits limits) {
+    return "takes longer than " + limits.seconds + " seconds";
   }
 
   private static void cancel(Statement statement) {
@@ -121,10 +135,6 @@ public final class FeatureQuery implements AutoCloseable {
     } catch (SQLException e) {
       throw new IllegalStateException(e);
     }
-  }
-
-  private static ThreadFactory daemon() {
-    return Thread.ofPlatform().daemon().name("query limit").factory();
   }
 
   private static FeatureQuery open(

@@ -17,6 +17,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.PriorityQueue;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -261,14 +262,21 @@ public record FeatureSearch(
 
   /** The best with their words; of equal ones the earlier come first. */
   public List<Hit> hits(List<Scored> all, int count) {
-    return all.stream()
-        .sorted(
-            Comparator.comparingDouble((Scored s) -> -s.score)
-                .thenComparingInt(Scored::group)
-                .thenComparingInt(Scored::id))
-        .limit(count)
-        .map(this::hit)
-        .toList();
+    Comparator<Scored> order =
+        Comparator.comparingDouble((Scored s) -> -s.score)
+            .thenComparingInt(Scored::group)
+            .thenComparingInt(Scored::id);
+    // Few of many: no order of the others.
+    PriorityQueue<Scored> best = new PriorityQueue<>(order.reversed());
+    for (Scored one : all) {
+      if (best.size() < count) {
+        best.add(one);
+      } else if (count > 0 && order.compare(one, best.element()) < 0) {
+        best.remove();
+        best.add(one);
+      }
+    }
+    return best.stream().sorted(order).map(this::hit).toList();
   }
 
   private Hit hit(Scored s) {

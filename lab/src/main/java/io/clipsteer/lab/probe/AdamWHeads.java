@@ -2,6 +2,7 @@
 package io.clipsteer.lab.probe;
 
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.stats.RandomOrder;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -10,7 +11,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -158,13 +158,7 @@ record AdamWHeads(int epochs, int batch, List<Double> rates, List<Double> decays
     }
 
     void epoch(SplittableRandom random) {
-      long[] order = IntStream.range(0, n).asLongStream().toArray();
-      for (int i = n - 1; i > 0; i--) {
-        int j = random.nextInt(i + 1);
-        long other = order[i];
-        order[i] = order[j];
-        order[j] = other;
-      }
+      long[] order = Arrays.stream(RandomOrder.of(n, random)).asLongStream().toArray();
       for (int from = 0; from < n; from += batch) {
         long[] which = Arrays.copyOfRange(order, from, Math.min(n, from + batch));
         try (Scope inner = Scope.open()) {

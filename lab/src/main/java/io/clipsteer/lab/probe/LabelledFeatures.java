@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.imageset.SegmentationSet;
+import io.clipsteer.data.stats.RandomOrder;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.lab.run.Images;
 import java.util.ArrayList;
@@ -102,14 +103,7 @@ public record LabelledFeatures(
   /** A random share of the images, and the others. */
   public List<LabelledFeatures> split(double share, long seed) {
     int n = images();
-    int[] order = IntStream.range(0, n).toArray();
-    var random = new SplittableRandom(seed);
-    for (int i = n - 1; i > 0; i--) {
-      int j = random.nextInt(i + 1);
-      int other = order[i];
-      order[i] = order[j];
-      order[j] = other;
-    }
+    int[] order = RandomOrder.of(n, new SplittableRandom(seed));
     int first = Math.max(1, Math.min(n - 1, (int) Math.round(share * n)));
     return List.of(
         some(Arrays.stream(order, 0, first).sorted().toArray()),

@@ -35,6 +35,7 @@ import tools.jackson.databind.json.JsonMapper;
  *       complete
  *   <li>{@code index/}, {@code evaluation.json}, {@code evaluation.html} and {@code
  *       evaluation.manifest.json}: added by {@code index} and {@code evaluate}
+ *   <li>{@code notes.jsonl} and {@code edits/NAME/}: what users of the explorer saved
  * </ul>
  */
 public record RunFolder(Path path) {
@@ -112,6 +113,16 @@ public record RunFolder(Path path) {
   /** The page of {@code evaluate}. */
   public Path evaluationPage() {
     return path.resolve("evaluation.html");
+  }
+
+  /** What users noted about features, a JSON object a line. */
+  public Path notes() {
+    return path.resolve("notes.jsonl");
+  }
+
+  /** Folder of an edit that was saved under a name. */
+  public Path edit(String name) {
+    return path.resolve("edits").resolve(name);
   }
 
   /** Names the step of an unfinished training's state; written after the state's files. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.selectivity;
 
+import io.clipsteer.data.stats.RandomOrder;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -109,12 +110,7 @@ record ControlDirections(
 
   /** Some of the numbers, in random order, at most n. */
   static int[] some(int[] from, int n, SplittableRandom random) {
-    for (int i = from.length - 1; i > 0; i--) {
-      int j = random.nextInt(i + 1);
-      int other = from[i];
-      from[i] = from[j];
-      from[j] = other;
-    }
+    RandomOrder.shuffle(from, random);
     return Arrays.copyOf(from, Math.min(n, from.length));
   }
 
