@@ -355,6 +355,11 @@ final class ExplorePageTest {
           page.mouse().up();
           assertThat(page).hasURL(Pattern.compile("ranges="));
           assertThat(page.getByText(Pattern.compile("Only features with"))).isVisible();
+          // The same by keyboard.
+          button(page, "Show all").press("Enter");
+          page.locator("input[name=low]").fill("0.5");
+          page.locator("input[name=low]").press("Enter");
+          assertThat(page.getByText("Only features with frequency from 0.5")).isVisible();
         });
   }
 

@@ -32,7 +32,7 @@ export async function features(main, params) {
   }
   async function list() {
     note("features", now);
-    fill(ranges, now.ranges ? [`Only features with ${now.ranges.split(",").map((one) => one.split(":")).map(([column, low, high]) => `${column.replaceAll("_", " ")} from ${low} to ${high}`).join(" and ")} `, h("button", { type: "button", onclick: () => { now.ranges = ""; now.from = 0; list(); } }, "Show all")] : null);
+    fill(ranges, now.ranges ? [`Only features with ${now.ranges.split(",").map((one) => one.split(":")).map(([column, low, high]) => column.replaceAll("_", " ") + (Number(low) > -1e9 ? ` from ${low}` : "") + (Number(high) < 1e9 ? ` to ${high}` : "")).join(" and ")} `, h("button", { type: "button", onclick: () => { now.ranges = ""; now.from = 0; list(); } }, "Show all")] : null);
     const query = new URLSearchParams({ sae: now.sae, sort: now.sort, order: now.order, named: now.named, alive: now.alive, ranges: now.ranges, from: now.from, count: PAGE, exemplars: now.view === "gallery" ? 4 : 0 });
     try {
       fill(table, rows(await get(api("features?" + query))));
@@ -80,6 +80,13 @@ export async function features(main, params) {
       h("label", {}, h("input", { type: "checkbox", name: "dead", checked: now.alive === "0" }), " dead ones too"),
       h("label", {}, h("input", { type: "checkbox", name: "gallery", checked: now.view === "gallery" }), " with images"),
       h("button", {}, "Show")),
+    h("form", { class: "controls", onsubmit: submit((data) => {
+      const range = `${data.get("column")}:${data.get("low") || -1e9}:${data.get("high") || 1e9}`;
+      now.ranges = now.ranges ? now.ranges + "," + range : range;
+      now.from = 0;
+      list();
+    }) }, h("label", {}, "Only ", h("select", { name: "column" }, state.session.columns.filter((c) => c !== "id" && c !== "steerability").map((c) => h("option", { value: c }, c.replaceAll("_", " "))))),
+      h("label", {}, "from ", h("input", { type: "number", step: "any", name: "low" })), h("label", {}, "to ", h("input", { type: "number", step: "any", name: "high" })), h("button", {}, "Filter")),
     ranges, table, lists(), sql());
   await Promise.all([search(), list()]);
 }
