@@ -217,10 +217,29 @@ export function heat(map, columns) {
   return canvas;
 }
 
+/** A line round the patches above half of the largest activation. */
+function contour(map, columns) {
+  const values = bytes(map);
+  const rows = values.length / columns;
+  const inside = (x, y) => x >= 0 && y >= 0 && x < columns && y < rows && values[y * columns + x] >= 128;
+  let path = "";
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      if (!inside(x, y)) continue;
+      if (!inside(x, y - 1)) path += `M${x} ${y}h1`;
+      if (!inside(x, y + 1)) path += `M${x} ${y + 1}h1`;
+      if (!inside(x - 1, y)) path += `M${x} ${y}v1`;
+      if (!inside(x + 1, y)) path += `M${x + 1} ${y}v1`;
+    }
+  }
+  return h("svg", { class: "heat", viewBox: `0 0 ${columns} ${rows}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    h("path", { d: path, fill: "none", stroke: "#fff", "stroke-width": 2, "vector-effect": "non-scaling-stroke" }));
+}
+
 /** The printed scale of heat maps. */
 export function scale(max) {
   const bar = h("span", { class: "scale", "aria-hidden": "true" });
-  return h("p", { class: "muted" }, "0 ", bar, ` ${number(max)}: its largest activation on the index`);
+  return h("p", { class: "muted" }, "0 ", bar, ` ${number(max)}: its largest activation on the index; the white line is round patches above half of it`);
 }
 
 /** An image with an optional heat map, or a frame round its strongest patch. */
@@ -246,7 +265,7 @@ export function picture(image, alt, options = {}) {
     });
   }
   frame.append(h("img", { src: imageSource(image, options.size ?? "small"), alt, loading: "lazy", draggable: false }));
-  if (options.map) frame.append(heat(options.map, columns));
+  if (options.map) frame.append(heat(options.map, columns), contour(options.map, columns));
   if (options.patch !== null && options.patch !== undefined && options.patch >= 0) {
     const x = options.patch % columns, y = Math.floor(options.patch / columns);
     frame.append(h("span", { class: "spot", "aria-hidden": "true", style: { left: (100 * x) / columns + "%", top: (100 * y) / rows + "%", width: 100 / columns + "%", height: 100 / rows + "%" } }));
