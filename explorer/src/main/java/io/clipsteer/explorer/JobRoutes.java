@@ -98,7 +98,7 @@ record JobRoutes(Desks desks, ImageJobs jobs) {
     return jobs.start(some, job::add, job::result);
   }
 
-  /** Refuses to keep the largest activations of all features on too many desks.images(). */
+  /** Refuses to keep the largest activations of all features on too many images. */
   private static void requireFits(Desk desk, int images) {
     long features = desk.run().saes().all().stream().mapToLong(one -> one.sae().features()).sum();
     if (features * images <= MOST_VALUES) return;

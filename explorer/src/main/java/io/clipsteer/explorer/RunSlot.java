@@ -24,6 +24,8 @@ final class RunSlot {
 
   RunSlot(ExploredRun run) {
     this.run = run;
+    // From the start: the page may ask before the first image is read.
+    if (!isIndexed()) indexing = new IndexingState("starting", 0, 0, null);
   }
 
   ExploredRun run() {
@@ -36,21 +38,20 @@ final class RunSlot {
 
   /** Opens it; indexes it first where it is not. */
   void open(BiConsumer<ExploredRun, Progress> indexer, Turns turns) {
-    if (!isIndexed()) {
-      indexing = new IndexingState("starting", 0, 0, null);
-      try {
-        indexer.accept(run, this::task);
-      } catch (RuntimeException e) {
-        String why =
-            e instanceof InputException ? String.valueOf(e.getMessage()) : "clipsteer failed";
-        if (!(e instanceof InputException)) e.printStackTrace();
-        indexing = new IndexingState("stopped", 0, 0, why);
-        return;
-      }
+    boolean indexed = isIndexed();
+    try {
+      if (!indexed) indexer.accept(run, this::task);
+      desk = Desk.open(run);
+      indexing = null;
+      warm(turns);
+    } catch (RuntimeException e) {
+      // An index that is there already fails the start; one that is made now fails in the page.
+      if (indexed) throw e;
+      String why =
+          e instanceof InputException ? String.valueOf(e.getMessage()) : "clipsteer failed";
+      if (!(e instanceof InputException)) e.printStackTrace();
+      indexing = new IndexingState("stopped", 0, 0, why);
     }
-    desk = Desk.open(run);
-    indexing = null;
-    warm(turns);
   }
 
   /** Reads beforehand what first requests would wait for, in pieces between the requests. */
