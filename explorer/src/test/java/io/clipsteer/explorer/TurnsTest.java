@@ -48,17 +48,25 @@ final class TurnsTest {
   @Test
   void onlyTheNewestOfAKindWaits() throws Exception {
     try (Turns turns = new Turns()) {
+      CountDownLatch begun = new CountDownLatch(1);
       CountDownLatch busy = new CountDownLatch(1);
-      var running = turns.submit("a", "slider", () -> busy.await(20, TimeUnit.SECONDS));
+      var running =
+          turns.submit(
+              "a",
+              "slider",
+              () -> {
+                begun.countDown();
+                return busy.await(20, TimeUnit.SECONDS);
+              });
+      // Only what waits is cancelled, so the first must have begun.
+      assertTrue(begun.await(20, TimeUnit.SECONDS));
       var old = turns.submit("a", "slider", () -> true);
       var other = turns.submit("b", "slider", () -> true);
       var search = turns.submit("a", "search", () -> true);
       var newest = turns.submit("a", "slider", () -> true);
-      busy.countDown();
-      assertTrue(newest.get() && other.get() && search.get());
       assertTrue(old.isCancelled());
-      // The first may have been cancelled before it began, never after.
-      assertTrue(running.isDone());
+      busy.countDown();
+      assertTrue(running.get() && newest.get() && other.get() && search.get());
     }
   }
 
