@@ -307,6 +307,19 @@ final class ExploreCommandTest {
   }
 
   @Test
+  void imagesAreFoundByNameAndId() throws Exception {
+    String name = started.get("/api/images?id=3").get("images").get(0).get("name").asString();
+    JsonNode found =
+        started.post(
+            "/api/images/named", Map.of("names", List.of(name, "1", "none.png", "3", "9999")));
+    assertEquals("1", found.get("images").get(0).get("id").asString());
+    assertEquals(name, found.get("images").get(1).get("name").asString());
+    assertEquals(2, found.get("images").size());
+    assertEquals("[\"none.png\",\"9999\"]", found.get("unknown").toString());
+    started.post("/api/images/named", Map.of(), 400);
+  }
+
+  @Test
   void theEffectOverImagesStandsBesideRandomDirections() throws Exception {
     Map<String, Object> edit =
         Map.of(

@@ -318,6 +318,30 @@ final class ExplorePageTest {
   }
 
   @Test
+  void foundFeaturesGiveAGroup() {
+    browser.visit(
+        started.address(),
+        390,
+        1,
+        ColorScheme.LIGHT,
+        page -> {
+          go(page, "features");
+          page.getByLabel("Search by label").selectOption("shade: light");
+          page.getByRole(AriaRole.BUTTON, new Page.GetByRoleOptions().setName("Search"))
+              .last()
+              .press("Enter");
+          var link = page.getByText("Compare the strongest images of these features with others");
+          link.press("Enter");
+          assertThat(page.getByLabel("Names of the first set")).hasValue(Pattern.compile("png"));
+          button(page, "Compare").press("Enter");
+          assertThat(page.getByText(Pattern.compile("images \\(the named images\\)"))).isVisible();
+          page.getByLabel("Names of the second set").fill("no-such-image.png");
+          button(page, "Compare").press("Enter");
+          assertThat(page.getByText(Pattern.compile("no image of the set"))).isVisible();
+        });
+  }
+
+  @Test
   void manyImagesNotesAndSaving() {
     experiment(
         1280,

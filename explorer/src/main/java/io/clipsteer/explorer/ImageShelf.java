@@ -20,7 +20,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
 
@@ -52,6 +54,13 @@ final class ImageShelf {
 
   /** Some of the images. */
   record ShelfPage(int total, List<ShelfImage> images) {}
+
+  /**
+   * Images that were named.
+   *
+   * @param unknown names that no image has
+   */
+  record NamedImages(List<ShelfImage> images, List<String> unknown) {}
 
   private final List<ImageItem> items = new ArrayList<>();
   private final List<ShelfImage> shown = new ArrayList<>();
@@ -144,6 +153,19 @@ final class ImageShelf {
     return number == null
         ? new ShelfPage(0, List.of())
         : new ShelfPage(1, List.of(shown.get(number)));
+  }
+
+  /** The images of some names or ids, in the set's order. */
+  NamedImages named(List<String> names) {
+    SortedSet<Integer> found = new TreeSet<>();
+    List<String> unknown = new ArrayList<>();
+    for (String name : names) {
+      Integer number = numbers.get(name);
+      if (number == null && name.matches("\\d{1,9}")) number = Integer.valueOf(name);
+      if (number != null && number < items.size()) found.add(number);
+      else unknown.add(name);
+    }
+    return new NamedImages(found.stream().map(shown::get).toList(), unknown);
   }
 
   /** Takes an image that a user brought, and returns its id. */

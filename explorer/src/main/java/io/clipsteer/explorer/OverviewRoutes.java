@@ -76,6 +76,8 @@ record OverviewRoutes(Desks desks, List<Definition> definitions, boolean readOnl
   /** An image that was opened, or brought. */
   record OpenedImage(String image, String name) {}
 
+  private record NamesBody(@Nullable List<String> names) {}
+
   List<Route> routes() {
     return List.of(
         Route.get("/api/session", call -> session()),
@@ -83,7 +85,8 @@ record OverviewRoutes(Desks desks, List<Definition> definitions, boolean readOnl
         Route.get("/api/images", this::listed),
         Route.get("/api/runs/{run}/evaluation", this::evaluation),
         Route.get("/api/runs/{run}/images/{image}/{size}", this::jpeg),
-        Route.post("/api/images", this::drop));
+        Route.post("/api/images", this::drop),
+        Route.post("/api/images/named", this::named));
   }
 
   private Object session() {
@@ -153,6 +156,14 @@ record OverviewRoutes(Desks desks, List<Definition> definitions, boolean readOnl
     return desks
         .images()
         .page(call.optional("label"), call.optional("text"), call.whole("from", 0), count);
+  }
+
+  private Object named(Route.Call call) {
+    List<String> names = call.body(NamesBody.class).names;
+    if (names == null || names.size() > ImageShelf.MOST_ASKED || names.contains(null)) {
+      throw new InputException("names", "are none, or too many", "Give " + ImageShelf.MOST_ASKED);
+    }
+    return desks.images().named(names);
   }
 
   /** What {@code evaluate} wrote; no SAEs where the run was not evaluated. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // All features: search by text, label and number, a table with filters, and SQL.
-import { api, cardAddress, fault, featureLine, featureName, fill, get, go, h, note, number, percent, post, run, runNumber, state, term } from "./parts.js";
+import { address, api, cardAddress, fault, featureLine, featureName, fill, get, go, h, note, number, percent, post, run, runNumber, state, term } from "./parts.js";
 
 const PAGE = 50;
 const SHOWN = [
@@ -25,7 +25,8 @@ export async function features(main, params) {
     try {
       const answer = await get(api("search?" + new URLSearchParams(now.text ? { text: now.text } : { label: now.label })));
       fill(found, now.text ? verdict(answer, now.text) : h("p", {}, `Features that tell images with ${now.label} from others, by `, term("auroc", "AUROC"), ":"),
-        h("ol", { class: "features" }, answer.features.map((one) => featureLine(one, h("span", { class: "muted" }, "score " + number(one.score))))));
+        h("ol", { class: "features" }, answer.features.map((one) => featureLine(one, h("span", { class: "muted" }, "score " + number(one.score))))),
+        h("p", {}, h("a", { href: groupAddress(answer.features) }, "Compare the strongest images of these features with others")));
     } catch (e) {
       fill(found, fault(e));
     }
@@ -90,6 +91,12 @@ export async function features(main, params) {
     ranges, table, lists(), sql());
   await Promise.all([search(), list()]);
 }
+
+/** The page of groups, with the images of found features as the first set. */
+const groupAddress = (found) => {
+  const ids = new Set(found.flatMap((one) => one.exemplars.map((e) => e.image)).filter((id) => id !== null));
+  return address("groups", { run: runNumber() || null, images: [...ids].join(",") });
+};
 
 /** A choice of the labels that images have. */
 export function labelSelect(chosen, name) {
