@@ -24,6 +24,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -43,38 +44,39 @@ import picocli.CommandLine.UnmatchedArgumentException;
     name = "clipsteer",
     description = "Sparse autoencoders on CLIP: train, measure how features steer, edit.",
     versionProvider = Main.Version.class,
-    mixinStandardHelpOptions = true,
-    subcommands = {
-      DemoCommand.class,
-      ModelCommand.class,
-      ClassifyCommand.class,
-      HarvestCommand.class,
-      StoreCommand.class,
-      TrainCommand.class,
-      EvaluateCommand.class,
-      IndexCommand.class,
-      FeaturesCommand.class,
-      SearchCommand.class,
-      CompareCommand.class,
-      ReportCommand.class,
-      SteerCommand.class,
-      ExperimentCommand.class,
-      ExploreCommand.class,
-      SteerabilityCommand.class,
-      SuppressCommand.class,
-      AttackCommand.class,
-      DefendCommand.class,
-      EditCommand.class,
-      ExportCommand.class,
-      StudyCommand.class,
-      ProbeCommand.class,
-      SaeCommand.class,
-      WorldCommand.class,
-      BenchCommand.class,
-      DoctorCommand.class,
-      HelpCommand.class
-    })
+    mixinStandardHelpOptions = true)
 public final class Main {
+  private static final List<Class<?>> COMMANDS =
+      List.of(
+          DemoCommand.class,
+          ModelCommand.class,
+          ClassifyCommand.class,
+          HarvestCommand.class,
+          StoreCommand.class,
+          TrainCommand.class,
+          EvaluateCommand.class,
+          IndexCommand.class,
+          FeaturesCommand.class,
+          SearchCommand.class,
+          CompareCommand.class,
+          ReportCommand.class,
+          SteerCommand.class,
+          ExperimentCommand.class,
+          ExploreCommand.class,
+          SteerabilityCommand.class,
+          SuppressCommand.class,
+          AttackCommand.class,
+          DefendCommand.class,
+          EditCommand.class,
+          ExportCommand.class,
+          StudyCommand.class,
+          ProbeCommand.class,
+          SaeCommand.class,
+          WorldCommand.class,
+          BenchCommand.class,
+          DoctorCommand.class,
+          HelpCommand.class);
+
   private static final int LAST_WORK_SECONDS = 30;
 
   /** For {@code --version}. */
@@ -201,7 +203,7 @@ public final class Main {
       return CommandLine.ExitCode.USAGE;
     }
     try {
-      return new CommandLine(new Main())
+      return withCommands(args)
           .setOut(out)
           .registerConverter(Path.class, Main::path)
           .registerConverter(DType.class, Main::dtype)
@@ -223,6 +225,22 @@ public final class Main {
               + " Java more: CLIPSTEER_JVM_OPTIONS=-Xmx8g");
       return CommandLine.ExitCode.SOFTWARE;
     }
+  }
+
+  /**
+   * The command that the first argument names, or all of them. Reading the options of all takes
+   * half a second.
+   */
+  private static CommandLine withCommands(String[] args) {
+    CommandLine line = new CommandLine(new Main());
+    String first = args.length == 0 ? "" : args[0];
+    List<Class<?>> named =
+        COMMANDS.stream()
+            .filter(one -> one.getAnnotation(Command.class).name().equals(first))
+            .filter(one -> one != HelpCommand.class)
+            .toList();
+    for (Class<?> command : named.isEmpty() ? COMMANDS : named) line.addSubcommand(command);
+    return line;
   }
 
   /** Faults that the parser would not name: bytes that are no text, unreadable argument files. */

@@ -8,6 +8,7 @@ import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.imageset.JoinReport;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
+import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.TextLibrary;
@@ -102,12 +103,14 @@ public final class ExplorerOptions {
       int port,
       boolean readOnly,
       Consumer<URI> renewed) {
-    // Half of the start is reading what does not wait for the model.
+    // Half of the start is loading libraries and reading what does not wait for the model.
+    var engine = CompletableFuture.runAsync(Engine::threads, ExplorerOptions::started);
     var database = CompletableFuture.runAsync(FeatureQuery::load, ExplorerOptions::started);
     var listed = CompletableFuture.supplyAsync(() -> listed(images), ExplorerOptions::started);
     List<ExploredRun> opened = new ArrayList<>();
     try {
       for (Path run : runs) opened.add(open(run, device));
+      engine.join();
       ImagesWithLabels own = listed.join();
       database.join();
       return new Explorer.ExplorerSettings(
