@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.bench.BenchCommand;
+import io.clipsteer.cli.label.LabelsCommand;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.TextFile;
 import io.clipsteer.data.tensor.DType;
@@ -69,6 +70,7 @@ public final class Main {
           DefendCommand.class,
           EditCommand.class,
           ExportCommand.class,
+          LabelsCommand.class,
           StudyCommand.class,
           ProbeCommand.class,
           SaeCommand.class,

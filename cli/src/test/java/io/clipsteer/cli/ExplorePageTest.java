@@ -20,6 +20,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
 
 /** The explorer's pages in a real browser, by mouse and by keyboard. */
 final class ExplorePageTest {
@@ -33,6 +34,8 @@ final class ExplorePageTest {
           "experiment",
           "experiment?image=3&patches=0,1&words=light|dark&units=0.f.1@2x,1.n.3@-1,1.r.5@1x,0.f.2@",
           "groups",
+          "label",
+          "label?as=axe",
           "definitions?term=auroc");
 
   @TempDir private static Path temp;
@@ -53,7 +56,9 @@ final class ExplorePageTest {
             "--images",
             fixture.images(),
             "--labels",
-            fixture.labels());
+            fixture.labels(),
+            "--plan",
+            fixture.plan(temp.resolve("study")));
   }
 
   @AfterAll
@@ -295,6 +300,60 @@ final class ExplorePageTest {
               .setInputFiles(new FilePayload("wrong.png", "image/png", new byte[] {1, 2, 3}));
           assertThat(page.getByRole(AriaRole.ALERT)).isVisible();
         });
+  }
+
+  /** All trials of an annotator, by keyboard at one width and by mouse at the other. */
+  @Test
+  void trialsAreAnsweredByKeyboardAndByMouse() {
+    for (int width : new int[] {390, 1280}) {
+      boolean keys = width == 390;
+      browser.visit(
+          started.address(),
+          width,
+          1,
+          ColorScheme.LIGHT,
+          page -> {
+            go(page, "label");
+            page.getByLabel("Pseudonym").fill("by-" + width);
+            page.getByLabel("Pseudonym").press("Enter");
+            Locator title = page.locator("h1");
+            for (int k = 0; !title.innerText().equals("Done"); k++) {
+              assertTrue(k < 200, "it does not end");
+              String before = title.innerText() + page.locator("progress").getAttribute("value");
+              answer(page, keys);
+              page.waitForFunction(
+                  "before => document.querySelector('h1').innerText"
+                      + " + document.querySelector('progress')?.getAttribute('value') !== before",
+                  before);
+            }
+          });
+    }
+    JsonNode report =
+        CliFixture.line("labels report --labels %s --json", temp.resolve("study")).json();
+    assertEquals(2, report.get("annotators").size() + report.get("excluded").size());
+  }
+
+  private static void answer(Page page, boolean keys) {
+    String task = page.locator("h1").innerText();
+    if (task.startsWith("Naming")) {
+      Locator one = button(page, "One idea");
+      if (keys) one.press("Enter");
+      else one.click();
+      page.getByLabel("Name of the idea").fill("stripes");
+      if (page.getByText("Heat maps").count() > 0) button(page, "Heat maps").click();
+    }
+    if (keys) {
+      page.locator("main").focus();
+      page.keyboard().press("2");
+    } else {
+      page.locator(".option").nth(1).click();
+    }
+    if (task.startsWith("Two")) {
+      if (keys) button(page, "sure").press("Space");
+      else button(page, "sure").click();
+    }
+    if (keys) page.locator("main").press("Enter");
+    else button(page, "Answer").click();
   }
 
   @Test

@@ -49,4 +49,30 @@ record ExploredFixture(Path run, Path images, Path labels) {
     assertEquals(0, indexed.code(), indexed.err());
     return new ExploredFixture(run, images, table);
   }
+
+  /** A human evaluation of the run, on images of its own: a unit needs twenty active ones. */
+  Path plan(Path out) throws IOException {
+    Path more = out.resolveSibling("more");
+    Random random = new Random(2);
+    for (int i = 0; i < 120; i++) {
+      int colour = i % 2 == 0 ? 0x101010 : 0xC0C0C0;
+      CliFixture.writeImage(more.resolve("m%03d.png".formatted(i)), random, colour, 0x808080);
+    }
+    var planned =
+        CliFixture.run(
+            "labels",
+            "plan",
+            "--run",
+            run,
+            "--images",
+            more,
+            "--features",
+            4,
+            "--per-feature",
+            1,
+            "--out",
+            out);
+    assertEquals(0, planned.code(), planned.err());
+    return out;
+  }
 }

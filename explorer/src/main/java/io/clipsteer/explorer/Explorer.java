@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.lab.index.Labels;
+import io.clipsteer.lab.label.LabelQueue;
 import java.io.IOException;
 import java.net.Inet6Address;
 import java.net.InetAddress;
@@ -20,6 +21,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** The explorer: runs, images, and the server of the page. */
 public final class Explorer implements AutoCloseable {
@@ -37,8 +39,9 @@ public final class Explorer implements AutoCloseable {
    * @param host to listen on; 127.0.0.1 stands for this machine alone, by both IP families
    * @param port 0 for any that is free
    * @param definitions of the page's words
+   * @param evaluation by people, whose trials the page asks; null for none
    * @param renewed gets the next address when one was used up
-   * @param readOnly whether notes and edits cannot be saved
+   * @param readOnly whether notes, edits and answers cannot be saved
    */
   public record ExplorerSettings(
       List<ExploredRun> runs,
@@ -48,6 +51,7 @@ public final class Explorer implements AutoCloseable {
       String host,
       int port,
       List<Definition> definitions,
+      @Nullable LabelQueue evaluation,
       Consumer<URI> renewed,
       boolean readOnly) {}
 
@@ -87,7 +91,11 @@ public final class Explorer implements AutoCloseable {
       var images = new ImageShelf(settings.images, settings.labels, settings.upright);
       List<Route> routes =
           ExplorerApi.routes(
-              new Desks(slots, images), turns, settings.definitions, settings.readOnly);
+              new Desks(slots, images),
+              turns,
+              settings.definitions,
+              settings.evaluation,
+              settings.readOnly);
       Access access = Access.with(local ? Set.of() : names(host));
       List<String> hosts = local ? LOOPBACK : List.of(host);
       // Nobody knows the address before the runs are open.

@@ -51,7 +51,8 @@ final class ExplorerServer implements AutoCloseable {
           "features.js",
           "card.js",
           "experiment.js",
-          "groups.js");
+          "groups.js",
+          "label.js");
 
   private static final Map<String, String> TYPES =
       Map.of(

@@ -6,12 +6,14 @@ import { features } from "./features.js";
 import { card } from "./card.js";
 import { experiment } from "./experiment.js";
 import { groups } from "./groups.js";
+import { label } from "./label.js";
 
 const PAGES = {
   overview: ["Overview", overview],
   features: ["Features", features],
   experiment: ["Experiment", experiment],
   groups: ["Groups", groups],
+  label: ["Label", label],
   definitions: ["Definitions", definitions],
   feature: [null, card],
 };

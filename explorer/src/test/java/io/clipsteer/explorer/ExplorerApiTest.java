@@ -30,7 +30,7 @@ final class ExplorerApiTest {
     var shelf = new ImageShelf(ImageSet.open(temp), Labels.ofClasses(), false);
     try (Turns turns = new Turns()) {
       Set<String> served =
-          ExplorerApi.routes(new Desks(List.of(), shelf), turns, List.of(), false).stream()
+          ExplorerApi.routes(new Desks(List.of(), shelf), turns, List.of(), null, false).stream()
               .map(route -> (route.writes() ? "POST " : "GET ") + named(route.path()))
               .collect(Collectors.toCollection(TreeSet::new));
       String document = Files.readString(Path.of("../docs/explorer-api.md"));

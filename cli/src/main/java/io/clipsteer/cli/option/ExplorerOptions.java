@@ -21,6 +21,8 @@ import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.Indexer;
 import io.clipsteer.lab.index.Labels;
+import io.clipsteer.lab.label.LabelQueue;
+import io.clipsteer.lab.label.PlanFolder;
 import io.clipsteer.lab.probe.Probe;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
@@ -85,6 +87,12 @@ public final class ExplorerOptions {
               + " words).")
   private @Nullable Path vocabulary;
 
+  @Option(
+      names = "--plan",
+      paramLabel = "DIR",
+      description = "The --out of clipsteer labels plan: the page asks its trials.")
+  private @Nullable Path plan;
+
   /** The words of a vocabulary; null where none is given. */
   public @Nullable List<String> vocabulary() {
     return vocabulary == null ? null : Indexer.checked(vocabulary, WordList.once(vocabulary));
@@ -121,6 +129,7 @@ public final class ExplorerOptions {
           host,
           port,
           definitions(),
+          plan == null ? null : LabelQueue.open(new PlanFolder(plan)),
           renewed,
           readOnly);
     } catch (CompletionException e) {

@@ -61,6 +61,7 @@ public record Definitions(List<Term> terms, Map<String, String> scopes) {
       effect_logit|explore|logit change|Logit change
       twins|explore|correlation|Correlation over images
       effect_flipped|explore|answers that change|Answers that change
+      evaluation_tasks|labels|tasks|Tasks of human evaluation
       units|steerability|Units|Units
       strength|steerability|Strengths|Strengths
       s|steerability|S|S, steerability

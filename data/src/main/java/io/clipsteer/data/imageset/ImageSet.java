@@ -133,6 +133,11 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
     return new Subset(this, chosen);
   }
 
+  /** The images of some ids, in the same order. */
+  default ImageSet only(Set<String> ids) {
+    return new Subset(this, ids);
+  }
+
   /** Whether a file of that name counts: an image's ending, and not hidden. */
   static boolean isImage(String name) {
     int dot = name.lastIndexOf('.');

@@ -2,11 +2,9 @@
 package io.clipsteer.lab.selectivity;
 
 import io.clipsteer.data.stats.RandomOrder;
-import io.clipsteer.data.tensor.DType;
-import io.clipsteer.engine.Scope;
-import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
+import io.clipsteer.lab.run.UntrainedSae;
 import io.clipsteer.lab.selectivity.ClassEffect.ControlKind;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -128,21 +126,9 @@ record ControlDirections(
     return Move.unit(direction);
   }
 
-  /** An SAE of the same size with random weights, k features of which are active on a token. */
+  /** An SAE of the same size with random weights. */
   static Sae untrained(Sae like, long seed) {
-    int d = like.width();
-    int f = like.features();
-    int k = like.activation() instanceof SaeActivation.TopK top ? top.k() : Math.min(32, f);
-    try (Scope scope = Scope.open()) {
-      Tensor decoder = Tensor.normal(new SplittableRandom(seed), 1, f, d).unit();
-      return new Sae(
-          new SaeActivation.TopK(k),
-          like.normalisation(),
-          scope.release(decoder.transpose(0, 1).contiguous().copy()),
-          scope.release(Tensor.zeros(DType.F32, f)),
-          scope.release(decoder.copy()),
-          scope.release(Tensor.zeros(DType.F32, d)),
-          false);
-    }
+    int k = like.activation() instanceof SaeActivation.TopK top ? top.k() : 32;
+    return UntrainedSae.like(like, Math.min(k, like.features()), seed);
   }
 }

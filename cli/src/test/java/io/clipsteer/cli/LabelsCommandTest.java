@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Plans, their repetition, and what is refused. */
+final class LabelsCommandTest {
+  @TempDir private static Path temp;
+
+  private static ExploredFixture fixture;
+  private static Path study;
+
+  @BeforeAll
+  static void plan() throws IOException {
+    fixture = ExploredFixture.in(temp);
+    study = fixture.plan(temp.resolve("study"));
+  }
+
+  private static JsonNode json(Path file) throws IOException {
+    return new JsonMapper().readTree(Files.readString(file));
+  }
+
+  @Test
+  void aPlanHoldsAllKindsAndShowsNothingOfThem() throws IOException {
+    JsonNode plan = json(study.resolve("plan.json"));
+    Set<String> kinds = new HashSet<>();
+    plan.get("units").forEach(unit -> kinds.add(unit.get("kind").asString()));
+    assertEquals(
+        Set.of("feature", "neuron", "direction", "untrained", "random_sheet"), kinds);
+    Set<String> files = new HashSet<>();
+    for (JsonNode trial : plan.get("trials")) {
+      assertTrue(trial.get("id").asString().matches("t[0-9a-f]{16}"));
+      for (JsonNode image : trial.get("images")) files.add(image.get("image").asString() + ".jpg");
+    }
+    try (var images = Files.list(study.resolve("images"))) {
+      assertEquals(files, Set.copyOf(images.map(f -> f.getFileName().toString()).toList()));
+    }
+  }
+
+  @Test
+  void theSameSeedMakesTheSamePlan() throws IOException {
+    Path again = fixture.plan(temp.resolve("again"));
+    assertEquals(
+        Files.readString(study.resolve("plan.json"), StandardCharsets.UTF_8),
+        Files.readString(again.resolve("plan.json"), StandardCharsets.UTF_8));
+    var other =
+        CliFixture.line(
+            "labels plan --run %s --images %s --features 4 --tasks intruder --seed 2 --out %s"
+                + " --json",
+            fixture.run(), temp.resolve("more"), temp.resolve("other"));
+    assertEquals(0, other.code(), other.err());
+    assertEquals(Set.of("intruder"), Set.copyOf(other.json().get("trials").propertyNames()));
+    assertTrue(other.json().get("minutes").asDouble() > 0);
+    assertNotEquals(
+        json(study.resolve("plan.json")).get("trials").get(0).get("images"),
+        json(temp.resolve("other/plan.json")).get("trials").get(0).get("images"));
+  }
+
+  @Test
+  void wrongInputIsOneLine() throws IOException {
+    Path empty = Files.createDirectories(temp.resolve("empty"));
+    Path broken = Files.createDirectories(temp.resolve("broken"));
+    Files.writeString(broken.resolve("plan.json"), "{\"format\":1}");
+    Path table = Files.writeString(temp.resolve("t.csv"), "annotator,trial\na,b\n");
+    for (String line :
+        List.of(
+            "labels plan --run " + fixture.run() + " --images " + empty + " --out " + empty + "/x",
+            "labels plan --run " + empty + " --images " + temp.resolve("more") + " --out x",
+            "labels plan --run " + fixture.run() + " --images " + fixture.images()
+                + " --features 0 --out x",
+            "labels plan --run " + fixture.run() + " --images " + temp.resolve("more")
+                + " --out " + study,
+            "labels report --labels " + empty,
+            "labels report --labels " + broken,
+            "labels export --labels " + study + " --out " + table,
+            "labels import --labels " + study + " --csv " + table,
+            "labels import --labels " + study + " --csv " + empty)) {
+      var ran = CliFixture.line(line);
+      assertNotEquals(0, ran.code(), line);
+      String last = ran.err().strip().lines().reduce((a, b) -> b).orElse("");
+      String message = last.startsWith("See ") ? ran.err() : last;
+      assertTrue(message.contains("clipsteer: "), line + ": " + ran.err());
+      assertTrue(!ran.err().contains("Exception"), ran.err());
+    }
+    assertEquals("annotator,trial\na,b\n", Files.readString(table));
+  }
+}
