@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.bench.BenchCommand;
+import io.clipsteer.cli.label.LabelsCommand;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.TextFile;
 import io.clipsteer.data.tensor.DType;
@@ -71,6 +72,7 @@ public final class Main {
           ExportCommand.class,
           StudyCommand.class,
           ProbeCommand.class,
+          LabelsCommand.class,
           SaeCommand.class,
           WorldCommand.class,
           BenchCommand.class,
