@@ -152,10 +152,9 @@ public record Proxies(float[] embeddings, int width, int draws, long seed) {
     five[MATES] = negative;
     float[] sum = new float[width];
     for (int image : five) add(sum, image, 1);
+    // With itself each image has the cosine 1, which moves no comparison.
     double[] others = new double[MATES + 1];
-    for (int i = 0; i < others.length; i++) {
-      others[i] = dot(sum, five[i]) - dot(row(five[i]), five[i]);
-    }
+    for (int i = 0; i < others.length; i++) others[i] = dot(sum, five[i]);
     double lowest = Arrays.stream(others).min().orElseThrow();
     long equal = Arrays.stream(others).filter(one -> one == lowest).count();
     return others[MATES] == lowest ? 1.0 / equal : 0;
@@ -163,10 +162,6 @@ public record Proxies(float[] embeddings, int width, int draws, long seed) {
 
   private static double point(double right, double wrong) {
     return right == wrong ? 0.5 : right > wrong ? 1 : 0;
-  }
-
-  private float[] row(int image) {
-    return Arrays.copyOfRange(embeddings, image * width, (image + 1) * width);
   }
 
   private void add(float[] to, int image, int sign) {
