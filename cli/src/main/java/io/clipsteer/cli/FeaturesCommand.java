@@ -22,8 +22,9 @@ import picocli.CommandLine.Parameters;
     name = "features",
     description = {
       "Query an index with SQL (DuckDB's dialect), read-only.",
-      "Tables: features, feature_tops, feature_labels, feature_names, feature_images; neurons and"
-          + " neuron_… after clipsteer index --units neurons."
+      "Tables: features, feature_tops, feature_labels, feature_names, feature_images;"
+          + " feature_proxies after clipsteer labels proxies; neurons and neuron_… after clipsteer"
+          + " index --units neurons."
     },
     footer =
         "Example: clipsteer features --run runs/l8 \"SELECT id, name, monosemanticity FROM features"

@@ -40,8 +40,7 @@ final class LabelsCommandTest {
     JsonNode plan = json(study.resolve("plan.json"));
     Set<String> kinds = new HashSet<>();
     plan.get("units").forEach(unit -> kinds.add(unit.get("kind").asString()));
-    assertEquals(
-        Set.of("feature", "neuron", "direction", "untrained", "random_sheet"), kinds);
+    assertEquals(Set.of("feature", "neuron", "direction", "untrained", "random_sheet"), kinds);
     Set<String> files = new HashSet<>();
     for (JsonNode trial : plan.get("trials")) {
       assertTrue(trial.get("id").asString().matches("t[0-9a-f]{16}"));
@@ -81,10 +80,17 @@ final class LabelsCommandTest {
         List.of(
             "labels plan --run " + fixture.run() + " --images " + empty + " --out " + empty + "/x",
             "labels plan --run " + empty + " --images " + temp.resolve("more") + " --out x",
-            "labels plan --run " + fixture.run() + " --images " + fixture.images()
+            "labels plan --run "
+                + fixture.run()
+                + " --images "
+                + fixture.images()
                 + " --features 0 --out x",
-            "labels plan --run " + fixture.run() + " --images " + temp.resolve("more")
-                + " --out " + study,
+            "labels plan --run "
+                + fixture.run()
+                + " --images "
+                + temp.resolve("more")
+                + " --out "
+                + study,
             "labels report --labels " + empty,
             "labels report --labels " + broken,
             "labels export --labels " + study + " --out " + table,

@@ -15,6 +15,7 @@ import picocli.CommandLine.Mixin;
     footer = "Example: clipsteer labels plan --run runs/l8 --images photos --out study",
     subcommands = {
       PlanCommand.class,
+      ProxiesCommand.class,
       ReportCommand.class,
       ExportCommand.class,
       ImportCommand.class

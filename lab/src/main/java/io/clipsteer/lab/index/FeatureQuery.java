@@ -195,6 +195,8 @@ public final class FeatureQuery implements AutoCloseable {
       folder.read(units);
       names.add(units.toString());
       for (String part : IndexFolder.PARTS) names.add(units.one() + "_" + part);
+      boolean judged = Files.exists(folder.table(ProxyTable.NAME));
+      if (units == IndexedUnits.FEATURES && judged) names.add(ProxyTable.NAME);
     }
     return names;
   }

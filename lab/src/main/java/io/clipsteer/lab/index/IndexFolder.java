@@ -192,10 +192,17 @@ public record IndexFolder(Path path) {
     }
   }
 
-  /** Deletes the JSON file: from now on the index is unfinished. */
+  /**
+   * Deletes the JSON file: from now on the index is unfinished. Proxies of the older features go,
+   * too.
+   */
   void open(IndexedUnits units) {
     try {
       Files.deleteIfExists(json(units));
+      if (units == IndexedUnits.FEATURES) {
+        Files.deleteIfExists(table(ProxyTable.NAME));
+        Files.deleteIfExists(path.resolve(ProxyTable.MANIFEST));
+      }
     } catch (IOException e) {
       throw new InputException(
           path, "cannot be written into: " + Reasons.of(e), "Check its rights", e);

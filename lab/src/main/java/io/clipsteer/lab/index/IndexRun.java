@@ -215,7 +215,7 @@ public record IndexRun(
   }
 
   /** A row at unit length to double precision: floats have it to 1e-7 only. */
-  static double[] unit(float[] rows, int at, int width, String image) {
+  public static double[] unit(float[] rows, int at, int width, String image) {
     double square = 0;
     for (int j = 0; j < width; j++) square += (double) rows[at + j] * rows[at + j];
     double norm = Math.sqrt(square);

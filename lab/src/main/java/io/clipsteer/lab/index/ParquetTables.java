@@ -104,7 +104,7 @@ public final class ParquetTables implements AutoCloseable {
    * Writes {@code name.parquet} into {@code folder}, whole or not at all.
    *
    * @param columns as in CREATE TABLE
-   * @param rows cells: null, text, Integer or Float
+   * @param rows cells: null, text, numbers, truth values
    */
   public static void write(
       Path folder, String name, String columns, List<List<@Nullable Object>> rows) {
@@ -118,12 +118,13 @@ public final class ParquetTables implements AutoCloseable {
     }
   }
 
-  /** Appends a row: null, text, numbers, arrays of numbers. */
+  /** Appends a row: null, text, numbers, truth values, arrays of numbers. */
   static void append(DuckDBAppender row, @Nullable Object... cells) throws SQLException {
     row.beginRow();
     for (Object cell : cells) {
       switch (cell) {
         case null -> row.appendNull();
+        case Boolean truth -> row.append(truth.booleanValue());
         case Integer whole -> row.append(whole.intValue());
         case Long whole -> row.append(whole.longValue());
         case Float number -> row.append(number.floatValue());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What people say about features: agreement of annotators, and intervals over features. */
+/** Human evaluation of features, and machines in the place of people. */
 @NullMarked
 package io.clipsteer.lab.label;
 
