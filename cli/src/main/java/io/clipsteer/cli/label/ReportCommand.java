@@ -4,10 +4,13 @@ package io.clipsteer.cli.label;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.stats.Bootstrap;
+import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.index.ProxyTable;
 import io.clipsteer.lab.label.FeatureMean;
 import io.clipsteer.lab.label.LabelReport;
 import io.clipsteer.lab.label.PlanFolder;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -37,7 +40,11 @@ final class ReportCommand implements Runnable {
   @Override
   public void run() {
     common.applyOnCpu();
-    LabelReport report = LabelReport.of(new PlanFolder(labels));
+    PlanFolder folder = new PlanFolder(labels);
+    Path run = Path.of(folder.plan().run());
+    // Machines in the place of people, where the plan's run is here and has them.
+    LabelReport report =
+        LabelReport.of(folder, ProxyTable.scores(IndexFolder.of(new RunFolder(run))));
     common.print(report, text(report));
   }
 

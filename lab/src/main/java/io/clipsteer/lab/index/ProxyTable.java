@@ -5,7 +5,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,6 +57,27 @@ public final class ProxyTable {
     private List<@Nullable Object> cells() {
       return Arrays.asList(sae, id, judge, circular, twoAfc, intruder, verification, draws, seed);
     }
+  }
+
+  /**
+   * All scores, by {@code "SAE NUMBER"} of a feature, then by task and judge; none without a table.
+   */
+  public static Map<String, Map<String, Double>> scores(IndexFolder folder) {
+    Map<String, Map<String, Double>> all = new HashMap<>();
+    if (!Files.isRegularFile(folder.table(NAME))) return all;
+    var found =
+        FeatureQuery.run(
+            folder, "SELECT sae, id, judge, two_afc, intruder, verification FROM " + NAME);
+    for (List<@Nullable Object> row : found.rows()) {
+      Path judge = Path.of(String.valueOf(row.get(JUDGE))).getFileName();
+      Map<String, Double> own =
+          all.computeIfAbsent(row.get(0) + " " + row.get(1), feature -> new TreeMap<>());
+      for (int column = JUDGE + 1; column < row.size(); column++) {
+        String name = found.columns().get(column) + ", judge " + judge;
+        if (row.get(column) instanceof Number score) own.put(name, score.doubleValue());
+      }
+    }
+    return all;
   }
 
   /**
