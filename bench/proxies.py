@@ -8,7 +8,7 @@ Then: python bench/proxies.py demo/run truth.tsv [clipsteer]
 
 A value is a factor with a cell of the table; its base rate is its share of all images, and must be below 0.5. A feature's
 *purity* is the largest share of its top images (up to 20, those that the index keeps by largest activation) that have one
-such value. A feature is *pure* where its purity is at least 0.8, *mixed* where it is below 0.5; the others are left out.
+such value. A feature is *pure* where its purity is at least 0.8, *mixed* where it is below 0.5; the others are skipped.
 AUROC of a proxy: the probability that a pure feature has the larger score than a mixed one, ties counting half, over
 features that have the score. With fewer than ten features on a side it tells nothing. Interval: Hanley and McNeil 1982. Also:
 purity against the score, over all features (Spearman).

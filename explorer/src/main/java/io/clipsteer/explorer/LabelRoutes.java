@@ -119,7 +119,7 @@ record LabelRoutes(@Nullable LabelQueue queue, boolean readOnly) {
   }
 
   private static TrialView view(LabelQueue.Asked asked) {
-    LabelPlan.Trial trial = asked.trial();
+    LabelPlan.LabelTrial trial = asked.trial();
     return new TrialView(
         asked.position(),
         asked.total(),
@@ -141,7 +141,7 @@ record LabelRoutes(@Nullable LabelQueue queue, boolean readOnly) {
     return new AnswerView(stored, stored && asked != null ? right(asked.trial()) : null);
   }
 
-  private static @Nullable List<Integer> right(LabelPlan.Trial trial) {
+  private static @Nullable List<Integer> right(LabelPlan.LabelTrial trial) {
     if (trial.role() != LabelPlan.TrialRole.PRACTICE) return null;
     return switch (trial.task()) {
       case TWO_AFC, INTRUDER -> List.of(trial.right());

@@ -14,11 +14,11 @@ import picocli.CommandLine.Mixin;
     },
     footer = "Example: clipsteer labels plan --run runs/l8 --images photos --out study",
     subcommands = {
-      PlanCommand.class,
+      EvaluationPlanCommand.class,
       ProxiesCommand.class,
-      ReportCommand.class,
-      ExportCommand.class,
-      ImportCommand.class
+      EvaluationReportCommand.class,
+      ExportAnswersCommand.class,
+      ImportAnswersCommand.class
     })
 public final class LabelsCommand {
   @Mixin private HelpOption help;

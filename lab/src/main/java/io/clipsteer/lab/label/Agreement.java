@@ -44,7 +44,7 @@ public final class Agreement {
 
   /**
    * Krippendorff's α by the matrix of coincidences (Krippendorff 2011, "Computing Krippendorff's
-   * alpha-reliability"). Items with fewer than two ratings are left out.
+   * alpha-reliability"). Items with fewer than two ratings are skipped.
    *
    * @return at most 1, null where it is not defined
    * @throws IllegalArgumentException when the metric needs finite numbers and a value is none
@@ -59,7 +59,7 @@ public final class Agreement {
 
   /**
    * The 95 % interval of α: percentiles over 2,000 bootstrap samples of the items with two or more
-   * ratings, widened to Student's t. Samples in which α is not defined are left out and counted.
+   * ratings, widened to Student's t. Samples in which α is not defined are skipped and counted.
    *
    * @return null where fewer than two items have two ratings, or α is defined in fewer than 40
    *     samples
@@ -76,7 +76,7 @@ public final class Agreement {
 
   /**
    * Fleiss' κ (Fleiss 1971): {@code (P − Pe)/(1 − Pe)}, P the mean over items of the share of equal
-   * pairs, Pe the sum of squared prevalences. Items without a rating are left out.
+   * pairs, Pe the sum of squared prevalences. Items without a rating are skipped.
    *
    * @return null where it is not defined, or items have different numbers of ratings
    */

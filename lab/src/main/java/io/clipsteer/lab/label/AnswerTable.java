@@ -6,7 +6,7 @@ import io.clipsteer.data.table.CsvText;
 import io.clipsteer.data.table.TableRows;
 import io.clipsteer.lab.label.LabelAnswer.Ideas;
 import io.clipsteer.lab.label.LabelAnswer.Said;
-import io.clipsteer.lab.label.LabelPlan.Trial;
+import io.clipsteer.lab.label.LabelPlan.LabelTrial;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -43,11 +43,11 @@ public final class AnswerTable {
 
   /** All answers, a row each, by annotator in the order in which they were given. */
   public static String csv(PlanFolder folder) {
-    Map<String, Trial> trials = trials(folder);
+    Map<String, LabelTrial> trials = trials(folder);
     CsvText text = new CsvText(COLUMNS);
     for (String annotator : folder.annotators()) {
       for (LabelAnswer answer : AnswerLog.open(folder, annotator).answers()) {
-        Trial trial = trials.get(answer.trial());
+        LabelTrial trial = trials.get(answer.trial());
         Said said = answer.said();
         text.row(
             Arrays.asList(
@@ -74,9 +74,9 @@ public final class AnswerTable {
     return picked.stream().map(String::valueOf).collect(Collectors.joining(" "));
   }
 
-  private static Map<String, Trial> trials(PlanFolder folder) {
+  private static Map<String, LabelTrial> trials(PlanFolder folder) {
     return folder.plan().trials().stream()
-        .collect(Collectors.toMap(Trial::id, Function.identity()));
+        .collect(Collectors.toMap(LabelTrial::id, Function.identity()));
   }
 
   /**
@@ -87,7 +87,7 @@ public final class AnswerTable {
    * @throws InputException when a row does not answer a trial, or an annotator has answers already
    */
   public static Map<String, Integer> read(PlanFolder folder, Path table) {
-    Map<String, Trial> trials = trials(folder);
+    Map<String, LabelTrial> trials = trials(folder);
     String hash = folder.hash();
     List<String> present = folder.annotators();
     Map<String, List<LabelAnswer>> all = new LinkedHashMap<>();
@@ -101,7 +101,7 @@ public final class AnswerTable {
         if (present.contains(annotator)) {
           throw rows.wrong(annotator + " has answers already", "Use another pseudonym");
         }
-        Trial trial = trials.get(String.valueOf(cells.text("trial")));
+        LabelTrial trial = trials.get(String.valueOf(cells.text("trial")));
         if (trial == null) throw rows.wrong("its trial is not of this plan", "Check the plan");
         String skipped = cells.text("skipped");
         Said said = skipped == null ? cells.said() : Said.skipped(skipped);

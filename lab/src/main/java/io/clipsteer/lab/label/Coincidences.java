@@ -10,7 +10,7 @@ import java.util.Map;
 /**
  * Krippendorff's matrix of coincidences: o(c,k) is the sum over items of the ordered pairs of
  * ratings of an item that have the values c and k, each divided by the item's ratings minus one.
- * Items with fewer than two ratings are left out.
+ * Items with fewer than two ratings are skipped.
  */
 final class Coincidences {
   private final Agreement.Metric metric;

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * The mean over features of each feature's mean answer, such as an accuracy, with its 95 %
  * interval. Answers about one feature depend on each other, so features are resampled and not
  * answers. The percentiles of the samples are widened to Student's t: plain ones would hold the
- * truth too seldom. Features without answers are left out.
+ * truth too seldom. Features without answers are skipped.
  *
  * @param value null without features
  * @param interval over 2,000 bootstrap samples of features; null where fewer than two features

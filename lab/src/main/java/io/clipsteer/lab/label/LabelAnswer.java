@@ -43,14 +43,14 @@ public record LabelAnswer(
   }
 
   /**
-   * The answer itself; what the task does not ask is null.
+   * The answer itself; null where the task does not need it.
    *
    * @param choice number of a query (2AFC) or of an image (intruder)
    * @param confidence 1 to 3
    * @param ideas of naming
    * @param idea its name
    * @param picked numbers of images that fit (naming) or fire (verification)
-   * @param skipped why the trial could not be asked
+   * @param skipped why the trial could not be shown
    */
   public record Said(
       @Nullable Integer choice,
@@ -67,7 +67,7 @@ public record LabelAnswer(
     }
 
     /** What is wrong with an answer to a trial; null where nothing is. */
-    @Nullable String fault(LabelPlan.Trial trial) {
+    @Nullable String fault(LabelPlan.LabelTrial trial) {
       if (skipped != null) return "only the page skips a trial";
       int images = trial.images().size();
       if (confidence != null && (confidence < 1 || confidence > 3)) return "confidence is 1 to 3";
@@ -90,9 +90,10 @@ public record LabelAnswer(
 
     private @Nullable String naming() {
       if (ideas == null) return "it does not say how many ideas there are";
-      boolean named = idea != null && !idea.isBlank();
-      if (ideas == Ideas.ONE && !named) return "it does not name the idea";
-      return named && idea.length() > LONGEST ? "the name is too long" : null;
+      if (idea == null || idea.isBlank()) {
+        return ideas == Ideas.ONE ? "it does not name the idea" : null;
+      }
+      return idea.length() > LONGEST ? "the name is too long" : null;
     }
   }
 }

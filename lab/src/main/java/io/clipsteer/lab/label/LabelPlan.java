@@ -26,19 +26,19 @@ public record LabelPlan(
     int patchRows,
     int patchColumns,
     List<LabelledUnit> units,
-    List<Trial> trials) {
+    List<LabelTrial> trials) {
   public static final int FORMAT = 1;
 
   /** References of a 2AFC trial on either side; two queries follow them. */
   public static final int REFERENCES = 9;
 
-  /** Why a trial is asked. */
+  /** What a trial is for. */
   public enum TrialRole {
     /** It counts. */
     MAIN,
     /** For practice, before the others; the right answer is shown. */
     PRACTICE,
-    /** Whoever looks at the images gets it right. */
+    /** Whoever sees the images gets it right. */
     CATCH;
 
     /** The name in files. */
@@ -67,7 +67,7 @@ public record LabelPlan(
    * @param images in the order in which they are shown; of 2AFC the positive references, the
    *     negative ones, and the two queries
    */
-  public record Trial(
+  public record LabelTrial(
       String id, LabelTask task, TrialRole role, int unit, List<ShownImage> images) {
     /** The number of the right choice; -1 where several images or none are right. */
     public int right() {
@@ -83,7 +83,7 @@ public record LabelPlan(
 
   /** The tasks that it has, in their order. */
   public List<LabelTask> tasks() {
-    return trials.stream().map(Trial::task).distinct().sorted().toList();
+    return trials.stream().map(LabelTrial::task).distinct().sorted().toList();
   }
 
   /** Estimated minutes of an annotator. */
@@ -91,6 +91,6 @@ public record LabelPlan(
     return trials.stream().mapToDouble(one -> one.task.seconds()).sum() * (1 + REPEATED) / 60;
   }
 
-  /** Share of the trials that are asked again. */
+  /** Share of the trials that are shown again. */
   static final double REPEATED = 0.1;
 }

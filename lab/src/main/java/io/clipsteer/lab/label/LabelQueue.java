@@ -3,7 +3,7 @@ package io.clipsteer.lab.label;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.stats.RandomOrder;
-import io.clipsteer.lab.label.LabelPlan.Trial;
+import io.clipsteer.lab.label.LabelPlan.LabelTrial;
 import io.clipsteer.lab.label.LabelPlan.TrialRole;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -28,29 +28,29 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LabelQueue {
   /**
-   * A trial that is asked.
+   * A trial that is shown.
    *
    * @param position from 0
    * @param total of the annotator
    * @param name to verify; null for other tasks
    */
-  public record Asked(int position, int total, Trial trial, @Nullable String name) {}
+  public record Asked(int position, int total, LabelTrial trial, @Nullable String name) {}
 
   private final PlanFolder folder;
   private final LabelPlan plan;
   private final String hash;
-  private final Map<String, Trial> trials;
+  private final Map<String, LabelTrial> trials;
   private final Map<String, AnswerLog> logs = new HashMap<>();
-  private final Map<String, List<Trial>> orders = new HashMap<>();
+  private final Map<String, List<LabelTrial>> orders = new HashMap<>();
 
-  /** What is asked at present: a name that was shown stays, whatever others say meanwhile. */
+  /** What is shown at present: a name that was shown stays, whatever others say meanwhile. */
   private final Map<String, Asked> open = new HashMap<>();
 
   private LabelQueue(PlanFolder folder) {
     this.folder = folder;
     plan = folder.plan();
     hash = folder.hash();
-    trials = plan.trials().stream().collect(Collectors.toMap(Trial::id, Function.identity()));
+    trials = plan.trials().stream().collect(Collectors.toMap(LabelTrial::id, Function.identity()));
   }
 
   /**
@@ -75,16 +75,16 @@ public final class LabelQueue {
   }
 
   /** An annotator's order. */
-  static List<Trial> order(LabelPlan plan, String annotator) {
+  static List<LabelTrial> order(LabelPlan plan, String annotator) {
     CRC32 sum = new CRC32();
     sum.update(annotator.getBytes(StandardCharsets.UTF_8));
     SplittableRandom random =
         new SplittableRandom(plan.seed() * 0x9E3779B97F4A7C15L + sum.getValue());
-    List<Trial> practice = new ArrayList<>();
-    List<Trial> first = new ArrayList<>();
-    List<Trial> last = new ArrayList<>();
-    List<Trial> caught = new ArrayList<>();
-    for (Trial trial : plan.trials()) {
+    List<LabelTrial> practice = new ArrayList<>();
+    List<LabelTrial> first = new ArrayList<>();
+    List<LabelTrial> last = new ArrayList<>();
+    List<LabelTrial> caught = new ArrayList<>();
+    for (LabelTrial trial : plan.trials()) {
       if (trial.role() == TrialRole.PRACTICE) practice.add(trial);
       else if (trial.role() == TrialRole.CATCH) caught.add(trial);
       else if (trial.task() == LabelTask.VERIFICATION) last.add(trial);
@@ -92,18 +92,18 @@ public final class LabelQueue {
     }
     first = shuffled(first, random);
     last = shuffled(last, random);
-    List<Trial> again =
+    List<LabelTrial> again =
         shuffled(first, random).subList(0, (int) Math.round(LabelPlan.REPEATED * first.size()));
-    List<Trial> all = new ArrayList<>(first);
+    List<LabelTrial> all = new ArrayList<>(first);
     // The second time comes after the first, whichever that is.
     all.addAll(again);
     all.addAll(last);
-    for (Trial trial : caught) all.add(random.nextInt(all.size() + 1), trial);
+    for (LabelTrial trial : caught) all.add(random.nextInt(all.size() + 1), trial);
     practice.addAll(all);
     return List.copyOf(practice);
   }
 
-  private static List<Trial> shuffled(List<Trial> all, SplittableRandom random) {
+  private static List<LabelTrial> shuffled(List<LabelTrial> all, SplittableRandom random) {
     return Arrays.stream(RandomOrder.of(all.size(), random)).mapToObj(all::get).toList();
   }
 
@@ -120,7 +120,7 @@ public final class LabelQueue {
     return opened;
   }
 
-  private List<Trial> order(String annotator) {
+  private List<LabelTrial> order(String annotator) {
     return orders.computeIfAbsent(annotator, one -> order(plan, one));
   }
 
@@ -129,10 +129,10 @@ public final class LabelQueue {
     Asked shown = open.get(annotator);
     if (shown != null) return shown;
     AnswerLog log = log(annotator);
-    List<Trial> order = order(annotator);
+    List<LabelTrial> order = order(annotator);
     while (log.answers().size() < order.size()) {
       int position = log.answers().size();
-      Trial trial = order.get(position);
+      LabelTrial trial = order.get(position);
       boolean verifies = trial.task() == LabelTask.VERIFICATION;
       String name = verifies ? name(annotator, trial) : null;
       if (!verifies || name != null) {
@@ -146,11 +146,11 @@ public final class LabelQueue {
   }
 
   /** A unit's name: of the first other annotator who saw one idea, else of the index. */
-  private @Nullable String name(String annotator, Trial trial) {
+  private @Nullable String name(String annotator, LabelTrial trial) {
     for (String other : folder.annotators()) {
       if (other.equals(annotator)) continue;
       for (LabelAnswer answer : log(other).answers()) {
-        Trial named = trials.get(answer.trial());
+        LabelTrial named = trials.get(answer.trial());
         if (named == null) continue;
         boolean same = named.task() == LabelTask.NAMING && named.unit() == trial.unit();
         if (same && answer.said().ideas() == LabelAnswer.Ideas.ONE) return answer.said().idea();
@@ -172,7 +172,7 @@ public final class LabelQueue {
     Asked asked = next(annotator);
     if (asked == null || position < asked.position) return false;
     if (position > asked.position) {
-      throw new InputException("trial " + position, "is not asked yet", "Reload the page");
+      throw new InputException("trial " + position, "is not the next", "Reload the page");
     }
     String fault = said.fault(asked.trial);
     if (fault != null) throw new InputException("the answer", "is none: " + fault, "Answer again");
@@ -183,7 +183,7 @@ public final class LabelQueue {
   private void store(
       String annotator,
       int position,
-      Trial trial,
+      LabelTrial trial,
       @Nullable String name,
       LabelAnswer.Said said,
       long milliseconds,

@@ -4,8 +4,8 @@ package io.clipsteer.lab.label;
 import io.clipsteer.data.stats.Bootstrap;
 import io.clipsteer.data.stats.Correlation;
 import io.clipsteer.data.stats.Median;
+import io.clipsteer.lab.label.LabelPlan.LabelTrial;
 import io.clipsteer.lab.label.LabelPlan.ShownImage;
-import io.clipsteer.lab.label.LabelPlan.Trial;
 import io.clipsteer.lab.label.LabelPlan.TrialRole;
 import io.clipsteer.lab.label.LabelledUnit.LabelledKind;
 import java.util.ArrayList;
@@ -108,7 +108,7 @@ public record LabelReport(
   public record ScoreResult(LabelTask task, String score, int features, Correlation correlation) {}
 
   /** An answer that counts. */
-  private record Counted(String annotator, Trial trial, LabelAnswer answer) {}
+  private record Counted(String annotator, LabelTrial trial, LabelAnswer answer) {}
 
   /** The report on a plan's answers. */
   public static LabelReport of(PlanFolder folder) {
@@ -122,15 +122,15 @@ public record LabelReport(
    */
   public static LabelReport of(PlanFolder folder, Map<String, Map<String, Double>> further) {
     LabelPlan plan = folder.plan();
-    Map<String, Trial> trials =
-        plan.trials().stream().collect(Collectors.toMap(Trial::id, Function.identity()));
+    Map<String, LabelTrial> trials =
+        plan.trials().stream().collect(Collectors.toMap(LabelTrial::id, Function.identity()));
     List<String> kept = new ArrayList<>();
     List<ExcludedAnnotator> excluded = new ArrayList<>();
     List<Counted> counted = new ArrayList<>();
     for (String annotator : folder.annotators()) {
       List<Counted> own = new ArrayList<>();
       for (LabelAnswer answer : AnswerLog.open(folder, annotator).answers()) {
-        Trial trial = trials.get(answer.trial());
+        LabelTrial trial = trials.get(answer.trial());
         if (trial != null && answer.said().skipped() == null) {
           own.add(new Counted(annotator, trial, answer));
         }
@@ -197,7 +197,7 @@ public record LabelReport(
     };
   }
 
-  private static boolean isHard(Trial trial) {
+  private static boolean isHard(LabelTrial trial) {
     return trial.images().stream().anyMatch(one -> one.part().equals("same labels"));
   }
 

@@ -3,7 +3,7 @@ package io.clipsteer.lab.label;
 
 import com.fasterxml.jackson.annotation.JsonValue;
 
-/** What an annotator is asked. */
+/** What an annotator has to do. */
 public enum LabelTask {
   /** Sixteen images, half the strongest, half from the other deciles: one idea, several, none. */
   NAMING("naming", 0, 45),

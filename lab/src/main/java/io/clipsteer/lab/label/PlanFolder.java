@@ -76,7 +76,7 @@ public record PlanFolder(Path path) {
             && plan.trials().stream().allMatch(one -> isWhole(plan, one));
     Set<String> ids =
         whole
-            ? plan.trials().stream().map(LabelPlan.Trial::id).collect(Collectors.toSet())
+            ? plan.trials().stream().map(LabelPlan.LabelTrial::id).collect(Collectors.toSet())
             : Set.of();
     if (!whole || ids.size() < plan.trials().size()) {
       throw new InputException(file, "is damaged", REMEDY);
@@ -84,7 +84,7 @@ public record PlanFolder(Path path) {
     return plan;
   }
 
-  private static boolean isWhole(LabelPlan plan, LabelPlan.Trial trial) {
+  private static boolean isWhole(LabelPlan plan, LabelPlan.LabelTrial trial) {
     return trial != null
         && trial.id() != null
         && trial.task() != null

@@ -18,8 +18,8 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.Labels;
+import io.clipsteer.lab.label.LabelPlan.LabelTrial;
 import io.clipsteer.lab.label.LabelPlan.ShownImage;
-import io.clipsteer.lab.label.LabelPlan.Trial;
 import io.clipsteer.lab.label.LabelPlan.TrialRole;
 import io.clipsteer.lab.label.LabelledUnit.LabelledKind;
 import io.clipsteer.lab.label.SheetDraw.Drawn;
@@ -408,7 +408,7 @@ public final class PlanMaker {
       patches = UnitScan.run(model.vision(), some, sites, true, progress);
       for (String id : patches.ids()) numbers.put(id, numbers.size());
     }
-    List<Trial> trials = new ArrayList<>();
+    List<LabelTrial> trials = new ArrayList<>();
     for (Sheet sheet : sheets) {
       List<ShownImage> all = new ArrayList<>();
       Taken unit = taken.get(sheet.unit);
@@ -421,7 +421,7 @@ public final class PlanMaker {
         all.add(one.shown(blind(id), heat));
       }
       String id = blind(sheet.task + " " + sheet.role + " " + trials.size());
-      trials.add(new Trial("t" + id, sheet.task, sheet.role, sheet.unit, all));
+      trials.add(new LabelTrial("t" + id, sheet.task, sheet.role, sheet.unit, all));
     }
     Preprocessing shape = images.preprocessing();
     int patch = model.vision().config().patch();
@@ -454,7 +454,7 @@ public final class PlanMaker {
   private static @Nullable String heat(Taken unit, Scanned patches, int image) {
     Candidate one = unit.candidate;
     if (image < 0 || one.site < 0) return null;
-    UnitScan.ImageActivations own = patches.bySite().get(one.site).get(image);
+    UnitScan.UnitActivations own = patches.bySite().get(one.site).get(image);
     int count = own.patches().length / own.maxima().length;
     if (count == 0) return null;
     byte[] bytes = new byte[count];

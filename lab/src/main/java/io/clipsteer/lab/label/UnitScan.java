@@ -104,7 +104,7 @@ final class UnitScan {
    * @param maxima over the tokens [numbers]
    * @param patches row-major [numbers, patches]
    */
-  record ImageActivations(float[] maxima, float[] patches) {}
+  record UnitActivations(float[] maxima, float[] patches) {}
 
   /**
    * What a pass gives, by image in the set's order.
@@ -112,7 +112,7 @@ final class UnitScan {
    * @param bySite by the number of the site, then by image
    */
   record Scanned(
-      List<String> ids, List<@Nullable String> classes, List<List<ImageActivations>> bySite) {}
+      List<String> ids, List<@Nullable String> classes, List<List<UnitActivations>> bySite) {}
 
   private UnitScan() {}
 
@@ -140,7 +140,7 @@ final class UnitScan {
                   paused -> {
                     for (int s = 0; s < sites.size(); s++) {
                       if (!sites.get(s).point().equals(paused.at())) continue;
-                      List<ImageActivations> own = scanned.bySite.get(s);
+                      List<UnitActivations> own = scanned.bySite.get(s);
                       add(own, sites.get(s), walk, paused, batch, withPatches);
                     }
                   })
@@ -152,7 +152,7 @@ final class UnitScan {
   }
 
   private static void add(
-      List<ImageActivations> own,
+      List<UnitActivations> own,
       ScannedSite site,
       TowerWalk walk,
       Paused paused,
@@ -176,7 +176,7 @@ final class UnitScan {
           if (withPatches && t >= prefix) kept[u * patches + t - prefix] = value;
         }
       }
-      own.add(new ImageActivations(maxima, kept));
+      own.add(new UnitActivations(maxima, kept));
     }
   }
 }

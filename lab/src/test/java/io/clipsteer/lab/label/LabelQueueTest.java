@@ -13,8 +13,8 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.lab.label.LabelAnswer.Ideas;
 import io.clipsteer.lab.label.LabelAnswer.Said;
+import io.clipsteer.lab.label.LabelPlan.LabelTrial;
 import io.clipsteer.lab.label.LabelPlan.ShownImage;
-import io.clipsteer.lab.label.LabelPlan.Trial;
 import io.clipsteer.lab.label.LabelPlan.TrialRole;
 import io.clipsteer.lab.label.LabelledUnit.LabelledKind;
 import java.io.IOException;
@@ -49,7 +49,7 @@ final class LabelQueueTest {
   void plan() {
     folder = new PlanFolder(temp.resolve("study"));
     List<LabelledUnit> units = new ArrayList<>();
-    List<Trial> trials = new ArrayList<>();
+    List<LabelTrial> trials = new ArrayList<>();
     for (int u = 0; u < 12; u++) {
       var kind = u < 6 ? LabelledKind.FEATURE : LabelledKind.RANDOM_SHEET;
       Map<String, Double> scores = u < 6 ? Map.of("monosemanticity", (double) u) : Map.of();
@@ -65,7 +65,8 @@ final class LabelQueueTest {
     AtomicFiles.writeJson(folder.path().resolve(PlanFolder.PLAN), plan);
   }
 
-  private static Trial trial(List<Trial> before, LabelTask task, TrialRole role, int unit) {
+  private static LabelTrial trial(
+      List<LabelTrial> before, LabelTask task, TrialRole role, int unit) {
     int n = before.size();
     List<ShownImage> images =
         IntStream.range(0, count(task))
@@ -74,7 +75,7 @@ final class LabelQueueTest {
                     new ShownImage(
                         Integer.toHexString(100 * n + k), fires(task, k, n), "top", null))
             .toList();
-    return new Trial("t" + n, task, role, unit, images);
+    return new LabelTrial("t" + n, task, role, unit, images);
   }
 
   private static int count(LabelTask task) {
@@ -95,7 +96,7 @@ final class LabelQueueTest {
     };
   }
 
-  private static Said right(Trial trial) {
+  private static Said right(LabelTrial trial) {
     return switch (trial.task()) {
       case NAMING -> new Said(null, 3, Ideas.ONE, "name of " + trial.unit(), List.of(0), null);
       case TWO_AFC, INTRUDER -> new Said(trial.right(), 2, null, null, null, null);
@@ -110,7 +111,7 @@ final class LabelQueueTest {
     };
   }
 
-  private static Said wrong(Trial trial) {
+  private static Said wrong(LabelTrial trial) {
     if (trial.task() == LabelTask.NAMING) return new Said(null, 1, Ideas.NONE, null, null, null);
     if (trial.task() == LabelTask.VERIFICATION) {
       List<Integer> others =
@@ -121,7 +122,8 @@ final class LabelQueueTest {
     return new Said((trial.right() + 1) % images, 2, null, null, null, null);
   }
 
-  private void answerAll(LabelQueue queue, String annotator, Function<Trial, Said> says, long ms) {
+  private void answerAll(
+      LabelQueue queue, String annotator, Function<LabelTrial, Said> says, long ms) {
     for (var next = queue.next(annotator); next != null; next = queue.next(annotator)) {
       assertTrue(queue.answer(annotator, next.position(), says.apply(next.trial()), ms, 0));
     }
@@ -130,7 +132,7 @@ final class LabelQueueTest {
   @Test
   void ordersDifferAndRepeatATenth() {
     LabelPlan plan = folder.plan();
-    List<Trial> one = LabelQueue.order(plan, "anna");
+    List<LabelTrial> one = LabelQueue.order(plan, "anna");
     assertEquals(one, LabelQueue.order(plan, "anna"));
     assertNotEquals(one, LabelQueue.order(plan, "ben"));
     assertEquals(TrialRole.PRACTICE, one.getFirst().role());
@@ -138,7 +140,7 @@ final class LabelQueueTest {
     assertEquals(plan.trials().size() + 5, one.size());
     Set<String> seen = new HashSet<>();
     boolean verifying = false;
-    for (Trial trial : one) {
+    for (LabelTrial trial : one) {
       if (trial.role() == TrialRole.CATCH) continue;
       seen.add(trial.id());
       verifying |= trial.task() == LabelTask.VERIFICATION;
@@ -256,7 +258,7 @@ final class LabelQueueTest {
   void theReportCountsByHand() {
     LabelQueue queue = LabelQueue.open(folder);
     // Anna is right on features and wrong on random sheets; ben always wrong but for catch trials.
-    Function<Trial, Said> anna =
+    Function<LabelTrial, Said> anna =
         trial -> trial.unit() < 6 || trial.role() == TrialRole.CATCH ? right(trial) : wrong(trial);
     answerAll(queue, "anna", anna, MS);
     answerAll(
@@ -335,7 +337,7 @@ final class LabelQueueTest {
 
   @Test
   void powerIsTheReferences() {
-    assertEquals(0.128, Power.halfWidth(0.85, 30), 5e-4);
-    assertEquals(60, Power.features(0.85, 0.75, 30));
+    assertEquals(0.128, StudyPower.halfWidth(0.85, 30), 5e-4);
+    assertEquals(60, StudyPower.features(0.85, 0.75, 30));
   }
 }

@@ -19,7 +19,7 @@ import picocli.CommandLine.Option;
     name = "export",
     description = "Write all answers of a human evaluation as CSV.",
     footer = "Example: clipsteer labels export --labels study --out answers.csv")
-final class ExportCommand implements Runnable {
+final class ExportAnswersCommand implements Runnable {
   @Mixin private CommonOptions common;
 
   @Option(

@@ -18,7 +18,7 @@ import io.clipsteer.lab.label.LabelTask;
 import io.clipsteer.lab.label.LabelledUnit.LabelledKind;
 import io.clipsteer.lab.label.PlanFolder;
 import io.clipsteer.lab.label.PlanMaker;
-import io.clipsteer.lab.label.Power;
+import io.clipsteer.lab.label.StudyPower;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
@@ -43,7 +43,7 @@ import picocli.CommandLine.Option;
     footer =
         "Example: clipsteer labels plan --run runs/l8 --images photos --features 60"
             + " --per-feature 3 --annotators 3 --out study")
-final class PlanCommand implements Runnable {
+final class EvaluationPlanCommand implements Runnable {
   private static final double GOOD = 0.85;
   private static final double CONTROL = 0.75;
 
@@ -167,8 +167,8 @@ final class PlanCommand implements Runnable {
             plan.images(),
             plan.minutes(),
             answers,
-            Power.halfWidth(GOOD, answers),
-            Power.features(GOOD, CONTROL, answers));
+            StudyPower.halfWidth(GOOD, answers),
+            StudyPower.features(GOOD, CONTROL, answers));
     Lines text = new Lines();
     text.add("plan %s: %s%n", json.plan, out);
     units.forEach((kind, n) -> text.add("  %-14s %s%n", kind, Counted.of(n, "unit")));

@@ -7,14 +7,14 @@ package io.clipsteer.lab.label;
  * <p>Accuracies of features are taken to differ by a standard deviation of {@value #SPREAD} beside
  * the chance of single answers.
  */
-public final class Power {
+public final class StudyPower {
   /** Assumed standard deviation of features' true accuracies. */
   public static final double SPREAD = 0.18;
 
   private static final double TWO_SIDED = 1.959964;
   private static final double POWER_80 = 0.841621;
 
-  private Power() {}
+  private StudyPower() {}
 
   /** Half the 95 % interval of one feature's accuracy. */
   public static double halfWidth(double accuracy, int answers) {

@@ -27,7 +27,7 @@ import picocli.CommandLine.Option;
           + " more. The first answer to a trial counts."
     },
     footer = "Example: clipsteer labels report --labels study --json")
-final class ReportCommand implements Runnable {
+final class EvaluationReportCommand implements Runnable {
   @Mixin private CommonOptions common;
 
   @Option(

@@ -22,7 +22,7 @@ import picocli.CommandLine.Option;
           + " may be missing."
     },
     footer = "Example: clipsteer labels import --labels study --csv crowd.csv")
-final class ImportCommand implements Runnable {
+final class ImportAnswersCommand implements Runnable {
   @Mixin private CommonOptions common;
 
   @Option(
