@@ -320,6 +320,16 @@ final class ExploreCommandTest {
   }
 
   @Test
+  void withoutAPlanNobodyIsAsked() throws Exception {
+    assertEquals(0, started.get("/api/labels").get("trials").asInt());
+    for (String path : List.of("next", "answers", "delete")) {
+      started.post("/api/labels/" + path, Map.of("annotator", "anna"), 400);
+      started.post("/api/labels/" + path, Map.of("annotator", "../../x"), 400);
+      started.post("/api/labels/" + path, Map.of(), 400);
+    }
+  }
+
+  @Test
   void theEffectOverImagesStandsBesideRandomDirections() throws Exception {
     Map<String, Object> edit =
         Map.of(

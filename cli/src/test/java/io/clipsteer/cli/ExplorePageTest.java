@@ -328,9 +328,22 @@ final class ExplorePageTest {
             }
           });
     }
+    browser.visit(
+        started.address(),
+        390,
+        1,
+        ColorScheme.DARK,
+        page -> {
+          go(page, "label");
+          page.getByLabel("Pseudonym").fill("by-390");
+          button(page, "Delete my answers").press("Enter");
+          assertThat(page.getByText(Pattern.compile("Click again"))).isVisible();
+          button(page, "Delete my answers").press("Enter");
+          assertThat(page.getByText(Pattern.compile("are deleted"))).isVisible();
+        });
     JsonNode report =
         CliFixture.line("labels report --labels %s --json", temp.resolve("study")).json();
-    assertEquals(2, report.get("annotators").size() + report.get("excluded").size());
+    assertEquals(1, report.get("annotators").size() + report.get("excluded").size());
   }
 
   private static void answer(Page page, boolean keys) {

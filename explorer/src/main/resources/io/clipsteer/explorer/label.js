@@ -31,10 +31,17 @@ function begin(main, plan) {
     event.preventDefault();
     location.hash = address("label", { as: name.value.trim() });
   };
+  /** The pseudonym of the first of two clicks. */
+  let sure = null;
   const remove = async () => {
-    if (!name.value.trim()) return fill(where, "Type the pseudonym first.");
+    const own = name.value.trim();
+    if (!own) return fill(where, "Type the pseudonym first.");
+    if (sure !== own) {
+      sure = own;
+      return fill(where, `Click again to delete the answers of ${own} for good.`);
+    }
     try {
-      const { deleted } = await post("api/labels/delete", { annotator: name.value.trim() });
+      const { deleted } = await post("api/labels/delete", { annotator: own });
       fill(where, deleted ? "The answers of this pseudonym are deleted." : "This pseudonym has no answers.");
     } catch (e) {
       fill(where, e.message);

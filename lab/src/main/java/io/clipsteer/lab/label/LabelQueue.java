@@ -36,6 +36,8 @@ public final class LabelQueue {
    */
   public record Asked(int position, int total, LabelTrial trial, @Nullable String name) {}
 
+  private static final int MOST_ANNOTATORS = 1000;
+
   private final PlanFolder folder;
   private final LabelPlan plan;
   private final String hash;
@@ -110,6 +112,9 @@ public final class LabelQueue {
   private AnswerLog log(String annotator) {
     AnswerLog known = logs.get(annotator);
     if (known != null) return known;
+    if (logs.size() >= MOST_ANNOTATORS) {
+      throw new InputException("a further annotator", "is one too many", "Make another plan");
+    }
     AnswerLog opened = AnswerLog.open(folder, annotator);
     for (LabelAnswer answer : opened.answers()) {
       if (answer.plan().equals(hash)) continue;

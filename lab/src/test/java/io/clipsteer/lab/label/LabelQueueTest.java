@@ -187,6 +187,8 @@ final class LabelQueueTest {
       assertThrows(InputException.class, () -> queue.next(name), name);
     }
     assertEquals(List.of("a"), folder.annotators());
+    for (int k = 1; k < 1000; k++) queue.next("other-" + k);
+    assertThrows(InputException.class, () -> queue.next("other-1000"));
   }
 
   @Test
