@@ -31,10 +31,12 @@ export async function experiment(main, params) {
 
   const noteState = () => note("experiment", { run: runNumber() || null, image: e.image, patches: [...e.patches].sort((a, b) => a - b).join(","), tokens: e.tokens === "all" ? null : e.tokens, units: unitsText(e.units), words: e.words.join("|") });
   const touched = () => e.units.filter((u) => u.set !== "");
-  const body = () => ({
+  /** The edit, whether it is applied at the moment or not. */
+  const edit = () => ({
     image: e.image, tokens: e.tokens, patches: [...e.patches], words: e.words,
-    units: e.off ? [] : touched().map((u) => ({ sae: u.sae, kind: KINDS[u.kind], id: u.id, set: u.set })),
+    units: touched().map((u) => ({ sae: u.sae, kind: KINDS[u.kind], id: u.id, set: u.set })),
   });
+  const body = () => ({ ...edit(), units: e.off ? [] : edit().units });
 
   // ---- the image and its patches
 
@@ -173,7 +175,7 @@ export async function experiment(main, params) {
   let tab = "selection";
   function drawFinder() {
     const tabs = [["selection", "Of the selection"], ["text", "By text"], ["label", "By label"]].filter(([key]) => (key !== "text" || own.texts) && (key !== "label" || Object.keys(state.session.factors).length));
-    const chosen = (key) => () => { tab = key; drawFinder(); if (key === "selection") select(); else fill(view.features); };
+    const chosen = (key) => () => { tab = key; drawFinder(); finder.querySelector("[aria-pressed=true]").focus(); if (key === "selection") select(); else fill(view.features); };
     const submit = (event) => { event.preventDefault(); find(new FormData(event.target)); };
     fill(finder,
       h("div", { class: "tabs", role: "group", "aria-label": "Where features come from" }, tabs.map(([key, name]) => h("button", { type: "button", "aria-pressed": String(key === tab), onclick: chosen(key) }, name))),
@@ -361,7 +363,12 @@ export async function experiment(main, params) {
   function answer() {
     if (e.image === "") return;
     if (!e.words.length && !own.heads.length) return fill(view.answers, h("p", { class: "muted" }, "Type words above, or take a suggestion: the model then says which it sees."));
-    answering.ask(() => post(api("answers"), body()), (answer) => fill(view.answers, answer.heads.map(headView)), (error) => fill(view.answers, fault(error)));
+    view.answers.setAttribute("aria-busy", "true");
+    const show = (...what) => {
+      view.answers.removeAttribute("aria-busy");
+      fill(view.answers, ...what);
+    };
+    answering.ask(() => post(api("answers"), body()), (answer) => show(answer.heads.map(headView)), (error) => show(fault(error)));
   }
 
   function headView(one) {
@@ -424,7 +431,7 @@ export async function experiment(main, params) {
       const wanted = label.querySelector("select").value;
       const page = await get(`api/images?count=${count.value}&label=${encodeURIComponent(wanted)}`);
       const [head, name] = JSON.parse(which.value);
-      return post(api("effects"), { edit: { ...body(), units: touched().map((u) => ({ sae: u.sae, kind: KINDS[u.kind], id: u.id, set: u.set })) }, images: page.images.map((one) => one.id), head, name });
+      return post(api("effects"), { edit: edit(), images: page.images.map((one) => one.id), head, name });
     };
     const row = (name, one) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, `${signed(one.logit.value)} (${signed(one.logit.low)} to ${signed(one.logit.high)})`), h("td", {}, `${percent(one.flipped.value)} (${percent(one.flipped.low)} to ${percent(one.flipped.high)})`));
     const show = (r) => fill(view.result, h("p", {}, `Effect on ${r.name} over ${r.edit.logit.n} images; 95 % intervals`),
@@ -437,7 +444,7 @@ export async function experiment(main, params) {
   const head = () => (e.words.length ? "words" : own.heads[0]?.name ?? "words");
   async function command() {
     try {
-      const { command } = await post(api("command"), { edit: body(), head: head() });
+      const { command } = await post(api("command"), { edit: edit(), head: head() });
       await navigator.clipboard?.writeText(command).catch(() => {});
       fill(out, h("code", {}, command));
     } catch (error) {
@@ -447,7 +454,7 @@ export async function experiment(main, params) {
   async function save(event) {
     event.preventDefault();
     try {
-      const saved = await post(api("edits"), { edit: body(), name: new FormData(event.target).get("name") });
+      const saved = await post(api("edits"), { edit: edit(), name: new FormData(event.target).get("name") });
       fill(out, "Saved as ", saved.folders.join(", "), ". To export: ", saved.commands.map((one) => h("code", { class: "line" }, one)));
     } catch (error) {
       fill(out, fault(error));

@@ -117,7 +117,8 @@ function jump(text, own, found) {
   const parts = /^(\d+):(\d+)$/.exec(text.trim());
   const sae = parts && own.saes.find((s) => s.layer === Number(parts[1]));
   if (!sae || Number(parts[2]) >= sae.features) {
-    fill(found, fault(new Error(`${text} is no feature: write LAYER:NUMBER, with one of the layers ${own.saes.map((s) => s.layer).join(", ")}`)));
+    const how = sae ? `layer ${sae.layer} has the numbers 0 to ${sae.features - 1}` : `write LAYER:NUMBER, with one of the layers ${own.saes.map((s) => s.layer).join(", ")}`;
+    fill(found, fault(new Error(`${text} is no feature: ${how}`)));
     return;
   }
   go("feature", { run: runNumber() || null, sae: sae.sae, id: parts[2] });

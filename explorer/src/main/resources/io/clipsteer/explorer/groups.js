@@ -57,7 +57,8 @@ function chooser(name, chosen, ids) {
     return all;
   }
   async function listed() {
-    const { images, unknown } = await post("api/images/named", { names: lines().slice(0, MOST) });
+    if (lines().length > MOST) throw new Error(`The list has ${lines().length} names; at most ${MOST} fit.`);
+    const { images, unknown } = await post("api/images/named", { names: lines() });
     if (unknown.length) throw new Error(`${unknown.length} of the names are no image of the set, for example ${unknown[0]}.`);
     return images;
   }
