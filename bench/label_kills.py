@@ -20,9 +20,9 @@ import urllib.request
 parser = argparse.ArgumentParser()
 parser.add_argument("study")
 parser.add_argument("--kills", type=int, default=30)
-parser.add_argument("command", nargs=argparse.REMAINDER)
-options = parser.parse_args()
-command = [one for one in options.command if one != "--"]
+cut = sys.argv.index("--")
+options = parser.parse_args(sys.argv[1:cut])
+command = sys.argv[cut + 1:]
 rng = random.Random(1)
 confirmed = {}
 

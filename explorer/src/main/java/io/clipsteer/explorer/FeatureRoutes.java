@@ -185,7 +185,8 @@ final class FeatureRoutes {
     }
     IndexFolder index = IndexFolder.of(desks.desk(call).run().folder());
     if (!querying.tryAcquire()) {
-      throw new InputException("the query", "has to wait: an earlier one has not ended yet", "Try again");
+      throw new InputException(
+          "the query", "has to wait: an earlier one has not ended yet", "Try again");
     }
     CompletableFuture<Object> answer = new CompletableFuture<>();
     Thread.ofPlatform().daemon().name("query").start(() -> query(index, sql, answer));
