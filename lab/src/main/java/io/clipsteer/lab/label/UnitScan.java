@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Activations of some units on images, in one pass. */
 final class UnitScan {
-  /** Units of one hook point and kind; closing it closes what it was made with. */
+  /** Units of one hook point and kind. */
   sealed interface ScannedSite {
     HookPoint point();
 
