@@ -454,12 +454,16 @@ final class ExploreCommandTest {
             "SELECT count(*) FROM range(100000) a, range(100000) b, range(100000) c",
             "SELECT list(a) FROM range(500000000) t(a)",
             "SELECT repeat('x', 1500000000)",
+            "SELECT repeat('x', 2000000000)",
             "DELETE FROM features",
             "PRAGMA writable_schema=1",
             "nonsense",
             "")) {
       started.post("/api/runs/0/query", Map.of("sql", attack), 400);
     }
+    JsonNode text = started.post("/api/runs/0/query", Map.of("sql", "SELECT ';', 'a\\xC3'::BLOB"));
+    assertEquals(";", text.get("rows").get(0).get(0).asString());
+    assertEquals("\\x61\\xC3", text.get("rows").get(0).get(1).asString());
     assertFalse(Files.exists(temp.resolve("out.csv")));
     assertFalse(Files.exists(temp.resolve("x.db")));
     assertTrue(started.get("/api/runs/0/features").get("total").asInt() > 0);

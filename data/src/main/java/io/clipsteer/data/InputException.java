@@ -27,6 +27,16 @@ public class InputException extends RuntimeException {
     option = isOption(where);
   }
 
+  /**
+   * One that another process of the program met.
+   *
+   * @param message its message
+   */
+  public InputException(String message) {
+    super(oneLine(message));
+    option = false;
+  }
+
   /** Whether the value of an option is wrong: the command line, and no file. */
   public boolean isOfOption() {
     return option;

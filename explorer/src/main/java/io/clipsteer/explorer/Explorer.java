@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.lab.index.Labels;
+import io.clipsteer.lab.index.QueryProcess;
 import io.clipsteer.lab.label.LabelQueue;
 import java.io.IOException;
 import java.net.Inet6Address;
@@ -30,6 +31,8 @@ public final class Explorer implements AutoCloseable {
 
   /** All addresses of this machine. */
   private static final Set<String> ANY = Set.of("0.0.0.0", "::", "[::]");
+
+  private static final QueryProcess.QueryLimits QUERY = new QueryProcess.QueryLimits(5, 1000, 1024);
 
   /**
    * What is explored, and where it can be reached.
@@ -58,15 +61,22 @@ public final class Explorer implements AutoCloseable {
   private final List<RunSlot> slots;
   private final ImageShelf images;
   private final Turns turns;
+  private final QueryProcess queries;
   private final ExplorerServer server;
   private final String host;
   private final CountDownLatch stopped = new CountDownLatch(1);
 
   private Explorer(
-      List<RunSlot> slots, ImageShelf images, Turns turns, ExplorerServer server, String host) {
+      List<RunSlot> slots,
+      ImageShelf images,
+      Turns turns,
+      QueryProcess queries,
+      ExplorerServer server,
+      String host) {
     this.slots = slots;
     this.images = images;
     this.turns = turns;
+    this.queries = queries;
     this.server = server;
     this.host = host;
   }
@@ -83,6 +93,7 @@ public final class Explorer implements AutoCloseable {
       ExplorerSettings settings, BiConsumer<ExploredRun, Progress> indexer) {
     List<RunSlot> slots = settings.runs.stream().map(RunSlot::new).toList();
     Turns turns = new Turns();
+    QueryProcess queries = new QueryProcess(QUERY);
     CompletableFuture<ExplorerServer> server = new CompletableFuture<>();
     try {
       boolean local = isLoopback(settings.host);
@@ -93,6 +104,7 @@ public final class Explorer implements AutoCloseable {
           ExplorerApi.routes(
               new Desks(slots, images),
               turns,
+              queries,
               settings.definitions,
               settings.evaluation,
               settings.readOnly);
@@ -109,7 +121,7 @@ public final class Explorer implements AutoCloseable {
       for (RunSlot slot : unindexed) {
         turns.submit("index", slot.toString(), () -> opened(slot, indexer, turns));
       }
-      return new Explorer(slots, images, turns, listening, shown);
+      return new Explorer(slots, images, turns, queries, listening, shown);
     } catch (RuntimeException e) {
       server.thenAccept(ExplorerServer::close);
       turns.close();
@@ -197,6 +209,7 @@ public final class Explorer implements AutoCloseable {
   public void close() {
     server.close();
     turns.close();
+    queries.close();
     slots.forEach(RunSlot::close);
     stopped.countDown();
   }

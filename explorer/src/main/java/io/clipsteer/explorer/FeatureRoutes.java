@@ -3,8 +3,8 @@ package io.clipsteer.explorer;
 
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.InputException;
-import io.clipsteer.lab.index.FeatureQuery;
 import io.clipsteer.lab.index.IndexFolder;
+import io.clipsteer.lab.index.QueryProcess;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -13,15 +13,10 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /** Tables, plots, cards and searches of features. */
 final class FeatureRoutes {
-  private static final FeatureQuery.QueryLimits QUERY = new FeatureQuery.QueryLimits(5, 1000, 1024);
-
   private static final int LONGEST_QUERY = 4000;
 
   /** A column of plots beside the table's. */
@@ -29,11 +24,12 @@ final class FeatureRoutes {
 
   private final Desks desks;
   private final Turns turns;
-  private final Semaphore querying = new Semaphore(1);
+  private final QueryProcess queries;
 
-  FeatureRoutes(Desks desks, Turns turns) {
+  FeatureRoutes(Desks desks, Turns turns, QueryProcess queries) {
     this.desks = desks;
     this.turns = turns;
+    this.queries = queries;
   }
 
   /**
@@ -184,30 +180,7 @@ final class FeatureRoutes {
       throw new InputException("the query", "is empty or too long", "Write one SELECT");
     }
     IndexFolder index = IndexFolder.of(desks.desk(call).run().folder());
-    if (!querying.tryAcquire()) {
-      throw new InputException(
-          "the query", "has to wait: an earlier one has not ended yet", "Try again");
-    }
-    CompletableFuture<Object> answer = new CompletableFuture<>();
-    Thread.ofPlatform().daemon().name("query").start(() -> query(index, sql, answer));
-    // A function that does not let itself be interrupted ends later, but answers now.
-    return answer
-        .orTimeout(QUERY.seconds() + 1, TimeUnit.SECONDS)
-        .exceptionallyCompose(
-            e ->
-                CompletableFuture.failedFuture(
-                    e instanceof TimeoutException
-                        ? new InputException("the query", "takes too long", "Ask for less", e)
-                        : e));
-  }
-
-  private void query(IndexFolder index, String sql, CompletableFuture<Object> answer) {
-    try {
-      answer.complete(FeatureQuery.run(index, sql, QUERY));
-    } catch (RuntimeException e) {
-      answer.completeExceptionally(e);
-    } finally {
-      querying.release();
-    }
+    return CompletableFuture.supplyAsync(
+        () -> queries.run(index, sql), task -> Thread.ofVirtual().start(task));
   }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.lab.index.Labels;
+import io.clipsteer.lab.index.QueryProcess;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -28,9 +29,11 @@ final class ExplorerApiTest {
     Path image = temp.resolve("a.png");
     ImageIO.write(new BufferedImage(4, 4, BufferedImage.TYPE_INT_RGB), "png", image.toFile());
     var shelf = new ImageShelf(ImageSet.open(temp), Labels.ofClasses(), false);
-    try (Turns turns = new Turns()) {
+    try (Turns turns = new Turns();
+        var queries = new QueryProcess(new QueryProcess.QueryLimits(1, 1, 1))) {
       Set<String> served =
-          ExplorerApi.routes(new Desks(List.of(), shelf), turns, List.of(), null, false).stream()
+          ExplorerApi.routes(new Desks(List.of(), shelf), turns, queries, List.of(), null, false)
+              .stream()
               .map(route -> (route.writes() ? "POST " : "GET ") + named(route.path()))
               .collect(Collectors.toCollection(TreeSet::new));
       String document = Files.readString(Path.of("../docs/explorer-api.md"));

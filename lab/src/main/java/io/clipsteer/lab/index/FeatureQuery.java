@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Array;
+import java.sql.Blob;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.PreparedStatement;
@@ -15,12 +16,10 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
-import java.util.Timer;
-import java.util.TimerTask;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.duckdb.DuckDBConnection;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +40,7 @@ public final class FeatureQuery implements AutoCloseable {
   /** Table of {@link #open}. */
   public static final String BEST_LABELS = "best_labels";
 
+  private static final HexFormat BYTES = HexFormat.of().withPrefix("\\x").withUpperCase();
   private static final int MOST_ROWS = 1_000_000;
   private static final long SMALL_BYTES = 64 << 20;
 
@@ -85,55 +85,15 @@ public final class FeatureQuery implements AutoCloseable {
   }
 
   /**
-   * What a query may use.
+   * The same within limits.
    *
-   * @param seconds of time
-   * @param rows of its answer
-   * @param megabytes of memory, the tables that it names included
-   */
-  public record QueryLimits(int seconds, int rows, int megabytes) {}
-
-  /**
-   * The same within limits, for queries of people who are not trusted.
-   *
-   * @param sql one statement, without a semicolon inside
+   * @param most rows
+   * @param megabytes of memory, the tables that the query names included
    * @throws InputException also where a limit is reached
    */
-  public static QueryRows run(IndexFolder folder, String sql, QueryLimits limits) {
-    if (sql.strip().replaceFirst(";$", "").contains(";")) {
-      throw new InputException("the query", "has a semicolon inside", "Write one SELECT");
-    }
-    Timer timer = new Timer("query limit", true);
-    AtomicBoolean late = new AtomicBoolean();
-    try (FeatureQuery query = open(folder, sql, limits.megabytes + "MB");
-        var statement = query.prepared(sql)) {
-      TimerTask stop =
-          new TimerTask() {
-            @Override
-            public void run() {
-              late.set(true);
-              FeatureQuery.cancel(statement);
-            }
-          };
-      timer.schedule(stop, 1000L * limits.seconds);
-      return execute(statement, limits.rows);
-    } catch (SQLException e) {
-      if (late.get()) throw new InputException("the query", tooLong(limits), "Ask for less", e);
-      throw failure(sql, tables(folder), e);
-    } finally {
-      timer.cancel();
-    }
-  }
-
-  private static String tooLong(QueryLimits limits) {
-    return "takes longer than " + limits.seconds + " seconds";
-  }
-
-  private static void cancel(Statement statement) {
-    try {
-      statement.cancel();
-    } catch (SQLException e) {
-      throw new IllegalStateException(e);
+  static QueryRows run(IndexFolder folder, String sql, int most, int megabytes) {
+    try (FeatureQuery query = open(folder, sql, megabytes + "MB")) {
+      return query.rows(sql, most);
     }
   }
 
@@ -166,16 +126,16 @@ public final class FeatureQuery implements AutoCloseable {
    * @param sql one query
    * @throws InputException when it fails
    */
-  public synchronized QueryRows rows(String sql) {
-    try (var statement = prepared(sql)) {
-      return execute(statement, MOST_ROWS);
+  public QueryRows rows(String sql) {
+    return rows(sql, MOST_ROWS);
+  }
+
+  private synchronized QueryRows rows(String sql, int most) {
+    try (var statement = connection.unwrap(DuckDBConnection.class).prepareStatement(sql)) {
+      return execute(statement, most);
     } catch (SQLException e) {
       throw failure(sql, tables, e);
     }
-  }
-
-  private PreparedStatement prepared(String sql) throws SQLException {
-    return connection.unwrap(DuckDBConnection.class).prepareStatement(sql);
   }
 
   @Override
@@ -277,6 +237,7 @@ public final class FeatureQuery implements AutoCloseable {
       for (Object one : (Object[]) array.getArray()) list.add(plain(one));
       return list;
     }
+    if (cell instanceof Blob blob) return BYTES.formatHex(blob.getBytes(1, (int) blob.length()));
     return cell.toString();
   }
 
