@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ExplorerOptions;
 import io.clipsteer.cli.option.ImageOptions;
@@ -53,7 +54,8 @@ final class ExploreCommand implements Runnable {
   @Option(
       names = "--url-file",
       paramLabel = "FILE",
-      description = "Write the address into this file, for scripts.")
+      description =
+          "Write the address into this file, for scripts; it is deleted when the server ends.")
   private @Nullable Path urlFile;
 
   @Option(names = "--read-only", description = "Do not let users save notes and edits.")
@@ -66,10 +68,15 @@ final class ExploreCommand implements Runnable {
   public void run() {
     common.applyOnCpu();
     CommonOptions.within("--port", port, 0, 65_535);
+    returnIdleMemory();
     var settings = explored.settings(images, common.device(), host, port, readOnly, this::renewed);
     try (Explorer explorer = Explorer.start(settings, this::index)) {
       announce(explorer);
-      explorer.await();
+      try {
+        explorer.await();
+      } finally {
+        if (urlFile != null) AtomicFiles.deleteQuietly(urlFile);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -77,6 +84,18 @@ final class ExploreCommand implements Runnable {
 
   private void index(ExploredRun run, Progress progress) {
     IndexCommand.index(run, images, explored.labelTable(), explored.vocabulary(), common, progress);
+  }
+
+  /**
+   * An image that is dropped onto the page may need a gigabyte for a moment, and the JVM keeps what
+   * it once had: a server that runs for days gives it back when nothing is computed.
+   */
+  private static void returnIdleMemory() {
+    var vm = ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
+    if (vm == null) return;
+    vm.setVMOption("MinHeapFreeRatio", "10");
+    vm.setVMOption("MaxHeapFreeRatio", "20");
+    vm.setVMOption("G1PeriodicGCInterval", "20000"); // milliseconds
   }
 
   private void announce(Explorer explorer) {

@@ -390,6 +390,25 @@ final class ExplorePageTest {
   }
 
   @Test
+  void aLinkWrittenByHandIsReadAsFarAsItFits() {
+    browser.visit(
+        started.address(),
+        1280,
+        1,
+        ColorScheme.LIGHT,
+        page -> {
+          go(page, "experiment?image=3&patches=1,77,x&units=0.f.1@5x,0.f.2@p99,0.f.3@abc");
+          assertThat(page.getByText("1 units of the link are none")).isVisible();
+          assertThat(page.getByText("2 patches of the link are none")).isVisible();
+          assertThat(page.locator("[data-patch='1']")).hasAttribute("aria-selected", "true");
+          assertThat(page.locator(".units li")).hasCount(2);
+          assertThat(page.locator(".units input[type=range]").first()).hasValue("5");
+          assertThat(page.locator(".units .head").nth(1))
+              .containsText("percentile 99 of its activations");
+        });
+  }
+
+  @Test
   void foundFeaturesGiveAGroup() {
     browser.visit(
         started.address(),

@@ -15,13 +15,15 @@ const unitsOf = (text) => (text ? text.split(",") : []).map((one) => /^(\d+)\.([
 
 export async function experiment(main, params) {
   const e = {
-    image: params.get("image") ?? "", patches: new Set((params.get("patches") || "").split(",").filter(Boolean).map(Number)), tokens: params.get("tokens") ?? "all",
+    image: params.get("image") ?? "", patches: new Set(), tokens: params.get("tokens") ?? "all",
     units: unitsOf(params.get("units")), words: (params.get("words") || "").split("|").filter(Boolean), off: false, undo: [], redo: [], known: new Map(), label: params.get("label") ?? "",
   };
   const own = run();
   if (!own.saes.length) throw new Error("The run has no SAE.");
   const fits = (u) => own.saes[u.sae] && (u.kind !== "f" || u.id < own.saes[u.sae].features) && /^(-?[\d.]+(e-?\d+)?x?|p[\d.]+)?$/.test(u.set);
-  const unfit = e.units.filter((u) => !fits(u)).length;
+  const linked = (params.get("patches") || "").split(",").filter(Boolean).map(Number);
+  e.patches = new Set(linked.filter((k) => Number.isInteger(k) && k >= 0 && k < own.rows * own.columns));
+  const skipped = [[e.units.filter((u) => !fits(u)).length, "units"], [linked.filter((k) => !e.patches.has(k)).length, "patches"]].filter(([n]) => n);
   e.units = e.units.filter(fits);
   const view = {
     image: h("div", {}), features: h("div", {}), others: h("div", {}), edit: h("div", {}), answers: h("div", { "aria-live": "polite", "aria-label": "Answers", role: "region" }), labels: h("p", { class: "muted path" }),
@@ -291,13 +293,15 @@ export async function experiment(main, params) {
     const label = `${u.kind === "f" ? "" : KINDS[u.kind] + " "}${sae?.layer ?? "?"}:${u.id}`;
     const own_x = u.kind !== "n" && !/^-?[\d.]+$/.test(u.set || "0x");
     u.scale ??= u.set === "0" ? (u.kind === "n" ? "s" : "x") : own_x ? "x" : "s";
-    const max = u.scale === "x" ? MOST : u.kind === "n" ? 100 : MOST * (known?.max ?? known?.exemplars?.[0]?.max ?? 10);
-    const value = u.set === "" ? 0 : Number(u.set.replace("x", ""));
+    const span = u.scale === "x" ? MOST : u.kind === "n" ? 100 : MOST * (known?.max ?? known?.exemplars?.[0]?.max ?? 10);
+    const percentile = u.set.startsWith("p") ? u.set.slice(1) : null;
+    const value = u.set === "" || percentile ? 0 : Number(u.set.replace("x", ""));
+    const max = Math.max(span, Math.abs(value));
     const write = (text) => (u.scale === "x" && Number(text) !== 0 ? Number(text) + "x" : String(Number(text)));
-    const words = () => (u.set === "" ? "untouched" : u.set === "0" ? "set to 0" : u.set.endsWith("x") ? u.set.replace("x", "") + " × its maximum" : u.set + " σ");
+    const words = () => (u.set === "" ? "untouched" : u.set === "0" ? "set to 0" : u.set.startsWith("p") ? `percentile ${u.set.slice(1)} of its activations` : u.set.endsWith("x") ? u.set.replace("x", "") + " × its maximum" : u.set + " σ");
     const spoken = h("span", { class: "muted" }, words());
     const slider = h("input", { type: "range", min: -max, max, step: u.scale === "x" ? STEP : max / 60, value, class: u.set === "" ? "untouched" : "", "aria-label": `Activation of ${label}`, "aria-valuetext": words() });
-    const box = h("input", { type: "number", step: "any", value: u.set === "" ? "" : value, placeholder: "untouched", "aria-label": `Activation of ${label} as a number` });
+    const box = h("input", { type: "number", step: "any", value: u.set === "" || percentile ? "" : value, placeholder: percentile ? `p${percentile}` : "untouched", "aria-label": `Activation of ${label} as a number` });
     let before = null;
     slider.addEventListener("input", () => {
       before ??= JSON.stringify([e.units, e.tokens]);
@@ -468,7 +472,7 @@ export async function experiment(main, params) {
     h("p", { class: "controls" }, h("label", {}, "Or bring your own: ", file), h("span", { class: "muted" }, "or drop it, or paste it")));
   const left = h("div", { class: "left" }, chooser, view.image, view.labels);
   left.addEventListener("drop", (event) => { event.preventDefault(); bring(event.dataTransfer.files); });
-  fill(main, h("h1", {}, "Experiment"), unfit ? h("p", { class: "note" }, `${unfit} units of the link are none of this run's, and are skipped.`) : null, own.squashed ? h("p", { class: "muted" }, "Images are squashed to the model's input, as the probe reads them.") : null,
+  fill(main, h("h1", {}, "Experiment"), skipped.map(([n, what]) => h("p", { class: "note" }, `${n} ${what} of the link are none of this run's, and are skipped.`)), own.squashed ? h("p", { class: "muted" }, "Images are squashed to the model's input, as the probe reads them.") : null,
     h("div", { class: "bench" }, left,
       h("section", { class: "middle", "aria-label": "Features" }, h("h2", {}, "Features"), finder, view.features, view.others),
       h("div", { class: "right" },

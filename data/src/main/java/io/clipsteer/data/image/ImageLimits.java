@@ -28,11 +28,11 @@ record ImageLimits(long maxPixels, long fileBytes) {
     if (width < 1 || height < 1) {
       throw BadImageException.broken("its size is " + width + "x" + height);
     }
-    if (width > ARRAY_PIXELS || height > ARRAY_PIXELS || width * height > ARRAY_PIXELS) {
-      throw tooLarge(width, height, ARRAY_PIXELS);
+    long limit = Math.min(maxPixels, ARRAY_PIXELS);
+    if (width > limit || height > limit || width * height > limit) {
+      throw tooLarge(width, height, limit);
     }
     long pixels = width * height;
-    if (pixels > maxPixels) throw tooLarge(width, height, maxPixels);
     if (pixels > freePixels && pixels / pixelsPerByte > fileBytes) {
       throw BadImageException.broken(
           "it claims %dx%d pixels, more than its %d bytes can hold"
