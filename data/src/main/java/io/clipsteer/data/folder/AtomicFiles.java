@@ -152,11 +152,11 @@ public final class AtomicFiles {
     }
   }
 
-  /** Deletes a file that nobody needs; where the disk refuses, it stays. */
-  public static void deleteQuietly(Path file) {
+  private static void deleteQuietly(Path file) {
     try {
       Files.deleteIfExists(file);
     } catch (IOException e) {
+      // The first error matters more than the litter.
       return;
     }
   }

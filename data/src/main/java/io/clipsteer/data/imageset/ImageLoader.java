@@ -35,6 +35,7 @@ public final class ImageLoader implements AutoCloseable {
    * @param ahead batches that may wait for the consumer
    * @param start images of the set that are passed over unread
    * @param limit only so many images after those, skipped ones included
+   * @param block a batch holds images of one block of so many places in the set only
    * @param decoding limits and turning
    */
   public record Options(
@@ -43,15 +44,28 @@ public final class ImageLoader implements AutoCloseable {
       int ahead,
       long start,
       long limit,
+      long block,
       ImageDecoder.DecodeOptions decoding) {
     /** Checks the ranges. */
     public Options {
-      if (batchSize < 1 || threads < 1 || ahead < 1 || start < 0 || limit < 0) {
+      if (batchSize < 1 || threads < 1 || ahead < 1 || start < 0 || limit < 0 || block < 1) {
         throw new InputException(
             "image loader",
-            "batch size, threads and batches ahead must be at least 1, start and limit at least 0",
+            "batch size, threads and batches ahead and block must be at least 1, start and limit at"
+                + " least 0",
             "Correct the option");
       }
+    }
+
+    /** Batches across the whole set. */
+    public Options(
+        int batchSize,
+        int threads,
+        int ahead,
+        long start,
+        long limit,
+        ImageDecoder.DecodeOptions decoding) {
+      this(batchSize, threads, ahead, start, limit, Long.MAX_VALUE, decoding);
     }
 
     /** All processors, two batches ahead, the whole set. */
@@ -63,17 +77,22 @@ public final class ImageLoader implements AutoCloseable {
 
     /** As this, with so many decoding threads. */
     public Options withThreads(int count) {
-      return new Options(batchSize, count, ahead, start, limit, decoding);
+      return new Options(batchSize, count, ahead, start, limit, block, decoding);
     }
 
     /** As this, but only the first {@code count} images. */
     public Options withLimit(long count) {
-      return new Options(batchSize, threads, ahead, start, count, decoding);
+      return new Options(batchSize, threads, ahead, start, count, block, decoding);
     }
 
     /** As this, but passing over the first {@code count} images. */
     public Options withStart(long count) {
-      return new Options(batchSize, threads, ahead, count, limit, decoding);
+      return new Options(batchSize, threads, ahead, count, limit, block, decoding);
+    }
+
+    /** As this, but no batch across blocks of {@code places}. */
+    public Options withBlock(long places) {
+      return new Options(batchSize, threads, ahead, start, limit, places, decoding);
     }
   }
 
@@ -82,7 +101,7 @@ public final class ImageLoader implements AutoCloseable {
    *
    * @param id its path relative to the set
    * @param reason why
-   * @param position its place in the set, from 0
+   * @param position its place in the set, from 0; −1 where a file that was read does not say
    */
   public record Skipped(String id, String reason, long position) {}
 
@@ -255,6 +274,10 @@ public final class ImageLoader implements AutoCloseable {
       if (image == null) {
         skipped.add(new Skipped(decoded.item.id(), decoded.reason, decoded.position));
         return;
+      }
+      if (!positions.isEmpty()
+          && decoded.position / options.block != positions.getLast() / options.block) {
+        flush();
       }
       MemorySegment target = pixels;
       if (target == null) {

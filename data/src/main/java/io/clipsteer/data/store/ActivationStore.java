@@ -29,7 +29,7 @@ public final class ActivationStore implements AutoCloseable {
   private final Arena arena;
   private final List<Shard> shards;
   private final List<List<MemorySegment>> data;
-  private final long images;
+  private final long[] firsts;
 
   private ActivationStore(
       Path store,
@@ -42,7 +42,10 @@ public final class ActivationStore implements AutoCloseable {
     this.arena = arena;
     this.shards = shards;
     this.data = data;
-    this.images = shards.stream().mapToLong(shard -> shard.images().size()).sum();
+    firsts = new long[shards.size() + 1];
+    for (int s = 0; s < shards.size(); s++) {
+      firsts[s + 1] = firsts[s] + shards.get(s).images().size();
+    }
   }
 
   /**
@@ -67,10 +70,7 @@ public final class ActivationStore implements AutoCloseable {
           Path file = Shard.data(store, shards.size(), point);
           files.add(map(file, arena, shard.images().size() * format.bytesPerImage()));
         }
-        if (!shards.isEmpty() && shards.getLast().images().size() != format.imagesPerShard()) {
-          throw new InputException(
-              Shard.file(store, shards.size() - 1), "is not full", "Harvest again");
-        }
+        requireNext(store, format, shards, shard);
         shards.add(shard);
         data.add(files);
       }
@@ -80,6 +80,16 @@ public final class ActivationStore implements AutoCloseable {
       arena.close();
       throw t;
     }
+  }
+
+  /** A shard that was cut short would shift all tokens after it. */
+  private static void requireNext(Path store, StoreFormat format, List<Shard> before, Shard shard) {
+    if (before.isEmpty()) return;
+    Shard last = before.getLast();
+    boolean full =
+        format.protocol() < 3 || last.consumed() == (long) before.size() * format.imagesPerShard();
+    if (full && shard.consumed() > last.consumed()) return;
+    throw new InputException(Shard.file(store, before.size() - 1), "is not full", "Harvest again");
   }
 
   private static MemorySegment map(Path file, Arena arena, long bytes) {
@@ -103,12 +113,19 @@ public final class ActivationStore implements AutoCloseable {
 
   /** Number of images. */
   public long images() {
-    return images;
+    return firsts[shards.size()];
+  }
+
+  /** The shard of an image: not before the one that it had if all were full. */
+  private int shard(long image) {
+    int number = (int) (image / format.imagesPerShard());
+    while (image >= firsts[number + 1]) number++;
+    return number;
   }
 
   /** Number of tokens of each hook point. */
   public long tokens() {
-    return images * format.tokensPerImage();
+    return images() * format.tokensPerImage();
   }
 
   /** Row of a hook point, or −1. */
@@ -119,8 +136,8 @@ public final class ActivationStore implements AutoCloseable {
   /** The id of a token's image. */
   public String image(long token) {
     long image = check(token) / format.tokensPerImage();
-    Shard shard = shards.get((int) (image / format.imagesPerShard()));
-    return shard.images().get((int) (image % format.imagesPerShard()));
+    int number = shard(image);
+    return shards.get(number).images().get((int) (image - firsts[number]));
   }
 
   private long check(long token) {
@@ -144,15 +161,16 @@ public final class ActivationStore implements AutoCloseable {
     for (int i = 0; i < tokens.length; i++) {
       long image = check(tokens[i]) / format.tokensPerImage();
       int place = (int) (tokens[i] % format.tokensPerImage());
-      MemorySegment file = data.get((int) (image / format.imagesPerShard())).get(hookPoint);
-      long at = (image % format.imagesPerShard()) * format.bytesPerImage() + place * stride;
+      int number = shard(image);
+      MemorySegment file = data.get(number).get(hookPoint);
+      long at = (image - firsts[number]) * format.bytesPerImage() + place * stride;
       codec.decode(file, at, width, out, 4L * i * width);
     }
   }
 
   /** Size of all data files of so many hook points. */
   public long bytes(int hookPoints) {
-    return images * format.bytesPerImage() * hookPoints;
+    return images() * format.bytesPerImage() * hookPoints;
   }
 
   /**

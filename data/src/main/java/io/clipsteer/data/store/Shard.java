@@ -23,8 +23,8 @@ import tools.jackson.databind.json.JsonMapper;
  * One shard's {@code NNNNNN.json}, written after its data: a shard with it is complete.
  *
  * @param images ids of its images, in order
- * @param consumed position in the source after its last image: where the next shard starts
- * @param skipped images skipped since the shard before, with the reason
+ * @param consumed place in the source where its range ends
+ * @param skipped images of its range that could not be used, with the reason
  * @param sha256 of each hook point's data file
  */
 record Shard(
@@ -78,7 +78,6 @@ record Shard(
     try {
       Shard shard = JSON.readValue(Files.readAllBytes(file), Shard.class);
       if (shard == null
-          || shard.images().isEmpty()
           || shard.images().size() > format.imagesPerShard()
           || !shard.sha256().keySet().containsAll(format.hookPoints())) {
         throw new InputException(

@@ -19,7 +19,7 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * What a store holds, as its {@code store.json} says it; written first and never changed.
  *
- * @param protocol 2; 1 is read
+ * @param protocol 3; 1 and 2 are read
  * @param model SHA-256 of the weights
  * @param images where the images came from
  * @param listing SHA-256 of the images' ids in order; empty for an archive
@@ -33,8 +33,8 @@ import tools.jackson.databind.json.JsonMapper;
  * @param width numbers of a token
  * @param dtype fp32, bf16 or int8
  * @param imageBatch images that went through the tower at once: sums in a product may depend on it
- * @param imagesPerShard images of every shard but the last; whole batches, so that a harvest
- *     resumed after a shard makes the same batches
+ * @param imagesPerShard places in the source that a shard covers; whole batches. Until protocol 2
+ *     the images of every shard but the last
  */
 public record StoreFormat(
     int protocol,
@@ -52,8 +52,11 @@ public record StoreFormat(
     String dtype,
     @JsonAlias("imageBatch") int imageBatch,
     @JsonAlias("imagesPerShard") int imagesPerShard) {
-  /** What is written; of protocol 1, which is read as well, keys were in camelCase. */
-  public static final int PROTOCOL = 2;
+  /**
+   * What is written. Of protocol 1, which is read as well, keys were in camelCase; until 2, all
+   * shards but the last were full.
+   */
+  public static final int PROTOCOL = 3;
 
   static final String FILE = "store.json";
   private static final long MAX_SIZE = 1 << 20;
@@ -104,7 +107,7 @@ public record StoreFormat(
 
   /** Refuses what would lead out of the folder or past any memory. */
   StoreFormat checked(Path where) {
-    need(where, protocol == 1 || protocol == PROTOCOL, "protocol " + protocol);
+    need(where, protocol >= 1 && protocol <= PROTOCOL, "protocol " + protocol);
     need(where, !hookPoints.isEmpty() && hookPoints.size() <= 4096, "hook points");
     need(where, new HashSet<>(hookPoints).size() == hookPoints.size(), "hook points");
     for (String point : hookPoints) {

@@ -38,7 +38,7 @@ final class ActivationStoreTest {
 
   private static StoreFormat format(String dtype) {
     return new StoreFormat(
-        1,
+        StoreFormat.PROTOCOL,
         "abc",
         "photos",
         "",
@@ -82,10 +82,21 @@ final class ActivationStoreTest {
   private Path write(String name, String dtype) {
     Path store = temp.resolve(name);
     try (StoreWriter writer = StoreWriter.open(store, format(dtype))) {
-      fill(writer, 0, IMAGES);
-      writer.finish();
+      rest(writer);
     }
     return store;
+  }
+
+  /** Fills the shards that are not whole. */
+  private static void rest(StoreWriter writer) {
+    for (int shard = 0; shard < writer.shards(IMAGES); shard++) {
+      if (writer.isWhole(shard, IMAGES)) continue;
+      int end = Math.min(IMAGES, 4 * (shard + 1));
+      writer.seek(shard);
+      fill(writer, 4 * shard, end);
+      writer.complete(end);
+    }
+    writer.finish(IMAGES);
   }
 
   @ParameterizedTest
@@ -151,9 +162,10 @@ final class ActivationStoreTest {
     Files.writeString(broken.resolve("shards/.000005.blocks.2.hook_resid_post.bin.1-1"), "half");
     assertThrows(InputException.class, () -> ActivationStore.open(broken));
     try (StoreWriter writer = StoreWriter.open(broken, format("bf16"))) {
-      assertTrue(writer.consumed() <= stop);
-      fill(writer, (int) writer.consumed(), IMAGES);
-      writer.finish();
+      for (int shard = 0; shard < 6; shard++) {
+        assertEquals(4 * (shard + 1) < stop, writer.isWhole(shard, IMAGES));
+      }
+      rest(writer);
     }
     assertEquals(listing(whole), listing(broken));
     for (String file : listing(whole)) {
@@ -211,9 +223,10 @@ final class ActivationStoreTest {
       }
     }
     try (StoreWriter writer = StoreWriter.open(broken, format("bf16"))) {
-      assertEquals(8, writer.images());
-      fill(writer, (int) writer.consumed(), IMAGES);
-      writer.finish();
+      for (int number = 0; number < 6; number++) {
+        assertEquals(number != 2, writer.isWhole(number, IMAGES));
+      }
+      rest(writer);
     }
     for (String file : listing(whole)) {
       assertArrayEquals(
@@ -236,7 +249,7 @@ final class ActivationStoreTest {
           {"\"tokens_per_image\" : 5", "\"tokens_per_image\" : 50000000"},
           {"\"dtype\" : \"fp32\"", "\"dtype\" : \"fp7\""},
           {"\"grid_rows\" : 2", "\"grid_rows\" : 3"},
-          {"\"protocol\" : 1", "\"protocol\" : 3"},
+          {"\"protocol\" : 3", "\"protocol\" : 4"},
           {"{", "["},
           {good, ""}
         }) {
@@ -265,6 +278,41 @@ final class ActivationStoreTest {
       assertEquals(before.hookPoints(), store.format().hookPoints());
       assertEquals(before.imagesPerShard(), store.format().imagesPerShard());
       assertEquals(List.of(), store.verify(before.hookPoints(), bytes -> {}));
+    }
+  }
+
+  /** Shards filled in any order, two at a time and one of them without an image. */
+  @Test
+  void shardsAreFilledInAnyOrder() throws IOException {
+    Path whole = write("whole", "bf16");
+    Path other = temp.resolve("other");
+    StoreWriter.open(other, format("bf16")).close();
+    try (StoreWriter first = StoreWriter.join(other, format("bf16"));
+        StoreWriter second = StoreWriter.join(other, format("bf16"))) {
+      for (int shard : new int[] {5, 1, 3, 0, 4, 2}) {
+        StoreWriter writer = shard % 2 == 0 ? first : second;
+        writer.seek(shard);
+        fill(writer, 4 * shard, Math.min(IMAGES, 4 * shard + 4));
+        writer.complete(Math.min(IMAGES, 4 * shard + 4));
+      }
+      refused("is missing or not full", () -> first.finish(IMAGES + 2));
+      first.finish(IMAGES);
+    }
+    for (String file : listing(whole)) {
+      assertArrayEquals(
+          Files.readAllBytes(whole.resolve(file)), Files.readAllBytes(other.resolve(file)), file);
+    }
+    try (StoreWriter writer = StoreWriter.join(other, format("bf16"))) {
+      writer.seek(1);
+      for (int image = 4; image < 8; image++) writer.skip("img" + image, image, "no image");
+      writer.complete(8);
+      assertEquals(IMAGES - 6, writer.finish(IMAGES).images());
+    }
+    try (ActivationStore store = ActivationStore.open(other)) {
+      assertEquals("img3", store.image(4 * TOKENS - 1));
+      assertEquals("img8", store.image(4 * TOKENS));
+      assertEquals("img10", store.image(5 * TOKENS));
+      assertEquals("img22", store.image(store.tokens() - 1));
     }
   }
 

@@ -2,7 +2,6 @@
 package io.clipsteer.lab.train;
 
 import io.clipsteer.data.Hashes;
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
@@ -30,6 +29,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /**
  * Runs images through a tower once and stores the activations of any number of hook points.
@@ -45,6 +45,9 @@ public record Harvest(
   private static final long SHARD_BYTES = 256L << 20;
 
   private static final int MAX_SHARD_BATCHES = 128;
+
+  /** Lets the store's size choose the images of a shard. */
+  public static final int ANY_SHARD = 0;
 
   /**
    * A finished harvest.
@@ -63,8 +66,12 @@ public record Harvest(
       double tokensPerSecond,
       List<ImageLoader.Skipped> skipped) {}
 
-  /** The store's format. */
-  public StoreFormat format(TokenCodec codec) {
+  /**
+   * The store's format.
+   *
+   * @param shard images that a shard covers, whole batches; {@link #ANY_SHARD} for near 256 MiB
+   */
+  public StoreFormat format(TokenCodec codec, int shard) {
     var config = model.vision().config();
     int prefix = tokens == TokenSelection.PATCHES ? 0 : config.prefixTokens();
     var pixels = images.preprocessing();
@@ -88,7 +95,9 @@ public record Harvest(
         config.width(),
         codec.toString(),
         batch,
-        batch * (int) Math.clamp(SHARD_BYTES / imageBytes / batch, 1, MAX_SHARD_BATCHES));
+        shard == ANY_SHARD
+            ? batch * (int) Math.clamp(SHARD_BYTES / imageBytes / batch, 1, MAX_SHARD_BATCHES)
+            : shard);
   }
 
   /**
@@ -123,53 +132,119 @@ public record Harvest(
   public HarvestSummary run(StoreFormat format, Path out, Progress progress) {
     for (HookPoint point : points) model.vision().check(point);
     long begin = System.nanoTime();
+    long count = images.count();
     try (StoreWriter writer = StoreWriter.open(out, format)) {
-      long before = writer.images();
-      long count = images.count();
-      if (count >= 0 && writer.consumed() > count) {
-        throw new InputException(
-            out,
-            "covers " + writer.consumed() + " images, and there are " + count,
-            "Name a new folder");
+      List<Integer> missing = missing(writer, count);
+      long left = missing.size() * (long) format.imagesPerShard();
+      long end = Math.max(count, 0);
+      long harvested = 0;
+      try (var task =
+          progress.start("harvesting", count < 0 ? -1 : Math.min(left, count), "images")) {
+        for (int next = 0; next < missing.size(); ) {
+          int from = next++;
+          while (next < missing.size() && missing.get(next) == missing.get(next - 1) + 1) next++;
+          long last = count < 0 ? Long.MAX_VALUE : shardEnd(format, missing.get(next - 1), count);
+          Filled filled = fill(writer, format, missing.get(from), last, task);
+          harvested += filled.images;
+          end = Math.max(end, filled.end);
+        }
       }
-      var options = images.options();
-      long left = Math.max(0, options.limit() - writer.consumed());
-      var rest = options.withStart(writer.consumed()).withLimit(left);
-      Images from = new Images(images.set(), images.preprocessing(), rest);
-      List<ImageLoader.Skipped> skipped;
-      try (ImageLoader loader = from.open();
-          var task = progress.start("harvesting", images.count() - before, "images")) {
-        skipped = fill(loader, writer, task);
-      }
-      long harvested = writer.finish() - before;
-      double seconds = (System.nanoTime() - begin) * 1e-9;
-      long all = before + harvested;
-      return new HarvestSummary(
-          all,
-          all * format.tokensPerImage(),
-          format.bytes(all),
-          harvested,
-          (double) harvested * format.tokensPerImage() * points.size() / seconds,
-          skipped);
+      return summary(format, writer.finish(end), harvested, (System.nanoTime() - begin) * 1e-9);
     }
   }
 
-  private List<ImageLoader.Skipped> fill(
-      ImageLoader loader, StoreWriter writer, Progress.Task task) {
-    double flops = TowerWalk.past(model.vision(), points).flopsPerImage();
-    int noted = 0;
-    for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
-      List<ImageLoader.Skipped> skipped = loader.skipped();
-      for (; noted < skipped.size(); noted++) {
-        var skip = skipped.get(noted);
-        writer.skip(skip.id(), skip.position(), skip.reason());
-      }
-      try (Scope scope = Scope.open()) {
-        add(batch, activations(batch), writer);
-      }
-      task.advance(batch.count(), flops * batch.count());
+  /**
+   * Fills one shard of a store that others fill at the same time.
+   *
+   * @param out the store, opened by {@link StoreWriter#open} before
+   * @return images in it
+   */
+  public long shard(StoreFormat format, Path out, int number) {
+    try (StoreWriter writer = StoreWriter.join(out, format);
+        var task = Progress.SILENT.start("harvesting", -1, "images")) {
+      long end = shardEnd(format, number, images.count());
+      return fill(writer, format, number, end, task).images;
     }
-    return loader.skipped();
+  }
+
+  private static long shardEnd(StoreFormat format, int number, long count) {
+    return Math.min(count, (number + 1L) * format.imagesPerShard());
+  }
+
+  /**
+   * The shards that are not whole; of an archive, whose images are not known, the first alone: all
+   * after it are filled again.
+   *
+   * @param count images of the source, or −1
+   */
+  public static List<Integer> missing(StoreWriter writer, long count) {
+    if (count >= 0) {
+      return IntStream.range(0, writer.shards(count))
+          .filter(number -> !writer.isWhole(number, count))
+          .boxed()
+          .toList();
+    }
+    int first = 0;
+    while (writer.isWhole(first, Long.MAX_VALUE)) first++;
+    return List.of(first);
+  }
+
+  /** The figures of a store whose shards are all there. */
+  public static HarvestSummary summary(
+      StoreFormat format, StoreWriter.StoreContent content, long harvested, double seconds) {
+    long images = content.images();
+    return new HarvestSummary(
+        images,
+        images * format.tokensPerImage(),
+        format.bytes(images),
+        harvested,
+        (double) harvested * format.tokensPerImage() * format.hookPoints().size() / seconds,
+        content.skipped().entrySet().stream()
+            .map(one -> new ImageLoader.Skipped(one.getKey(), one.getValue(), -1))
+            .toList());
+  }
+
+  /** What was read: images that could be used, and the place in the source behind the last. */
+  private record Filled(long images, long end) {}
+
+  /** Fills the shards from a number on, up to a place in the source. */
+  private Filled fill(
+      StoreWriter writer, StoreFormat format, int shard, long end, Progress.Task task) {
+    double flops = TowerWalk.past(model.vision(), points).flopsPerImage();
+    long start = (long) shard * format.imagesPerShard();
+    long most = Math.min(end, images.options().limit());
+    var options =
+        images
+            .options()
+            .withStart(start)
+            .withLimit(Math.max(0, most - start))
+            .withBlock(format.imagesPerShard());
+    writer.seek(shard);
+    long used = 0;
+    long last = start;
+    int noted = 0;
+    try (ImageLoader loader = new Images(images.set(), images.preprocessing(), options).open()) {
+      for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
+        List<ImageLoader.Skipped> skipped = loader.skipped();
+        for (; noted < skipped.size(); noted++) note(skipped.get(noted), writer);
+        try (Scope scope = Scope.open()) {
+          add(batch, activations(batch), writer);
+        }
+        used += batch.count();
+        last = Math.max(last, batch.positions().getLast() + 1);
+        task.advance(batch.count(), flops * batch.count());
+      }
+      List<ImageLoader.Skipped> skipped = loader.skipped();
+      for (; noted < skipped.size(); noted++) note(skipped.get(noted), writer);
+      if (!skipped.isEmpty()) last = Math.max(last, skipped.getLast().position() + 1);
+    }
+    long reached = end == Long.MAX_VALUE ? last : end;
+    writer.complete(reached);
+    return new Filled(used, reached);
+  }
+
+  private static void note(ImageLoader.Skipped one, StoreWriter writer) {
+    writer.skip(one.id(), one.position(), one.reason());
   }
 
   /** The selected tokens at every hook point, F32 [b,t,d], contiguous; the caller closes them. */

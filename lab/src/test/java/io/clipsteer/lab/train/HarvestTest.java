@@ -13,6 +13,7 @@ import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.data.store.StoreFormat;
+import io.clipsteer.data.store.StoreWriter;
 import io.clipsteer.data.store.TokenCodec;
 import io.clipsteer.data.tensor.SafeTensors;
 import io.clipsteer.data.tensor.StoredTensor;
@@ -78,29 +79,10 @@ final class HarvestTest {
     return new Images(ImageSet.open(images), model.preprocessing(), options);
   }
 
-  private static StoreFormat small(StoreFormat f) {
-    return new StoreFormat(
-        f.protocol(),
-        f.model(),
-        f.images(),
-        f.listing(),
-        f.preprocessing(),
-        f.hookPoints(),
-        f.tokens(),
-        f.tokensPerImage(),
-        f.prefixTokens(),
-        f.gridRows(),
-        f.gridColumns(),
-        f.width(),
-        f.dtype(),
-        f.imageBatch(),
-        8);
-  }
-
   private Path harvest(ClipModel model, String name, TokenSelection tokens) {
     Path out = temp.resolve(name);
     Harvest harvest = new Harvest(model, source(model, Long.MAX_VALUE), POINTS, tokens);
-    harvest.run(small(harvest.format(TokenCodec.FP32)), out, Progress.SILENT);
+    harvest.run(harvest.format(TokenCodec.FP32, 8), out, Progress.SILENT);
     return out;
   }
 
@@ -112,7 +94,7 @@ final class HarvestTest {
       List<HookPoint> points = List.of(HookPoint.residPost(0));
       Harvest harvest = new Harvest(model, source(model, 3), points, TokenSelection.ALL);
       Path out = temp.resolve("store");
-      harvest.run(harvest.format(TokenCodec.FP32), out, Progress.SILENT);
+      harvest.run(harvest.format(TokenCodec.FP32, Harvest.ANY_SHARD), out, Progress.SILENT);
       StoreFormat format = ActivationStore.open(out).format();
       assertEquals(1 + 28 * 28, format.tokensPerImage());
       assertEquals(28, format.gridRows());
@@ -198,7 +180,7 @@ final class HarvestTest {
       Path broken = temp.resolve("broken");
       Harvest harvest =
           new Harvest(model, source(model, Long.MAX_VALUE), POINTS, TokenSelection.ALL);
-      StoreFormat format = small(harvest.format(TokenCodec.FP32));
+      StoreFormat format = harvest.format(TokenCodec.FP32, 8);
       Progress stopping =
           (name, total, unit) ->
               new Progress.Task() {
@@ -224,6 +206,32 @@ final class HarvestTest {
     }
   }
 
+  /** As on a cluster: each shard by itself, in any order. */
+  @Test
+  void shardsDoNotDependOnEachOther() throws IOException {
+    try (ClipModel model = ClipModel.load(CLIP)) {
+      Path whole = harvest(model, "whole", TokenSelection.ALL);
+      Path parts = temp.resolve("parts");
+      var images = source(model, Long.MAX_VALUE);
+      Harvest harvest = new Harvest(model, images, POINTS, TokenSelection.ALL);
+      StoreFormat format = harvest.format(TokenCodec.FP32, 8);
+      try (StoreWriter writer = StoreWriter.open(parts, format)) {
+        assertEquals(List.of(0, 1, 2), Harvest.missing(writer, images.count()));
+        assertEquals(8, harvest.shard(format, parts, 1));
+        assertEquals(List.of(0, 2), Harvest.missing(writer, images.count()));
+        assertEquals(4, harvest.shard(format, parts, 2));
+        assertEquals(7, harvest.shard(format, parts, 0));
+        var content = writer.finish(images.count());
+        assertEquals(19, content.images());
+        assertEquals(List.of("p06.png", "p20.png"), List.copyOf(content.skipped().keySet()));
+      }
+      for (String file : listing(whole)) {
+        assertArrayEquals(
+            Files.readAllBytes(whole.resolve(file)), Files.readAllBytes(parts.resolve(file)), file);
+      }
+    }
+  }
+
   private static List<String> listing(Path folder) throws IOException {
     try (Stream<Path> files = Files.walk(folder)) {
       return files
@@ -238,7 +246,7 @@ final class HarvestTest {
   void aLimitHoldsAcrossResuming() {
     try (ClipModel model = ClipModel.load(CLIP)) {
       Harvest harvest = new Harvest(model, source(model, 9), POINTS, TokenSelection.CLS);
-      StoreFormat format = small(harvest.format(TokenCodec.BF16));
+      StoreFormat format = harvest.format(TokenCodec.BF16, 8);
       Path out = temp.resolve("store");
       for (boolean resume : new boolean[] {false, true}) {
         var result = harvest.run(format, out, Progress.SILENT);
@@ -253,7 +261,7 @@ final class HarvestTest {
     try (ClipModel model = ClipModel.load(CLIP)) {
       List<HookPoint> points = List.of(HookPoint.residPost(3));
       Harvest harvest = new Harvest(model, source(model, 3), points, TokenSelection.ALL);
-      StoreFormat format = harvest.format(TokenCodec.FP32);
+      StoreFormat format = harvest.format(TokenCodec.FP32, Harvest.ANY_SHARD);
       Path out = temp.resolve("store");
       var e = assertThrows(InputException.class, () -> harvest.run(format, out, Progress.SILENT));
       assertTrue(String.valueOf(e.getMessage()).contains("blocks.3"), e.toString());

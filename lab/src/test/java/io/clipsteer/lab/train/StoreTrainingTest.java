@@ -72,7 +72,7 @@ final class StoreTrainingTest {
     try (ClipModel model = ClipModel.load(MODEL)) {
       List<HookPoint> points = List.of(HookPoint.residPost(0), HookPoint.residPost(1));
       Harvest harvest = new Harvest(model, open(model), points, TokenSelection.ALL);
-      harvest.run(harvest.format(TokenCodec.FP32), store, Progress.SILENT);
+      harvest.run(harvest.format(TokenCodec.FP32, Harvest.ANY_SHARD), store, Progress.SILENT);
     }
   }
 
