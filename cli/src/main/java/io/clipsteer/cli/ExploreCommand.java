@@ -8,6 +8,7 @@ import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.Folders;
 import io.clipsteer.explorer.ExploredRun;
 import io.clipsteer.explorer.Explorer;
 import io.clipsteer.lab.run.Counted;
@@ -75,7 +76,7 @@ final class ExploreCommand implements Runnable {
       try {
         explorer.await();
       } finally {
-        if (urlFile != null) AtomicFiles.deleteQuietly(urlFile);
+        if (urlFile != null) Folders.deleteQuietly(urlFile);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import io.clipsteer.cli.option.ClusterOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.HookOptions;
@@ -19,6 +20,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.lab.block.BlockWork;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.train.Harvest;
 import java.io.IOException;
@@ -41,11 +43,12 @@ import picocli.CommandLine.Option;
     footer =
         "Example: clipsteer harvest --model models/clip --images photos --layers 0-11 --dtype bf16"
             + " --out stores/clip")
-final class HarvestCommand implements Runnable {
+final class HarvestCommand implements Runnable, BlockCommand {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private HookOptions hook;
   @Mixin private FolderOptions folder;
+  @Mixin private ClusterOptions cluster;
 
   @Option(
       names = "--model",
@@ -68,6 +71,15 @@ final class HarvestCommand implements Runnable {
       description = "Arithmetic of the tower: fp32 or bf16.")
   private DType towerDtype;
 
+  @Option(
+      names = "--block-size",
+      defaultValue = "0",
+      paramLabel = "N",
+      description =
+          "Images of a block, which is stored as one shard; whole batches (default: so many that a"
+              + " shard has near 256 MB).")
+  private int blockSize;
+
   /** What {@code --json} prints. */
   private record Json(
       @JsonUnwrapped @JsonIgnoreProperties("skipped") Harvest.HarvestSummary result,
@@ -80,18 +92,72 @@ final class HarvestCommand implements Runnable {
     List<HookPoint> points = hook.points(TowerKind.VISION);
     folder.check(StoreWriter.LAYOUT);
     try (ClipModel clip = ClipModel.load(model, towerDtype, common.device())) {
-      for (HookPoint point : points) clip.vision().check(point);
-      Harvest harvest = new Harvest(clip, images.resolve(clip), points, hook.tokens());
-      StoreFormat format = harvest.format(codec);
+      Harvest harvest = harvest(clip, points);
+      cluster.check(common, images.images(), harvest.images().count());
+      StoreFormat format = format(harvest);
       forecast(format, harvest);
       Harvest.HarvestSummary result;
       var hashes = Map.of("model", format.model(), "data", format.listing());
       try (WorkFolder work = folder.open(StoreWriter.LAYOUT, common.manifest(hashes))) {
-        result = harvest.run(format, work.path(), common.progress());
+        result =
+            cluster.isGiven()
+                ? onCluster(harvest, format, work.path())
+                : harvest.run(format, work.path(), common.progress());
         work.finish();
       }
       common.print(
           new Json(result, images.report(result.skipped()), folder.out().toString()), text(result));
+    }
+  }
+
+  private Harvest harvest(ClipModel clip, List<HookPoint> points) {
+    for (HookPoint point : points) clip.vision().check(point);
+    return new Harvest(clip, images.resolve(clip), points, hook.tokens());
+  }
+
+  private StoreFormat format(Harvest harvest) {
+    int batch = harvest.images().options().batchSize();
+    if (blockSize < 0 || blockSize % batch != 0) {
+      throw new InputException(
+          "--block-size " + blockSize, "no whole batches of " + batch, "Give a multiple of it");
+    }
+    return harvest.format(codec, blockSize);
+  }
+
+  private Harvest.HarvestSummary onCluster(Harvest harvest, StoreFormat format, Path out) {
+    long begin = System.nanoTime();
+    long count = harvest.images().count();
+    try (StoreWriter writer = StoreWriter.open(out, format)) {
+      List<Integer> missing = Harvest.missing(writer, count);
+      long left = Math.min(count, (long) missing.size() * format.imagesPerShard());
+      long harvested = cluster.compute(common, missing, left, common.progress());
+      double seconds = (System.nanoTime() - begin) * 1e-9;
+      return Harvest.summary(format, writer.finish(count), harvested, seconds);
+    }
+  }
+
+  /** What a process of a cluster does: it fills shards of the store that the command opened. */
+  @Override
+  public BlockWork open() {
+    common.apply();
+    ClipModel clip = ClipModel.load(model, towerDtype, common.device());
+    try {
+      Harvest harvest = harvest(clip, hook.points(TowerKind.VISION));
+      StoreFormat format = format(harvest);
+      return new BlockWork() {
+        @Override
+        public long compute(int block) {
+          return harvest.shard(format, folder.out(), block);
+        }
+
+        @Override
+        public void close() {
+          clip.close();
+        }
+      };
+    } catch (RuntimeException e) {
+      clip.close();
+      throw e;
     }
   }
 

@@ -42,7 +42,7 @@ final class HelpPage extends Help {
         "Performance",
         """
         --device --dtype --tower-dtype --encoder-product --image-batch --decode-threads --threads
-        --buffer-mb
+        --buffer-mb --block-size --master --cluster-conf --mixed
         """);
     purpose("Other", "--seed --mlflow --help --version");
   }

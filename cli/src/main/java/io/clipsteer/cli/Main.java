@@ -205,28 +205,32 @@ public final class Main {
       return CommandLine.ExitCode.USAGE;
     }
     try {
-      return withCommands(args)
-          .setOut(out)
-          .registerConverter(Path.class, Main::path)
-          .registerConverter(DType.class, Main::dtype)
-          .registerConverter(HookPoint.class, reads(HookPoint::parse))
-          .registerConverter(Strength.class, reads(Strength::parse))
-          // All enums: the words that toString prints, listed in --help and in the message.
-          .setCaseInsensitiveEnumValuesAllowed(true)
-          .setUsageHelpAutoWidth(true)
-          .setHelpFactory(HelpPage::new)
-          .setExecutionStrategy(Main::run)
-          // Beside a file of arguments an option may stand again: the later one counts.
-          .setOverwrittenOptionsAllowed(Arrays.stream(args).anyMatch(arg -> arg.startsWith("@")))
-          .setParameterExceptionHandler(Main::wrongUsage)
-          .setExecutionExceptionHandler((e, command, parsed) -> explain(e, command))
-          .execute(args);
+      return commandLine(out, args).execute(args);
     } catch (OutOfMemoryError e) {
       System.err.println(
           "clipsteer: this does not fit into memory. Use a smaller size, count or batch, or give"
               + " Java more: CLIPSTEER_JVM_OPTIONS=-Xmx8g");
       return CommandLine.ExitCode.SOFTWARE;
     }
+  }
+
+  /** The parser of the command line. */
+  static CommandLine commandLine(PrintWriter out, String... args) {
+    return withCommands(args)
+        .setOut(out)
+        .registerConverter(Path.class, Main::path)
+        .registerConverter(DType.class, Main::dtype)
+        .registerConverter(HookPoint.class, reads(HookPoint::parse))
+        .registerConverter(Strength.class, reads(Strength::parse))
+        // All enums: the words that toString prints, listed in --help and in the message.
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setUsageHelpAutoWidth(true)
+        .setHelpFactory(HelpPage::new)
+        .setExecutionStrategy(Main::run)
+        // Beside a file of arguments an option may stand again: the later one counts.
+        .setOverwrittenOptionsAllowed(Arrays.stream(args).anyMatch(arg -> arg.startsWith("@")))
+        .setParameterExceptionHandler(Main::wrongUsage)
+        .setExecutionExceptionHandler((e, command, parsed) -> explain(e, command));
   }
 
   /**

@@ -32,7 +32,14 @@ import picocli.CommandLine.Spec.Target;
 public final class CommonOptions {
   /** Options that no result depends on; the seed is recorded apart. */
   private static final Set<String> NO_SETTINGS =
-      Set.of("--out", "--resume", "--json", "--seed", "--decode-threads");
+      Set.of(
+          "--out",
+          "--resume",
+          "--json",
+          "--seed",
+          "--decode-threads",
+          "--master",
+          "--cluster-conf");
 
   @Spec(Target.MIXEE)
   private CommandSpec command;
@@ -84,7 +91,15 @@ public final class CommonOptions {
     Engine.threads(threads);
   }
 
-  /** The same for a command that computes on the CPU alone: it takes no other device. */
+  /** Threads of a tensor operation, where the machine's own number says nothing. */
+  public int givenThreads() {
+    if (threads != null) return threads;
+    throw usage(
+        "How many threads has a block? Give --threads N with --master: results depend on it in"
+            + " their last bits");
+  }
+
+  /** As {@link #apply}, for a command that computes on the CPU alone: it takes no other device. */
   public void applyOnCpu() {
     if (!device.equals("cpu")) {
       throw new InputException("--device " + device, "this command uses the CPU alone", "Omit it");

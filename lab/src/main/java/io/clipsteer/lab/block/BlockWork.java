@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.lab.block;
+
+/**
+ * A command's work, open in one process. Blocks do not depend on each other, and what a block gives
+ * is a function of the block and the command alone: any process may compute it, also twice.
+ */
+public interface BlockWork extends AutoCloseable {
+  /**
+   * Computes a block and stores what it gives, whole or not at all. May be called by several
+   * threads.
+   *
+   * @return images that could be used
+   */
+  long compute(int block);
+
+  @Override
+  void close();
+}
