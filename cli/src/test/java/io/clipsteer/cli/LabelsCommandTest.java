@@ -52,6 +52,38 @@ final class LabelsCommandTest {
   }
 
   @Test
+  void practiceShowsAFeatureOfNoOtherTrial() throws IOException {
+    JsonNode plan = json(study.resolve("plan.json"));
+    Set<Integer> practised = new HashSet<>();
+    Set<Integer> others = new HashSet<>();
+    for (JsonNode trial : plan.get("trials")) {
+      boolean practice = trial.get("role").asString().equals("practice");
+      (practice ? practised : others).add(trial.get("unit").asInt());
+    }
+    assertEquals(1, practised.size());
+    assertEquals(plan.get("units").size() - 1, others.size());
+    assertTrue(others.stream().noneMatch(practised::contains));
+    int unit = practised.iterator().next();
+    assertEquals("feature", plan.get("units").get(unit).get("kind").asString());
+  }
+
+  @Test
+  void controlsAreActiveOnAsManyImagesAsFeatures() throws IOException {
+    JsonNode units = json(study.resolve("plan.json")).get("units");
+    Set<String> features = new HashSet<>();
+    int compared = 0;
+    for (JsonNode unit : units) {
+      String kind = unit.get("kind").asString();
+      String active = unit.get("active").asString();
+      if (kind.equals("feature")) features.add(active);
+      if (!Set.of("neuron", "direction", "random_sheet").contains(kind)) continue;
+      assertTrue(features.contains(active), kind + " on " + active + ", features on " + features);
+      compared++;
+    }
+    assertTrue(compared >= 3);
+  }
+
+  @Test
   void theSameSeedMakesTheSamePlan() throws IOException {
     Path again = fixture.plan(temp.resolve("again"));
     assertEquals(

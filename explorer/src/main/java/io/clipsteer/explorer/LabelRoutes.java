@@ -27,7 +27,12 @@ record LabelRoutes(@Nullable LabelQueue queue, boolean readOnly) {
 
   /** A plan, as the page begins with it; 0 trials where none is open. */
   record PlanView(
-      List<LabelTask> tasks, int trials, double minutes, int patchRows, int patchColumns) {}
+      List<LabelTask> tasks,
+      int trials,
+      int practices,
+      double minutes,
+      int patchRows,
+      int patchColumns) {}
 
   /** An image of a trial. */
   record TrialImage(String image, @Nullable String heat) {}
@@ -75,10 +80,15 @@ record LabelRoutes(@Nullable LabelQueue queue, boolean readOnly) {
   }
 
   private Object plan() {
-    if (queue == null) return new PlanView(List.of(), 0, 0, 0, 0);
+    if (queue == null) return new PlanView(List.of(), 0, 0, 0, 0, 0);
     LabelPlan plan = queue.plan();
     return new PlanView(
-        plan.tasks(), plan.trials().size(), plan.minutes(), plan.patchRows(), plan.patchColumns());
+        plan.tasks(),
+        plan.trials().size(),
+        plan.practices(),
+        plan.minutes(),
+        plan.patchRows(),
+        plan.patchColumns());
   }
 
   private LabelQueue open() {

@@ -50,7 +50,7 @@ function begin(main, plan) {
   fill(main, h("h1", {}, "Label"),
     h("p", {}, `${plan.trials} trials, about ${Math.round(plan.minutes)} minutes. You can stop at any time and go on later under the same pseudonym.`),
     h("ul", {}, plan.tasks.map((task) => h("li", {}, h("b", {}, TASKS[task][0]), ": " + TASKS[task][1]))),
-    h("p", { id: "consent" }, "Stored are your answers, the seconds that you took, and whether you switched heat maps on, under a pseudonym that you choose; no name, no address. The first trials are practice and show the right answer."),
+    h("p", { id: "consent" }, "Stored are your answers, the seconds that you took, and whether you switched heat maps on, under a pseudonym that you choose; no name, no address." + (plan.practices ? ` The first ${plan.practices} trials are practice and show the right answer.` : "")),
     h("form", { class: "controls", onsubmit: start }, h("label", {}, "Pseudonym ", name), h("button", {}, "Start or go on"), h("button", { type: "button", onclick: remove }, "Delete my answers")),
     where);
 }

@@ -154,7 +154,7 @@ final class EvaluationPlanCommand implements Runnable {
 
   private void print(LabelPlan plan) {
     Map<LabelledKind, Integer> units = new EnumMap<>(LabelledKind.class);
-    for (var unit : plan.units()) units.merge(unit.kind(), 1, Integer::sum);
+    for (var unit : plan.studied()) units.merge(unit.kind(), 1, Integer::sum);
     Map<LabelTask, Integer> trials = new EnumMap<>(LabelTask.class);
     for (var trial : plan.trials()) trials.merge(trial.task(), 1, Integer::sum);
     int answers = perFeature * annotators;

@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code labels report}: accuracies, differences to controls, agreement. */
 @Command(
@@ -29,18 +28,12 @@ import picocli.CommandLine.Option;
     footer = "Example: clipsteer labels report --labels study --json")
 final class EvaluationReportCommand implements Runnable {
   @Mixin private CommonOptions common;
-
-  @Option(
-      names = "--labels",
-      required = true,
-      paramLabel = "DIR",
-      description = "The --out of clipsteer labels plan, with answers.")
-  private Path labels;
+  @Mixin private StudyOption study;
 
   @Override
   public void run() {
     common.applyOnCpu();
-    PlanFolder folder = new PlanFolder(labels);
+    PlanFolder folder = study.folder();
     Path run = Path.of(folder.plan().run());
     // Machines in the place of people, where the plan's run is here and has them.
     LabelReport report =

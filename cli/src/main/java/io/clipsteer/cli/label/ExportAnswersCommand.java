@@ -6,7 +6,6 @@ import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.lab.label.AnswerTable;
-import io.clipsteer.lab.label.PlanFolder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -21,13 +20,7 @@ import picocli.CommandLine.Option;
     footer = "Example: clipsteer labels export --labels study --out answers.csv")
 final class ExportAnswersCommand implements Runnable {
   @Mixin private CommonOptions common;
-
-  @Option(
-      names = "--labels",
-      required = true,
-      paramLabel = "DIR",
-      description = "The --out of clipsteer labels plan, with answers.")
-  private Path labels;
+  @Mixin private StudyOption study;
 
   @Option(names = "--out", required = true, paramLabel = "FILE", description = "New file, .csv.")
   private Path out;
@@ -36,7 +29,7 @@ final class ExportAnswersCommand implements Runnable {
   public void run() {
     common.applyOnCpu();
     if (Files.exists(out)) throw new InputException(out, "exists", "Name a new file with --out");
-    AtomicFiles.writeText(out, AnswerTable.csv(new PlanFolder(labels)));
+    AtomicFiles.writeText(out, AnswerTable.csv(study.folder()));
     common.print(Map.of("out", out.toString()), Lines.of("answers: %s", out));
   }
 }

@@ -4,7 +4,6 @@ package io.clipsteer.cli.label;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.lab.label.AnswerTable;
-import io.clipsteer.lab.label.PlanFolder;
 import io.clipsteer.lab.run.Counted;
 import java.nio.file.Path;
 import java.util.Map;
@@ -24,13 +23,7 @@ import picocli.CommandLine.Option;
     footer = "Example: clipsteer labels import --labels study --csv crowd.csv")
 final class ImportAnswersCommand implements Runnable {
   @Mixin private CommonOptions common;
-
-  @Option(
-      names = "--labels",
-      required = true,
-      paramLabel = "DIR",
-      description = "The --out of clipsteer labels plan.")
-  private Path labels;
+  @Mixin private StudyOption study;
 
   @Option(names = "--csv", required = true, paramLabel = "FILE", description = "The answers.")
   private Path csv;
@@ -38,7 +31,7 @@ final class ImportAnswersCommand implements Runnable {
   @Override
   public void run() {
     common.applyOnCpu();
-    Map<String, Integer> counts = AnswerTable.read(new PlanFolder(labels), csv);
+    Map<String, Integer> counts = AnswerTable.read(study.folder(), csv);
     Lines text = new Lines();
     counts.forEach((annotator, n) -> text.add("%s: %s%n", annotator, Counted.of(n, "answer")));
     common.print(Map.of("answers", counts), text.toString().stripTrailing());

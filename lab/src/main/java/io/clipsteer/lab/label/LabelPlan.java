@@ -4,6 +4,7 @@ package io.clipsteer.lab.label;
 import com.fasterxml.jackson.annotation.JsonValue;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,6 +85,19 @@ public record LabelPlan(
   /** The tasks that it has, in their order. */
   public List<LabelTask> tasks() {
     return trials.stream().map(LabelTrial::task).distinct().sorted().toList();
+  }
+
+  /** The units that are evaluated: all but the one for practice. */
+  public List<LabelledUnit> studied() {
+    return IntStream.range(0, units.size())
+        .filter(u -> trials.stream().anyMatch(t -> t.unit == u && t.role == TrialRole.MAIN))
+        .mapToObj(units::get)
+        .toList();
+  }
+
+  /** Trials for practice, which come first. */
+  public int practices() {
+    return (int) trials.stream().filter(one -> one.role == TrialRole.PRACTICE).count();
   }
 
   /** Estimated minutes of an annotator. */

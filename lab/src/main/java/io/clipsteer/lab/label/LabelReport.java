@@ -274,7 +274,7 @@ public record LabelReport(
     List<PartResult> parts(Function<LabelledUnit, Integer> part) {
       List<PartResult> all = new ArrayList<>();
       List<Integer> parts =
-          plan.units().stream()
+          plan.studied().stream()
               .filter(one -> one.kind() == LabelledKind.FEATURE)
               .map(part)
               .distinct()
