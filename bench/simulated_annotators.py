@@ -36,6 +36,8 @@ FITS = 0.85
 OTHERS = 0.5
 RARE, COMMON = 5, 5
 PAUSE_MS = 1050
+# An answer is on the disk before the next trial appears; a busy disk may take long.
+TIMEOUT_MS = 300_000
 
 
 def values(row):
@@ -201,6 +203,7 @@ def run(options):
             annotator = Annotator(known, options.by, options.error, name)
             url = open(options.url_file).read().strip()
             page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+            page.set_default_timeout(TIMEOUT_MS)
             page.goto(url)
             page.goto(url.split("?")[0] + f"#/label?as={name}")
             page.wait_for_selector("progress")

@@ -33,7 +33,8 @@ import picocli.CommandLine.Option;
       "Write a run's results as one HTML page that works offline.",
       "It has an overview, a searchable gallery of features, and for each feature its top images."
           + " The run must be indexed. evaluate and steerability add their sections, --edit those"
-          + " of suppress and defend.",
+          + " of suppress and defend, --study those of study selectivity, --labels those of human"
+          + " evaluation.",
       "Of each SAE's features shown, a third have the highest monosemanticity, a third the highest"
           + " steerability, and the rest are a random sample. The page has 25 MB at most."
     },
@@ -68,6 +69,12 @@ final class ReportCommand implements Runnable {
       paramLabel = "DIR",
       description = "The --out of clipsteer study selectivity. Repeatable.")
   private List<Path> studies = List.of();
+
+  @Option(
+      names = "--labels",
+      paramLabel = "DIR",
+      description = "The --out of clipsteer labels plan, with answers. Repeatable.")
+  private List<Path> evaluations = List.of();
 
   @Option(
       names = "--images",
@@ -113,7 +120,16 @@ final class ReportCommand implements Runnable {
     }
     Report.checkWritable(out);
     var report =
-        new Report(folder, index, steered(), edits, studies, features, exemplars, common.seed());
+        new Report(
+            folder,
+            index,
+            steered(),
+            edits,
+            studies,
+            evaluations,
+            features,
+            exemplars,
+            common.seed());
     Report.WrittenReport result;
     if (blind) {
       result = report.write(out, null, common.progress());

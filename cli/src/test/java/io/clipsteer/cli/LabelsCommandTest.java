@@ -57,14 +57,36 @@ final class LabelsCommandTest {
     Set<Integer> practised = new HashSet<>();
     Set<Integer> others = new HashSet<>();
     for (JsonNode trial : plan.get("trials")) {
-      boolean practice = trial.get("role").asString().equals("practice");
-      (practice ? practised : others).add(trial.get("unit").asInt());
+      String role = trial.get("role").asString();
+      if (role.equals("practice")) practised.add(trial.get("unit").asInt());
+      if (role.equals("main")) others.add(trial.get("unit").asInt());
     }
     assertEquals(1, practised.size());
     assertEquals(plan.get("units").size() - 1, others.size());
     assertTrue(others.stream().noneMatch(practised::contains));
     int unit = practised.iterator().next();
     assertEquals("feature", plan.get("units").get(unit).get("kind").asString());
+  }
+
+  /** A sheet without maps, or a catch trial of a unit's images, would tell too much. */
+  @Test
+  void nothingTellsARandomSheet() throws IOException {
+    JsonNode plan = json(study.resolve("plan.json"));
+    Set<String> caught = new HashSet<>();
+    for (JsonNode trial : plan.get("trials")) {
+      boolean naming = trial.get("task").asString().equals("naming");
+      JsonNode unit = plan.get("units").get(trial.get("unit").asInt());
+      for (JsonNode image : trial.get("images")) {
+        String heat = image.get("heat").isNull() ? null : image.get("heat").asString();
+        assertEquals(naming, heat != null);
+        if (heat == null || !unit.get("kind").asString().equals("random_sheet")) continue;
+        assertTrue(heat.matches(".*[^A=].*"), "an empty map");
+      }
+      if (trial.get("role").asString().equals("catch")) {
+        caught.add(trial.get("images").get(0).get("image").asString());
+      }
+    }
+    assertTrue(caught.size() > 1, "catch trials of the same images");
   }
 
   @Test
@@ -84,6 +106,13 @@ final class LabelsCommandTest {
   }
 
   @Test
+  void thePlanNamesItsCommand() throws IOException {
+    JsonNode manifest = json(study.resolve("manifest.json"));
+    assertEquals("labels", manifest.get("command").get(0).asString());
+    assertTrue(manifest.get("hashes").has("model") && manifest.get("hashes").has("data"));
+  }
+
+  @Test
   void theSameSeedMakesTheSamePlan() throws IOException {
     Path again = fixture.plan(temp.resolve("again"));
     assertEquals(
@@ -100,6 +129,98 @@ final class LabelsCommandTest {
     assertNotEquals(
         json(study.resolve("plan.json")).get("trials").get(0).get("images"),
         json(temp.resolve("other/plan.json")).get("trials").get(0).get("images"));
+  }
+
+  /** Two annotators, one right throughout, one wrong but for catch trials, without times. */
+  private static Path answered() throws IOException {
+    Path copy = temp.resolve("answered");
+    try (var files = Files.walk(study)) {
+      for (Path file : files.toList()) {
+        Files.copy(file, copy.resolve(study.relativize(file).toString()));
+      }
+    }
+    StringBuilder table = new StringBuilder("annotator,trial,choice,ideas,idea,picked\n");
+    for (String annotator : List.of("anna", "ben")) {
+      for (JsonNode trial : json(study.resolve("plan.json")).get("trials")) {
+        boolean right = annotator.equals("anna") || trial.get("role").asString().equals("catch");
+        table.append(annotator).append(',').append(trial.get("id").asString());
+        table.append(said(trial, right)).append('\n');
+      }
+    }
+    Path csv = Files.writeString(temp.resolve("crowd.csv"), table);
+    var taken = CliFixture.line("labels import --labels %s --csv %s --json", copy, csv);
+    assertEquals(0, taken.code(), taken.err());
+    return copy;
+  }
+
+  private static String said(JsonNode trial, boolean right) {
+    JsonNode images = trial.get("images");
+    boolean afc = trial.get("task").asString().equals("2afc");
+    switch (trial.get("task").asString()) {
+      case "naming":
+        return right ? ",,one," + ExploredFixture.EVIL + ",0 1" : ",,none,,-";
+      case "verification":
+        return ",,,,-";
+      default:
+        for (int k = afc ? 18 : 0; k < images.size(); k++) {
+          boolean wanted = images.get(k).get("fires").asBoolean() == afc;
+          if (wanted == right) return "," + (afc ? k - 18 : k) + ",,,";
+        }
+        throw new IllegalStateException("no such choice");
+    }
+  }
+
+  @Test
+  void theReportIsAPageAndAPartOfTheRunsReport() throws IOException {
+    Path folder = answered();
+    Path page = temp.resolve("people.html");
+    var reported = CliFixture.line("labels report --labels %s --out %s --json", folder, page);
+    assertEquals(0, reported.code(), reported.err());
+    JsonNode first = reported.json().get("results").get(0);
+    assertEquals(0.5, first.get("accuracy").get("value").asDouble());
+    assertEquals(2, reported.json().get("annotators").size());
+    reported
+        .json()
+        .get("annotators")
+        .forEach(one -> assertTrue(one.get("excluded").isNull(), "without times, no rule of them"));
+    Path whole = temp.resolve("whole.html");
+    var run =
+        CliFixture.line(
+            "report --run %s --labels %s --no-images --features 20 --out %s",
+            fixture.run(), folder, whole);
+    assertEquals(0, run.code(), run.err());
+    assertTrue(
+        PageBrowser.data(whole)
+            .get("head")
+            .get("commands")
+            .get("report")
+            .asString()
+            .contains("--labels"));
+    try (PageBrowser browser = PageBrowser.start()) {
+      for (int width : new int[] {390, 1280}) {
+        browser.visit(
+            page,
+            width,
+            shown -> {
+              PageBrowser.fits(shown, width);
+              PageBrowser.isAccessible(shown);
+              shown.getByText("Each trained feature").waitFor();
+              assertTrue(shown.locator("main").innerText().contains(ExploredFixture.EVIL));
+            });
+        browser.visit(
+            whole,
+            width,
+            shown -> {
+              shown.evaluate("() => { location.hash = '#/people'; }");
+              shown.getByText("Features against controls").waitFor();
+              PageBrowser.fits(shown, width);
+              PageBrowser.isAccessible(shown);
+            });
+      }
+    }
+    Path other = Files.writeString(temp.resolve("mine.html"), "mine");
+    assertNotEquals(0, CliFixture.line("labels report --labels %s --out %s", folder, other).code());
+    assertEquals("mine", Files.readString(other));
   }
 
   @Test

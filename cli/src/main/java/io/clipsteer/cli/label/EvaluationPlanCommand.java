@@ -8,6 +8,7 @@ import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.JoinReport;
 import io.clipsteer.lab.index.IndexFolder;
@@ -135,19 +136,26 @@ final class EvaluationPlanCommand implements Runnable {
               perFeature,
               annotators,
               common.seed());
+      Map<String, String> hashes = open.hashes();
+      hashes.put("data", images.hash());
+      RunManifest manifest = common.manifest(hashes);
       plan =
           WorkFolder.write(
               out,
-              part ->
-                  PlanMaker.make(
-                      open.clip(),
-                      set,
-                      open.saes(),
-                      index,
-                      known,
-                      settings,
-                      new PlanFolder(part),
-                      common.progress()));
+              part -> {
+                LabelPlan made =
+                    PlanMaker.make(
+                        open.clip(),
+                        set,
+                        open.saes(),
+                        index,
+                        known,
+                        settings,
+                        new PlanFolder(part),
+                        common.progress());
+                manifest.finish(Map.of()).writeTo(part);
+                return made;
+              });
     }
     print(plan);
   }

@@ -2,19 +2,17 @@
 package io.clipsteer.cli.label;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.report.LabelsPage;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.stats.Bootstrap;
-import io.clipsteer.lab.index.IndexFolder;
-import io.clipsteer.lab.index.ProxyTable;
 import io.clipsteer.lab.label.FeatureMean;
 import io.clipsteer.lab.label.LabelReport;
-import io.clipsteer.lab.label.PlanFolder;
 import io.clipsteer.lab.run.Counted;
-import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** {@code labels report}: accuracies, differences to controls, agreement. */
 @Command(
@@ -25,31 +23,37 @@ import picocli.CommandLine.Mixin;
       "An annotator counts with 80 % of the catch trials right and a median answer of a second or"
           + " more. The first answer to a trial counts."
     },
-    footer = "Example: clipsteer labels report --labels study --json")
+    footer = "Example: clipsteer labels report --labels study --out study.html")
 final class EvaluationReportCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private StudyOption study;
 
+  @Option(
+      names = "--out",
+      paramLabel = "FILE",
+      description =
+          "Also write an HTML page that works offline; only an earlier one is overwritten.")
+  private @Nullable Path out;
+
   @Override
   public void run() {
     common.applyOnCpu();
-    PlanFolder folder = study.folder();
-    Path run = Path.of(folder.plan().run());
-    // Machines in the place of people, where the plan's run is here and has them.
-    LabelReport report =
-        LabelReport.of(folder, ProxyTable.scores(IndexFolder.of(new RunFolder(run))));
-    common.print(report, text(report));
+    if (out != null) LabelsPage.checkWritable(out);
+    LabelsPage.LabelsResult result = LabelsPage.read(study.folder());
+    if (out != null) LabelsPage.write(out, result);
+    common.print(result.report(), text(result.report()));
   }
 
   private static String text(LabelReport report) {
     Lines text = new Lines();
-    text.add("%s%n", Counted.of(report.annotators().size(), "annotator"));
-    for (var one : report.excluded()) {
-      text.add("not counted: %s, %s%n", one.annotator(), one.reason());
+    text.add("%s%n", Counted.of(report.counted().size(), "annotator"));
+    for (var one : report.annotators()) {
+      if (one.excluded() == null) continue;
+      text.add("not counted: %s, %s%n", one.annotator(), one.excluded());
     }
     text.add(
         "%n%-13s %-13s %9s %19s   %s%n",
-        "accuracy", "unit", "", "95 % interval", "features less this");
+        "accuracy", "unit", "", "95 % interval", "features less this, points");
     for (var one : report.results()) {
       text.add(
           "%-13s %-13s %9s %19s   %s%n",
@@ -83,6 +87,11 @@ final class EvaluationReportCommand implements Runnable {
               ? "not defined"
               : Lines.of("%.3f to %.3f", one.interval().low(), one.interval().high()));
     }
+    for (var one : report.repeats()) {
+      text.add(
+          "%-13s shown twice to the same annotator: %s answered alike, %s%n",
+          one.task(), percent(one.same()), Counted.of(one.trials(), "trial"));
+    }
     if (!report.scores().isEmpty()) {
       text.add("%n%-13s %-24s %9s%n", "accuracy and", "score of the index", "Spearman");
     }
@@ -112,6 +121,11 @@ final class EvaluationReportCommand implements Runnable {
 
   private static String difference(@Nullable FeatureMean difference) {
     if (difference == null || difference.value() == null) return "";
-    return Lines.of("%+.1f (%s)", 100 * difference.value(), interval(difference));
+    Bootstrap interval = difference.interval();
+    return interval == null
+        ? Lines.of("%+.1f (interval not defined)", 100 * difference.value())
+        : Lines.of(
+            "%+.1f (%+.1f to %+.1f)",
+            100 * difference.value(), 100 * interval.low(), 100 * interval.high());
   }
 }

@@ -49,6 +49,7 @@ public final class Commands {
     if (steerability != null) words.addAll(List.of("--steerability", steerability.toString()));
     for (Path edit : report.edits()) words.addAll(List.of("--edit", edit.toString()));
     for (Path study : report.studies()) words.addAll(List.of("--study", study.toString()));
+    for (Path one : report.evaluations()) words.addAll(List.of("--labels", one.toString()));
     words.addAll(List.of("--features", Integer.toString(report.features())));
     words.addAll(List.of("--exemplars", Integer.toString(report.exemplars())));
     words.addAll(List.of("--seed", Long.toString(report.seed()), "--out", out.toString()));

@@ -62,6 +62,10 @@ public record Definitions(List<Term> terms, Map<String, String> scopes) {
       twins|explore|correlation|Correlation over images
       effect_flipped|explore|answers that change|Answers that change
       evaluation_tasks|labels|tasks|Tasks of human evaluation
+      people_accuracy|labels|accuracy of people|Accuracy of people
+      people_controls|labels|difference to a control|Difference to a control
+      people_agreement|labels|agreement|Agreement of annotators
+      people_repeats|labels|repeats|Trials shown twice
       units|steerability|Units|Units
       strength|steerability|Strengths|Strengths
       s|steerability|S|S, steerability

@@ -8,6 +8,7 @@ import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
+import io.clipsteer.lab.label.PlanFolder;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
@@ -29,6 +30,7 @@ import tools.jackson.databind.JsonNode;
  * @param steerability folder of its steerability, or null
  * @param edits folders of suppressions
  * @param studies folders of studies of selectivity
+ * @param evaluations folders of human evaluations
  * @param features selected at most, 1 to 5,000; those that an edit changes are added
  * @param exemplars images of each, 0 to 100
  * @param seed of the random sample
@@ -39,6 +41,7 @@ public record Report(
     @Nullable Path steerability,
     List<Path> edits,
     List<Path> studies,
+    List<Path> evaluations,
     int features,
     int exemplars,
     long seed) {
@@ -55,12 +58,14 @@ public record Report(
           "steerability.js",
           "suppression.js",
           "selectivity.js",
+          "people.js",
           "report.js");
 
   /** Refuses numbers out of range. */
   public Report {
     edits = List.copyOf(edits);
     studies = List.copyOf(studies);
+    evaluations = List.copyOf(evaluations);
     if (features < 1 || features > 5000) {
       throw new InputException("--features " + features, "not from 1 to 5000", "Try 500");
     }
@@ -107,7 +112,8 @@ public record Report(
       @Nullable JsonNode steer,
       List<MeasuredSteerability.Points> points,
       List<SuppressionResult> edits,
-      List<SelectivityResult> studies) {}
+      List<SelectivityResult> studies,
+      List<LabelsPage.LabelsResult> people) {}
 
   /** All that the page shows. */
   private record Data(
@@ -136,6 +142,8 @@ public record Report(
     if (measured != null) measured.checkOf(folder);
     JsonNode evaluation = evaluation();
     List<SelectivityResult> studied = studies.stream().map(SelectivityResult::read).toList();
+    List<LabelsPage.LabelsResult> people =
+        evaluations.stream().map(one -> LabelsPage.read(new PlanFolder(one))).toList();
     List<SuppressionResult> results = edits.stream().map(SuppressionResult::read).toList();
     Map<String, Set<Integer>> edited = SuppressionResult.features(results);
     List<SelectedFeature> selected =
@@ -152,7 +160,8 @@ public record Report(
             measured == null ? null : measured.json(),
             measured == null ? List.of() : measured.points(),
             results,
-            studied);
+            studied,
+            people);
     Head head = head(out, manifest, measured);
     Thumbnails thumbnails = Thumbnails.none();
     if (images != null) {

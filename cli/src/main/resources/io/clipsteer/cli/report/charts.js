@@ -110,7 +110,7 @@ function lines(sets, x, y, caption, more = {}) {
 }
 /** Few values with long names: bars that lie, the names beside them. */
 function lying(labels, values, x, caption, more = {}) {
-  return chart(() => ({ type: "bar", data: { labels, datasets: [{ data: values, backgroundColor: values.map((_, i) => colour((more.colours || [])[i] || "--three")), barPercentage: 0.8, borderColor: colour("--muted"), ranges: more.ranges }] }, plugins: [whiskers],
+  return chart(() => ({ type: "bar", data: { labels, datasets: [{ data: values, backgroundColor: values.map((_, i) => colour((more.colours || [])[i] || "--three")), barPercentage: 0.8, borderColor: colour("--muted"), ranges: more.ranges }] }, plugins: more.limit ? [whiskers, limit(...more.limit)] : [whiskers],
     options: { indexAxis: "y", plugins: { legend: { display: false } }, scales: { x: axis(x, { beginAtZero: true, ...more.x }), y: { grid: { display: false } } } } }), caption, { ...more, low: labels.length < 4 });
 }
 /**

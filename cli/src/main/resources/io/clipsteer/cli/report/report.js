@@ -46,8 +46,18 @@ function recipe(main) {
   if (!facts.length) return;
   main.append(h("h2", {}, "Recipe"), h("details", {}, h("summary", {}, "All settings of the training"), h("dl", { class: "facts card" }, facts.map(([k, v]) => [h("dt", {}, k), h("dd", {}, Array.isArray(v) ? v.join(", ") : String(v))]))));
 }
+/** Human evaluations; their features are linked where the report has them. */
+function evaluations() {
+  const main = h("main", {}, h("h1", {}, "Human evaluation"), h("p", {}, "People answered about features and controls without knowing which is which."), hint());
+  for (const s of D.people) people(main, s, (u) => {
+    const sae = SAES.findIndex((x) => x.folder === u.sae), f = FEATURES.find((x) => x.s === sae && x.id === u.number);
+    return f ? h("a", { href: link(f) }, "layer " + u.layer + " #" + u.number) : null;
+  });
+  main.append(commands("report"));
+  return main;
+}
 
-start(tail(D.run), [["", "Overview", overview], ["features", "Features", gallery], ...(D.steer ? [["steerability", "Steerability", steerability]] : []), ...(D.edits.length ? [["suppression", "Suppression", suppression]] : []), ...(D.studies.length ? [["selectivity", "Selectivity", selectivity]] : []), ["definitions", "Definitions", definitionsPage]], (words, query) => {
+start(tail(D.run), [["", "Overview", overview], ["features", "Features", gallery], ...(D.steer ? [["steerability", "Steerability", steerability]] : []), ...(D.edits.length ? [["suppression", "Suppression", suppression]] : []), ...(D.studies.length ? [["selectivity", "Selectivity", selectivity]] : []), ...(D.people.length ? [["people", "Human evaluation", evaluations]] : []), ["definitions", "Definitions", definitionsPage]], (words, query) => {
   if (words[0] === "feature") return { part: "features", main: feature(Number(words[1]), Number(words[2])) };
   const sae = query.get("sae");
   if (sae !== null && SAES[sae]) { filters.sae = sae; filters.shown = PAGE; }

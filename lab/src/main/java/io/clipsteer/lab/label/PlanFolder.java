@@ -14,8 +14,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The folder of a human evaluation: {@code plan.json}, {@code images/ID.jpg}, {@code answers/
- * PSEUDONYM.jsonl}.
+ * The folder of a human evaluation: {@code plan.json}, {@code manifest.json}, {@code
+ * images/ID.jpg}, {@code answers/PSEUDONYM.jsonl}.
  */
 public record PlanFolder(Path path) {
   /** The plan's file. */

@@ -105,15 +105,19 @@ public final class PlanMaker {
     }
   }
 
+  /** Labels that more than one image has, by image. */
   private List<Set<String>> labelSets(Scanned scanned) {
     List<Set<String>> all = new ArrayList<>();
+    Map<String, Integer> counts = new HashMap<>();
     for (int i = 0; i < scanned.ids().size(); i++) {
       Set<String> own = new HashSet<>();
       for (Labels.Label label : labels.labels(scanned.ids().get(i), scanned.classes().get(i))) {
         own.add(label.factor() + ": " + label.value());
       }
+      own.forEach(label -> counts.merge(label, 1, Integer::sum));
       all.add(own);
     }
+    for (Set<String> own : all) own.removeIf(label -> counts.getOrDefault(label, 0) < 2);
     return all;
   }
 
@@ -172,14 +176,14 @@ public final class PlanMaker {
 
   private static @Nullable String heat(Taken unit, Scanned patches, int image) {
     UnitDraw.Candidate one = unit.candidate();
-    if (image < 0 || one.site() < 0) return null;
+    if (image < 0) return null;
     UnitScan.UnitActivations own = patches.bySite().get(one.site()).get(image);
     int count = own.patches().length / own.maxima().length;
     if (count == 0) return null;
     byte[] bytes = new byte[count];
     for (int p = 0; p < count; p++) {
       float value = own.patches()[one.column() * count + p];
-      bytes[p] = (byte) Math.round(255 * Math.clamp(value / unit.draw().most(), 0, 1));
+      bytes[p] = (byte) Math.round(255 * Math.clamp(value / unit.most(), 0, 1));
     }
     return Base64.getEncoder().encodeToString(bytes);
   }

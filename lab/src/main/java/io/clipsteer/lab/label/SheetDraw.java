@@ -82,6 +82,18 @@ final class SheetDraw {
         random);
   }
 
+  /** Of no unit: half of the images, drawn at random, stand for those on which one is active. */
+  static SheetDraw random(int images, SplittableRandom random) {
+    int[] order = RandomOrder.of(images, random);
+    int half = images / 2;
+    return new SheetDraw(
+        Arrays.copyOf(order, half),
+        Arrays.copyOfRange(order, half, images),
+        new float[images],
+        List.of(),
+        random);
+  }
+
   /** Share of the images on which it is active. */
   double share() {
     return (double) active.length / activations.length;

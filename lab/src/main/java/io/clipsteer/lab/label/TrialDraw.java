@@ -14,6 +14,9 @@ final class TrialDraw {
   private static final int PRACTICES = 3;
   private static final double CAUGHT = 0.1;
 
+  /** The unit that catch trials name, though they show none. */
+  private static final int CAUGHT_UNIT = 0;
+
   /** A trial whose images are numbers yet; the unit's number counts the one for practice last. */
   record Sheet(LabelTask task, TrialRole role, int unit, List<Drawn> images) {}
 
@@ -41,11 +44,11 @@ final class TrialDraw {
     boolean afc = settings.tasks().contains(LabelTask.TWO_AFC);
     int caught = (int) Math.max(2, Math.round(CAUGHT * all.size()));
     for (int k = 0; k < caught; k++) {
-      int u = random.nextInt(study.size());
-      SheetDraw draw = study.get(u).draw();
+      // Of images drawn at random: a unit's own images would tell what its other sheets ask.
+      SheetDraw draw = SheetDraw.random(units.images(), random.split());
       LabelTask task = afc ? LabelTask.TWO_AFC : LabelTask.INTRUDER;
       List<Drawn> shown = afc ? draw.sameQueries() : draw.sameImage();
-      all.add(new Sheet(task, TrialRole.CATCH, u, shown));
+      all.add(new Sheet(task, TrialRole.CATCH, CAUGHT_UNIT, shown));
     }
     UnitDraw.Taken practice = units.practice();
     for (int k = 0; practice != null && k < PRACTICES; k++) {

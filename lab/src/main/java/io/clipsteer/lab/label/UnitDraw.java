@@ -36,11 +36,15 @@ final class UnitDraw implements AutoCloseable {
   /** Units are drawn in reserve: some are active on too few images. */
   private static final int RESERVE = 3;
 
-  /** A unit that may be taken, and where its activations are; site -1 where it has none. */
+  /** A unit that may be taken, and where its activations are. */
   record Candidate(LabelledUnit unit, int site, int column) {}
 
-  /** A unit that was taken. */
-  record Taken(Candidate candidate, SheetDraw draw) {
+  /**
+   * A unit that was taken.
+   *
+   * @param most the activation with the strongest colour in heat maps
+   */
+  record Taken(Candidate candidate, SheetDraw draw, float most) {
     LabelledKind kind() {
       return candidate.unit.kind();
     }
@@ -65,8 +69,9 @@ final class UnitDraw implements AutoCloseable {
    *
    * @param study trained features and controls
    * @param practice a trained feature that is not among them; null where none remains
+   * @param images that were scanned
    */
-  record DrawnUnits(List<Taken> study, @Nullable Taken practice) {
+  record DrawnUnits(List<Taken> study, @Nullable Taken practice, int images) {
     /** The study's units, then the one for practice. */
     List<Taken> all() {
       List<Taken> all = new ArrayList<>(study);
@@ -247,24 +252,30 @@ final class UnitDraw implements AutoCloseable {
         }
       }
     }
-    addRandomSheets(scanned.ids().size(), labels, study);
-    return new DrawnUnits(study, practice(rest, scanned, labels));
+    addRandomSheets(scanned, labels, study);
+    return new DrawnUnits(study, practice(rest, scanned, labels), scanned.ids().size());
   }
 
   /** A candidate as a unit; null where it is active on too few images. */
   private @Nullable Taken taken(
       Candidate one, Scanned scanned, List<Set<String>> labels, List<Taken> study) {
-    float[] values = new float[scanned.ids().size()];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = scanned.bySite().get(one.site).get(i).maxima()[one.column];
-    }
+    float[] values = activations(one, scanned);
     LabelledKind kind = one.unit.kind();
     if (kind == LabelledKind.NEURON || kind == LabelledKind.DIRECTION) {
       Double share = shareOfFeature(study, one.unit.layer());
       if (share != null) values = strongest(values, share);
     }
     SheetDraw draw = SheetDraw.of(values, labels, random.split());
-    return draw == null ? null : new Taken(one, draw);
+    return draw == null ? null : new Taken(one, draw, draw.most());
+  }
+
+  /** The largest activation on each image. */
+  private static float[] activations(Candidate one, Scanned scanned) {
+    float[] values = new float[scanned.ids().size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = scanned.bySite().get(one.site).get(i).maxima()[one.column];
+    }
+    return values;
   }
 
   /**
@@ -292,18 +303,30 @@ final class UnitDraw implements AutoCloseable {
     return kept;
   }
 
-  private void addRandomSheets(int count, List<Set<String>> labels, List<Taken> study) {
+  /**
+   * Images drawn at random. Their heat maps are those of random directions: a sheet without maps
+   * would tell that it is a random one.
+   */
+  private void addRandomSheets(Scanned scanned, List<Set<String>> labels, List<Taken> study) {
+    List<Candidate> directions =
+        groups.stream()
+            .filter(group -> group.kind == LabelledKind.DIRECTION)
+            .flatMap(group -> group.candidates.stream())
+            .toList();
     for (int k = 0; k < settings.controls(); k++) {
       Double share = shareOfFeature(study, -1);
       if (share == null) return;
-      float[] values = new float[count];
-      for (int i = 0; i < count; i++) values[i] = (float) random.nextDouble();
+      float[] values = new float[scanned.ids().size()];
+      for (int i = 0; i < values.length; i++) values[i] = (float) random.nextDouble();
       SheetDraw draw = SheetDraw.of(strongest(values, share), labels, random.split());
       if (draw == null) continue;
       var unit =
           new LabelledUnit(
               LabelledKind.RANDOM_SHEET, "random", 0, k, draw.share(), 0, null, Map.of());
-      study.add(new Taken(new Candidate(unit, -1, k), draw));
+      Candidate shown = directions.get(k % directions.size());
+      float most = 0;
+      for (float value : activations(shown, scanned)) most = Math.max(most, value);
+      study.add(new Taken(new Candidate(unit, shown.site, shown.column), draw, most));
     }
   }
 

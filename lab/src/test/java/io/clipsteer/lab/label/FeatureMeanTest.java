@@ -81,8 +81,9 @@ final class FeatureMeanTest {
     List<double[]> two = List.of(new double[] {1}, new double[] {1});
     assertEquals(new FeatureMean(0.5, null, 3), FeatureMean.difference(two, List.of(one), 1));
     assertNull(FeatureMean.difference(two, List.of(), 1).value());
-    // Features that do not differ have no width.
-    assertEquals(new Bootstrap(1, 1, 2000, 0), FeatureMean.of(two, 1).interval());
+    // Samples of features that do not differ say nothing.
+    assertEquals(new FeatureMean(1.0, null, 2), FeatureMean.of(two, 1));
+    assertEquals(new FeatureMean(0.0, null, 4), FeatureMean.difference(two, two, 1));
   }
 
   /** Answers within a feature depend on each other: twice as many do not narrow the interval. */

@@ -269,8 +269,20 @@ final class LabelQueueTest {
     answerAll(queue, "inattentive", LabelQueueTest::wrong, MS);
     queue.next("new");
     LabelReport report = LabelReport.of(folder);
-    assertEquals(List.of("anna", "ben"), report.annotators());
-    assertEquals(2, report.excluded().size());
+    assertEquals(List.of("anna", "ben"), report.counted());
+    assertEquals(4, report.annotators().size());
+    assertEquals(1.0, report.annotators().getFirst().caught());
+    assertEquals(0.0, report.annotators().get(3).caught(), "inattentive");
+    assertEquals(200.0, report.annotators().get(2).medianMs(), "hasty");
+    // Five of 48 trials twice, by two annotators who always say the same.
+    assertEquals(10, report.repeats().stream().mapToInt(LabelReport.RepeatResult::trials).sum());
+    assertTrue(report.repeats().stream().allMatch(one -> one.same() == 1));
+    var unit = report.units().getFirst();
+    assertEquals("dog", unit.indexName());
+    assertEquals(List.of("name of 0"), unit.names());
+    assertEquals(0.5, unit.oneIdea());
+    assertEquals(0.5, unit.accuracy().get(LabelTask.INTRUDER));
+    assertEquals(12, report.units().size());
     var afc = report.results().stream().filter(one -> one.task() == LabelTask.TWO_AFC).toList();
     assertEquals(0.5, afc.get(0).accuracy().value());
     assertEquals(24, afc.get(0).answers());
