@@ -66,7 +66,7 @@ async function trial(main, plan, annotator, feedback = null) {
   }
   const now = next.trial;
   if (!now) {
-    fill(main, h("h1", {}, "Done"), feedback, h("p", { role: "status" }, `All ${next.answered} trials are answered. Thank you.`), h("p", {}, h("a", { href: address("label", {}) }, "Another annotator")));
+    fill(main, h("h1", {}, "Done"), feedback, h("p", { role: "status" }, `All ${next.answered} trials are done. Thank you.`, plan.tasks.includes("verification") ? " Names that nobody else has given were skipped." : ""), h("p", {}, h("a", { href: address("label", {}) }, "Another annotator")));
     return;
   }
   const said = { choice: null, confidence: null, ideas: null, idea: null, picked: now.task === "verification" || now.task === "naming" ? [] : null };
