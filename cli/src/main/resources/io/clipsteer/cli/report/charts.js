@@ -26,14 +26,14 @@ const whiskers = {
     });
   },
 };
-/** A dashed line at a value of the x axis, with its name. */
-const limit = (at, name) => ({
+/** A dashed line at a value of the x axis, with its name; `above` the chart it needs some padding. */
+const limit = (at, name, above) => ({
   id: "limit",
   afterDatasetsDraw(chart) {
     const c = chart.ctx, x = chart.scales.x.getPixelForValue(at), area = chart.chartArea;
     c.save(); c.strokeStyle = c.fillStyle = colour("--muted"); c.setLineDash([3, 3]);
     c.beginPath(); c.moveTo(x, area.top); c.lineTo(x, area.bottom); c.stroke();
-    c.font = "11px " + Chart.defaults.font.family; c.fillText(name, x + 4, area.top + 9); c.restore();
+    c.font = "11px " + Chart.defaults.font.family; c.fillText(name, x + 4, area.top + (above ? -3 : 9)); c.restore();
   },
 });
 
@@ -110,8 +110,8 @@ function lines(sets, x, y, caption, more = {}) {
 }
 /** Few values with long names: bars that lie, the names beside them. */
 function lying(labels, values, x, caption, more = {}) {
-  return chart(() => ({ type: "bar", data: { labels, datasets: [{ data: values, backgroundColor: values.map((_, i) => colour((more.colours || [])[i] || "--three")), barPercentage: 0.8, borderColor: colour("--muted"), ranges: more.ranges }] }, plugins: more.limit ? [whiskers, limit(...more.limit)] : [whiskers],
-    options: { indexAxis: "y", plugins: { legend: { display: false } }, scales: { x: axis(x, { beginAtZero: true, ...more.x }), y: { grid: { display: false } } } } }), caption, { ...more, low: labels.length < 4 });
+  return chart(() => ({ type: "bar", data: { labels, datasets: [{ data: values, backgroundColor: values.map((_, i) => colour((more.colours || [])[i] || "--three")), barPercentage: 0.8, borderColor: colour("--ink"), ranges: more.ranges }] }, plugins: more.limit ? [whiskers, limit(...more.limit, true)] : [whiskers],
+    options: { indexAxis: "y", layout: { padding: { top: more.limit ? 12 : 0 } }, plugins: { legend: { display: false } }, scales: { x: axis(x, { beginAtZero: true, ...more.x }), y: { grid: { display: false } } } } }), caption, { ...more, low: labels.length < 4 });
 }
 /**
  * A value by layer: a line for each kind; with one layer a bar for each kind.
