@@ -19,7 +19,7 @@ function people(main, s, linked) {
   const R = s.report, P = R.plan, counting = R.annotators.filter((a) => !a.excluded);
   main.append(h("h2", {}, s.name), h("p", { class: "muted path" }, "plan " + P.hash + ", seed " + P.seed + ", run " + P.run + ", " + counted(P.images, "image") + " of " + P.source));
   main.append(h("p", {}, Object.entries(P.units).map(([kind, n]) => whole(n) + " " + (n === 1 ? { feature: "trained feature", neuron: "neuron", direction: "random direction", untrained: "feature of an untrained SAE", random_sheet: "random sheet" }[kind] : UNIT_KINDS[kind])).join(", ") + ". ",
-    def("What is asked?", "evaluation_tasks"), " ", def("Controls", "people_controls")));
+    def("Tasks", "evaluation_tasks"), " ", def("Controls", "people_controls")));
   annotators(main, R, counting.length);
   if (!R.results.length && !R.one_idea.length) { main.append(h("p", { class: "note" }, "No answer counts yet.")); return; }
   const groups = [...new Set(R.results.map((r) => r.task + (r.hard ? " hard" : "")))].map((key) => R.results.filter((r) => r.task + (r.hard ? " hard" : "") === key));

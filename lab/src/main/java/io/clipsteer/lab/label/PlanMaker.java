@@ -175,7 +175,7 @@ public final class PlanMaker {
   }
 
   private static @Nullable String heat(Taken unit, Scanned patches, int image) {
-    UnitDraw.Candidate one = unit.candidate();
+    UnitDraw.UnitCandidate one = unit.candidate();
     if (image < 0) return null;
     UnitScan.UnitActivations own = patches.bySite().get(one.site()).get(image);
     int count = own.patches().length / own.maxima().length;

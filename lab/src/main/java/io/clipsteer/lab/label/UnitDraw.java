@@ -37,14 +37,14 @@ final class UnitDraw implements AutoCloseable {
   private static final int RESERVE = 3;
 
   /** A unit that may be taken, and where its activations are. */
-  record Candidate(LabelledUnit unit, int site, int column) {}
+  record UnitCandidate(LabelledUnit unit, int site, int column) {}
 
   /**
    * A unit that was taken.
    *
    * @param most the activation with the strongest colour in heat maps
    */
-  record Taken(Candidate candidate, SheetDraw draw, float most) {
+  record Taken(UnitCandidate candidate, SheetDraw draw, float most) {
     LabelledKind kind() {
       return candidate.unit.kind();
     }
@@ -81,7 +81,7 @@ final class UnitDraw implements AutoCloseable {
   }
 
   /** Candidates of one SAE and kind; of features by stratum of frequency. */
-  private record Group(LabelledKind kind, int sae, List<Candidate> candidates) {}
+  private record Group(LabelledKind kind, int sae, List<UnitCandidate> candidates) {}
 
   private final RunSaes saes;
   private final IndexFolder index;
@@ -141,7 +141,7 @@ final class UnitDraw implements AutoCloseable {
     for (int stratum = 0; stratum < STRATA; stratum++) {
       int from = rows.size() * stratum / STRATA;
       int to = rows.size() * (stratum + 1) / STRATA;
-      List<Candidate> own = new ArrayList<>();
+      List<UnitCandidate> own = new ArrayList<>();
       int[] order = RandomOrder.of(to - from, random);
       for (int k = 0; k < Math.min(order.length, RESERVE * settings.features()); k++) {
         List<@Nullable Object> row = rows.get(from + order[k]);
@@ -162,7 +162,7 @@ final class UnitDraw implements AutoCloseable {
                 stratum,
                 name,
                 scores);
-        own.add(new Candidate(unit, sites.size(), numbers.size()));
+        own.add(new UnitCandidate(unit, sites.size(), numbers.size()));
         numbers.add(id.intValue());
       }
       groups.add(new Group(LabelledKind.FEATURE, s, own));
@@ -182,7 +182,7 @@ final class UnitDraw implements AutoCloseable {
         of == Integer.MAX_VALUE
             ? IntStream.range(0, count).toArray()
             : Arrays.copyOf(RandomOrder.of(of, random), count);
-    List<Candidate> all = new ArrayList<>();
+    List<UnitCandidate> all = new ArrayList<>();
     for (int k = 0; k < count; k++) {
       var unit =
           new LabelledUnit(
@@ -194,7 +194,7 @@ final class UnitDraw implements AutoCloseable {
               0,
               null,
               Map.of());
-      all.add(new Candidate(unit, sites.size(), k));
+      all.add(new UnitCandidate(unit, sites.size(), k));
     }
     sites.add(
         switch (kind) {
@@ -234,14 +234,14 @@ final class UnitDraw implements AutoCloseable {
    */
   DrawnUnits take(Scanned scanned, List<Set<String>> labels) {
     List<Taken> study = new ArrayList<>();
-    List<Candidate> rest = new ArrayList<>();
+    List<UnitCandidate> rest = new ArrayList<>();
     for (LabelledKind kind : LabelledKind.values()) {
       List<Group> own = groups.stream().filter(group -> group.kind == kind).toList();
       int total = kind == LabelledKind.FEATURE ? settings.features() : settings.controls();
       int taken = 0;
       for (int g = 0; g < own.size(); g++) {
         int goal = (int) Math.round((double) total * (g + 1) / own.size());
-        for (Candidate one : own.get(g).candidates) {
+        for (UnitCandidate one : own.get(g).candidates) {
           Taken unit = taken < goal ? taken(one, scanned, labels, study) : null;
           if (unit != null) {
             study.add(unit);
@@ -258,7 +258,7 @@ final class UnitDraw implements AutoCloseable {
 
   /** A candidate as a unit; null where it is active on too few images. */
   private @Nullable Taken taken(
-      Candidate one, Scanned scanned, List<Set<String>> labels, List<Taken> study) {
+      UnitCandidate one, Scanned scanned, List<Set<String>> labels, List<Taken> study) {
     float[] values = activations(one, scanned);
     LabelledKind kind = one.unit.kind();
     if (kind == LabelledKind.NEURON || kind == LabelledKind.DIRECTION) {
@@ -270,7 +270,7 @@ final class UnitDraw implements AutoCloseable {
   }
 
   /** The largest activation on each image. */
-  private static float[] activations(Candidate one, Scanned scanned) {
+  private static float[] activations(UnitCandidate one, Scanned scanned) {
     float[] values = new float[scanned.ids().size()];
     for (int i = 0; i < values.length; i++) {
       values[i] = scanned.bySite().get(one.site).get(i).maxima()[one.column];
@@ -308,7 +308,7 @@ final class UnitDraw implements AutoCloseable {
    * would tell that it is a random one.
    */
   private void addRandomSheets(Scanned scanned, List<Set<String>> labels, List<Taken> study) {
-    List<Candidate> directions =
+    List<UnitCandidate> directions =
         groups.stream()
             .filter(group -> group.kind == LabelledKind.DIRECTION)
             .flatMap(group -> group.candidates.stream())
@@ -323,16 +323,16 @@ final class UnitDraw implements AutoCloseable {
       var unit =
           new LabelledUnit(
               LabelledKind.RANDOM_SHEET, "random", 0, k, draw.share(), 0, null, Map.of());
-      Candidate shown = directions.get(k % directions.size());
+      UnitCandidate shown = directions.get(k % directions.size());
       float most = 0;
       for (float value : activations(shown, scanned)) most = Math.max(most, value);
-      study.add(new Taken(new Candidate(unit, shown.site, shown.column), draw, most));
+      study.add(new Taken(new UnitCandidate(unit, shown.site, shown.column), draw, most));
     }
   }
 
   /** Of the features that were not taken the one with one idea, as far as the index knows. */
   private @Nullable Taken practice(
-      List<Candidate> rest, Scanned scanned, List<Set<String>> labels) {
+      List<UnitCandidate> rest, Scanned scanned, List<Set<String>> labels) {
     return rest.stream()
         .sorted(
             Comparator.comparingDouble(
