@@ -343,7 +343,7 @@ final class ExplorePageTest {
         });
     JsonNode report =
         CliFixture.line("labels report --labels %s --json", temp.resolve("study")).json();
-    assertEquals(1, report.get("annotators").size() + report.get("excluded").size());
+    assertEquals(1, report.get("annotators").size());
   }
 
   private static void answer(Page page, boolean keys) {
