@@ -92,10 +92,10 @@ kinds = {
     "drop": (0.3, drop),
 }
 counts, refused = dict.fromkeys(kinds, 0), 0
-begun = time.time()
+started = time.time()
 minute = 0
 print("minute,resident_mb,requests,refused", flush=True)
-while time.time() - begun < options.seconds:
+while time.time() - started < options.seconds:
     kind = draw.choices(list(kinds), [weight for weight, _ in kinds.values()])[0]
     try:
         kinds[kind][1]()
@@ -103,7 +103,7 @@ while time.time() - begun < options.seconds:
     except urllib.error.HTTPError as error:
         refused += 1
         print(f"# {kind}: {error.read().decode()}", flush=True)
-    if time.time() - begun >= 60 * minute:
+    if time.time() - started >= 60 * minute:
         print(f"{minute},{resident()},{sum(counts.values())},{refused}", flush=True)
         minute += 1
     time.sleep(1)

@@ -39,6 +39,9 @@ final class ImageShelf {
 
   private static final int KEPT_DROPPED = 32;
 
+  /** Bytes of dropped files that are kept; the newest stays whatever its size. */
+  private static final long DROPPED_BYTES = 64 << 20;
+
   /** Bytes of JPEGs that are kept. */
   private static final long KEPT_BYTES = 64 << 20;
 
@@ -72,6 +75,7 @@ final class ImageShelf {
   private final boolean upright;
   private final Path origin;
   private long jpegBytes;
+  private long droppedBytes;
   private int drops;
 
   /**
@@ -174,7 +178,10 @@ final class ImageShelf {
     synchronized (dropped) {
       String id = "d" + ++drops;
       dropped.put(id, file);
-      if (dropped.size() > KEPT_DROPPED) dropped.pollFirstEntry();
+      droppedBytes += file.length;
+      while (dropped.size() > KEPT_DROPPED || dropped.size() > 1 && droppedBytes > DROPPED_BYTES) {
+        droppedBytes -= dropped.pollFirstEntry().getValue().length;
+      }
       return id;
     }
   }
