@@ -48,8 +48,10 @@ public final class SparkCluster implements BlockCluster {
       int slices = partitions == null ? work.blocks().size() : Integer.parseInt(partitions);
       wait(spark.parallelize(work.blocks(), slices).foreachAsync(one), images, task);
       return images.value();
-    } catch (RuntimeException e) {
-      throw e instanceof InputException own ? own : failure(e);
+    } catch (InputException e) {
+      throw e;
+    } catch (Exception e) { // Spark throws checked exceptions that it does not declare.
+      throw failure(e);
     } finally {
       BlockTask.close();
     }
@@ -70,20 +72,16 @@ public final class SparkCluster implements BlockCluster {
         "--enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow"
             + " --add-modules=jdk.incubator.vector -Dorg.bytedeco.javacpp.maxBytes=0"
             + " -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -Djava.awt.headless=true"
-            + " -Dai.djl.offline=true -Duser.dir="
-            + System.getProperty("user.dir"));
+            + " -Dai.djl.offline=true \"-Duser.dir="
+            + System.getProperty("user.dir")
+            + "\"");
     Map<String, String> environment = new TreeMap<>();
     environment.put("JAVA_HOME", System.getProperty("java.home"));
     environment.put("OMP_NUM_THREADS", "" + settings.threads());
-    environment.put(
-        "SPARK_SCALA_VERSION", SCALA); // Else a worker searches Spark's own build for it.
+    // Else a worker searches Spark's own build for it.
+    environment.put("SPARK_SCALA_VERSION", SCALA);
     for (String passed :
-        List.of(
-            "LC_ALL",
-            "MALLOC_ARENA_MAX",
-            "OMP_WAIT_POLICY",
-            "OPENBLAS_THREAD_TIMEOUT",
-            "CLIPSTEER_SHARED")) {
+        List.of("LC_ALL", "MALLOC_ARENA_MAX", "OMP_WAIT_POLICY", "OPENBLAS_THREAD_TIMEOUT")) {
       String value = System.getenv(passed);
       if (value != null) environment.put(passed, value);
     }

@@ -193,19 +193,9 @@ final class ClusterHarvestTest {
   @Test
   void wrongUseIsRefusedBeforeSparkStarts() throws IOException {
     Path store = temp.resolve("refused");
-    List<String> words =
-        List.of(
-            "harvest",
-            "--model",
-            CLIP.toString(),
-            "--images",
-            images.toString(),
-            "--layers",
-            "0",
-            "--out",
-            store.toString(),
-            "--master",
-            "local[2]");
+    List<String> words = new ArrayList<>(List.of("harvest", "--layers", "0", "--image-batch", "4"));
+    words.addAll(List.of("--model", CLIP.toString(), "--images", images.toString()));
+    words.addAll(List.of("--out", store.toString(), "--master", "local[2]"));
     Ran ran = run(words);
     assertEquals(2, ran.code);
     assertTrue(ran.err.contains("--threads N"), ran.err);
@@ -213,8 +203,12 @@ final class ClusterHarvestTest {
     assertEquals(1, ran.code);
     assertTrue(ran.err.contains("nowhere"), ran.err);
     assertEquals(1, ran.err.strip().lines().filter(l -> l.startsWith("clipsteer: ")).count());
+    ran = harvest(store, "--master", EXECUTORS, "--cluster-conf", "spark.task.cpus=2");
+    assertEquals(1, ran.code);
+    assertTrue(ran.err.contains("cpus per task"), ran.err);
     assertFalse(Files.exists(store));
-    ran = harvest(store, "--block-size", "6");
+    words.addAll(List.of("--threads", "1", "--block-size", "6"));
+    ran = run(words);
     assertEquals(2, ran.code);
     assertTrue(ran.err.contains("multiple"), ran.err);
   }
