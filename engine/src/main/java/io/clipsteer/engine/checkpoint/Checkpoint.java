@@ -28,10 +28,10 @@ final class Checkpoint {
       VisionTower vision,
       @Nullable TextTower text,
       Preprocessing preprocessing,
-      double logScale,
+      Scores scores,
       Pattern harmless,
       Tokenizer.Rules tokenizing) {
-    /** Contents whose texts Hugging Face's tokenizer splits. */
+    /** Contents whose texts CLIP's tokenizer of Hugging Face splits. */
     Contents(
         String family,
         VisionTower vision,
@@ -39,7 +39,26 @@ final class Checkpoint {
         Preprocessing preprocessing,
         double logScale,
         Pattern harmless) {
-      this(family, vision, text, preprocessing, logScale, harmless, Tokenizer.Rules.HUGGING_FACE);
+      this(
+          family,
+          vision,
+          text,
+          preprocessing,
+          Scores.softmax(logScale),
+          harmless,
+          Tokenizer.Rules.HUGGING_FACE);
+    }
+  }
+
+  /**
+   * How cosines become logits.
+   *
+   * @param logScale logarithm of their factor
+   * @param bias added to them in models trained with a sigmoid; null in others
+   */
+  record Scores(double logScale, @Nullable Double bias) {
+    static Scores softmax(double logScale) {
+      return new Scores(logScale, null);
     }
   }
 
@@ -83,7 +102,7 @@ final class Checkpoint {
             parts.text(),
             tokenizer,
             parts.preprocessing(),
-            parts.logScale(),
+            parts.scores(),
             weights.made());
       } catch (RuntimeException e) {
         for (Tensor made : weights.made()) made.close();
@@ -99,10 +118,10 @@ final class Checkpoint {
 
   /** What each file says right, and the two contradict. */
   private static void check(Path path, Contents parts) {
-    if (!Double.isFinite(Math.exp(parts.logScale()))) {
+    if (!Double.isFinite(Math.exp(parts.scores().logScale()))) {
       throw new InputException(
           path,
-          "logit_scale is " + parts.logScale() + ", too large a power of e",
+          "logit_scale is " + parts.scores().logScale() + ", too large a power of e",
           "Fetch it again");
     }
     VisionConfig tower = parts.vision().config();

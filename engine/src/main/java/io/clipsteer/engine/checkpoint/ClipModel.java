@@ -33,7 +33,7 @@ public final class ClipModel implements AutoCloseable {
   private final @Nullable TextTower text;
   private final @Nullable Tokenizer tokenizer;
   private final Preprocessing preprocessing;
-  private final double logScale;
+  private final Checkpoint.Scores scores;
   private final List<Tensor> weights;
 
   ClipModel(
@@ -42,14 +42,14 @@ public final class ClipModel implements AutoCloseable {
       @Nullable TextTower text,
       @Nullable Tokenizer tokenizer,
       Preprocessing preprocessing,
-      double logScale,
+      Checkpoint.Scores scores,
       List<Tensor> weights) {
     this.source = source;
     this.vision = vision;
     this.text = text;
     this.tokenizer = tokenizer;
     this.preprocessing = preprocessing;
-    this.logScale = logScale;
+    this.scores = scores;
     this.weights = List.copyOf(weights);
   }
 
@@ -94,7 +94,15 @@ public final class ClipModel implements AutoCloseable {
 
   /** What cosines are multiplied by before softmax: exp of the learned scale, about 100. */
   public double logitScale() {
-    return Math.exp(logScale);
+    return Math.exp(scores.logScale());
+  }
+
+  /**
+   * What is added to the scaled cosines of a model that was trained with a sigmoid: σ of the sum is
+   * the probability that a text fits an image. Null for other models.
+   */
+  public @Nullable Double logitBias() {
+    return scores.bias();
   }
 
   @Override

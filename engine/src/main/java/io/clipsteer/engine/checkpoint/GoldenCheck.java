@@ -86,7 +86,13 @@ public final class GoldenCheck {
     Tensor text = text(library);
     Double logitDiff = null;
     if (golden.tensors().containsKey("logits") && text != null) {
-      float[] actual = image.matmul(text.transpose(0, 1)).mulInPlace(model.logitScale()).toFloats();
+      Double bias = model.logitBias();
+      float[] actual =
+          image
+              .matmul(text.transpose(0, 1))
+              .mulInPlace(model.logitScale())
+              .addInPlace(bias == null ? 0 : bias)
+              .toFloats();
       float[] expected = golden.get("logits").toFloats();
       checkLength("logits", expected, actual);
       double worst = 0;

@@ -120,6 +120,7 @@ final class HuggingFaceClip {
     return new VitNames(
             true,
             VISION + "embeddings.patch_embedding",
+            false,
             List.of(VISION + "embeddings.class_embedding"),
             VISION + "embeddings.position_embedding.weight",
             VISION + "pre_layrnorm",

@@ -163,6 +163,7 @@ final class HuggingFaceVit {
     return new VitNames(
             false,
             "embeddings.patch_embeddings.projection",
+            true,
             prefix,
             "embeddings.position_embeddings",
             null,

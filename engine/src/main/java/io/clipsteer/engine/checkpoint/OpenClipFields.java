@@ -16,7 +16,7 @@ final class OpenClipFields {
 
   /** Of {@code model_cfg}: starting values of what the weights hold, and the form of results. */
   static final Set<String> MODEL =
-      Set.of("init_logit_scale", "init_logit_bias", "nonscalar_logit_scale", "output_dict");
+      Set.of("init_logit_scale", "nonscalar_logit_scale", "output_dict");
 
   /** Of {@code vision_cfg} with open_clip's own tower: training, and other towers' settings. */
   static final Set<String> VISION =

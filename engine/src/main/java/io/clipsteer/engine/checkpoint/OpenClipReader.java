@@ -20,6 +20,7 @@ import io.clipsteer.engine.model.VisionTower;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -45,6 +46,8 @@ final class OpenClipReader {
     if (embed == null) throw config.wrong("embed_dim", "a width");
     boolean quick = config.flag("quick_gelu", false);
     config.flag("custom_text", false); // the names of the weights say the same
+    boolean sigmoid = config.nullMeansAbsent("init_logit_bias").has("init_logit_bias");
+    if (sigmoid) config.number("init_logit_bias", 0, -1e6, 1e6);
     boolean timm = visionConfig.has("timm_model_name");
     VisionTower vision =
         timm
@@ -64,10 +67,22 @@ final class OpenClipReader {
         vision,
         text,
         preprocessing,
-        // A model without a text side uses a scale only with a text library.
-        text == null && !weights.has("logit_scale") ? Math.log(100) : weights.scalar("logit_scale"),
-        Pattern.compile("(text\\.)?attn_mask|logit_bias"),
+        scores(weights, sigmoid, text),
+        Pattern.compile("(text\\.)?attn_mask"),
         rules);
+  }
+
+  /** A model without a text side uses a scale only with a text library. */
+  private static Checkpoint.Scores scores(
+      WeightSource weights, boolean sigmoid, @Nullable TextTower text) {
+    boolean scaled = text != null || weights.has("logit_scale");
+    if (text != null) {
+      TimmShape.requirePresence(
+          weights, "logit_bias", sigmoid, "init_logit_bias is " + (sigmoid ? "given" : "null"));
+    }
+    return new Checkpoint.Scores(
+        scaled ? weights.scalar("logit_scale") : Math.log(100),
+        weights.has("logit_bias") ? weights.scalar("logit_bias") : null);
   }
 
   private static JsonObject part(JsonObject config, String name) {
@@ -127,6 +142,7 @@ final class OpenClipReader {
     return new VitNames(
             true,
             "visual.conv1",
+            false,
             List.of("visual.class_embedding"),
             "visual.positional_embedding",
             preNorm ? "visual.ln_pre" : null,
@@ -256,7 +272,7 @@ final class OpenClipReader {
         vision,
         openAiText(weights, embed),
         Preprocessing.clip(grid * patch),
-        weights.scalar("logit_scale"),
+        Checkpoint.Scores.softmax(weights.scalar("logit_scale")),
         Pattern.compile("input_resolution|context_length|vocab_size|attn_mask"),
         Tokenizer.Rules.OPENAI);
   }

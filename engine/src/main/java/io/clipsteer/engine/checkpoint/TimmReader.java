@@ -120,6 +120,7 @@ final class TimmReader {
     return new VitNames(
             false,
             p + "patch_embed.proj",
+            !shape.preNorm(),
             prefix,
             p + "pos_embed",
             shape.preNorm() ? p + "norm_pre" : null,

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.checkpoint;
 
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
+import io.clipsteer.engine.model.AttentionPool;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
@@ -14,21 +16,24 @@ import org.jspecify.annotations.Nullable;
 /**
  * Names of a vision transformer's tensors in one family of checkpoints.
  *
- * @param clip CLIP's layout: tensors have no leading dimension of 1, patches no bias
- * @param patch convolution that makes patches; outside CLIP it has a bias unless a norm follows
- * @param prefix prefix tokens in order; all but the last are one token each
- * @param positions positions, those of prefix tokens first
+ * @param flat whether tokens and positions have no leading dimension of 1, and the class token is a
+ *     vector, as in CLIP
+ * @param patch convolution that makes patches
+ * @param patchBias whether it has a bias
+ * @param prefix prefix tokens in order, or none; all but the last are one token each
+ * @param positions positions, those of prefix tokens first; null for none
  * @param preNorm norm before the first block; null for none
- * @param finalNorm norm after the last block
+ * @param finalNorm norm after the last block; null for none
  */
 record VitNames(
-    boolean clip,
+    boolean flat,
     String patch,
+    boolean patchBias,
     List<String> prefix,
-    String positions,
+    @Nullable String positions,
     @Nullable String preNorm,
     BlockNames blocks,
-    String finalNorm) {
+    @Nullable String finalNorm) {
 
   /**
    * Assembles the tower.
@@ -38,6 +43,20 @@ record VitNames(
    */
   VisionTower assemble(
       WeightSource weights, VisionConfig config, int positioned, @Nullable Linear projection) {
+    return assemble(weights, config, positioned, null, projection);
+  }
+
+  /**
+   * The same with attention pooling.
+   *
+   * @param pool with {@code Pooling.ATTENTION}, else null
+   */
+  VisionTower assemble(
+      WeightSource weights,
+      VisionConfig config,
+      int positioned,
+      @Nullable AttentionPool pool,
+      @Nullable Linear projection) {
     int d = config.width();
     int patches = config.patches().count();
     double eps = config.blocks().eps();
@@ -45,14 +64,17 @@ record VitNames(
         new VisionWeights(
             patchProduct(weights, d, config.patch()),
             weights.ready(() -> prefixTokens(weights, config, positioned)),
-            weights.ready(
-                () ->
-                    positions(weights, config, positioned)
-                        .narrow(0, positioned, patches)
-                        .contiguous()),
+            positions == null
+                ? null
+                : weights.ready(
+                    () ->
+                        rows(weights, positions, positioned + patches, config)
+                            .narrow(0, positioned, patches)
+                            .contiguous()),
             preNorm == null ? null : weights.norm(preNorm, d, eps),
             weights.blocks(blocks, config.blocks()),
-            weights.norm(finalNorm, d, eps),
+            finalNorm == null ? null : weights.norm(finalNorm, d, eps),
+            pool,
             projection);
     return new VisionTower(config, made);
   }
@@ -62,7 +84,7 @@ record VitNames(
     return new Linear(
         weights.ready(
             () -> weights.take(patch + ".weight", d, 3, side, side).reshape(d, 3L * side * side)),
-        clip || preNorm != null ? null : weights.ready(patch + ".bias", d));
+        patchBias ? weights.ready(patch + ".bias", d) : null);
   }
 
   /** Prefix tokens [prefix,d], with positions on the first {@code positioned} of them. */
@@ -72,22 +94,19 @@ record VitNames(
       boolean last = i == prefix.size() - 1;
       tokens.add(rows(weights, prefix.get(i), last ? config.prefixTokens() - i : 1, config));
     }
+    if (tokens.isEmpty()) return Tensor.zeros(DType.F32, 0, config.width());
     Tensor all = Tensor.concat(tokens, 0);
-    if (positioned > 0) {
-      Tensor positions = positions(weights, config, positioned).narrow(0, 0, positioned);
-      all.narrow(0, 0, positioned).addInPlace(positions);
+    if (positions != null && positioned > 0) {
+      Tensor own = rows(weights, positions, positioned + config.patches().count(), config);
+      all.narrow(0, 0, positioned).addInPlace(own.narrow(0, 0, positioned));
     }
     return all;
-  }
-
-  private Tensor positions(WeightSource weights, VisionConfig config, int positioned) {
-    return rows(weights, positions, positioned + config.patches().count(), config);
   }
 
   /** A stored tensor as [n,d]. */
   private Tensor rows(WeightSource weights, String name, int n, VisionConfig config) {
     int d = config.width();
-    if (!clip) return weights.take(name, 1, n, d).reshape(n, d);
+    if (!flat) return weights.take(name, 1, n, d).reshape(n, d);
     boolean vector = !name.equals(positions);
     return (vector ? weights.take(name, d) : weights.take(name, n, d)).reshape(n, d);
   }

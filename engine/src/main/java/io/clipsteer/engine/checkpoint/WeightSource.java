@@ -24,6 +24,7 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /**
  * A checkpoint's tensors, checked for shape and finite values, with an account of their use: in the
@@ -197,8 +198,8 @@ final class WeightSource {
     return new Linear(ready(prefix + ".weight", out, in), has(bias) ? ready(bias, out) : null);
   }
 
-  /** A product of a block, scaled: weight and bias must both be there. */
-  private Linear biased(String p, long out, long in, double weightScale, double biasScale) {
+  /** A product, scaled: weight and bias must both be there. */
+  Linear biased(String p, long out, long in, double weightScale, double biasScale) {
     return new Linear(
         ready(() -> scaled(take(p + ".weight", out, in), weightScale)),
         ready(() -> scaled(take(p + ".bias", out), biasScale)));
@@ -206,16 +207,16 @@ final class WeightSource {
 
   /** As {@link #biased}; two names joined by {@code +} are halves of the product. */
   private Linear inner(String p, String names, long out, long in, double scale) {
-    String[] halves = names.split("\\+");
-    if (halves.length == 1) return biased(p + names, out, in, scale, scale);
-    long half = out / halves.length;
+    List<String> halves = List.of(names.split("\\+"));
+    if (halves.size() == 1) return biased(p + names, out, in, scale, scale);
+    long half = out / halves.size();
     return new Linear(
         ready(() -> joined(halves, h -> take(p + h + ".weight", half, in))),
         ready(() -> joined(halves, h -> take(p + h + ".bias", half))));
   }
 
-  private static Tensor joined(String[] names, Function<String, Tensor> each) {
-    return Tensor.concat(Arrays.stream(names).map(each).toList(), 0);
+  private static <T> Tensor joined(List<T> parts, Function<T, Tensor> each) {
+    return Tensor.concat(parts.stream().map(each).toList(), 0);
   }
 
   private static Tensor scaled(Tensor weight, double factor) {
@@ -230,6 +231,8 @@ final class WeightSource {
   /**
    * Names of a block's tensors; {@code %d} in the prefix is the layer. {@code fc1} may name the two
    * halves of a gated product, joined by {@code +}.
+   *
+   * @param qkv query, key and value stacked in one tensor, or three
    */
   record BlockNames(
       String prefix,
@@ -240,16 +243,52 @@ final class WeightSource {
       String fc1,
       String fc2,
       String scale1,
-      String scale2) {}
+      String scale2,
+      Others others) {
+    BlockNames(
+        String prefix,
+        String ln1,
+        List<String> qkv,
+        String out,
+        String ln2,
+        String fc1,
+        String fc2,
+        String scale1,
+        String scale2) {
+      this(prefix, ln1, qkv, out, ln2, fc1, fc2, scale1, scale2, Others.NONE);
+    }
+
+    /** Names of the biases of query, key and value, in the form of the weights or of three. */
+    private List<String> biases() {
+      if (!others.qkvBias.isEmpty()) return others.qkvBias;
+      return qkv.stream().map(name -> name + dot(name) + "bias").toList();
+    }
+  }
+
+  /**
+   * Parts of blocks that few families have.
+   *
+   * @param qkvBias names of the three biases where they are not those of the weights
+   * @param biasMask factor of a stacked bias, or "none"
+   * @param mixNorm norm of attention's mix, or "none"
+   * @param innerNorm norm inside the MLP, or "none"
+   * @param pairs whether rotary positions turn the pairs 2t and 2t + 1 of a head
+   */
+  record Others(
+      List<String> qkvBias, String biasMask, String mixNorm, String innerNorm, boolean pairs) {
+    static final Others NONE = new Others(List.of(), "none", "none", "none", false);
+  }
 
   List<Block> blocks(BlockNames names, TowerShape shape) {
     int layers = shape.layers();
     // What some architectures lack, all blocks have or none.
     Optional parts =
         new Optional(
-            anyBlock(names, layers, names.qkv().getFirst() + dot(names.qkv().getFirst()) + "bias"),
+            names.biases().stream().map(bias -> anyBlock(names, layers, bias)).toList(),
             anyBlock(names, layers, names.scale1()),
-            anyBlock(names, layers, names.scale2()));
+            anyBlock(names, layers, names.scale2()),
+            anyBlock(names, layers, names.others().mixNorm() + ".weight"),
+            anyBlock(names, layers, names.others().innerNorm() + ".weight"));
     List<Block> blocks = new ArrayList<>();
     for (int layer = 0; layer < layers; layer++) {
       blocks.add(block(names, names.prefix().formatted(layer), parts, shape));
@@ -258,7 +297,8 @@ final class WeightSource {
   }
 
   /** Which parts that are not in every architecture this one has. */
-  private record Optional(boolean qkvBias, boolean scale1, boolean scale2) {}
+  private record Optional(
+      List<Boolean> qkvBias, boolean scale1, boolean scale2, boolean mixNorm, boolean innerNorm) {}
 
   private boolean anyBlock(BlockNames names, int layers, String part) {
     for (int layer = 0; layer < layers; layer++) {
@@ -278,33 +318,68 @@ final class WeightSource {
     double out = shape.activation().outerScale();
     return new Block(
         norm(p + names.ln1(), d, shape.eps()),
-        stacked(p, names.qkv(), parts.qkvBias(), d),
+        stacked(p, names, parts.qkvBias(), shape),
         biased(p + names.out(), d, d, 1, 1),
         norm(p + names.ln2(), d, shape.eps()),
         inner(p, names.fc1(), inner, d, in),
         biased(p + names.fc2(), d, shape.hidden(), out, 1),
         parts.scale1() ? ready(p + names.scale1(), d) : null,
-        parts.scale2() ? ready(p + names.scale2(), d) : null);
+        parts.scale2() ? ready(p + names.scale2(), d) : null,
+        parts.mixNorm() ? norm(p + names.others().mixNorm(), d, shape.eps()) : null,
+        parts.innerNorm()
+            ? norm(p + names.others().innerNorm(), shape.hidden(), shape.eps())
+            : null);
   }
 
-  /** Query, key and value in one product: stacked in the file, or three tensors. */
-  private Linear stacked(String p, List<String> names, boolean biased, long d) {
-    if (names.size() == 1) {
-      String name = p + names.getFirst();
-      String dot = dot(name);
-      String bias = name + dot + "bias";
-      return new Linear(ready(name + dot + "weight", 3 * d, d), biased ? ready(bias, 3 * d) : null);
-    }
+  /**
+   * Query, key and value in one product: stacked in the file, or three tensors.
+   *
+   * @param biased which of the biases there are; one that is not is zero beside others
+   */
+  private Linear stacked(String p, BlockNames names, List<Boolean> biased, TowerShape shape) {
+    long d = shape.width();
+    List<String> qkv = names.qkv();
+    int n = qkv.size();
     Tensor weight =
         ready(
             () ->
-                Tensor.concat(names.stream().map(n -> take(p + n + ".weight", d, d)).toList(), 0));
-    Tensor bias =
-        biased
-            ? ready(
-                () -> Tensor.concat(names.stream().map(n -> take(p + n + ".bias", d)).toList(), 0))
-            : null;
-    return new Linear(weight, bias);
+                halves(
+                    joined(qkv, q -> take(p + q + dot(q) + "weight", 3 * d / n, d)),
+                    names.others(),
+                    shape));
+    if (!biased.contains(true)) return new Linear(weight, null);
+    List<String> biases = names.biases();
+    List<Integer> all = IntStream.range(0, biases.size()).boxed().toList();
+    long each = 3 * d / biases.size();
+    return new Linear(
+        weight,
+        ready(
+            () -> {
+              Tensor bias =
+                  joined(
+                      all,
+                      i ->
+                          biased.get(i)
+                              ? take(p + biases.get(i), each)
+                              : Tensor.zeros(DType.F32, each));
+              String mask = names.others().biasMask();
+              if (!mask.equals("none")) bias = bias.mul(take(p + mask, 3 * d));
+              return halves(bias, names.others(), shape);
+            }));
+  }
+
+  /** Rows of query and key in the order of {@link io.clipsteer.engine.model.Rotary}. */
+  private static Tensor halves(Tensor stacked, Others others, TowerShape shape) {
+    if (!others.pairs()) return stacked;
+    int d = shape.width();
+    int width = d / shape.heads();
+    long[] rows = new long[3 * d];
+    for (int i = 0; i < rows.length; i++) {
+      int in = i % width;
+      int pair = in < width / 2 ? 2 * in : 2 * (in - width / 2) + 1;
+      rows[i] = i < 2 * d ? i - in + pair : i;
+    }
+    return stacked.indexSelect(0, Tensor.of(rows, rows.length));
   }
 
   /**

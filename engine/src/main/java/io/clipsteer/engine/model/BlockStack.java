@@ -10,8 +10,10 @@ import java.util.List;
  * A tower's blocks, run from any hook point to a later one, applying the hooks between them.
  *
  * @param causal whether a token attends only to itself and to those before it
+ * @param prefix tokens before the patches, which rotary positions do not turn
  */
-record BlockStack(TowerKind tower, List<Block> blocks, TowerShape shape, boolean causal) {
+record BlockStack(
+    TowerKind tower, List<Block> blocks, TowerShape shape, boolean causal, int prefix) {
 
   int layers() {
     return blocks.size();
@@ -132,7 +134,7 @@ record BlockStack(TowerKind tower, List<Block> blocks, TowerShape shape, boolean
 
   private Tensor attend(Block block, Tensor x, int queries) {
     try (Scope scope = Scope.open()) {
-      return scope.keep(block.attend(x, shape.heads(), causal, queries));
+      return scope.keep(block.attend(x, shape.heads(), causal, queries, shape.turn(x, prefix)));
     }
   }
 

@@ -7,6 +7,7 @@ import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Block.Norm;
 import io.clipsteer.engine.onnx.OnnxGraph;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -16,11 +17,15 @@ import org.jspecify.annotations.Nullable;
  * [batch,e] of unit length, in fp32 and for images of the tower's own size.
  */
 public final class OnnxTower {
+  private final VisionTower tower;
   private final VisionConfig config;
   private final VisionWeights weights;
   private final OnnxGraph graph = new OnnxGraph();
+  private @Nullable String cos;
+  private @Nullable String sin;
 
   private OnnxTower(VisionTower tower) {
+    this.tower = tower;
     config = tower.config();
     weights = tower.weights();
   }
@@ -46,6 +51,13 @@ public final class OnnxTower {
 
   private void build(HookPoint point, BiFunction<OnnxGraph, String, String> edit) {
     String x = embed();
+    Rotary rotary = config.blocks().rotary();
+    if (rotary != null) {
+      int width = config.width() / config.blocks().heads();
+      Rotary.Tables tables = rotary.tables(config.prefixTokens(), config.grid(), width);
+      cos = graph.constant(tables.cos(), tables.tokens(), width);
+      sin = graph.constant(tables.sin(), tables.tokens(), width);
+    }
     for (int layer = 0; layer < config.layers(); layer++) {
       Block block = weights.blocks().get(layer);
       String middle = graph.op("Add", x, attention(block, x));
@@ -90,7 +102,8 @@ public final class OnnxTower {
               : graph.op("Conv", strides, pixels, kernel, graph.constant(bias));
     }
     String patches = graph.transpose(graph.reshape(rows, 0, d, -1), 0, 2, 1);
-    patches = graph.op("Add", patches, positions());
+    String positions = positions();
+    if (positions != null) patches = graph.op("Add", patches, positions);
     String x = patches;
     if (config.prefixTokens() > 0) {
       String batch = graph.op("Slice", graph.op("Shape", pixels), graph.whole(0), graph.whole(1));
@@ -102,14 +115,10 @@ public final class OnnxTower {
     return weights.preNorm() == null ? x : norm(x, weights.preNorm());
   }
 
-  private String positions() {
-    int grid = config.grid();
-    if (weights.positions().size(0) == (long) grid * grid) {
-      return graph.constant(weights.positions());
-    }
+  private @Nullable String positions() {
     try (Scope scope = Scope.open()) {
-      boolean antialias = config.patches().resize() == PositionResize.BICUBIC_ANTIALIASED;
-      return graph.constant(Positions.interpolate(weights.positions(), grid, grid, antialias));
+      Tensor positions = tower.positions(config.grid(), config.grid());
+      return positions == null ? null : graph.constant(positions);
     }
   }
 
@@ -129,24 +138,43 @@ public final class OnnxTower {
       qkv[i] =
           graph.op("Squeeze", graph.slice(three, 0, i, i + 1), graph.whole(0)); // [b,heads,t,w]
     }
-    String query = graph.op("Mul", qkv[0], graph.number(1 / Math.sqrt(width)));
-    String scores = graph.op("MatMul", query, graph.transpose(qkv[1], 0, 1, 3, 2));
-    String mixed = graph.op("MatMul", graph.op("Softmax", Map.of("axis", -1L), scores), qkv[2]);
+    String mixed = mix(turned(qkv[0], width), turned(qkv[1], width), qkv[2], width);
     String joined = graph.reshape(graph.transpose(mixed, 0, 2, 1, 3), 0, 0, config.width());
-    return scaled(linear(joined, block.out()), block.scale1());
+    return scaled(linear(normed(joined, block.mixNorm()), block.out()), block.scale1());
+  }
+
+  /** Values mixed by scaled dot products of queries and keys [b,heads,t,width]. */
+  private String mix(String query, String key, String value, long width) {
+    String scaled = graph.op("Mul", query, graph.number(1 / Math.sqrt(width)));
+    String scores = graph.op("MatMul", scaled, graph.transpose(key, 0, 1, 3, 2));
+    return graph.op("MatMul", graph.op("Softmax", Map.of("axis", -1L), scores), value);
+  }
+
+  /** {@link Rotary.Turn#apply}. */
+  private String turned(String x, long width) {
+    if (cos == null || sin == null) return x;
+    String second = graph.slice(x, 3, width / 2, width);
+    String swapped =
+        graph.op("Concat", Map.of("axis", 3L), second, graph.slice(x, 3, 0, width / 2));
+    return graph.op("Add", graph.op("Mul", x, cos), graph.op("Mul", swapped, sin));
+  }
+
+  private String normed(String x, @Nullable Norm norm) {
+    return norm == null ? x : norm(x, norm);
   }
 
   private String mlp(Block block, String middle) {
     String inner = linear(norm(middle, block.ln2()), block.fc1());
-    return scaled(linear(activated(inner, block), block.fc2()), block.scale2());
+    String active = activated(config.activation(), inner, block.fc1());
+    return scaled(linear(normed(active, block.innerNorm()), block.fc2()), block.scale2());
   }
 
   private String scaled(String x, @Nullable Tensor scale) {
     return scale == null ? x : graph.op("Mul", x, graph.constant(scale));
   }
 
-  private String activated(String x, Block block) {
-    return switch (config.activation()) {
+  private String activated(Activation activation, String x, Linear inner) {
+    return switch (activation) {
       // The weights carry the 1.702.
       case QUICK_GELU -> silu(x);
       case GELU -> {
@@ -161,7 +189,7 @@ public final class OnnxTower {
         yield halfTimes(x, graph.op("Tanh", inside));
       }
       case SWIGLU -> {
-        long half = block.fc1().weight().size(0) / 2;
+        long half = inner.weight().size(0) / 2;
         yield graph.op("Mul", silu(graph.slice(x, 2, 0, half)), graph.slice(x, 2, half, 2 * half));
       }
     };
@@ -181,12 +209,31 @@ public final class OnnxTower {
     int prefix = config.prefixTokens();
     Norm norm = weights.finalNorm();
     return switch (config.pooling()) {
-      case CLS -> norm(graph.op("Squeeze", graph.slice(x, 1, 0, 1), graph.whole(1)), norm);
-      case CLS_AND_DISTILLATION -> graph.mean(norm(graph.slice(x, 1, 0, 2), norm), 1, false);
+      case CLS -> normed(graph.op("Squeeze", graph.slice(x, 1, 0, 1), graph.whole(1)), norm);
+      case CLS_AND_DISTILLATION -> graph.mean(normed(graph.slice(x, 1, 0, 2), norm), 1, false);
       case MEAN_OF_NORMED_PATCHES ->
-          graph.mean(graph.slice(norm(x, norm), 1, prefix, config.tokens()), 1, false);
+          graph.mean(graph.slice(normed(x, norm), 1, prefix, config.tokens()), 1, false);
       case NORM_OF_MEAN_PATCH ->
-          norm(graph.mean(graph.slice(x, 1, prefix, config.tokens()), 1, false), norm);
+          normed(graph.mean(graph.slice(x, 1, prefix, config.tokens()), 1, false), norm);
+      case ATTENTION -> pool(normed(x, norm), Objects.requireNonNull(weights.pool()));
     };
+  }
+
+  /** {@link AttentionPool#apply}. */
+  private String pool(String x, AttentionPool pool) {
+    int heads = pool.heads();
+    long width = config.width() / heads;
+    String two =
+        graph.transpose(graph.reshape(linear(x, pool.kv()), 0, 0, 2, heads, width), 2, 0, 3, 1, 4);
+    String key = graph.op("Squeeze", graph.slice(two, 0, 0, 1), graph.whole(0));
+    String value = graph.op("Squeeze", graph.slice(two, 0, 1, 2), graph.whole(0));
+    String query;
+    try (Scope scope = Scope.open()) {
+      query = graph.constant(pool.query().reshape(1, heads, 1, width));
+    }
+    String y = linear(graph.reshape(mix(query, key, value, width), 0, config.width()), pool.out());
+    String inner =
+        activated(pool.activation(), linear(norm(y, pool.norm()), pool.fc1()), pool.fc1());
+    return graph.op("Add", y, linear(inner, pool.fc2()));
   }
 }

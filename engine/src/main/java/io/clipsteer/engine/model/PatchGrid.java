@@ -26,8 +26,10 @@ public record PatchGrid(int patch, int imageSize, PositionResize resize) {
 
   /** Whether the tower reads images of this size. */
   boolean fits(long height, long width) {
-    return resize == PositionResize.NONE
-        ? height == imageSize && width == imageSize
-        : height >= patch && width >= patch;
+    return switch (resize) {
+      case NONE -> height == imageSize && width == imageSize;
+      case BICUBIC, BICUBIC_ANTIALIASED -> height >= patch && width >= patch;
+      case ROTARY -> height >= patch && height / patch == width / patch;
+    };
   }
 }

@@ -10,5 +10,7 @@ public enum Pooling {
   /** All tokens normed, then the patches' mean. */
   MEAN_OF_NORMED_PATCHES,
   /** The patches' mean, then normed (timm's {@code fc_norm}). */
-  NORM_OF_MEAN_PATCH
+  NORM_OF_MEAN_PATCH,
+  /** All tokens normed, then {@link AttentionPool}. */
+  ATTENTION
 }

@@ -8,5 +8,7 @@ public enum PositionResize {
   /** Interpolates positions, bicubic with a = −0.75 (DINOv2). */
   BICUBIC,
   /** Interpolates positions, bicubic with a = −0.5 and antialiasing (DINOv2 with registers). */
-  BICUBIC_ANTIALIASED
+  BICUBIC_ANTIALIASED,
+  /** Has rotary positions alone, which it computes for any square (DINOv3). */
+  ROTARY
 }

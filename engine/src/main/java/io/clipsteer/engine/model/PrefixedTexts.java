@@ -86,7 +86,7 @@ public final class PrefixedTexts {
             .add(places3)
             .reshape((long) b * t, d);
     for (Block block : weights.blocks()) {
-      x = Recorded.block(block, x, b, config.blocks(), true, t);
+      x = Recorded.block(block, x, b, config.blocks(), true, t, null);
     }
     Tensor pooled =
         Recorded.norm(

@@ -21,10 +21,17 @@ final class Recorded {
    * @param x residual [b·t,d], row by row
    * @param b batch
    * @param queries number of leading tokens that are wanted, at most t
+   * @param turn rotary positions, or null
    * @return residual [b·queries,d]
    */
   static Tensor block(
-      Block block, Tensor x, long b, TowerShape shape, boolean causal, long queries) {
+      Block block,
+      Tensor x,
+      long b,
+      TowerShape shape,
+      boolean causal,
+      long queries,
+      Rotary.@Nullable Turn turn) {
     int h = shape.heads();
     long d = x.size(1);
     long t = x.size(0) / b;
@@ -34,12 +41,18 @@ final class Recorded {
             .permute(2, 0, 3, 1, 4)
             .unbind(0);
     Tensor query = three.getFirst().narrow(2, 0, queries);
-    Tensor mixed = query.attention(three.get(1), three.get(2), causal);
-    Tensor added = linear(mixed.transpose(1, 2).reshape(b * queries, d), block.out());
+    Tensor key = three.get(1);
+    if (turn != null) {
+      query = turn.apply(query);
+      key = turn.apply(key);
+    }
+    Tensor mixed = query.attention(key, three.get(2), causal);
+    Tensor joined = normed(mixed.transpose(1, 2).reshape(b * queries, d), block.mixNorm());
+    Tensor added = linear(joined, block.out());
     Tensor first = x.reshape(b, t, d).narrow(1, 0, queries).reshape(b * queries, d);
     Tensor middle = first.add(block.scale1() == null ? added : added.mul(f32(block.scale1())));
     Tensor inner = shape.activation().apply(linear(norm(middle, block.ln2()), block.fc1()));
-    Tensor outer = linear(inner, block.fc2());
+    Tensor outer = linear(normed(inner, block.innerNorm()), block.fc2());
     return middle.add(block.scale2() == null ? outer : outer.mul(f32(block.scale2())));
   }
 
@@ -51,6 +64,10 @@ final class Recorded {
 
   static Tensor norm(Tensor x, Norm norm) {
     return x.layerNorm(f32(norm.weight()), f32(norm.bias()), norm.eps());
+  }
+
+  private static Tensor normed(Tensor x, @Nullable Norm norm) {
+    return norm == null ? x : norm(x, norm);
   }
 
   static Tensor f32(Tensor weight) {

@@ -20,7 +20,8 @@ public final class TextTower {
   public TextTower(TextConfig config, TextWeights weights) {
     this.config = config;
     this.weights = weights;
-    this.stack = new BlockStack(TowerKind.TEXT, weights.blocks(), config.blocks(), config.causal());
+    this.stack =
+        new BlockStack(TowerKind.TEXT, weights.blocks(), config.blocks(), config.causal(), 0);
     this.device = weights.tokens().device();
   }
 

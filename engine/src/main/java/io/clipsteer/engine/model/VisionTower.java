@@ -9,6 +9,7 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Block.Norm;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,7 +26,9 @@ public final class VisionTower {
   public VisionTower(VisionConfig config, VisionWeights weights) {
     this.config = config;
     this.weights = weights;
-    this.stack = new BlockStack(TowerKind.VISION, weights.blocks(), config.blocks(), false);
+    this.stack =
+        new BlockStack(
+            TowerKind.VISION, weights.blocks(), config.blocks(), false, config.prefixTokens());
     this.dtype = weights.prefix().dtype();
     this.device = weights.prefix().device();
   }
@@ -44,7 +47,10 @@ public final class VisionTower {
     double inner = other.innerScale() / config.activation().innerScale();
     List<Block> blocks =
         weights.blocks().stream().map(block -> block.withMlpScaled(inner)).toList();
-    return new VisionTower(config.withActivation(other), weights.withBlocks(blocks));
+    AttentionPool pool = weights.pool();
+    return new VisionTower(
+        config.withActivation(other),
+        weights.with(blocks, pool == null ? null : pool.withActivation(other)));
   }
 
   /** The tower's shape. */
@@ -81,13 +87,14 @@ public final class VisionTower {
   }
 
   /**
-   * The same for the blocks after a layer; the last computes only the tokens that pooling reads.
+   * The same for the blocks after a layer and attention pooling; the last block computes only the
+   * tokens that pooling reads.
    *
    * @param layer −1 for all blocks
    */
   public double flopsAfter(int layer) {
     double t = config.tokens();
-    double flops = 0;
+    double flops = weights.pool() == null ? 0 : weights.pool().flops(t);
     for (int l = layer + 1; l < config.layers(); l++) {
       double queries = l < config.layers() - 1 ? t : Math.min(t, wanted());
       flops += weights.blocks().get(l).flops(t, queries);
@@ -133,28 +140,41 @@ public final class VisionTower {
     long d = residual.size(2);
     Tensor x = residual.reshape(b * t, d);
     long left = t;
+    Rotary.Turn turn = config.blocks().turn(residual, config.prefixTokens());
     for (int l = layer; l < config.layers(); l++) {
       left = l < config.layers() - 1 ? t : Math.min(t, wanted());
-      x = Recorded.block(weights.blocks().get(l), x, b, config.blocks(), false, left);
+      x = Recorded.block(weights.blocks().get(l), x, b, config.blocks(), false, left, turn);
     }
     Norm norm = weights.finalNorm();
-    Norm wide = new Norm(Recorded.f32(norm.weight()), Recorded.f32(norm.bias()), norm.eps());
-    Tensor pooled = pooled(x.reshape(b, left, d), wide);
+    Norm wide =
+        norm == null
+            ? null
+            : new Norm(Recorded.f32(norm.weight()), Recorded.f32(norm.bias()), norm.eps());
+    AttentionPool pool = weights.pool();
+    Tensor pooled = pooled(x.reshape(b, left, d), wide, pool == null ? null : pool.wide());
     return new TowerOutput(pooled, Recorded.embedding(pooled, weights.projection()));
   }
 
   /**
-   * Tokens as a linear head reads them: after the tower's final norm.
+   * Tokens as a linear head reads them: after the tower's final norm, where it has one.
    *
    * @param residual of any layer [b,t,d]
    */
   public Tensor normed(Tensor residual) {
-    return weights.finalNorm().apply(residual);
+    return normed(residual, weights.finalNorm());
   }
 
-  /** The final norm alone, as heads on tokens read it. Closed with the model. */
-  public ReadOut finalNorm() {
+  private static Tensor normed(Tensor x, @Nullable Norm norm) {
+    return norm == null ? x : norm.apply(x);
+  }
+
+  /**
+   * The final norm alone, as heads on tokens read it; null for towers without one. Closed with the
+   * model.
+   */
+  public @Nullable ReadOut finalNorm() {
     Norm norm = weights.finalNorm();
+    if (norm == null) return null;
     return new ReadOut(norm.weight(), norm.bias(), norm.eps(), null, null);
   }
 
@@ -163,8 +183,8 @@ public final class VisionTower {
    * whose pooling mixes tokens. Closed with the model.
    */
   public @Nullable ReadOut readOut() {
-    if (config.pooling() != Pooling.CLS) return null;
     Norm norm = weights.finalNorm();
+    if (config.pooling() != Pooling.CLS || norm == null) return null;
     Linear projection = weights.projection();
     return new ReadOut(
         norm.weight(),
@@ -178,7 +198,7 @@ public final class VisionTower {
     return switch (config.pooling()) {
       case CLS -> 1;
       case CLS_AND_DISTILLATION -> 2;
-      case MEAN_OF_NORMED_PATCHES, NORM_OF_MEAN_PATCH -> Integer.MAX_VALUE;
+      case MEAN_OF_NORMED_PATCHES, NORM_OF_MEAN_PATCH, ATTENTION -> Integer.MAX_VALUE;
     };
   }
 
@@ -199,14 +219,6 @@ public final class VisionTower {
     long gh = pixels.size(2) / p;
     long gw = pixels.size(3) / p;
     checkSize(pixels);
-    Tensor positions =
-        gh * gw == weights.positions().size(0) && gh == gw
-            ? weights.positions()
-            : Positions.interpolate(
-                weights.positions(),
-                (int) gh,
-                (int) gw,
-                config.patches().resize() == PositionResize.BICUBIC_ANTIALIASED);
     Tensor rows =
         pixels
             .narrow(2, 0, gh * p)
@@ -217,10 +229,23 @@ public final class VisionTower {
             .permute(0, 2, 4, 1, 3, 5)
             .reshape(b * gh * gw, 3L * p * p);
     long d = config.width();
-    Tensor patches = weights.patch().apply(rows).reshape(b, gh * gw, d).addInPlace(positions);
-    Tensor prefix = weights.prefix().reshape(1, config.prefixTokens(), d);
-    Tensor x = Tensor.concat(List.of(prefix.expand(b, config.prefixTokens(), d), patches), 1);
+    Tensor patches = weights.patch().apply(rows).reshape(b, gh * gw, d);
+    Tensor positions = positions((int) gh, (int) gw);
+    if (positions != null) patches = patches.addInPlace(positions);
+    int n = config.prefixTokens();
+    Tensor x =
+        n == 0
+            ? patches
+            : Tensor.concat(List.of(weights.prefix().reshape(1, n, d).expand(b, n, d), patches), 1);
     return weights.preNorm() == null ? x : weights.preNorm().apply(x);
+  }
+
+  /** Learned positions for a grid, or null where there are none. */
+  @Nullable Tensor positions(int height, int width) {
+    Tensor own = weights.positions();
+    if (own == null || (own.size(0) == (long) height * width && height == width)) return own;
+    boolean antialias = config.patches().resize() == PositionResize.BICUBIC_ANTIALIASED;
+    return Positions.interpolate(own, height, width, antialias);
   }
 
   private void checkSize(Tensor pixels) {
@@ -229,26 +254,30 @@ public final class VisionTower {
     if (!config.patches().fits(h, w)) {
       throw new InputException(
           "pixels of " + w + "×" + h,
-          "this tower takes " + config.imageSize() + "×" + config.imageSize(),
+          config.patches().resize() == PositionResize.ROTARY
+              ? "this tower takes squares of at least " + config.patch() + " pixels a side"
+              : "this tower takes " + config.imageSize() + "×" + config.imageSize(),
           "Preprocess the images with the model's own settings");
     }
   }
 
   private TowerOutput finish(Tensor x) {
     try (Scope scope = Scope.open()) {
-      Tensor pooled = pooled(x, weights.finalNorm());
+      Tensor pooled = pooled(x, weights.finalNorm(), weights.pool());
       return TowerOutput.of(pooled, weights.projection(), scope);
     }
   }
 
-  private Tensor pooled(Tensor x, Norm norm) {
+  private Tensor pooled(Tensor x, @Nullable Norm norm, @Nullable AttentionPool pool) {
     int prefix = config.prefixTokens();
     return switch (config.pooling()) {
-      case CLS -> norm.apply(x.select(1, 0).contiguous());
-      case CLS_AND_DISTILLATION -> norm.apply(x.narrow(1, 0, 2).contiguous()).mean(1, false);
+      case CLS -> normed(x.select(1, 0).contiguous(), norm);
+      case CLS_AND_DISTILLATION -> normed(x.narrow(1, 0, 2).contiguous(), norm).mean(1, false);
       case MEAN_OF_NORMED_PATCHES ->
-          norm.apply(x).narrow(1, prefix, x.size(1) - prefix).mean(1, false);
-      case NORM_OF_MEAN_PATCH -> norm.apply(x.narrow(1, prefix, x.size(1) - prefix).mean(1, false));
+          normed(x, norm).narrow(1, prefix, x.size(1) - prefix).mean(1, false);
+      case NORM_OF_MEAN_PATCH ->
+          normed(x.narrow(1, prefix, x.size(1) - prefix).mean(1, false), norm);
+      case ATTENTION -> Objects.requireNonNull(pool).apply(normed(x, norm));
     };
   }
 }

@@ -11,19 +11,24 @@ import org.jspecify.annotations.Nullable;
  * A vision tower's weights, ready to use.
  *
  * @param patch patch product [d,3·p·p], columns ordered channel, row, column
- * @param prefix prefix tokens with their positions added [p,d]
- * @param positions positions of the patches [g·g,d], row-major, g the grid they were trained for
+ * @param prefix prefix tokens with their positions added [p,d]; p may be 0
+ * @param positions positions of the patches [g·g,d], row-major, g the grid they were trained for;
+ *     null where they are rotary alone
  * @param preNorm norm before the first block, or null
+ * @param finalNorm norm after the last block, or null
+ * @param pool with {@link Pooling#ATTENTION}, else null
  */
 public record VisionWeights(
     Linear patch,
     Tensor prefix,
-    Tensor positions,
+    @Nullable Tensor positions,
     @Nullable Norm preNorm,
     List<Block> blocks,
-    Norm finalNorm,
+    @Nullable Norm finalNorm,
+    @Nullable AttentionPool pool,
     @Nullable Linear projection) {
-  VisionWeights withBlocks(List<Block> others) {
-    return new VisionWeights(patch, prefix, positions, preNorm, others, finalNorm, projection);
+  VisionWeights with(List<Block> others, @Nullable AttentionPool otherPool) {
+    return new VisionWeights(
+        patch, prefix, positions, preNorm, others, finalNorm, otherPool, projection);
   }
 }

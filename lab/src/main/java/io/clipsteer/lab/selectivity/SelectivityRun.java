@@ -14,6 +14,7 @@ import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.stats.Holm;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.AnswerHead;
+import io.clipsteer.engine.model.ReadOut;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.experiment.MapPicture;
 import io.clipsteer.lab.probe.Probe;
@@ -155,8 +156,9 @@ public record SelectivityRun(
   }
 
   private EditedAnswers answers(KeptImages kept) {
-    return local()
-        ? new LastPatches(kept, model.vision().finalNorm(), probe)
+    ReadOut norm = model.vision().finalNorm();
+    return local() && norm != null
+        ? new LastPatches(kept, norm, probe)
         : Continuing.of(model.vision(), one.point(), kept, probe, whole);
   }
 
