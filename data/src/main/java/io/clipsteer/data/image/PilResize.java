@@ -68,32 +68,13 @@ public final class PilResize {
 
     /** Taps for the output samples {@code from} to {@code from + n} of {@code outSize}. */
     static Taps of(int inSize, int outSize, Filter filter, int from, int n) {
-      double scale = (double) inSize / outSize;
-      double filterScale = Math.max(scale, 1.0);
-      double support = filter.support * filterScale;
-      int width = (int) Math.ceil(support) * 2 + 1;
-      int[] first = new int[n];
-      int[] count = new int[n];
-      int[] weights = new int[Math.multiplyExact(n, width)];
-      double[] exact = new double[width];
-      double inverse = 1.0 / filterScale;
-      for (int i = 0; i < n; i++) {
-        double centre = (from + i + 0.5) * scale;
-        int lowest = Math.max((int) (centre - support + 0.5), 0);
-        int taps = Math.min((int) (centre + support + 0.5), inSize) - lowest;
-        double sum = 0;
-        for (int k = 0; k < taps; k++) {
-          exact[k] = filter.weight((k + lowest - centre + 0.5) * inverse);
-          sum += exact[k];
-        }
-        for (int k = 0; k < taps; k++) {
-          double w = sum != 0 ? exact[k] / sum : exact[k];
-          weights[i * width + k] = (int) (w * (1 << BITS) + (w < 0 ? -0.5 : 0.5));
-        }
-        first[i] = lowest;
-        count[i] = taps;
+      FilterTaps exact = FilterTaps.of(inSize, outSize, filter, from, n);
+      int[] weights = new int[exact.weights().length];
+      for (int i = 0; i < weights.length; i++) {
+        double w = exact.weights()[i];
+        weights[i] = (int) (w * (1 << BITS) + (w < 0 ? -0.5 : 0.5));
       }
-      return new Taps(first, count, weights, width);
+      return new Taps(exact.first(), exact.count(), weights, exact.width());
     }
 
     int lowest() {

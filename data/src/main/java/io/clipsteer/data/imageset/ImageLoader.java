@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.preprocess.Preprocessing;
+import io.clipsteer.data.preprocess.Preprocessing.Prepared;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -106,7 +107,7 @@ public final class ImageLoader implements AutoCloseable {
   public record Skipped(String id, String reason, long position) {}
 
   /** What a worker made of one image; a null image comes with a reason. */
-  private record Decoded(ImageItem item, long position, @Nullable RgbImage image, String reason) {}
+  private record Decoded(ImageItem item, long position, @Nullable Prepared image, String reason) {}
 
   /** What passes to the consumer: a batch, or the end with its cause, if any. */
   private record Handover(@Nullable ImageBatch batch, @Nullable Throwable failure) {}
@@ -246,7 +247,7 @@ public final class ImageLoader implements AutoCloseable {
   private Decoded decode(ImageItem item, long position) {
     try {
       RgbImage image = ImageDecoder.decode(item.bytes(), item.id(), options.decoding);
-      return new Decoded(item, position, preprocessing.resizedAndCropped(image), "");
+      return new Decoded(item, position, preprocessing.prepared(image), "");
     } catch (InputException e) {
       return new Decoded(item, position, null, e.getMessage() + "");
     } catch (OutOfMemoryError e) {
@@ -270,7 +271,7 @@ public final class ImageLoader implements AutoCloseable {
     private List<Long> positions = new ArrayList<>();
 
     void add(Decoded decoded) throws InterruptedException {
-      RgbImage image = decoded.image;
+      Prepared image = decoded.image;
       if (image == null) {
         skipped.add(new Skipped(decoded.item.id(), decoded.reason, decoded.position));
         return;

@@ -4,6 +4,7 @@ package io.clipsteer.data.preprocess;
 import io.clipsteer.data.image.PilResize.Filter;
 import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.preprocess.CentreCrop.Rounding;
+import io.clipsteer.data.preprocess.Preprocessing.Samples;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -32,7 +33,8 @@ final class HuggingFacePreprocessing {
       int @Nullable [] cropSize,
       Filter filter,
       List<Double> mean,
-      List<Double> std) {}
+      List<Double> std,
+      Samples samples) {}
 
   private static final Defaults CLIP =
       new Defaults(
@@ -42,7 +44,20 @@ final class HuggingFacePreprocessing {
           CROP_224,
           Filter.BICUBIC,
           PreprocessingConfigs.CLIP_MEAN,
-          PreprocessingConfigs.CLIP_STD);
+          PreprocessingConfigs.CLIP_STD,
+          Samples.BYTES);
+
+  /** Rescales before it resizes. */
+  private static final Defaults DINO_V3 =
+      new Defaults(
+          SQUARE_224,
+          true,
+          false,
+          null,
+          Filter.BILINEAR,
+          PreprocessingConfigs.IMAGENET_MEAN,
+          PreprocessingConfigs.IMAGENET_STD,
+          Samples.FLOATS);
 
   /** The processors whose steps are resize, crop, rescale and normalise, and nothing else. */
   private static final Map<String, Defaults> PROCESSORS =
@@ -53,6 +68,8 @@ final class HuggingFacePreprocessing {
           CLIP,
           "ViTImageProcessor",
           half(SQUARE_224, true, false, null, Filter.BILINEAR),
+          "DINOv3ViTImageProcessor",
+          DINO_V3,
           "DeiTImageProcessor",
           half(new Resizing.Exact(256, 256), true, true, CROP_224, Filter.BICUBIC),
           "SiglipImageProcessor",
@@ -84,7 +101,7 @@ final class HuggingFacePreprocessing {
   private static Defaults half(
       Resizing size, boolean square, boolean crop, int @Nullable [] cropSize, Filter filter) {
     var half = PreprocessingConfigs.HALF;
-    return new Defaults(size, square, crop, cropSize, filter, half, half);
+    return new Defaults(size, square, crop, cropSize, filter, half, half, Samples.BYTES);
   }
 
   /**
@@ -122,6 +139,12 @@ final class HuggingFacePreprocessing {
     Filter filter = resample(c, defaults.filter);
     refuseOtherSteps(c);
     c.refuseUnread(HARMLESS);
+    Samples samples = resize ? defaults.samples : Samples.BYTES;
+    if (samples == Samples.FLOATS) {
+      c.refuse("do_center_crop", cropped, "a crop of resized floats");
+      boolean smooth = filter == Filter.BILINEAR || filter == Filter.BICUBIC;
+      c.refuse("resample", !smooth, "floats are resized with 2 or 3");
+    }
     return new Preprocessing(
         resizing,
         filter,
@@ -129,7 +152,8 @@ final class HuggingFacePreprocessing {
         new Normalisation(
             rescale ? factor : 1,
             normalise ? mean : List.of(0.0, 0.0, 0.0),
-            normalise ? std : List.of(1.0, 1.0, 1.0)));
+            normalise ? std : List.of(1.0, 1.0, 1.0)),
+        samples);
   }
 
   /**

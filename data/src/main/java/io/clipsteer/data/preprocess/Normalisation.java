@@ -47,6 +47,11 @@ public final class Normalisation {
     return values[c][v];
   }
 
+  /** The value of a sample that has its factor already, in channel {@code c}. */
+  float normalised(int c, float scaled) {
+    return (scaled - mean.get(c).floatValue()) / std.get(c).floatValue();
+  }
+
   float[] channel(int c) {
     return values[c];
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.preprocess;
 
+import io.clipsteer.data.image.FloatResize;
 import io.clipsteer.data.image.LabelMap;
 import io.clipsteer.data.image.PilResize;
 import io.clipsteer.data.image.RgbImage;
@@ -15,15 +16,55 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * How an image becomes a model's input: resize, crop the middle, scale and normalise; bit-equal to
- * the Python tools up to the 8-bit image, and to within 1e-6 of the floats after it.
+ * the Python tools up to the 8-bit image, and to within 1e-6 of the floats after it. Images that are
+ * resized as floats are equal to within 1e-5.
  *
  * @param resizing to which size first
  * @param filter PIL's filter for it
  * @param crop the middle that is taken; its size is the model's input size
  * @param normalisation from samples to floats
+ * @param samples what the resized image consists of
  */
 public record Preprocessing(
-    Resizing resizing, PilResize.Filter filter, CentreCrop crop, Normalisation normalisation) {
+    Resizing resizing,
+    PilResize.Filter filter,
+    CentreCrop crop,
+    Normalisation normalisation,
+    Samples samples) {
+
+  /** What a resized image consists of. */
+  public enum Samples {
+    /** 8-bit samples, rounded as PIL does. */
+    BYTES,
+    /** Scaled floats, not rounded, as torchvision resizes tensors of floats (DINOv3). */
+    FLOATS
+  }
+
+  /** Preprocessing that resizes as PIL does. */
+  public Preprocessing(
+      Resizing resizing, PilResize.Filter filter, CentreCrop crop, Normalisation normalisation) {
+    this(resizing, filter, crop, normalisation, Samples.BYTES);
+  }
+
+  /** Checks that resized floats are the result, which is not cropped. */
+  public Preprocessing {
+    boolean whole =
+        resizing instanceof Resizing.Exact(int width, int height)
+            && width == crop.width()
+            && height == crop.height();
+    if (samples == Samples.FLOATS && !whole) {
+      throw new IllegalArgumentException("floats are resized to the result's shape alone");
+    }
+  }
+
+  /**
+   * An image before the last step, {@link #normaliseInto}.
+   *
+   * @param bytes resized and cropped; null with {@link Samples#FLOATS}
+   * @param floats resized planes [3,height,width]; null with {@link Samples#BYTES}
+   */
+  @SuppressWarnings("ArrayRecordComponent") // a plain buffer by design, handed on once
+  public record Prepared(@Nullable RgbImage bytes, float @Nullable [] floats) {}
 
   /** Where transformers 5 writes it, in the object {@code image_processor}. */
   private static final String PROCESSOR = "processor_config.json";
@@ -89,7 +130,7 @@ public record Preprocessing(
   /** The same, but the whole image is resized to the result's shape, whatever its ratio. */
   public Preprocessing squashed() {
     return new Preprocessing(
-        new Resizing.Exact(crop.width(), crop.height()), filter, crop, normalisation);
+        new Resizing.Exact(crop.width(), crop.height()), filter, crop, normalisation, samples);
   }
 
   /** Columns of the result. */
@@ -105,6 +146,13 @@ public record Preprocessing(
   /** Floats that one image takes: {@code 3 * height * width}. */
   public int floats() {
     return Math.multiplyExact(3, Math.multiplyExact(crop.width(), crop.height()));
+  }
+
+  /** The image before the last step; the longer part of the work. */
+  public Prepared prepared(RgbImage in) {
+    if (samples == Samples.BYTES) return new Prepared(resizedAndCropped(in), null);
+    float scale = (float) normalisation.factor();
+    return new Prepared(null, FloatResize.resize(in, crop.width(), crop.height(), filter, scale));
   }
 
   /** The image as the model sees it, in 8 bits: {@link #width} by {@link #height}. */
@@ -159,11 +207,22 @@ public record Preprocessing(
 
   /** As above; {@code offset} counts floats, and the segment need not be aligned. */
   public void applyInto(RgbImage in, MemorySegment out, long offset) {
-    normaliseInto(resizedAndCropped(in), out, offset);
+    normaliseInto(prepared(in), out, offset);
   }
 
-  /** The last step alone: {@code image} comes from {@link #resizedAndCropped}. */
-  public void normaliseInto(RgbImage image, MemorySegment out, long offset) {
+  /** The last step alone, of an image from {@link #prepared}. */
+  public void normaliseInto(Prepared image, MemorySegment out, long offset) {
+    if (image.bytes() != null) normaliseInto(image.bytes(), out, offset);
+    if (image.floats() == null) return;
+    float[] planes = image.floats().clone();
+    int plane = planes.length / 3;
+    for (int i = 0; i < planes.length; i++) {
+      planes[i] = normalisation.normalised(i / plane, planes[i]);
+    }
+    MemorySegment.copy(planes, 0, out, ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * offset, planes.length);
+  }
+
+  private void normaliseInto(RgbImage image, MemorySegment out, long offset) {
     byte[] rgb = image.rgb();
     int plane = rgb.length / 3;
     float[] row = new float[crop.width()];
@@ -184,7 +243,8 @@ public record Preprocessing(
 
   @Override
   public String toString() {
-    return String.join(
-        ", ", Arrays.asList(resizing + "", filter + "", crop + "", normalisation + ""));
+    String steps =
+        String.join(", ", Arrays.asList(resizing + "", filter + "", crop + "", normalisation + ""));
+    return samples == Samples.BYTES ? steps : steps + ", resized as floats";
   }
 }

@@ -108,7 +108,7 @@ final class HuggingFaceClip {
    */
   private static VisionTower tower(
       JsonObject config, WeightSource weights, @Nullable Integer embed) {
-    checkKind(config, "clip_vision_model");
+    HuggingFaceReader.checkKind(config, "clip_vision_model");
     HuggingFaceReader.checkChannels(config);
     int d = config.integer("hidden_size", 768, 1, MAX_WIDTH);
     int hidden = config.integer("intermediate_size", 3072, 1, 1 << 20);
@@ -135,7 +135,7 @@ final class HuggingFaceClip {
 
   /** The text side; closes its configuration. */
   private static TextTower text(JsonObject config, WeightSource weights, int embed) {
-    checkKind(config, "clip_text_model");
+    HuggingFaceReader.checkKind(config, "clip_text_model");
     int d = config.integer("hidden_size", 512, 1, MAX_WIDTH);
     int hidden = config.integer("intermediate_size", 2048, 1, 1 << 20);
     int context = config.integer("max_position_embeddings", 77, 1, 1 << 16);
@@ -157,15 +157,10 @@ final class HuggingFaceClip {
             new Linear(weights.ready("text_projection.weight", embed, d), null)));
   }
 
-  private static void checkKind(JsonObject config, String kind) {
-    HuggingFaceFields.refuseValues(config);
-    String type = config.text("model_type", kind);
-    config.refuse("model_type", !type.equals(kind), "a side of another model");
-  }
-
-  private static BlockNames blocks(String side, WeightSource weights) {
+  /** The blocks of a side, of CLIP and SigLIP alike. */
+  static BlockNames blocks(String side, WeightSource weights) {
     String p = side + "encoder.layers.%d.";
-    weights.shape(p.formatted(0) + "self_attn.q_proj.bias"); // CLIP always has it
+    weights.shape(p.formatted(0) + "self_attn.q_proj.bias"); // they always have it
     return new BlockNames(
         p,
         "layer_norm1",

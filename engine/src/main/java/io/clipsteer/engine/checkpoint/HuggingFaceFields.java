@@ -92,6 +92,21 @@ final class HuggingFaceFields {
           // In published files of DINOv2 with registers; the library's class has no such fields.
           "interpolate_antialias interpolate_offset");
 
+  /** SigLIP as a whole. */
+  static final Set<String> SIGLIP = with("logit_scale_init_value", "eos_token_id");
+
+  /** A side of SigLIP; its class names an end token, and tokenizers have another. */
+  static final Set<String> SIGLIP_SIDE = with(OF_CLIP_TOWERS, "eos_token_id");
+
+  /** Positions are shifted, jittered and scaled in training alone. */
+  static final Set<String> DINO_V3 =
+      with(
+          """
+          attention_dropout drop_path_rate apply_layernorm reshape_hidden_states out_features
+          out_indices _out_features _out_indices stage_names layerscale_value pos_embed_shift
+          pos_embed_jitter pos_embed_rescale return_class_token eos_token_id
+          """);
+
   /** Fields that the library writes as null, or takes null for their absence. */
   private static final String[] NULL_IS_NONE =
       """

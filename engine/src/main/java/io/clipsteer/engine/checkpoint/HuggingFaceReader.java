@@ -13,8 +13,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Hugging Face folders: CLIP, CLIP's vision side alone, ViT and DeiT, DINOv2 with and without
- * registers. Absent fields have the defaults of transformers 5.24; a field that is neither read nor
+ * Hugging Face folders: CLIP, CLIP's vision side alone, SigLIP, ViT and DeiT, DINOv2 with and without
+ * registers, DINOv3. Absent fields have the defaults of transformers 5.24; a field that is neither read nor
  * known to be harmless ({@link HuggingFaceFields}) is refused.
  */
 final class HuggingFaceReader {
@@ -24,11 +24,8 @@ final class HuggingFaceReader {
   /** Vision models in such folders that are not supported, with the reason. */
   private static final Map<String, String> OTHERS =
       Map.ofEntries(
-          Map.entry("siglip", "its image side answers by an attention head"),
-          Map.entry("siglip_vision_model", "it answers by an attention head"),
-          Map.entry("siglip2", "its image side answers by an attention head"),
-          Map.entry("siglip2_vision_model", "it answers by an attention head"),
-          Map.entry("dinov3_vit", "its positions are rotary"),
+          Map.entry("siglip2", "its grid follows each image (NaFlex)"),
+          Map.entry("siglip2_vision_model", "its grid follows each image (NaFlex)"),
           Map.entry("dinov3_convnext", "it is a convolutional network"),
           Map.entry("beit", "its attention has relative positions"),
           Map.entry("data2vec-vision", "its attention has relative positions"),
@@ -42,6 +39,9 @@ final class HuggingFaceReader {
           Map.entry("convnext", "it is a convolutional network"),
           Map.entry("convnextv2", "it is a convolutional network"),
           Map.entry("resnet", "it is a convolutional network"),
+          Map.entry("siglip_text_model", "it has no image side"),
+          Map.entry("aimv2", "its norms have no mean (RMSNorm)"),
+          Map.entry("aimv2_vision_model", "its norms have no mean (RMSNorm)"),
           Map.entry("clip_text_model", "it has no image side"),
           Map.entry("clipseg", "it has a decoder"),
           Map.entry("chinese_clip", "its text side is a BERT"),
@@ -61,6 +61,9 @@ final class HuggingFaceReader {
     return switch (type) {
       case "clip" -> HuggingFaceClip.clip(folder, config, weights);
       case "clip_vision_model" -> HuggingFaceClip.vision(folder, config, weights);
+      case "siglip" -> HuggingFaceSiglip.siglip(folder, config, weights);
+      case "siglip_vision_model" -> HuggingFaceSiglip.vision(folder, config, weights);
+      case "dinov3_vit" -> HuggingFaceDinoV3.read(folder, config, weights);
       case "vit", "deit" -> HuggingFaceVit.vit(folder, config, weights, type);
       case "dinov2", "dinov2_with_registers" -> HuggingFaceVit.dino(folder, config, weights, type);
       default -> {
@@ -70,9 +73,17 @@ final class HuggingFaceReader {
             type.isEmpty()
                 ? "it has no model_type"
                 : "model_type \"" + type + "\" is not supported: " + why,
-            "Supported are clip, clip_vision_model, vit, deit, dinov2, dinov2_with_registers");
+            "Supported are clip, clip_vision_model, siglip, siglip_vision_model, vit, deit, dinov2,"
+                + " dinov2_with_registers, dinov3_vit");
       }
     };
+  }
+
+  /** A side's configuration must be of the kind that the model has. */
+  static void checkKind(JsonObject config, String kind) {
+    HuggingFaceFields.refuseValues(config);
+    String type = config.text("model_type", kind);
+    config.refuse("model_type", !type.equals(kind), "a side of another model");
   }
 
   /** The number of colour channels, which must be 3. */

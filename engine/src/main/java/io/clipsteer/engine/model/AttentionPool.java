@@ -47,7 +47,7 @@ public record AttentionPool(
     Tensor q = query.to(key.dtype()).reshape(1, heads, 1, width).expand(b, heads, 1, width);
     Tensor mixed = q.attention(key, two.select(0, 1), false);
     Tensor y = out.apply(mixed.reshape(b, d));
-    Tensor inner = activation.apply(fc1.apply(norm.apply(y).forProducts()));
+    Tensor inner = activation.apply(fc1.apply(norm.between(y)));
     return y.add(fc2.apply(inner)).to(x.dtype());
   }
 

@@ -66,6 +66,11 @@ public record Block(
     Tensor apply(Tensor x) {
       return x.layerNorm(weight, bias, eps);
     }
+
+    /** Of a product's result, which may be wider than the weights, for a product. */
+    Tensor between(Tensor x) {
+      return apply(x.to(weight.dtype())).forProducts();
+    }
   }
 
   /** The MLP's inner product times {@code inner}, its outer weight divided by it. */
@@ -106,7 +111,7 @@ public record Block(
       mixed = attendFew(normed, b, t, heads, queries, turn);
     }
     Tensor joined = mixed.transpose(1, 2).reshape(b * queries, d);
-    Tensor added = out.apply(mixNorm == null ? joined : mixNorm.apply(joined));
+    Tensor added = out.apply(mixNorm == null ? joined : mixNorm.between(joined));
     if (scale1 != null) added.mulInPlace(scale1);
     return added.to(x.dtype()).reshape(b, queries, d).addInPlace(x.narrow(1, 0, queries));
   }
@@ -150,7 +155,7 @@ public record Block(
     long d = mid.size(2);
     Tensor rows = ln2.apply(mid).reshape(b * t, d).forProducts();
     Tensor inner = activation.apply(fc1.apply(rows));
-    Tensor added = fc2.apply(innerNorm == null ? inner : innerNorm.apply(inner));
+    Tensor added = fc2.apply(innerNorm == null ? inner : innerNorm.between(inner));
     if (scale2 != null) added.mulInPlace(scale2);
     return added.to(mid.dtype()).reshape(b, t, d);
   }

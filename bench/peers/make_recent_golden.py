@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tiny random checkpoints of the families of 2024 to 2026, each with golden activations.
+
+    python make_recent_golden.py --out engine/src/test/resources/models [--only hf-siglip,hf-dinov3]
+
+Folders, redrawn weights and golden files as make_model_golden.py makes them, whose functions this uses: the model that
+gives the golden numbers is loaded from the files just written, in float64, by the library that users load them with.
+
+Made with torch 2.15.0, transformers 5.24.0, open_clip_torch 3.3.0, timm 1.0.31, safetensors 0.8.0.
+"""
+
+import argparse
+import json
+import pathlib
+
+import make_model_golden as base
+import numpy as np
+import torch
+from make_model_golden import (CLIP_MEAN, CLIP_STD, IMAGENET, Taps, classic, fresh, images, load_file, randomise, reload, save_file,
+                               seeded, unit, write_golden, write_json)
+
+HALF = [0.5] * 3
+
+
+def processor(kind, mean, std, size=32, resample=2):
+    return {"image_processor_type": kind, "do_resize": True, "do_rescale": True, "do_normalize": True, "resample": resample,
+            "rescale_factor": 1 / 255, "size": {"height": size, "width": size}, "image_mean": list(mean), "image_std": list(std)}
+
+
+def save_hf(folder, model, config, preprocessor, half=True):
+    """Files as the hub's have them: names of the original format."""
+    scratch = folder / "scratch"
+    (model.half() if half else model).save_pretrained(scratch)
+    state = load_file(scratch / "model.safetensors")
+    for file in scratch.iterdir():
+        file.unlink()
+    scratch.rmdir()
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    write_json(folder / "config.json", {"architectures": [type(model).__name__], **config})
+    write_json(folder / "preprocessor_config.json", preprocessor)
+
+
+def load_hf(kind, folder):
+    model, info = kind.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"], info
+    return model
+
+
+# ---------------------------------------------------------------------------------------------- SigLIP, transformers
+
+
+def siglip_config():
+    side = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return {"model_type": "siglip",
+            "vision_config": {"model_type": "siglip_vision_model", **side, "image_size": 32, "patch_size": 8},
+            "text_config": {"model_type": "siglip_text_model", **side, "num_attention_heads": 2, "vocab_size": 60,
+                            "max_position_embeddings": 12}}
+
+
+SIGLIP_FORWARD = ("no class token and no norm before the blocks; positions on patches; gelu (tanh), eps 1e-6; pooled = y + "
+                  "mlp(layernorm(y)), y = out_proj(attention of the probe over post_layernorm(tokens)), without projection; text: "
+                  "no mask, the last position, text_model.head; logits = exp(logit_scale) * cosine + logit_bias")
+
+
+def redraw_siglip(model, name):
+    randomise(model, name, half=True)
+    with torch.no_grad():
+        model.logit_scale.fill_(3.9)
+        model.logit_bias.fill_(-11.5)
+    return model
+
+
+def siglip_forward(pixels, ids):
+    def forward(model, taps, cast):
+        taps.blocks("", [(b, b.mlp) for b in model.vision_model.encoder.layers])
+        taps.blocks("text_", [(b, b.mlp) for b in model.text_model.encoder.layers])
+        norm = model.text_model.final_layer_norm.register_forward_hook(lambda _, __, out: taps.seen.update(text_pooled=out[:, -1]))
+        out = model(pixel_values=cast(pixels), input_ids=ids)
+        norm.remove()
+        return {"pooled": out.vision_model_output.pooler_output, "image_embed": out.image_embeds, "text_embed": out.text_embeds,
+                "logits": out.logits_per_image}
+
+    return forward
+
+
+def padded_rows(name, context, vocab):
+    rows = np.zeros((3, context), dtype=np.int64)
+    for row, length in zip(rows, [context, 4, 1]):
+        row[:length] = seeded(name + "/text").integers(2, vocab, length)
+        row[length - 1] = 1
+    return torch.from_numpy(rows)
+
+
+def make_hf_siglip(out, name="hf-siglip"):
+    from transformers import SiglipConfig, SiglipModel
+
+    folder = fresh(out, name)
+    config = siglip_config()
+    model = redraw_siglip(SiglipModel(SiglipConfig(**config)), name)
+    save_hf(folder, model, config, processor("SiglipImageProcessor", HALF, HALF))
+    pixels, ids = images(name, 2, 32, HALF, HALF), padded_rows(name, 12, 60)
+    given = {"input": pixels, "token_index": torch.arange(16), "input_ids": ids, "text_token_index": torch.arange(12)}
+    write_golden(folder, load_hf(SiglipModel, folder), siglip_forward(pixels, ids), given, {
+        "family": "hf-siglip", "weights": "F16", "forward": SIGLIP_FORWARD,
+        "absent_fields": "hidden_act gelu_pytorch_tanh, layer_norm_eps 1e-6, vision_use_head true, projection_size hidden_size"})
+
+
+def make_hf_siglip_vision(out, name="hf-siglip-vision"):
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    folder = fresh(out, name)
+    config = {**siglip_config()["vision_config"], "hidden_act": "gelu", "layer_norm_eps": 1e-4}
+    model = randomise(SiglipVisionModel(SiglipVisionConfig(**config)), name, half=True)
+    save_hf(folder, model, config, processor("SiglipImageProcessor", HALF, HALF, resample=3))
+
+    def forward(pixels):
+        def inner(m, taps, cast):
+            taps.blocks("", [(b, b.mlp) for b in getattr(m, "vision_model", m).encoder.layers])
+            pooled = m(pixel_values=cast(pixels)).pooler_output
+            return {"pooled": pooled, "image_embed": unit(pooled)}
+
+        return inner
+
+    base.vision_finish(folder, name, load_hf(SiglipVisionModel, folder), forward, {
+        "family": "hf-siglip-vision", "weights": "F16", "forward": SIGLIP_FORWARD + "; here gelu (erf), eps 1e-4"}, 16, HALF, HALF)
+
+
+# ---------------------------------------------------------------------------------------------- DINOv3
+
+DINO_FORWARD = ("sequence [CLS, registers, patches]; no learned positions; q and k of patches are turned by halves; eps 1e-5; pooled = "
+                "norm(CLS)")
+
+
+def dinov3(out, name, gated, registers=4, **changes):
+    from transformers import DINOv3ViTConfig, DINOv3ViTModel
+
+    folder = fresh(out, name)
+    config = {"model_type": "dinov3_vit", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+              "num_attention_heads": 2, "image_size": 32, "patch_size": 8, "num_register_tokens": registers, "use_gated_mlp": gated,
+              "hidden_act": "silu" if gated else "gelu", **changes}
+    model = randomise(DINOv3ViTModel(DINOv3ViTConfig(**config)), name, half=True)
+    save_hf(folder, model, config, processor("DINOv3ViTImageProcessor", *IMAGENET))
+
+    def forward(pixels):
+        def inner(m, taps, cast):
+            taps.blocks("", [(b, b.layer_scale2) for b in m.model.layer])
+            pooled = m(pixel_values=cast(pixels)).pooler_output
+            return {"pooled": pooled, "image_embed": unit(pooled)}
+
+        return inner
+
+    base.vision_finish(folder, name, load_hf(DINOv3ViTModel, folder), forward, {
+        "family": "hf-dinov3", "activation": "silu(gate) * up" if gated else "gelu (erf)", "weights": "F16", "forward": DINO_FORWARD,
+        "small": "a 24x24 image, a grid of 3x3"}, 17 + registers, *IMAGENET, small=24)
+
+
+def make_hf_dinov3(out):
+    dinov3(out, "hf-dinov3", False)
+
+
+def make_hf_dinov3_gated(out):
+    dinov3(out, "hf-dinov3-gated", True, query_bias=False, value_bias=False, rope_theta=50.0)
+
+
+def make_hf_dinov3_plain(out):
+    dinov3(out, "hf-dinov3-no-registers", False, registers=0, key_bias=True, layer_norm_eps=1e-3)
+
+
+FIXTURES = {
+    "hf-siglip": make_hf_siglip, "hf-siglip-vision": make_hf_siglip_vision, "hf-dinov3": make_hf_dinov3,
+    "hf-dinov3-gated": make_hf_dinov3_gated, "hf-dinov3-no-registers": make_hf_dinov3_plain}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--only", help="fixtures, separated by commas; default: all")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    for name in args.only.split(",") if args.only else FIXTURES:
+        FIXTURES[name](args.out)
+        folder = args.out / name
+        record = json.loads((folder / "golden.json").read_text())
+        record["script"] = "bench/peers/make_recent_golden.py"
+        write_json(folder / "golden.json", record)
+        size = sum(f.stat().st_size for f in folder.iterdir())
+        print(f"{name:28} {size / 1024:7.1f} KiB   float32 error {max(record['float32_max_abs_error'].values()):.1e}")
+
+
+if __name__ == "__main__":
+    main()
