@@ -166,9 +166,137 @@ def make_hf_dinov3_plain(out):
     dinov3(out, "hf-dinov3-no-registers", False, registers=0, key_bias=True, layer_norm_eps=1e-3)
 
 
+# ---------------------------------------------------------------------------------------------- timm
+
+
+def eva_taps(taps, blocks):
+    """What blocks give, and what their MLPs add, scaled."""
+    for layer, block in enumerate(blocks):
+        gamma = getattr(block, "gamma_2", None)
+        taps.tap(f"resid_block{layer}", block)
+        last = getattr(block, "ls2", block.mlp)
+        taps.handles.append(last.register_forward_hook(
+            lambda _, __, out, key=f"mlp_out_block{layer}", g=gamma: taps.seen.update({key: out if g is None else g * out})))
+
+
+def timm_forward(pixels):
+    def inner(m, taps, cast):
+        eva_taps(taps, m.blocks)
+        pooled = m.forward_head(m.forward_features(cast(pixels)), pre_logits=True)
+        return {"pooled": pooled, "image_embed": unit(pooled)}
+
+    return inner
+
+
+def timm_model(architecture, name, args):
+    import timm
+
+    return randomise(timm.create_model(architecture, num_classes=5, **args), name, half=True)
+
+
+def timm_folder(out, name, architecture, prefix, small=None, **changes):
+    import timm
+
+    folder = fresh(out, name)
+    args = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2, "mlp_ratio": 1.5, **changes}
+    model = timm_model(architecture, name, args)
+    cfg = model.pretrained_cfg
+    write_json(folder / "config.json", {
+        "architecture": architecture, "num_classes": 5, "num_features": 32, "global_pool": model.global_pool, "model_args": args,
+        "pretrained_cfg": {"tag": cfg["tag"], "custom_load": False, "input_size": [3, 32, 32], "fixed_input_size": True,
+                           "interpolation": cfg["interpolation"], "crop_pct": cfg["crop_pct"], "crop_mode": cfg["crop_mode"],
+                           "mean": list(cfg["mean"]), "std": list(cfg["std"]), "num_classes": 5, "pool_size": None,
+                           "first_conv": "patch_embed.proj", "classifier": cfg["classifier"]}})
+    save_file(classic(model.state_dict(), half=True), folder / "model.safetensors", {"format": "pt"})
+    model = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    base.vision_finish(folder, name, model, timm_forward, {
+        "family": "timm", "weights": "F16", "forward": f"timm's {architecture} with model_args; pooled = forward_head(pre_logits=True)"},
+        16 + prefix, list(cfg["mean"]), list(cfg["std"]), small=small)
+
+
+def make_timm_siglip(out):
+    timm_folder(out, "timm-siglip", "vit_base_patch16_siglip_224", 0)
+
+
+def make_timm_siglip_tanh(out):
+    timm_folder(out, "timm-siglip-tanh", "vit_so400m_patch16_siglip_256", 0, num_heads=4)
+
+
+def make_timm_siglip_gap(out):
+    timm_folder(out, "timm-siglip-gap", "vit_base_patch16_siglip_gap_224", 0, depth=1)
+
+
+def make_timm_dinov3(out):
+    timm_folder(out, "timm-dinov3", "vit_small_patch16_dinov3", 5, small=24, dynamic_img_size=True)
+
+
+def make_timm_dinov3_qkvb(out):
+    timm_folder(out, "timm-dinov3-qkvb", "vit_small_plus_patch16_dinov3_qkvb", 5, global_pool="token", rope_temperature=20.0)
+
+
+def make_timm_pe_core(out):
+    timm_folder(out, "timm-pe-core", "vit_pe_core_base_patch16_224", 1, attn_pool_num_heads=8, ref_feat_shape=None)
+
+
+def make_timm_pe_spatial(out):
+    timm_folder(out, "timm-pe-spatial", "vit_pe_spatial_base_patch16_512", 1)
+
+
+def make_timm_eva02(out):
+    timm_folder(out, "timm-eva02", "eva02_base_patch16_clip_224", 1, mlp_ratio=2.1)
+
+
+def make_timm_eva02_tiny(out):
+    timm_folder(out, "timm-eva02-tiny", "eva02_tiny_patch14_224", 1)
+
+
+def make_dinov3_pth(out, name="dinov3-pth"):
+    """Meta's names, which timm's own conversion reads; keys have biases that the mask takes to 0."""
+    import timm
+    from timm.models.eva import checkpoint_filter_fn
+
+    folder = fresh(out, name)
+    args = {"img_size": 256, "patch_size": 64, "embed_dim": 128, "depth": 2, "num_heads": 2, "mlp_ratio": 0.5, "global_pool": "token"}
+    architecture = "vit_small_plus_patch16_dinov3_qkvb"
+    model = timm_model(architecture, name, args)
+    state = {"mask_token": torch.zeros(1, 128), "rope_embed.periods": 100 ** (torch.arange(16) / 16)}
+    for key, value in classic(model.state_dict()).items():
+        if key.startswith("head.") or key.endswith("v_bias"):
+            continue
+        if key.endswith("q_bias"):
+            stem = key.removesuffix("q_bias")
+            third = torch.full_like(value, 0.7)
+            state[stem + "qkv.bias"] = torch.cat([value, third, model.state_dict()[stem + "v_bias"]])
+            state[stem + "qkv.bias_mask"] = torch.cat([torch.ones_like(value), torch.zeros_like(value), torch.ones_like(value)])
+            continue
+        for ours, meta in (("reg_token", "storage_tokens"), ("gamma_1", "ls1.gamma"), ("gamma_2", "ls2.gamma"),
+                           ("mlp.fc1_g", "mlp.w1"), ("mlp.fc1_x", "mlp.w2"), ("mlp.fc2", "mlp.w3")):
+            key = key.replace(ours, meta)
+        state[key] = value.half().float() if "proj.weight" in key else value
+    file = folder / "dinov3_vits16plus_pretrain_lvd1689m-4057cbaa.pth"
+    torch.save(state, file)
+    stored = torch.load(file, weights_only=True)
+    renamed = {k.replace("mlp.w1", "mlp.fc1_g").replace("mlp.w2", "mlp.fc1_x").replace("mlp.w3", "mlp.fc2"): v for k, v in stored.items()}
+    model = timm.create_model(architecture, num_classes=0, **args)
+    model.load_state_dict(checkpoint_filter_fn(renamed, model))
+    pixels = images(name, 1, 256, *IMAGENET)
+    given = {"input": pixels, "token_index": torch.arange(0, 21, 2)}
+
+    def forward(m, taps, cast):
+        out = timm_forward(pixels)(m, taps, cast)
+        return out
+
+    write_golden(folder, model, lambda m, taps, cast: forward(m, taps, cast), given, {
+        "family": "dinov3", "weights": "F32, Meta's names; timm's conversion is the reference", "forward": DINO_FORWARD})
+
+
 FIXTURES = {
     "hf-siglip": make_hf_siglip, "hf-siglip-vision": make_hf_siglip_vision, "hf-dinov3": make_hf_dinov3,
-    "hf-dinov3-gated": make_hf_dinov3_gated, "hf-dinov3-no-registers": make_hf_dinov3_plain}
+    "hf-dinov3-gated": make_hf_dinov3_gated, "hf-dinov3-no-registers": make_hf_dinov3_plain,
+    "timm-siglip": make_timm_siglip, "timm-siglip-tanh": make_timm_siglip_tanh, "timm-siglip-gap": make_timm_siglip_gap,
+    "timm-dinov3": make_timm_dinov3, "timm-dinov3-qkvb": make_timm_dinov3_qkvb, "timm-pe-core": make_timm_pe_core,
+    "timm-pe-spatial": make_timm_pe_spatial, "timm-eva02": make_timm_eva02, "timm-eva02-tiny": make_timm_eva02_tiny,
+    "dinov3-pth": make_dinov3_pth}
 
 
 def main():

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * How an image becomes a model's input: resize, crop the middle, scale and normalise; bit-equal to
- * the Python tools up to the 8-bit image, and to within 1e-6 of the floats after it. Images that are
- * resized as floats are equal to within 1e-5.
+ * the Python tools up to the 8-bit image, and to within 1e-6 of the floats after it. Images that
+ * are resized as floats are equal to within 1e-5.
  *
  * @param resizing to which size first
  * @param filter PIL's filter for it

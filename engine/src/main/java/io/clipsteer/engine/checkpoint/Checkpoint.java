@@ -9,7 +9,6 @@ import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.PositionResize;
 import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
@@ -127,7 +126,12 @@ final class Checkpoint {
     VisionConfig tower = parts.vision().config();
     Preprocessing images = parts.preprocessing();
     boolean fits = images.width() == tower.imageSize() && images.height() == tower.imageSize();
-    if (!fits && tower.patches().resize() == PositionResize.NONE) {
+    boolean exact =
+        switch (tower.patches().resize()) {
+          case NONE, ROTARY -> true;
+          case BICUBIC, BICUBIC_ANTIALIASED -> false;
+        };
+    if (!fits && exact) {
       throw new InputException(
           path,
           "its image processor makes %d×%d pixels, and its tower takes %d×%d"

@@ -2,6 +2,7 @@
 package io.clipsteer.engine.checkpoint;
 
 import io.clipsteer.data.json.JsonObject;
+import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.checkpoint.WeightSource.Rename;
 import io.clipsteer.engine.model.Activation;
@@ -30,7 +31,13 @@ final class HuggingFaceDinoV3 {
     HuggingFaceReader.checkChannels(config);
     int d = config.integer("hidden_size", 384, 1, HuggingFaceReader.MAX_WIDTH);
     int hidden = config.integer("intermediate_size", 1536, 1, 1 << 20);
-    PatchGrid patches = HuggingFaceReader.patches(config, 16, PositionResize.ROTARY);
+    Preprocessing images = HuggingFaceReader.preprocessing(folder, "DINOv3ViTImageProcessor");
+    int patch = HuggingFaceReader.patches(config, 16, PositionResize.ROTARY).patch();
+    // Positions are computed for any size: the tower is that of the images.
+    if (patch > images.width()) {
+      throw config.bad("patches of " + patch + " in " + images.width(), "Correct patch_size");
+    }
+    var patches = new PatchGrid(patch, images.width(), PositionResize.ROTARY);
     int registers = config.integer("num_register_tokens", 0, 0, 1 << 10);
     boolean gated = config.flag("use_gated_mlp", false);
     double theta = config.number("rope_theta", 100, 1e-3, 1e9);
@@ -70,7 +77,7 @@ final class HuggingFaceDinoV3 {
         "hf-dinov3",
         tower,
         null,
-        HuggingFaceReader.preprocessing(folder, "DINOv3ViTImageProcessor"),
+        images,
         Math.log(100),
         // Without registers the library stores an empty tensor of them.
         Pattern.compile(

@@ -13,9 +13,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Hugging Face folders: CLIP, CLIP's vision side alone, SigLIP, ViT and DeiT, DINOv2 with and without
- * registers, DINOv3. Absent fields have the defaults of transformers 5.24; a field that is neither read nor
- * known to be harmless ({@link HuggingFaceFields}) is refused.
+ * Hugging Face folders: CLIP, CLIP's vision side alone, SigLIP, ViT and DeiT, DINOv2 with and
+ * without registers, DINOv3. Absent fields have the defaults of transformers 5.24; a field that is
+ * neither read nor known to be harmless ({@link HuggingFaceFields}) is refused.
  */
 final class HuggingFaceReader {
   static final int MAX_WIDTH = 1 << 16;

@@ -69,12 +69,7 @@ final class PoolReader {
    */
   record Shape(int width, int heads, int hidden, Activation activation, double eps) {
     private AttentionPool pool(
-        WeightSource weights,
-        String p,
-        Tensor query,
-        Linear kv,
-        String out,
-        String norm) {
+        WeightSource weights, String p, Tensor query, Linear kv, String out, String norm) {
       return new AttentionPool(
           query,
           kv,

@@ -15,14 +15,16 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What timm says by a model's name alone: every constructor argument of its plain vision
- * transformers, in a resource that bench/peers/make_timm_table.py writes from timm 1.0.31.
+ * transformers and of its class Eva, in resources that bench/peers/make_timm_table.py writes from
+ * timm 1.0.31.
  */
 final class TimmNames {
   private static final Map<String, Map<String, String>> PLAIN = new HashMap<>();
   private static final Map<String, String> OTHER = new HashMap<>();
 
   static {
-    read();
+    read("timm.tsv");
+    read("timm-eva.tsv");
   }
 
   private final Map<String, String> row;
@@ -46,12 +48,12 @@ final class TimmNames {
         other == null
             ? "timm 1.0.31 has no model " + name
             : "timm builds " + name + " as " + other + ", no plain vision transformer",
-        "Plain vision transformers with a class token are supported");
+        "Plain vision transformers, EVA-02, DINOv3 and Perception Encoder are supported");
   }
 
-  private static void read() {
-    try (InputStream in = TimmNames.class.getResourceAsStream("timm.tsv")) {
-      if (in == null) throw new IllegalStateException("timm.tsv is missing in the program");
+  private static void read(String file) {
+    try (InputStream in = TimmNames.class.getResourceAsStream(file)) {
+      if (in == null) throw new IllegalStateException(file + " is missing in the program");
       var lines = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
       List<String> rows = lines.lines().filter(line -> !line.startsWith("#")).toList();
       String[] columns = rows.getFirst().split("\t", -1);
@@ -87,6 +89,11 @@ final class TimmNames {
 
   boolean flag(String column) {
     return text(column).equals("true");
+  }
+
+  /** Whether timm builds its class Eva. */
+  boolean eva() {
+    return text("kind").equals("eva");
   }
 
   /** A number that may be None. */

@@ -4,7 +4,6 @@ package io.clipsteer.engine.checkpoint;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.preprocess.Preprocessing;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Pooling;
 import io.clipsteer.engine.model.VisionConfig;
@@ -16,8 +15,9 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * timm's plain vision transformers, alone or as open_clip's trunk. The name gives the arguments
- * ({@link TimmNames}), a folder's {@code model_args} change them, and the weights must fit.
+ * timm's plain vision transformers and its class Eva, alone or as open_clip's trunk. The name gives
+ * the arguments ({@link TimmNames}), a folder's {@code model_args} change them, and the weights
+ * must fit.
  */
 final class TimmReader {
   /** Fields of {@code config.json} beside the model that describe its classes. */
@@ -29,7 +29,8 @@ final class TimmReader {
       JsonObject.fields(
           """
           num_classes drop_rate pos_drop_rate patch_drop_rate proj_drop_rate attn_drop_rate
-          drop_path_rate weight_init fix_init
+          drop_path_rate weight_init fix_init head_init_scale rope_shift_coords rope_jitter_coords
+          rope_rescale_coords
           """);
 
   private TimmReader() {}
@@ -40,7 +41,7 @@ final class TimmReader {
     TimmNames name = TimmNames.of(config.text("architecture", ""), config.where());
     JsonObject args = config.object("model_args");
     JsonObject pretrained = config.object("pretrained_cfg");
-    TimmShape shape = TimmShape.of(name, args, pretrained);
+    TimmTrunk shape = TimmShape.of(name, args, pretrained);
     args.refuseUnread(HARMLESS_ARGS);
     String outer = config.nullMeansAbsent("global_pool").text("global_pool", shape.pool());
     config.refuse(
@@ -75,7 +76,7 @@ final class TimmReader {
     // Where open_clip adds the projection, it sets the pooling after timm has placed the norm.
     String placed = extra || !given ? own : pool;
     String pooled = pool.isEmpty() && (extra || !given) ? own : pool;
-    TimmShape shape = TimmShape.of(name, placed, config.where());
+    TimmTrunk shape = TimmShape.of(name, placed, config.where());
     String p = "visual.trunk.";
     Linear head = null;
     if (extra) {
@@ -98,38 +99,30 @@ final class TimmReader {
   }
 
   private static VisionTower tower(
-      String p, TimmShape shape, String pool, WeightSource weights, @Nullable Linear projection) {
+      String p, TimmTrunk shape, String pool, WeightSource weights, @Nullable Linear projection) {
     Pooling pooling = shape.pooling(pool, weights.where());
     shape.requireFit(weights, p);
     int d = shape.width();
-    List<String> prefix = new ArrayList<>(List.of(p + "cls_token"));
+    List<String> prefix = new ArrayList<>();
+    if (shape.classToken()) prefix.add(p + "cls_token");
     if (shape.distilled()) prefix.add(p + "dist_token");
     if (shape.registers() > 0) prefix.add(p + "reg_token");
-    BlockNames blocks =
-        new BlockNames(
-            p + "blocks.%d.",
-            "norm1",
-            List.of("attn.qkv"),
-            "attn.proj",
-            "norm2",
-            "mlp.fc1",
-            "mlp.fc2",
-            "ls1.gamma",
-            "ls2.gamma");
     int embed = projection == null ? d : Math.toIntExact(projection.weight().size(0));
+    String norm = shape.finalNorm();
     return new VitNames(
             false,
             p + "patch_embed.proj",
             !shape.preNorm(),
             prefix,
-            p + "pos_embed",
+            shape.positions() ? p + "pos_embed" : null,
             shape.preNorm() ? p + "norm_pre" : null,
-            blocks,
-            p + (shape.normAfterPool() ? "fc_norm" : "norm"))
+            shape.names(p),
+            norm == null ? null : p + norm)
         .assemble(
             weights,
             new VisionConfig(shape.blocks(), shape.patches(), shape.prefix(), pooling, embed),
             shape.patchesOnly() ? 0 : shape.prefix(),
+            pooling == Pooling.ATTENTION ? shape.attentionPool(weights, p) : null,
             projection);
   }
 

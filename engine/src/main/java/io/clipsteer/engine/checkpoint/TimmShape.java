@@ -3,7 +3,9 @@ package io.clipsteer.engine.checkpoint;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.json.JsonObject;
+import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.model.Activation;
+import io.clipsteer.engine.model.AttentionPool;
 import io.clipsteer.engine.model.PatchGrid;
 import io.clipsteer.engine.model.Pooling;
 import io.clipsteer.engine.model.TowerShape;
@@ -18,7 +20,7 @@ import tools.jackson.databind.JsonNode;
  * @param layerScale whether the blocks' outputs are scaled
  * @param patchesOnly whether prefix tokens have no positions
  * @param normAfterPool whether the last norm follows the pooling ({@code fc_norm})
- * @param withPrefix whether a mean over tokens takes the prefix tokens in
+ * @param withPrefix whether pooling over tokens takes the prefix tokens in
  * @param pool pooling as timm calls it
  */
 record TimmShape(
@@ -32,7 +34,9 @@ record TimmShape(
     boolean preNorm,
     boolean normAfterPool,
     boolean withPrefix,
-    String pool) {
+    boolean classToken,
+    String pool)
+    implements TimmTrunk {
   private static final int MAX_WIDTH = 1 << 16;
 
   /** Arguments whose every other value than timm's default is computed by other code. */
@@ -44,7 +48,7 @@ record TimmShape(
    *
    * @param pool pooling when it is built
    */
-  static TimmShape of(TimmNames name, String pool, Object where) {
+  static TimmTrunk of(TimmNames name, String pool, Object where) {
     return of(name, JsonObject.parse("{}", where), name.integer("default_img_size"), pool);
   }
 
@@ -52,10 +56,12 @@ record TimmShape(
    * A folder's: the name's arguments, changed by {@code model_args} and {@code pretrained_cfg} as
    * timm's factory does it.
    */
-  static TimmShape of(TimmNames name, JsonObject args, JsonObject pretrained) {
+  static TimmTrunk of(TimmNames name, JsonObject args, JsonObject pretrained) {
     pretrained.nullMeansAbsent("fixed_input_size", "input_size");
     boolean dynamic = args.flag("dynamic_img_size", false);
-    boolean fixed = pretrained.flag("fixed_input_size", false) && !dynamic;
+    boolean stated = pretrained.flag("fixed_input_size", false) && !dynamic;
+    // Without learned positions any size is computed: the tower is that of the images.
+    boolean fixed = stated || name.eva() && !name.flag("use_abs_pos_emb");
     int size = name.integer("img_size");
     JsonNode input = pretrained.get("input_size");
     if (fixed && input != null && !args.names("img_size")) {
@@ -67,7 +73,8 @@ record TimmShape(
     return of(name, args, size, name.text("global_pool"));
   }
 
-  private static TimmShape of(TimmNames name, JsonObject args, int size, String defaultPool) {
+  private static TimmTrunk of(TimmNames name, JsonObject args, int size, String defaultPool) {
+    if (name.eva()) return TimmEva.of(name, args, size, defaultPool);
     Object where = args.where();
     boolean distilled = name.text("kind").equals("distilled");
     refuseOthers(name, args);
@@ -84,15 +91,14 @@ record TimmShape(
     if (!args.flag("final_norm", name.flag("final_norm")))
       throw TimmReader.unsupported(where, "a model without a last norm");
     boolean classToken = args.flag("class_token", name.flag("class_token"));
-    if (!classToken) throw TimmReader.unsupported(where, "a model without a class token");
     String positions = args.text("pos_embed", name.text("pos_embed"));
     if (!positions.equals("learn")) {
       throw TimmReader.unsupported(where, "pos_embed is \"" + positions + "\"");
     }
     boolean patchesOnly = args.flag("no_embed_class", name.flag("no_embed_class"));
     int registers = args.integer("reg_tokens", name.integer("reg_tokens"), 0, 1 << 10);
-    if (distilled && (patchesOnly || registers > 0)) {
-      throw TimmReader.unsupported(where, "a distilled model with registers or no_embed_class");
+    if (distilled && (patchesOnly || registers > 0 || !classToken)) {
+      throw TimmReader.unsupported(where, "a distilled model with other prefix tokens");
     }
     int hidden = (int) (width * args.number("mlp_ratio", name.number("mlp_ratio"), 0.1, 64));
     var blocks =
@@ -114,6 +120,7 @@ record TimmShape(
         args.flag("pre_norm", name.flag("pre_norm")),
         normAfterPool(name, args, pool),
         args.flag("pool_include_prefix", name.flag("pool_include_prefix")),
+        classToken,
         pool);
   }
 
@@ -142,7 +149,7 @@ record TimmShape(
     return said == null ? List.of("avg", "avgmax", "max").contains(pool) : said;
   }
 
-  private static double eps(TimmNames name, JsonObject args) {
+  static double eps(TimmNames name, JsonObject args) {
     if (!args.names("norm_layer")) return name.number("norm_eps");
     String layer = args.text("norm_layer", "layernorm").replace("_", "").toLowerCase(Locale.ROOT);
     args.refuse("norm_layer", !layer.equals("layernorm"), "only layernorm is known");
@@ -161,30 +168,61 @@ record TimmShape(
     };
   }
 
-  int width() {
-    return blocks.width();
+  @Override
+  public boolean positions() {
+    return true;
   }
 
-  /** Tokens before the patches. */
-  int prefix() {
-    return 1 + (distilled ? 1 : 0) + registers;
+  @Override
+  public String finalNorm() {
+    return normAfterPool ? "fc_norm" : "norm";
   }
 
-  /** What a pooling of timm's is here. */
-  Pooling pooling(String name, Object where) {
+  @Override
+  public Pooling pooling(String name, Object where) {
+    if (name.equals("token") && !classToken) {
+      throw TimmReader.unsupported(where, "global_pool \"token\" without a class token");
+    }
     if (distilled && name.equals("token")) return Pooling.CLS_AND_DISTILLATION;
     if (name.equals("token")) return Pooling.CLS;
     if (name.equals("avg") && !distilled && !withPrefix) {
       return normAfterPool ? Pooling.NORM_OF_MEAN_PATCH : Pooling.MEAN_OF_NORMED_PATCHES;
     }
+    if (name.equals("map") && !normAfterPool && (withPrefix || prefix() == 0)) {
+      return Pooling.ATTENTION;
+    }
     String what = "global_pool \"" + name + "\"" + (withPrefix ? " with pool_include_prefix" : "");
     throw TimmReader.unsupported(where, what + (distilled ? " of a distilled model" : ""));
   }
 
-  /** Refuses weights with a part that the arguments exclude, or without one that they name. */
-  void requireFit(WeightSource weights, String p) {
+  @Override
+  public AttentionPool attentionPool(WeightSource weights, String p) {
+    return PoolReader.timm(
+        weights,
+        p + "attn_pool.",
+        new PoolReader.Shape(
+            width(), blocks.heads(), blocks.hidden(), blocks.activation(), blocks.eps()));
+  }
+
+  @Override
+  public BlockNames names(String p) {
+    return new BlockNames(
+        p + "blocks.%d.",
+        "norm1",
+        List.of("attn.qkv"),
+        "attn.proj",
+        "norm2",
+        "mlp.fc1",
+        "mlp.fc2",
+        "ls1.gamma",
+        "ls2.gamma");
+  }
+
+  @Override
+  public void requireFit(WeightSource weights, String p) {
     requirePresence(weights, p + "patch_embed.proj.bias", !preNorm, "pre_norm is " + preNorm);
     requirePresence(weights, p + "norm_pre.weight", preNorm, "pre_norm is " + preNorm);
+    requirePresence(weights, p + "cls_token", classToken, "class_token is " + classToken);
     requirePresence(weights, p + "reg_token", registers > 0, "reg_tokens is " + registers);
     requirePresence(weights, p + "dist_token", distilled, "distilled is " + distilled);
     for (int layer = 0; layer < blocks.layers(); layer++) {
