@@ -256,10 +256,10 @@ def make_dinov3_pth(out, name="dinov3-pth"):
     from timm.models.eva import checkpoint_filter_fn
 
     folder = fresh(out, name)
-    args = {"img_size": 256, "patch_size": 64, "embed_dim": 128, "depth": 2, "num_heads": 2, "mlp_ratio": 0.5, "global_pool": "token"}
+    args = {"img_size": 64, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 1, "mlp_ratio": 0.5, "global_pool": "token"}
     architecture = "vit_small_plus_patch16_dinov3_qkvb"
     model = timm_model(architecture, name, args)
-    state = {"mask_token": torch.zeros(1, 128), "rope_embed.periods": 100 ** (torch.arange(16) / 16)}
+    state = {"mask_token": torch.zeros(1, 64), "rope_embed.periods": 100 ** (torch.arange(16) / 16)}
     for key, value in classic(model.state_dict()).items():
         if key.startswith("head.") or key.endswith("v_bias"):
             continue
@@ -272,22 +272,104 @@ def make_dinov3_pth(out, name="dinov3-pth"):
         for ours, meta in (("reg_token", "storage_tokens"), ("gamma_1", "ls1.gamma"), ("gamma_2", "ls2.gamma"),
                            ("mlp.fc1_g", "mlp.w1"), ("mlp.fc1_x", "mlp.w2"), ("mlp.fc2", "mlp.w3")):
             key = key.replace(ours, meta)
-        state[key] = value.half().float() if "proj.weight" in key else value
+        state[key] = value
     file = folder / "dinov3_vits16plus_pretrain_lvd1689m-4057cbaa.pth"
-    torch.save(state, file)
-    stored = torch.load(file, weights_only=True)
-    renamed = {k.replace("mlp.w1", "mlp.fc1_g").replace("mlp.w2", "mlp.fc1_x").replace("mlp.w3", "mlp.fc2"): v for k, v in stored.items()}
+    torch.save({k: v if "periods" in k else v.half() for k, v in state.items()}, file)
+    stored = {k: v.float() for k, v in torch.load(file, weights_only=True).items()}
     model = timm.create_model(architecture, num_classes=0, **args)
-    model.load_state_dict(checkpoint_filter_fn(renamed, model))
-    pixels = images(name, 1, 256, *IMAGENET)
-    given = {"input": pixels, "token_index": torch.arange(0, 21, 2)}
+    model.load_state_dict(checkpoint_filter_fn(stored, model))
+    pixels = images(name, 1, 64, *IMAGENET)
+    given = {"input": pixels, "token_index": torch.arange(21)}
+
+    write_golden(folder, model, timm_forward(pixels), given, {
+        "family": "dinov3", "weights": "F16, Meta's names; timm's conversion is the reference", "forward": DINO_FORWARD})
+
+
+# ---------------------------------------------------------------------------------------------- MetaCLIP 2, open_clip
+
+
+def make_hf_metaclip2(out, name="hf-metaclip-2"):
+    from transformers import MetaClip2Config, MetaClip2Model
+
+    folder = fresh(out, name)
+    side = {"hidden_size": 24, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3, "hidden_act": "gelu"}
+    config = {"model_type": "metaclip_2", "projection_dim": 16,
+              "vision_config": {"model_type": "metaclip_2_vision_model", **side, "image_size": 32, "patch_size": 8},
+              "text_config": {"model_type": "metaclip_2_text_model", **side, "vocab_size": 60, "max_position_embeddings": 12,
+                              "eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 1}}
+    model = randomise(MetaClip2Model(MetaClip2Config(**config)), name, half=True)
+    save_hf(folder, model, config, {**processor("CLIPImageProcessor", CLIP_MEAN, CLIP_STD), "do_center_crop": True, "resample": 3,
+                                    "crop_size": {"height": 32, "width": 32}})
+    pixels, ids = images(name, 2, 32, CLIP_MEAN, CLIP_STD), padded_rows(name, 12, 60)
+    ids[ids == 1], ids[ids == 2], ids[:, 0] = 2, 3, 0
+    ids[0, 11] = ids[1, 3] = ids[2, 1] = 2  # the end token is not the largest id
+    given = {"input": pixels, "token_index": torch.arange(17), "input_ids": ids, "text_token_index": torch.arange(12)}
+    write_golden(folder, load_hf(MetaClip2Model, folder), base.hf_forward(pixels, ids), given, {
+        "family": "hf-metaclip-2", "weights": "F16", "activation": "gelu (erf)",
+        "forward": "CLIP's; pooled at the first eos_token_id, which is 2 and means 2"})
+
+
+def open_clip_folder(out, name, cfg, mean, std, size=32, batch=2, index=None, **more):
+    folder = fresh(out, name)
+    write_json(folder / "open_clip_config.json", {"model_cfg": cfg, "preprocess_cfg": {**base.preprocess_cfg(size, mean=mean, std=std), **more}})
+    model = base.open_clip_build(cfg)
+    randomise(model, name, half=True)
+    with torch.no_grad():
+        if model.logit_bias is not None:
+            model.logit_bias.fill_(-12.25)
+    save_file(classic(model.state_dict(), half=True), folder / "open_clip_model.safetensors", {"format": "pt"})
+    model = reload(lambda: base.open_clip_build(cfg), load_file(folder / "open_clip_model.safetensors"))
+    return folder, model, images(name, batch, size, mean, std)
+
+
+def open_clip_golden(folder, model, pixels, ids, index, facts):
+    context = ids.shape[1]
+    given = {"input": pixels, "token_index": torch.as_tensor(index), "input_ids": ids, "text_token_index": torch.arange(context)}
 
     def forward(m, taps, cast):
-        out = timm_forward(pixels)(m, taps, cast)
-        return out
+        if hasattr(m.visual, "trunk"):
+            eva_taps(taps, m.visual.trunk.blocks)
+            trunk = m.visual.trunk
+            pooled = trunk.forward_head(trunk.forward_features(cast(pixels)), pre_logits=True)
+            embed = m.visual.head(trunk.head(pooled))
+        else:
+            taps.blocks("", [(b, b.mlp) for b in m.visual.transformer.resblocks])
+            taps.tap("norm", m.visual.ln_post)
+            embed = m.visual(cast(pixels))
+            pooled = taps.seen.pop("norm")
+        text = m.text if hasattr(m, "text") else m
+        taps.blocks("text_", [(b, b.mlp) for b in text.transformer.resblocks])
+        text_embed = m.encode_text(ids, normalize=True)
+        taps.seen = {k: v if k.startswith("text_") else v[:, list(index)] for k, v in taps.seen.items()}
+        logits = m.logit_scale.exp() * unit(embed) @ text_embed.T + (0 if m.logit_bias is None else m.logit_bias)
+        return {"pooled": pooled, "image_embed": unit(embed), "text_embed": text_embed, "logits": logits}
 
-    write_golden(folder, model, lambda m, taps, cast: forward(m, taps, cast), given, {
-        "family": "dinov3", "weights": "F32, Meta's names; timm's conversion is the reference", "forward": DINO_FORWARD})
+    write_golden(folder, model, forward, given, {"weights": "F16", **facts})
+
+
+SIGLIP2_TEXT = {"context_length": 12, "vocab_size": 60, "width": 32, "heads": 2, "layers": 2, "mlp_ratio": 1.5, "no_causal_mask": True,
+                "proj_bias": True, "pool_type": "last", "norm_kwargs": {"eps": 1e-6}, "act_kwargs": {"approximate": "tanh"}}
+
+
+def make_open_clip_siglip2(out, name="open-clip-siglip2"):
+    """test_vit3 is the smallest trunk of timm's registry with attention pooling; a register stands before its patches."""
+    cfg = {"embed_dim": 96, "init_logit_bias": -10, "custom_text": True, "text_cfg": SIGLIP2_TEXT,
+           "vision_cfg": {"timm_model_name": "test_vit3", "timm_model_pretrained": False, "timm_pool": "map", "timm_proj": "none",
+                          "image_size": 160}}
+    folder, model, pixels = open_clip_folder(out, name, cfg, HALF, HALF, size=160, batch=1, resize_mode="squash")
+    open_clip_golden(folder, model, pixels, padded_rows(name, 12, 60), [0, 1, 2, 50, 100], {
+        "family": "open-clip-timm", "forward": "one register, no class token; attention pooling over all tokens; text as SigLIP 2"})
+
+
+def make_open_clip_clipa(out, name="open-clip-clipa"):
+    cfg = {"embed_dim": 20,
+           "vision_cfg": {"image_size": 32, "layers": 2, "width": 40, "head_width": 20, "patch_size": 8, "mlp_ratio": 1.5,
+                          "no_ln_pre": True, "pool_type": "avg", "final_ln_after_pool": True},
+           "text_cfg": {"context_length": 12, "vocab_size": 60, "width": 32, "heads": 2, "layers": 2, "mlp_ratio": 1.5,
+                        "pool_type": "last", "no_causal_mask": True}}
+    folder, model, pixels = open_clip_folder(out, name, cfg, *IMAGENET, resize_mode="squash", interpolation="bilinear")
+    open_clip_golden(folder, model, pixels, padded_rows(name, 12, 60), range(17), {
+        "family": "open-clip", "forward": "no norm before the blocks, patches averaged, then ln_post; text without mask, last position"})
 
 
 FIXTURES = {
@@ -296,7 +378,8 @@ FIXTURES = {
     "timm-siglip": make_timm_siglip, "timm-siglip-tanh": make_timm_siglip_tanh, "timm-siglip-gap": make_timm_siglip_gap,
     "timm-dinov3": make_timm_dinov3, "timm-dinov3-qkvb": make_timm_dinov3_qkvb, "timm-pe-core": make_timm_pe_core,
     "timm-pe-spatial": make_timm_pe_spatial, "timm-eva02": make_timm_eva02, "timm-eva02-tiny": make_timm_eva02_tiny,
-    "dinov3-pth": make_dinov3_pth}
+    "dinov3-pth": make_dinov3_pth, "hf-metaclip-2": make_hf_metaclip2, "open-clip-siglip2": make_open_clip_siglip2,
+    "open-clip-clipa": make_open_clip_clipa}
 
 
 def main():

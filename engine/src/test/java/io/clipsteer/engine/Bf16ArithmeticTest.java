@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.GoldenCheck;
+import io.clipsteer.engine.checkpoint.GoldenTest;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
@@ -294,8 +295,7 @@ final class Bf16ArithmeticTest {
     }
     assertTrue(folders.size() > 5);
     for (Path folder : folders) {
-      Path file = folder.resolve("model.pt");
-      Path checkpoint = Files.isRegularFile(file) ? file : folder;
+      Path checkpoint = GoldenTest.checkpoint(folder);
       try (ClipModel model = ClipModel.load(checkpoint, DType.BF16, Device.CPU)) {
         var result = GoldenCheck.run(model, folder, null);
         for (double cosine : result.cosines().values()) {

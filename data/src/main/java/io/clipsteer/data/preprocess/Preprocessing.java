@@ -127,6 +127,14 @@ public record Preprocessing(
     return PreprocessingConfigs.clip(size);
   }
 
+  /**
+   * Meta's own DINOv3 at {@code size}: the whole image, bilinear; ImageNet's mean and std, or those
+   * of its satellite images.
+   */
+  public static Preprocessing dinoV3(int size, boolean satellite) {
+    return PreprocessingConfigs.dinoV3(size, satellite);
+  }
+
   /** The same, but the whole image is resized to the result's shape, whatever its ratio. */
   public Preprocessing squashed() {
     return new Preprocessing(

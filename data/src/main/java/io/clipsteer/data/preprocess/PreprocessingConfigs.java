@@ -65,6 +65,18 @@ final class PreprocessingConfigs {
         new Normalisation(TO_UNIT, CLIP_MEAN, CLIP_STD));
   }
 
+  static Preprocessing dinoV3(int size, boolean satellite) {
+    var normalisation =
+        satellite
+            ? new Normalisation(TO_UNIT, List.of(0.430, 0.411, 0.296), List.of(0.213, 0.156, 0.143))
+            : new Normalisation(TO_UNIT, IMAGENET_MEAN, IMAGENET_STD);
+    return new Preprocessing(
+        new Resizing.Exact(size, size),
+        Filter.BILINEAR,
+        new CentreCrop(size, size, Rounding.TORCHVISION, 0),
+        normalisation);
+  }
+
   static List<Double> mean(JsonObject c, String name, List<Double> absent) {
     return c.triple(name, absent, -1e6, 1e6);
   }

@@ -180,7 +180,7 @@ final class Checkpoint {
     return new Plan(weights, w -> HuggingFaceReader.read(path, fields, w));
   }
 
-  /** A single file: an OpenAI archive, or one of the files of a folder. */
+  /** A single file: an OpenAI archive, Meta's DINOv3, or one of the files of a folder. */
   private static Plan planFile(Path file) {
     Path folder = file.toAbsolutePath().getParent();
     String name = file.getFileName().toString();
@@ -188,7 +188,8 @@ final class Checkpoint {
         && (OPEN_CLIP_WEIGHTS.contains(name) || HUGGING_FACE_WEIGHTS.contains(name))) {
       return plan(folder);
     }
-    return new Plan(file, w -> OpenClipReader.readOpenAi(w));
+    return new Plan(
+        file, w -> MetaDinoV3.fits(w) ? MetaDinoV3.read(file, w) : OpenClipReader.readOpenAi(w));
   }
 
   private static @Nullable Path first(Path folder, List<String> names) {

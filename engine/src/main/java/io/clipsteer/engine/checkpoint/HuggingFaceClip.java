@@ -37,46 +37,57 @@ final class HuggingFaceClip {
   /** The class's own name in front, and the vision side, which transformers 5 saves bare. */
   private static final List<Rename> NAMES =
       List.of(
-          new Rename("^clip\\.", ""),
+          new Rename("^(clip|metaclip_2)\\.", ""),
           new Rename("^(?=(embeddings|pre_layrnorm|encoder|post_layernorm)\\.)", VISION));
 
   private HuggingFaceClip() {}
 
-  /** {@code CLIPModel}; of {@code CLIPForImageClassification} the vision side. */
-  static Checkpoint.Contents clip(Path folder, JsonObject config, WeightSource weights) {
+  /**
+   * {@code CLIPModel} and {@code MetaClip2Model}; of {@code CLIPForImageClassification} the vision
+   * side.
+   *
+   * @param kind {@code clip} or {@code metaclip_2}
+   */
+  static Checkpoint.Contents clip(
+      Path folder, JsonObject config, WeightSource weights, String kind) {
     weights.rename(NAMES);
     HuggingFaceFields.refuseValues(config);
     JsonObject visionConfig = side(config, "vision_config", HuggingFaceFields.CLIP_VISION);
     JsonObject textConfig = side(config, "text_config", HuggingFaceFields.CLIP_TEXT);
     int embed = config.integer("projection_dim", 512, 1, MAX_WIDTH);
     boolean classifier = weights.has("classifier.weight") && !weights.has(PROJECTION);
-    VisionTower vision = tower(visionConfig, weights, classifier ? null : embed);
+    VisionTower vision = tower(visionConfig, weights, kind, classifier ? null : embed);
     TextTower text = null;
     if (classifier) {
       textConfig.refuseUnread(textConfig.names());
     } else {
-      text = text(textConfig, weights, embed);
+      text = text(textConfig, weights, kind, embed);
     }
     config.refuseUnread(HuggingFaceFields.CLIP);
-    return parts(folder, vision, text, weights);
+    return parts(folder, vision, text, weights, kind);
   }
 
   /** {@code CLIPVisionModel} and {@code CLIPVisionModelWithProjection}. */
-  static Checkpoint.Contents vision(Path folder, JsonObject config, WeightSource weights) {
+  static Checkpoint.Contents vision(
+      Path folder, JsonObject config, WeightSource weights, String kind) {
     weights.rename(NAMES);
     HuggingFaceFields.refuseValues(config);
     int embed = config.integer("projection_dim", 512, 1, MAX_WIDTH);
     JsonNode classes = config.get("architectures");
     boolean named = classes != null && classes.toString().contains("WithProjection");
     boolean projected = named || weights.has(PROJECTION);
-    VisionTower vision = tower(config, weights, projected ? embed : null);
-    return parts(folder, vision, null, weights);
+    VisionTower vision = tower(config, weights, kind, projected ? embed : null);
+    return parts(folder, vision, null, weights, kind);
   }
 
   private static Checkpoint.Contents parts(
-      Path folder, VisionTower vision, @Nullable TextTower text, WeightSource weights) {
+      Path folder,
+      VisionTower vision,
+      @Nullable TextTower text,
+      WeightSource weights,
+      String kind) {
     return new Checkpoint.Contents(
-        text == null ? "hf-clip-vision" : "hf-clip",
+        "hf-" + kind.replace('_', '-') + (text == null ? "-vision" : ""),
         vision,
         text,
         HuggingFaceReader.preprocessing(folder, PROCESSOR),
@@ -107,8 +118,8 @@ final class HuggingFaceClip {
    * @param embed width of the projection; null without one
    */
   private static VisionTower tower(
-      JsonObject config, WeightSource weights, @Nullable Integer embed) {
-    HuggingFaceReader.checkKind(config, "clip_vision_model");
+      JsonObject config, WeightSource weights, String kind, @Nullable Integer embed) {
+    HuggingFaceReader.checkKind(config, kind + "_vision_model");
     HuggingFaceReader.checkChannels(config);
     int d = config.integer("hidden_size", 768, 1, MAX_WIDTH);
     int hidden = config.integer("intermediate_size", 3072, 1, 1 << 20);
@@ -134,8 +145,8 @@ final class HuggingFaceClip {
   }
 
   /** The text side; closes its configuration. */
-  private static TextTower text(JsonObject config, WeightSource weights, int embed) {
-    HuggingFaceReader.checkKind(config, "clip_text_model");
+  private static TextTower text(JsonObject config, WeightSource weights, String kind, int embed) {
+    HuggingFaceReader.checkKind(config, kind + "_text_model");
     int d = config.integer("hidden_size", 512, 1, MAX_WIDTH);
     int hidden = config.integer("intermediate_size", 2048, 1, 1 << 20);
     int context = config.integer("max_position_embeddings", 77, 1, 1 << 16);
@@ -145,8 +156,9 @@ final class HuggingFaceClip {
     Activation activation = HuggingFaceReader.activation(config, "quick_gelu");
     TowerShape shape = HuggingFaceReader.blocks(config, d, 8, hidden, activation, 1e-5);
     config.refuseUnread(HuggingFaceFields.CLIP_TEXT);
-    // Configurations before 2023 say 2 and mean "the largest id" (transformers #24773).
-    EndRule rule = eos == LEGACY_EOS ? EndRule.LARGEST_ID : EndRule.FIRST_END;
+    // CLIP's configurations before 2023 say 2 and mean "the largest id" (transformers #24773).
+    boolean legacy = kind.equals("clip") && eos == LEGACY_EOS;
+    EndRule rule = legacy ? EndRule.LARGEST_ID : EndRule.FIRST_END;
     return new TextTower(
         new TextConfig(shape, context, vocabulary, true, new EndToken(rule, eos), embed),
         new TextWeights(

@@ -50,7 +50,6 @@ final class HuggingFaceReader {
           Map.entry("blip", "its image and text sides are other architectures"),
           Map.entry("blip-2", "its image and text sides are other architectures"),
           Map.entry("xclip", "it reads videos"),
-          Map.entry("metaclip_2", "its text side is another architecture"),
           Map.entry("vision-text-dual-encoder", "its sides may be any architecture"),
           Map.entry("timm_wrapper", "name the timm folder it wraps"));
 
@@ -59,8 +58,10 @@ final class HuggingFaceReader {
   static Checkpoint.Contents read(Path folder, JsonObject config, WeightSource weights) {
     String type = config.text("model_type", "");
     return switch (type) {
-      case "clip" -> HuggingFaceClip.clip(folder, config, weights);
-      case "clip_vision_model" -> HuggingFaceClip.vision(folder, config, weights);
+      case "clip", "metaclip_2" -> HuggingFaceClip.clip(folder, config, weights, type);
+      case "clip_vision_model", "metaclip_2_vision_model" ->
+          HuggingFaceClip.vision(
+              folder, config, weights, type.substring(0, type.length() - "_vision_model".length()));
       case "siglip" -> HuggingFaceSiglip.siglip(folder, config, weights);
       case "siglip_vision_model" -> HuggingFaceSiglip.vision(folder, config, weights);
       case "dinov3_vit" -> HuggingFaceDinoV3.read(folder, config, weights);
@@ -73,8 +74,8 @@ final class HuggingFaceReader {
             type.isEmpty()
                 ? "it has no model_type"
                 : "model_type \"" + type + "\" is not supported: " + why,
-            "Supported are clip, clip_vision_model, siglip, siglip_vision_model, vit, deit, dinov2,"
-                + " dinov2_with_registers, dinov3_vit");
+            "Supported are clip, clip_vision_model, metaclip_2, metaclip_2_vision_model, siglip,"
+                + " siglip_vision_model, vit, deit, dinov2, dinov2_with_registers, dinov3_vit");
       }
     };
   }

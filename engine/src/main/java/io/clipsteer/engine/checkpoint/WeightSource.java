@@ -121,6 +121,17 @@ final class WeightSource {
     return tensor.get(0);
   }
 
+  /** The numbers of a vector that computes no product: n of them, finite. */
+  double[] numbers(String name, int n) {
+    StoredTensor tensor = stored(name);
+    if (tensor.shape().length != 1 || tensor.elements() != n)
+      throw misshapen(tensor, "[" + n + "]");
+    double[] values = new double[n];
+    for (int i = 0; i < n; i++) values[i] = tensor.get(i);
+    if (!Arrays.stream(values).allMatch(Double::isFinite)) throw notFinite(tensor);
+    return values;
+  }
+
   /** The tensor as F32 on the CPU, in the current scope; −1 in {@code shape} fits any extent. */
   Tensor take(String name, long... shape) {
     StoredTensor tensor = stored(name);

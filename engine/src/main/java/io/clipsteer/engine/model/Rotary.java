@@ -20,8 +20,18 @@ public sealed interface Rotary {
    * Patch centres from −1 to 1 along each axis, times 2π; rows first (DINOv3).
    *
    * @param theta base of the frequencies
+   * @param periods h/4 inverse frequencies of a file that holds them; empty for those of theta
    */
-  record Centred(double theta) implements Rotary {}
+  record Centred(double theta, List<Double> periods) implements Rotary {
+    /** Frequencies of theta alone. */
+    public Centred(double theta) {
+      this(theta, List.of());
+    }
+
+    public Centred {
+      periods = List.copyOf(periods);
+    }
+  }
 
   /**
    * Whole places along each axis (EVA-02, Perception Encoder): {@code (i + offset)/n · reference}
@@ -36,6 +46,12 @@ public sealed interface Rotary {
 
   /** Base of the frequencies. */
   double theta();
+
+  /** Frequency f of the h/4 of a head of width h. */
+  default double frequency(int f, int width) {
+    if (this instanceof Centred c && !c.periods.isEmpty()) return 1 / c.periods.get(f);
+    return Math.pow(theta(), -4.0 * f / width);
+  }
 
   /** The place of patch {@code i} of {@code n} along an axis. */
   default double place(int i, int n) {
@@ -58,7 +74,7 @@ public sealed interface Rotary {
     double[][] angles = new double[side][quarter];
     for (int i = 0; i < side; i++) {
       for (int f = 0; f < quarter; f++) {
-        angles[i][f] = place(i, side) * Math.pow(theta(), -4.0 * f / width);
+        angles[i][f] = place(i, side) * frequency(f, width);
       }
     }
     float[][] cosines = each(angles, Math::cos);

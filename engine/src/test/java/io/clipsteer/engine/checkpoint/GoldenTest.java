@@ -16,6 +16,7 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -39,10 +40,13 @@ public final class GoldenTest {
     }
   }
 
-  /** OpenAI publishes a file, everybody else a folder. */
-  private static Path checkpoint(Path folder) {
-    Path file = folder.resolve("model.pt");
-    return Files.isRegularFile(file) ? file : folder;
+  /** OpenAI and Meta publish a file, everybody else a folder. */
+  public static Path checkpoint(Path folder) {
+    try (var files = Files.list(folder)) {
+      return files.filter(f -> f.toString().matches(".*\\.pth?")).findFirst().orElse(folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   @ParameterizedTest
@@ -73,7 +77,14 @@ public final class GoldenTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"hf-dinov2", "hf-dinov2-registers", "hf-dinov2-swiglu"})
+  @ValueSource(
+      strings = {
+        "hf-dinov2",
+        "hf-dinov2-registers",
+        "hf-dinov2-swiglu",
+        "hf-dinov3",
+        "timm-dinov3"
+      })
   void positionsAreInterpolatedAsTheReferenceDoes(String name) {
     Path folder = MODELS.resolve(name);
     try (ClipModel model = ClipModel.load(folder);

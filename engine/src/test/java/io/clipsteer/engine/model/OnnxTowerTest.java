@@ -24,7 +24,6 @@ import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeActivation;
 import java.io.IOException;
 import java.nio.FloatBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Random;
@@ -48,9 +47,7 @@ final class OnnxTowerTest {
   @MethodSource("models")
   void givesTheTowersEmbeddings(String name) throws OrtException {
     Path folder = MODELS.resolve(name);
-    Path file = folder.resolve("model.pt");
-    try (ClipModel model =
-        ClipModel.load(Files.isRegularFile(file) ? file : folder, DType.F32, Device.CPU)) {
+    try (ClipModel model = ClipModel.load(GoldenTest.checkpoint(folder), DType.F32, Device.CPU)) {
       VisionTower tower = model.vision();
       int size = tower.config().imageSize();
       Random random = new Random(3);

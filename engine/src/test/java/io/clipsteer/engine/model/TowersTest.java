@@ -16,7 +16,6 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.GoldenTest;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -43,8 +42,7 @@ final class TowersTest {
 
   private static ClipModel load(String name, DType dtype) {
     Path folder = MODELS.resolve(name);
-    Path file = folder.resolve("model.pt");
-    return ClipModel.load(Files.isRegularFile(file) ? file : folder, dtype, Device.CPU);
+    return ClipModel.load(GoldenTest.checkpoint(folder), dtype, Device.CPU);
   }
 
   private static ClipModel load(String name) {
