@@ -91,11 +91,12 @@ final class HuggingFaceClip {
         vision,
         text,
         HuggingFaceReader.preprocessing(folder, PROCESSOR),
-        text == null ? Math.log(100) : weights.scalar("logit_scale"),
+        Checkpoint.Scores.softmax(text == null ? Math.log(100) : weights.scalar("logit_scale")),
         Pattern.compile(
             text == null
                 ? "vision_model\\.embeddings\\.position_ids|classifier\\.(weight|bias)"
-                : "(vision|text)_model\\.embeddings\\.position_ids"));
+                : "(vision|text)_model\\.embeddings\\.position_ids"),
+        kind.equals("clip") ? Tokenizer.Rules.HUGGING_FACE : Tokenizer.Rules.PADDED);
   }
 
   /**

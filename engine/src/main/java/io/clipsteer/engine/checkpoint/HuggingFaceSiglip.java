@@ -20,6 +20,7 @@ import io.clipsteer.engine.model.TextWeights;
 import io.clipsteer.engine.model.TowerShape;
 import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -55,7 +56,26 @@ final class HuggingFaceSiglip {
         HuggingFaceReader.preprocessing(folder, PROCESSOR),
         new Checkpoint.Scores(weights.scalar("logit_scale"), weights.scalar("logit_bias")),
         Pattern.compile("(vision|text)_model\\.embeddings\\.position_ids"),
-        Tokenizer.Rules.HUGGING_FACE);
+        tokenizing(folder));
+  }
+
+  /**
+   * The cleaning goes by the tokenizer's class: SigLIP 1 strips punctuation, SigLIP 2 makes lower
+   * case alone. Earlier files of SigLIP 2 name Gemma's class, which does not; but the model was
+   * trained so.
+   */
+  private static Tokenizer.Rules tokenizing(Path folder) {
+    Path file = folder.resolve("tokenizer_config.json");
+    if (!Files.isRegularFile(folder.resolve("tokenizer.json"))) return Tokenizer.Rules.PADDED;
+    return switch (SpecialTokens.read(file).kind()) {
+      case "SiglipTokenizer" -> Tokenizer.Rules.PADDED.cleaning(TextCleaning.SIGLIP);
+      case "Siglip2Tokenizer", "GemmaTokenizer" -> Tokenizer.Rules.PADDED.lowering();
+      case String other ->
+          throw new InputException(
+              file,
+              "tokenizer_class " + (other.isEmpty() ? "is absent" : other + " is not SigLIP's"),
+              "Known are SiglipTokenizer, Siglip2Tokenizer and GemmaTokenizer");
+    };
   }
 
   /** {@code SiglipVisionModel}. */

@@ -153,10 +153,9 @@ final class OpenClipFields {
     String reduction = own ? args.text("reduction_mask", "") : "";
     args.refuse("reduction_mask", !reduction.isEmpty(), "long texts cut at random");
     boolean stripped = !own && args.flag("strip_sep_token", false);
-    args.refuse("strip_sep_token", stripped, "texts without an end token");
     args.refuseUnread(Set.of());
     Tokenizer.Rules rules =
         own ? Tokenizer.Rules.OPEN_CLIP : Tokenizer.Rules.OPEN_CLIP_BY_HUGGING_FACE;
-    return new Tokenizer.Rules(rules.split(), cleaning);
+    return rules.cleaning(cleaning).stripping(stripped);
   }
 }

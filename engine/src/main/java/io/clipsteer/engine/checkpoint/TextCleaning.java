@@ -21,7 +21,9 @@ enum TextCleaning {
   /** Lower case besides, open_clip's and OpenAI's default "lower". */
   LOWER,
   /** Without ASCII punctuation besides, open_clip's "canonicalize". */
-  CANONICALIZE;
+  CANONICALIZE,
+  /** Lower case, without ASCII punctuation, single spaces, and nothing before: SiglipTokenizer. */
+  SIGLIP;
 
   /** Punctuation that stands in words (Word_Break MidLetter, MidNumLet, Single_Quote). */
   private static final String IN_WORDS =
@@ -48,16 +50,18 @@ enum TextCleaning {
   /** The cleaned text. */
   String clean(String text) {
     if (this == NONE) return text;
+    if (this == SIGLIP) return bare(text);
     String basic = OUTER_SPACES.matcher(unescape(unescape(fix(text)))).replaceAll("");
     return switch (this) {
-      case NONE -> text;
+      case NONE, SIGLIP -> throw new IllegalStateException("cleaned before");
       case WHITESPACE -> spaced(basic);
       case LOWER -> lower(spaced(basic));
-      case CANONICALIZE -> {
-        String bare = PUNCTUATION.matcher(basic.replace('_', ' ')).replaceAll("");
-        yield spaced(lower(bare));
-      }
+      case CANONICALIZE -> bare(basic.replace('_', ' '));
     };
+  }
+
+  private static String bare(String text) {
+    return spaced(lower(PUNCTUATION.matcher(text).replaceAll("")));
   }
 
   /**

@@ -13,14 +13,18 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
- * CLIP's byte-pair tokenizer. Text becomes {@code <|startoftext|>} tokens {@code <|endoftext|>},
- * cut to the context so that the end token stays, and padded.
+ * A model's tokenizer: CLIP's byte pairs, or what a {@code tokenizer.json} describes (SigLIP's,
+ * XLM-V's, BERT's). Text becomes tokens between a start token, where there is one, and an end
+ * token; they are cut to the context so that the end token stays, and padded.
  */
 public final class Tokenizer implements AutoCloseable {
   /** By whose rules a cleaned text becomes ids. */
@@ -33,42 +37,86 @@ public final class Tokenizer implements AutoCloseable {
     OPENAI
   }
 
-  /** How a checkpoint's own library makes ids of a text. */
-  record Rules(Splitting split, TextCleaning cleaning) {
-    static final Rules HUGGING_FACE = new Rules(Splitting.HUGGING_FACE, TextCleaning.NONE);
-    static final Rules OPENAI = new Rules(Splitting.OPENAI, TextCleaning.LOWER);
-    static final Rules OPEN_CLIP = new Rules(Splitting.OPEN_CLIP, TextCleaning.LOWER);
+  /**
+   * How a checkpoint's own library makes ids of a text.
+   *
+   * @param named whether the padding is the tokenizer's own; CLIP's of Hugging Face is the end
+   *     token
+   * @param stripped whether the end token gives way to padding (CLIPA)
+   * @param lowered whether letters become lower case outside special tokens (SigLIP 2)
+   */
+  record Rules(
+      Splitting split, TextCleaning cleaning, boolean named, boolean stripped, boolean lowered) {
+    static final Rules HUGGING_FACE = of(Splitting.HUGGING_FACE, TextCleaning.NONE, false);
+    static final Rules OPENAI = of(Splitting.OPENAI, TextCleaning.LOWER, false);
+    static final Rules OPEN_CLIP = of(Splitting.OPEN_CLIP, TextCleaning.LOWER, false);
     static final Rules OPEN_CLIP_BY_HUGGING_FACE =
-        new Rules(Splitting.HUGGING_FACE, TextCleaning.WHITESPACE);
+        of(Splitting.HUGGING_FACE, TextCleaning.WHITESPACE, true);
+
+    /** A tokenizer of Hugging Face's with a padding of its own. */
+    static final Rules PADDED = of(Splitting.HUGGING_FACE, TextCleaning.NONE, true);
+
+    private static Rules of(Splitting split, TextCleaning cleaning, boolean named) {
+      return new Rules(split, cleaning, named, false, false);
+    }
+
+    /** The same with another cleaning. */
+    Rules cleaning(TextCleaning other) {
+      return new Rules(split, other, named, stripped, lowered);
+    }
+
+    /** The same, the end token being stripped or not. */
+    Rules stripping(boolean strip) {
+      return new Rules(split, cleaning, named, strip, lowered);
+    }
+
+    /** The same in lower case. */
+    Rules lowering() {
+      return new Rules(split, cleaning, named, stripped, true);
+    }
+
+    /** For people. */
+    @Override
+    public String toString() {
+      String by =
+          switch (split) {
+            case HUGGING_FACE -> "tokenizer.json";
+            case OPEN_CLIP -> "open_clip's SimpleTokenizer";
+            case OPENAI -> "OpenAI's SimpleTokenizer";
+          };
+      String clean = cleaning.name().toLowerCase(Locale.ROOT) + (lowered ? ", lower case" : "");
+      return by + ", cleaning " + clean + (stripped ? ", no end token" : "");
+    }
   }
 
   private static final String WORD_END = "</w>";
+  private static final String WORD_BEGIN = "\u2581";
 
   /** What open_clip and OpenAI fill rows with, whatever the vocabulary. */
   private static final long OPEN_CLIP_PAD = 0;
 
   private final @Nullable HuggingFaceTokenizer tokenizer;
   private final @Nullable SimpleBpe simple;
-  private final TextCleaning cleaning;
+  private final Rules rules;
   private final byte[] json;
   private final int context;
   private final long endId;
   private final long padId;
 
-  private Tokenizer(HuggingFaceTokenizer tokenizer, TextCleaning cleaning, byte[] json, Row row) {
+  private Tokenizer(HuggingFaceTokenizer tokenizer, Rules rules, byte[] json, Row row) {
     this.tokenizer = tokenizer;
     this.simple = null;
-    this.cleaning = cleaning;
+    this.rules = rules;
     this.json = json;
     this.context = row.context();
     this.endId = row.endId();
     this.padId = row.padId();
   }
 
-  private Tokenizer(SimpleBpe simple, TextCleaning cleaning, byte[] json, Row row) {
+  private Tokenizer(SimpleBpe simple, Rules rules, byte[] json, Row row) {
     this.tokenizer = null;
     this.simple = simple;
-    this.cleaning = cleaning;
+    this.rules = rules;
     this.json = json;
     this.context = row.context();
     this.endId = row.endId();
@@ -98,7 +146,7 @@ public final class Tokenizer implements AutoCloseable {
     if (Files.isRegularFile(ready)) {
       byte[] json = read(ready);
       return rules.split() == Splitting.HUGGING_FACE
-          ? of(json, ready, context, rules.cleaning())
+          ? of(json, ready, context, rules)
           : simple(ClipVocabulary.readTokenizerJson(json, ready), ready, context, rules);
     }
     if (Files.isRegularFile(vocabulary) && Files.isRegularFile(merges)) {
@@ -112,14 +160,14 @@ public final class Tokenizer implements AutoCloseable {
 
   private static Tokenizer of(ClipVocabulary vocabulary, Path where, int context, Rules rules) {
     return rules.split() == Splitting.HUGGING_FACE
-        ? of(vocabulary.toTokenizerJson(), where, context, rules.cleaning())
+        ? of(vocabulary.toTokenizerJson(), where, context, rules)
         : simple(vocabulary, where, context, rules);
   }
 
   private static Tokenizer simple(ClipVocabulary vocabulary, Path where, int context, Rules rules) {
     SimpleBpe simple = new SimpleBpe(vocabulary, rules.split() == Splitting.OPENAI, where);
     Row row = new Row(context, simple.endId(), OPEN_CLIP_PAD);
-    return new Tokenizer(simple, rules.cleaning(), vocabulary.toTokenizerJson(), row);
+    return new Tokenizer(simple, rules, vocabulary.toTokenizerJson(), row);
   }
 
   /**
@@ -145,7 +193,8 @@ public final class Tokenizer implements AutoCloseable {
     }
   }
 
-  private static Tokenizer of(byte[] json, Path where, int context, TextCleaning cleaning) {
+  private static Tokenizer of(byte[] stored, Path where, int context, Rules rules) {
+    byte[] json = rules.lowered() ? lowered(stored, where) : stored;
     HuggingFaceTokenizer tokenizer;
     try {
       // No padding and truncation of the library's own: the rows are made below, in one place.
@@ -166,6 +215,7 @@ public final class Tokenizer implements AutoCloseable {
           "Set it to null");
     }
     long[] empty = tokenizer.encode("").getIds();
+    if (rules.named()) return named(tokenizer, empty, json, where, context, rules);
     if (empty.length != 2) {
       throw new InputException(
           where,
@@ -173,27 +223,41 @@ public final class Tokenizer implements AutoCloseable {
           "This is not CLIP's tokenizer");
     }
     // Hugging Face's CLIP pads with the end token; behind it a causal tower does not look.
-    long pad = cleaning == TextCleaning.NONE ? empty[1] : padId(tokenizer, where);
-    return new Tokenizer(tokenizer, cleaning, json, new Row(context, empty[1], pad));
+    return new Tokenizer(tokenizer, rules, json, new Row(context, empty[1], empty[1]));
   }
 
-  /** The padding of a tokenizer that open_clip takes from Hugging Face, whose towers may see it. */
-  private static long padId(HuggingFaceTokenizer tokenizer, Path where) {
-    Path file = where.resolveSibling("tokenizer_config.json");
-    JsonNode pad = null;
-    if (Files.isRegularFile(file)) {
-      pad = JsonMapper.shared().readTree(read(file)).path("pad_token");
-      if (pad.isObject()) pad = pad.path("content");
+  /** A tokenizer whose padding the tower may see: its configuration must name it. */
+  private static Tokenizer named(
+      HuggingFaceTokenizer tokenizer,
+      long[] empty,
+      byte[] json,
+      Path where,
+      int context,
+      Rules rules) {
+    SpecialTokens special = SpecialTokens.read(where.resolveSibling("tokenizer_config.json"));
+    special.check(tokenizer, empty, where);
+    long pad = special.padId(tokenizer);
+    long end = empty[empty.length - 1];
+    Row row = new Row(context, end, pad);
+    return new Tokenizer(tokenizer, rules, json, row);
+  }
+
+  /** The description with a normaliser before its own that makes letters lower case. */
+  private static byte[] lowered(byte[] stored, Path where) {
+    JsonNode root;
+    try {
+      root = JsonMapper.shared().readTree(stored);
+    } catch (JacksonException e) {
+      throw new InputException(where, "is no JSON", "Fetch the file again", e);
     }
-    if (pad == null || !pad.isString()) {
-      throw new InputException(
-          file, "names no pad_token, and open_clip pads with it", "Fetch the whole checkpoint");
-    }
-    long[] ids = tokenizer.encode(pad.asString(), false, false).getIds();
-    if (ids.length != 1) {
-      throw new InputException(file, "pad_token is no single token", "Fetch the file again");
-    }
-    return ids[0];
+    if (!(root instanceof ObjectNode object)) return stored;
+    JsonNode own = object.path("normalizer");
+    ObjectNode first = JsonMapper.shared().createObjectNode().put("type", "Lowercase");
+    ObjectNode both = JsonMapper.shared().createObjectNode().put("type", "Sequence");
+    both.putArray("normalizers").add(first);
+    if (own.isObject()) both.withArray("normalizers").add(own);
+    object.set("normalizer", both);
+    return JsonMapper.shared().writeValueAsBytes(object);
   }
 
   private static String firstLine(Exception e) {
@@ -217,7 +281,7 @@ public final class Tokenizer implements AutoCloseable {
    */
   public long[][] encode(List<String> texts) {
     long[][] rows = new long[texts.size()][];
-    for (int i = 0; i < rows.length; i++) rows[i] = row(ids(cleaning.clean(texts.get(i))));
+    for (int i = 0; i < rows.length; i++) rows[i] = row(ids(rules.cleaning().clean(texts.get(i))));
     return rows;
   }
 
@@ -236,22 +300,34 @@ public final class Tokenizer implements AutoCloseable {
     System.arraycopy(ids, 0, row, 0, n);
     for (int i = n; i < context; i++) row[i] = padId;
     if (ids.length > context) row[context - 1] = endId;
+    for (int i = 0; rules.stripped() && i < context; i++) if (row[i] == endId) row[i] = 0;
     return row;
   }
 
   /**
-   * The vocabulary's whole words: tokens of two or more letters a to z that end a word, in the
-   * order of their ids, which is that of their frequency.
+   * The vocabulary's whole words: tokens of two or more letters a to z that are a word, by CLIP's
+   * mark at the end or SentencePiece's at the beginning, in the order of their ids, which is that
+   * of their frequency.
    */
   public List<String> words() {
     JsonNode vocabulary = JsonMapper.shared().readTree(json).path("model").path("vocab");
-    List<Map.Entry<String, JsonNode>> tokens = new ArrayList<>(vocabulary.properties());
-    tokens.sort(Comparator.comparingLong(token -> token.getValue().asLong(0)));
+    List<String> tokens = new ArrayList<>();
+    if (vocabulary.isArray()) {
+      for (JsonNode piece : vocabulary) tokens.add(piece.path(0).asString(""));
+    } else {
+      List<Map.Entry<String, JsonNode>> sorted = new ArrayList<>(vocabulary.properties());
+      sorted.sort(Comparator.comparingLong(token -> token.getValue().asLong(0)));
+      sorted.forEach(token -> tokens.add(token.getKey()));
+    }
     return tokens.stream()
-        .map(Map.Entry::getKey)
-        .filter(token -> token.matches("[a-z]{2,}" + WORD_END))
-        .map(token -> token.substring(0, token.length() - WORD_END.length()))
+        .filter(token -> token.matches("[a-z]{2,}" + WORD_END + "|" + WORD_BEGIN + "[a-z]{2,}"))
+        .map(token -> token.replace(WORD_END, "").replace(WORD_BEGIN, ""))
         .toList();
+  }
+
+  /** How texts become ids, for people. */
+  public String rules() {
+    return rules.toString();
   }
 
   @Override
