@@ -10,6 +10,7 @@ Made with torch 2.15.0, transformers 5.24.0, open_clip_torch 3.3.0, timm 1.0.31,
 """
 
 import argparse
+from functools import partial as base_partial
 import json
 import pathlib
 
@@ -351,14 +352,78 @@ SIGLIP2_TEXT = {"context_length": 12, "vocab_size": 60, "width": 32, "heads": 2,
                 "proj_bias": True, "pool_type": "last", "norm_kwargs": {"eps": 1e-6}, "act_kwargs": {"approximate": "tanh"}}
 
 
+# open_clip names a trunk and cannot change its size, so tiny ones are registered here; tests read their rows beside timm's.
+TRUNKS = {
+    "test_siglip": ("vit_base_patch16_siglip_224", dict(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=4, mlp_ratio=1.5,
+                                                        class_token=False, global_pool="map")),
+    "test_pe_core": ("vit_pe_core_base_patch16_224", dict(
+        img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, mlp_ratio=1.5, global_pool="map", attn_type="rope",
+        use_pre_transformer_norm=True, use_rot_pos_emb=True, ref_feat_shape=(4, 4), rope_grid_offset=1.0, rope_grid_indexing="xy",
+        attn_pool_num_heads=8, attn_pool_mlp_ratio=2.0)),
+    "test_eva02_clip": ("eva02_base_patch16_clip_224", dict(
+        img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, qkv_fused=False, mlp_ratio=2.1, swiglu_mlp=True, scale_mlp=True,
+        scale_attn_inner=True, use_rot_pos_emb=True, ref_feat_shape=(16, 16), global_pool="token")),
+}
+
+
+def register_trunks(rows=None):
+    """Registers them with timm; with `rows`, writes timm-test.tsv and timm-eva-test.tsv into that folder."""
+    import make_timm_table as table
+    import timm
+    from timm.layers import LayerNorm
+    from timm.models import eva, register_model, vision_transformer
+
+    files = {}
+    for name, (like, args) in TRUNKS.items():
+        is_eva = name != "test_siglip"
+        if name == "test_pe_core":
+            args = {**args, "norm_layer": base_partial(LayerNorm, eps=1e-5)}
+        if not timm.is_model(name):
+            create = eva._create_eva if is_eva else vision_transformer._create_vision_transformer
+
+            def build(pretrained=False, like=like, args=args, create=create, **kwargs):
+                return create(like, pretrained=False, **{**args, **kwargs})
+
+            build.__name__, build.__module__ = name, __name__
+            register_model(build)
+        row = table.eva_row(args, args) if is_eva else table.row(vision_transformer.VisionTransformer, args, args)
+        columns = table.EVA_COLUMNS if is_eva else table.COLUMNS
+        files.setdefault("timm-eva-test.tsv" if is_eva else "timm-test.tsv", ["\t".join(["name", "kind", *columns, "other"])]).append(
+            "\t".join([name, *map(str, row)]))
+    for file, lines in files.items() if rows else ():
+        (rows / file).write_text("\n".join(lines) + "\n")
+
+
+def trunk_config(trunk, pool, projection, embed, text, **more):
+    return {"embed_dim": embed, "custom_text": True, "text_cfg": text, **more,
+            "vision_cfg": {"timm_model_name": trunk, "timm_model_pretrained": False, "timm_pool": pool, "timm_proj": projection,
+                           "image_size": 32}}
+
+
 def make_open_clip_siglip2(out, name="open-clip-siglip2"):
-    """test_vit3 is the smallest trunk of timm's registry with attention pooling; a register stands before its patches."""
-    cfg = {"embed_dim": 96, "init_logit_bias": -10, "custom_text": True, "text_cfg": SIGLIP2_TEXT,
-           "vision_cfg": {"timm_model_name": "test_vit3", "timm_model_pretrained": False, "timm_pool": "map", "timm_proj": "none",
-                          "image_size": 160}}
-    folder, model, pixels = open_clip_folder(out, name, cfg, HALF, HALF, size=160, batch=1, resize_mode="squash")
-    open_clip_golden(folder, model, pixels, padded_rows(name, 12, 60), [0, 1, 2, 50, 100], {
-        "family": "open-clip-timm", "forward": "one register, no class token; attention pooling over all tokens; text as SigLIP 2"})
+    register_trunks()
+    cfg = trunk_config("test_siglip", "map", "none", 32, SIGLIP2_TEXT, init_logit_bias=-10)
+    folder, model, pixels = open_clip_folder(out, name, cfg, HALF, HALF, resize_mode="squash")
+    open_clip_golden(folder, model, pixels, padded_rows(name, 12, 60), range(16), {
+        "family": "open-clip-timm", "forward": "vit_base_patch16_siglip_224 in small; text as SigLIP 2 in open_clip"})
+
+
+CLIP_TEXT = {"context_length": 12, "vocab_size": 60, "width": 32, "heads": 2, "layers": 2, "mlp_ratio": 1.5}
+
+
+def make_open_clip_pe(out, name="open-clip-pe-core"):
+    register_trunks()
+    folder, model, pixels = open_clip_folder(out, name, trunk_config("test_pe_core", "map", None, 24, CLIP_TEXT), HALF, HALF,
+                                             resize_mode="squash", interpolation="bilinear")
+    open_clip_golden(folder, model, pixels, base.token_rows(name, 12, 60), range(17), {
+        "family": "open-clip-timm", "forward": "vit_pe_core_base_patch16_224 in small; visual.trunk.head is the projection"})
+
+
+def make_open_clip_eva02(out, name="open-clip-eva02"):
+    register_trunks()
+    folder, model, pixels = open_clip_folder(out, name, trunk_config("test_eva02_clip", "token", None, 24, CLIP_TEXT), CLIP_MEAN, CLIP_STD)
+    open_clip_golden(folder, model, pixels, base.token_rows(name, 12, 60), range(17), {
+        "family": "open-clip-timm", "forward": "eva02_base_patch16_clip_224 in small; visual.trunk.head is the projection"})
 
 
 def make_open_clip_clipa(out, name="open-clip-clipa"):
@@ -378,16 +443,19 @@ FIXTURES = {
     "timm-siglip": make_timm_siglip, "timm-siglip-tanh": make_timm_siglip_tanh, "timm-siglip-gap": make_timm_siglip_gap,
     "timm-dinov3": make_timm_dinov3, "timm-dinov3-qkvb": make_timm_dinov3_qkvb, "timm-pe-core": make_timm_pe_core,
     "timm-pe-spatial": make_timm_pe_spatial, "timm-eva02": make_timm_eva02, "timm-eva02-tiny": make_timm_eva02_tiny,
-    "dinov3-pth": make_dinov3_pth, "hf-metaclip-2": make_hf_metaclip2, "open-clip-siglip2": make_open_clip_siglip2,
+    "dinov3-pth": make_dinov3_pth, "hf-metaclip-2": make_hf_metaclip2, "open-clip-siglip2": make_open_clip_siglip2, "open-clip-pe-core": make_open_clip_pe, "open-clip-eva02": make_open_clip_eva02,
     "open-clip-clipa": make_open_clip_clipa}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--names", type=pathlib.Path, help="folder that gets the rows of the trunks registered here")
     parser.add_argument("--only", help="fixtures, separated by commas; default: all")
     args = parser.parse_args()
     torch.manual_seed(0)
+    if args.names:
+        register_trunks(args.names)
     for name in args.only.split(",") if args.only else FIXTURES:
         FIXTURES[name](args.out)
         folder = args.out / name

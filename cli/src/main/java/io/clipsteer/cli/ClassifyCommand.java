@@ -38,7 +38,8 @@ import picocli.CommandLine.Option;
     name = "classify",
     description = {
       "Zero-shot classification of images; with labels also the accuracy.",
-      "Each image gets the words whose text embeddings are most similar to its own."
+      "Each image gets the words whose text embeddings are most similar to its own. A model trained"
+          + " with a sigmoid (SigLIP) also gives each word's probability alone."
     },
     footer =
         "Example: clipsteer classify --model models/clip --images photos --classes \"dog,cat\""
@@ -173,10 +174,14 @@ final class ClassifyCommand implements Runnable {
     return text.toString();
   }
 
+  private static String one(ZeroShot.Answer answer) {
+    String softmax = Lines.of("%s %.1f %%", answer.word(), 100 * answer.probability());
+    Double alone = answer.sigmoid();
+    return alone == null ? softmax : softmax + Lines.of(" (alone %.2g %%)", 100 * alone);
+  }
+
   /** Answers on one line, best first. */
   static String line(List<ZeroShot.Answer> answers) {
-    return answers.stream()
-        .map(answer -> Lines.of("%s %.1f %%", answer.word(), 100 * answer.probability()))
-        .collect(Collectors.joining(", "));
+    return answers.stream().map(ClassifyCommand::one).collect(Collectors.joining(", "));
   }
 }

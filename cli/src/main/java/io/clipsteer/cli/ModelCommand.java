@@ -7,6 +7,7 @@ import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.GoldenCheck;
+import io.clipsteer.engine.model.Rotary;
 import io.clipsteer.engine.model.TextLibrary;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,6 +60,9 @@ final class ModelCommand {
     result.put("prefix_tokens", vision.prefixTokens());
     result.put("embed_dim", vision.embedDim());
     result.put("activation", vision.activation().name().toLowerCase(Locale.ROOT));
+    result.put("norm_eps", vision.blocks().eps());
+    Rotary rotary = vision.blocks().rotary();
+    result.put("rotary", rotary == null ? "none" : rotary.toString());
     result.put("pooling", vision.pooling().name().toLowerCase(Locale.ROOT));
     result.put("text_tower", text != null);
     if (text != null) {
@@ -70,10 +74,15 @@ final class ModelCommand {
       shape.put("context", c.context());
       shape.put("vocabulary", c.vocabulary());
       shape.put("end_rule", c.end().rule().name().toLowerCase(Locale.ROOT));
+      shape.put("activation", c.blocks().activation().name().toLowerCase(Locale.ROOT));
+      shape.put("norm_eps", c.blocks().eps());
+      shape.put("causal", c.causal());
       shape.put("tokenizer", model.tokenizer() != null);
+      if (model.tokenizer() != null) shape.put("text_to_ids", model.tokenizer().rules());
       result.put("text", shape);
     }
     result.put("logit_scale", model.logitScale());
+    result.put("logit_bias", model.logitBias());
     result.put("parameters", model.source().parameters());
     result.put("weights", model.source().weights().toString());
     result.put("ignored_tensors", model.source().ignored());

@@ -116,6 +116,7 @@ record TimmEva(
             args.integer("num_reg_tokens", name.integer("num_reg_tokens"), 0, 1 << 10),
             flag(name, args, "no_embed_class"),
             positions);
+    TimmReader.refuseRegistersAlone(tokens.classToken, tokens.registers, args.where());
     PositionResize resize =
         positions || rotary == null ? PositionResize.NONE : PositionResize.ROTARY;
     int poolHeads = args.integer("attn_pool_num_heads", integerOr(name, heads), 1, 1 << 12);

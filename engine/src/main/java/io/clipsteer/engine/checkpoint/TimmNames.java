@@ -51,7 +51,8 @@ final class TimmNames {
         "Plain vision transformers, EVA-02, DINOv3 and Perception Encoder are supported");
   }
 
-  private static void read(String file) {
+  /** Reads a resource of this package's. */
+  static void read(String file) {
     try (InputStream in = TimmNames.class.getResourceAsStream(file)) {
       if (in == null) throw new IllegalStateException(file + " is missing in the program");
       var lines = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));

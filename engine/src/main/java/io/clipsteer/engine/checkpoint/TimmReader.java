@@ -61,6 +61,8 @@ final class TimmReader {
   /** The trunk of an open_clip model with its projection; prefix {@code visual.}. */
   static VisionTower openClipTower(JsonObject config, WeightSource weights, int embed) {
     config.nullMeansAbsent("timm_pool", "timm_proj", "timm_proj_bias");
+    // Null is a value of its own here: it is read, as the fields' other values are.
+    for (String field : List.of("timm_pool", "timm_proj", "timm_proj_bias")) config.get(field);
     TimmNames name = TimmNames.of(config.text("timm_model_name", ""), config.where());
     boolean nulled = config.names("timm_proj") && !config.has("timm_proj");
     String projection = nulled ? "" : config.text("timm_proj", "linear");
@@ -124,6 +126,11 @@ final class TimmReader {
             shape.patchesOnly() ? 0 : shape.prefix(),
             pooling == Pooling.ATTENTION ? shape.attentionPool(weights, p) : null,
             projection);
+  }
+
+  /** The first token of a tower is its class token, or it has no token before the patches. */
+  static void refuseRegistersAlone(boolean classToken, int registers, Object where) {
+    if (!classToken && registers > 0) throw unsupported(where, "registers without a class token");
   }
 
   /** Refuses a value of timm's with its reason. */

@@ -97,6 +97,7 @@ record TimmShape(
     }
     boolean patchesOnly = args.flag("no_embed_class", name.flag("no_embed_class"));
     int registers = args.integer("reg_tokens", name.integer("reg_tokens"), 0, 1 << 10);
+    TimmReader.refuseRegistersAlone(classToken, registers, where);
     if (distilled && (patchesOnly || registers > 0 || !classToken)) {
       throw TimmReader.unsupported(where, "a distilled model with other prefix tokens");
     }

@@ -7,6 +7,8 @@ import io.clipsteer.engine.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a vision tower answers with: logits {@code scale·(W·x + b)} of words, where x is the tower's
@@ -17,9 +19,23 @@ import java.util.List;
  * @param bias b [words]; zeros for zero-shot words
  * @param scale factor of all logits, above 0
  * @param input what x is
+ * @param sigmoidBias for zero-shot words of a model trained with a sigmoid: σ of a logit plus this
+ *     is the probability that the word fits, whatever the other words; null for other heads
  */
 public record AnswerHead(
-    List<String> words, float[] rows, int width, float[] bias, double scale, OutputPart input) {
+    List<String> words,
+    float[] rows,
+    int width,
+    float[] bias,
+    double scale,
+    OutputPart input,
+    @Nullable Double sigmoidBias) {
+
+  /** A head whose words exclude each other. */
+  public AnswerHead(
+      List<String> words, float[] rows, int width, float[] bias, double scale, OutputPart input) {
+    this(words, rows, width, bias, scale, input, null);
+  }
 
   /** A part of a tower's output. */
   public enum OutputPart {
@@ -43,10 +59,26 @@ public record AnswerHead(
    * @param scale the model's logit scale
    */
   public static AnswerHead zeroShot(TextLibrary library, double scale) {
+    return zeroShot(library, scale, null);
+  }
+
+  /**
+   * The same with what the model adds to its logits before a sigmoid.
+   *
+   * @param sigmoidBias null for a model trained with a softmax
+   */
+  public static AnswerHead zeroShot(
+      TextLibrary library, double scale, @Nullable Double sigmoidBias) {
     List<String> words = library.words();
     float[] none = new float[words.size()];
     return new AnswerHead(
-        words, library.embeddings(), library.width(), none, scale, OutputPart.EMBEDDING);
+        words,
+        library.embeddings(),
+        library.width(),
+        none,
+        scale,
+        OutputPart.EMBEDDING,
+        sigmoidBias);
   }
 
   /** Whether a bias is not 0. */
@@ -65,7 +97,7 @@ public record AnswerHead(
       System.arraycopy(rows, which[k] * width, ownRows, k * width, width);
       ownBias[k] = bias[which[k]];
     }
-    return new AnswerHead(some, ownRows, width, ownBias, scale, input);
+    return new AnswerHead(some, ownRows, width, ownBias, scale, input, sigmoidBias);
   }
 
   /** The part of a tower's output that the head reads [b,width]. */
@@ -92,7 +124,8 @@ public record AnswerHead(
         && Arrays.equals(rows, head.rows)
         && Arrays.equals(bias, head.bias)
         && scale == head.scale
-        && input == head.input;
+        && input == head.input
+        && Objects.equals(sigmoidBias, head.sigmoidBias);
   }
 
   @Override

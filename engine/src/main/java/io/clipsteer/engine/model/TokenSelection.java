@@ -27,13 +27,22 @@ public enum TokenSelection {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  /** First token of the selection. */
+  /**
+   * First token of the selection.
+   *
+   * @throws InputException for the class token of a tower without prefix tokens
+   */
   public int first(int prefixTokens) {
+    if (this == CLS && prefixTokens == 0) {
+      throw new InputException(
+          "token selection cls", "this tower has no class token", "Use all or patches");
+    }
     return this == PATCHES ? prefixTokens : 0;
   }
 
   /** How many tokens of {@code tokens} are selected; they are contiguous. */
   public int count(int prefixTokens, int tokens) {
+    first(prefixTokens); // refuses what is not there
     return switch (this) {
       case ALL -> tokens;
       case CLS -> 1;

@@ -34,6 +34,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 public final class GoldenTest {
   static final Path MODELS = Path.of("src/test/resources/models");
 
+  static {
+    // Small trunks, which open_clip can only name.
+    TimmNames.read("timm-test.tsv");
+    TimmNames.read("timm-eva-test.tsv");
+  }
+
   public static Stream<String> models() throws IOException {
     try (var folders = Files.list(MODELS)) {
       return folders.map(f -> f.getFileName().toString()).sorted().toList().stream();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.answer;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.TextFile;
@@ -20,6 +21,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiFunction;
+import org.jspecify.annotations.Nullable;
 
 /** Answers of a head, and zero-shot ones: softmax of scaled cosines between an image and words. */
 public final class ZeroShot {
@@ -34,8 +36,14 @@ public final class ZeroShot {
    * @param index row of the head
    * @param word of that row
    * @param probability softmax over all words, 0 to 1
+   * @param sigmoid of a model trained with a sigmoid: the probability that this word fits, 0 to 1,
+   *     whatever the other words; null for other models
    */
-  public record Answer(int index, String word, double probability) {}
+  public record Answer(
+      int index,
+      String word,
+      double probability,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double sigmoid) {}
 
   private ZeroShot() {}
 
@@ -163,7 +171,7 @@ public final class ZeroShot {
    */
   public static AnswerHead head(ClipModel model, TextLibrary library) {
     checkFits(model, library);
-    return AnswerHead.zeroShot(library, model.logitScale());
+    return AnswerHead.zeroShot(library, model.logitScale(), model.logitBias());
   }
 
   /**
@@ -212,7 +220,10 @@ public final class ZeroShot {
         if (!taken[i] && (best < 0 || logits[i] > logits[best])) best = i;
       }
       taken[best] = true;
-      answers.add(new Answer(best, head.words().get(best), Math.exp(logits[best] - max) / sum));
+      Double bias = head.sigmoidBias();
+      Double sigmoid = bias == null ? null : 1 / (1 + Math.exp(-logits[best] - bias));
+      double probability = Math.exp(logits[best] - max) / sum;
+      answers.add(new Answer(best, head.words().get(best), probability, sigmoid));
     }
     return answers;
   }
