@@ -37,6 +37,9 @@ DINO = {k: v for k, v in VISION.items() if k != "intermediate_size"} | {"mlp_rat
 TEXT = dict(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16, vocab_size=20,
             max_position_embeddings=6, eos_token_id=19, bos_token_id=18, pad_token_id=1)
 CLIP = dict(vision_config=VISION, text_config=TEXT, projection_dim=4)
+SIGLIP_TEXT = {k: v for k, v in TEXT.items() if not k.endswith("_token_id")}
+METACLIP2 = dict(vision_config=VISION, text_config={**TEXT, "eos_token_id": 2, "bos_token_id": 0}, projection_dim=4)
+DINO3 = VISION | {"num_register_tokens": 2}
 CLASSES = {
     "clip": ("CLIPModel", "CLIPConfig", CLIP), "clip-classifier": ("CLIPForImageClassification", "CLIPConfig", CLIP),
     "clip-vision": ("CLIPVisionModel", "CLIPVisionConfig", VISION),
@@ -49,8 +52,14 @@ CLASSES = {
     "dinov2-swiglu": ("Dinov2ForImageClassification", "Dinov2Config", DINO | {"use_swiglu_ffn": True}),
     "dinov2-no-mask": ("Dinov2Model", "Dinov2Config", DINO | {"use_mask_token": False, "qkv_bias": False}),
     "dinov2-registers": ("Dinov2WithRegistersModel", "Dinov2WithRegistersConfig", DINO | {"num_register_tokens": 2}),
+    "siglip": ("SiglipModel", "SiglipConfig", dict(vision_config=VISION, text_config=SIGLIP_TEXT)),
+    "siglip-vision": ("SiglipVisionModel", "SiglipVisionConfig", VISION),
+    "dinov3": ("DINOv3ViTModel", "DINOv3ViTConfig", DINO3),
+    "dinov3-gated": ("DINOv3ViTModel", "DINOv3ViTConfig", DINO3 | {"use_gated_mlp": True, "hidden_act": "silu"}),
+    "metaclip-2": ("MetaClip2Model", "MetaClip2Config", METACLIP2),
 }
-MUTATED = ("clip", "clip-vision-projection", "vit", "deit", "dinov2", "dinov2-swiglu", "dinov2-registers")
+MUTATED = ("clip", "clip-vision-projection", "vit", "deit", "dinov2", "dinov2-swiglu", "dinov2-registers",
+           "siglip", "siglip-vision", "dinov3", "dinov3-gated", "metaclip-2")
 PIXELS = torch.from_numpy(np.random.default_rng(1).normal(size=(2, 3, 8, 8)).astype(np.float32))
 IDS = torch.tensor([[18, 3, 19, 1, 1, 1], [18, 7, 4, 2, 5, 19]])
 
@@ -69,9 +78,11 @@ def randomise(model, name):
 def result(model, name):
     """What clipsteer calls the embedding: unit vectors of the images, and of the texts where there is a text tower."""
     unit = torch.nn.functional.normalize
-    if name == "clip":
+    if name in ("clip", "siglip", "metaclip-2"):
         out = model(pixel_values=PIXELS, input_ids=IDS)
         return {"image": unit(out.image_embeds, dim=-1), "text": unit(out.text_embeds, dim=-1)}
+    if name == "siglip-vision" or name.startswith("dinov3"):
+        return {"image": unit(model(pixel_values=PIXELS).pooler_output, dim=-1)}
     if name.startswith("clip-vision"):
         out = model(pixel_values=PIXELS)
         return {"image": unit(out.image_embeds if "projection" in name else out.pooler_output, dim=-1)}
@@ -94,7 +105,8 @@ def make_models(out):
             save_file({k: v.contiguous() for k, v in given.items()}, folder / "golden.safetensors")
     defaults = {}
     for name in ("CLIPConfig", "CLIPVisionConfig", "CLIPTextConfig", "ViTConfig", "DeiTConfig", "Dinov2Config",
-                 "Dinov2WithRegistersConfig"):
+                 "Dinov2WithRegistersConfig", "SiglipVisionConfig", "SiglipTextConfig", "DINOv3ViTConfig", "MetaClip2TextConfig",
+                 "MetaClip2VisionConfig"):
         fields = dataclasses.fields(getattr(t, name))
         defaults[name] = {f.name: f.default for f in fields
                           if isinstance(f.default, (int, float, str, bool, list, type(None)))}
@@ -116,6 +128,9 @@ VALUES = {
     "attention_dropout": [0.5], "hidden_dropout_prob": [0.5], "attention_probs_dropout_prob": [0.5],
     "drop_path_rate": [0.3], "layerscale_value": [0.1], "use_mask_token": [False], "apply_layernorm": [False],
     "reshape_hidden_states": [False], "out_indices": [[1]], "out_features": [["stage1"]], "initializer_range": [0.5],
+    "rope_theta": [50.0, 1e4, "100"], "key_bias": [True], "query_bias": [False], "value_bias": [False], "proj_bias": [False],
+    "mlp_bias": [False], "use_gated_mlp": [True, False], "pos_embed_rescale": [None, 3.0], "pos_embed_shift": [0.2],
+    "pos_embed_jitter": [1.5], "vision_use_head": [False], "projection_size": [8, 4, None],
     "pooler_act": ["relu"], "encoder_stride": [8], "logit_scale_init_value": [1.0]}
 ADDED = {
     "is_decoder": [True, False], "pruned_heads": [{}, {"0": [0]}], "chunk_size_feed_forward": [0, 1], "torch_dtype": ["float32"],

@@ -15,12 +15,14 @@ import io.clipsteer.engine.model.VisionConfig;
 import io.clipsteer.engine.model.VisionTower;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Pattern;
 
 /** transformers' DINOv3: rotary positions, registers, LayerScale, plain or gated MLP. */
 final class HuggingFaceDinoV3 {
   private static final String LAYER = "layer.%d.";
+  private static final String REGISTERS = "embeddings.register_tokens";
 
   private HuggingFaceDinoV3() {}
 
@@ -59,8 +61,12 @@ final class HuggingFaceDinoV3 {
     config.refuse("num_attention_heads", !quarters, "heads of no multiple of 4 cannot be turned");
     checkBiases(config, weights, shape.layers());
     config.refuseUnread(HuggingFaceFields.DINO_V3);
+    boolean stored =
+        weights.has(REGISTERS)
+            && Arrays.stream(weights.shape(REGISTERS)).allMatch(extent -> extent > 0);
+    config.refuse("num_register_tokens", stored != registers > 0, "the weights have others");
     List<String> prefix = new ArrayList<>(List.of("embeddings.cls_token"));
-    if (registers > 0) prefix.add("embeddings.register_tokens");
+    if (registers > 0) prefix.add(REGISTERS);
     VisionTower tower =
         new VitNames(
                 false,
