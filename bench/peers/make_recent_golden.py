@@ -2,6 +2,7 @@
 """Tiny random checkpoints of the families of 2024 to 2026, each with golden activations.
 
     python make_recent_golden.py --out engine/src/test/resources/models [--only hf-siglip,hf-dinov3]
+    python make_recent_golden.py --shapes siglip-b-16,dinov3-b-16 --out DIR     full-size ones, for local comparison
 
 Folders, redrawn weights and golden files as make_model_golden.py makes them, whose functions this uses: the model that
 gives the golden numbers is loaded from the files just written, in float64, by the library that users load them with.
@@ -437,6 +438,55 @@ def make_open_clip_clipa(out, name="open-clip-clipa"):
         "family": "open-clip", "forward": "no norm before the blocks, patches averaged, then ln_post; text without mask, last position"})
 
 
+# ---------------------------------------------------------------------------------------------- full size
+
+
+def few(forward, index):
+    """The same pass with some tokens of the vision tower's residuals."""
+    def inner(m, taps, cast):
+        out = forward(m, taps, cast)
+        taps.seen = {k: v if k.startswith("text_") else v[:, index] for k, v in taps.seen.items()}
+        return out
+
+    return inner
+
+
+def shape_siglip(out, name="siglip-b-16"):
+    from transformers import SiglipConfig, SiglipModel
+
+    folder = fresh(out, name)
+    config = {"model_type": "siglip", "vision_config": {"model_type": "siglip_vision_model"},
+              "text_config": {"model_type": "siglip_text_model"}}
+    save_hf(folder, redraw_siglip(SiglipModel(SiglipConfig(**config)), name), config, processor("SiglipImageProcessor", HALF, HALF, 224))
+    pixels, ids, index = images(name, 2, 224, HALF, HALF), padded_rows(name, 64, 32000), [0, 1, 100, 195]
+    given = {"input": pixels, "token_index": torch.tensor(index), "input_ids": ids, "text_token_index": torch.arange(64)}
+    write_golden(folder, load_hf(SiglipModel, folder), few(siglip_forward(pixels, ids), index), given, {"family": "hf-siglip"})
+
+
+def shape_timm(out, name, architecture, size, index):
+    import timm
+
+    folder = fresh(out, name)
+    model = randomise(timm.create_model(architecture, num_classes=0), name, half=True)
+    cfg = model.pretrained_cfg
+    write_json(folder / "config.json", {
+        "architecture": architecture, "num_classes": 0, "num_features": model.num_features, "global_pool": model.global_pool,
+        "pretrained_cfg": {"input_size": [3, size, size], "fixed_input_size": True, "interpolation": cfg["interpolation"],
+                           "crop_pct": cfg["crop_pct"], "crop_mode": cfg["crop_mode"], "mean": list(cfg["mean"]), "std": list(cfg["std"])}})
+    save_file(classic(model.state_dict(), half=True), folder / "model.safetensors", {"format": "pt"})
+    model = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    pixels = images(name, 2, size, list(cfg["mean"]), list(cfg["std"]))
+    given = {"input": pixels, "token_index": torch.tensor(index)}
+    write_golden(folder, model, few(timm_forward(pixels), index), given, {"family": "timm"})
+
+
+SHAPES = {
+    "siglip-b-16": shape_siglip,
+    "dinov3-b-16": lambda out: shape_timm(out, "dinov3-b-16", "vit_base_patch16_dinov3", 256, [0, 1, 5, 100, 260]),
+    "pe-core-b-16": lambda out: shape_timm(out, "pe-core-b-16", "vit_pe_core_base_patch16_224", 224, [0, 1, 100, 196]),
+    "eva02-b-16": lambda out: shape_timm(out, "eva02-b-16", "eva02_base_patch16_clip_224", 224, [0, 1, 100, 196]),
+}
+
 FIXTURES = {
     "hf-siglip": make_hf_siglip, "hf-siglip-vision": make_hf_siglip_vision, "hf-dinov3": make_hf_dinov3,
     "hf-dinov3-gated": make_hf_dinov3_gated, "hf-dinov3-no-registers": make_hf_dinov3_plain,
@@ -450,10 +500,15 @@ FIXTURES = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--shapes", help="full-size checkpoints instead: " + ",".join(SHAPES))
     parser.add_argument("--names", type=pathlib.Path, help="folder that gets the rows of the trunks registered here")
     parser.add_argument("--only", help="fixtures, separated by commas; default: all")
     args = parser.parse_args()
     torch.manual_seed(0)
+    if args.shapes:
+        for name in args.shapes.split(","):
+            SHAPES[name](args.out)
+        return
     if args.names:
         register_trunks(args.names)
     for name in args.only.split(",") if args.only else FIXTURES:

@@ -106,7 +106,7 @@ final class HuggingFaceSiglip {
         PoolReader.huggingFace(
             weights,
             VISION + "head.",
-            new PoolReader.Shape(d, shape.heads(), hidden, activation, shape.eps()));
+            new PoolReader.PoolShape(d, shape.heads(), hidden, activation, shape.eps()));
     return new VitNames(
             true,
             VISION + "embeddings.patch_embedding",

@@ -15,7 +15,7 @@ final class PoolReader {
    *
    * @param p prefix with its dot
    */
-  static AttentionPool huggingFace(WeightSource weights, String p, Shape shape) {
+  static AttentionPool huggingFace(WeightSource weights, String p, PoolShape shape) {
     long d = shape.width;
     return shape.pool(
         weights,
@@ -40,7 +40,7 @@ final class PoolReader {
    *
    * @param p prefix with its dot
    */
-  static AttentionPool timm(WeightSource weights, String p, Shape shape) {
+  static AttentionPool timm(WeightSource weights, String p, PoolShape shape) {
     long d = shape.width;
     return shape.pool(
         weights,
@@ -67,7 +67,7 @@ final class PoolReader {
    *
    * @param hidden width inside its MLP
    */
-  record Shape(int width, int heads, int hidden, Activation activation, double eps) {
+  record PoolShape(int width, int heads, int hidden, Activation activation, double eps) {
     private AttentionPool pool(
         WeightSource weights, String p, Tensor query, Linear kv, String out, String norm) {
       return new AttentionPool(

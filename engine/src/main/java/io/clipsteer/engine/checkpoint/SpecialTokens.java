@@ -13,7 +13,7 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The special tokens that a {@code tokenizer_config.json} names, held against the tokenizer. */
+/** The special tokens that a {@code tokenizer_config.json} names, compared with the tokenizer. */
 record SpecialTokens(Path file, JsonNode config) {
 
   /** Reads the file; one that is absent names nothing. */

@@ -265,7 +265,7 @@ record TimmEva(
     return PoolReader.timm(
         weights,
         p + "attn_pool.",
-        new PoolReader.Shape(width(), poolHeads, poolHidden, Activation.GELU, blocks.eps()));
+        new PoolReader.PoolShape(width(), poolHeads, poolHidden, Activation.GELU, blocks.eps()));
   }
 
   @Override

@@ -201,7 +201,7 @@ record TimmShape(
     return PoolReader.timm(
         weights,
         p + "attn_pool.",
-        new PoolReader.Shape(
+        new PoolReader.PoolShape(
             width(), blocks.heads(), blocks.hidden(), blocks.activation(), blocks.eps()));
   }
 

@@ -29,6 +29,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -133,7 +134,7 @@ final class EditedAnswersTest {
         Sae sae = sae(d);
         EditedAnswers answers =
             layer == LAST && head == null
-                ? new LastPatches(kept, model.vision().finalNorm(), probe)
+                ? new LastPatches(kept, Objects.requireNonNull(model.vision().finalNorm()), probe)
                 : Continuing.of(model.vision(), point, kept, probe, head)) {
       ItemCodes codes = ItemCodes.of(kept, sae);
       Integer[] order = IntStream.range(0, 40).boxed().toArray(Integer[]::new);
