@@ -20,6 +20,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.lab.block.BlockCluster;
 import io.clipsteer.lab.block.BlockWork;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.train.Harvest;
@@ -130,7 +131,12 @@ final class HarvestCommand implements Runnable, BlockCommand {
     try (StoreWriter writer = StoreWriter.open(out, format)) {
       List<Integer> missing = Harvest.missing(writer, count);
       long left = Math.min(count, (long) missing.size() * format.imagesPerShard());
-      long harvested = cluster.compute(common, missing, left, common.progress());
+      long harvested = 0;
+      if (!missing.isEmpty()) {
+        try (BlockCluster.Session session = cluster.open(common)) {
+          harvested = session.compute("harvesting", missing, left, "images", common.progress());
+        }
+      }
       double seconds = (System.nanoTime() - begin) * 1e-9;
       return Harvest.summary(format, writer.finish(count), harvested, seconds);
     }
@@ -146,7 +152,7 @@ final class HarvestCommand implements Runnable, BlockCommand {
       StoreFormat format = format(harvest);
       return new BlockWork() {
         @Override
-        public long compute(int block) {
+        public long compute(String stage, int block) {
           return harvest.shard(format, folder.out(), block);
         }
 

@@ -15,12 +15,17 @@ import org.jspecify.annotations.Nullable;
  * What an executor does with a block. The work is opened once per executor: a model is loaded once.
  *
  * @param arguments of the command
+ * @param stage of its work
  * @param threads of a tensor operation
  * @param processor kind of processor that the other executors have; null where any may take part
- * @param images counts those that could be used
+ * @param done counts what was computed
  */
 record BlockTask(
-    List<String> arguments, int threads, @Nullable String processor, LongAccumulator images)
+    List<String> arguments,
+    String stage,
+    int threads,
+    @Nullable String processor,
+    LongAccumulator done)
     implements VoidFunction<Integer> {
   private static final Object LOCK = new Object();
   private static @Nullable BlockWork open;
@@ -31,7 +36,7 @@ record BlockTask(
     Engine.threads(threads);
     String own = Engine.cpuCapability();
     if (processor != null && !processor.equals(own)) throw differs(List.of(processor, own));
-    images.add(work(arguments).compute(block));
+    done.add(work(arguments).compute(stage, block));
   }
 
   static InputException differs(List<String> kinds) {

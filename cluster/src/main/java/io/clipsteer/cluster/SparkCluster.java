@@ -35,25 +35,52 @@ public final class SparkCluster implements BlockCluster {
   public SparkCluster() {}
 
   @Override
-  public long compute(ClusterSettings settings, ClusterWork work, Progress progress) {
-    if (work.blocks().isEmpty()) return 0;
-    String name = work.arguments().getFirst();
-    try (var spark = new JavaSparkContext(conf(settings, "clipsteer " + name));
-        var task = progress.start(name + " on the cluster", work.images(), "images")) {
+  public Session open(ClusterSettings settings, List<String> arguments) {
+    try {
+      var spark = new JavaSparkContext(conf(settings, "clipsteer " + arguments.getFirst()));
       spark.sc().uiWebUrl().foreach(SparkCluster::told);
-      LongAccumulator images = spark.sc().longAccumulator("images");
-      String processor = settings.mixed() ? null : processor(spark, images, task);
-      var one = new BlockTask(work.arguments(), settings.threads(), processor, images);
-      String partitions = settings.properties().get(PARTITIONS);
-      int slices = partitions == null ? work.blocks().size() : Integer.parseInt(partitions);
-      wait(spark.parallelize(work.blocks(), slices).foreachAsync(one), images, task);
-      return images.value();
-    } catch (InputException e) {
-      throw e;
+      return new SparkSession(spark, settings, arguments);
     } catch (Exception e) { // Spark throws checked exceptions that it does not declare.
       throw failure(e);
-    } finally {
+    }
+  }
+
+  /** A Spark application. Its executors are asked for their processors once. */
+  private static final class SparkSession implements Session {
+    private final JavaSparkContext spark;
+    private final ClusterSettings settings;
+    private final List<String> arguments;
+    private @Nullable String processor;
+
+    SparkSession(JavaSparkContext spark, ClusterSettings settings, List<String> arguments) {
+      this.spark = spark;
+      this.settings = settings;
+      this.arguments = List.copyOf(arguments);
+    }
+
+    @Override
+    public long compute(
+        String stage, List<Integer> blocks, long count, String unit, Progress progress) {
+      if (blocks.isEmpty()) return 0;
+      try (var task = progress.start(stage + " on the cluster", count, unit)) {
+        LongAccumulator done = spark.sc().longAccumulator(stage);
+        if (processor == null && !settings.mixed()) processor = processor(spark, done, task);
+        var one = new BlockTask(arguments, stage, settings.threads(), processor, done);
+        String partitions = settings.properties().get(PARTITIONS);
+        int slices = partitions == null ? blocks.size() : Integer.parseInt(partitions);
+        await(spark.parallelize(blocks, slices).foreachAsync(one), done, task);
+        return done.value();
+      } catch (InputException e) {
+        throw e;
+      } catch (Exception e) {
+        throw failure(e);
+      }
+    }
+
+    @Override
+    public void close() {
       BlockTask.close();
+      spark.close();
     }
   }
 
@@ -95,7 +122,7 @@ public final class SparkCluster implements BlockCluster {
       JavaSparkContext spark, LongAccumulator images, Progress.Task task) {
     int tasks = 4 * Math.max(1, spark.defaultParallelism());
     var kinds =
-        wait(
+        await(
             spark
                 .parallelize(IntStream.range(0, tasks).boxed().toList(), tasks)
                 .map(
@@ -111,7 +138,7 @@ public final class SparkCluster implements BlockCluster {
     return different.getFirst();
   }
 
-  private static <T> T wait(
+  private static <T> T await(
       JavaFutureAction<T> action, LongAccumulator images, Progress.Task task) {
     long seen = images.value();
     try {

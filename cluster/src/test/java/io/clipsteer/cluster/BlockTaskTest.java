@@ -15,7 +15,8 @@ import org.junit.jupiter.api.Test;
 final class BlockTaskTest {
   @Test
   void anotherKindOfProcessorIsRefused() {
-    var task = new BlockTask(List.of("harvest"), 1, "NO SUCH KIND", new LongAccumulator());
+    var task =
+        new BlockTask(List.of("harvest"), "harvest", 1, "NO SUCH KIND", new LongAccumulator());
     var e = assertThrows(InputException.class, () -> task.call(0));
     assertTrue(String.valueOf(e.getMessage()).contains("NO SUCH KIND"), e.toString());
     assertTrue(String.valueOf(e.getMessage()).contains("--mixed"), e.toString());

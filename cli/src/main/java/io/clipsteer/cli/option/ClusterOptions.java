@@ -2,10 +2,8 @@
 package io.clipsteer.cli.option;
 
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Progress;
 import io.clipsteer.lab.block.BlockCluster;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
 import org.jspecify.annotations.Nullable;
@@ -40,14 +38,12 @@ public final class ClusterOptions {
   }
 
   /**
-   * Computes blocks on the cluster.
+   * Connects to the cluster.
    *
    * @param common has the command line, which every process of the cluster reads
-   * @param images of all blocks
-   * @return images that could be used
-   * @throws InputException when the cluster cannot be reached, or a block fails
+   * @throws InputException when the cluster cannot be reached
    */
-  public long compute(CommonOptions common, List<Integer> blocks, long images, Progress progress) {
+  public BlockCluster.Session open(CommonOptions common) {
     if (master == null) throw new IllegalStateException("no --master");
     var settings =
         new BlockCluster.ClusterSettings(master, properties, common.givenThreads(), mixed);
@@ -60,8 +56,7 @@ public final class ClusterOptions {
                         "--master " + master,
                         "Spark is not on the class path",
                         "Start the program with ./clipsteer"));
-    return cluster.compute(
-        settings, new BlockCluster.ClusterWork(common.commandLine(), blocks, images), progress);
+    return cluster.open(settings, common.commandLine());
   }
 
   /**

@@ -25,26 +25,29 @@ public interface BlockCluster {
   }
 
   /**
-   * A command's work on a cluster.
+   * Connects to a cluster.
    *
    * @param arguments the command line without the program's name: every process opens its work
-   * @param blocks to compute, by number
-   * @param images of all blocks, for progress
+   * @throws io.clipsteer.data.InputException when the cluster cannot be reached
    */
-  record ClusterWork(List<String> arguments, List<Integer> blocks, long images) {
-    /** Keeps copies. */
-    public ClusterWork {
-      arguments = List.copyOf(arguments);
-      blocks = List.copyOf(blocks);
-    }
-  }
+  Session open(ClusterSettings settings, List<String> arguments);
 
-  /**
-   * Computes blocks. Where it fails, those that were computed stay.
-   *
-   * @return images that could be used
-   * @throws io.clipsteer.data.InputException when the cluster cannot be reached, its processors
-   *     differ, or a block fails on several of them
-   */
-  long compute(ClusterSettings settings, ClusterWork work, Progress progress);
+  /** A command's connection to a cluster, for one thread. */
+  interface Session extends AutoCloseable {
+    /**
+     * Computes blocks. Where it fails, those that were computed stay.
+     *
+     * @param stage of the work, which its blocks are of
+     * @param blocks by number
+     * @param count of all blocks together, for progress, in {@link BlockWork#compute}'s unit
+     * @param unit what is counted
+     * @return the sum of what the blocks returned
+     * @throws io.clipsteer.data.InputException when the cluster is lost, its processors differ, or
+     *     a block fails on several of them
+     */
+    long compute(String stage, List<Integer> blocks, long count, String unit, Progress progress);
+
+    @Override
+    void close();
+  }
 }

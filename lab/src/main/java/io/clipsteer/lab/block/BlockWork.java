@@ -10,9 +10,10 @@ public interface BlockWork extends AutoCloseable {
    * Computes a block and stores what it gives, whole or not at all. May be called by several
    * threads.
    *
-   * @return images that could be used
+   * @param stage of a work that has several; a stage may read what the driver made of those before
+   * @return what was computed, in the stage's unit: images that could be used, units, edits
    */
-  long compute(int block);
+  long compute(String stage, int block);
 
   @Override
   void close();
