@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import io.clipsteer.cli.option.BlockOptions;
+import io.clipsteer.cli.option.ClusterOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
 import io.clipsteer.cli.option.OpenRun;
+import io.clipsteer.cli.option.ResumeOption;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.TruthOption;
@@ -18,10 +21,13 @@ import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.evaluate.SparsityBlocks;
 import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.evaluate.SparsityRun;
 import io.clipsteer.lab.evaluate.TextSparsityRun;
 import io.clipsteer.lab.evaluate.Truth;
+import io.clipsteer.lab.run.BlockFiles;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.train.TrainSource;
@@ -49,12 +55,15 @@ import picocli.CommandLine.Option;
       "Example: clipsteer evaluate --run runs/l8 --images photos/test --json",
       "         clipsteer evaluate --run runs/text --texts captions.txt --images photos/test"
     })
-final class EvaluateCommand implements Runnable {
+final class EvaluateCommand implements Runnable, BlockCommand {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private TruthOption classes;
   @Mixin private LibraryOptions words;
   @Mixin private RunOptions runs;
+  @Mixin private BlockOptions blocks;
+  @Mixin private ClusterOptions cluster;
+  @Mixin private ResumeOption resume;
 
   @Option(
       names = "--texts",
@@ -97,6 +106,9 @@ final class EvaluateCommand implements Runnable {
   }
 
   private void checkTexts() {
+    if (cluster.isGiven()) {
+      throw new InputException("--master", "has no use with --texts", "Evaluate them here");
+    }
     if (legacy) {
       throw new InputException(
           "--legacy", "has no use with --texts", "The paper's code evaluates images only");
@@ -117,9 +129,36 @@ final class EvaluateCommand implements Runnable {
   }
 
   private SparsityReport onImages(OpenRun open) {
+    SparsityRun run = run(open);
+    if (!cluster.isGiven()) return run.run(common.progress());
+    cluster.check(common, images.images(), run.blocks().images().count());
+    BlockFiles files = files(open);
+    resume.start(files);
+    SparsityReport report =
+        cluster.stages(common, run.blocks(), files, new SparsityBlocks(run, files)::run);
+    files.delete();
+    return report;
+  }
+
+  private SparsityRun run(OpenRun open) {
     Images set = images.resolve(open.clip());
     Truth truth = truth(open.clip(), set);
-    return new SparsityRun(open.clip(), set, open.saes(), truth, legacy).run(common.progress());
+    return new SparsityRun(open.clip(), blocks.of(set), open.saes(), truth, legacy);
+  }
+
+  private BlockFiles files(OpenRun open) {
+    return runs.folder().evaluationBlocks(manifest(open).fingerprint());
+  }
+
+  /** What a process of a cluster does: it measures blocks. */
+  @Override
+  public BlockWork open() {
+    common.apply();
+    images.labelledBy(classes.table());
+    return BlockWork.of(
+        runs.open(runs.folder().read(), TowerKind.VISION, common.device()),
+        OpenRun::close,
+        open -> new SparsityBlocks(run(open), files(open)));
   }
 
   private SparsityReport onTexts(OpenRun open, Path file) {

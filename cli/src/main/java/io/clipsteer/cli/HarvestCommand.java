@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import io.clipsteer.cli.option.BlockOptions;
 import io.clipsteer.cli.option.ClusterOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
@@ -49,6 +50,7 @@ final class HarvestCommand implements Runnable, BlockCommand {
   @Mixin private ImageOptions images;
   @Mixin private HookOptions hook;
   @Mixin private FolderOptions folder;
+  @Mixin private BlockOptions blocks;
   @Mixin private ClusterOptions cluster;
 
   @Option(
@@ -71,15 +73,6 @@ final class HarvestCommand implements Runnable, BlockCommand {
       paramLabel = "DTYPE",
       description = "Arithmetic of the tower: fp32 or bf16.")
   private DType towerDtype;
-
-  @Option(
-      names = "--block-size",
-      defaultValue = "0",
-      paramLabel = "N",
-      description =
-          "Images of a block, which is stored as one shard; whole batches (default: so many that a"
-              + " shard has near 256 MB).")
-  private int blockSize;
 
   /** What {@code --json} prints. */
   private record Json(
@@ -117,12 +110,7 @@ final class HarvestCommand implements Runnable, BlockCommand {
   }
 
   private StoreFormat format(Harvest harvest) {
-    int batch = harvest.images().options().batchSize();
-    if (blockSize < 0 || blockSize % batch != 0) {
-      throw new InputException(
-          "--block-size " + blockSize, "no whole batches of " + batch, "Give a multiple of it");
-    }
-    return harvest.format(codec, blockSize);
+    return harvest.format(codec, blocks.size(harvest.images().options().batchSize()));
   }
 
   private Harvest.HarvestSummary onCluster(Harvest harvest, StoreFormat format, Path out) {
@@ -146,25 +134,14 @@ final class HarvestCommand implements Runnable, BlockCommand {
   @Override
   public BlockWork open() {
     common.apply();
-    ClipModel clip = ClipModel.load(model, towerDtype, common.device());
-    try {
-      Harvest harvest = harvest(clip, hook.points(TowerKind.VISION));
-      StoreFormat format = format(harvest);
-      return new BlockWork() {
-        @Override
-        public long compute(String stage, int block) {
-          return harvest.shard(format, folder.out(), block);
-        }
-
-        @Override
-        public void close() {
-          clip.close();
-        }
-      };
-    } catch (RuntimeException e) {
-      clip.close();
-      throw e;
-    }
+    return BlockWork.of(
+        ClipModel.load(model, towerDtype, common.device()),
+        ClipModel::close,
+        clip -> {
+          Harvest harvest = harvest(clip, hook.points(TowerKind.VISION));
+          StoreFormat format = format(harvest);
+          return (stage, block) -> harvest.shard(format, folder.out(), block);
+        });
   }
 
   /** Prints the size of the store, and refuses one that the disk cannot hold. */

@@ -4,9 +4,12 @@ package io.clipsteer.cli;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import io.clipsteer.cli.option.BlockOptions;
+import io.clipsteer.cli.option.ClusterOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.OpenRun;
+import io.clipsteer.cli.option.ResumeOption;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.WordList;
@@ -23,13 +26,17 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.explorer.ExploredRun;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.index.IndexBlocks;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexRun;
 import io.clipsteer.lab.index.IndexedUnits;
 import io.clipsteer.lab.index.Indexer;
 import io.clipsteer.lab.index.LabelColumn;
 import io.clipsteer.lab.index.Labels;
+import io.clipsteer.lab.run.BlockFiles;
 import io.clipsteer.lab.run.Counted;
+import io.clipsteer.lab.run.ImageBlocks;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import java.nio.file.Path;
@@ -50,7 +57,7 @@ import picocli.CommandLine.Option;
           + " features, clipsteer search and clipsteer report."
     },
     footer = "Example: clipsteer index --run runs/l8 --images photos --labels photos.tsv --json")
-final class IndexCommand implements Runnable {
+final class IndexCommand implements Runnable, BlockCommand {
   /** The vocabulary that names are chosen from. */
   static final class Words {
     @Option(
@@ -69,6 +76,9 @@ final class IndexCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private RunOptions runs;
+  @Mixin private BlockOptions blocks;
+  @Mixin private ClusterOptions cluster;
+  @Mixin private ResumeOption resume;
 
   @Option(
       names = "--labels",
@@ -121,21 +131,26 @@ final class IndexCommand implements Runnable {
   @Override
   public void run() {
     common.apply();
-    IndexFolder index = out == null ? IndexFolder.of(runs.folder()) : new IndexFolder(out);
+    IndexFolder index = index();
     index.checkWritable(units);
-    Labels known = labels == null ? Labels.ofClasses() : Labels.read(labels);
+    Labels known = labels();
     Progress progress = common.progress();
     Indexer.IndexSummary result;
     JoinReport joined;
     int vocabulary;
     try (OpenRun open = runs.open(common.device());
         WorkFolder work =
-            WorkFolder.addTo(index.path(), IndexFolder.manifest(units), manifest(open))) {
+            WorkFolder.addTo(
+                index.path(),
+                IndexFolder.layout(units),
+                IndexFolder.manifest(units),
+                manifest(open))) {
       AtomicFiles.sweep(work.path());
-      Images set = images.resolve(open.clip());
+      IndexRun run = run(open, known);
+      Images set = run.blocks().images();
       joined = known.join(set.set());
       if (joined != null) Skips.print(joined);
-      IndexRun run = new IndexRun(open.clip(), set, open.saes(), units, known, top);
+      cluster.check(common, images.images(), set.count());
       TextLibrary library = words(open.clip(), progress);
       vocabulary = library == null ? 0 : library.words().size();
       if (index.has(units)) {
@@ -143,7 +158,10 @@ final class IndexCommand implements Runnable {
         String what = "replacing the index of " + units + " in " + index.path();
         System.err.println(what + " (" + before + " images)");
       }
-      result = Indexer.run(run, library, index, progress);
+      result =
+          cluster.isGiven()
+              ? onCluster(run, files(open), library, index)
+              : Indexer.run(run, library, index, progress);
       work.finish();
     }
     for (LabelColumn column : result.labelColumns()) System.err.println(column.sentence());
@@ -156,6 +174,48 @@ final class IndexCommand implements Runnable {
             vocabulary,
             Skips.joined(joined)),
         text(index, result, vocabulary));
+  }
+
+  private IndexFolder index() {
+    return out == null ? IndexFolder.of(runs.folder()) : new IndexFolder(out);
+  }
+
+  private Labels labels() {
+    return labels == null ? Labels.ofClasses() : Labels.read(labels);
+  }
+
+  private IndexRun run(OpenRun open, Labels known) {
+    Images set = images.resolve(open.clip());
+    return new IndexRun(open.clip(), blocks.of(set), open.saes(), units, known, top);
+  }
+
+  private BlockFiles files(OpenRun open) {
+    return index().blocks(units, manifest(open).fingerprint());
+  }
+
+  private Indexer.IndexSummary onCluster(
+      IndexRun run, BlockFiles files, @Nullable TextLibrary library, IndexFolder index) {
+    resume.start(files);
+    Progress progress = common.progress();
+    var work = new IndexBlocks(run, files);
+    Indexer.IndexSummary result =
+        cluster.stages(
+            common,
+            run.blocks(),
+            files,
+            stages -> Indexer.run(run, work, stages, library, index, progress));
+    files.delete();
+    return result;
+  }
+
+  /** What a process of a cluster does: it indexes blocks. Labels join on the driver. */
+  @Override
+  public BlockWork open() {
+    common.apply();
+    return BlockWork.of(
+        runs.open(common.device()),
+        OpenRun::close,
+        open -> new IndexBlocks(run(open, Labels.ofClasses()), files(open)));
   }
 
   /**
@@ -183,7 +243,9 @@ final class IndexCommand implements Runnable {
             index.path(), IndexFolder.manifest(IndexedUnits.FEATURES), common.manifest(hashes))) {
       AtomicFiles.sweep(work.path());
       Images set = images.resolve(run.model());
-      IndexRun pass = new IndexRun(run.model(), set, run.saes(), IndexedUnits.FEATURES, known, TOP);
+      IndexRun pass =
+          new IndexRun(
+              run.model(), ImageBlocks.of(set), run.saes(), IndexedUnits.FEATURES, known, TOP);
       TextLibrary library = run.library();
       if (library == null && run.model().text() != null && run.model().tokenizer() != null) {
         List<String> own = vocabulary == null ? Indexer.ownWords(run.model()) : vocabulary;

@@ -28,6 +28,7 @@ record BlockTask(
     LongAccumulator done)
     implements VoidFunction<Integer> {
   private static final Object LOCK = new Object();
+  private static final Object ALONE = new Object();
   private static @Nullable BlockWork open;
   private static @Nullable List<String> opened;
 
@@ -36,7 +37,21 @@ record BlockTask(
     Engine.threads(threads);
     String own = Engine.cpuCapability();
     if (processor != null && !processor.equals(own)) throw differs(List.of(processor, own));
-    done.add(work(arguments).compute(stage, block));
+    done.add(threads == 1 ? compute(block) : alone(block));
+  }
+
+  /**
+   * A process has one number of threads for its products, and attention changes it meanwhile: a
+   * second block at the same time would change the first one's last bits.
+   */
+  private long alone(int block) {
+    synchronized (ALONE) {
+      return compute(block);
+    }
+  }
+
+  private long compute(int block) {
+    return work(arguments).compute(stage, block);
   }
 
   static InputException differs(List<String> kinds) {

@@ -6,39 +6,23 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.awt.image.BufferedImage;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
-import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A store harvested on a cluster has the bytes of one machine's, whatever happens on the way. */
 final class ClusterHarvestTest {
-  private static final Path CLIP =
-      Path.of("../engine/src/test/resources/models/hf-clip-quickgelu").toAbsolutePath().normalize();
-
-  /** Two executors, each a JVM of its own with one processor. */
-  private static final String EXECUTORS = "local-cluster[2,1,1024]";
-
   @TempDir private static Path temp;
 
   private static Path images = Path.of("");
   private static Path whole = Path.of("");
-
-  /** What a command printed. */
-  private record Ran(int code, String out, String err) {}
 
   @BeforeAll
   static void harvestHere() throws IOException {
@@ -51,37 +35,25 @@ final class ClusterHarvestTest {
         Files.writeString(file, "no image");
         continue;
       }
-      BufferedImage image = new BufferedImage(40, 33, BufferedImage.TYPE_INT_RGB);
-      for (int y = 0; y < 33; y++) {
-        for (int x = 0; x < 40; x++) image.setRGB(x, y, random.nextInt(0x1000000));
-      }
-      ImageIO.write(image, "png", file.toFile());
+      ClusterFixture.image(file, random);
     }
     whole = temp.resolve("whole");
-    assertEquals(0, harvest(whole).code);
+    assertEquals(0, harvest(whole).code());
   }
 
-  private static Ran harvest(Path out, String... more) {
+  private static ClusterFixture.Ran harvest(Path out, String... more) {
     List<String> words =
         new ArrayList<>(
-            List.of("harvest", "--model", CLIP.toString(), "--images", images.toString()));
+            List.of(
+                "harvest",
+                "--model",
+                ClusterFixture.CLIP.toString(),
+                "--images",
+                images.toString()));
     words.addAll(List.of("--layers", "0,2", "--image-batch", "4", "--block-size", "4"));
     words.addAll(List.of("--threads", "1", "--json", "--out", out.toString()));
     words.addAll(List.of(more));
-    return run(words);
-  }
-
-  private static Ran run(List<String> words) {
-    StringWriter printed = new StringWriter();
-    var told = new ByteArrayOutputStream();
-    PrintStream before = System.err;
-    System.setErr(new PrintStream(told, true, StandardCharsets.UTF_8));
-    try {
-      int code = Main.execute(new PrintWriter(printed, true), words.toArray(new String[0]));
-      return new Ran(code, printed.toString(), told.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setErr(before);
-    }
+    return ClusterFixture.run(words);
   }
 
   private static void assertSame(Path store) throws IOException {
@@ -108,11 +80,11 @@ final class ClusterHarvestTest {
   @Test
   void threadsOfOneProcess() throws IOException {
     Path store = temp.resolve("threads");
-    Ran ran =
+    var ran =
         harvest(store, "--master", "local[2]", "--cluster-conf", "spark.default.parallelism=3");
-    assertEquals(0, ran.code, ran.err);
-    assertTrue(ran.out.contains("\"skipped\" : 10"), ran.out);
-    assertTrue(ran.err.contains("p007.png"), ran.err);
+    assertEquals(0, ran.code(), ran.err());
+    assertTrue(ran.out().contains("\"skipped\" : 10"), ran.out());
+    assertTrue(ran.err().contains("p007.png"), ran.err());
     assertSame(store);
   }
 
@@ -127,8 +99,8 @@ final class ClusterHarvestTest {
                   while (!Files.exists(store.resolve("shards/000000.json"))) sleep();
                   executors().findFirst().ifPresent(ProcessHandle::destroyForcibly);
                 });
-    Ran ran = harvest(store, "--master", EXECUTORS);
-    assertEquals(0, ran.code, ran.err);
+    var ran = harvest(store, "--master", ClusterFixture.EXECUTORS);
+    assertEquals(0, ran.code(), ran.err());
     killer.join();
     assertSame(store);
     assertTrue(executors().findAny().isEmpty(), "an executor is left");
@@ -152,23 +124,23 @@ final class ClusterHarvestTest {
   @Test
   void whatIsMissingIsComputed() throws IOException {
     Path store = temp.resolve("stopped");
-    assertEquals(0, harvest(store).code);
+    assertEquals(0, harvest(store).code());
     Files.delete(store.resolve("complete.json"));
     Files.delete(store.resolve("shards/000003.json"));
     Path damaged = store.resolve("shards/000005.blocks.2.hook_resid_post.bin");
     byte[] bytes = Files.readAllBytes(damaged);
     bytes[3] ^= 1;
     Files.write(damaged, bytes);
-    Ran ran =
+    var ran =
         harvest(
             store,
             "--resume",
             "--master",
-            EXECUTORS,
+            ClusterFixture.EXECUTORS,
             "--cluster-conf",
             "spark.default.parallelism=7");
-    assertEquals(0, ran.code, ran.err);
-    assertTrue(ran.out.contains("\"harvested\" : 8"), ran.out);
+    assertEquals(0, ran.code(), ran.err());
+    assertTrue(ran.out().contains("\"harvested\" : 8"), ran.out());
     assertSame(store);
   }
 
@@ -176,17 +148,17 @@ final class ClusterHarvestTest {
   @Test
   void aBlockThatFailsIsTold() throws IOException {
     Path store = temp.resolve("failed");
-    assertEquals(0, harvest(store).code);
+    assertEquals(0, harvest(store).code());
     Files.delete(store.resolve("shards/000009.json"));
     // A folder stands where the shard's file would.
     Path data = store.resolve("shards/000009.blocks.0.hook_resid_post.bin");
     Files.delete(data);
     Files.createDirectories(data.resolve("in the way"));
-    Ran ran = harvest(store, "--resume", "--master", "local[1,2]");
-    assertEquals(1, ran.code, ran.out);
-    String last = ran.err.strip().lines().reduce("", (a, b) -> b);
-    assertTrue(last.startsWith("clipsteer: ") && last.contains("000009"), ran.err);
-    assertFalse(ran.err.contains("\tat "), ran.err);
+    var ran = harvest(store, "--resume", "--master", "local[1,2]");
+    assertEquals(1, ran.code(), ran.out());
+    String last = ran.err().strip().lines().reduce("", (a, b) -> b);
+    assertTrue(last.startsWith("clipsteer: ") && last.contains("000009"), ran.err());
+    assertFalse(ran.err().contains("\tat "), ran.err());
     assertTrue(Files.exists(store.resolve("shards/000008.json")));
   }
 
@@ -194,22 +166,23 @@ final class ClusterHarvestTest {
   void wrongUseIsRefusedBeforeSparkStarts() throws IOException {
     Path store = temp.resolve("refused");
     List<String> words = new ArrayList<>(List.of("harvest", "--layers", "0", "--image-batch", "4"));
-    words.addAll(List.of("--model", CLIP.toString(), "--images", images.toString()));
+    words.addAll(List.of("--model", ClusterFixture.CLIP.toString(), "--images", images.toString()));
     words.addAll(List.of("--out", store.toString(), "--master", "local[2]"));
-    Ran ran = run(words);
-    assertEquals(2, ran.code);
-    assertTrue(ran.err.contains("--threads N"), ran.err);
+    var ran = ClusterFixture.run(words);
+    assertEquals(2, ran.code());
+    assertTrue(ran.err().contains("--threads N"), ran.err());
     ran = harvest(store, "--master", "nowhere");
-    assertEquals(1, ran.code);
-    assertTrue(ran.err.contains("nowhere"), ran.err);
-    assertEquals(1, ran.err.strip().lines().filter(l -> l.startsWith("clipsteer: ")).count());
-    ran = harvest(store, "--master", EXECUTORS, "--cluster-conf", "spark.task.cpus=2");
-    assertEquals(1, ran.code);
-    assertTrue(ran.err.contains("cpus per task"), ran.err);
+    assertEquals(1, ran.code());
+    assertTrue(ran.err().contains("nowhere"), ran.err());
+    assertEquals(1, ran.err().strip().lines().filter(l -> l.startsWith("clipsteer: ")).count());
+    ran =
+        harvest(store, "--master", ClusterFixture.EXECUTORS, "--cluster-conf", "spark.task.cpus=2");
+    assertEquals(1, ran.code());
+    assertTrue(ran.err().contains("cpus per task"), ran.err());
     assertFalse(Files.exists(store));
     words.addAll(List.of("--threads", "1", "--block-size", "6"));
-    ran = run(words);
-    assertEquals(2, ran.code);
-    assertTrue(ran.err.contains("multiple"), ran.err);
+    ran = ClusterFixture.run(words);
+    assertEquals(2, ran.code());
+    assertTrue(ran.err().contains("multiple"), ran.err());
   }
 }

@@ -31,9 +31,16 @@ public final class Engine {
 
   private Engine() {}
 
-  /** Sets how many threads one tensor operation of this thread, and of later ones, may use. */
+  /**
+   * Sets how many threads one tensor operation of this thread, and of later ones, may use.
+   * OpenBLAS, which computes products, has one number for the whole process.
+   */
   public static void threads(int count) {
     torch.set_num_threads(count);
+    synchronized (BLAS) {
+      blasThreads = count;
+      if (blasUsers == 0) openblas_nolapack.blas_set_num_threads(count);
+    }
   }
 
   /** How many threads one tensor operation uses. */

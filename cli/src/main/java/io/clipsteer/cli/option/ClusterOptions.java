@@ -3,9 +3,14 @@ package io.clipsteer.cli.option;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.lab.block.BlockCluster;
+import io.clipsteer.lab.block.BlockStages;
+import io.clipsteer.lab.run.BlockFiles;
+import io.clipsteer.lab.run.ImageBlocks;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -57,6 +62,25 @@ public final class ClusterOptions {
                         "Spark is not on the class path",
                         "Start the program with ./clipsteer"));
     return cluster.open(settings, common.commandLine());
+  }
+
+  /**
+   * Does a work whose blocks of images the cluster computes.
+   *
+   * @param files that hold the blocks' results
+   * @param work is given what computes a stage
+   */
+  public <T> T stages(
+      CommonOptions common, ImageBlocks blocks, BlockFiles files, Function<BlockStages, T> work) {
+    try (BlockCluster.Session session = open(common)) {
+      long images = blocks.images().count();
+      return work.apply(
+          (stage, count) -> {
+            List<Integer> missing = files.missing(stage, count);
+            long some = Math.min(images, (long) missing.size() * blocks.size());
+            session.compute(stage, missing, some, "images", common.progress());
+          });
+    }
   }
 
   /**

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.folder;
 
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.json.JsonFile;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -121,6 +123,12 @@ public record RunManifest(
   /** The command's name. */
   public String name() {
     return command.isEmpty() ? "" : command.getFirst();
+  }
+
+  /** Equal for two runs of the same command with the same settings, seeds and inputs. */
+  public String fingerprint() {
+    String all = JsonFile.line(List.of(name(), config, seeds, hashes));
+    return Hashes.sha256(all.getBytes(StandardCharsets.UTF_8));
   }
 
   /** The same run, started earlier. */

@@ -138,8 +138,18 @@ public final class WorkFolder implements AutoCloseable {
    *     one describes what lies there
    */
   public static WorkFolder addTo(Path folder, String file, RunManifest manifest) {
+    return addTo(folder, ALONE, file, manifest);
+  }
+
+  /**
+   * The same for a command that keeps progress there.
+   *
+   * @param layout whose progress stays when the command fails
+   */
+  public static WorkFolder addTo(
+      Path folder, FolderLayout layout, String file, RunManifest manifest) {
     boolean fresh = !Files.exists(folder) || Folders.isEmpty(folder);
-    return new WorkFolder(folder, ALONE, file, manifest, Folders.missing(folder), fresh);
+    return new WorkFolder(folder, layout, file, manifest, Folders.missing(folder), fresh);
   }
 
   /** Whether a folder holds a run that was started and not finished. */

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.block;
 
+import java.util.function.Consumer;
+import java.util.function.Function;
+
 /**
  * A command's work, open in one process. Blocks do not depend on each other, and what a block gives
  * is a function of the block and the command alone: any process may compute it, also twice.
@@ -17,4 +20,40 @@ public interface BlockWork extends AutoCloseable {
 
   @Override
   void close();
+
+  /** What computes a block of a stage. */
+  @FunctionalInterface
+  interface BlockComputer {
+    /** As {@link BlockWork#compute}. */
+    long compute(String stage, int block);
+
+    /** Frees what it holds. */
+    default void close() {}
+  }
+
+  /**
+   * Work with something that is open for it.
+   *
+   * @param close called with the work's end, and where the work cannot be made
+   */
+  static <T> BlockWork of(T open, Consumer<T> close, Function<T, BlockComputer> work) {
+    try {
+      BlockComputer computer = work.apply(open);
+      return new BlockWork() {
+        @Override
+        public long compute(String stage, int block) {
+          return computer.compute(stage, block);
+        }
+
+        @Override
+        public void close() {
+          computer.close();
+          close.accept(open);
+        }
+      };
+    } catch (RuntimeException e) {
+      close.accept(open);
+      throw e;
+    }
+  }
 }

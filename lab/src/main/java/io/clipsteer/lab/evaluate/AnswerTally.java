@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.evaluate;
 
+import io.clipsteer.lab.run.StatePort;
 import org.jspecify.annotations.Nullable;
 
 /** Cross-entropy and accuracy of zero-shot answers, summed in double. */
@@ -38,6 +39,22 @@ final class AnswerTally {
       for (int w = 1; w < words; w++) if (cosines[at + w] > cosines[at + best]) best = w;
       if (best == truth[i]) right++;
     }
+  }
+
+  /** Adds the images of another tally of the same scale. */
+  void add(AnswerTally next) {
+    judged += next.judged;
+    right += next.right;
+    scaled += next.scaled;
+    raw += next.raw;
+  }
+
+  /** Moves the state to a stream or from it. */
+  void move(StatePort port) {
+    judged = port.number(judged);
+    right = port.number(right);
+    scaled = port.number(scaled);
+    raw = port.number(raw);
   }
 
   /** −ln softmax(factor · cosines) of the class. */

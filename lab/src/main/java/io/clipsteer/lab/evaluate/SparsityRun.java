@@ -17,7 +17,7 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
-import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.ImageBlocks;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.TokenStatistics;
@@ -29,43 +29,24 @@ import org.jspecify.annotations.Nullable;
 /**
  * Evaluates the SAEs of a run on images. A batch runs through the tower once and pauses at every
  * hook point of the run; splices continue from there. Mean ablation and the forms of explained
- * variance need statistics of the tokens, which a first pass computes. Memory does not grow with
- * the number of images.
+ * variance need statistics of the tokens, which a first pass computes. Sums are those of blocks of
+ * images, added in the blocks' order. Memory does not grow with the number of images.
  *
  * @param model the run's
- * @param batches images, all of them evaluated
+ * @param blocks images, all of them evaluated
  * @param saes of the run
  * @param truth classes of the images
  * @param legacy whether to compute the reference implementation's forms too
  */
 public record SparsityRun(
-    ClipModel model, Images batches, RunSaes saes, Truth truth, boolean legacy) {
+    ClipModel model, ImageBlocks blocks, RunSaes saes, Truth truth, boolean legacy) {
 
-  /** The tokens that SAEs read, with their measurements: all SAEs of one site share its mean. */
-  private static final class SiteTally {
-    private final HookPoint point;
-    private final TokenSelection tokens;
-    private final TokenStatistics statistics;
-    private final AnswerTally meanAblated;
-    private final AnswerTally zeroAblated;
-    private final List<Measured> measured = new ArrayList<>();
-
-    SiteTally(RunSaes.One one, double scale) {
-      this.point = one.point();
-      this.tokens = one.selection();
-      this.statistics = new TokenStatistics(one.sae().width());
-      this.meanAblated = new AnswerTally(scale);
-      this.zeroAblated = new AnswerTally(scale);
-    }
-
-    boolean isOf(RunSaes.One one) {
-      return point.equals(one.point()) && tokens == one.selection();
+  /** The tokens that SAEs read: all SAEs of one site share its mean. */
+  private record Site(HookPoint point, TokenSelection tokens) {
+    static Site of(RunSaes.One one) {
+      return new Site(one.point(), one.selection());
     }
   }
-
-  /** The measurements of one SAE. */
-  private record Measured(
-      RunSaes.One one, SiteTally at, SparsityTally tally, AnswerTally spliced) {}
 
   /**
    * Evaluates.
@@ -73,104 +54,128 @@ public record SparsityRun(
    * @throws InputException when no image can be read, or they change between the passes
    */
   public SparsityReport run(Progress progress) {
-    TextLibrary library = truth.library();
-    if (library != null) ZeroShot.checkFits(model, library);
-    List<SiteTally> sites = new ArrayList<>();
-    for (RunSaes.One one : saes.all()) {
-      if (sites.stream().noneMatch(site -> site.isOf(one))) {
-        sites.add(new SiteTally(one, model.logitScale()));
-      }
-    }
-    findStatistics(sites, progress);
-    List<Measured> measured = new ArrayList<>();
-    for (RunSaes.One one : saes.all()) {
-      SiteTally site = sites.stream().filter(s -> s.isOf(one)).findFirst().orElseThrow();
-      var tally = new SparsityTally(layout(site), one.sae().features(), site.statistics);
-      var sae = new Measured(one, site, tally, new AnswerTally(model.logitScale()));
-      measured.add(sae);
-      site.measured.add(sae);
-    }
-    var original = new AnswerTally(model.logitScale());
-    long[] images = new long[1];
+    check();
+    List<TokenStatistics> statistics = noStatistics();
+    blocks.forEach(
+        "computing token statistics",
+        flops(false),
+        progress,
+        this::noStatistics,
+        this::addStatistics,
+        block -> add(statistics, block));
+    EvaluationTally all = tally(statistics);
     List<ImageLoader.Skipped> skipped =
-        batches.forEach(
+        blocks.forEach(
             "evaluating",
-            flops(sites, library != null),
+            flops(truth.library() != null),
             progress,
-            (batch, pixels) -> {
-              measure(sites, original, batch, pixels);
-              images[0] += batch.count();
-            });
-    for (Measured sae : measured) {
-      if (sae.at.statistics.tokens() != sae.tally.tokens()) {
-        throw new InputException(
-            batches.set().origin(),
-            "the images changed between the two passes",
-            "Leave the images unchanged, and evaluate again");
-      }
-    }
-    return report(measured, original, images[0], skipped);
+            () -> tally(statistics),
+            (tally, batch, pixels) -> measure(statistics, tally, batch, pixels),
+            all::add);
+    return report(statistics, all, skipped);
   }
 
-  private TokenLayout layout(SiteTally site) {
-    return TokenLayout.of(
-        model.vision().config(),
-        site.tokens,
-        batches.preprocessing().height(),
-        batches.preprocessing().width());
+  /** Refuses a vocabulary that does not fit the model. */
+  void check() {
+    TextLibrary library = truth.library();
+    if (library != null) ZeroShot.checkFits(model, library);
+  }
+
+  private List<Site> sites() {
+    return saes.all().stream().map(Site::of).distinct().toList();
+  }
+
+  /** Of each site: no token yet. */
+  List<TokenStatistics> noStatistics() {
+    int width = model.vision().config().width();
+    return sites().stream().map(site -> new TokenStatistics(width)).toList();
+  }
+
+  /** Adds the next block's tokens, by site. */
+  static void add(List<TokenStatistics> all, List<TokenStatistics> block) {
+    for (int s = 0; s < all.size(); s++) all.get(s).add(block.get(s));
+  }
+
+  /** No image yet, of those whose tokens {@code statistics} has. */
+  EvaluationTally tally(List<TokenStatistics> statistics) {
+    double scale = model.logitScale();
+    List<Site> sites = sites();
+    return new EvaluationTally(
+        new AnswerTally(scale),
+        sites.stream()
+            .map(
+                site ->
+                    new EvaluationTally.AblatedSite(new AnswerTally(scale), new AnswerTally(scale)))
+            .toList(),
+        saes.all().stream()
+            .map(
+                one ->
+                    new EvaluationTally.MeasuredSae(
+                        new SparsityTally(
+                            layout(Site.of(one)),
+                            one.sae().features(),
+                            statistics.get(sites.indexOf(Site.of(one)))),
+                        new AnswerTally(scale)))
+            .toList());
+  }
+
+  private TokenLayout layout(Site site) {
+    var pixels = blocks.images().preprocessing();
+    return TokenLayout.of(model.vision().config(), site.tokens, pixels.height(), pixels.width());
   }
 
   /** Work of the tower for one image. */
-  private double flops(List<SiteTally> sites, boolean answers) {
+  private double flops(boolean answers) {
     double layers = model.vision().config().layers();
     double passes = answers ? 1 : 0;
-    for (SiteTally site : sites) {
+    for (Site site : sites()) {
       double before = (site.point.layer() + 1) / layers;
-      double ends = 2 + site.measured.size();
+      double ends = 2 + saes.all().stream().filter(one -> Site.of(one).equals(site)).count();
       passes = answers ? passes + ends * (1 - before) : Math.max(passes, before);
     }
     return passes * model.vision().flopsPerImage();
   }
 
   /** First pass: the statistics of each site's tokens. */
-  private void findStatistics(List<SiteTally> sites, Progress progress) {
+  void addStatistics(List<TokenStatistics> statistics, ImageBatch batch, Tensor pixels) {
     TowerWalk walk = walk();
-    batches.forEach(
-        "computing token statistics",
-        flops(sites, false),
-        progress,
-        (batch, pixels) ->
-            walk.walk(
-                pixels,
-                paused -> {
-                  for (SiteTally site : sites) {
-                    if (!site.point.equals(paused.at())) continue;
-                    try (Scope scope = Scope.open()) {
-                      site.statistics.add(walk.selected(site.tokens, paused).toFloats());
-                    }
-                  }
-                }));
+    List<Site> sites = sites();
+    walk.walk(
+        pixels,
+        paused -> {
+          for (int s = 0; s < sites.size(); s++) {
+            if (!sites.get(s).point.equals(paused.at())) continue;
+            try (Scope scope = Scope.open()) {
+              statistics.get(s).add(walk.selected(sites.get(s).tokens, paused).toFloats());
+            }
+          }
+        });
   }
 
   private TowerWalk walk() {
     return TowerWalk.past(model.vision(), saes.all().stream().map(RunSaes.One::point).toList());
   }
 
-  private void measure(
-      List<SiteTally> sites, AnswerTally original, ImageBatch batch, Tensor pixels) {
+  /** Second pass. */
+  void measure(
+      List<TokenStatistics> statistics, EvaluationTally tally, ImageBatch batch, Tensor pixels) {
     TextLibrary library = truth.library();
     int[] right = truth.of(batch);
     Tensor texts = library == null ? null : texts(library);
+    List<Site> sites = sites();
     Paused last =
         walk()
             .walk(
                 pixels,
                 paused -> {
-                  for (SiteTally site : sites) {
-                    if (site.point.equals(paused.at())) measure(site, paused, texts, right);
+                  for (int s = 0; s < sites.size(); s++) {
+                    if (!sites.get(s).point.equals(paused.at())) continue;
+                    float[] mean = statistics.get(s).mean().floats();
+                    measure(tally, s, mean, paused, texts, right);
                   }
                 });
-    if (texts != null) original.add(cosines(last, texts), right);
+    if (texts != null) tally.original().add(cosines(last, texts), right);
+    tally.count(batch.count());
   }
 
   /** [e,words] where the tower runs. */
@@ -180,31 +185,42 @@ public record SparsityRun(
         .to(model.vision().device());
   }
 
-  private void measure(SiteTally site, Paused paused, @Nullable Tensor texts, int[] right) {
+  private void measure(
+      EvaluationTally tally,
+      int number,
+      float[] meanToken,
+      Paused paused,
+      @Nullable Tensor texts,
+      int[] right) {
+    Site site = sites().get(number);
     long b = paused.value().size(0);
     long d = paused.value().size(2);
     try (Scope scope = Scope.open()) {
       Tensor x = walk().selected(site.tokens, paused);
       float[] read = x.toFloats();
-      for (Measured sae : site.measured) {
+      for (int s = 0; s < saes.all().size(); s++) {
+        RunSaes.One one = saes.all().get(s);
+        if (!Site.of(one).equals(site)) continue;
+        EvaluationTally.MeasuredSae measured = tally.saes().get(s);
         try (Scope inner = Scope.open()) {
-          Sae.Encoded encoded = sae.one.sae().encode(x);
-          Tensor back = sae.one.sae().decode(encoded);
-          sae.tally.add(read, back.toFloats(), encoded.code());
+          Sae.Encoded encoded = one.sae().encode(x);
+          Tensor back = one.sae().decode(encoded);
+          measured.sparsity().add(read, back.toFloats(), encoded.code());
           if (texts == null) continue;
           Tensor whole = back.reshape(b, x.size(0) / b, d);
-          sae.spliced.add(cosines(spliced(site, paused, whole), texts), right);
+          measured.spliced().add(cosines(spliced(site, paused, whole), texts), right);
         }
       }
       if (texts == null) return;
-      Tensor mean = Tensor.of(site.statistics.mean().floats(), d);
-      site.meanAblated.add(cosines(spliced(site, paused, mean), texts), right);
+      EvaluationTally.AblatedSite ablated = tally.sites().get(number);
+      Tensor mean = Tensor.of(meanToken, d);
+      ablated.mean().add(cosines(spliced(site, paused, mean), texts), right);
       Tensor zero = Tensor.zeros(DType.F32, d);
-      site.zeroAblated.add(cosines(spliced(site, paused, zero), texts), right);
+      ablated.zero().add(cosines(spliced(site, paused, zero), texts), right);
     }
   }
 
-  private Paused spliced(SiteTally site, Paused paused, Tensor values) {
+  private Paused spliced(Site site, Paused paused, Tensor values) {
     int prefix = model.vision().config().prefixTokens();
     Tensor there = values.to(model.vision().device());
     return paused.with(SelectedTokens.of(paused.value(), site.tokens, prefix).replacedBy(there));
@@ -217,59 +233,81 @@ public record SparsityRun(
     }
   }
 
-  private SparsityReport report(
-      List<Measured> measured,
-      AnswerTally original,
-      long images,
-      List<ImageLoader.Skipped> skipped) {
+  /**
+   * The figures.
+   *
+   * @throws InputException when the two passes read different images
+   */
+  SparsityReport report(
+      List<TokenStatistics> statistics, EvaluationTally all, List<ImageLoader.Skipped> skipped) {
+    List<Site> sites = sites();
+    for (int s = 0; s < saes.all().size(); s++) {
+      int site = sites.indexOf(Site.of(saes.all().get(s)));
+      if (statistics.get(site).tokens() != all.saes().get(s).sparsity().tokens()) {
+        throw new InputException(
+            blocks.images().set().origin(),
+            "the images changed between the two passes",
+            "Leave the images unchanged, and evaluate again");
+      }
+    }
     TextLibrary library = truth.library();
     List<String> notes = new ArrayList<>();
-    long judged = original.judged();
+    long judged = all.original().judged();
     if (library == null) notes.add(truth.reason());
     if (library != null && judged == 0) {
       notes.add("Zero-shot is skipped: no image with a class could be read");
-    } else if (library != null && judged < images) {
-      notes.add("Zero-shot is over the " + judged + " of " + images + " images with a class");
+    } else if (library != null && judged < all.images()) {
+      notes.add("Zero-shot is over the " + judged + " of " + all.images() + " images with a class");
     }
-    notes.addAll(batches.notes());
+    notes.addAll(blocks.images().notes());
     List<SparsityReport.MeasuredSae> entries = new ArrayList<>();
     int classes = library == null || judged == 0 ? 0 : library.words().size();
-    for (Measured m : measured) {
+    for (int s = 0; s < saes.all().size(); s++) {
+      RunSaes.One one = saes.all().get(s);
+      EvaluationTally.MeasuredSae measured = all.saes().get(s);
+      EvaluationTally.AblatedSite ablated = all.sites().get(sites.indexOf(Site.of(one)));
       entries.add(
           new SparsityReport.MeasuredSae(
-              m.one.entry(),
-              m.tally.result(),
-              classes > 0 ? answers(original, m, classes) : null,
-              legacy ? legacy(original, m, classes > 0) : null));
+              one.entry(),
+              measured.sparsity().result(),
+              classes > 0 ? answers(all.original(), measured, ablated, classes) : null,
+              legacy ? legacy(all.original(), measured, ablated, classes > 0) : null));
     }
     notes.addAll(SparsityReport.warnings(entries));
     return new SparsityReport(
         model.source().path().toAbsolutePath().normalize().toString(),
-        batches.set().origin().toString(),
+        blocks.images().set().origin().toString(),
         false,
-        images,
+        all.images(),
         skipped,
         List.copyOf(notes),
         List.copyOf(entries));
   }
 
   private static SparsityReport.ZeroShotScores answers(
-      AnswerTally original, Measured m, int classes) {
+      AnswerTally original,
+      EvaluationTally.MeasuredSae measured,
+      EvaluationTally.AblatedSite ablated,
+      int classes) {
     return new SparsityReport.ZeroShotScores(
         original.judged(),
         classes,
         original.quality(),
-        m.spliced.quality(),
-        m.at.meanAblated.quality(),
-        m.at.zeroAblated.quality());
+        measured.spliced().quality(),
+        ablated.mean().quality(),
+        ablated.zero().quality());
   }
 
-  private static SparsityReport.Legacy legacy(AnswerTally original, Measured m, boolean known) {
+  private static SparsityReport.Legacy legacy(
+      AnswerTally original,
+      EvaluationTally.MeasuredSae measured,
+      EvaluationTally.AblatedSite ablated,
+      boolean known) {
     return new SparsityReport.Legacy(
-        m.tally.result().variance().tokenMean(),
-        m.tally.cosineByCoordinate(),
+        measured.sparsity().result().variance().tokenMean(),
+        measured.sparsity().cosineByCoordinate(),
         known ? original.rawCrossEntropy() : null,
-        known ? m.spliced.rawCrossEntropy() : null,
-        known ? m.at.zeroAblated.rawCrossEntropy() : null);
+        known ? measured.spliced().rawCrossEntropy() : null,
+        known ? ablated.zero().rawCrossEntropy() : null);
   }
 }

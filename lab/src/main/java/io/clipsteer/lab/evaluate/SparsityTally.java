@@ -2,6 +2,7 @@
 package io.clipsteer.lab.evaluate;
 
 import io.clipsteer.engine.sae.SparseCode;
+import io.clipsteer.lab.run.StatePort;
 import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.TokenStatistics;
 import io.clipsteer.lab.run.VarianceTally;
@@ -113,6 +114,36 @@ final class SparsityTally {
   /** 0 where one of the two is the zero vector. */
   private static double cosine(double product, double xSquare, double ySquare) {
     return product == 0 ? 0 : product / (Math.sqrt(xSquare) * Math.sqrt(ySquare));
+  }
+
+  /** Adds the tokens of another tally of the same SAE. */
+  void add(SparsityTally next) {
+    variance.add(next.variance);
+    for (int j = 0; j < fired.length; j++) fired[j] += next.fired[j];
+    for (int p = 0; p < activeAt.length; p++) {
+      activeAt[p] += next.activeAt[p];
+      tokensAt[p] += next.tokensAt[p];
+    }
+    for (int j = 0; j < width; j++) {
+      xx[j] += next.xx[j];
+      xy[j] += next.xy[j];
+      yy[j] += next.yy[j];
+    }
+    tokens += next.tokens;
+    cosines += next.cosines;
+  }
+
+  /** Moves the state to a stream or from it. */
+  void move(StatePort port) {
+    variance.move(port);
+    port.longs(fired);
+    port.longs(activeAt);
+    port.longs(tokensAt);
+    port.doubles(xx);
+    port.doubles(xy);
+    port.doubles(yy);
+    tokens = port.number(tokens);
+    cosines = port.number(cosines);
   }
 
   /** The numbers so far. */

@@ -6,7 +6,9 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.RunManifest;
+import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.json.JsonFile;
+import io.clipsteer.lab.run.BlockFiles;
 import io.clipsteer.lab.run.RunFolder;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -93,6 +95,20 @@ public record IndexFolder(Path path) {
   /** Name of the manifest: features and neurons are indexed each by a command of its own. */
   public static String manifest(IndexedUnits units) {
     return units == IndexedUnits.FEATURES ? RunManifest.FILE : units + "." + RunManifest.FILE;
+  }
+
+  /** What a command of some units keeps until it ends. */
+  public static WorkFolder.FolderLayout layout(IndexedUnits units) {
+    return new WorkFolder.FolderLayout(null, List.of(blocks(units)));
+  }
+
+  private static String blocks(IndexedUnits units) {
+    return units + ".blocks";
+  }
+
+  /** Results of a pass's blocks, until it ends. */
+  public BlockFiles blocks(IndexedUnits units, String fingerprint) {
+    return new BlockFiles(path.resolve(blocks(units)), fingerprint);
   }
 
   /** How it was made; null where that is not known. */

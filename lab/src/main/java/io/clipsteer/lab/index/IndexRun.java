@@ -14,8 +14,9 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeEncoder;
-import io.clipsteer.lab.run.Images;
+import io.clipsteer.lab.run.ImageBlocks;
 import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.run.StatePort;
 import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.TowerWalk;
 import java.nio.file.Path;
@@ -32,14 +33,14 @@ import org.jspecify.annotations.Nullable;
  * One pass over images that measures every unit of a run.
  *
  * @param model the run's
- * @param batches images, each read once
+ * @param blocks images, each read once; sums are those of blocks, added in their order
  * @param saes of the run
  * @param units features, or neurons where the SAEs read
  * @param labels of the images
  * @param top images kept per unit and ranking, 0 to 1,000
  */
 public record IndexRun(
-    ClipModel model, Images batches, RunSaes saes, IndexedUnits units, Labels labels, int top) {
+    ClipModel model, ImageBlocks blocks, RunSaes saes, IndexedUnits units, Labels labels, int top) {
 
   /** Refuses a top out of range. */
   public IndexRun {
@@ -53,7 +54,7 @@ public record IndexRun(
    *
    * @param name the SAE's folder, or the hook point and tokens of neurons
    * @param sae null for neurons
-   * @param encoder the SAE's; null for neurons
+   * @param encoder the SAE's; null for neurons, and where nothing is encoded
    */
   record IndexedGroup(
       String name,
@@ -64,6 +65,11 @@ public record IndexRun(
       UnitTally tally,
       ScoreFile scores)
       implements AutoCloseable {
+    /** The same with the results of a block. */
+    private IndexedGroup with(UnitTally block, ScoreFile own) {
+      return new IndexedGroup(name, point, selection, sae, encoder, block, own);
+    }
+
     @Override
     public void close() {
       if (encoder != null) encoder.close();
@@ -72,12 +78,12 @@ public record IndexRun(
   }
 
   /**
-   * The results of a pass; closing it deletes its score files.
+   * The results of a pass, or of a block of it; closing it deletes its score files.
    *
    * @param images ids, by number
    * @param classes of the images, as the set itself labels them
    * @param embeddings of the images, of unit length
-   * @param known the labelled images
+   * @param known the labelled images; not of a block
    * @param means by hook point
    */
   record Pass(
@@ -101,6 +107,58 @@ public record IndexRun(
           labels,
           new LinkedHashMap<>(),
           new ArrayList<>());
+      for (IndexedGroup group : groups) {
+        means.putIfAbsent(group.point, new MeanResidual(group.point));
+      }
+    }
+
+    /** Adds the images of the next block, which has the same groups, and closes it. */
+    void add(Pass block) {
+      int first = images.size();
+      for (int g = 0; g < groups.size(); g++) {
+        groups.get(g).tally.add(block.groups.get(g).tally);
+        groups.get(g).scores.add(block.groups.get(g).scores, first);
+      }
+      means.forEach((point, mean) -> mean.add(Objects.requireNonNull(block.means.get(point))));
+      for (int i = 0; i < block.images.size(); i++) {
+        int[] of = labels.of(block.images.get(i), block.classes.get(i));
+        if (of != null) known.add(first + i, of);
+      }
+      images.addAll(block.images);
+      classes.addAll(block.classes);
+      embeddings.addAll(block.embeddings);
+      skipped.addAll(block.skipped);
+      block.closeScores();
+    }
+
+    /** Of a block, whose encoders are the pass's. */
+    void closeScores() {
+      for (IndexedGroup group : groups) group.scores.close();
+    }
+
+    /** Moves a block to a stream, or from it into a block without an image. */
+    void move(StatePort port, int width) {
+      for (IndexedGroup group : groups) {
+        group.tally.move(port);
+        group.scores.move(port);
+      }
+      for (MeanResidual mean : means.values()) mean.move(port);
+      int count = port.length(images.size(), Integer.MAX_VALUE);
+      for (int i = 0; i < count; i++) {
+        boolean writes = !port.isReading();
+        String image = port.text(writes ? images.get(i) : "");
+        String label = writes ? classes.get(i) : null;
+        boolean labelled = port.number(label == null ? 0L : 1L) == 1;
+        String moved = labelled ? port.text(label == null ? "" : label) : null;
+        float[] embedding = writes ? embeddings.get(i) : new float[width];
+        port.floats(embedding);
+        if (writes) continue;
+        images.add(image);
+        classes.add(moved);
+        embeddings.add(embedding);
+      }
+      List<ImageLoader.Skipped> all = ImageBlocks.move(port, skipped);
+      if (port.isReading()) skipped.addAll(all);
     }
 
     @Override
@@ -116,28 +174,71 @@ public record IndexRun(
    * @throws InputException when no image can be read
    */
   Pass pass(Path scratch, Progress progress) {
+    Pass pass = open(scratch, true);
+    List<Pass> unfinished = new ArrayList<>();
+    try {
+      pass.skipped.addAll(
+          blocks.forEach(
+              "indexing",
+              flops(pass),
+              progress,
+              () -> {
+                Pass block = block(pass, scratch);
+                unfinished.add(block);
+                return block;
+              },
+              this::add,
+              block -> {
+                pass.add(block);
+                unfinished.remove(block);
+              }));
+      return pass;
+    } catch (RuntimeException e) {
+      unfinished.forEach(Pass::closeScores);
+      pass.close();
+      throw e;
+    }
+  }
+
+  /**
+   * A pass without an image.
+   *
+   * @param encodes whether images will be added, and not only blocks
+   */
+  Pass open(Path scratch, boolean encodes) {
     List<IndexedGroup> groups = new ArrayList<>();
     try {
-      groups(scratch, groups);
-      return pass(groups, progress);
+      groups(scratch, groups, encodes);
+      return new Pass(groups, labels);
     } catch (RuntimeException e) {
       for (IndexedGroup group : groups) group.close();
       throw e;
     }
   }
 
-  private void groups(Path scratch, List<IndexedGroup> groups) {
+  /** A block of a pass, without an image. */
+  Pass block(Pass pass, Path scratch) {
+    List<IndexedGroup> groups = new ArrayList<>();
+    for (IndexedGroup group : pass.groups) {
+      int units = group.tally.units();
+      groups.add(group.with(tally(group.tally.layout(), units), new ScoreFile(scratch, units)));
+    }
+    return new Pass(groups, labels);
+  }
+
+  private UnitTally tally(TokenLayout layout, int units) {
+    return new UnitTally(layout, units, model.vision().config().embedDim(), top);
+  }
+
+  private void groups(Path scratch, List<IndexedGroup> groups, boolean encodes) {
     Set<String> seen = new LinkedHashSet<>();
     for (RunSaes.One one : saes.all()) {
       boolean features = units == IndexedUnits.FEATURES;
       String site = one.entry().hookPoint() + "." + one.entry().tokens();
       if (!features && !seen.add(site)) continue;
+      var pixels = blocks.images().preprocessing();
       var layout =
-          TokenLayout.of(
-              model.vision().config(),
-              one.selection(),
-              batches.preprocessing().height(),
-              batches.preprocessing().width());
+          TokenLayout.of(model.vision().config(), one.selection(), pixels.height(), pixels.width());
       if (layout.patches() > Short.MAX_VALUE) {
         throw new InputException(
             model.source().path(), layout.patches() + " patches an image", "Index smaller ones");
@@ -149,60 +250,49 @@ public record IndexRun(
               one.point(),
               one.selection(),
               features ? one.sae() : null,
-              features ? new SaeEncoder(one.sae()) : null,
-              new UnitTally(layout, count, model.vision().config().embedDim(), top),
+              features && encodes ? new SaeEncoder(one.sae()) : null,
+              tally(layout, count),
               new ScoreFile(scratch, count)));
     }
   }
 
-  private Pass pass(List<IndexedGroup> groups, Progress progress) {
-    Pass pass = new Pass(groups, labels);
+  private double flops(Pass pass) {
     double flops = model.vision().flopsPerImage();
-    for (IndexedGroup g : groups) {
-      pass.means.putIfAbsent(g.point, new MeanResidual(g.point));
+    for (IndexedGroup g : pass.groups) {
       if (g.sae != null) flops += 2.0 * g.sae.width() * g.sae.features() * g.tally.layout().count();
     }
-    TowerWalk walk = TowerWalk.past(model.vision(), pass.means.keySet());
-    pass.skipped.addAll(
-        batches.forEach(
-            "indexing",
-            flops,
-            progress,
-            (batch, pixels) -> {
-              add(pass, walk, batch, pixels);
-              pass.images.addAll(batch.ids());
-              pass.classes.addAll(batch.labels());
-            }));
-    return pass;
+    return flops;
   }
 
-  private void add(Pass pass, TowerWalk walk, ImageBatch batch, Tensor pixels) {
+  /** Adds a batch's images to a block. */
+  void add(Pass block, ImageBatch batch, Tensor pixels) {
+    TowerWalk walk = TowerWalk.past(model.vision(), block.means.keySet());
     Map<IndexedGroup, Codes> codes = new LinkedHashMap<>();
     Paused last =
         walk.walk(
             pixels,
             paused -> {
-              Objects.requireNonNull(pass.means.get(paused.at())).add(paused);
-              for (IndexedGroup group : pass.groups) {
+              Objects.requireNonNull(block.means.get(paused.at())).add(paused);
+              for (IndexedGroup group : block.groups) {
                 if (group.point.equals(paused.at())) codes.put(group, codes(group, walk, paused));
               }
             });
     float[] embeddings = model.vision().continueFrom(last, Hooks.NONE).embedding().toFloats();
     int e = embeddings.length / batch.count();
-    int first = pass.images.size();
+    int first = block.images.size();
     for (int i = 0; i < batch.count(); i++) {
       double[] unit = unit(embeddings, i * e, e, batch.ids().get(i));
       float[] narrow = new float[e];
       for (int j = 0; j < e; j++) narrow[j] = (float) unit[j];
-      pass.embeddings.add(narrow);
-      int[] of = labels.of(batch.ids().get(i), batch.labels().get(i));
-      if (of != null) pass.known.add(first + i, of);
+      block.embeddings.add(narrow);
       for (var group : codes.entrySet()) {
         UnitTally tally = group.getKey().tally;
         int row = i * tally.layout().count();
         tally.add(first + i, unit, group.getValue(), row, group.getKey().scores);
       }
     }
+    block.images.addAll(batch.ids());
+    block.classes.addAll(batch.labels());
   }
 
   private static Codes codes(IndexedGroup group, TowerWalk walk, Paused paused) {

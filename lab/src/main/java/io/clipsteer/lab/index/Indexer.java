@@ -10,6 +10,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.checkpoint.Tokenizer;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.block.BlockStages;
 import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.Versions;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** Builds an index: the pass, the names, the tables. */
@@ -73,10 +75,30 @@ public final class Indexer {
    */
   public static IndexSummary run(
       IndexRun run, @Nullable TextLibrary words, IndexFolder folder, Progress progress) {
+    return run(run, words, folder, () -> run.pass(folder.path(), progress), progress);
+  }
+
+  /** The same where several processes compute the pass's blocks. */
+  public static IndexSummary run(
+      IndexRun run,
+      IndexBlocks blocks,
+      BlockStages stages,
+      @Nullable TextLibrary words,
+      IndexFolder folder,
+      Progress progress) {
+    return run(run, words, folder, () -> blocks.pass(stages), progress);
+  }
+
+  private static IndexSummary run(
+      IndexRun run,
+      @Nullable TextLibrary words,
+      IndexFolder folder,
+      Supplier<IndexRun.Pass> passes,
+      Progress progress) {
     long start = System.nanoTime();
     folder.checkWritable(run.units());
     if (words != null) ZeroShot.checkFits(run.model(), words);
-    try (IndexRun.Pass pass = run.pass(folder.path(), progress)) {
+    try (IndexRun.Pass pass = passes.get()) {
       List<LabelColumn> ignored = LabelColumn.find(pass.labels().all(), pass.known());
       int named = new Indexer(run, words, folder, progress).write(pass, ignored);
       return result(pass, named, ignored, start);
@@ -189,10 +211,10 @@ public final class Indexer {
         IndexFolder.PROTOCOL,
         Versions.CLIPSTEER,
         run.model().source().path().toAbsolutePath().normalize().toString(),
-        run.batches().set().origin().toAbsolutePath().normalize().toString(),
+        run.blocks().images().set().origin().toAbsolutePath().normalize().toString(),
         pass.images().size(),
         pass.skipped().size(),
-        run.batches().notes(),
+        run.blocks().images().notes(),
         pass.labels().all().size(),
         ignored,
         meanCosine(pass.embeddings()),

@@ -4,6 +4,7 @@ package io.clipsteer.lab.index;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.lab.run.StatePort;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -18,6 +19,9 @@ import java.nio.file.StandardOpenOption;
 final class ScoreFile implements AutoCloseable {
   private static final int BUFFER = 1 << 20;
   private static final int ENTRY = 12;
+
+  /** Image behind the last, in a stream. */
+  private static final int END = -1;
 
   /** Entries that are read at once. */
   static final long BUDGET = 16L << 20;
@@ -103,7 +107,7 @@ final class ScoreFile implements AutoCloseable {
     return high;
   }
 
-  /** Reads the units from {@code low} to before {@code high}; nothing may be added afterwards. */
+  /** Reads the units from {@code low} to before {@code high}. */
   Slice read(int low, int high) {
     int[] starts = new int[high - low + 1];
     for (int u = low; u < high; u++) {
@@ -114,6 +118,30 @@ final class ScoreFile implements AutoCloseable {
     float[] max = new float[total];
     float[] mean = new float[total];
     int[] at = starts.clone();
+    forEach(
+        (image, count) -> {
+          for (int i = 0; i < count; i++) {
+            if (!fill(ENTRY)) throw new IOException("it ends early");
+            int unit = buffer.getInt();
+            float largest = buffer.getFloat();
+            float average = buffer.getFloat();
+            if (unit < low || unit >= high) continue;
+            int entry = at[unit - low]++;
+            images[entry] = image;
+            max[entry] = largest;
+            mean[entry] = average;
+          }
+        });
+    return new Slice(low, starts, images, max, mean);
+  }
+
+  /** Takes an image's head; its entries lie ahead in the buffer. */
+  private interface HeadTaker {
+    void take(int image, int count) throws IOException;
+  }
+
+  /** Reads all images from the beginning; afterwards more can be added. */
+  private void forEach(HeadTaker taker) {
     try {
       AtomicFiles.writeFully(channel, buffer.flip());
       buffer.clear();
@@ -121,25 +149,72 @@ final class ScoreFile implements AutoCloseable {
       buffer.limit(0);
       while (fill(8)) {
         int image = buffer.getInt();
-        int count = buffer.getInt();
-        for (int i = 0; i < count; i++) {
-          if (!fill(ENTRY)) throw new IOException("it ends early");
-          int unit = buffer.getInt();
-          float largest = buffer.getFloat();
-          float average = buffer.getFloat();
-          if (unit < low || unit >= high) continue;
-          int entry = at[unit - low]++;
-          images[entry] = image;
-          max[entry] = largest;
-          mean[entry] = average;
-        }
+        taker.take(image, buffer.getInt());
       }
       channel.position(channel.size());
       buffer.clear();
     } catch (IOException e) {
       throw failure(file, e);
     }
-    return new Slice(low, starts, images, max, mean);
+  }
+
+  /** The scores of an image. */
+  private record ImageScore(int[] units, float[] max, float[] mean) {
+    ImageScore(int count) {
+      this(new int[count], new float[count], new float[count]);
+    }
+  }
+
+  private ImageScore next(int count) throws IOException {
+    ImageScore one = new ImageScore(count);
+    for (int i = 0; i < count; i++) {
+      if (!fill(ENTRY)) throw new IOException("it ends early");
+      one.units[i] = buffer.getInt();
+      one.max[i] = buffer.getFloat();
+      one.mean[i] = buffer.getFloat();
+    }
+    return one;
+  }
+
+  /**
+   * Adds the images of the next block.
+   *
+   * @param offset added to their numbers
+   */
+  void add(ScoreFile next, int offset) {
+    next.forEach(
+        (image, count) -> {
+          ImageScore one = next.next(count);
+          add(image + offset, count, one.units, one.max, one.mean);
+        });
+  }
+
+  /** Moves the scores to a stream, or from it into a file without a score. */
+  void move(StatePort port) {
+    if (!port.isReading()) {
+      forEach(
+          (image, count) -> {
+            ImageScore one = next(count);
+            port.ints(new int[] {image, count});
+            port.ints(one.units);
+            port.floats(one.max);
+            port.floats(one.mean);
+          });
+      port.ints(new int[] {END, 0});
+      return;
+    }
+    int[] head = new int[2];
+    for (port.ints(head); head[0] != END; port.ints(head)) {
+      if (head[1] < 0 || head[1] > counts.length) throw StatePort.damaged(head[1] + " scores");
+      ImageScore one = new ImageScore(head[1]);
+      port.ints(one.units);
+      port.floats(one.max);
+      port.floats(one.mean);
+      for (int unit : one.units) {
+        if (unit < 0 || unit >= counts.length) throw StatePort.damaged("a unit " + unit);
+      }
+      add(head[0], head[1], one.units, one.max, one.mean);
+    }
   }
 
   private boolean fill(int bytes) throws IOException {

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  * The range of a unit's activations on the images of an index.
  *
  * @param max the largest; 0 where the unit was never active
- * @param histogram active tokens by half octave, as {@link UnitTally#bin} numbers them; empty where
- *     the unit was never active
+ * @param histogram active tokens by half octave, as {@link HalfOctaves#of} numbers them; empty
+ *     where the unit was never active
  */
 public record UnitRange(double max, List<Integer> histogram) {
   public UnitRange {
@@ -35,8 +35,8 @@ public record UnitRange(double max, List<Integer> histogram) {
     for (int bin = 0; bin <= last; bin++) {
       int count = histogram.get(bin);
       if (count > 0 && below + count >= wanted) {
-        double low = Math.min(UnitTally.lowerEdge(bin), max);
-        double high = bin == last ? max : Math.min(UnitTally.lowerEdge(bin + 1), max);
+        double low = Math.min(HalfOctaves.lowerEdge(bin), max);
+        double high = bin == last ? max : Math.min(HalfOctaves.lowerEdge(bin + 1), max);
         return low * Math.pow(high / low, (wanted - below) / count);
       }
       below += count;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.index;
 
+import io.clipsteer.lab.run.StatePort;
 import io.clipsteer.lab.run.TokenLayout;
 import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,15 +13,9 @@ import org.jspecify.annotations.Nullable;
  * embeddings; only each unit's top images are kept.
  */
 final class UnitTally {
-  /** Half octaves from 2^−10 to 2^10. */
-  static final int BINS = 40;
-
-  private static final int LOWEST_OCTAVE = -10;
-
   private final TokenLayout layout;
   private final int units;
   private final int width;
-  private final int top;
 
   private final long[] active;
   private final long[] activeCls;
@@ -33,8 +29,8 @@ final class UnitTally {
   private final int[] @Nullable [] histogram;
   private final double[] @Nullable [] position;
   private final double[] @Nullable [] embedding;
-  private final TopImage[] @Nullable [] byMax;
-  private final TopImage[] @Nullable [] byMean;
+  private final TopImages byMax;
+  private final TopImages byMean;
   private final double[] embeddingSum;
   private long imageCount;
 
@@ -58,7 +54,6 @@ final class UnitTally {
     this.layout = layout;
     this.units = units;
     this.width = width;
-    this.top = top;
     active = new long[units];
     activeCls = new long[units];
     activePatches = new long[units];
@@ -71,8 +66,8 @@ final class UnitTally {
     histogram = new int[units][];
     position = new double[units][];
     embedding = new double[units][];
-    byMax = new TopImage[units][];
-    byMean = new TopImage[units][];
+    byMax = new TopImages(units, top, true);
+    byMean = new TopImages(units, top, false);
     embeddingSum = new double[width];
     head = new int[units];
     Arrays.fill(head, -1);
@@ -127,10 +122,10 @@ final class UnitTally {
         if (patch >= 0) activePatches[unit]++;
         int[] bins = histogram[unit];
         if (bins == null) {
-          bins = new int[BINS];
+          bins = new int[HalfOctaves.COUNT];
           histogram[unit] = bins;
         }
-        bins[bin(value)]++;
+        bins[HalfOctaves.of(value)]++;
         if (head[unit] < 0) touched[count++] = unit;
         next[e - from] = head[unit];
         token[e - from] = t;
@@ -138,19 +133,6 @@ final class UnitTally {
       }
     }
     return count;
-  }
-
-  /** Half octaves: ⌊2·log2 v⌋, ends inside. */
-  static int bin(float value) {
-    int exponent = Math.getExponent(value);
-    // value / 2^exponent is in [1,2): its upper half octave begins at √2.
-    boolean upper = exponent >= Float.MIN_EXPONENT && value >= Math.scalb(Math.sqrt(2), exponent);
-    return Math.clamp(2L * (exponent - LOWEST_OCTAVE) + (upper ? 1 : 0), 0, BINS - 1);
-  }
-
-  /** The smallest activation of a half octave but the first. */
-  static double lowerEdge(int bin) {
-    return Math.pow(2, LOWEST_OCTAVE + bin / 2.0);
   }
 
   private void finish(int i, int image, double[] direction) {
@@ -186,37 +168,12 @@ final class UnitTally {
   }
 
   private void keep(int unit, int image, float largest, float mean, int first) {
-    if (top == 0) return;
-    TopImage[] strongest = byMax[unit];
-    TopImage[] broadest = byMean[unit];
-    if (strongest == null || broadest == null) {
-      strongest = new TopImage[top];
-      broadest = new TopImage[top];
-      byMax[unit] = strongest;
-      byMean[unit] = broadest;
-    }
-    TopImage lastMax = strongest[top - 1];
-    TopImage lastMean = broadest[top - 1];
-    // Ties keep the earlier image.
-    boolean forMax = lastMax == null || largest > lastMax.max();
-    boolean forMean = lastMean == null || mean > lastMean.mean();
+    boolean forMax = byMax.takes(unit, largest);
+    boolean forMean = byMean.takes(unit, mean);
     if (!forMax && !forMean) return;
     TopImage kept = kept(image, largest, mean, first);
-    if (forMax) insert(strongest, kept, true);
-    if (forMean) insert(broadest, kept, false);
-  }
-
-  private static void insert(@Nullable TopImage[] best, TopImage kept, boolean byMax) {
-    int at = best.length - 1;
-    while (at > 0) {
-      TopImage before = best[at - 1];
-      if (before != null && (byMax ? before.max() >= kept.max() : before.mean() >= kept.mean())) {
-        break;
-      }
-      best[at] = before;
-      at--;
-    }
-    best[at] = kept;
+    if (forMax) byMax.insert(unit, kept);
+    if (forMean) byMean.insert(unit, kept);
   }
 
   /** The entries come last first, so the map is filled from its end. */
@@ -235,6 +192,80 @@ final class UnitTally {
       if (best < 0 || activations[count] >= activations[best]) best = count;
     }
     return new TopImage(image, largest, mean, best < 0 ? -1 : patches[best], patches, activations);
+  }
+
+  // ---- blocks -----------------------------------------------------------------------------------
+
+  /**
+   * Adds the images of the next block, whose numbers count from its beginning. Its arrays become
+   * this tally's where it has none.
+   */
+  void add(UnitTally next) {
+    int offset = Math.toIntExact(imageCount);
+    for (int unit = 0; unit < units; unit++) {
+      if (next.images[unit] == 0) continue;
+      active[unit] += next.active[unit];
+      activeCls[unit] += next.activeCls[unit];
+      activePatches[unit] += next.activePatches[unit];
+      images[unit] += next.images[unit];
+      sum[unit] += next.sum[unit];
+      sumCls[unit] += next.sumCls[unit];
+      max[unit] = Math.max(max[unit], next.max[unit]);
+      maxSum[unit] += next.maxSum[unit];
+      maxSquares[unit] += next.maxSquares[unit];
+      histogram[unit] = sum(histogram[unit], next.histogram[unit]);
+      position[unit] = sum(position[unit], next.position[unit]);
+      embedding[unit] = sum(embedding[unit], next.embedding[unit]);
+      byMax.add(next.byMax, unit, offset);
+      byMean.add(next.byMean, unit, offset);
+    }
+    for (int j = 0; j < width; j++) embeddingSum[j] += next.embeddingSum[j];
+    imageCount += next.imageCount;
+  }
+
+  private static double @Nullable [] sum(double @Nullable [] to, double @Nullable [] more) {
+    if (to == null || more == null) return more;
+    for (int j = 0; j < to.length; j++) to[j] += more[j];
+    return to;
+  }
+
+  private static int @Nullable [] sum(int @Nullable [] to, int @Nullable [] more) {
+    if (to == null || more == null) return more;
+    for (int j = 0; j < to.length; j++) to[j] += more[j];
+    return to;
+  }
+
+  /** Moves the state to a stream, or from it into a tally without an image. */
+  void move(StatePort port) {
+    port.longs(active);
+    port.longs(activeCls);
+    port.longs(activePatches);
+    port.longs(images);
+    port.doubles(sum);
+    port.doubles(sumCls);
+    port.floats(max);
+    port.doubles(maxSum);
+    port.doubles(maxSquares);
+    port.doubles(embeddingSum);
+    imageCount = port.number(imageCount);
+    for (int unit = 0; unit < units; unit++) {
+      if (images[unit] > 0) move(port, unit);
+    }
+  }
+
+  private void move(StatePort port, int unit) {
+    int[] bins = Objects.requireNonNullElseGet(histogram[unit], () -> new int[HalfOctaves.COUNT]);
+    double[] grid =
+        Objects.requireNonNullElseGet(position[unit], () -> new double[layout.patches()]);
+    double[] total = Objects.requireNonNullElseGet(embedding[unit], () -> new double[width]);
+    port.ints(bins);
+    port.doubles(grid);
+    port.doubles(total);
+    histogram[unit] = bins;
+    position[unit] = grid;
+    embedding[unit] = total;
+    byMax.move(port, unit);
+    byMean.move(port, unit);
   }
 
   // ---- results ----------------------------------------------------------------------------------
@@ -312,11 +343,7 @@ final class UnitTally {
 
   /** The top images by largest activation, or by mean; fewer where the unit is active on fewer. */
   TopImage[] top(int unit, boolean byMaximum) {
-    TopImage[] all = (byMaximum ? byMax : byMean)[unit];
-    if (all == null) return new TopImage[0];
-    int count = 0;
-    while (count < all.length && all[count] != null) count++;
-    return Arrays.copyOf(all, count);
+    return (byMaximum ? byMax : byMean).of(unit);
   }
 
   /**

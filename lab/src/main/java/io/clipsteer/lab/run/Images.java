@@ -53,9 +53,18 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
    *
    * @param consumer takes a batch and its pixels F32 [b,3,h,w], valid during the call
    * @return the images skipped, each with its reason
+   * @throws InputException when no image can be read
    */
   public List<ImageLoader.Skipped> forEach(BiConsumer<ImageBatch, Tensor> consumer) {
-    return forEach(0, (batch, pixels, skipped) -> consumer.accept(batch, pixels));
+    boolean[] any = new boolean[1];
+    List<ImageLoader.Skipped> skipped =
+        walk(
+            (batch, pixels) -> {
+              any[0] = true;
+              consumer.accept(batch, pixels);
+            });
+    if (!any[0]) throw nothing(skipped);
+    return skipped;
   }
 
   /**
@@ -100,6 +109,24 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
       List<ImageLoader.Skipped> skipped = loader.skipped();
       if (seen == 0 && start == 0) throw nothing(skipped);
       return skipped;
+    }
+  }
+
+  /**
+   * One pass over the set, which may be without an image.
+   *
+   * @return the images skipped, each with its reason
+   */
+  List<ImageLoader.Skipped> walk(BiConsumer<ImageBatch, Tensor> consumer) {
+    try (ImageLoader loader = open()) {
+      for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
+        try (Scope scope = Scope.open()) {
+          consumer.accept(batch, pixels(batch));
+        } catch (NotFiniteException e) {
+          throw e.named(batch.ids());
+        }
+      }
+      return loader.skipped();
     }
   }
 

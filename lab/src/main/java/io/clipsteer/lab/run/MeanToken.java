@@ -21,6 +21,18 @@ public final class MeanToken {
     tokens += rows.length / sum.length;
   }
 
+  /** Adds the tokens of another sum. */
+  public void add(MeanToken next) {
+    for (int j = 0; j < sum.length; j++) sum[j] += next.sum[j];
+    tokens += next.tokens;
+  }
+
+  /** Moves the state to a stream or from it. */
+  public void move(StatePort port) {
+    port.doubles(sum);
+    tokens = port.number(tokens);
+  }
+
   /** Number of tokens. */
   public long tokens() {
     return tokens;

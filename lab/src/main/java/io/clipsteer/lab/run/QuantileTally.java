@@ -27,6 +27,24 @@ final class QuantileTally {
     sum += value;
   }
 
+  /** Adds the values of another tally. */
+  void add(QuantileTally next) {
+    for (int bin = 0; bin < counts.length; bin++) {
+      counts[bin] += next.counts[bin];
+      sums[bin] += next.sums[bin];
+    }
+    values += next.values;
+    sum += next.sum;
+  }
+
+  /** Moves the state to a stream or from it. */
+  void move(StatePort port) {
+    port.longs(counts);
+    port.doubles(sums);
+    values = port.number(values);
+    sum = port.number(sum);
+  }
+
   /** The lower median: the mean of its bin's values; NaN before the first value. */
   double median() {
     long before = 0;

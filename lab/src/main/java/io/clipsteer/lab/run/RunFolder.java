@@ -35,6 +35,7 @@ import tools.jackson.databind.json.JsonMapper;
  *       complete
  *   <li>{@code index/}, {@code evaluation.json}, {@code evaluation.html} and {@code
  *       evaluation.manifest.json}: added by {@code index} and {@code evaluate}
+ *   <li>{@code evaluation.blocks/}: of an evaluation that a cluster has not finished
  *   <li>{@code notes.jsonl} and {@code edits/NAME/}: what users of the explorer saved
  * </ul>
  */
@@ -47,6 +48,11 @@ public record RunFolder(Path path) {
 
   /** The manifest of the last evaluation. */
   public static final String EVALUATION_MANIFEST = "evaluation.manifest.json";
+
+  /** Results of an evaluation's blocks, until it ends. */
+  public BlockFiles evaluationBlocks(String fingerprint) {
+    return new BlockFiles(path.resolve("evaluation.blocks"), fingerprint);
+  }
 
   /** Of a training. */
   public static final WorkFolder.FolderLayout LAYOUT =

@@ -55,6 +55,28 @@ public final class TokenStatistics {
     }
   }
 
+  /** Adds the tokens of others, whose sums are moved to this first token. */
+  public void add(TokenStatistics next) {
+    if (next.tokens() == 0) return;
+    if (tokens() == 0) System.arraycopy(next.origin, 0, origin, 0, origin.length);
+    for (int j = 0; j < origin.length; j++) {
+      double away = next.origin[j] - origin[j];
+      squares[j] += next.squares[j] + away * (2 * next.offsets[j] + next.tokens() * away);
+      offsets[j] += next.offsets[j] + next.tokens() * away;
+    }
+    mean.add(next.mean);
+    lengths.add(next.lengths);
+  }
+
+  /** Moves the state to a stream or from it. */
+  public void move(StatePort port) {
+    mean.move(port);
+    port.doubles(origin);
+    port.doubles(offsets);
+    port.doubles(squares);
+    lengths.move(port);
+  }
+
   /** Dimensions d of a token. */
   public int width() {
     return origin.length;

@@ -69,6 +69,32 @@ public final class VarianceTally {
       }
     }
 
+    void add(Parts next) {
+      unexplained.add(next.unexplained);
+      spreads.add(next.spreads);
+      perToken += next.perToken;
+      perTokenCount += next.perTokenCount;
+      spread += next.spread;
+      massiveSpread += next.massiveSpread;
+      massive += next.massive;
+      ordinaryError += next.ordinaryError;
+      ordinarySquares += next.ordinarySquares;
+      for (int j = 0; j < mean.length; j++) ordinaryOffsets[j] += next.ordinaryOffsets[j];
+    }
+
+    void move(StatePort port) {
+      unexplained.move(port);
+      spreads.move(port);
+      perToken = port.number(perToken);
+      perTokenCount = port.number(perTokenCount);
+      spread = port.number(spread);
+      massiveSpread = port.number(massiveSpread);
+      massive = port.number(massive);
+      ordinaryError = port.number(ordinaryError);
+      ordinarySquares = port.number(ordinarySquares);
+      port.doubles(ordinaryOffsets);
+    }
+
     VarianceForms result(long tokens) {
       double variance = about(ordinarySquares, ordinaryOffsets, tokens - massive);
       return new VarianceForms(
@@ -131,6 +157,34 @@ public final class VarianceTally {
       if (parts != null) parts.add(x, y, at);
     }
     tokens += x.length / width;
+  }
+
+  /**
+   * Adds the tokens of another tally with the same statistics, whose sums are moved to this first
+   * token.
+   */
+  public void add(VarianceTally next) {
+    if (next.tokens == 0) return;
+    if (tokens == 0) System.arraycopy(next.origin, 0, origin, 0, origin.length);
+    squares += next.squares;
+    for (int j = 0; j < origin.length; j++) {
+      double away = next.origin[j] - origin[j];
+      squares += away * (2 * next.offsets[j] + next.tokens * away);
+      offsets[j] += next.offsets[j] + next.tokens * away;
+    }
+    error += next.error;
+    tokens += next.tokens;
+    if (parts != null && next.parts != null) parts.add(next.parts);
+  }
+
+  /** Moves the state to a stream or from it; the statistics stay this tally's own. */
+  public void move(StatePort port) {
+    port.doubles(origin);
+    port.doubles(offsets);
+    tokens = port.number(tokens);
+    squares = port.number(squares);
+    error = port.number(error);
+    if (parts != null) parts.move(port);
   }
 
   /** {@code 1 − Σ‖x−x̂‖²/Σ‖x−x̄‖²}, x̄ the tokens' mean; NaN where they are all the same. */

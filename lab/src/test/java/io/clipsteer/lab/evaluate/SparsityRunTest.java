@@ -12,6 +12,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TextLibrary;
@@ -22,6 +23,8 @@ import io.clipsteer.lab.OneThread;
 import io.clipsteer.lab.TestImages;
 import io.clipsteer.lab.TestSaes;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.run.BlockFiles;
+import io.clipsteer.lab.run.ImageBlocks;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
@@ -114,7 +117,8 @@ final class SparsityRunTest {
   }
 
   private static SparsityReport run(RunSaes saes, String folder, int batch, Truth truth) {
-    return new SparsityRun(model, images(folder, batch), saes, truth, true).run(Progress.SILENT);
+    return new SparsityRun(model, ImageBlocks.of(images(folder, batch)), saes, truth, true)
+        .run(Progress.SILENT);
   }
 
   private static Truth truth(String folder) {
@@ -291,6 +295,37 @@ final class SparsityRunTest {
     try (RunSaes saes = five()) {
       String one = numbers(run(saes, "classes", 1, truth));
       assertEquals(one, numbers(run(saes, "classes", 64, truth)));
+    }
+  }
+
+  /** Blocks that processes compute in any order and store give what one process gives. */
+  @Test
+  void blocksOnDiskGiveTheSameBytes() {
+    Truth truth = truth("classes");
+    try (RunSaes saes = five()) {
+      ImageBlocks blocks = new ImageBlocks(images("classes", 2), 4);
+      SparsityRun run = new SparsityRun(model, blocks, saes, truth, true);
+      var files = new BlockFiles(temp.resolve("blocks"), "a fingerprint");
+      List<String> stages = new ArrayList<>();
+      SparsityReport report =
+          new SparsityBlocks(run, files)
+              .run(
+                  (stage, count) -> {
+                    assertEquals(3, count);
+                    assertEquals(List.of(0, 1, 2), files.missing(stage, count));
+                    stages.add(stage);
+                    for (int block = count - 1; block >= 0; block--) {
+                      // Each process has a work of its own.
+                      assertEquals(4, new SparsityBlocks(run, files).compute(stage, block));
+                    }
+                  });
+      assertEquals(2, stages.size());
+      assertEquals(List.of(), files.missing(stages.getLast(), 3));
+      assertEquals(JsonFile.indented(run.run(Progress.SILENT)), JsonFile.indented(report), "bytes");
+      assertEquals(
+          numbers(run(saes, "classes", 2, truth)), numbers(report), "as of one block, rounded");
+      var other = new BlockFiles(temp.resolve("blocks"), "another fingerprint");
+      assertEquals(List.of(0, 1, 2), other.missing(stages.getLast(), 3));
     }
   }
 

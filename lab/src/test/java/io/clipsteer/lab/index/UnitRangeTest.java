@@ -18,7 +18,7 @@ final class UnitRangeTest {
     int[] bins = new int[BINS];
     float max = 0;
     for (float value : values) {
-      bins[UnitTally.bin(value)]++;
+      bins[HalfOctaves.of(value)]++;
       max = Math.max(max, value);
     }
     return new UnitRange(max, Arrays.stream(bins).boxed().toList());
@@ -64,6 +64,6 @@ final class UnitRangeTest {
     assertEquals(5000, huge.quantile(1), 1e-3);
     assertTrue(
         IntStream.range(0, BINS - 1)
-            .allMatch(b -> UnitTally.bin((float) UnitTally.lowerEdge(b) * 1.0001f) == b));
+            .allMatch(b -> HalfOctaves.of((float) HalfOctaves.lowerEdge(b) * 1.0001f) == b));
   }
 }

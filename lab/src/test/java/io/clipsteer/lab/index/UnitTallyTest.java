@@ -7,7 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.lab.run.StatePort;
 import io.clipsteer.lab.run.TokenLayout;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -100,6 +103,94 @@ final class UnitTallyTest {
     return tally;
   }
 
+  /** Blocks of 40 images, each written and read, added up. */
+  private UnitTally blocks(TokenLayout layout) {
+    UnitTally all = new UnitTally(layout, UNITS, E, TOP);
+    for (int from = 0; from < IMAGES; from += 40) {
+      int count = Math.min(40, IMAGES - from);
+      UnitTally block = new UnitTally(layout, UNITS, E, TOP);
+      Codes codes = codes(from, count, layout);
+      for (int i = 0; i < count; i++) {
+        block.add(i, embeddings[from + i], codes, i * layout.count(), null);
+      }
+      var out = new ByteArrayOutputStream();
+      block.move(StatePort.to(out));
+      UnitTally read = new UnitTally(layout, UNITS, E, TOP);
+      read.move(StatePort.from(new ByteArrayInputStream(out.toByteArray())));
+      all.add(read);
+    }
+    return all;
+  }
+
+  @Test
+  void blocksAddUpToTheWhole() {
+    UnitTally whole = tally(ALL, 7);
+    UnitTally sum = blocks(ALL);
+    assertEquals(whole.imageCount(), sum.imageCount());
+    assertArrayEquals(whole.meanEmbedding(), sum.meanEmbedding(), 1e-14);
+    for (int u = 0; u < UNITS; u++) {
+      assertEquals(whole.images(u), sum.images(u));
+      assertEquals(whole.frequency(u), sum.frequency(u), "counts are exact");
+      assertEquals(whole.frequencyCls(u), sum.frequencyCls(u));
+      assertEquals(whole.frequencyPatches(u), sum.frequencyPatches(u));
+      assertEquals(whole.max(u), sum.max(u));
+      assertArrayEquals(whole.histogram(u), sum.histogram(u));
+      assertEquals(whole.mean(u), sum.mean(u), 1e-14);
+      assertArrayEquals(whole.position(u), sum.position(u), 1e-7f);
+      assertEquals(whole.strength(u), sum.strength(u), 1e-12);
+      Double own = whole.monosemanticity(u);
+      Double other = sum.monosemanticity(u);
+      if (own == null || other == null) assertEquals(own, other);
+      else assertEquals(own, other, 1e-12);
+      for (boolean byMax : new boolean[] {true, false}) {
+        TopImage[] expected = whole.top(u, byMax);
+        TopImage[] actual = sum.top(u, byMax);
+        assertEquals(expected.length, actual.length);
+        for (int k = 0; k < expected.length; k++) {
+          assertEquals(expected[k].image(), actual[k].image(), "unit " + u + " rank " + k);
+          assertEquals(expected[k].max(), actual[k].max());
+          assertEquals(expected[k].mean(), actual[k].mean());
+          assertEquals(expected[k].patch(), actual[k].patch());
+          assertArrayEquals(expected[k].patches(), actual[k].patches());
+          assertArrayEquals(expected[k].activations(), actual[k].activations());
+        }
+      }
+    }
+  }
+
+  @Test
+  void scoresOfBlocksAddUp() {
+    try (ScoreFile whole = new ScoreFile(temp, UNITS);
+        ScoreFile sum = new ScoreFile(temp, UNITS)) {
+      scores(0, IMAGES, whole);
+      for (int from = 0; from < IMAGES; from += 40) {
+        try (ScoreFile block = new ScoreFile(temp, UNITS);
+            ScoreFile read = new ScoreFile(temp, UNITS)) {
+          scores(from, Math.min(40, IMAGES - from), block);
+          var out = new ByteArrayOutputStream();
+          block.move(StatePort.to(out));
+          read.move(StatePort.from(new ByteArrayInputStream(out.toByteArray())));
+          sum.add(read, from);
+        }
+      }
+      ScoreFile.Slice expected = whole.read(3, 20);
+      ScoreFile.Slice actual = sum.read(3, 20);
+      assertArrayEquals(expected.starts(), actual.starts());
+      assertArrayEquals(expected.images(), actual.images());
+      assertArrayEquals(expected.max(), actual.max());
+      assertArrayEquals(expected.mean(), actual.mean());
+      assertTrue(expected.images().length > 100);
+    }
+  }
+
+  private void scores(int from, int count, ScoreFile into) {
+    UnitTally tally = new UnitTally(ALL, UNITS, E, TOP);
+    Codes codes = codes(from, count, ALL);
+    for (int i = 0; i < count; i++) {
+      tally.add(i, embeddings[from + i], codes, i * ALL.count(), into);
+    }
+  }
+
   private double max(TokenLayout layout, int p, int u) {
     double max = 0;
     for (int t = 0; t < layout.count(); t++) max = Math.max(max, dense[p][layout.first() + t][u]);
@@ -123,7 +214,7 @@ final class UnitTallyTest {
         double clsSum = 0;
         double max = 0;
         double[] grid = new double[6];
-        int[] bins = new int[UnitTally.BINS];
+        int[] bins = new int[HalfOctaves.COUNT];
         for (float[][] image : dense) {
           for (int t = layout.first(); t < 7; t++) {
             double v = image[t][u];
@@ -254,13 +345,13 @@ final class UnitTallyTest {
 
   @Test
   void halfOctavesHoldTheirLowerEdge() {
-    assertEquals(20, UnitTally.bin(1));
-    assertEquals(20, UnitTally.bin(1.4142f));
-    assertEquals(21, UnitTally.bin(1.4143f));
-    assertEquals(22, UnitTally.bin(2));
-    assertEquals(0, UnitTally.bin(Float.MIN_VALUE));
-    assertEquals(0, UnitTally.bin(1e-9f));
-    assertEquals(UnitTally.BINS - 1, UnitTally.bin(1e30f));
+    assertEquals(20, HalfOctaves.of(1));
+    assertEquals(20, HalfOctaves.of(1.4142f));
+    assertEquals(21, HalfOctaves.of(1.4143f));
+    assertEquals(22, HalfOctaves.of(2));
+    assertEquals(0, HalfOctaves.of(Float.MIN_VALUE));
+    assertEquals(0, HalfOctaves.of(1e-9f));
+    assertEquals(HalfOctaves.COUNT - 1, HalfOctaves.of(1e30f));
   }
 
   @Test
