@@ -121,7 +121,7 @@ final class HarvestCommand implements Runnable, BlockCommand {
       long left = Math.min(count, (long) missing.size() * format.imagesPerShard());
       long harvested = 0;
       if (!missing.isEmpty()) {
-        try (BlockCluster.Session session = cluster.open(common)) {
+        try (BlockCluster.ClusterSession session = cluster.open(common)) {
           harvested = session.compute("harvesting", missing, left, "images", common.progress());
         }
       }

@@ -35,7 +35,7 @@ public final class SparkCluster implements BlockCluster {
   public SparkCluster() {}
 
   @Override
-  public Session open(ClusterSettings settings, List<String> arguments) {
+  public ClusterSession open(ClusterSettings settings, List<String> arguments) {
     try {
       var spark = new JavaSparkContext(conf(settings, "clipsteer " + arguments.getFirst()));
       spark.sc().uiWebUrl().foreach(SparkCluster::told);
@@ -46,7 +46,7 @@ public final class SparkCluster implements BlockCluster {
   }
 
   /** A Spark application. Its executors are asked for their processors once. */
-  private static final class SparkSession implements Session {
+  private static final class SparkSession implements ClusterSession {
     private final JavaSparkContext spark;
     private final ClusterSettings settings;
     private final List<String> arguments;

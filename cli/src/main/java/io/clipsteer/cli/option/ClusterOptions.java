@@ -48,7 +48,7 @@ public final class ClusterOptions {
    * @param common has the command line, which every process of the cluster reads
    * @throws InputException when the cluster cannot be reached
    */
-  public BlockCluster.Session open(CommonOptions common) {
+  public BlockCluster.ClusterSession open(CommonOptions common) {
     if (master == null) throw new IllegalStateException("no --master");
     var settings =
         new BlockCluster.ClusterSettings(master, properties, common.givenThreads(), mixed);
@@ -72,7 +72,7 @@ public final class ClusterOptions {
    */
   public <T> T stages(
       CommonOptions common, ImageBlocks blocks, BlockFiles files, Function<BlockStages, T> work) {
-    try (BlockCluster.Session session = open(common)) {
+    try (BlockCluster.ClusterSession session = open(common)) {
       long images = blocks.images().count();
       return work.apply(
           (stage, count) -> {

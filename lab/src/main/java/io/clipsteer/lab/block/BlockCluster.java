@@ -30,10 +30,10 @@ public interface BlockCluster {
    * @param arguments the command line without the program's name: every process opens its work
    * @throws io.clipsteer.data.InputException when the cluster cannot be reached
    */
-  Session open(ClusterSettings settings, List<String> arguments);
+  ClusterSession open(ClusterSettings settings, List<String> arguments);
 
   /** A command's connection to a cluster, for one thread. */
-  interface Session extends AutoCloseable {
+  interface ClusterSession extends AutoCloseable {
     /**
      * Computes blocks. Where it fails, those that were computed stay.
      *

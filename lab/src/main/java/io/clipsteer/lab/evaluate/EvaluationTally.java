@@ -19,15 +19,15 @@ final class EvaluationTally {
    *
    * @param spliced answers with its reconstruction in the place of the tokens
    */
-  record MeasuredSae(SparsityTally sparsity, AnswerTally spliced) {}
+  record SaeTally(SparsityTally sparsity, AnswerTally spliced) {}
 
   private final AnswerTally original;
   private final List<AblatedSite> sites;
-  private final List<MeasuredSae> saes;
+  private final List<SaeTally> saes;
   private long images;
 
   /** No image yet; lists in the order of the run's sites and SAEs. */
-  EvaluationTally(AnswerTally original, List<AblatedSite> sites, List<MeasuredSae> saes) {
+  EvaluationTally(AnswerTally original, List<AblatedSite> sites, List<SaeTally> saes) {
     this.original = original;
     this.sites = List.copyOf(sites);
     this.saes = List.copyOf(saes);
@@ -42,7 +42,7 @@ final class EvaluationTally {
     return sites;
   }
 
-  List<MeasuredSae> saes() {
+  List<SaeTally> saes() {
     return saes;
   }
 
@@ -76,7 +76,7 @@ final class EvaluationTally {
       site.mean.move(port);
       site.zero.move(port);
     }
-    for (MeasuredSae sae : saes) {
+    for (SaeTally sae : saes) {
       sae.sparsity.move(port);
       sae.spliced.move(port);
     }

@@ -110,7 +110,7 @@ public record SparsityRun(
         saes.all().stream()
             .map(
                 one ->
-                    new EvaluationTally.MeasuredSae(
+                    new EvaluationTally.SaeTally(
                         new SparsityTally(
                             layout(Site.of(one)),
                             one.sae().features(),
@@ -201,7 +201,7 @@ public record SparsityRun(
       for (int s = 0; s < saes.all().size(); s++) {
         RunSaes.One one = saes.all().get(s);
         if (!Site.of(one).equals(site)) continue;
-        EvaluationTally.MeasuredSae measured = tally.saes().get(s);
+        EvaluationTally.SaeTally measured = tally.saes().get(s);
         try (Scope inner = Scope.open()) {
           Sae.Encoded encoded = one.sae().encode(x);
           Tensor back = one.sae().decode(encoded);
@@ -264,7 +264,7 @@ public record SparsityRun(
     int classes = library == null || judged == 0 ? 0 : library.words().size();
     for (int s = 0; s < saes.all().size(); s++) {
       RunSaes.One one = saes.all().get(s);
-      EvaluationTally.MeasuredSae measured = all.saes().get(s);
+      EvaluationTally.SaeTally measured = all.saes().get(s);
       EvaluationTally.AblatedSite ablated = all.sites().get(sites.indexOf(Site.of(one)));
       entries.add(
           new SparsityReport.MeasuredSae(
@@ -286,7 +286,7 @@ public record SparsityRun(
 
   private static SparsityReport.ZeroShotScores answers(
       AnswerTally original,
-      EvaluationTally.MeasuredSae measured,
+      EvaluationTally.SaeTally measured,
       EvaluationTally.AblatedSite ablated,
       int classes) {
     return new SparsityReport.ZeroShotScores(
@@ -300,7 +300,7 @@ public record SparsityRun(
 
   private static SparsityReport.Legacy legacy(
       AnswerTally original,
-      EvaluationTally.MeasuredSae measured,
+      EvaluationTally.SaeTally measured,
       EvaluationTally.AblatedSite ablated,
       boolean known) {
     return new SparsityReport.Legacy(
