@@ -4,7 +4,9 @@ package io.clipsteer.lab.index;
 import io.clipsteer.lab.run.StatePort;
 import io.clipsteer.lab.run.TokenLayout;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -194,8 +196,6 @@ final class UnitTally {
     return new TopImage(image, largest, mean, best < 0 ? -1 : patches[best], patches, activations);
   }
 
-  // ---- blocks -----------------------------------------------------------------------------------
-
   /**
    * Adds the images of the next block, whose numbers count from its beginning. Its arrays become
    * this tally's where it has none.
@@ -235,22 +235,27 @@ final class UnitTally {
     return to;
   }
 
-  /** Moves the state to a stream, or from it into a tally without an image. */
+  /** Moves the state of the active units to a stream, or from it into a tally without an image. */
   void move(StatePort port) {
-    port.longs(active);
-    port.longs(activeCls);
-    port.longs(activePatches);
-    port.longs(images);
-    port.doubles(sum);
-    port.doubles(sumCls);
-    port.floats(max);
-    port.doubles(maxSum);
-    port.doubles(maxSquares);
+    int[] alive = IntStream.range(0, units).filter(unit -> images[unit] > 0).toArray();
+    int[] ids = new int[port.length(alive.length, units)];
+    System.arraycopy(alive, 0, ids, 0, alive.length);
+    port.ints(ids);
+    for (int unit : ids) if (unit < 0 || unit >= units) throw StatePort.damaged("a unit " + unit);
+    for (long[] counts : List.of(active, activeCls, activePatches, images)) {
+      long[] some = IntStream.of(ids).mapToLong(unit -> counts[unit]).toArray();
+      port.longs(some);
+      for (int i = 0; i < ids.length; i++) counts[ids[i]] = some[i];
+    }
+    for (double[] sums : List.of(sum, sumCls, maxSum, maxSquares)) {
+      double[] some = IntStream.of(ids).mapToDouble(unit -> sums[unit]).toArray();
+      port.doubles(some);
+      for (int i = 0; i < ids.length; i++) sums[ids[i]] = some[i];
+    }
+    for (int unit : ids) max[unit] = (float) port.number((double) max[unit]);
     port.doubles(embeddingSum);
     imageCount = port.number(imageCount);
-    for (int unit = 0; unit < units; unit++) {
-      if (images[unit] > 0) move(port, unit);
-    }
+    for (int unit : ids) move(port, unit);
   }
 
   private void move(StatePort port, int unit) {
@@ -268,8 +273,6 @@ final class UnitTally {
     byMean.move(port, unit);
   }
 
-  // ---- results ----------------------------------------------------------------------------------
-
   int units() {
     return units;
   }
@@ -282,8 +285,7 @@ final class UnitTally {
     return imageCount;
   }
 
-  /** Number of tokens. */
-  long tokens() {
+  private long tokens() {
     return imageCount * layout.count();
   }
 
