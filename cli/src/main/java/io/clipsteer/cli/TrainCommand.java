@@ -4,6 +4,7 @@ package io.clipsteer.cli;
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import io.clipsteer.cli.option.ClusterOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.ImageOptions;
@@ -22,6 +23,8 @@ import io.clipsteer.engine.sae.SaeActivation;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.engine.sae.train.SaeVariant;
+import io.clipsteer.lab.block.BlockCluster;
+import io.clipsteer.lab.block.BlockWork;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.RunFolder;
@@ -31,6 +34,7 @@ import io.clipsteer.lab.train.SaeSpec;
 import io.clipsteer.lab.train.TrainConfig;
 import io.clipsteer.lab.train.TrainRun;
 import io.clipsteer.lab.train.TrainSource;
+import io.clipsteer.lab.train.TrainSweep;
 import io.clipsteer.lab.train.Training;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -62,7 +66,7 @@ import picocli.CommandLine.Option;
       "Example: clipsteer train --store stores/clip --layers 0-11 --sae topk:k=16 --sae topk:k=64"
           + " --out runs/all"
     })
-final class TrainCommand implements Runnable {
+final class TrainCommand implements Runnable, BlockCommand {
   /** Largest relative error of a target L0 that is not reported. */
   private static final double MISSED = 0.25;
 
@@ -70,6 +74,7 @@ final class TrainCommand implements Runnable {
   @Mixin private ImageOptions images;
   @Mixin private TrainOptions how;
   @Mixin private FolderOptions folder;
+  @Mixin private ClusterOptions cluster;
 
   @Option(
       names = "--store",
@@ -155,13 +160,10 @@ final class TrainCommand implements Runnable {
     if (store == null && model == null) {
       throw common.usage("Which model? Give --model PATH: a checkpoint's folder or file");
     }
+    if (cluster.isGiven()) checkCluster();
     common.apply();
     folder.check(RunFolder.LAYOUT);
-    TrainConfig config =
-        how.config(texts == null ? TowerKind.VISION : TowerKind.TEXT, common.seed());
-    if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
-      throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
-    }
+    TrainConfig config = config();
     noteStart(config);
     noteExport(config);
     if (store == null) {
@@ -192,21 +194,83 @@ final class TrainCommand implements Runnable {
     return ClipModel.load(model, dtype.get(), common.device());
   }
 
+  private TrainConfig config() {
+    if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
+      throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
+    }
+    return how.config(texts == null ? TowerKind.VISION : TowerKind.TEXT, common.seed());
+  }
+
+  private void checkCluster() {
+    common.givenThreads();
+    if (store == null) {
+      throw common.usage("--master trains on a store: harvest one, and give it with --store");
+    }
+    if (mlflow != null) {
+      throw common.usage("--mlflow has no use with --master: SAEs are trained apart");
+    }
+  }
+
+  /** What a process of a cluster does: it trains SAEs, one at a time. */
+  @Override
+  public BlockWork open() {
+    common.apply();
+    Path from = Objects.requireNonNull(store);
+    return BlockWork.of(
+        OpenStore.of(from, model == null ? null : load()),
+        OpenStore::close,
+        open -> {
+          var source = new TrainSource.FromStore(open.store, from, open.clip);
+          return new TrainSweep(run(source, config(), null));
+        });
+  }
+
+  /** A store, and the model that it is from, whose path a run records. */
+  private record OpenStore(ActivationStore store, @Nullable ClipModel clip) {
+    static OpenStore of(Path store, @Nullable ClipModel clip) {
+      try {
+        return new OpenStore(ActivationStore.open(store), clip);
+      } catch (RuntimeException e) {
+        if (clip != null) clip.close();
+        throw e;
+      }
+    }
+
+    void close() {
+      store.close();
+      if (clip != null) clip.close();
+    }
+  }
+
+  private TrainRun run(TrainSource source, TrainConfig config, @Nullable MlflowTracker tracker) {
+    return new TrainRun(
+        source,
+        config,
+        common.commandLine(),
+        folder.out(),
+        folder.resume(),
+        Duration.ofMillis((long) (60_000 * checkpointMinutes)),
+        tracker);
+  }
+
+  private Training.Finished onCluster(TrainRun run) {
+    var sweep = new TrainSweep(run);
+    long tokens = run.config().schedule().trainTokens();
+    try (BlockCluster.ClusterSession session = cluster.open(common)) {
+      return run.run(
+          (stage, count) -> {
+            List<Integer> missing = sweep.missing();
+            session.compute(stage, missing, missing.size() * tokens, "tokens", common.progress());
+          });
+    }
+  }
+
   private void train(TrainSource source, TrainConfig config) {
-    Duration every = Duration.ofMillis((long) (60_000 * checkpointMinutes));
     long start = System.nanoTime();
     Training.Finished result;
     try (MlflowTracker tracker = mlflow == null ? null : MlflowTracker.begin(mlflow)) {
-      result =
-          new TrainRun(
-                  source,
-                  config,
-                  common.commandLine(),
-                  folder.out(),
-                  folder.resume(),
-                  every,
-                  tracker)
-              .run(common.progress());
+      TrainRun run = run(source, config, tracker);
+      result = cluster.isGiven() ? onCluster(run) : run.run(common.progress());
       if (tracker != null && tracker.lost() > 0) {
         System.err.println(
             "MLflow refused " + Counted.of(tracker.lost(), "value") + "; the run's files have all");

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 
 /** Images and commands of the cluster's tests. */
@@ -50,6 +51,18 @@ final class ClusterFixture {
         if (i % 20 == 7) Files.writeString(file, "no image");
         else image(file, random);
       }
+    }
+  }
+
+  /** Names of all files but the manifest, which has times. */
+  static List<String> files(Path folder) throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      return files
+          .filter(Files::isRegularFile)
+          .map(file -> folder.relativize(file).toString())
+          .filter(name -> !name.equals("manifest.json"))
+          .sorted()
+          .toList();
     }
   }
 

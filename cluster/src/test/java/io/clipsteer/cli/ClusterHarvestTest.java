@@ -57,23 +57,11 @@ final class ClusterHarvestTest {
   }
 
   private static void assertSame(Path store) throws IOException {
-    List<String> names = names(whole);
-    assertEquals(names, names(store));
+    List<String> names = ClusterFixture.files(whole);
+    assertEquals(names, ClusterFixture.files(store));
     for (String name : names) {
       assertArrayEquals(
           Files.readAllBytes(whole.resolve(name)), Files.readAllBytes(store.resolve(name)), name);
-    }
-  }
-
-  /** Of all files but the manifest, which has times. */
-  private static List<String> names(Path store) throws IOException {
-    try (Stream<Path> files = Files.walk(store)) {
-      return files
-          .filter(Files::isRegularFile)
-          .map(file -> store.relativize(file).toString())
-          .filter(name -> !name.equals("manifest.json"))
-          .sorted()
-          .toList();
     }
   }
 

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** An evaluation and an index computed on a cluster have the bytes of one machine's. */
+/** An evaluation, an index and SAEs computed on a cluster have the bytes of one machine's. */
 final class ClusterRunTest {
   @TempDir private static Path temp;
 
@@ -136,6 +136,60 @@ final class ClusterRunTest {
         List.of(
             "index/features.parquet", "index/features.json", "index/feature_vectors.safetensors"));
     assertSame(other, names.toArray(String[]::new));
+  }
+
+  /** SAEs that are trained apart, one of them after a stop, make the run of one process. */
+  @Test
+  void aSweepIsResumed() throws IOException {
+    Path store = temp.resolve("store");
+    var ran =
+        ClusterFixture.run(
+            words(
+                "harvest --model %s --images %s --layers 1,2 --image-batch 4 --threads 1 --out %s",
+                ClusterFixture.CLIP, images, store));
+    assertEquals(0, ran.code(), ran.err());
+    Path here = temp.resolve("here");
+    assertEquals(0, sweep(store, here).code());
+    Path apart = temp.resolve("apart");
+    Path inTheWay = apart.resolve("apart/3");
+    Files.createDirectories(inTheWay.getParent());
+    Files.writeString(inTheWay, "a file");
+    String[] cluster = {"--resume", "--master", "local[2,1]"};
+    // As after a driver was killed: a manifest without an end.
+    Files.copy(here.resolve("manifest.json"), apart.resolve("manifest.json"));
+    Path manifest = apart.resolve("manifest.json");
+    Files.writeString(
+        manifest,
+        Files.readString(manifest).replaceFirst("\"ended\" : \"[^\"]*\"", "\"ended\" : null"));
+    ran = sweep(store, apart, cluster);
+    assertEquals(1, ran.code(), ran.out());
+    assertTrue(Files.exists(apart.resolve("apart/0/trained.json")), ran.err());
+    assertFalse(Files.exists(apart.resolve("run.json")));
+    Files.delete(inTheWay);
+    ran = sweep(store, apart, cluster);
+    assertEquals(0, ran.code(), ran.err());
+    assertFalse(Files.exists(apart.resolve("apart")));
+    List<String> names = ClusterFixture.files(here);
+    assertTrue(names.size() > 10, names.toString());
+    assertEquals(names, ClusterFixture.files(apart));
+    for (String name : names) {
+      assertArrayEquals(
+          Files.readAllBytes(here.resolve(name)), Files.readAllBytes(apart.resolve(name)), name);
+    }
+    ran =
+        ClusterFixture.run(words("train --layers 0 --images x --model y --out z --threads 1 --master local"));
+    assertEquals(2, ran.code());
+    assertTrue(ran.err().contains("--master trains on a store"), ran.err());
+  }
+
+  private static ClusterFixture.Ran sweep(Path store, Path out, String... more) {
+    List<String> words =
+        words(
+            "train --store %s --model %s --layers 1,2 --sae topk:k=4 --sae jumprelu:l0=1e-3"
+                + " --train-tokens 1280 --batch 64 --threads 1 --out %s",
+            store, ClusterFixture.CLIP, out);
+    words.addAll(List.of(more));
+    return ClusterFixture.run(words);
   }
 
   @Test

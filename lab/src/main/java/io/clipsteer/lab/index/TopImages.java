@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 final class TopImages {
   private final int most;
   private final boolean byMax;
-  private final TopImage @Nullable [] @Nullable [] best;
+  private final @Nullable TopImage[] @Nullable [] best;
 
   /**
    * No image yet.

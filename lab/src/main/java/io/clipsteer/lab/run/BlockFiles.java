@@ -12,6 +12,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
@@ -45,7 +46,7 @@ public record BlockFiles(Path folder, String fingerprint) {
             state.accept(port);
             port.number(checked.getChecksum().getValue());
           } catch (UncheckedIOException e) {
-            throw e.getCause();
+            throw Objects.requireNonNull(e.getCause());
           }
         });
   }
@@ -69,7 +70,7 @@ public record BlockFiles(Path folder, String fingerprint) {
     } catch (IOException e) {
       throw failure(file, e);
     } catch (UncheckedIOException e) {
-      throw failure(file, e.getCause());
+      throw failure(file, Objects.requireNonNull(e.getCause()));
     }
   }
 

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -30,6 +31,8 @@ import tools.jackson.databind.json.JsonMapper;
  *   <li>{@code metrics.jsonl}: the curve, growing
  *   <li>{@code state.json} and {@code state/STEP/N.safetensors}: what an unfinished training is
  *       resumed from
+ *   <li>{@code apart/N/}: a run of the Nth SAE alone, where a cluster trains; joined and deleted at
+ *       the end
  *   <li>{@code saes/NAME/}: SAELens-style folders, {@code pareto.csv}
  *   <li>{@code run.json}: what was trained where, and how well; last, so that a folder with it is
  *       complete
@@ -54,9 +57,12 @@ public record RunFolder(Path path) {
     return new BlockFiles(path.resolve("evaluation.blocks"), fingerprint);
   }
 
+  /** Folder of the SAEs that are trained apart, until all are. */
+  public static final String APART = "apart";
+
   /** Of a training. */
   public static final WorkFolder.FolderLayout LAYOUT =
-      new WorkFolder.FolderLayout(RUN, List.of(STATE, STATES));
+      new WorkFolder.FolderLayout(RUN, List.of(STATE, STATES, APART));
 
   /** Prefix of the model in {@code run.json} where only the hash of its weights is known. */
   public static final String HASH = "sha256:";
@@ -229,6 +235,18 @@ public record RunFolder(Path path) {
       throw new InputException(
           path, "metrics.jsonl cannot be written: " + Reasons.of(e), "Check the disk", e);
     }
+  }
+
+  /** Writes the curves of trainings as one: by step, then in the trainings' order. */
+  public void joinMetrics(List<RunFolder> trainings) {
+    List<String> lines = new ArrayList<>();
+    try {
+      for (RunFolder one : trainings) lines.addAll(Files.readAllLines(one.path.resolve(METRICS)));
+    } catch (IOException e) {
+      throw new InputException(path, "a curve cannot be read: " + Reasons.of(e), "Resume", e);
+    }
+    lines.sort(Comparator.comparingLong(RunFolder::step)); // Stable.
+    AtomicFiles.writeText(path.resolve(METRICS), String.join("\n", lines) + "\n");
   }
 
   /** A line's step; of a torn line, one beyond all. */

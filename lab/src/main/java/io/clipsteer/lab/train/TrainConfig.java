@@ -45,6 +45,12 @@ public record TrainConfig(
     }
   }
 
+  /** The same for one of its SAEs. */
+  TrainConfig only(SaeSpec one) {
+    return new TrainConfig(
+        List.of(one), tokens, expansion, schedule, settings, seed, bufferBytes, start);
+  }
+
   /** The hook points, each once. */
   public List<HookPoint> points() {
     return saes.stream().map(SaeSpec::point).distinct().toList();

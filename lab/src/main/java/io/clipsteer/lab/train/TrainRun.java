@@ -8,6 +8,7 @@ import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.lab.block.BlockStages;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.Versions;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.type.TypeReference;
 
@@ -41,6 +43,24 @@ public record TrainRun(
     @Nullable MlflowTracker mlflow) {
   /** Trains and writes. */
   public Training.Finished run(Progress progress) {
+    return run(folder -> run(folder, progress));
+  }
+
+  /**
+   * Trains each SAE apart, wherever that is, and writes the run that {@link #run(Progress)} writes.
+   * An SAE depends on no other.
+   *
+   * @param stages computes the SAEs' blocks, as a {@link TrainSweep} of this run does
+   */
+  public Training.Finished run(BlockStages stages) {
+    return run(
+        folder -> {
+          stages.compute(TrainSweep.STAGE, config.saes().size());
+          return new TrainSweep(this).join(folder);
+        });
+  }
+
+  private Training.Finished run(Function<RunFolder, Training.Finished> training) {
     config.check(source.width());
     source.check(config);
     Map<String, String> hashes = new TreeMap<>(Map.of("model", source.modelHash()));
@@ -48,7 +68,7 @@ public record TrainRun(
     RunManifest manifest =
         Versions.manifest(command, settings(), Map.of("train", config.seed()), hashes, null);
     try (WorkFolder folder = WorkFolder.open(out, RunFolder.LAYOUT, resume, manifest)) {
-      Training.Finished result = run(new RunFolder(out), progress);
+      Training.Finished result = training.apply(new RunFolder(out));
       folder.finish();
       if (mlflow != null) {
         for (Training.Trained one : result.saes()) mlflow.add(one, config.schedule().steps());
