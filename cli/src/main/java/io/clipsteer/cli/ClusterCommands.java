@@ -6,6 +6,7 @@ import io.clipsteer.lab.block.BlockWork;
 import java.io.PrintWriter;
 import java.util.List;
 import picocli.CommandLine;
+import picocli.CommandLine.ParseResult;
 
 /** Reads a command line in a process of a cluster, without running it. */
 public final class ClusterCommands implements BlockCommands {
@@ -14,10 +15,17 @@ public final class ClusterCommands implements BlockCommands {
 
   @Override
   public BlockWork open(List<String> arguments) {
+    if (parsed(arguments) instanceof BlockCommand command) return command.open();
+    throw new IllegalArgumentException(arguments.getFirst() + " has no blocks");
+  }
+
+  /** The command that a command line names, with its options, not run. */
+  static Object parsed(List<String> arguments) {
     String[] words = arguments.toArray(new String[0]);
     CommandLine line = Main.commandLine(new PrintWriter(System.out, true), words);
-    CommandLine named = line.parseArgs(words).subcommand().commandSpec().commandLine();
-    if (named.getCommand() instanceof BlockCommand command) return command.open();
-    throw new IllegalArgumentException(arguments.getFirst() + " has no blocks");
+    ParseResult parsed = line.parseArgs(words);
+    return parsed.hasSubcommand()
+        ? parsed.subcommand().commandSpec().commandLine().getCommand()
+        : line.getCommand();
   }
 }

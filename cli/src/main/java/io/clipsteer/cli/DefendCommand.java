@@ -11,16 +11,14 @@ import io.clipsteer.cli.show.SuppressionText;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.Folders;
 import io.clipsteer.data.folder.WorkFolder;
-import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.model.TowerKind;
-import io.clipsteer.lab.attack.Writing;
+import io.clipsteer.lab.block.BlockWork;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.study.AttackedSplits;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
-import io.clipsteer.lab.study.TargetPrompts;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
@@ -41,7 +39,7 @@ import picocli.CommandLine.Option;
       "Ship the edit with clipsteer export."
     },
     footer = "Example: clipsteer defend --run runs/all --images photos --out edits/no-words")
-final class DefendCommand implements Runnable {
+final class DefendCommand implements Runnable, BlockCommand {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private AttackOptions target;
@@ -66,32 +64,56 @@ final class DefendCommand implements Runnable {
   public void run() {
     common.apply();
     SuppressionSettings settings = how.settings(common.seed());
-    TargetPrompts prompts = how.prompts();
-    ImageLoader.Options options = how.loading();
+    how.prompts();
+    how.loading();
     target.images("");
-    Writing.Letters height = target.letters();
+    target.letters();
     PrefixSettings prefixed = how.prefixed(true);
-    how.check(out);
-    RunFolder.Run chosen = how.layers().chosen(runs.folder().read());
-    try (OpenRun open = runs.open(chosen, TowerKind.VISION, common.device())) {
-      Progress progress = common.progress();
+    how.check(common, out);
+    try (OpenRun open = opened()) {
       ImageSet set = target.open("");
       Map<String, String> hashes = open.hashes();
       hashes.put("data", Images.listing(set, Long.MAX_VALUE).sha256());
       try (WorkFolder work = how.open(out, common.manifest(hashes))) {
-        Study study = source(set, height, progress).read(open.clip(), prompts, options, progress);
+        Study study = study(attacked(set, common.progress()), open, common.progress());
         var run = new SuppressionRun(open.clip(), open.saes(), study, settings, prefixed);
-        SuppressionReport report = how.report(run, runs.path(), work, progress);
+        SuppressionReport report = how.report(common, run, runs.path(), work);
         common.print(report.json(), SuppressionText.of(report));
       }
     }
   }
 
-  /** Writes the attacked images; a resumed command writes the same ones again. */
-  private StudySource source(ImageSet set, Writing.Letters height, Progress progress) {
+  /** The attacked images are there: the command has written them. */
+  @Override
+  public BlockWork open() {
+    common.apply();
+    OpenRun open = opened();
+    return how.shared(
+        common,
+        open,
+        () -> study(splits(target.open("")).written(how.perGroup()), open, Progress.SILENT),
+        how.prefixed(true),
+        out);
+  }
+
+  private OpenRun opened() {
+    RunFolder.Run chosen = how.layers().chosen(runs.folder().read());
+    return runs.open(chosen, TowerKind.VISION, common.device());
+  }
+
+  private Study study(StudySource source, OpenRun open, Progress progress) {
+    return source.read(open.clip(), how.prompts(), how.loading(), progress);
+  }
+
+  private AttackedSplits splits(ImageSet set) {
     Path attacks = out.resolve(SuppressOptions.ATTACKS);
-    Folders.delete(attacks);
-    return new AttackedSplits(set, attacks, words, height, common.seed())
-        .write(how.perGroup(), Skips::printReasons, progress);
+    return new AttackedSplits(set, attacks, words, target.letters(), common.seed());
+  }
+
+  /** Writes the attacked images; a resumed command writes the same ones again. */
+  private StudySource attacked(ImageSet set, Progress progress) {
+    AttackedSplits splits = splits(set);
+    Folders.delete(splits.folder());
+    return splits.write(how.perGroup(), Skips::printReasons, progress);
   }
 }

@@ -23,6 +23,7 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.block.BlockCluster;
 import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.train.Harvest;
 import java.io.IOException;
@@ -45,7 +46,7 @@ import picocli.CommandLine.Option;
     footer =
         "Example: clipsteer harvest --model models/clip --images photos --layers 0-11 --dtype bf16"
             + " --out stores/clip")
-final class HarvestCommand implements Runnable, BlockCommand {
+final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private HookOptions hook;
@@ -116,15 +117,11 @@ final class HarvestCommand implements Runnable, BlockCommand {
   private Harvest.HarvestSummary onCluster(Harvest harvest, StoreFormat format, Path out) {
     long begin = System.nanoTime();
     long count = harvest.images().count();
-    try (StoreWriter writer = StoreWriter.open(out, format)) {
+    try (StoreWriter writer = StoreWriter.open(out, format);
+        BlockCluster.ClusterSession session = cluster.later(common)) {
       List<Integer> missing = Harvest.missing(writer, count);
       long left = Math.min(count, (long) missing.size() * format.imagesPerShard());
-      long harvested = 0;
-      if (!missing.isEmpty()) {
-        try (BlockCluster.ClusterSession session = cluster.open(common)) {
-          harvested = session.compute("harvesting", missing, left, "images", common.progress());
-        }
-      }
+      long harvested = session.compute("harvesting", missing, left, "images", common.progress());
       double seconds = (System.nanoTime() - begin) * 1e-9;
       return Harvest.summary(format, writer.finish(count), harvested, seconds);
     }
@@ -144,6 +141,16 @@ final class HarvestCommand implements Runnable, BlockCommand {
         });
   }
 
+  @Override
+  public WorkPlan plan() {
+    common.apply();
+    try (ClipModel clip = ClipModel.load(model, towerDtype, common.device())) {
+      Harvest harvest = harvest(clip, hook.points(TowerKind.VISION));
+      ClusterOptions.requireListed(images.images(), harvest.images().count());
+      return harvest.plan(format(harvest));
+    }
+  }
+
   /** Prints the size of the store, and refuses one that the disk cannot hold. */
   private void forecast(StoreFormat format, Harvest harvest) {
     long count = harvest.images().count();
@@ -156,7 +163,7 @@ final class HarvestCommand implements Runnable, BlockCommand {
         Counted.of(count, "image"),
         bytes * 1e-6,
         out,
-        time(count * harvest.secondsPerImage()));
+        Lines.duration(count * harvest.secondsPerImage()));
     Path there = out.toAbsolutePath();
     while (there != null && !Files.exists(there)) there = there.getParent();
     if (there == null || folder.resume()) return;
@@ -172,12 +179,6 @@ final class HarvestCommand implements Runnable, BlockCommand {
     } catch (IOException e) {
       System.err.println("the free space of the disk is unknown: " + Reasons.of(e));
     }
-  }
-
-  private static String time(double seconds) {
-    if (seconds < 90) return Lines.of("%.0f s", Math.max(1, seconds));
-    if (seconds < 5400) return Lines.of("%.0f min", seconds / 60);
-    return Lines.of("%.1f h", seconds / 3600);
   }
 
   private String text(Harvest.HarvestSummary result) {

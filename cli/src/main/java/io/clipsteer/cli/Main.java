@@ -76,6 +76,7 @@ public final class Main {
           SaeCommand.class,
           WorldCommand.class,
           BenchCommand.class,
+          ClusterCommand.class,
           DoctorCommand.class,
           HelpCommand.class);
 
@@ -246,6 +247,9 @@ public final class Main {
             .filter(one -> one != HelpCommand.class)
             .toList();
     for (Class<?> command : named.isEmpty() ? COMMANDS : named) line.addSubcommand(command);
+    // Behind the planned command all words are its own.
+    CommandLine cluster = line.getSubcommands().get("cluster");
+    if (cluster != null) cluster.getSubcommands().get("plan").setStopAtPositional(true);
     return line;
   }
 

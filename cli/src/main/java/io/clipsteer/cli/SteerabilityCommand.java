@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.AnswerOptions;
+import io.clipsteer.cli.option.ClusterOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.ImageOptions;
@@ -10,17 +11,22 @@ import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.show.SteerabilityText;
 import io.clipsteer.data.Hashes;
+import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.lab.block.BlockCluster;
+import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexedUnits;
-import io.clipsteer.lab.run.Images;
-import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.steer.Findings;
+import io.clipsteer.lab.steer.Forecast;
 import io.clipsteer.lab.steer.SteerabilityFolder;
+import io.clipsteer.lab.steer.SteerabilityParts;
 import io.clipsteer.lab.steer.SteerabilityReport;
 import io.clipsteer.lab.steer.SteerabilityRun;
 import io.clipsteer.lab.steer.SteerabilitySettings;
@@ -30,6 +36,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -45,13 +52,14 @@ import picocli.CommandLine.Option;
     footer =
         "Example: clipsteer steerability --run runs/l8 --images photos --limit 192"
             + " --vocabulary words.txt --out runs/l8-steerability")
-final class SteerabilityCommand implements Runnable {
+final class SteerabilityCommand implements Runnable, BlockCommand, PlannedCommand {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private AnswerOptions vocabulary;
   @Mixin private RunOptions runs;
   @Mixin private LayerOptions layers;
   @Mixin private FolderOptions folder;
+  @Mixin private ClusterOptions cluster;
 
   @Option(
       names = "--units",
@@ -129,40 +137,98 @@ final class SteerabilityCommand implements Runnable {
     common.apply();
     vocabulary.require();
     folder.check(SteerabilityFolder.LAYOUT);
-    SteerabilitySettings settings =
-        new SteerabilitySettings(
-            units.stream().distinct().toList(),
-            strengths(),
-            tau,
-            at,
-            screen,
-            sample,
-            randoms,
-            dose,
-            vocabularies,
-            common.seed());
-    RunFolder.Run chosen = layers.chosen(runs.folder().read());
-    try (OpenRun run = runs.open(chosen, TowerKind.VISION, common.device())) {
-      Images set = images.resolve(run.clip());
-      AnswerHead head = vocabulary.resolve(run.clip(), common.progress());
-      var known = Findings.known(IndexFolder.of(run.folder()), head.words());
-      var measurement = new SteerabilityRun(run.clip(), set, run.saes(), head, settings, known);
+    SteerabilitySettings settings = settings();
+    if (cluster.isGiven()) common.givenThreads();
+    try (OpenRun run = opened()) {
+      SteerabilityRun measurement = measurement(run, settings, common.progress());
       measurement.check();
       SteerabilityReport report;
-      try (WorkFolder work =
-          folder.open(SteerabilityFolder.LAYOUT, manifest(run, set, head, known))) {
+      try (WorkFolder work = folder.open(SteerabilityFolder.LAYOUT, manifest(run, measurement));
+          BlockCluster.ClusterSession session = cluster.later(common)) {
         var measured = new SteerabilityFolder(work.path());
+        Consumer<List<Forecast>> forecasts =
+            widths -> System.err.println(SteerabilityText.forecast(widths));
         report =
-            measurement.run(
-                measured,
-                common.progress(),
-                widths -> System.err.println(SteerabilityText.forecast(widths)));
+            cluster.isGiven()
+                ? measurement.run(measured, session, common.progress(), forecasts)
+                : measurement.run(measured, common.progress(), forecasts);
         measured.write(report);
         work.finish();
       }
       images.report(report.skipped());
       common.print(report, SteerabilityText.of(report, folder.out()));
     }
+  }
+
+  /** What a process of a cluster does: it measures parts, and stores them in the folder. */
+  @Override
+  public BlockWork open() {
+    common.apply();
+    OpenRun run = opened();
+    try {
+      var folder = new SteerabilityFolder(this.folder.out());
+      var parts = new SteerabilityParts(measurement(run, settings(), Progress.SILENT), folder);
+      return new BlockWork() {
+        @Override
+        public long compute(String stage, int block) {
+          return parts.compute(stage, block);
+        }
+
+        @Override
+        public void close() {
+          parts.close();
+          run.close();
+        }
+      };
+    } catch (RuntimeException e) {
+      run.close();
+      throw e;
+    }
+  }
+
+  @Override
+  public WorkPlan plan() {
+    common.apply();
+    vocabulary.require();
+    try (OpenRun run = opened()) {
+      SteerabilityRun measurement = measurement(run, settings(), Progress.SILENT);
+      measurement.check();
+      if (measurement.batches().count() < 0) {
+        throw new InputException(
+            images.images(),
+            "is an archive, which has to be read to count its images",
+            "Unpack it");
+      }
+      try (var parts = new SteerabilityParts(measurement, new SteerabilityFolder(folder.out()))) {
+        return parts.plan();
+      }
+    }
+  }
+
+  private OpenRun opened() {
+    return runs.open(layers.chosen(runs.folder().read()), TowerKind.VISION, common.device());
+  }
+
+  private SteerabilityRun measurement(
+      OpenRun run, SteerabilitySettings settings, Progress progress) {
+    AnswerHead head = vocabulary.resolve(run.clip(), progress);
+    var known = Findings.known(IndexFolder.of(run.folder()), head.words());
+    return new SteerabilityRun(
+        run.clip(), images.resolve(run.clip()), run.saes(), head, settings, known);
+  }
+
+  private SteerabilitySettings settings() {
+    return new SteerabilitySettings(
+        units.stream().distinct().toList(),
+        strengths(),
+        tau,
+        at,
+        screen,
+        sample,
+        randoms,
+        dose,
+        vocabularies,
+        common.seed());
   }
 
   private List<Strength> strengths() {
@@ -177,15 +243,16 @@ final class SteerabilityCommand implements Runnable {
     return List.of(NATURAL.getLast());
   }
 
-  private RunManifest manifest(OpenRun run, Images set, AnswerHead head, Object known) {
+  private RunManifest manifest(OpenRun run, SteerabilityRun measurement) {
+    AnswerHead head = measurement.head();
     Map<String, String> hashes = run.hashes();
-    hashes.put("data", set.listing().sha256());
+    hashes.put("data", measurement.batches().listing().sha256());
     hashes.put("words", sha256(String.join("\n", head.words())));
     float[] bias = head.isBiased() ? head.bias() : new float[0];
     ByteBuffer embeddings = ByteBuffer.allocate(4 * (head.rows().length + bias.length));
     embeddings.asFloatBuffer().put(head.rows()).put(bias);
     hashes.put("embeddings", Hashes.sha256(embeddings.array()));
-    hashes.put("index", sha256(JsonFile.line(known)));
+    hashes.put("index", sha256(JsonFile.line(measurement.known())));
     return common.manifest(hashes);
   }
 

@@ -10,12 +10,12 @@ import io.clipsteer.cli.show.SuppressionText;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.GroupSource;
-import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.StudySource;
-import io.clipsteer.lab.study.TargetPrompts;
 import io.clipsteer.lab.suppress.PrefixSettings;
 import io.clipsteer.lab.suppress.SuppressionReport;
 import io.clipsteer.lab.suppress.SuppressionRun;
@@ -44,7 +44,7 @@ import picocli.CommandLine.Option;
       "Example: clipsteer suppress --run runs/all --data celeba:celeba --layers 0-11 --out"
           + " edits/no-blond",
     })
-final class SuppressCommand implements Runnable {
+final class SuppressCommand implements Runnable, BlockCommand, PlannedCommand {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private SuppressOptions how;
@@ -105,15 +105,13 @@ final class SuppressCommand implements Runnable {
     common.apply();
     SuppressionSettings settings = how.settings(common.seed());
     StudySource source = source();
-    TargetPrompts prompts = how.prompts();
-    PrefixSettings prefixed = how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
-    ImageLoader.Options options = how.loading();
-    how.check(out);
-    RunFolder.Run chosen = how.layers().chosen(runs.folder().read());
-    try (OpenRun open = runs.open(chosen, TowerKind.VISION, common.device())) {
+    how.prompts();
+    PrefixSettings prefixed = prefixed();
+    how.loading();
+    how.check(common, out);
+    try (OpenRun open = opened()) {
       open.noteExport();
-      Progress progress = common.progress();
-      Study study = source.read(open.clip(), prompts, options, progress);
+      Study study = study(source, open, common.progress());
       Stream.of(source.data(), source.train(), source.validation())
           .filter(Objects::nonNull)
           .forEach(set -> Skips.print(set.listing(), set.path()));
@@ -121,10 +119,39 @@ final class SuppressCommand implements Runnable {
       Map<String, String> hashes = open.hashes();
       hashes.put("data", study.hash());
       try (WorkFolder work = how.open(out, common.manifest(hashes))) {
-        SuppressionReport report = how.report(run, runs.path(), work, progress);
+        SuppressionReport report = how.report(common, run, runs.path(), work);
         common.print(report.json(), SuppressionText.of(report));
       }
     }
+  }
+
+  @Override
+  public BlockWork open() {
+    common.apply();
+    OpenRun open = opened();
+    return how.shared(common, open, () -> study(source(), open, Progress.SILENT), prefixed(), out);
+  }
+
+  @Override
+  public WorkPlan plan() {
+    common.apply();
+    try (OpenRun open = opened()) {
+      Study study = study(source(), open, Progress.SILENT);
+      return how.plan(common, open, study);
+    }
+  }
+
+  private OpenRun opened() {
+    RunFolder.Run chosen = how.layers().chosen(runs.folder().read());
+    return runs.open(chosen, TowerKind.VISION, common.device());
+  }
+
+  private @Nullable PrefixSettings prefixed() {
+    return how.prefixed(GroupSource.parse("--data", data).kind().isWritten());
+  }
+
+  private Study study(StudySource source, OpenRun open, Progress progress) {
+    return source.read(open.clip(), how.prompts(), how.loading(), progress);
   }
 
   private StudySource source() {

@@ -256,7 +256,7 @@ final class TrainCommand implements Runnable, BlockCommand {
   private Training.Finished onCluster(TrainRun run) {
     var sweep = new TrainSweep(run);
     long tokens = run.config().schedule().trainTokens();
-    try (BlockCluster.ClusterSession session = cluster.open(common)) {
+    try (BlockCluster.ClusterSession session = cluster.later(common)) {
       return run.run(
           (stage, count) -> {
             List<Integer> missing = sweep.missing();

@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.block.BlockCluster;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -41,6 +42,19 @@ public final class SparkCluster implements BlockCluster {
       spark.sc().uiWebUrl().foreach(SparkCluster::told);
       return new SparkSession(spark, settings, arguments);
     } catch (Exception e) { // Spark throws checked exceptions that it does not declare.
+      throw failure(e);
+    }
+  }
+
+  @Override
+  public ClusterReport survey(ClusterSettings settings, @Nullable Path marked) {
+    try (var spark = new JavaSparkContext(conf(settings, "clipsteer cluster doctor"))) {
+      spark.sc().uiWebUrl().foreach(SparkCluster::told);
+      int executors = ExecutorSurvey.registered(spark, settings.master());
+      return ExecutorSurvey.ask(spark, executors, settings.threads(), marked);
+    } catch (InputException e) {
+      throw e;
+    } catch (Exception e) {
       throw failure(e);
     }
   }

@@ -177,7 +177,8 @@ final class ClusterRunTest {
           Files.readAllBytes(here.resolve(name)), Files.readAllBytes(apart.resolve(name)), name);
     }
     ran =
-        ClusterFixture.run(words("train --layers 0 --images x --model y --out z --threads 1 --master local"));
+        ClusterFixture.run(
+            words("train --layers 0 --images x --model y --out z --threads 1 --master local"));
     assertEquals(2, ran.code());
     assertTrue(ran.err().contains("--master trains on a store"), ran.err());
   }

@@ -2,10 +2,12 @@
 package io.clipsteer.cli.option;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Progress;
 import io.clipsteer.lab.block.BlockCluster;
 import io.clipsteer.lab.block.BlockStages;
 import io.clipsteer.lab.run.BlockFiles;
 import io.clipsteer.lab.run.ImageBlocks;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -48,20 +50,64 @@ public final class ClusterOptions {
    * @param common has the command line, which every process of the cluster reads
    * @throws InputException when the cluster cannot be reached
    */
-  public BlockCluster.ClusterSession open(CommonOptions common) {
+  private BlockCluster.ClusterSession open(CommonOptions common) {
+    return cluster().open(settings(common), common.commandLine());
+  }
+
+  /**
+   * Asks the cluster's executors what they are.
+   *
+   * @param marked a file in a folder that all should share, or null
+   */
+  public BlockCluster.ClusterReport survey(CommonOptions common, @Nullable Path marked) {
+    if (master == null) throw common.usage("Which cluster? Give --master URL");
+    return cluster().survey(settings(common), marked);
+  }
+
+  private BlockCluster.ClusterSettings settings(CommonOptions common) {
+    return new BlockCluster.ClusterSettings(master(), properties, common.givenThreads(), mixed);
+  }
+
+  /** The cluster's address. */
+  public String master() {
     if (master == null) throw new IllegalStateException("no --master");
-    var settings =
-        new BlockCluster.ClusterSettings(master, properties, common.givenThreads(), mixed);
-    BlockCluster cluster =
-        ServiceLoader.load(BlockCluster.class)
-            .findFirst()
-            .orElseThrow(
-                () ->
-                    new InputException(
-                        "--master " + master,
-                        "Spark is not on the class path",
-                        "Start the program with ./clipsteer"));
-    return cluster.open(settings, common.commandLine());
+    return master;
+  }
+
+  /** Whether processors of several kinds may take part. */
+  public boolean isMixed() {
+    return mixed;
+  }
+
+  private BlockCluster cluster() {
+    return ServiceLoader.load(BlockCluster.class)
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new InputException(
+                    "--master " + master,
+                    "Spark is not on the class path",
+                    "Start the program with ./clipsteer"));
+  }
+
+  /** Connects when something is to be computed there, and not where nothing is. */
+  public BlockCluster.ClusterSession later(CommonOptions common) {
+    return new BlockCluster.ClusterSession() {
+      private BlockCluster.@Nullable ClusterSession session;
+
+      @Override
+      public long compute(
+          String stage, List<Integer> blocks, long count, String unit, Progress progress) {
+        if (blocks.isEmpty()) return 0;
+        if (session == null) session = open(common);
+        return session.compute(stage, blocks, count, unit, progress);
+      }
+
+      @Override
+      public void close() {
+        if (session != null) session.close();
+      }
+    };
   }
 
   /**
@@ -72,7 +118,7 @@ public final class ClusterOptions {
    */
   public <T> T stages(
       CommonOptions common, ImageBlocks blocks, BlockFiles files, Function<BlockStages, T> work) {
-    try (BlockCluster.ClusterSession session = open(common)) {
+    try (BlockCluster.ClusterSession session = later(common)) {
       long images = blocks.images().count();
       return work.apply(
           (stage, count) -> {
@@ -91,6 +137,15 @@ public final class ClusterOptions {
   public void check(CommonOptions common, Object source, long count) {
     if (master == null) return;
     common.givenThreads();
+    requireListed(source, count);
+  }
+
+  /**
+   * Refuses an archive.
+   *
+   * @param count images of the set, −1 where it cannot be read from any place on
+   */
+  public static void requireListed(Object source, long count) {
     if (count >= 0) return;
     throw new InputException(
         source,

@@ -3,11 +3,14 @@ package io.clipsteer.cli.option;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
-import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.block.BlockCluster;
+import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.block.WorkPlan;
+import io.clipsteer.lab.study.Study;
 import io.clipsteer.lab.study.TargetPrompts;
 import io.clipsteer.lab.suppress.EditFolder;
 import io.clipsteer.lab.suppress.PrefixSettings;
@@ -17,6 +20,7 @@ import io.clipsteer.lab.suppress.SuppressionSettings;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -27,6 +31,7 @@ public final class SuppressOptions {
   public static final String ATTACKS = "attacks";
 
   @Mixin private LayerOptions layers;
+  @Mixin private ClusterOptions cluster;
   @Mixin private BatchOptions batch;
 
   @Mixin
@@ -141,8 +146,9 @@ public final class SuppressOptions {
     return new PrefixSettings(prompts(), prefix);
   }
 
-  /** Refuses a folder for the edit before hours of work. */
-  public void check(Path out) {
+  /** Refuses a folder for the edit, or a cluster, before hours of work. */
+  public void check(CommonOptions common, Path out) {
+    if (cluster.isGiven()) common.givenThreads();
     WorkFolder.check(out, EditFolder.LAYOUT, resume);
   }
 
@@ -156,15 +162,64 @@ public final class SuppressOptions {
   }
 
   /**
+   * What a process of a cluster does: it evaluates edits for the command.
+   *
+   * @param open closed with the work
+   * @param study makes the command's images, of the open model
+   * @param out the edit's folder
+   */
+  public BlockWork shared(
+      CommonOptions common,
+      OpenRun open,
+      Supplier<Study> study,
+      @Nullable PrefixSettings prefixed,
+      Path out) {
+    try {
+      var settings = settings(common.seed());
+      var run = new SuppressionRun(open.clip(), open.saes(), study.get(), settings, prefixed);
+      BlockWork blocks = run.shared(EditFolder.progress(out));
+      return new BlockWork() {
+        @Override
+        public long compute(String stage, int block) {
+          return blocks.compute(stage, block);
+        }
+
+        @Override
+        public void close() {
+          blocks.close();
+          open.close();
+        }
+      };
+    } catch (RuntimeException e) {
+      open.close();
+      throw e;
+    }
+  }
+
+  /** What a suppression of the open run's model will cost. */
+  public WorkPlan plan(CommonOptions common, OpenRun open, Study study) {
+    var run = new SuppressionRun(open.clip(), open.saes(), study, settings(common.seed()), null);
+    return run.plan(baselines == Baselines.ALL);
+  }
+
+  /**
    * Suppresses, and writes the edit's folder.
    *
+   * @param common has the command line, which every process of a cluster reads
    * @param saes folder of the SAEs' run
    * @param out the edit's, open
    */
   public SuppressionReport report(
-      SuppressionRun run, Path saes, WorkFolder out, Progress progress) {
-    SuppressionReport report =
-        run.run(baselines == Baselines.ALL, EditFolder.progress(out.path()), progress);
+      CommonOptions common, SuppressionRun run, Path saes, WorkFolder out) {
+    SuppressionReport report;
+    try (BlockCluster.ClusterSession session = cluster.later(common)) {
+      report =
+          run.run(
+              baselines == Baselines.ALL,
+              EditFolder.progress(out.path()),
+              cluster.isGiven() ? session : null,
+              common.progress());
+    }
     EditFolder.write(out.path(), report, saes, Hashes.sha256(run.model().source().weights()));
     out.finish();
     Skips.print(null, report.skipped());

@@ -24,6 +24,14 @@ public final class Lines {
     return value == null ? "–" : of(format, value);
   }
 
+  /** A time in seconds, minutes, hours or days. */
+  public static String duration(double seconds) {
+    if (seconds < 90) return of("%.0f s", Math.max(1, seconds));
+    if (seconds < 5400) return of("%.0f min", seconds / 60);
+    if (seconds < 2 * 86_400) return of("%.1f h", seconds / 3600);
+    return of("%.1f days", seconds / 86_400);
+  }
+
   /** All of it. */
   @Override
   public String toString() {

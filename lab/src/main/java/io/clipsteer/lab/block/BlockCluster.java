@@ -2,8 +2,10 @@
 package io.clipsteer.lab.block;
 
 import io.clipsteer.data.Progress;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Computes a command's blocks on many machines; a Java service. */
 public interface BlockCluster {
@@ -31,6 +33,24 @@ public interface BlockCluster {
    * @throws io.clipsteer.data.InputException when the cluster cannot be reached
    */
   ClusterSession open(ClusterSettings settings, List<String> arguments);
+
+  /**
+   * What the executors say of themselves.
+   *
+   * @param executors each once, by host and process
+   * @param clockMillis how far each one's clock is from this process's, as far as the time that an
+   *     answer takes lets it be known; in the executors' order
+   */
+  record ClusterReport(List<ExecutorReport> executors, List<Long> clockMillis) {}
+
+  /**
+   * Asks all executors that register, and computes nothing.
+   *
+   * @param marked a file that this process has written into the folder to share; executors read it
+   *     and write beside it; null to check no folder
+   * @throws io.clipsteer.data.InputException when the cluster cannot be reached or has no executor
+   */
+  ClusterReport survey(ClusterSettings settings, @Nullable Path marked);
 
   /** A command's connection to a cluster, for one thread. */
   interface ClusterSession extends AutoCloseable {

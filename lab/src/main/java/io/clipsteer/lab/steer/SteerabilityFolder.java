@@ -54,19 +54,24 @@ public record SteerabilityFolder(Path path) {
     }
   }
 
-  private Path part(String name, int from) {
-    return path.resolve(PARTS).resolve(name + "." + from + ".json");
+  private Path part(UnitTask.UnitPart of) {
+    return path.resolve(PARTS).resolve(of.task().name() + "." + of.from() + ".json");
+  }
+
+  /** Whether units were measured. */
+  boolean has(UnitTask.UnitPart of) {
+    return Files.isRegularFile(part(of));
   }
 
   /** Units that were measured at a time, or null when they are not yet. */
-  @Nullable Part read(String name, int from, int count) {
-    Path file = part(name, from);
+  @Nullable Part read(UnitTask.UnitPart of) {
+    Path file = part(of);
     if (!Files.isRegularFile(file)) return null;
     String remedy = "Delete it, and its units are measured again";
     Part part = JsonFile.read(file, Part.class, remedy);
     boolean whole =
         part.scores() != null
-            && part.scores().size() == count
+            && part.scores().size() == of.count()
             && part.resampled() != null
             && part.raised() != null
             && part.resampled().above().length == Measuring.DRAWS
@@ -75,8 +80,8 @@ public record SteerabilityFolder(Path path) {
     return part;
   }
 
-  void write(String name, int from, Part part) {
-    AtomicFiles.writeText(part(name, from), JsonFile.line(part));
+  void write(UnitTask.UnitPart of, Part part) {
+    AtomicFiles.writeText(part(of), JsonFile.line(part));
   }
 
   /** Writes the table of all units of a group. */

@@ -3,27 +3,21 @@ package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.AnswerHead;
-import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenMask;
-import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.steer.LastLayer;
 import io.clipsteer.engine.steer.Sweep;
-import io.clipsteer.lab.index.UnitRange;
+import io.clipsteer.lab.block.BlockCluster;
 import io.clipsteer.lab.run.Images;
-import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 
@@ -43,12 +37,6 @@ public record SteerabilityRun(
     AnswerHead head,
     SteerabilitySettings settings,
     Map<String, Map<Integer, Findings.IndexedFeature>> known) {
-  private static final int CLOSED_UNITS = 4096;
-  private static final int CONTINUED_UNITS = 64;
-
-  /** Units from which the width of the intervals is forecast. */
-  private static final int PILOT = 64;
-
   /** Refuses a vocabulary or tokens that do not fit the model, before anything is written. */
   public void check() {
     if (head.words().size() < 2) {
@@ -76,6 +64,30 @@ public record SteerabilityRun(
   }
 
   /**
+   * Measures on a cluster, or resumes a stopped measurement there. The results are those of one
+   * machine.
+   *
+   * @param forecasts as for one machine
+   */
+  public SteerabilityReport run(
+      SteerabilityFolder folder,
+      BlockCluster.ClusterSession cluster,
+      Progress progress,
+      Consumer<List<Forecast>> forecasts) {
+    check();
+    try (var parts = new SteerabilityParts(this, folder)) {
+      parts.share(cluster, true, progress);
+      return run(
+          folder,
+          progress,
+          widths -> {
+            forecasts.accept(widths);
+            parts.share(cluster, false, progress);
+          });
+    }
+  }
+
+  /**
    * Measures, or resumes a stopped measurement.
    *
    * @param forecasts receives the widths of the intervals, when the first units are measured
@@ -86,22 +98,41 @@ public record SteerabilityRun(
     check();
     SteerabilityReport whole = measured("", folder, progress, forecasts);
     List<VocabularyResult> vocabularies = new ArrayList<>();
-    int[] order = shuffled(head.words().size(), settings.seed());
-    for (int size : settings.vocabularies()) {
-      List<LayerResult> first = List.of();
-      // Two samples without a common word, or one where the words do not suffice.
-      for (int from = 0; from < 2 * size && from + size <= order.length; from += size) {
-        String draw = from == 0 ? "a" : "b";
-        List<LayerResult> some =
-            with(Arrays.copyOfRange(order, from, from + size))
-                .measured("vocabulary-" + size + draw + ".", folder, progress, widths -> {})
-                .layers();
-        vocabularies.addAll(VocabularyResult.of(size, draw, some, last(whole), first));
-        first = some;
-      }
+    List<LayerResult> first = List.of();
+    for (Draw draw : draws()) {
+      if (draw.name.equals("a")) first = List.of();
+      List<LayerResult> some =
+          draw.run.measured(draw.tag(), folder, progress, widths -> {}).layers();
+      vocabularies.addAll(VocabularyResult.of(draw.size, draw.name, some, last(whole), first));
+      first = some;
     }
     Findings beside = known.isEmpty() ? null : Findings.of(known, last(whole), settings.tau());
     return whole.with(vocabularies, beside);
+  }
+
+  /**
+   * The measurement with a sample of the words.
+   *
+   * @param name a or b: two samples without a common word, or one where the words do not suffice
+   */
+  record Draw(int size, String name, SteerabilityRun run) {
+    /** Begins the names of files. */
+    String tag() {
+      return "vocabulary-" + size + name + ".";
+    }
+  }
+
+  /** The repetitions with fewer words. */
+  List<Draw> draws() {
+    List<Draw> draws = new ArrayList<>();
+    int[] order = shuffled(head.words().size(), settings.seed());
+    for (int size : settings.vocabularies()) {
+      for (int from = 0; from < 2 * size && from + size <= order.length; from += size) {
+        int[] rows = Arrays.copyOfRange(order, from, from + size);
+        draws.add(new Draw(size, from == 0 ? "a" : "b", with(rows)));
+      }
+    }
+    return draws;
   }
 
   /** The results at the last strength. */
@@ -127,28 +158,26 @@ public record SteerabilityRun(
       Progress progress,
       Consumer<List<Forecast>> forecasts) {
     long start = System.nanoTime();
-    Map<HookPoint, Sweep> sweeps = new LinkedHashMap<>();
-    Similarity alike = Similarity.of(head);
+    TowerWalk walk = walk();
+    List<SteeredScene> scenes = images().prepare(walk, walk.points(), progress);
     try {
-      List<HookPoint> points = saes.all().stream().map(RunSaes.One::point).toList();
-      var images = new SteeredImages(model, batches, head, settings.seed());
-      Map<HookPoint, double[]> maxima = new HashMap<>();
-      List<ImageLoader.Skipped> skipped = images.prepare(points, sweeps, maxima, progress);
       double prepared = (System.nanoTime() - start) * 1e-9;
-      List<Task> tasks = new ArrayList<>();
-      sweeps.forEach(
-          (point, sweep) -> {
-            var scene = new Scene(sweep, Objects.requireNonNull(maxima.get(point)), alike, tag);
-            for (Strength set : settings.set()) tasks.addAll(tasks(point, set, scene));
-          });
+      Similarity alike = Similarity.of(head);
+      List<Measured> tasks = new ArrayList<>();
+      for (SteeredScene scene : scenes) {
+        for (UnitTask task : units().tasks(tag, List.of(scene.point()))) {
+          SteeredUnits own = units().units(task, scene.maxima());
+          tasks.add(new Measured(task, scene, own, alike));
+        }
+      }
       forecasts.accept(tasks.stream().map(task -> forecast(task, folder, progress)).toList());
       List<LayerResult> results = new ArrayList<>();
-      for (Task task : tasks) results.add(measure(task, folder, progress));
+      for (Measured task : tasks) results.add(measure(task, folder, progress));
       return new SteerabilityReport(
           model.source().path().toAbsolutePath().normalize().toString(),
           batches.set().origin().toString(),
-          sweeps.values().iterator().next().images(),
-          skipped,
+          scenes.getFirst().sweep().images(),
+          scenes.getFirst().skipped(),
           head.words().size(),
           settings,
           prepared,
@@ -157,8 +186,21 @@ public record SteerabilityRun(
           List.of(),
           null);
     } finally {
-      for (Sweep sweep : sweeps.values()) sweep.close();
+      for (SteeredScene scene : scenes) scene.sweep().close();
     }
+  }
+
+  /** The hook points on the way. */
+  TowerWalk walk() {
+    return TowerWalk.past(model.vision(), saes.all().stream().map(RunSaes.One::point).toList());
+  }
+
+  SteeredImages images() {
+    return new SteeredImages(model, batches, head, settings.seed());
+  }
+
+  TaskUnits units() {
+    return new TaskUnits(saes, settings, known);
   }
 
   /** Which tokens of a sweep's images are edited. */
@@ -174,125 +216,87 @@ public record SteerabilityRun(
     return new TokenMask(settings.at()).mask(prefix, prefix + patches);
   }
 
-  /**
-   * The images at a hook point.
-   *
-   * @param maxima largest value of every coordinate
-   * @param tag begins the names of files
-   */
-  private record Scene(Sweep sweep, double[] maxima, Similarity alike, String tag) {}
-
-  /** What is measured at a time: the units of one kind at an SAE's hook point, at one strength. */
-  private record Task(RunSaes.One one, SteeredUnits.UnitKind kind, Strength set, Scene scene) {
-    /** The SAE's name, or the hook point's for units that belong to no SAE. */
-    String place() {
-      return isFeatures() ? RunFolder.name(one.entry().folder()) : one.point().peerName();
-    }
-
-    /** Of its files. */
-    String name() {
-      return scene.tag + place() + "." + kind.word() + "." + set;
-    }
-
-    boolean isFeatures() {
-      return kind == SteeredUnits.UnitKind.FEATURES;
-    }
-  }
-
-  private List<Task> tasks(HookPoint point, Strength set, Scene scene) {
-    List<Task> tasks = new ArrayList<>();
-    for (SteeredUnits.UnitKind kind : settings.kinds()) {
-      for (RunSaes.One one : saes.all()) {
-        if (!one.point().equals(point)) continue;
-        tasks.add(new Task(one, kind, set, scene));
-        // Neurons and random directions belong to the hook point, not to one SAE.
-        if (kind != SteeredUnits.UnitKind.FEATURES) break;
-      }
-    }
-    return tasks;
-  }
+  /** A task with its images and units. */
+  private record Measured(
+      UnitTask task, SteeredScene scene, SteeredUnits units, Similarity alike) {}
 
   /** Measures the first units, whose results the measurement takes over. */
-  private Forecast forecast(Task what, SteerabilityFolder folder, Progress progress) {
-    SteeredUnits units = units(what);
-    int first = Math.min(PILOT, units.count());
-    SteerabilityFolder.Part part = measure(what, units, first, folder, progress);
-    return Forecast.of(
-        what.place(), what.kind, part, settings.tau(), units.count(), what.scene.sweep.images());
+  private Forecast forecast(Measured what, SteerabilityFolder folder, Progress progress) {
+    int units = what.units.count();
+    SteerabilityFolder.Part part = measure(what, UnitTask.pilot(units), folder, progress);
+    int images = what.scene.sweep().images();
+    return Forecast.of(what.task.place(), what.task.kind(), part, settings.tau(), units, images);
   }
 
-  private LayerResult measure(Task what, SteerabilityFolder folder, Progress progress) {
-    SteeredUnits units = units(what);
-    Sweep sweep = what.scene.sweep;
-    SteerabilityFolder.Part all = measure(what, units, units.count(), folder, progress);
-    folder.table(what.name(), all.scores(), head.words());
-    boolean dosed = what.isFeatures() && what.set.equals(settings.dosed());
+  private LayerResult measure(Measured what, SteerabilityFolder folder, Progress progress) {
+    UnitTask task = what.task;
+    Sweep sweep = what.scene.sweep();
+    SteerabilityFolder.Part all = measure(what, what.units.count(), folder, progress);
+    folder.table(task.name(), all.scores(), head.words());
+    boolean dosed = task.isFeatures() && task.set().equals(settings.dosed());
     List<Dose> doses = dosed ? doses(what, all.scores()) : List.of();
     if (!doses.isEmpty()) {
-      folder.doses(what.scene.tag + what.place() + "." + what.kind.word(), doses, head.words());
+      folder.doses(task.tag() + task.place() + "." + task.kind().word(), doses, head.words());
     }
     var site =
         new LayerResult.MeasuredSite(
-            what.one, what.kind, what.set, sweep.images(), settings.tau(), what.set.isOwn());
-    return LayerResult.of(site, all, RealTokens.medians(sweep, edited(sweep), units), doses);
+            task.one(),
+            task.kind(),
+            task.set(),
+            sweep.images(),
+            settings.tau(),
+            task.set().isOwn());
+    return LayerResult.of(site, all, RealTokens.medians(sweep, edited(sweep), what.units), doses);
   }
 
   /** Measures the first units, or reads what was measured before. */
   private SteerabilityFolder.Part measure(
-      Task what, SteeredUnits units, int count, SteerabilityFolder folder, Progress progress) {
-    String kind = what.kind.word();
-    int step = what.scene.sweep instanceof LastLayer ? CLOSED_UNITS : CONTINUED_UNITS;
-    double flops = model.vision().flopsAfter(what.one.point().layer());
+      Measured what, int count, SteerabilityFolder folder, Progress progress) {
+    UnitTask one = what.task;
+    String kind = one.kind().word();
     SteerabilityFolder.Part all = SteerabilityFolder.Part.NONE;
     Measuring measuring = null;
     try (var task =
         progress.start(
-            "steering " + what.place() + ", " + kind + " set to " + what.set, count, kind)) {
-      for (int from = 0; from < count; ) {
-        int some = Math.min(from == 0 ? PILOT : step, count - from);
-        SteerabilityFolder.Part part = folder.read(what.name(), from, some);
+            "steering " + one.place() + ", " + kind + " set to " + one.set(), count, kind)) {
+      boolean closed = what.scene.sweep() instanceof LastLayer;
+      for (UnitTask.UnitPart some : one.parts(count, closed)) {
+        SteerabilityFolder.Part part = folder.read(some);
         if (part == null) {
-          if (measuring == null) measuring = measuring(what, units);
-          part = measuring.run(from, from + some);
-          folder.write(what.name(), from, part);
+          if (measuring == null) measuring = measuring(one, what.scene, what.units, what.alike);
+          part = measuring.run(some.from(), some.from() + some.count());
+          folder.write(some, part);
         }
         all = all.plus(part);
-        task.advance(some, flops * part.evaluated());
-        from += some;
+        task.advance(some.count(), flopsOfUnit(one) * part.evaluated());
       }
     }
     return all;
   }
 
-  private Measuring measuring(Task what, SteeredUnits units) {
-    return new Measuring(
-        what.scene.sweep,
-        units,
-        units.shifts(what.scene.sweep.residuals()),
-        edited(what.scene.sweep),
-        what.scene.alike,
-        settings,
-        what.isFeatures() ? names(what.one.entry().folder()) : Map.of());
+  /** Operations for a unit on an image. */
+  double flopsOfUnit(UnitTask task) {
+    return model.vision().flopsAfter(task.one().point().layer());
   }
 
-  /** Rows of the names of an SAE's features. */
-  private Map<Integer, Integer> names(String sae) {
-    Map<Integer, Integer> names = new HashMap<>();
-    known
-        .getOrDefault(sae, Map.of())
-        .forEach(
-            (id, feature) -> {
-              if (feature.name() >= 0) names.put(id, feature.name());
-            });
-    return names;
+  /** Ready to measure a task's units. */
+  Measuring measuring(UnitTask task, SteeredScene scene, SteeredUnits units, Similarity alike) {
+    return new Measuring(
+        scene.sweep(),
+        units,
+        units.shifts(scene.sweep().residuals()),
+        edited(scene.sweep()),
+        alike,
+        settings,
+        task.isFeatures() ? units().names(task.one().entry().folder()) : Map.of());
   }
 
   /**
    * The dose-response of the features that steer most: of those above τ, where they are set to a
    * number.
    */
-  private List<Dose> doses(Task what, List<UnitScore> scores) {
-    boolean own = what.set.isOwn();
+  private List<Dose> doses(Measured what, List<UnitScore> scores) {
+    boolean own = what.task.set().isOwn();
     List<Dosing.DosedFeature> most =
         scores.stream()
             .filter(score -> (own || score.isAbove(settings.tau())) && score.top() >= 0)
@@ -302,75 +306,17 @@ public record SteerabilityRun(
             .map(
                 score ->
                     new Dosing.DosedFeature(
-                        score.unit(), score.top(), own ? range(what.one, score.unit()) : null))
+                        score.unit(),
+                        score.top(),
+                        own ? units().range(what.task.one(), score.unit()) : null))
             .toList();
     if (most.isEmpty()) return List.of();
     return Dosing.run(
-        what.scene.sweep,
-        what.one.sae(),
-        edited(what.scene.sweep),
+        what.scene.sweep(),
+        what.task.one().sae(),
+        edited(what.scene.sweep()),
         most,
-        Dosing.strengths(what.set));
-  }
-
-  /** The range of a feature in the index; of one that is not there, none. */
-  private UnitRange range(RunSaes.One one, int id) {
-    Findings.IndexedFeature feature = known.getOrDefault(one.entry().folder(), Map.of()).get(id);
-    return feature == null ? new UnitRange(0, List.of()) : feature.range();
-  }
-
-  private SteeredUnits units(Task what) {
-    Sae sae = what.one.sae();
-    Strength set = what.set;
-    return switch (what.kind) {
-      case FEATURES -> features(what.one, set, features(what.one, set));
-      case NEURONS ->
-          new SteeredUnits.NeuronUnits(
-              Arrays.stream(what.scene.maxima)
-                  .map(max -> set.of(new UnitRange(max, List.of())))
-                  .toArray());
-      case RANDOM -> {
-        if (set.isOwn()) {
-          int[] ids = features(what.one, set);
-          int[] order = shuffled(ids.length, settings.seed());
-          int[] like = new int[settings.randoms()];
-          for (int k = 0; k < like.length; k++) like[k] = ids[order[k % ids.length]];
-          yield new SteeredUnits.PairedUnits(features(what.one, set, like), settings.seed());
-        }
-        yield new SteeredUnits.RandomUnits(
-            settings.randoms(),
-            sae.width(),
-            SteeredUnits.decoderLength(sae),
-            sae.normalisation(),
-            set.number(),
-            settings.seed());
-      }
-    };
-  }
-
-  private SteeredUnits.FeatureUnits features(RunSaes.One one, Strength set, int[] ids) {
-    double[] strengths = Arrays.stream(ids).mapToDouble(id -> set.of(range(one, id))).toArray();
-    return new SteeredUnits.FeatureUnits(one.sae(), ids, strengths);
-  }
-
-  /**
-   * All features of an SAE or a random sample, rising; for strengths in their own units those that
-   * were ever active.
-   */
-  private int[] features(RunSaes.One one, Strength set) {
-    int all = one.sae().features();
-    int sample = settings.sample() == 0 ? all : Math.min(settings.sample(), all);
-    int[] ids =
-        Arrays.stream(shuffled(all, settings.seed()))
-            .limit(sample)
-            .sorted()
-            .filter(id -> !set.isOwn() || range(one, id).max() > 0)
-            .toArray();
-    if (ids.length == 0) {
-      throw new InputException(
-          one.entry().folder(), "no feature was active on the index's images", "Index more images");
-    }
-    return ids;
+        Dosing.strengths(what.task.set()));
   }
 
   /** The numbers below n in random order (Fisher-Yates). */

@@ -3,7 +3,6 @@ package io.clipsteer.lab.steer;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
-import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
@@ -21,6 +20,7 @@ import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,19 +38,18 @@ record SteeredImages(ClipModel model, Images batches, AnswerHead head, long seed
   private static final long KEPT_BYTES = 3L << 30;
 
   /**
-   * One pass over the images: fills a sweep for every hook point, in the tower's order.
+   * One pass over the images: a sweep for hook points, which the caller closes.
    *
-   * @param maxima receives the largest value of every coordinate over all tokens
+   * @param walk pauses at these and perhaps at others: what a tower computes depends, in the last
+   *     bits, on where it pauses
+   * @param points to keep
+   * @return in the order of the points
    * @throws InputException when no image can be read or they do not fit
    */
-  List<ImageLoader.Skipped> prepare(
-      List<HookPoint> points,
-      Map<HookPoint, Sweep> sweeps,
-      Map<HookPoint, double[]> maxima,
-      Progress progress) {
-    TowerWalk walk = TowerWalk.past(model.vision(), points);
+  List<SteeredScene> prepare(TowerWalk walk, List<HookPoint> points, Progress progress) {
     Map<HookPoint, List<Paused>> kept = new LinkedHashMap<>();
-    for (HookPoint point : walk.points()) kept.put(point, new ArrayList<>());
+    Map<HookPoint, double[]> maxima = new HashMap<>();
+    for (HookPoint point : points) kept.put(point, new ArrayList<>());
     long[] bytes = new long[1];
     try (Scope scope = Scope.open()) {
       var skipped =
@@ -62,9 +61,11 @@ record SteeredImages(ClipModel model, Images batches, AnswerHead head, long seed
                 walk.walk(
                     pixels,
                     paused -> {
+                      List<Paused> parts = kept.get(paused.at());
+                      if (parts == null) return;
                       raise(maxima, paused);
                       Paused copy = copy(paused, scope);
-                      kept.computeIfAbsent(copy.at(), p -> new ArrayList<>()).add(copy);
+                      parts.add(copy);
                       bytes[0] += copy.value().bytes() * (copy.middle() == null ? 1 : 2);
                     });
                 if (bytes[0] > KEPT_BYTES) {
@@ -74,8 +75,13 @@ record SteeredImages(ClipModel model, Images batches, AnswerHead head, long seed
                       "Measure fewer images (--limit) or layers (--layers)");
                 }
               });
-      kept.forEach((point, parts) -> sweeps.put(point, sweep(point, parts)));
-      return skipped;
+      List<SteeredScene> scenes = new ArrayList<>();
+      kept.forEach(
+          (point, parts) -> {
+            double[] most = Objects.requireNonNull(maxima.get(point));
+            scenes.add(new SteeredScene(point, sweep(point, parts), most, skipped));
+          });
+      return scenes;
     } finally {
       for (List<Paused> parts : kept.values()) parts.forEach(Paused::close);
     }
@@ -93,6 +99,21 @@ record SteeredImages(ClipModel model, Images batches, AnswerHead head, long seed
             });
     float[] values = paused.value().to(Device.CPU).to(DType.F32).toFloats();
     for (int i = 0; i < values.length; i++) most[i % width] = Math.max(most[i % width], values[i]);
+  }
+
+  /**
+   * Memory of some images' residuals at one hook point, kept once for the tower and once in F32.
+   */
+  long bytes(long images) {
+    var config = model.vision().config();
+    var input = batches.preprocessing();
+    long patches = (long) (input.height() / config.patch()) * (input.width() / config.patch());
+    return images * (patches + config.prefixTokens()) * config.width() * 2 * Float.BYTES;
+  }
+
+  /** Whether the answers of units at a hook point have a closed form. */
+  boolean isClosed(HookPoint point) {
+    return readOut(point) != null;
   }
 
   private @Nullable ReadOut readOut(HookPoint point) {

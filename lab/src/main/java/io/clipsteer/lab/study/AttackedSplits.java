@@ -69,6 +69,15 @@ public record AttackedSplits(
               seed + part);
       skipped.accept(attack.write(folder.resolve(PARTS.get(part)), progress).skipped());
     }
+    return written(perGroup);
+  }
+
+  /**
+   * The study's source where the attacked images are written already.
+   *
+   * @param perGroup most training and validation images
+   */
+  public StudySource written(int perGroup) {
     return new StudySource(
         source("test"), source("train"), source("validation"), images, null, perGroup, false, seed);
   }

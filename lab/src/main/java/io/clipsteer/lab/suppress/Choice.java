@@ -44,7 +44,7 @@ public record Choice(Candidate candidate, GroupScore score) {
   }
 
   /** Strengths that the best edit of a family and SAE or site is evaluated at besides 1. */
-  private static final double[] STRENGTHS = {0.5, 1.25, 1.5, 1.75, 2, 3};
+  static final double[] STRENGTHS = {0.5, 1.25, 1.5, 1.75, 2, 3};
 
   /**
    * The edits to evaluate next: of every family, and of every SAE or site, the one with the highest

@@ -3,6 +3,7 @@ package io.clipsteer.lab.suppress;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -11,49 +12,62 @@ import io.clipsteer.engine.edit.EditSite;
 import io.clipsteer.engine.edit.EncodedTokens;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.Hooks;
+import io.clipsteer.engine.model.NotFiniteException;
 import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TowerOutput;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.TowerWalk;
 import io.clipsteer.lab.study.Groups;
 import io.clipsteer.lab.study.LabelledImages;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.LongStream;
+import java.util.Objects;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Evaluates many edits: every image passes the tower once, and once more from the hook point on for
- * each edit. Only whether an answer is right is kept.
+ * each edit. Only whether an answer is right is kept. A block is a batch of places in one part, and
+ * its answers are a function of its images, the candidates and the model alone: any process may
+ * evaluate it.
  */
 final class EditTrial {
-  /** Time between two saves: what a stopped trial evaluates again. */
-  private static final long SAVED_NANOS = 30_000_000_000L;
-
   private final ClipModel model;
   private final List<Candidate> candidates;
   private final Map<HookPoint, Map<EditSite, List<Integer>>> byPoint = new LinkedHashMap<>();
-  private final List<Integer> groups = new ArrayList<>();
-  private final BitSet before = new BitSet();
-  private final List<BitSet> after = new ArrayList<>();
-  private List<ImageLoader.Skipped> skipped = List.of();
+  private final List<Range> blocks = new ArrayList<>();
 
-  private EditTrial(ClipModel model, List<Candidate> candidates) {
+  /** Places of a part, from the first on. */
+  private record Range(LabelledImages part, long first, int count) {}
+
+  /** Takes blocks as they are evaluated, by number. */
+  private interface Taker {
+    void take(int number, TrialBlock block);
+  }
+
+  EditTrial(ClipModel model, List<LabelledImages> parts, List<Candidate> candidates) {
     this.model = model;
-    this.candidates = candidates;
+    this.candidates = List.copyOf(candidates);
     for (int c = 0; c < candidates.size(); c++) {
       EditSite site = candidates.get(c).site();
       byPoint
           .computeIfAbsent(site.point(), p -> new LinkedHashMap<>())
           .computeIfAbsent(site, p -> new ArrayList<>())
           .add(c);
-      after.add(new BitSet());
+    }
+    for (LabelledImages part : parts) {
+      int batch = part.images().options().batchSize();
+      for (int at = 0; at < part.truth().length; at += batch) {
+        blocks.add(new Range(part, at, Math.min(batch, part.truth().length - at)));
+      }
     }
   }
 
@@ -83,109 +97,130 @@ final class EditTrial {
   }
 
   /**
-   * Evaluates.
+   * Evaluates in this process.
    *
    * @param candidates perhaps none
-   * @param file in which progress is saved, and from which it is resumed; null for none
+   * @param folder of blocks, from which it is resumed; null for none
    * @param name of the work, for progress
    */
   static TrialResult run(
       ClipModel model,
       List<LabelledImages> parts,
       List<Candidate> candidates,
-      @Nullable Path file,
+      @Nullable Path folder,
       String name,
       Progress progress) {
-    EditTrial trial = new EditTrial(model, List.copyOf(candidates));
-    String fingerprint = file == null ? "" : TrialState.fingerprint(parts, candidates);
-    long[] next = new long[parts.size()];
-    if (file != null) {
-      trial.resume(TrialState.read(file, fingerprint, next.length, candidates.size()), next);
-    }
+    EditTrial trial = new EditTrial(model, parts, candidates);
+    TrialFolder stored = folder == null ? null : TrialFolder.of(folder, parts, candidates);
+    List<@Nullable TrialBlock> known = trial.read(stored);
     try (var task = progress.start(name, LabelledImages.count(parts), "images")) {
-      if (!trial.groups.isEmpty()) task.resumed(trial.groups.size());
-      for (int p = 0; p < next.length; p++) {
-        trial.part(parts.get(p), p, next, fingerprint, file, task);
+      long resumed =
+          known.stream().filter(Objects::nonNull).mapToLong(b -> b.groups().size()).sum();
+      if (resumed > 0) task.resumed(resumed);
+      double flops = trial.flopsPerImage();
+      for (int from = 0; from < known.size(); ) {
+        int to = from + 1;
+        if (known.get(from) == null) {
+          while (to < known.size() && known.get(to) == null && trial.follows(to)) to++;
+          trial.evaluate(
+              from,
+              to,
+              (number, block) -> {
+                if (stored != null) stored.write(number, block);
+                known.set(number, block);
+                task.advance(block.groups().size(), flops * block.groups().size());
+              });
+        }
+        from = to;
       }
     }
-    return new TrialResult(
-        List.copyOf(trial.groups), trial.before, List.copyOf(trial.after), trial.skipped);
+    return trial.joined(known);
   }
 
-  private void part(
-      LabelledImages part,
-      int p,
-      long[] next,
-      String fingerprint,
-      @Nullable Path file,
-      Progress.Task task) {
-    if (next[p] > 0 && next[p] >= part.truth().length) return;
-    List<ImageLoader.Skipped> earlier = skipped;
-    long[] saved = {System.nanoTime()};
-    try {
-      List<ImageLoader.Skipped> all =
-          part.images()
-              .forEach(
-                  next[p],
-                  (batch, pixels, soFar) -> {
-                    evaluate(part, part.truth(batch), part.group(batch), pixels);
-                    skipped = joined(earlier, soFar);
-                    next[p] = batch.positions().getLast() + 1;
-                    task.advance(batch.count(), flops() * batch.count());
-                    if (file == null || System.nanoTime() - saved[0] < SAVED_NANOS) return;
-                    state(fingerprint, next).write(file);
-                    saved[0] = System.nanoTime();
-                  });
-      skipped = joined(earlier, all);
-      next[p] = part.truth().length;
-    } catch (RuntimeException e) {
-      saveAfterFailure(fingerprint, next, file, e);
-      throw e;
+  /** Which blocks a folder does not hold. */
+  List<Integer> missing(TrialFolder stored) {
+    List<@Nullable TrialBlock> known = read(stored);
+    return IntStream.range(0, known.size()).filter(b -> known.get(b) == null).boxed().toList();
+  }
+
+  /** How many blocks there are. */
+  int count() {
+    return blocks.size();
+  }
+
+  /** Places in some blocks. */
+  long count(List<Integer> numbers) {
+    return numbers.stream().mapToLong(number -> blocks.get(number).count).sum();
+  }
+
+  /**
+   * The result of blocks that other processes stored.
+   *
+   * @throws InputException where they are not there
+   */
+  TrialResult joined(TrialFolder stored) {
+    List<@Nullable TrialBlock> known = read(stored);
+    if (known.contains(null)) {
+      throw new InputException(
+          stored.path(),
+          "lacks answers that the cluster has evaluated",
+          "--out must be the same folder on every machine of the cluster");
     }
-    if (file != null) state(fingerprint, next).write(file);
+    return joined(known);
   }
 
-  /** Saves what was evaluated before a failure, which is reported rather than one of saving. */
-  private void saveAfterFailure(
-      String fingerprint, long[] next, @Nullable Path file, RuntimeException failure) {
-    if (file == null || groups.isEmpty()) return;
-    try {
-      state(fingerprint, next).write(file);
-    } catch (InputException e) {
-      failure.addSuppressed(e);
+  /** Evaluates a block; called by any thread. */
+  TrialBlock block(int number) {
+    List<TrialBlock> one = new ArrayList<>();
+    evaluate(number, number + 1, (same, block) -> one.add(block));
+    return one.getFirst();
+  }
+
+  private List<@Nullable TrialBlock> read(@Nullable TrialFolder stored) {
+    List<@Nullable TrialBlock> known = new ArrayList<>();
+    for (int b = 0; b < blocks.size(); b++) known.add(stored == null ? null : stored.read(b));
+    return known;
+  }
+
+  /** Whether a block is of the same part as the one before it. */
+  private boolean follows(int number) {
+    return blocks.get(number).part == blocks.get(number - 1).part;
+  }
+
+  /** All blocks, in their order; a part of which no image could be read is refused. */
+  private TrialResult joined(List<@Nullable TrialBlock> known) {
+    List<Integer> groups = new ArrayList<>();
+    BitSet before = new BitSet();
+    List<BitSet> after = new ArrayList<>();
+    for (int c = 0; c < candidates.size(); c++) after.add(new BitSet());
+    List<ImageLoader.Skipped> skipped = new ArrayList<>();
+    int start = 0;
+    int behind = 0;
+    for (int b = 0; b < known.size(); b++) {
+      TrialBlock block = Objects.requireNonNull(known.get(b));
+      if (b > 0 && !follows(b)) {
+        start = groups.size();
+        behind = skipped.size();
+      }
+      int at = groups.size();
+      or(before, block.before(), at);
+      for (int c = 0; c < after.size(); c++) or(after.get(c), block.after().get(c), at);
+      groups.addAll(block.groups());
+      skipped.addAll(block.skipped());
+      boolean last = b + 1 == known.size() || !follows(b + 1);
+      if (last && groups.size() == start) {
+        throw blocks.get(b).part.images().nothing(skipped.subList(behind, skipped.size()));
+      }
     }
+    return new TrialResult(List.copyOf(groups), before, after, List.copyOf(skipped));
   }
 
-  private static List<ImageLoader.Skipped> joined(
-      List<ImageLoader.Skipped> earlier, List<ImageLoader.Skipped> later) {
-    return Stream.concat(earlier.stream(), later.stream()).toList();
-  }
-
-  private TrialState state(String fingerprint, long[] next) {
-    return new TrialState(
-        fingerprint,
-        List.copyOf(groups),
-        bytes(before),
-        after.stream().map(this::bytes).toList(),
-        LongStream.of(next).boxed().toList(),
-        skipped);
-  }
-
-  private byte[] bytes(BitSet right) {
-    return right.get(0, groups.size()).toByteArray();
-  }
-
-  private void resume(@Nullable TrialState state, long[] next) {
-    if (state == null) return;
-    groups.addAll(state.groups());
-    before.or(BitSet.valueOf(state.before()));
-    for (int c = 0; c < after.size(); c++) after.get(c).or(BitSet.valueOf(state.after().get(c)));
-    for (int p = 0; p < next.length; p++) next[p] = state.next().get(p);
-    skipped = List.copyOf(state.skipped());
+  private static void or(BitSet into, byte[] bits, int at) {
+    BitSet.valueOf(bits).stream().forEach(i -> into.set(at + i));
   }
 
   /** Of an image: the tower, and the rest of the tower for each edit. */
-  private double flops() {
+  double flopsPerImage() {
     double flops = model.vision().flopsPerImage();
     for (Candidate candidate : candidates) {
       flops += model.vision().flopsAfter(candidate.site().point().layer());
@@ -193,23 +228,69 @@ final class EditTrial {
     return flops;
   }
 
-  /** A batch counts only once all its answers are known. */
-  private void evaluate(LabelledImages part, int[] truth, int[] group, Tensor pixels) {
-    int start = groups.size();
+  /** Evaluates consecutive blocks of one part in one pass. */
+  private void evaluate(int from, int to, Taker taker) {
+    Range first = blocks.get(from);
+    Range last = blocks.get(to - 1);
+    Images images = first.part.images();
+    int batchSize = images.options().batchSize();
+    var options =
+        images
+            .options()
+            .withStart(first.first)
+            .withLimit(last.first + last.count - first.first)
+            .withBlock(batchSize);
+    int next = from;
+    try (ImageLoader loader = new Images(images.set(), images.preprocessing(), options).open()) {
+      for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
+        int number =
+            from + Math.toIntExact((batch.positions().getFirst() - first.first) / batchSize);
+        for (; next < number; next++) taker.take(next, unreadable(next, loader));
+        try (Scope scope = Scope.open()) {
+          Tensor pixels = images.pixels(batch);
+          taker.take(next, evaluated(first.part, batch, pixels, skipped(next, loader)));
+        } catch (NotFiniteException e) {
+          throw e.named(batch.ids());
+        }
+        next++;
+      }
+      for (; next < to; next++) taker.take(next, unreadable(next, loader));
+    }
+  }
+
+  /** The images of a block that were skipped: all, once its batch or a later one is there. */
+  private List<ImageLoader.Skipped> skipped(int number, ImageLoader loader) {
+    Range range = blocks.get(number);
+    return loader.skipped().stream()
+        .filter(one -> one.position() >= range.first)
+        .filter(one -> one.position() < range.first + range.count)
+        .toList();
+  }
+
+  private TrialBlock unreadable(int number, ImageLoader loader) {
+    List<BitSet> none = Collections.nCopies(candidates.size(), new BitSet());
+    return TrialBlock.of(List.of(), new BitSet(), none, skipped(number, loader));
+  }
+
+  private TrialBlock evaluated(
+      LabelledImages part, ImageBatch batch, Tensor pixels, List<ImageLoader.Skipped> skipped) {
+    int[] truth = part.truth(batch);
+    List<BitSet> after = new ArrayList<>();
+    for (int c = 0; c < candidates.size(); c++) after.add(new BitSet());
     TowerOutput output;
     if (byPoint.isEmpty()) {
       output = model.vision().run(pixels, Hooks.NONE);
     } else {
       Paused last =
           TowerWalk.past(model.vision(), byPoint.keySet())
-              .walk(pixels, paused -> edit(paused, part, truth, start));
+              .walk(pixels, paused -> edit(paused, part, truth, after));
       output = model.vision().continueFrom(last, Hooks.NONE);
     }
-    mark(output, part, truth, before, start);
-    for (int g : group) groups.add(g);
+    BitSet before = right(output, part, truth);
+    return TrialBlock.of(IntStream.of(part.group(batch)).boxed().toList(), before, after, skipped);
   }
 
-  private void edit(Paused paused, LabelledImages part, int[] truth, int start) {
+  private void edit(Paused paused, LabelledImages part, int[] truth, List<BitSet> after) {
     byPoint
         .getOrDefault(paused.at(), Map.of())
         .forEach(
@@ -220,7 +301,7 @@ final class EditTrial {
                   try (Scope step = Scope.open()) {
                     Paused edited = paused.with(tokens.edited(candidates.get(c).edit()));
                     TowerOutput output = model.vision().continueFrom(edited, Hooks.NONE);
-                    mark(output, part, truth, after.get(c), start);
+                    after.set(c, right(output, part, truth));
                   }
                 }
               }
@@ -232,10 +313,12 @@ final class EditTrial {
     return numbers.stream().flatMap(c -> candidates.get(c).edit().saes().stream()).toList();
   }
 
-  private void mark(TowerOutput output, LabelledImages part, int[] truth, BitSet right, int start) {
+  private static BitSet right(TowerOutput output, LabelledImages part, int[] truth) {
     var answers = ZeroShot.answers(output, part.head(), 1);
+    BitSet right = new BitSet();
     for (int i = 0; i < truth.length; i++) {
-      if (answers.get(i).getFirst().index() == truth[i]) right.set(start + i);
+      if (answers.get(i).getFirst().index() == truth[i]) right.set(i);
     }
+    return right;
   }
 }

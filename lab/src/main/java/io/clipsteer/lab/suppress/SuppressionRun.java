@@ -6,11 +6,11 @@ import io.clipsteer.data.stats.Holm;
 import io.clipsteer.data.stats.Paired;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.Edit;
-import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.block.BlockCluster;
+import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.study.LabelledImages;
 import io.clipsteer.lab.study.Study;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -56,28 +56,53 @@ public record SuppressionRun(
 
   /** Runs without saving progress. */
   public SuppressionReport run(boolean baselines, Progress progress) {
-    return run(baselines, null, progress);
+    return run(baselines, Trials.HERE, progress);
   }
 
   /**
    * Runs.
    *
-   * @param trials folder in which evaluations save their progress, null for none; a run with the
-   *     same folder resumes them. Features are ranked anew
+   * @param folder in which evaluations save their progress; a run with the same folder resumes
+   *     them. Features are ranked anew
+   * @param cluster that evaluates edits, while this process does the rest; null for this process
    */
-  public SuppressionReport run(boolean baselines, @Nullable Path trials, Progress progress) {
+  public SuppressionReport run(
+      boolean baselines,
+      Path folder,
+      BlockCluster.@Nullable ClusterSession cluster,
+      Progress progress) {
+    return run(baselines, new Trials(folder, cluster), progress);
+  }
+
+  /**
+   * The evaluations of a run in another process.
+   *
+   * @param folder of the run, in which it saves its progress
+   */
+  public BlockWork shared(Path folder) {
+    return new Trials.Shared(model, saes, study, folder);
+  }
+
+  /** What it costs, as far as that is known before features are ranked. */
+  public WorkPlan plan(boolean baselines) {
+    return SuppressionPlan.of(this, baselines);
+  }
+
+  private SuppressionReport run(boolean baselines, Trials trials, Progress progress) {
     long start = System.nanoTime();
     DefensePrefix prefix = prefix(); // Refuses what cannot be learnt before hours of work.
     try (CandidateSearch search =
         new CandidateSearch(model, saes, settings, study.groups(), baselines)) {
       search.scan(study.train(), progress);
       List<Candidate> candidates = new ArrayList<>(search.candidates(progress));
-      EditTrial.TrialResult validation = validate(candidates, "sizes", trials, progress);
+      EditTrial.TrialResult validation =
+          trials.run(this, Trials.Stage.SIZES, candidates, null, progress);
       List<Candidate> others =
           Choice.strengths(
               Choice.all(candidates, study.groups(), validation), study.groups(), settings.goal());
       if (!others.isEmpty()) {
-        validation = validation.and(validate(others, "strengths", trials, progress));
+        validation =
+            validation.and(trials.run(this, Trials.Stage.STRENGTHS, others, null, progress));
         candidates.addAll(others);
       }
       List<Choice> choices = Choice.all(candidates, study.groups(), validation);
@@ -85,14 +110,7 @@ public record SuppressionRun(
       List<Candidate> finalists = new ArrayList<>();
       if (chosen != null) finalists.add(chosen.candidate());
       if (baselines) finalists.addAll(baselines(choices, chosen, search));
-      EditTrial.TrialResult test =
-          EditTrial.run(
-              model,
-              study.test(),
-              finalists,
-              file(trials, "test"),
-              "evaluating on the test set",
-              progress);
+      EditTrial.TrialResult test = trials.run(this, Trials.Stage.TEST, finalists, null, progress);
       TextLibrary prefixedTexts =
           prefix == null ? null : prefix.learn(study.train(), settings.seed(), progress);
       GroupScore unedited = validation.score(study.groups(), validation.before());
@@ -118,32 +136,12 @@ public record SuppressionRun(
           prefixedTexts,
           prefixedTexts == null
               ? List.of()
-              : defences(ZeroShot.head(model, prefixedTexts), chosen, test, trials, progress),
+              : defences(prefixedTexts, chosen, test, trials, progress),
           Stream.of(search.skipped(), validation.skipped(), test.skipped())
               .flatMap(List::stream)
               .toList(),
           (System.nanoTime() - start) * 1e-9);
     }
-  }
-
-  /**
-   * Evaluates candidates on validation images.
-   *
-   * @param what is selected by it
-   */
-  private EditTrial.TrialResult validate(
-      List<Candidate> candidates, String what, @Nullable Path trials, Progress progress) {
-    return EditTrial.run(
-        model,
-        study.validation(),
-        candidates,
-        file(trials, "validation-" + what),
-        "validation: selecting " + what,
-        progress);
-  }
-
-  private static @Nullable Path file(@Nullable Path trials, String name) {
-    return trials == null ? null : trials.resolve(name + ".json");
   }
 
   // ---- baselines -------------------------------------------------------------------------------
@@ -256,21 +254,13 @@ public record SuppressionRun(
 
   /** No defence, Defense-Prefix, the edit, and both, on the same test images. */
   private List<SuppressionReport.Defended> defences(
-      AnswerHead head,
+      TextLibrary texts,
       @Nullable Choice chosen,
       EditTrial.TrialResult test,
-      @Nullable Path trials,
+      Trials trials,
       Progress progress) {
-    EditTrial.TrialResult with =
-        EditTrial.run(
-            model,
-            study.test().stream()
-                .map(c -> new LabelledImages(c.images(), head, c.truth(), c.group()))
-                .toList(),
-            chosen == null ? List.of() : List.of(chosen.candidate()),
-            file(trials, "prefixed"),
-            "evaluating Defense-Prefix on the test set",
-            progress);
+    List<Candidate> edits = chosen == null ? List.of() : List.of(chosen.candidate());
+    EditTrial.TrialResult with = trials.run(this, Trials.Stage.PREFIXED, edits, texts, progress);
     List<SuppressionReport.Defended> all = new ArrayList<>();
     all.add(defended("no defence", test, test.before()));
     all.add(defended("Defense-Prefix", test, with.before()));

@@ -13,12 +13,13 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.HookPoint;
-import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.NotFiniteException;
 import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TokenSelection;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.TokenLayout;
+import io.clipsteer.lab.run.TowerRate;
 import io.clipsteer.lab.run.TowerWalk;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -101,27 +102,36 @@ public record Harvest(
   }
 
   /**
-   * Seconds that the tower takes per image, by the second of two grey images. Decoding runs in
-   * parallel and usually takes less.
+   * Seconds that the tower takes per image, measured. Decoding runs in parallel and usually takes
+   * less.
    */
   public double secondsPerImage() {
-    int batch = (int) Math.min(images.options().batchSize(), Math.max(1, images.count()));
-    int height = images.preprocessing().height();
-    int width = images.preprocessing().width();
-    double seconds = 0;
-    for (int i = 0; i < 2; i++) {
-      long begin = System.nanoTime();
-      try (Scope scope = Scope.open()) {
-        Tensor grey = Tensor.zeros(DType.F32, batch, 3, height, width);
-        model
-            .vision()
-            .runUntil(grey.to(model.vision().device()), Collections.max(points), Hooks.NONE);
-      } catch (NotFiniteException e) {
-        throw e.named(Collections.nCopies(batch, "a grey image"));
-      }
-      seconds = (System.nanoTime() - begin) * 1e-9;
-    }
-    return seconds / batch;
+    return TowerRate.secondsPerImage(model, images, Collections.max(points));
+  }
+
+  /**
+   * What it costs in blocks.
+   *
+   * @param format of the store
+   */
+  public WorkPlan plan(StoreFormat format) {
+    long count = images.count();
+    TowerRate rate = TowerRate.measure(model, images);
+    double flops = TowerWalk.past(model.vision(), points).flopsPerImage();
+    long tasks = (count + format.imagesPerShard() - 1) / format.imagesPerShard();
+    return new WorkPlan(
+        List.of(
+            new WorkPlan.PlannedStage(
+                "harvesting",
+                true,
+                tasks,
+                rate.bytes(count),
+                (double) format.bytes(count),
+                flops * count,
+                rate.seconds(count, flops),
+                0)),
+        rate.residentBytes() + format.bytes(Math.min(count, format.imagesPerShard())),
+        List.of());
   }
 
   /**

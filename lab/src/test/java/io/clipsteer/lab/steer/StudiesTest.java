@@ -30,6 +30,7 @@ import io.clipsteer.lab.index.UnitRange;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.RunSaes;
+import io.clipsteer.lab.run.TowerWalk;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -311,10 +312,9 @@ final class StudiesTest {
 
   /** S of one unit on the run's images. */
   private static double alone(SteeredUnits units, SteerabilityRun run) {
-    Map<HookPoint, Sweep> sweeps = new HashMap<>();
-    new SteeredImages(model, source, ZeroShot.head(model, library), run.settings().seed())
-        .prepare(List.of(LAST), sweeps, new HashMap<>(), Progress.SILENT);
-    try (Sweep sweep = Objects.requireNonNull(sweeps.get(LAST))) {
+    TowerWalk walk = TowerWalk.past(model.vision(), List.of(LAST));
+    try (Sweep sweep =
+        run.images().prepare(walk, List.of(LAST), Progress.SILENT).getFirst().sweep()) {
       return Fixture.measuring(sweep, units, library, Map.of()).run(0, 1).scores().getFirst().s();
     }
   }

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.GroupSource;
 import io.clipsteer.data.imageset.GroupedSet;
@@ -468,20 +467,29 @@ final class SuppressionRunTest {
     Map<String, Long> done = new HashMap<>();
     for (String at : List.of(validation, test)) {
       Progress stopping = new Stopping(at, done);
-      assertThrows(IllegalStateException.class, () -> run.run(true, trials, stopping));
+      assertThrows(IllegalStateException.class, () -> run.run(true, trials, null, stopping));
     }
-    var resumed = run.run(true, trials, new Stopping("", done));
+    var resumed = run.run(true, trials, null, new Stopping("", done));
     assertEquals(reported(run.run(true, Progress.SILENT)), reported(resumed));
     assertEquals(images(study.validation()), done.get(validation));
     assertEquals(images(study.test()), done.get(test));
     // Another run does not resume them.
     var other =
         new SuppressionRun(model, saes, study, settings(SuppressionSettings.Select.AUROC, 100));
-    var after = other.run(true, trials, Progress.SILENT);
+    var after = other.run(true, trials, null, Progress.SILENT);
     assertEquals(reported(other.run(true, Progress.SILENT)), reported(after));
-    Files.writeString(trials.resolve("test.json"), "{");
-    var e = assertThrows(InputException.class, () -> other.run(true, trials, Progress.SILENT));
-    assertTrue(String.valueOf(e.getMessage()).contains("test.json"), e + "");
+    // Damaged answers are evaluated again: cut off, or with a bit that is not the checksum's.
+    Path cut = trials.resolve("test/000000.json");
+    String whole = Files.readString(cut);
+    Files.writeString(cut, "{");
+    Path wrong = trials.resolve("validation-sizes/000001.json");
+    String right = Files.readString(wrong);
+    Files.writeString(wrong, right.replace("\"sha256\":\"", "\"sha256\":\"0"));
+    Map<String, Long> again = new HashMap<>();
+    assertEquals(reported(after), reported(other.run(true, trials, null, new Stopping("", again))));
+    assertEquals(whole, Files.readString(cut));
+    assertEquals(right, Files.readString(wrong));
+    assertTrue(again.get(test) > 0 && again.get(test) < images(study.test()), again + "");
   }
 
   private static String reported(SuppressionReport report) {
