@@ -47,7 +47,9 @@ final class ClusterPlanCommand implements Runnable {
     CommonOptions.within("--executors", executors, 1, 1_000_000);
     if (!(ClusterCommands.parsed(words) instanceof PlannedCommand command)) {
       throw new InputException(
-          words.getFirst(), "has no plan", "Plan harvest, steerability or suppress");
+          words.getFirst(),
+          "has no plan",
+          "Plan harvest, evaluate, index, steerability or suppress");
     }
     WorkPlan plan = command.plan();
     String line = String.join(" ", words);

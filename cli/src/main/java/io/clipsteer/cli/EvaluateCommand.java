@@ -22,6 +22,7 @@ import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.evaluate.SparsityBlocks;
 import io.clipsteer.lab.evaluate.SparsityReport;
 import io.clipsteer.lab.evaluate.SparsityRun;
@@ -55,7 +56,7 @@ import picocli.CommandLine.Option;
       "Example: clipsteer evaluate --run runs/l8 --images photos/test --json",
       "         clipsteer evaluate --run runs/text --texts captions.txt --images photos/test"
     })
-final class EvaluateCommand implements Runnable, BlockCommand {
+final class EvaluateCommand implements Runnable, BlockCommand, PlannedCommand {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
   @Mixin private TruthOption classes;
@@ -148,6 +149,18 @@ final class EvaluateCommand implements Runnable, BlockCommand {
 
   private BlockFiles files(OpenRun open) {
     return runs.folder().evaluationBlocks(manifest(open).fingerprint());
+  }
+
+  @Override
+  public WorkPlan plan() {
+    common.apply();
+    images.labelledBy(classes.table());
+    if (texts != null) throw new InputException("--texts", "has no plan", "Plan images");
+    try (OpenRun open = runs.open(runs.folder().read(), TowerKind.VISION, common.device())) {
+      SparsityRun run = run(open);
+      ClusterOptions.requireListed(images.images(), run.blocks().images().count());
+      return run.plan();
+    }
   }
 
   /** What a process of a cluster does: it measures blocks. */

@@ -27,6 +27,7 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.explorer.ExploredRun;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.index.IndexBlocks;
 import io.clipsteer.lab.index.IndexFolder;
 import io.clipsteer.lab.index.IndexRun;
@@ -57,7 +58,7 @@ import picocli.CommandLine.Option;
           + " features, clipsteer search and clipsteer report."
     },
     footer = "Example: clipsteer index --run runs/l8 --images photos --labels photos.tsv --json")
-final class IndexCommand implements Runnable, BlockCommand {
+final class IndexCommand implements Runnable, BlockCommand, PlannedCommand {
   /** The vocabulary that names are chosen from. */
   static final class Words {
     @Option(
@@ -206,6 +207,16 @@ final class IndexCommand implements Runnable, BlockCommand {
             stages -> Indexer.run(run, work, stages, library, index, progress));
     files.delete();
     return result;
+  }
+
+  @Override
+  public WorkPlan plan() {
+    common.apply();
+    try (OpenRun open = runs.open(common.device())) {
+      IndexRun run = run(open, Labels.ofClasses());
+      ClusterOptions.requireListed(images.images(), run.blocks().images().count());
+      return run.plan();
+    }
   }
 
   /** What a process of a cluster does: it indexes blocks. Labels join on the driver. */

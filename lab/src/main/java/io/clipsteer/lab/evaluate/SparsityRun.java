@@ -17,10 +17,12 @@ import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.run.ImageBlocks;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.TokenStatistics;
+import io.clipsteer.lab.run.TowerRate;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
 import java.util.List;
@@ -73,6 +75,30 @@ public record SparsityRun(
             (tally, batch, pixels) -> measure(statistics, tally, batch, pixels),
             all::add);
     return report(statistics, all, skipped);
+  }
+
+  /** What the evaluation costs on a cluster; rates are measured on a batch. */
+  public WorkPlan plan() {
+    TowerRate rate = TowerRate.measure(model, blocks.images());
+    return new WorkPlan(
+        List.of(
+            stage("computing token statistics", flops(false), rate),
+            stage("evaluating", flops(truth.library() != null), rate)),
+        rate.residentBytes(),
+        List.of());
+  }
+
+  private WorkPlan.PlannedStage stage(String name, double flops, TowerRate rate) {
+    long count = blocks.images().count();
+    return new WorkPlan.PlannedStage(
+        name,
+        true,
+        blocks.count(),
+        rate.bytes(count),
+        null,
+        flops * count,
+        rate.seconds(count, flops),
+        0);
   }
 
   /** Refuses a vocabulary that does not fit the model. */

@@ -14,10 +14,12 @@ import io.clipsteer.engine.model.Paused;
 import io.clipsteer.engine.model.TokenSelection;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.SaeEncoder;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.run.ImageBlocks;
 import io.clipsteer.lab.run.RunSaes;
 import io.clipsteer.lab.run.StatePort;
 import io.clipsteer.lab.run.TokenLayout;
+import io.clipsteer.lab.run.TowerRate;
 import io.clipsteer.lab.run.TowerWalk;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -180,7 +182,7 @@ public record IndexRun(
       pass.skipped.addAll(
           blocks.forEach(
               "indexing",
-              flops(pass),
+              flops(),
               progress,
               () -> {
                 Pass block = block(pass, scratch);
@@ -256,12 +258,48 @@ public record IndexRun(
     }
   }
 
-  private double flops(Pass pass) {
+  /** Of the tower and the encoders for one image. */
+  private double flops() {
     double flops = model.vision().flopsPerImage();
-    for (IndexedGroup g : pass.groups) {
-      if (g.sae != null) flops += 2.0 * g.sae.width() * g.sae.features() * g.tally.layout().count();
+    if (units != IndexedUnits.FEATURES) return flops;
+    for (RunSaes.One one : saes.all()) {
+      flops += 2.0 * one.sae().width() * one.sae().features() * layout(one).count();
     }
     return flops;
+  }
+
+  private TokenLayout layout(RunSaes.One one) {
+    var pixels = blocks.images().preprocessing();
+    return TokenLayout.of(
+        model.vision().config(), one.selection(), pixels.height(), pixels.width());
+  }
+
+  /** What the index costs on a cluster; rates are measured on a batch. */
+  public WorkPlan plan() {
+    TowerRate rate = TowerRate.measure(model, blocks.images());
+    long count = blocks.images().count();
+    double moved = 0;
+    for (RunSaes.One one : saes.all()) {
+      int each = units == IndexedUnits.FEATURES ? one.sae().features() : 2 * one.sae().width();
+      moved += each * model.vision().flopsAfter(one.point().layer());
+    }
+    return new WorkPlan(
+        List.of(
+            new WorkPlan.PlannedStage(
+                "indexing",
+                true,
+                blocks.count(),
+                rate.bytes(count),
+                null,
+                flops() * count,
+                rate.seconds(count, flops()),
+                0),
+            WorkPlan.PlannedStage.driver(
+                "propagating directions", 0, moved, moved / rate.flopsPerSecond())),
+        rate.residentBytes(),
+        List.of(
+            "encoders at the tower's rate; every unit alive; the names and tables that the driver"
+                + " writes are not in the plan"));
   }
 
   /** Adds a batch's images to a block. */
