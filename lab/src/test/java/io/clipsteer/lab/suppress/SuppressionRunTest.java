@@ -47,6 +47,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterAll;
@@ -489,7 +490,8 @@ final class SuppressionRunTest {
     assertEquals(reported(after), reported(other.run(true, trials, null, new Stopping("", again))));
     assertEquals(whole, Files.readString(cut));
     assertEquals(right, Files.readString(wrong));
-    assertTrue(again.get(test) > 0 && again.get(test) < images(study.test()), again + "");
+    long read = Objects.requireNonNull(again.get(test));
+    assertTrue(read > 0 && read < images(study.test()), again + "");
   }
 
   private static String reported(SuppressionReport report) {
