@@ -249,7 +249,8 @@ public final class Main {
     for (Class<?> command : named.isEmpty() ? COMMANDS : named) line.addSubcommand(command);
     // Behind the planned command all words are its own.
     CommandLine cluster = line.getSubcommands().get("cluster");
-    if (cluster != null) cluster.getSubcommands().get("plan").setStopAtPositional(true);
+    CommandLine plan = cluster == null ? null : cluster.getSubcommands().get("plan");
+    if (plan != null) plan.setStopAtPositional(true);
     return line;
   }
 
