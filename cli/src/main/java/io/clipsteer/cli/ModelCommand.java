@@ -37,7 +37,7 @@ final class ModelCommand {
       @Mixin CommonOptions common,
       @Parameters(paramLabel = "PATH", description = "Checkpoint: a folder or a file.") Path path) {
     common.apply();
-    try (ClipModel model = ClipModel.load(path)) {
+    try (ClipModel model = ClipModel.plan(path)) {
       Map<String, Object> result = describe(model);
       Lines text = new Lines();
       result.forEach((k, v) -> text.add("%-18s %s%n", k, v));

@@ -7,12 +7,15 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * Where tensors live.
  *
- * @param cuda whether it is a CUDA GPU; otherwise the CPU
+ * @param cuda whether it is a CUDA GPU; otherwise the CPU, or none
  * @param index which GPU, from 0; 0 on the CPU
  */
 public record Device(boolean cuda, int index) {
   /** The processor. */
   public static final Device CPU = new Device(false, 0);
+
+  /** No memory: tensors have shapes and no values (libtorch's meta device). */
+  public static final Device NONE = new Device(false, -1);
 
   /** Reads {@code cpu}, {@code cuda} or {@code cuda:n}, and checks that such a device is there. */
   public static Device parse(String text) {
@@ -31,13 +34,13 @@ public record Device(boolean cuda, int index) {
   }
 
   org.bytedeco.pytorch.Device raw() {
-    return cuda
-        ? new org.bytedeco.pytorch.Device(torch.DeviceType.CUDA, (byte) index)
-        : new org.bytedeco.pytorch.Device(torch.DeviceType.CPU);
+    if (cuda) return new org.bytedeco.pytorch.Device(torch.DeviceType.CUDA, (byte) index);
+    return new org.bytedeco.pytorch.Device(
+        equals(NONE) ? torch.DeviceType.Meta : torch.DeviceType.CPU);
   }
 
   @Override
   public String toString() {
-    return cuda ? "cuda:" + index : "cpu";
+    return cuda ? "cuda:" + index : equals(NONE) ? "none" : "cpu";
   }
 }

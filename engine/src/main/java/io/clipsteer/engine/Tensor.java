@@ -157,6 +157,7 @@ public final class Tensor implements AutoCloseable {
 
   /** Where it lives. */
   public Device device() {
+    if (raw.is_meta()) return Device.NONE;
     return raw.is_cuda() ? new Device(true, raw.device().index()) : Device.CPU;
   }
 

@@ -50,6 +50,11 @@ public record StoredTensor(String name, DType dtype, long[] shape, MemorySegment
     };
   }
 
+  /** Lets the system take back the memory of the file's pages; they can be read again. */
+  public void unload() {
+    if (bytes.isMapped()) bytes.unload();
+  }
+
   /** All elements as floats, row-major. */
   public float[] toFloats() {
     float[] values = new float[Math.toIntExact(elements())];

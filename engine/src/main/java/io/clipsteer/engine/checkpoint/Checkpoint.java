@@ -83,30 +83,30 @@ final class Checkpoint {
       throw new IllegalArgumentException("towers run in F32 or BF16, not " + dtype);
     }
     Plan plan = plan(path);
-    try (TensorFile file = TensorFile.open(plan.weights());
-        Scope scope = Scope.open()) {
+    TensorFile file = TensorFile.open(plan.weights());
+    List<Tensor> made = List.of();
+    try (Scope scope = Scope.open()) {
       WeightSource weights = new WeightSource(file, dtype, device);
-      try {
-        Contents parts = plan.reader().apply(weights);
-        List<String> ignored = weights.ignored(parts.harmless());
-        check(path, parts);
-        var source =
-            new ClipModel.Origin(
-                path, parts.family(), plan.weights(), weights.parameters(), ignored);
-        Tokenizer tokenizer =
-            parts.text() == null ? null : tokenizer(path, parts.text(), parts.tokenizing());
-        return new ClipModel(
-            source,
-            parts.vision(),
-            parts.text(),
-            tokenizer,
-            parts.preprocessing(),
-            parts.scores(),
-            weights.made());
-      } catch (RuntimeException e) {
-        for (Tensor made : weights.made()) made.close();
-        throw e;
-      }
+      made = weights.made();
+      Contents parts = plan.reader().apply(weights);
+      List<String> ignored = weights.ignored(parts.harmless());
+      check(path, parts);
+      var source =
+          new ClipModel.Origin(path, parts.family(), plan.weights(), weights.parameters(), ignored);
+      Tokenizer tokenizer =
+          parts.text() == null ? null : tokenizer(path, parts.text(), parts.tokenizing());
+      return new ClipModel(
+          source,
+          parts.vision(),
+          parts.text(),
+          tokenizer,
+          parts.preprocessing(),
+          parts.scores(),
+          new ClipModel.Weights(List.copyOf(made), file));
+    } catch (RuntimeException e) {
+      for (Tensor tensor : made) tensor.close();
+      file.close();
+      throw e;
     }
   }
 

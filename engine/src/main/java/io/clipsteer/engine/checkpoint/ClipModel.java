@@ -3,6 +3,7 @@ package io.clipsteer.engine.checkpoint;
 
 import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.TextTower;
@@ -13,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A vision transformer with, where the checkpoint has them, CLIP's text tower, tokenizer and logit
- * scale. Its weights are native memory and live until {@link #close}.
+ * scale. Its weights are native memory and live until {@link #close}; so does the mapping of its
+ * file, from which texts read the vectors of their tokens.
  */
 public final class ClipModel implements AutoCloseable {
   /**
@@ -34,7 +36,16 @@ public final class ClipModel implements AutoCloseable {
   private final @Nullable Tokenizer tokenizer;
   private final Preprocessing preprocessing;
   private final Checkpoint.Scores scores;
-  private final List<Tensor> weights;
+  private final Weights weights;
+
+  /** What is freed with the model: its tensors, and the file that token vectors stay in. */
+  record Weights(List<Tensor> tensors, TensorFile file) implements AutoCloseable {
+    @Override
+    public void close() {
+      for (Tensor tensor : tensors) tensor.close();
+      file.close();
+    }
+  }
 
   ClipModel(
       Origin source,
@@ -43,14 +54,14 @@ public final class ClipModel implements AutoCloseable {
       @Nullable Tokenizer tokenizer,
       Preprocessing preprocessing,
       Checkpoint.Scores scores,
-      List<Tensor> weights) {
+      Weights weights) {
     this.source = source;
     this.vision = vision;
     this.text = text;
     this.tokenizer = tokenizer;
     this.preprocessing = preprocessing;
     this.scores = scores;
-    this.weights = List.copyOf(weights);
+    this.weights = weights;
   }
 
   /** Reads a checkpoint in F32 on the CPU. */
@@ -65,6 +76,14 @@ public final class ClipModel implements AutoCloseable {
    */
   public static ClipModel load(Path path, DType dtype, Device device) {
     return Checkpoint.load(path, dtype, device);
+  }
+
+  /**
+   * A checkpoint's facts, without memory for its weights: names and shapes are checked as by {@link
+   * #load}, values are not. Its towers cannot run.
+   */
+  public static ClipModel plan(Path path) {
+    return Checkpoint.load(path, DType.F32, Device.NONE);
   }
 
   /** What the checkpoint turned out to be. */
@@ -107,7 +126,7 @@ public final class ClipModel implements AutoCloseable {
 
   @Override
   public void close() {
-    for (Tensor weight : weights) weight.close();
+    weights.close();
     if (tokenizer != null) tokenizer.close();
   }
 }

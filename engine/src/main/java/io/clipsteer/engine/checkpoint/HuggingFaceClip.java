@@ -4,7 +4,6 @@ package io.clipsteer.engine.checkpoint;
 import static io.clipsteer.engine.checkpoint.HuggingFaceReader.MAX_WIDTH;
 
 import io.clipsteer.data.json.JsonObject;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.checkpoint.WeightSource.Rename;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.Block.Linear;
@@ -163,9 +162,9 @@ final class HuggingFaceClip {
     return new TextTower(
         new TextConfig(shape, context, vocabulary, true, new EndToken(rule, eos), embed),
         new TextWeights(
-            weights.ready(TEXT + "embeddings.token_embedding.weight", vocabulary, d),
+            weights.table(TEXT + "embeddings.token_embedding.weight", vocabulary, d),
             weights.ready(TEXT + "embeddings.position_embedding.weight", context, d),
-            weights.blocks(blocks(TEXT, weights), shape),
+            blocks(TEXT, weights).read(weights, shape),
             weights.norm(TEXT + "final_layer_norm", d, shape.eps()),
             new Linear(weights.ready("text_projection.weight", embed, d), null)));
   }

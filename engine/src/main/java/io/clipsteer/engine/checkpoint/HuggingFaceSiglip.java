@@ -5,7 +5,6 @@ import static io.clipsteer.engine.checkpoint.HuggingFaceReader.MAX_WIDTH;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.json.JsonObject;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.checkpoint.WeightSource.Rename;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.AttentionPool;
@@ -141,9 +140,9 @@ final class HuggingFaceSiglip {
     return new TextTower(
         new TextConfig(shape, context, vocabulary, false, new EndToken(EndRule.LAST, 0), embed),
         new TextWeights(
-            weights.ready(TEXT + "embeddings.token_embedding.weight", vocabulary, d),
+            weights.table(TEXT + "embeddings.token_embedding.weight", vocabulary, d),
             weights.ready(TEXT + "embeddings.position_embedding.weight", context, d),
-            weights.blocks(blocks(TEXT, weights), shape),
+            blocks(TEXT, weights).read(weights, shape),
             weights.norm(TEXT + "final_layer_norm", d, shape.eps()),
             weights.biased(TEXT + "head", embed, d, 1, 1)));
   }

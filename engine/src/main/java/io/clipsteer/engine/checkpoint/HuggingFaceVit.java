@@ -2,7 +2,6 @@
 package io.clipsteer.engine.checkpoint;
 
 import io.clipsteer.data.json.JsonObject;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.checkpoint.WeightSource.Rename;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.PatchGrid;

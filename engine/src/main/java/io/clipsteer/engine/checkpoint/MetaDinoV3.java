@@ -3,8 +3,7 @@ package io.clipsteer.engine.checkpoint;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.preprocess.Preprocessing;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
-import io.clipsteer.engine.checkpoint.WeightSource.Others;
+import io.clipsteer.engine.checkpoint.BlockNames.Others;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.PatchGrid;
 import io.clipsteer.engine.model.Pooling;

@@ -4,7 +4,6 @@ package io.clipsteer.engine.checkpoint;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.json.JsonObject;
 import io.clipsteer.data.preprocess.Preprocessing;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.PatchGrid;
@@ -211,9 +210,9 @@ final class OpenClipReader {
     return new TextTower(
         config,
         new TextWeights(
-            weights.ready(p + "token_embedding.weight", config.vocabulary(), d),
+            weights.table(p + "token_embedding.weight", config.vocabulary(), d),
             weights.ready(p + "positional_embedding", config.context(), d),
-            weights.blocks(blockNames(p + "transformer."), config.blocks()),
+            blockNames(p + "transformer.").read(weights, config.blocks()),
             weights.norm(p + "ln_final", d, config.blocks().eps()),
             project));
   }

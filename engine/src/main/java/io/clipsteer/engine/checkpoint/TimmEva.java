@@ -4,8 +4,7 @@ package io.clipsteer.engine.checkpoint;
 import static io.clipsteer.engine.checkpoint.TimmShape.requirePresence;
 
 import io.clipsteer.data.json.JsonObject;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
-import io.clipsteer.engine.checkpoint.WeightSource.Others;
+import io.clipsteer.engine.checkpoint.BlockNames.Others;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.AttentionPool;
 import io.clipsteer.engine.model.PatchGrid;

@@ -3,7 +3,6 @@ package io.clipsteer.engine.checkpoint;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.json.JsonObject;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.model.Activation;
 import io.clipsteer.engine.model.AttentionPool;
 import io.clipsteer.engine.model.PatchGrid;

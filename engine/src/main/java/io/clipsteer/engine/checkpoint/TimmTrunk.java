@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.checkpoint;
 
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.model.AttentionPool;
 import io.clipsteer.engine.model.PatchGrid;
 import io.clipsteer.engine.model.Pooling;

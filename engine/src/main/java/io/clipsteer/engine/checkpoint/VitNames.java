@@ -3,7 +3,6 @@ package io.clipsteer.engine.checkpoint;
 
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.checkpoint.WeightSource.BlockNames;
 import io.clipsteer.engine.model.AttentionPool;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.VisionConfig;
@@ -72,7 +71,7 @@ record VitNames(
                             .narrow(0, positioned, patches)
                             .contiguous()),
             preNorm == null ? null : weights.norm(preNorm, d, eps),
-            weights.blocks(blocks, config.blocks()),
+            blocks.read(weights, config.blocks()),
             finalNorm == null ? null : weights.norm(finalNorm, d, eps),
             pool,
             projection);

@@ -8,11 +8,10 @@ import io.clipsteer.data.tensor.TensorFile;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
-import io.clipsteer.engine.model.Activation;
-import io.clipsteer.engine.model.Block;
 import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Block.Norm;
-import io.clipsteer.engine.model.TowerShape;
+import io.clipsteer.engine.model.TokenTable;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -20,11 +19,9 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
-import java.util.stream.IntStream;
 
 /**
  * A checkpoint's tensors, checked for shape and finite values, with an account of their use: in the
@@ -39,6 +36,9 @@ final class WeightSource {
   private static final Pattern WRAPPERS =
       Pattern.compile(
           "(?<![^.])(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\\.");
+
+  /** Rows of a table of tokens that are checked at once. */
+  private static final long PIECE = 4096;
 
   private final TensorFile file;
   private final DType dtype;
@@ -140,9 +140,42 @@ final class WeightSource {
       fits = shape[i] == -1 || shape[i] == tensor.shape()[i];
     }
     if (!fits) throw misshapen(tensor, Arrays.toString(shape));
+    if (device.equals(Device.NONE))
+      return Tensor.empty(DType.F32).to(device).expand(tensor.shape());
     Tensor value = Tensor.of(tensor).to(DType.F32);
+    tensor.unload();
     if (!value.isFinite()) throw notFinite(tensor);
     return value;
+  }
+
+  /** Zeros beside what {@link #take} gives. */
+  Tensor zeros(long n) {
+    Tensor zeros = Tensor.zeros(DType.F32, n);
+    return device.equals(Device.NONE) ? zeros.to(device) : zeros;
+  }
+
+  /** Vectors of tokens, which stay in the file. */
+  TokenTable table(String name, long vocabulary, long d) {
+    StoredTensor tensor = stored(name);
+    if (!Arrays.equals(tensor.shape(), new long[] {vocabulary, d})) {
+      throw misshapen(tensor, Arrays.toString(new long[] {vocabulary, d}));
+    }
+    if (!device.equals(Device.NONE)) checkFinite(tensor, vocabulary, d);
+    return new TokenTable(tensor, dtype, device);
+  }
+
+  /** Checks the rows of a large tensor piece by piece, in the memory of one piece. */
+  private void checkFinite(StoredTensor tensor, long rows, long d) {
+    long size = tensor.bytes().byteSize() / rows;
+    for (long from = 0; from < rows; from += PIECE) {
+      long n = Math.min(PIECE, rows - from);
+      MemorySegment bytes = tensor.bytes().asSlice(from * size, n * size);
+      var piece = new StoredTensor(tensor.name(), tensor.dtype(), new long[] {n, d}, bytes);
+      try (Scope scope = Scope.open()) {
+        if (!Tensor.of(piece).to(DType.F32).isFinite()) throw notFinite(tensor);
+      }
+      piece.unload();
+    }
   }
 
   private InputException notFinite(StoredTensor tensor) {
@@ -216,20 +249,6 @@ final class WeightSource {
         ready(() -> scaled(take(p + ".bias", out), biasScale)));
   }
 
-  /** As {@link #biased}; two names joined by {@code +} are halves of the product. */
-  private Linear inner(String p, String names, long out, long in, double scale) {
-    List<String> halves = List.of(names.split("\\+"));
-    if (halves.size() == 1) return biased(p + names, out, in, scale, scale);
-    long half = out / halves.size();
-    return new Linear(
-        ready(() -> joined(halves, h -> take(p + h + ".weight", half, in))),
-        ready(() -> joined(halves, h -> take(p + h + ".bias", half))));
-  }
-
-  private static <T> Tensor joined(List<T> parts, Function<T, Tensor> each) {
-    return Tensor.concat(parts.stream().map(each).toList(), 0);
-  }
-
   private static Tensor scaled(Tensor weight, double factor) {
     return factor == 1 ? weight : weight.mul(factor);
   }
@@ -237,160 +256,6 @@ final class WeightSource {
   /** A projection that lies as [in,out] and is applied as x·P. */
   Linear projection(String name, long in, long out) {
     return new Linear(ready(() -> take(name, in, out).transpose(0, 1)), null);
-  }
-
-  /**
-   * Names of a block's tensors; {@code %d} in the prefix is the layer. {@code fc1} may name the two
-   * halves of a gated product, joined by {@code +}.
-   *
-   * @param qkv query, key and value stacked in one tensor, or three
-   */
-  record BlockNames(
-      String prefix,
-      String ln1,
-      List<String> qkv,
-      String out,
-      String ln2,
-      String fc1,
-      String fc2,
-      String scale1,
-      String scale2,
-      Others others) {
-    BlockNames(
-        String prefix,
-        String ln1,
-        List<String> qkv,
-        String out,
-        String ln2,
-        String fc1,
-        String fc2,
-        String scale1,
-        String scale2) {
-      this(prefix, ln1, qkv, out, ln2, fc1, fc2, scale1, scale2, Others.NONE);
-    }
-
-    /** Names of the biases of query, key and value, in the form of the weights or of three. */
-    private List<String> biases() {
-      if (!others.qkvBias.isEmpty()) return others.qkvBias;
-      return qkv.stream().map(name -> name + dot(name) + "bias").toList();
-    }
-  }
-
-  /**
-   * Parts of blocks that few families have.
-   *
-   * @param qkvBias names of the three biases where they are not those of the weights
-   * @param biasMask factor of a stacked bias, or "none"
-   * @param mixNorm norm of attention's mix, or "none"
-   * @param innerNorm norm inside the MLP, or "none"
-   * @param pairs whether rotary positions turn the pairs 2t and 2t + 1 of a head
-   */
-  record Others(
-      List<String> qkvBias, String biasMask, String mixNorm, String innerNorm, boolean pairs) {
-    static final Others NONE = new Others(List.of(), "none", "none", "none", false);
-  }
-
-  List<Block> blocks(BlockNames names, TowerShape shape) {
-    int layers = shape.layers();
-    // What some architectures lack, all blocks have or none.
-    Optional parts =
-        new Optional(
-            names.biases().stream().map(bias -> anyBlock(names, layers, bias)).toList(),
-            anyBlock(names, layers, names.scale1()),
-            anyBlock(names, layers, names.scale2()),
-            anyBlock(names, layers, names.others().mixNorm() + ".weight"),
-            anyBlock(names, layers, names.others().innerNorm() + ".weight"));
-    List<Block> blocks = new ArrayList<>();
-    for (int layer = 0; layer < layers; layer++) {
-      blocks.add(block(names, names.prefix().formatted(layer), parts, shape));
-    }
-    return List.copyOf(blocks);
-  }
-
-  /** Which parts that are not in every architecture this one has. */
-  private record Optional(
-      List<Boolean> qkvBias, boolean scale1, boolean scale2, boolean mixNorm, boolean innerNorm) {}
-
-  private boolean anyBlock(BlockNames names, int layers, String part) {
-    for (int layer = 0; layer < layers; layer++) {
-      if (has(names.prefix().formatted(layer) + part)) return true;
-    }
-    return false;
-  }
-
-  private static String dot(String name) {
-    return name.endsWith("_") ? "" : ".";
-  }
-
-  private Block block(BlockNames names, String p, Optional parts, TowerShape shape) {
-    long d = shape.width();
-    long inner = shape.activation() == Activation.SWIGLU ? 2L * shape.hidden() : shape.hidden();
-    double in = shape.activation().innerScale();
-    double out = shape.activation().outerScale();
-    return new Block(
-        norm(p + names.ln1(), d, shape.eps()),
-        stacked(p, names, parts.qkvBias(), shape),
-        biased(p + names.out(), d, d, 1, 1),
-        norm(p + names.ln2(), d, shape.eps()),
-        inner(p, names.fc1(), inner, d, in),
-        biased(p + names.fc2(), d, shape.hidden(), out, 1),
-        parts.scale1() ? ready(p + names.scale1(), d) : null,
-        parts.scale2() ? ready(p + names.scale2(), d) : null,
-        parts.mixNorm() ? norm(p + names.others().mixNorm(), d, shape.eps()) : null,
-        parts.innerNorm()
-            ? norm(p + names.others().innerNorm(), shape.hidden(), shape.eps())
-            : null);
-  }
-
-  /**
-   * Query, key and value in one product: stacked in the file, or three tensors.
-   *
-   * @param biased which of the biases there are; one that is not is zero beside others
-   */
-  private Linear stacked(String p, BlockNames names, List<Boolean> biased, TowerShape shape) {
-    long d = shape.width();
-    List<String> qkv = names.qkv();
-    int n = qkv.size();
-    Tensor weight =
-        ready(
-            () ->
-                halves(
-                    joined(qkv, q -> take(p + q + dot(q) + "weight", 3 * d / n, d)),
-                    names.others(),
-                    shape));
-    if (!biased.contains(true)) return new Linear(weight, null);
-    List<String> biases = names.biases();
-    List<Integer> all = IntStream.range(0, biases.size()).boxed().toList();
-    long each = 3 * d / biases.size();
-    return new Linear(
-        weight,
-        ready(
-            () -> {
-              Tensor bias =
-                  joined(
-                      all,
-                      i ->
-                          biased.get(i)
-                              ? take(p + biases.get(i), each)
-                              : Tensor.zeros(DType.F32, each));
-              String mask = names.others().biasMask();
-              if (!mask.equals("none")) bias = bias.mul(take(p + mask, 3 * d));
-              return halves(bias, names.others(), shape);
-            }));
-  }
-
-  /** Rows of query and key in the order of {@link io.clipsteer.engine.model.Rotary}. */
-  private static Tensor halves(Tensor stacked, Others others, TowerShape shape) {
-    if (!others.pairs()) return stacked;
-    int d = shape.width();
-    int width = d / shape.heads();
-    long[] rows = new long[3 * d];
-    for (int i = 0; i < rows.length; i++) {
-      int in = i % width;
-      int pair = in < width / 2 ? 2 * in : 2 * (in - width / 2) + 1;
-      rows[i] = i < 2 * d ? i - in + pair : i;
-    }
-    return stacked.indexSelect(0, Tensor.of(rows, rows.length));
   }
 
   /**

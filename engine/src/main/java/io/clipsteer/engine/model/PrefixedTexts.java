@@ -75,9 +75,7 @@ public final class PrefixedTexts {
     }
     Tensor mine = Tensor.of(here, (long) b * t, 1).to(device);
     Tensor others = mine.mul(-1).addInPlace(1);
-    Tensor known =
-        Recorded.f32(weights.tokens().indexSelect(0, Tensor.of(flat, flat.length).to(device)))
-            .mul(others);
+    Tensor known = Recorded.f32(weights.tokens().rows(flat)).mul(others);
     Tensor places3 = Recorded.f32(weights.positions()).narrow(0, 0, t).reshape(1, t, d);
     Tensor x =
         known

@@ -85,7 +85,7 @@ public final class TextTower {
       }
     }
     Scope.require();
-    Tensor rows = weights.tokens().indexSelect(0, Tensor.of(flat, flat.length).to(device));
+    Tensor rows = weights.tokens().rows(flat);
     return rows.reshape(b, t, config.width())
         .addInPlace(weights.positions().narrow(0, 0, t).reshape(1, t, config.width()));
   }

@@ -10,11 +10,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * A text tower's weights, ready to use.
  *
- * @param tokens [vocabulary,d]
+ * @param tokens vectors of the vocabulary
  * @param positions [context,d]
  */
 public record TextWeights(
-    Tensor tokens,
+    TokenTable tokens,
     Tensor positions,
     List<Block> blocks,
     Norm finalNorm,

@@ -355,6 +355,12 @@ final class CheckpointTest {
       configure(folder, "architecture", '"' + name + '"');
       refused(folder, name);
     }
+    // Known names, whose own pooling the configuration contradicts.
+    for (String name : List.of("eva02_base_patch14_224", "vit_pe_core_base_patch16_224")) {
+      folder = copy("timm-vit");
+      configure(folder, "architecture", '"' + name + '"');
+      refused(folder, "global_pool is \"token\": timm computes");
+    }
     for (String field :
         List.of("\"act_layer\": \"relu\"", "\"pretrained_cfg\": {}", "\"something_new\": 1")) {
       folder = copy("timm-vit");

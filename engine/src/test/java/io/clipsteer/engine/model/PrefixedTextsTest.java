@@ -26,7 +26,7 @@ class PrefixedTextsTest {
   }
 
   private static float[] token(TextTower tower, long id) {
-    return tower.weights().tokens().narrow(0, id, 1).toFloats();
+    return tower.weights().tokens().rows(new long[] {id}).toFloats();
   }
 
   private static long end(TextTower tower) {
