@@ -1,6 +1,7 @@
 """That an exported edit does in `transformers`, `open_clip` (own and timm trunks) and ONNX Runtime what clipsteer does in its own tower.
 
     python bench/peers/check_edit_hook.py --work /tmp/edit_hook
+    python bench/peers/check_edit_hook.py --work /tmp/edit_hook --recent     SigLIP, DINOv3, Perception Encoder, EVA-02, MetaCLIP 2, CLIPA
 
 Run in the project's root, after a build. On the test suite's small checkpoints of both libraries: trains a ReLU and a TopK SAE, makes edits with
 `clipsteer edit`, exports them, and compares, for noise images of the models' own size (nothing is resized) and random unit words, the
@@ -53,8 +54,14 @@ def library(folder, words, width, seed):
     return rows
 
 
-def transformers_clip(path):
-    model = CLIPModel.from_pretrained(path, dtype=torch.float32).eval()
+def metaclip2(path):
+    from transformers import MetaClip2Model
+
+    return transformers_clip(path, MetaClip2Model)
+
+
+def transformers_clip(path, kind=CLIPModel):
+    model = kind.from_pretrained(path, dtype=torch.float32).eval()
     processor = CLIPImageProcessor.from_pretrained(path)
 
     def pixels(file):
@@ -85,6 +92,39 @@ def native_open_clip(path):
     return model, pixels, embed, model.logit_scale.exp().item()
 
 
+def unprojected(kind):
+    """A model of transformers that has no projection."""
+    import transformers
+
+    def load(path):
+        model = getattr(transformers, kind).from_pretrained(path, dtype=torch.float32).eval()
+        processor = transformers.AutoImageProcessor.from_pretrained(path)
+
+        def pixels(file):
+            return processor(Image.open(file), return_tensors="pt")["pixel_values"]
+
+        def embed(batch):
+            with torch.no_grad():
+                return getattr(model, "vision_model", model)(pixel_values=batch).pooler_output
+
+        return model, pixels, embed, model.logit_scale.exp().item() if hasattr(model, "logit_scale") else 100
+
+    return load
+
+
+def timm_model(path):
+    import timm
+
+    model = timm.create_model(f"local-dir:{path}", pretrained=True).eval()
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model), is_training=False)
+
+    def embed(batch):
+        with torch.no_grad():
+            return model.forward_head(model.forward_features(batch), pre_logits=True)
+
+    return model, lambda file: transform(Image.open(file)).unsqueeze(0), embed, 100
+
+
 def exported(work, name, edit, more):
     """What export says, the edit's hook, and its encoder in ONNX Runtime."""
     said = clipsteer("export", "--edit", edit, "--out", work / f"{name}.safetensors", "--json", *more)
@@ -95,22 +135,22 @@ def exported(work, name, edit, more):
     return said, hook, onnxruntime.InferenceSession(work / f"{name}.onnx", providers=["CPUExecutionProvider"])
 
 
-def check(name, load, work):
+def check(name, load, work, edits=EDITS, count=3, site=()):
     path = MODELS / name
     model, pixels, embed, scale = load(path)
     work.mkdir(parents=True)
     pictures = work.parent / "images"
     for sae in ("relu:l1=1e-4", "topk:k=8"):
-        clipsteer("train", "--model", path, "--images", pictures, "--layer", 0, "--sae", sae, "--expansion", 4,
+        clipsteer("train", "--model", path, "--images", pictures, "--layer", 0, *site, "--sae", sae, "--expansion", 4,
                   "--train-tokens", 2000, "--batch", 64, "--out", work / sae.split(":")[0])
-    files = sorted(pictures.iterdir())[:3]
+    files = sorted(pictures.iterdir())[:count]
     rows = library(work / "words", 5, embed(pixels(files[0])).shape[-1], 0)
-    for number, (sae, units, rule, more) in enumerate(EDITS):
+    for number, (sae, units, rule, more) in enumerate(edits):
         units = [f"0:{u}" if isinstance(u, int) else u for u in units]
         edit = f"edit{number}"
         clipsteer("edit", "--run", work / sae, *units, *rule, "--out", work / edit)
         said, hook, session = exported(work, f"{edit}_file", work / edit, [*more, *(["--images", pictures] if more else [])])
-        result = {"model": name, "library": "transformers" if load is transformers_clip else "open_clip", "sae": sae,
+        result = {"model": name, "library": type(model).__module__.split(".")[0], "site": site[-1] if site else "resid_post", "sae": sae,
                   "edit": " ".join(map(str, [*units, *rule, *more])), "top_k": said["top_k"]}
         worst = {"tower": 0.0, "onnx": 0.0, "moved": 0.0}
         for file in files:
@@ -138,8 +178,19 @@ def check(name, load, work):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", required=True, type=pathlib.Path, help="a new folder")
-    work = parser.parse_args().work
+    parser.add_argument("--recent", action="store_true", help="the families of 2024 to 2026, two edits and one image each")
+    args = parser.parse_args()
+    work = args.work
     images(work / "images", 40)
+    if args.recent:
+        few = dict(edits=[EDITS[0], EDITS[5]], count=1)
+        cases = [("hf-siglip", unprojected("SiglipModel"), ()), ("hf-dinov3", unprojected("DINOv3ViTModel"), ()),
+                 ("timm-dinov3", timm_model, ("--site", "mlp_out")), ("timm-pe-core", timm_model, ()), ("timm-eva02", timm_model, ()),
+                 ("hf-metaclip-2", metaclip2, ()), ("open-clip-clipa", native_open_clip, ())]
+        for name, load, site in cases:
+            for row in check(name, load, work / name, site=site, **few):
+                print(json.dumps(row), flush=True)
+        return
     rows = [*check("hf-clip-quickgelu", transformers_clip, work / "transformers"),
             *check("open-clip-native", native_open_clip, work / "open_clip"),
             *check("open-clip-timm", native_open_clip, work / "open_clip_timm")]

@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "@FILE@")
 BLOCKS = ("vision_model.encoder.layers", "visual.trunk.blocks", "visual.transformer.resblocks", "trunk.blocks",
-          "transformer.resblocks", "encoder.layers", "encoder.layer", "blocks")
+          "transformer.resblocks", "encoder.layers", "encoder.layer", "blocks", "model.layer", "layer")
 MLPS = ("layer_scale2", "ls_2", "ls2", "mlp")  # what is added to the residual: behind LayerScale, where there is one
 
 
@@ -39,9 +39,15 @@ def attach(model, file=FILE):
     if path.endswith("resblocks"):
         batch_first = getattr(_find(model, [path.rpartition(".")[0]])[0], "batch_first", False)
 
+    block = blocks[int(layer)]
+    mlp = site == "hook_mlp_out"
+    gamma = getattr(block, "gamma_2", None) if mlp else None  # timm's Eva scales what its mlp gives, outside any module
+
     def hook(module, inputs, output):
         x = output[0] if isinstance(output, tuple) else output
         x = x.clone() if batch_first else x.transpose(0, 1).clone()
+        if gamma is not None:
+            x *= gamma
         w = {name: tensor.to(x.device) for name, tensor in weights.items()}
         z, sigma = x[:, start:stop].float(), 1.0
         if notes["normalisation"] == "layer_norm":
@@ -57,8 +63,9 @@ def attach(model, file=FILE):
         moved = {"set": w["values"] - active, "cap": (w["values"] - active).clamp(max=0),
                  "scale": (w["values"] - 1) * active, "add": w["values"].expand_as(active)}[rule]
         x[:, start:stop] += ((moved * sigma) @ w["decoder"]).to(x.dtype)
+        if gamma is not None:
+            x /= gamma
         x = x if batch_first else x.transpose(0, 1)
         return (x, *output[1:]) if isinstance(output, tuple) else x
 
-    block = blocks[int(layer)]
-    return (_find(block, MLPS)[0] if site == "hook_mlp_out" else block).register_forward_hook(hook)
+    return (_find(block, MLPS)[0] if mlp else block).register_forward_hook(hook)

@@ -94,6 +94,7 @@ final class RecentModelsTest {
     assertEquals(18, steerability.get("layers").size(), steerability.get("layers").toString());
     for (JsonNode layer : steerability.get("layers")) {
       assertTrue(layer.get("mean_s").asDouble() >= 0, layer.toString());
+      assertEquals(name.equals("hf-siglip"), layer.has("mean_sigmoid"), layer.toString());
     }
 
     Path targets = library(model, "targets", List.of("woman", "man"));

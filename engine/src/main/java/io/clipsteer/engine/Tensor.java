@@ -406,6 +406,11 @@ public final class Tensor implements AutoCloseable {
     return op("exp", raw::exp, this);
   }
 
+  /** σ(x) = 1/(1 + exp(−x)), element by element. */
+  public Tensor sigmoid() {
+    return op("sigmoid", raw::sigmoid, this);
+  }
+
   /** SiLU, x·σ(x), as a new tensor. */
   public Tensor silu() {
     return op("silu", () -> torch.silu(raw), this);

@@ -7,6 +7,7 @@ import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.kernels.SteerKernels;
 import java.util.function.ObjIntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How an edit changed the probabilities of words, {@code Δ = P' − P}, summed over groups of images.
@@ -16,8 +17,11 @@ import java.util.function.ObjIntConsumer;
  * @param groups number of rows
  * @param words number of words; the rest of a row is padding
  * @param squares Σ‖Δ‖² over all images
+ * @param sigmoids Σ of the changes of σ(logit) over all images [words], for a head that has a bias
+ *     of a sigmoid; null for others
  */
-public record AnswerShift(float[] sums, int stride, int groups, int words, double squares) {
+public record AnswerShift(
+    float[] sums, int stride, int groups, int words, double squares, float @Nullable [] sigmoids) {
   /**
    * Evaluates a block of edits whose logits are computed.
    *
@@ -41,7 +45,7 @@ public record AnswerShift(float[] sums, int stride, int groups, int words, doubl
             (unit, sums, stride, squares) ->
                 sink.accept(
                     first + unit,
-                    new AnswerShift(sums, stride, input.groups(), input.words(), squares)));
+                    new AnswerShift(sums, stride, input.groups(), input.words(), squares, null)));
   }
 
   /**
@@ -110,6 +114,11 @@ public record AnswerShift(float[] sums, int stride, int groups, int words, doubl
         work.accept(directions.narrow(0, at, Math.min(size, n - at)), at);
       }
     }
+  }
+
+  /** The same with the changes of σ(logit). */
+  AnswerShift withSigmoids(float[] some) {
+    return new AnswerShift(sums, stride, groups, words, squares, some);
   }
 
   /** Σ Δ over all images, [words]. */

@@ -12,6 +12,7 @@ import io.clipsteer.engine.model.TowerOutput;
 import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.kernels.SteerKernels;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,7 @@ public final class Continued implements Sweep {
   private final Tensor residuals;
   private final Tensor texts;
   private final Tensor before;
+  private final @Nullable Sigmoids sigmoids;
   private final int words;
 
   /**
@@ -57,7 +59,50 @@ public final class Continued implements Sweep {
                   .copy());
       Tensor exact = AnswerShift.centred(head);
       texts = scope.release(exact.to(DType.F32).contiguous());
-      before = scope.release(AnswerShift.probabilities(outputs(this.paused, 64), exact, head));
+      Tensor outputs = outputs(this.paused, 64);
+      before = scope.release(AnswerShift.probabilities(outputs, exact, head));
+      Double bias = head.sigmoidBias();
+      sigmoids = bias == null ? null : Sigmoids.of(head, bias, outputs.to(DType.F32), scope);
+    }
+  }
+
+  /**
+   * Probabilities by a sigmoid.
+   *
+   * @param rows F32 [e,words]
+   * @param before without an edit, F32 [images,words]
+   */
+  private record Sigmoids(Tensor rows, double scale, double bias, Tensor before)
+      implements AutoCloseable {
+    static Sigmoids of(AnswerHead head, double bias, Tensor outputs, Scope scope) {
+      Tensor rows =
+          Tensor.of(head.rows(), head.words().size(), head.width()).transpose(0, 1).contiguous();
+      Tensor before = probabilities(outputs, rows, head.scale(), bias);
+      return new Sigmoids(scope.release(rows), head.scale(), bias, scope.release(before));
+    }
+
+    private static Tensor probabilities(Tensor outputs, Tensor rows, double scale, double bias) {
+      return outputs.matmul(rows).mulInPlace(scale).addInPlace(bias).sigmoid();
+    }
+
+    /**
+     * Σ of the changes over images, F32 [count,words].
+     *
+     * @param outputs F32 [count·n,e] of edited copies of n images
+     * @param from first of these images
+     */
+    Tensor changes(Tensor outputs, int from, int n) {
+      long words = rows.size(1);
+      return probabilities(outputs, rows, scale, bias)
+          .reshape(-1, n, words)
+          .sub(before.narrow(0, from, n).reshape(1, n, words))
+          .sum(1, false, DType.F32);
+    }
+
+    @Override
+    public void close() {
+      rows.close();
+      before.close();
     }
   }
 
@@ -111,18 +156,30 @@ public final class Continued implements Sweep {
         BATCH / each,
         (some, at) -> {
           int count = Math.toIntExact(some.size(0));
-          Tensor logits = logits(some, shifts, at, part(paused, from, to));
+          Tensor outputs = outputs(some, shifts, at, part(paused, from, to));
+          Tensor scores = outputs.matmul(texts);
+          if (head.isBiased()) scores = scores.add(AnswerShift.bias(head));
+          Tensor logits = scores.contiguous();
+          Tensor changes = sigmoids == null ? null : sigmoids.changes(outputs, from, n);
           Tensor unedited = before.narrow(0, from, n);
           var input =
               AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
           double[] weights = new double[count * n * SteerKernels.WEIGHTS];
           for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = head.scale();
-          AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, sink);
+          Sink all = changes == null ? sink : withSigmoids(changes.toFloats(), at, sink);
+          AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, all);
         });
   }
 
-  /** Scores of the head with centred words, F32 [count·n,words], of edited copies of n images. */
-  private Tensor logits(Tensor directions, float[] shifts, int first, Paused part) {
+  private Sink withSigmoids(float[] changes, int first, Sink sink) {
+    return (edit, shift) -> {
+      int row = (edit - first) * words;
+      sink.accept(edit, shift.withSigmoids(Arrays.copyOfRange(changes, row, row + words)));
+    };
+  }
+
+  /** What the head reads of edited copies of n images, F32 [count·n,e] on the CPU. */
+  private Tensor outputs(Tensor directions, float[] shifts, int first, Paused part) {
     long count = directions.size(0);
     long n = part.value().size(0);
     long t = part.value().size(1);
@@ -144,9 +201,7 @@ public final class Continued implements Sweep {
             middle.reshape(1, n, t, d).expand(count, n, t, d).reshape(count * n, t, d).contiguous();
       }
       TowerOutput output = tower.continueFrom(new Paused(part.at(), edited, middle), Hooks.NONE);
-      Tensor scores = head.reads(output).to(Device.CPU).to(DType.F32).matmul(texts);
-      if (head.isBiased()) scores = scores.add(AnswerShift.bias(head));
-      return scope.keep(scores.contiguous());
+      return scope.keep(head.reads(output).to(Device.CPU).to(DType.F32));
     }
   }
 
@@ -157,5 +212,6 @@ public final class Continued implements Sweep {
     residuals.close();
     texts.close();
     before.close();
+    if (sigmoids != null) sigmoids.close();
   }
 }

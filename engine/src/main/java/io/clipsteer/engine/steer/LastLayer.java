@@ -82,9 +82,13 @@ public final class LastLayer implements Sweep {
     }
   }
 
-  /** Whether the closed form is for such a head: not for a bias beside a unit embedding. */
+  /**
+   * Whether the closed form is for such a head: not for a bias beside a unit embedding, and not for
+   * the bias of a sigmoid, since it computes differences of logits alone.
+   */
   public static boolean holds(AnswerHead head) {
-    return head.input() == AnswerHead.OutputPart.POOLED || !head.isBiased();
+    return head.input() == AnswerHead.OutputPart.POOLED
+        || !head.isBiased() && head.sigmoidBias() == null;
   }
 
   private static ReadOut exact(ReadOut from, boolean projects, Scope scope) {

@@ -8,6 +8,7 @@ import io.clipsteer.data.stats.Share;
 import io.clipsteer.lab.run.RunSaes;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,8 @@ import org.jspecify.annotations.Nullable;
  * @param meanS mean S
  * @param meanUnbiased mean of the unbiased form
  * @param meanSemantic mean of the semantic form
+ * @param meanSigmoid mean over units of the change of the sigmoid probability of the word that each
+ *     promotes most; null where there is none
  * @param shareAboveTau share of units with unbiased S above τ
  * @param shareLow lower end of its 95 % interval, for units that stand for more of their kind and
  *     images that stand for more like them
@@ -55,6 +58,7 @@ public record LayerResult(
     double meanS,
     @JsonProperty("mean_s_unbiased") double meanUnbiased,
     @JsonProperty("mean_s_semantic") double meanSemantic,
+    @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double meanSigmoid,
     double shareAboveTau,
     double shareLow,
     double shareHigh,
@@ -126,6 +130,7 @@ public record LayerResult(
         mean(scores, UnitScore::s),
         mean(scores, UnitScore::unbiased),
         mean(scores, UnitScore::semantic),
+        meanSigmoid(scores),
         share.value(),
         share.low(),
         share.high(),
@@ -156,6 +161,14 @@ public record LayerResult(
     double sum = 0;
     for (UnitScore score : scores) sum += number.applyAsDouble(score);
     return sum / scores.size();
+  }
+
+  private static @Nullable Double meanSigmoid(List<UnitScore> scores) {
+    List<Double> known = scores.stream().map(UnitScore::sigmoid).filter(Objects::nonNull).toList();
+    if (known.isEmpty()) return null;
+    double sum = 0;
+    for (double one : known) sum += one;
+    return sum / known.size();
   }
 
   private static int steerable(List<UnitScore> scores, double tau) {

@@ -88,12 +88,12 @@ public record SteerabilityFolder(Path path) {
   void table(String name, List<UnitScore> scores, List<String> words) {
     StringBuilder text =
         new StringBuilder(
-            "unit,images,s,s_unbiased,low,high,s_semantic,power,promoted,suppressed\n");
+            "unit,images,s,s_unbiased,low,high,s_semantic,power,sigmoid,promoted,suppressed\n");
     for (UnitScore score : scores) {
       text.append(
           String.format(
               Locale.ROOT,
-              "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%s,%s%n",
+              "%d,%d,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%s,%s,%s%n",
               score.unit(),
               score.images(),
               score.s(),
@@ -102,6 +102,7 @@ public record SteerabilityFolder(Path path) {
               score.high(),
               score.semantic(),
               score.power(),
+              score.sigmoid() == null ? "" : String.format(Locale.ROOT, "%.9g", score.sigmoid()),
               words(score.promoted(), words),
               words(score.suppressed(), words)));
     }

@@ -2,6 +2,7 @@
 package io.clipsteer.lab.steer;
 
 import io.clipsteer.engine.steer.AnswerShift;
+import org.jspecify.annotations.Nullable;
 
 /** A unit's changes, added up as more images are evaluated. */
 final class Tally {
@@ -12,6 +13,7 @@ final class Tally {
   private final float[] sums;
   private final int[] sizes = new int[GROUPS];
   private double squares;
+  private float @Nullable [] sigmoids;
 
   Tally(int words) {
     this.words = words;
@@ -38,6 +40,10 @@ final class Tally {
       }
     }
     squares += change.squares();
+    float[] alone = change.sigmoids();
+    if (alone == null) return;
+    if (sigmoids == null) sigmoids = new float[words];
+    for (int w = 0; w < words; w++) sigmoids[w] += alone[w];
   }
 
   /** Groups that images {@code from} to {@code to} are evaluated in, so that {@link #add} fits. */
@@ -54,6 +60,6 @@ final class Tally {
 
   /** The sums so far. */
   AnswerShift change() {
-    return new AnswerShift(sums, words, sizes().length, words, squares);
+    return new AnswerShift(sums, words, sizes().length, words, squares, sigmoids);
   }
 }

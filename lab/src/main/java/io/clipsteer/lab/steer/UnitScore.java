@@ -6,6 +6,7 @@ import io.clipsteer.engine.steer.AnswerShift;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a unit steers. With Δ_i(v) the change of word v's probability on image i and m its mean over
@@ -22,6 +23,8 @@ import java.util.List;
  * @param semantic S that does not split synonyms: {@link Similarity#semantic} of m, of the images
  *     that were evaluated
  * @param power {@code max_v m(v)}
+ * @param sigmoid mean change of the sigmoid probability of the word that is promoted most, of the
+ *     images that were evaluated; null for models without such, and where no word is promoted
  * @param promoted the words with the largest m above 0, largest first
  * @param suppressed the words with the smallest m below 0, smallest first
  */
@@ -34,6 +37,7 @@ public record UnitScore(
     double high,
     double semantic,
     double power,
+    @Nullable Double sigmoid,
     List<Moved> promoted,
     List<Moved> suppressed) {
   private static final int PROMOTED = 5;
@@ -106,6 +110,7 @@ public record UnitScore(
     List<Moved> suppressed = extremes(mean, SUPPRESSED, -1);
     // Changes of probabilities add up to 0: where none is above it, the largest is 0.
     double power = promoted.isEmpty() ? 0 : promoted.getFirst().change();
+    float[] sigmoids = change.sigmoids();
     UnitScore score =
         new UnitScore(
             unit,
@@ -116,6 +121,9 @@ public record UnitScore(
             high,
             measuring.vocabulary().semantic(mean),
             power,
+            sigmoids == null || promoted.isEmpty()
+                ? null
+                : sigmoids[promoted.getFirst().word()] / n,
             promoted,
             suppressed);
     Raised named = name < 0 ? Raised.NONE : Raised.of(mean, name);

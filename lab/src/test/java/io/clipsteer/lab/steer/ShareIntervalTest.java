@@ -111,7 +111,7 @@ final class ShareIntervalTest {
       if (s > population.tau) plain++;
       double[] deviations = resamples.deviations(gram(sums));
       resampled = resampled.plus(ResampledUnits.of(unbiased, deviations, population.tau));
-      scores.add(new UnitScore(u, images, s, unbiased, 0, 0, 0, 0, List.of(), List.of()));
+      scores.add(new UnitScore(u, images, s, unbiased, 0, 0, 0, 0, null, List.of(), List.of()));
     }
     int hits = (int) scores.stream().filter(score -> score.isAbove(population.tau)).count();
     Share share = Share.of(hits, UNITS, resampled.variance(UNITS, groups), groups);

@@ -242,6 +242,64 @@ final class SteerabilityTest {
     }
   }
 
+  /** A model trained with a sigmoid: its probability of each word, by plain loops in float64. */
+  @Test
+  void sigmoidProbabilitiesMoveAsInTheWholePass() {
+    Path folder = Path.of("../engine/src/test/resources/models/hf-siglip");
+    HookPoint point = HookPoint.residPost(0);
+    int features = 9;
+    int images = 12;
+    try (ClipModel clip = ClipModel.load(folder);
+        Scope scope = Scope.open();
+        Sae sae = Fixture.sae(clip.vision().config().width(), features, 2)) {
+      TextLibrary words = Fixture.library(11, clip.vision().config().embedDim(), 5);
+      AnswerHead head = ZeroShot.head(clip, words);
+      assertFalse(LastLayer.holds(head));
+      Tensor pixels = pixels(clip, images);
+      double[] before = sigmoids(clip.vision().run(pixels, Hooks.NONE), head);
+      Paused paused = clip.vision().runUntil(pixels, point, Hooks.NONE);
+      double largest = 0;
+      try (Continued sweep = new Continued(clip.vision(), paused, head)) {
+        SteeredUnits units = SteeredUnits.FeatureUnits.all(sae, 30);
+        List<UnitScore> scores =
+            Fixture.measuring(sweep, units, words, Map.of()).run(0, features).scores();
+        for (UnitScore score : scores) {
+          var edit =
+              new Edit(
+                  EditSite.of(point, TokenSelection.ALL, 0),
+                  new Edit.Features(sae, score.unit()),
+                  new Rule.Set(30));
+          double[] after = sigmoids(clip.vision().run(pixels, Hooks.NONE.edit(point, edit)), head);
+          double mean = 0;
+          for (int i = 0; i < images; i++) {
+            int at = i * words.words().size() + score.top();
+            mean += (after[at] - before[at]) / images;
+          }
+          assertEquals(mean, Objects.requireNonNull(score.sigmoid()), 1e-6 + 1e-4 * Math.abs(mean));
+          largest = Math.max(largest, Math.abs(mean));
+        }
+      }
+      assertTrue(largest > 1e-4, largest + " is hardly a change");
+    }
+  }
+
+  /** Of the head's logits with its bias of a sigmoid, in float64, from the tower's output. */
+  private static double[] sigmoids(TowerOutput output, AnswerHead head) {
+    float[] rows = output.embedding().toFloats();
+    int e = head.width();
+    int v = head.words().size();
+    double[] p = new double[rows.length / e * v];
+    for (int at = 0; at < p.length; at++) {
+      double cosine = 0;
+      for (int j = 0; j < e; j++) {
+        cosine += (double) rows[at / v * e + j] * head.rows()[at % v * e + j];
+      }
+      double logit = head.scale() * cosine + Objects.requireNonNull(head.sigmoidBias());
+      p[at] = 1 / (1 + Math.exp(-logit));
+    }
+    return p;
+  }
+
   /** Everything once more in float64, from the class token on. */
   @Test
   void steerabilityIsThatOfFloat64() {

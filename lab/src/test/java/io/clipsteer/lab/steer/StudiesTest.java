@@ -454,7 +454,7 @@ final class StudiesTest {
   private static UnitScore score(int unit, double s, int... promoted) {
     List<UnitScore.Moved> moved = new ArrayList<>();
     for (int word : promoted) moved.add(new UnitScore.Moved(word, 0.1));
-    return new UnitScore(unit, 9, s, s, s, s, s, s, moved, List.of());
+    return new UnitScore(unit, 9, s, s, s, s, s, s, null, moved, List.of());
   }
 
   private static LayerResult layer(int number, UnitScore... scores) {
