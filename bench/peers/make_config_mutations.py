@@ -10,6 +10,9 @@ with "drop" or "rename", or {"tensor": name} with "drop", "rename" or "add" (a s
 numbers of the unit embedding (of the pooled vector, brought to unit length, where there is no projection).
 Where two edits together raise, "alone" holds the outcome of each alone: one of them may only have been of a wrong type.
 
+With --recent the folders are those of Perception Encoder, DINOv3, EVA-02, SigLIP and CLIPA (make_recent_golden.py); tensors are also transposed
+("transpose").
+
 The libraries are asked as a user asks them: open_clip.create_model("local-dir:…") and timm.create_model("local-dir:…",
 pretrained=True). Everything is a function of the seed. Made with torch 2.15.0, open_clip_torch 3.3.0, timm 1.0.31.
 """
@@ -34,6 +37,7 @@ import timm  # noqa: E402
 import torch  # noqa: E402
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
+from timm.models.eva import Eva  # noqa: E402
 from timm.models.vision_transformer import VisionTransformer  # noqa: E402
 
 SEED = 20261130
@@ -61,6 +65,10 @@ MEANT = {
     "tokenizer_kwargs": [{"clean": "lower"}, {"clean": "foo"}, {}], "multimodal_cfg": [{}, None, {"context_length": 16}],
     "quick_gelu": [True, False, None, 1], "custom_text": [True, False, None], "no_causal_mask": [True, False, None],
     "dynamic_img_size": [True, False, None], "use_naflex": [True, False], "reg_tokens": [0, 1, 4], "in_chans": [1, 3, 4],
+    "attn_type": ["eva", "rope", "foo", None], "rope_type": ["cat", "dinov3", "mixed", "foo", None], "rope_temperature": [50.0, 100.0, 1e4, None],
+    "rope_grid_indexing": ["ij", "xy", "foo", None], "rope_grid_offset": [0.0, 1.0, 0.5], "ref_feat_shape": [[4, 4], [16, 16], 4, None],
+    "attn_pool_num_heads": [1, 4, 8, 3, None], "attn_pool_mlp_ratio": [1.5, 2.0, None], "swiglu_align_to": [0, 8, 64], "num_reg_tokens": [0, 1, 4],
+    "use_fc_norm": [True, False, None], "use_post_transformer_norm": [True, False, None],
     "init_logit_bias": [-10, 0, None], "nonscalar_logit_scale": [True, False], "depth": [1, 2, 3, 4], "layers": [1, 2, 3],
 }
 
@@ -75,6 +83,9 @@ def moved(name, other):
 
 def added(name, n):
     return {"tensor": name, "add": [n]}
+
+
+TRANSPOSED = False  # set by --recent: the other rows stay as they are
 
 
 def lost(*names):
@@ -138,12 +149,13 @@ CHOSEN = {
 }
 FLAGS = ("qk_norm scaled_cosine_attn scale_heads scale_attn_inner scale_attn scale_fc output_tokens no_ln_pre "
          "final_ln_after_pool embed_cls proj_bias timm_proj_bias qkv_bias class_token no_embed_class pre_norm final_norm "
-         "pool_include_prefix scale_attn_norm scale_mlp_norm dynamic_img_pad fix_init output_dict").split()
+         "pool_include_prefix scale_attn_norm scale_mlp_norm dynamic_img_pad fix_init output_dict qkv_fused swiglu_mlp scale_mlp "
+         "use_abs_pos_emb use_rot_pos_emb rope_rotate_half use_pre_transformer_norm use_post_norm attn_only_layer_scale").split()
 for flag in FLAGS:
     MEANT[flag] = [True, False, None]
 
 
-def fields(folder, config):
+def fields(folder, config, kind):
     """Every place of a configuration, those that are there and those that the library's classes know."""
     places = [(key,) for key in config] + [("foo",)]
     if "model_cfg" in config:
@@ -153,7 +165,7 @@ def fields(folder, config):
         places += [("model_cfg", "text_cfg", f.name) for f in dataclasses.fields(CLIPTextCfg)]
         places += [("model_cfg", "vision_cfg", "foo"), ("model_cfg", "text_cfg", "foo")]
     else:
-        args = [n for n in inspect.signature(VisionTransformer.__init__).parameters if n not in ("self", "device", "dtype")]
+        args = [n for n in inspect.signature(kind.__init__).parameters if n not in ("self", "device", "dtype")]
         places += [("model_args", n) for n in [*args, "use_naflex", "foo"]]
         places += [("pretrained_cfg", n) for n in ("input_size", "fixed_input_size", "global_pool")]
     return [p for p in places if p[0] != "preprocess_cfg"]
@@ -170,6 +182,8 @@ def edit(rng, places, config, tensors):
     if rng.random() < 0.06:
         name = rng.choice(sorted(tensors))
         kind = rng.random()
+        if TRANSPOSED and kind < 0.3 and tensors[name].ndim == 2:
+            return {"tensor": name, "transpose": True}
         if kind < 0.5:
             return {"tensor": name, "drop": True}
         if kind < 0.8:
@@ -197,6 +211,8 @@ def apply(config, tensors, edits):
         if "tensor" in e:
             if e.get("drop"):
                 tensors.pop(e["tensor"], None)
+            elif "transpose" in e and e["tensor"] in tensors:
+                tensors[e["tensor"]] = tensors[e["tensor"]].T.contiguous()
             elif "rename" in e and e["tensor"] in tensors:
                 tensors[e["rename"]] = tensors.pop(e["tensor"])
             elif "add" in e:
@@ -241,12 +257,17 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--recent", action="store_true")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     rng = random.Random(SEED)
     counts = {"open-clip-native": 5500, "open-clip-timm": 500, "timm-vit": 3500, "timm-deit-distilled": 800}
+    if args.recent:
+        global TRANSPOSED
+        TRANSPOSED = True
+        counts = {"timm-pe-core": 450, "timm-dinov3": 450, "timm-eva02": 450, "timm-siglip": 300, "open-clip-clipa": 350}
     rows, seen = [], set()
     for name, count in counts.items():
         source = args.models / name
@@ -256,12 +277,12 @@ def main():
         config = json.loads((source / config_file).read_text())
         tensors = load_file(source / weights_file)
         golden = load_file(source / "golden.safetensors")
-        places = fields(source, config)
+        places = fields(source, config, Eva if args.recent and name != "timm-siglip" else VisionTransformer)
         tally = {"raises": 0, "loads": 0}
         with tempfile.TemporaryDirectory() as temp:
             folder = pathlib.Path(temp)
             done, stored = 0, None
-            chosen = list(CHOSEN[name])
+            chosen = list(CHOSEN.get(name, []))
             while done < count or chosen:
                 edits = chosen.pop() if done >= count else [] if done == 0 else [e for e in (edit(rng, places, config, tensors)
                                                           for _ in range(1 if rng.random() < 0.85 else 2)) if e]

@@ -244,6 +244,10 @@ def make_timm_pe_spatial(out):
     timm_folder(out, "timm-pe-spatial", "vit_pe_spatial_base_patch16_512", 1)
 
 
+def make_timm_pe_lang(out):
+    timm_folder(out, "timm-pe-lang", "vit_pe_lang_large_patch14_448", 1)
+
+
 def make_timm_eva02(out):
     timm_folder(out, "timm-eva02", "eva02_base_patch16_clip_224", 1, mlp_ratio=2.1)
 
@@ -357,6 +361,8 @@ SIGLIP2_TEXT = {"context_length": 12, "vocab_size": 60, "width": 32, "heads": 2,
 TRUNKS = {
     "test_siglip": ("vit_base_patch16_siglip_224", dict(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=4, mlp_ratio=1.5,
                                                         class_token=False, global_pool="map")),
+    "test_clip_vit": ("vit_large_patch14_clip_224", dict(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, mlp_ratio=1.5,
+                                                         pre_norm=True)),
     "test_pe_core": ("vit_pe_core_base_patch16_224", dict(
         img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, mlp_ratio=1.5, global_pool="map", attn_type="rope",
         use_pre_transformer_norm=True, use_rot_pos_emb=True, ref_feat_shape=(4, 4), rope_grid_offset=1.0, rope_grid_indexing="xy",
@@ -376,8 +382,8 @@ def register_trunks(rows=None):
 
     files = {}
     for name, (like, args) in TRUNKS.items():
-        is_eva = name != "test_siglip"
-        if name == "test_pe_core":
+        is_eva = name in ("test_pe_core", "test_eva02_clip")
+        if name in ("test_pe_core", "test_clip_vit"):
             args = {**args, "norm_layer": base_partial(LayerNorm, eps=1e-5)}
         if not timm.is_model(name):
             create = eva._create_eva if is_eva else vision_transformer._create_vision_transformer
@@ -438,6 +444,25 @@ def make_open_clip_clipa(out, name="open-clip-clipa"):
         "family": "open-clip", "forward": "no norm before the blocks, patches averaged, then ln_post; text without mask, last position"})
 
 
+def make_open_clip_mobile(out, name="open-clip-mobileclip2-l"):
+    register_trunks()
+    cfg = trunk_config("test_clip_vit", "token", None, 24, {**CLIP_TEXT, "no_causal_mask": True})
+    folder, model, pixels = open_clip_folder(out, name, cfg, [0.0] * 3, [1.0] * 3, interpolation="bilinear")
+    open_clip_golden(folder, model, pixels, base.token_rows(name, 12, 60), range(17), {
+        "family": "open-clip-timm", "forward": "vit_large_patch14_clip_224 in small; visual.trunk.head is the projection; text without mask"})
+
+
+def make_open_clip_worldwide(out, name="open-clip-worldwide"):
+    cfg = {"embed_dim": 20, "vision_cfg": {"image_size": 32, "layers": 2, "width": 40, "head_width": 20, "patch_size": 8, "mlp_ratio": 1.5},
+           "text_cfg": {**CLIP_TEXT, "hf_tokenizer_name": "facebook/xlm-v-base", "pool_type": "eos", "eos_id": 2}}
+    folder, model, pixels = open_clip_folder(out, name, cfg, CLIP_MEAN, CLIP_STD)
+    ids = padded_rows(name, 12, 60)
+    ids[ids == 1], ids[ids == 2], ids[:, 0] = 2, 3, 0
+    ids[0, 11] = ids[1, 3] = ids[2, 1] = 2  # the end token is not the largest id
+    open_clip_golden(folder, model, pixels, ids, range(17), {
+        "family": "open-clip", "forward": "CLIP's; pooled at the first eos_id, which is 2 and means 2"})
+
+
 # ---------------------------------------------------------------------------------------------- full size
 
 
@@ -494,7 +519,8 @@ FIXTURES = {
     "timm-dinov3": make_timm_dinov3, "timm-dinov3-qkvb": make_timm_dinov3_qkvb, "timm-pe-core": make_timm_pe_core,
     "timm-pe-spatial": make_timm_pe_spatial, "timm-eva02": make_timm_eva02, "timm-eva02-tiny": make_timm_eva02_tiny,
     "dinov3-pth": make_dinov3_pth, "hf-metaclip-2": make_hf_metaclip2, "open-clip-siglip2": make_open_clip_siglip2, "open-clip-pe-core": make_open_clip_pe, "open-clip-eva02": make_open_clip_eva02,
-    "open-clip-clipa": make_open_clip_clipa}
+    "open-clip-clipa": make_open_clip_clipa,
+    "timm-pe-lang": make_timm_pe_lang, "open-clip-mobileclip2-l": make_open_clip_mobile, "open-clip-worldwide": make_open_clip_worldwide}
 
 
 def main():

@@ -47,6 +47,7 @@ import tools.jackson.databind.node.ObjectNode;
 final class MutatedConfigsTest {
   private static final Path MODELS = Path.of("src/test/resources/models");
   private static final Path GOLDEN = Path.of("src/test/resources/mutations.jsonl.gz");
+  private static final Path RECENT = Path.of("src/test/resources/mutations-recent.jsonl.gz");
 
   @TempDir private Path temp;
 
@@ -68,11 +69,22 @@ final class MutatedConfigsTest {
   @Test
   @Tag("slow")
   void everyChangeIsReadAsTheLibraryDoesOrRefused() throws IOException {
+    everyChange(GOLDEN, 10_000);
+  }
+
+  /** SigLIP, DINOv3, Perception Encoder, EVA-02 and CLIPA; matrices are transposed as well. */
+  @Test
+  @Tag("slow")
+  void soIsEveryChangeOfTheRecentFamilies() throws IOException {
+    everyChange(RECENT, 2_000);
+  }
+
+  private void everyChange(Path golden, int least) throws IOException {
     List<String> wrong = new ArrayList<>();
     Map<String, int[]> counts = new TreeMap<>();
     Map<String, JsonNode> unchanged = new TreeMap<>();
     int rows = 0;
-    try (var in = new GZIPInputStream(Files.newInputStream(GOLDEN));
+    try (var in = new GZIPInputStream(Files.newInputStream(golden));
         var lines = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8))) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         JsonNode row = JsonMapper.shared().readTree(line);
@@ -98,7 +110,7 @@ final class MutatedConfigsTest {
       }
     }
     int total = rows;
-    assertTrue(rows >= 10_000, () -> total + " rows");
+    assertTrue(rows >= least, () -> total + " rows");
     assertEquals(List.of(), wrong.stream().limit(40).toList(), () -> wrong.size() + " differ");
     counts.forEach(
         (name, count) ->
@@ -182,6 +194,7 @@ final class MutatedConfigsTest {
           tensors.put(name, halves(name, edit.get("add").get(0).asInt()));
         } else if (tensors.containsKey(name)) {
           StoredTensor old = tensors.remove(name);
+          if (edit.has("transpose")) tensors.put(name, transposed(old));
           if (!edit.has("rename")) continue;
           String next = edit.get("rename").asString();
           tensors.put(next, new StoredTensor(next, old.dtype(), old.shape(), old.bytes()));
@@ -189,6 +202,16 @@ final class MutatedConfigsTest {
       }
       SafeTensors.write(target, tensors.values(), file.metadata());
     }
+  }
+
+  private static StoredTensor transposed(StoredTensor old) {
+    int rows = (int) old.shape()[0];
+    int columns = (int) old.shape()[1];
+    float[] values = new float[rows * columns];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) old.get((long) i % rows * columns + i / rows);
+    }
+    return StoredTensor.ofFloats(old.name(), values, columns, rows);
   }
 
   private static StoredTensor halves(String name, int n) {
