@@ -98,6 +98,9 @@ public record Definitions(List<Term> terms, Map<String, String> scopes) {
       difference|study selectivity|difference|T − O
       controls|study selectivity|controls|Controls of the same length
       destinations|study selectivity|destinations|What targets become
+      reproduced_difference|reproduce|difference|Difference
+      verdict|reproduce|verdict|Verdict
+      verdict_power|reproduce|power|Power of a row
       """;
 
   /** A term in bold where an item or a sentence starts, up to the next of these. */

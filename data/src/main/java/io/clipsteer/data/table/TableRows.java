@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.TextFile;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.StringReader;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
@@ -57,6 +58,18 @@ public final class TableRows implements AutoCloseable {
     } catch (RuntimeException e) {
       throw closed(reader, e);
     }
+  }
+
+  /**
+   * Reads a table with a header from text, as {@link #open(Path)} does.
+   *
+   * @param name of the text, for messages; its ending says how cells are parted
+   */
+  public static TableRows of(Path name, String text) {
+    BufferedReader reader = new BufferedReader(new StringReader(text));
+    TableRows table = new TableRows(name, reader, separator(name, reader));
+    table.header();
+    return table;
   }
 
   /** Opens a list whose first rows the caller reads; a {@code .txt} has blanks between cells. */

@@ -10,6 +10,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.stats.Jackknife;
 import io.clipsteer.lab.run.JsonReport;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.run.VarianceForms;
@@ -75,12 +76,14 @@ public record SparsityReport(
    * @param sparsity over its tokens
    * @param zeroShot null where the images have no classes
    * @param legacy null unless requested
+   * @param intervals over images, by the number's name
    */
   public record MeasuredSae(
       RunFolder.SaeEntry sae,
       Sparsity sparsity,
       @Nullable ZeroShotScores zeroShot,
-      @Nullable Legacy legacy) {}
+      @Nullable Legacy legacy,
+      Map<String, Jackknife> intervals) {}
 
   /**
    * Counts and errors over the SAE's tokens.
@@ -277,7 +280,8 @@ public record SparsityReport(
         double denseFraction,
         Histogram frequencyHistogram,
         @Nullable ZeroShotScores zeroShot,
-        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Legacy legacy) {}
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Legacy legacy,
+        Map<String, Jackknife> intervals) {}
     RunFolder.SaeEntry sae = measured.sae;
     Sparsity s = measured.sparsity;
     Map<String, @Nullable Object> l0 = new LinkedHashMap<>();
@@ -304,6 +308,7 @@ public record SparsityReport(
         s.dense,
         s.histogram,
         measured.zeroShot,
-        measured.legacy);
+        measured.legacy,
+        measured.intervals);
   }
 }

@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.data.stats.Jackknife;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
@@ -25,7 +26,9 @@ import io.clipsteer.lab.run.TokenStatistics;
 import io.clipsteer.lab.run.TowerRate;
 import io.clipsteer.lab.run.TowerWalk;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -297,7 +300,8 @@ public record SparsityRun(
               one.entry(),
               measured.sparsity().result(),
               classes > 0 ? answers(all.original(), measured, ablated, classes) : null,
-              legacy ? legacy(all.original(), measured, ablated, classes > 0) : null));
+              legacy ? legacy(all.original(), measured, ablated, classes > 0) : null,
+              intervals(all.original(), measured, ablated, legacy && classes > 0)));
     }
     notes.addAll(SparsityReport.warnings(entries));
     return new SparsityReport(
@@ -335,5 +339,24 @@ public record SparsityRun(
         known ? original.rawCrossEntropy() : null,
         known ? measured.spliced().rawCrossEntropy() : null,
         known ? ablated.zero().rawCrossEntropy() : null);
+  }
+
+  /** Over images, by the number's name. */
+  private static Map<String, Jackknife> intervals(
+      AnswerTally original,
+      EvaluationTally.SaeTally measured,
+      EvaluationTally.AblatedSite ablated,
+      boolean answers) {
+    Map<String, Jackknife> all = measured.sparsity().intervals();
+    if (!answers) return all;
+    Map<String, Jackknife> more = new LinkedHashMap<>();
+    more.put("legacy_cross_entropy", original.rawInterval());
+    more.put("legacy_cross_entropy_spliced", measured.spliced().rawInterval());
+    more.put("legacy_cross_entropy_zero_ablated", ablated.zero().rawInterval());
+    more.put(
+        "legacy_ce_recovered", AnswerTally.rawRecovered(original, measured.spliced(), ablated.zero()));
+    more.values().removeIf(one -> !Double.isFinite(one.low()) || !Double.isFinite(one.value()));
+    all.putAll(more);
+    return all;
   }
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.evaluate;
 
+import io.clipsteer.data.stats.Jackknife;
 import io.clipsteer.engine.sae.SparseCode;
 import io.clipsteer.lab.run.StatePort;
 import io.clipsteer.lab.run.TokenLayout;
 import io.clipsteer.lab.run.TokenStatistics;
 import io.clipsteer.lab.run.VarianceTally;
 import java.lang.foreign.ValueLayout;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +24,7 @@ final class SparsityTally {
   private final TokenLayout layout;
   private final int width;
   private final VarianceTally variance;
+  private final ImageGroups groups;
 
   private final long[] fired;
   private final long[] activeAt;
@@ -42,6 +45,7 @@ final class SparsityTally {
     this.layout = layout;
     this.width = statistics.width();
     this.variance = new VarianceTally(statistics);
+    this.groups = new ImageGroups(statistics.mean().mean());
     this.fired = new long[features];
     this.activeAt = new long[layout.count()];
     this.tokensAt = new long[layout.count()];
@@ -64,7 +68,7 @@ final class SparsityTally {
   void add(float[] x, float[] y, SparseCode code) {
     int[] positions = new int[code.rows()];
     for (int i = 0; i < positions.length; i++) positions[i] = i % layout.count();
-    add(x, y, code, positions);
+    add(x, y, code, positions, true);
   }
 
   /**
@@ -75,6 +79,10 @@ final class SparsityTally {
    * @param positions [n], each token's among those that an SAE reads, from 0
    */
   void add(float[] x, float[] y, SparseCode code, int[] positions) {
+    add(x, y, code, positions, false);
+  }
+
+  private void add(float[] x, float[] y, SparseCode code, int[] positions, boolean images) {
     int n = code.rows();
     variance.add(x, y);
     for (int i = 0; i < n; i++) addToken(x, y, i * width);
@@ -90,6 +98,7 @@ final class SparsityTally {
       }
       activeAt[positions[i]] += active;
       tokensAt[positions[i]]++;
+      if (images) groups.add(x, y, i * width, positions[i], active);
     }
     tokens += n;
   }
@@ -119,6 +128,7 @@ final class SparsityTally {
   /** Adds the tokens of another tally of the same SAE. */
   void add(SparsityTally next) {
     variance.add(next.variance);
+    groups.add(next.groups);
     for (int j = 0; j < fired.length; j++) fired[j] += next.fired[j];
     for (int p = 0; p < activeAt.length; p++) {
       activeAt[p] += next.activeAt[p];
@@ -136,6 +146,7 @@ final class SparsityTally {
   /** Moves the state to a stream or from it. */
   void move(StatePort port) {
     variance.move(port);
+    groups.move(port);
     port.longs(fired);
     port.longs(activeAt);
     port.longs(tokensAt);
@@ -168,6 +179,11 @@ final class SparsityTally {
         (double) alive / fired.length,
         (double) dense / fired.length,
         histogram());
+  }
+
+  /** Intervals over images, by the number's name; none of texts. */
+  Map<String, Jackknife> intervals() {
+    return groups.intervals(layout.hasCls() && layout.patches() > 0);
   }
 
   /** Over the positions from {@code from} to before {@code to}. */

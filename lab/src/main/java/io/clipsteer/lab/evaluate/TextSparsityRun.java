@@ -198,7 +198,9 @@ public record TextSparsityRun(TrainSource.FromTexts source, RunSaes saes, @Nulla
       if (judge != null && library != null && embedded != null) {
         answers = answers(judge, library, embedded, m, progress);
       }
-      entries.add(new SparsityReport.MeasuredSae(m.one.entry(), m.tally.result(), answers, null));
+      entries.add(
+          new SparsityReport.MeasuredSae(
+              m.one.entry(), m.tally.result(), answers, null, m.tally.intervals()));
     }
     notes.addAll(SparsityReport.warnings(entries));
     return new SparsityReport(
