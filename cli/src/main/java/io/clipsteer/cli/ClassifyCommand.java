@@ -16,10 +16,17 @@ import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.imageset.ImageTable;
 import io.clipsteer.data.imageset.JoinReport;
+import io.clipsteer.data.stats.Mean;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.edit.Edit;
+import io.clipsteer.engine.model.AnswerHead;
+import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
 import io.clipsteer.lab.answer.Classification;
+import io.clipsteer.engine.sae.Sae;
+import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.answer.ZeroShot;
+import io.clipsteer.lab.edit.StoredEdit;
 import io.clipsteer.lab.evaluate.Truth;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Images;
@@ -27,6 +34,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -64,6 +72,32 @@ final class ClassifyCommand implements Runnable {
   @Option(names = "--all", description = "Include every image's answers in the JSON.")
   private boolean all;
 
+  @Option(
+      names = "--edit",
+      paramLabel = "EDIT",
+      description = "Classify with an edit of suppress, defend or edit as well, and compare.")
+  private @Nullable Path edit;
+
+  /**
+   * The answers with an edit.
+   *
+   * @param top1Lost points of top-1 accuracy that it costs, from 0 to 1
+   */
+  private record Edited(
+      String edit, @Nullable Double top1, @Nullable Double top5, @Nullable Mean top1Lost) {
+    static Edited of(Path edit, Classification.Result before, Classification.Result after) {
+      return new Edited(
+          edit.toString(), after.top1(), after.top5(), Classification.lost(before, after));
+    }
+
+    String text() {
+      if (top1 == null || top1Lost == null) return "";
+      return Lines.of(
+          "with %s: top-1 %.1f %%, %.2f points less (%.2f to %.2f)%n",
+          edit, 100 * top1, 100 * top1Lost.value(), 100 * top1Lost.low(), 100 * top1Lost.high());
+    }
+  }
+
   /** What {@code --json} prints. */
   private record Json(
       int images,
@@ -72,6 +106,7 @@ final class ClassifyCommand implements Runnable {
       List<ImageLoader.Skipped> skippedFiles,
       @JsonInclude(JsonInclude.Include.NON_NULL)
           @Nullable List<Classification.Prediction> predictions,
+      @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Edited edited,
       @JsonInclude(JsonInclude.Include.NON_NULL) Skips.@Nullable JoinedJson truth) {}
 
   @Override
@@ -85,8 +120,10 @@ final class ClassifyCommand implements Runnable {
       Path truth = classes.table();
       JoinReport joined = truth == null ? null : join(truth, library, source.set(), right);
       if (joined != null) Skips.print(joined);
+      var head = ZeroShot.head(clip, library);
       var result =
-          Classification.run(clip, ZeroShot.head(clip, library), source, right, common.progress());
+          Classification.run(clip, head, source, Hooks.NONE, right, common.progress());
+      Edited edited = edit == null ? null : edited(clip, head, source, right, result);
       Skips.Counts skips = images.report(result.skipped());
       if (truth != null && result.judged() == 0) {
         throw new InputException(
@@ -101,8 +138,30 @@ final class ClassifyCommand implements Runnable {
               result,
               result.skipped(),
               all ? result.predictions() : null,
+              edited,
               Skips.joined(joined)),
-          text(result));
+          text(result) + (edited == null ? "" : edited.text()));
+    }
+  }
+
+  /** Classifies again, with the edit; it must be of this model. */
+  private Edited edited(
+      ClipModel clip,
+      AnswerHead head,
+      Images source,
+      Map<String, Integer> right,
+      Classification.Result before) {
+    Path folder = Objects.requireNonNull(edit);
+    StoredEdit stored = StoredEdit.read(folder);
+    stored.checkModel(clip.source().weights());
+    Path from = stored.sae();
+    if (from != null) stored.checkSae(from);
+    try (Sae sae = from == null ? null : SaeFiles.read(from)) {
+      var config = clip.vision().config();
+      Edit change = stored.edit(sae, config.width(), config.prefixTokens());
+      Hooks hooks = Hooks.NONE.edit(stored.point(), change);
+      var after = Classification.run(clip, head, source, hooks, right, common.progress());
+      return Edited.of(folder, before, after);
     }
   }
 

@@ -63,7 +63,7 @@ final class DemoCommand implements Callable<Integer> {
     Path folder = folder();
     RunManifest manifest = common.manifest(Map.of());
     int code;
-    try (WorkFolder work = WorkFolder.open(folder, DemoStage.LAYOUT, resume, manifest)) {
+    try (WorkFolder work = WorkFolder.open(folder, CommandStage.LAYOUT, resume, manifest)) {
       code = run(folder);
       if (code == 0) work.finish();
     }
@@ -83,11 +83,11 @@ final class DemoCommand implements Callable<Integer> {
   }
 
   private int run(Path folder) {
-    List<DemoStage> stages = DemoStage.all(folder, common.seed(), quick);
+    List<CommandStage> stages = DemoStage.all(folder, common.seed(), quick);
     Map<String, JsonNode> results = new LinkedHashMap<>();
     double seconds = 0;
     long peak = 0;
-    for (DemoStage stage : stages) {
+    for (CommandStage stage : stages) {
       Path file = stage.file(folder);
       if (!Files.exists(file)) {
         System.err.println(
@@ -106,7 +106,7 @@ final class DemoCommand implements Callable<Integer> {
           return code;
         }
       }
-      DemoStage.StageResult finished = stage.finished(file);
+      CommandStage.StageResult finished = stage.finished(file);
       results.put(stage.name(), finished.result());
       seconds += finished.seconds();
       peak = Math.max(peak, finished.peakBytes());

@@ -1,33 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import io.clipsteer.data.InputException;
-import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.folder.Folders;
-import io.clipsteer.data.folder.WorkFolder;
-import io.clipsteer.data.json.JsonFile;
-import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.suppress.PrefixSettings;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.JsonNode;
 
-/**
- * A stage of the demo: one of the program's own commands.
- *
- * @param name of its file in the demo's {@code stages} folder
- * @param words the command line, without the program
- */
-record DemoStage(String name, List<String> words) {
+/** The stages of the demo, each one of the program's own commands. */
+final class DemoStage {
   /** Name and command of each stage; words in capitals stand for what {@link #all} puts there. */
   private static final String SCRIPT =
       """
@@ -89,28 +71,10 @@ record DemoStage(String name, List<String> words) {
       """
           .formatted(PrefixSettings.STEPS);
 
-  private static final String STAGES = "stages";
-
-  /** Of a demo: a finished one prints its results again. */
-  static final WorkFolder.FolderLayout LAYOUT = new WorkFolder.FolderLayout(null, List.of(STAGES));
-
-  /**
-   * A finished stage.
-   *
-   * @param command its command line
-   * @param result what the command printed
-   */
-  record StageResult(List<String> command, double seconds, long peakBytes, JsonNode result) {}
-
-  /** Commands that resume their own folder. */
-  private static final Set<String> RESUMED = Set.of("train", "steerability", "suppress");
-
-  DemoStage {
-    words = List.copyOf(words);
-  }
+  private DemoStage() {}
 
   /** All stages, in their order; a quick demo shows that everything runs, not what comes out. */
-  static List<DemoStage> all(Path out, long seed, boolean quick) {
+  static List<CommandStage> all(Path out, long seed, boolean quick) {
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("OUT", out);
     values.put("SEED", seed);
@@ -121,9 +85,9 @@ record DemoStage(String name, List<String> words) {
     return SCRIPT.lines().map(line -> of(line.strip().split(" +"), values)).toList();
   }
 
-  private static DemoStage of(String[] line, Map<String, Object> values) {
+  private static CommandStage of(String[] line, Map<String, Object> values) {
     List<String> words = Arrays.stream(line).skip(1).map(word -> filled(word, values)).toList();
-    return new DemoStage(line[0], words);
+    return new CommandStage(line[0], words);
   }
 
   private static String filled(String word, Map<String, Object> values) {
@@ -136,53 +100,5 @@ record DemoStage(String name, List<String> words) {
       }
     }
     return word;
-  }
-
-  /** Where it notes in a demo's folder that it is finished, and what it printed. */
-  Path file(Path folder) {
-    return folder.resolve(STAGES).resolve(name + ".json");
-  }
-
-  /**
-   * Runs it, or resumes it where it was stopped.
-   *
-   * @param file where it notes what it printed
-   * @return its exit code
-   */
-  int run(Path file) {
-    List<String> run = new ArrayList<>(line());
-    Path made = makes();
-    if (made != null) {
-      boolean resumed = RESUMED.contains(words.getFirst()) && WorkFolder.isStopped(made);
-      if (resumed) run.add("--resume");
-      else Folders.delete(made); // What a stopped command left in the demo's folder.
-    }
-    StringWriter printed = new StringWriter();
-    long start = System.nanoTime();
-    int code = Main.execute(new PrintWriter(printed, true), run.toArray(String[]::new));
-    if (code != 0) return code;
-    double seconds = (System.nanoTime() - start) * 1e-9;
-    JsonNode result = JsonFile.MAPPER.readTree(printed.toString());
-    AtomicFiles.writeJson(file, new StageResult(line(), seconds, Engine.peakBytes(), result));
-    return 0;
-  }
-
-  /** What a finished stage noted. */
-  StageResult finished(Path file) {
-    String remedy = "Delete it, and its stage is done again";
-    StageResult finished = JsonFile.read(file, StageResult.class, remedy);
-    if (finished.command().equals(line())) return finished;
-    throw new InputException(file, "its stage was another command", remedy);
-  }
-
-  private List<String> line() {
-    return Stream.concat(words.stream(), Stream.of("--json")).toList();
-  }
-
-  /** The folder that the command makes; null where it makes none. */
-  private @Nullable Path makes() {
-    if (words.getFirst().equals("report")) return null;
-    int at = words.indexOf("--out");
-    return at < 0 ? null : Path.of(words.get(at + 1));
   }
 }

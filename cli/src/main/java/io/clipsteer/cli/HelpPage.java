@@ -31,13 +31,13 @@ final class HelpPage extends Help {
     purpose(
         "Input",
         """
-        --run --model --model-a --model-b --images --image --texts --store --data --train
+        --run --model --model-a --model-b --dino --images --image --texts --store --data --train
         --validation --clean --attribute --labels --classes --classes-file --vocabulary --library --templates
         --prompts --truth --words --words-file --scam --config --index --steerability --limit
         --per-group --balanced --upright --unchecked
         """);
     purpose(METHOD, "");
-    purpose("Output", "--out --resume --checkpoint-minutes --csv --all --no-images --json");
+    purpose("Output", "--out --plan --resume --checkpoint-minutes --csv --all --no-images --json");
     purpose(
         "Performance",
         """

@@ -73,6 +73,7 @@ public final class Main {
           LabelsCommand.class,
           StudyCommand.class,
           ProbeCommand.class,
+          ReproduceCommand.class,
           SaeCommand.class,
           WorldCommand.class,
           BenchCommand.class,

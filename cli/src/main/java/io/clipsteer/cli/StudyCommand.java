@@ -217,7 +217,7 @@ final class StudyCommand {
     /** Makes the demo's model, images and SAEs. */
     private void makeDemo(Path folder) {
       List<String> needed = List.of("model", "draw-1", "draw-3", "train");
-      for (DemoStage stage : DemoStage.all(folder, common.seed(), false)) {
+      for (CommandStage stage : DemoStage.all(folder, common.seed(), false)) {
         Path file = stage.file(folder);
         if (!needed.contains(stage.name()) || Files.exists(file)) continue;
         if (stage.run(file) != 0) {

@@ -4,7 +4,7 @@ package io.clipsteer.lab.answer;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.engine.Tensor;
+import io.clipsteer.data.stats.Mean;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
@@ -12,6 +12,7 @@ import io.clipsteer.lab.run.Images;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Zero-shot classification of an image set. */
@@ -51,12 +52,14 @@ public final class Classification {
   /**
    * Classifies every image.
    *
+   * @param hooks with edits of the tower; {@link Hooks#NONE} without
    * @param truth row of the label by image id
    */
   public static Result run(
       ClipModel model,
       AnswerHead head,
       Images images,
+      Hooks hooks,
       Map<String, Integer> truth,
       Progress progress) {
     List<Prediction> predictions = new ArrayList<>();
@@ -66,7 +69,10 @@ public final class Classification {
             "classifying",
             model.vision().flopsPerImage(),
             progress,
-            (batch, pixels) -> add(model, head, batch, pixels, truth, predictions));
+            (batch, pixels) -> {
+              var answers = ZeroShot.answers(model.vision().run(pixels, hooks), head, TOP);
+              add(answers, batch, truth, predictions);
+            });
     double seconds = (System.nanoTime() - start) * 1e-9;
     long judged = predictions.stream().filter(p -> p.truth != null).count();
     return new Result(
@@ -79,17 +85,34 @@ public final class Classification {
   }
 
   private static void add(
-      ClipModel model,
-      AnswerHead head,
+      List<List<ZeroShot.Answer>> answers,
       ImageBatch batch,
-      Tensor pixels,
       Map<String, Integer> truth,
       List<Prediction> predictions) {
-    var answers = ZeroShot.answers(model.vision().run(pixels, Hooks.NONE), head, TOP);
     for (int i = 0; i < batch.count(); i++) {
       String id = batch.ids().get(i);
       predictions.add(new Prediction(id, truth.get(id), answers.get(i)));
     }
+  }
+
+  /**
+   * Top-1 accuracy that an edit costs, over the images with a label: Student's interval of the
+   * differences of single images.
+   *
+   * @return null without labels
+   */
+  public static @Nullable Mean lost(Result before, Result after) {
+    double[] differences =
+        IntStream.range(0, before.predictions.size())
+            .filter(i -> before.predictions.get(i).truth != null)
+            .mapToDouble(i -> right(before.predictions.get(i)) - right(after.predictions.get(i)))
+            .toArray();
+    return differences.length == 0 ? null : Mean.of(differences);
+  }
+
+  private static int right(Prediction one) {
+    Integer truth = one.truth;
+    return truth != null && one.answers.getFirst().index() == truth ? 1 : 0;
   }
 
   private static double share(List<Prediction> predictions, long judged, int among) {

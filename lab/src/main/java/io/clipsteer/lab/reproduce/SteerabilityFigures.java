@@ -153,8 +153,9 @@ final class SteerabilityFigures {
     int low = (int) Math.floor(middle - half);
     int high = (int) Math.ceil(middle + half);
     double value = sorted[(int) Math.round(middle)];
+    // Beyond the sample's ends nothing is known.
     return low < 0 || high >= n
-        ? Figure.of(value, sorted[Math.max(0, low)], sorted[Math.min(n - 1, high)], n)
+        ? new Figure(value, null, null, n)
         : Figure.of(value, sorted[low], sorted[high], n);
   }
 }
