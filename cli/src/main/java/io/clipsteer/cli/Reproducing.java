@@ -99,7 +99,11 @@ final class Reproducing {
       if (!why.isEmpty()) return why;
     }
     for (String before : stage.stages()) {
-      if (!done.contains(before)) return "it needs the stage " + before;
+      if (done.contains(before)) continue;
+      Reproduction.StageState state = states.get(before);
+      // What a skipped stage lacks is what this one lacks.
+      boolean skipped = state != null && state.command().isEmpty();
+      return skipped ? state.note() : "it needs the stage " + before;
     }
     return "";
   }

@@ -125,14 +125,16 @@ final class PaperSetsFixture {
     int id = 0;
     for (int c = 0; c < BIRDS.size(); c++) {
       classes.append(c + 1).append(' ').append(BIRDS.get(c)).append('\n');
-      for (int i = 0; i < 10; i++) {
+      for (int i = 0; i < 12; i++) {
         id++;
         String name = BIRDS.get(c) + "/" + BIRDS.get(c).substring(4) + "_" + i + ".png";
         images.append(id).append(' ').append(name).append('\n');
         labels.append(id).append(' ').append(c + 1).append('\n');
         splits.append(id).append(' ').append(i % 2).append('\n');
         boxes.append(id).append(" 1.0 2.0 30.0 20.0\n");
-        image(place.resolve("images").resolve(name), id, colour(40 + c));
+        int shade = c * 0x1f1f1f ^ (c % 2 == 0 ? 0xff0000 : 0x0000ff);
+        CliFixture.writeImage(
+            place.resolve("images").resolve(name), new Random(id), shade & 0xffffff, 0x080808);
       }
     }
     Files.writeString(place.resolve("images.txt"), images.toString());
@@ -190,15 +192,21 @@ final class PaperSetsFixture {
     ImageIO.write(indexed, "png", mask.toFile());
   }
 
-  /** Those of the first paper. */
+  /** Those of the first paper without written words. */
   static void steering(Path data) throws IOException {
     imageNet(data);
     words(data);
     celeba(data);
     waterbirds(data);
+  }
+
+  /** Those with written words, and ImageNet. */
+  static void written(Path data, boolean all) throws IOException {
+    imageNet(data);
+    disentangling(data);
+    if (!all) return;
     written(data.resolve("RTA-100"));
     written(data.resolve("PAINT"));
-    disentangling(data);
   }
 
   /** Those of the second paper. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.reproduce;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonValue;
 import io.clipsteer.data.stats.Share;
 import java.util.Locale;
@@ -80,6 +81,7 @@ public record PublishedRow(
   }
 
   /** Whether it is to be compared with a number of ours. */
+  @JsonIgnore
   public boolean isMeasured() {
     return !stage.isEmpty();
   }
