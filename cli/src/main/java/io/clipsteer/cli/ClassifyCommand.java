@@ -22,9 +22,9 @@ import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
 import io.clipsteer.engine.model.TextLibrary;
-import io.clipsteer.lab.answer.Classification;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
+import io.clipsteer.lab.answer.Classification;
 import io.clipsteer.lab.answer.ZeroShot;
 import io.clipsteer.lab.edit.StoredEdit;
 import io.clipsteer.lab.evaluate.Truth;
@@ -121,8 +121,7 @@ final class ClassifyCommand implements Runnable {
       JoinReport joined = truth == null ? null : join(truth, library, source.set(), right);
       if (joined != null) Skips.print(joined);
       var head = ZeroShot.head(clip, library);
-      var result =
-          Classification.run(clip, head, source, Hooks.NONE, right, common.progress());
+      var result = Classification.run(clip, head, source, Hooks.NONE, right, common.progress());
       Edited edited = edit == null ? null : edited(clip, head, source, right, result);
       Skips.Counts skips = images.report(result.skipped());
       if (truth != null && result.judged() == 0) {

@@ -3,9 +3,9 @@ package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
+import io.clipsteer.cli.report.ReproductionPage;
 import io.clipsteer.cli.reproduce.PreparedSets;
 import io.clipsteer.cli.reproduce.Recipe;
-import io.clipsteer.cli.report.ReproductionPage;
 import io.clipsteer.cli.show.ReproductionText;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
@@ -148,8 +148,7 @@ final class ReproduceCommand {
     }
   }
 
-  private static int run(
-      String paper, CommonOptions common, Shared options, @Nullable Path dino) {
+  private static int run(String paper, CommonOptions common, Shared options, @Nullable Path dino) {
     common.apply();
     if (!(options.scale > 0 && options.scale <= 1)) {
       throw new InputException("--scale " + options.scale, "not above 0 to 1", "Try 0.01");
@@ -163,8 +162,7 @@ final class ReproduceCommand {
       throw new InputException(
           "--only " + name,
           "there is no such stage",
-          "Stages are "
-              + String.join(", ", recipe.stages().stream().map(s -> s.name()).toList()));
+          "Stages are " + String.join(", ", recipe.stages().stream().map(s -> s.name()).toList()));
     }
     if (!options.plan) WorkFolder.check(options.out, CommandStage.LAYOUT, options.resume);
     PaperModels models = models(paper, common, options, dino);

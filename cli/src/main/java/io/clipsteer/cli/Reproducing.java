@@ -27,7 +27,8 @@ final class Reproducing {
   private static final Map<String, String> TITLES =
       Map.of(
           "steering-clip", "Steering CLIP's vision transformer with sparse autoencoders",
-          "saev", "Sparse autoencoders for scientifically rigorous interpretation of vision models");
+          "saev",
+              "Sparse autoencoders for scientifically rigorous interpretation of vision models");
 
   private final String paper;
   private final Recipe recipe;

@@ -2,14 +2,14 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
-import io.clipsteer.cli.reproduce.Forecast;
+import io.clipsteer.cli.report.Commands;
+import io.clipsteer.cli.reproduce.CostForecast;
 import io.clipsteer.cli.reproduce.MeasuredRates;
 import io.clipsteer.cli.reproduce.PreparedSets;
 import io.clipsteer.cli.reproduce.Recipe;
 import io.clipsteer.cli.reproduce.RecipeValues;
 import io.clipsteer.cli.reproduce.SetLayout;
 import io.clipsteer.cli.reproduce.SetSample;
-import io.clipsteer.cli.report.Commands;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
@@ -41,19 +41,14 @@ final class ReproductionPlan {
    * @param unreadable of these
    */
   record PlannedSet(
-      String name,
-      @Nullable String path,
-      String looks,
-      String note,
-      int sample,
-      int unreadable) {}
+      String name, @Nullable String path, String looks, String note, int sample, int unreadable) {}
 
   /**
    * A stage.
    *
    * @param why it cannot run; empty where it can
    */
-  record PlannedStage(String name, String why, String command, Forecast.StageCost cost) {}
+  record PlannedStage(String name, String why, String command, CostForecast.StageCost cost) {}
 
   /** What {@code --json} prints. */
   record Plan(
@@ -63,8 +58,8 @@ final class ReproductionPlan {
       MeasuredRates rates,
       List<PlannedSet> sets,
       List<PlannedStage> stages,
-      Forecast.StageCost all,
-      Forecast.StageCost possible) {}
+      CostForecast.StageCost all,
+      CostForecast.StageCost possible) {}
 
   private ReproductionPlan() {}
 
@@ -113,7 +108,7 @@ final class ReproductionPlan {
       int expansion = models.paper().equals("saev") ? 32 : 64;
       rates = MeasuredRates.of(clip, images, expansion);
     }
-    var forecast = new Forecast(rates, models.config(), models.flops(), CLASSES);
+    var forecast = new CostForecast(rates, models.config(), models.flops(), CLASSES);
     List<PlannedStage> stages = stages(job, sets, forecast);
     return new Plan(
         models.paper(),
@@ -127,7 +122,7 @@ final class ReproductionPlan {
   }
 
   private static List<PlannedStage> stages(
-      Reproducing job, PreparedSets sets, Forecast forecast) {
+      Reproducing job, PreparedSets sets, CostForecast forecast) {
     RecipeValues values = job.values(sets).ofPlan();
     List<PlannedStage> stages = new ArrayList<>();
     List<String> done = new ArrayList<>();
@@ -135,7 +130,7 @@ final class ReproductionPlan {
       String why = job.lacking(stage, sets, done);
       if (why.isEmpty()) done.add(stage.name());
       List<String> words = values.fill(stage.words(), name -> MissingNode.getInstance());
-      Forecast.StageCost cost =
+      CostForecast.StageCost cost =
           forecast.of(words, SetSample.usual(stage), saes(job, stage, words, values));
       stages.add(new PlannedStage(stage.name(), why, Commands.line(words), cost));
     }
@@ -158,7 +153,7 @@ final class ReproductionPlan {
     return 1;
   }
 
-  private static Forecast.StageCost sum(Stream<PlannedStage> stages) {
+  private static CostForecast.StageCost sum(Stream<PlannedStage> stages) {
     double hours = 0;
     double cluster = 0;
     double disk = 0;
@@ -169,7 +164,7 @@ final class ReproductionPlan {
       disk += stage.cost.disk();
       memory = Math.max(memory, stage.cost.memory());
     }
-    return new Forecast.StageCost(hours, cluster, disk, memory);
+    return new CostForecast.StageCost(hours, cluster, disk, memory);
   }
 
   private static String text(Plan plan) {
@@ -189,8 +184,8 @@ final class ReproductionPlan {
       }
     }
     text.add(
-        "%nStages, by the rates of this machine (%d cores; the tower %.0f GFLOP/s, vanilla SAEs %.0f"
-            + " and TopK %.0f tokens/s, an image %.1f ms)%n",
+        "%nStages, by the rates of this machine (%d cores; the tower %.0f GFLOP/s, vanilla SAEs"
+            + " %.0f and TopK %.0f tokens/s, an image %.1f ms)%n",
         plan.rates.cores(),
         plan.rates.towerFlops() / 1e9,
         plan.rates.reluTokens(),
@@ -212,7 +207,7 @@ final class ReproductionPlan {
     return reason.isEmpty() ? "" : "  skipped: " + reason;
   }
 
-  private static String cost(Forecast.StageCost cost) {
+  private static String cost(CostForecast.StageCost cost) {
     return Lines.of(
         "%10.2f %12.3f %6.1f GB %6.1f GB",
         cost.hours(), cost.clusterHours(), cost.disk() / 1e9, cost.memory() / 1e9);

@@ -56,7 +56,8 @@ final class PaperSetsFixture {
   }
 
   static void words(Path data) throws IOException {
-    Files.writeString(data.resolve("20k.txt"), "the\nof\ndog\ncat\ncup\npen\nred\nblue\nsea\nsky\n");
+    Files.writeString(
+        data.resolve("20k.txt"), "the\nof\ndog\ncat\ncup\npen\nred\nblue\nsea\nsky\n");
   }
 
   /** The authors' lists: a number of images, names of columns, then -1 and 1; and the splits. */
@@ -79,8 +80,7 @@ final class PaperSetsFixture {
 
   static void waterbirds(Path data) throws IOException {
     Path place = data.resolve("waterbird_complete95_forest2water2");
-    StringBuilder rows =
-        new StringBuilder("img_id,img_filename,y,split,place,place_filename\n");
+    StringBuilder rows = new StringBuilder("img_id,img_filename,y,split,place,place_filename\n");
     for (int i = 0; i < 48; i++) {
       int y = i % 2;
       int background = i / 2 % 2;

@@ -51,8 +51,7 @@ final class ReproduceCommandTest {
   /** One stage of each kind of command. */
   @Test
   void stoppedAndResumedTheTableIsTheSame() throws IOException {
-    stoppedAt(
-        List.of("sparse", "evaluate-cls", "steer-sample", "index", "exemplars", "celeba"));
+    stoppedAt(List.of("sparse", "evaluate-cls", "steer-sample", "index", "exemplars", "celeba"));
   }
 
   @Test
@@ -163,8 +162,7 @@ final class ReproduceCommandTest {
       assertEquals(16, ours.get("n").asInt(), "all of the set are tested");
       assertTrue(ours.get("high").asDouble() <= 1, id);
     }
-    assertEquals(
-        "other_model", row(json, "typo.disentangling.best").get("verdict").asString());
+    assertEquals("other_model", row(json, "typo.disentangling.best").get("verdict").asString());
   }
 
   @Test

@@ -59,7 +59,8 @@ public record RecipeValues(
     }
     if (name.startsWith("layers:")) return layers(name.substring(7), layers);
     if (name.startsWith("dino-layers:")) return layers(name.substring(12), dinoLayers);
-    if (planned && (name.startsWith("result:") || !words.containsKey(name))) return "{" + name + "}";
+    if (planned && (name.startsWith("result:") || !words.containsKey(name)))
+      return "{" + name + "}";
     if (name.startsWith("result:")) {
       String[] path = name.substring(7).split("/", 2);
       JsonNode value = results.apply(path[0]).at("/" + path[1]);

@@ -21,8 +21,8 @@ public record SetLayout(String name, List<String> places, String looks) {
               "imagenet",
               "imagenet ImageNet ILSVRC2012 ILSVRC/Data/CLS-LOC",
               "train/n01440764/*.JPEG and val/n01440764/*.JPEG (or val/*.JPEG with"
-                  + " LOC_val_solution.csv), and LOC_synset_mapping.txt with a line n01440764 tench,"
-                  + " Tinca tinca for each class, here or beside the folder"),
+                  + " LOC_val_solution.csv), and LOC_synset_mapping.txt with a line n01440764"
+                  + " tench, Tinca tinca for each class, here or beside the folder"),
           of(
               "words",
               "20k.txt clip_dissect_raw.txt CLIP-dissect/data/20k.txt",
@@ -62,13 +62,7 @@ public record SetLayout(String name, List<String> places, String looks) {
         paper.equals("saev")
             ? List.of("imagenet", "cub", "ade20k")
             : List.of(
-                "imagenet",
-                "words",
-                "celeba",
-                "waterbirds",
-                "rta-100",
-                "disentangling",
-                "paint");
+                "imagenet", "words", "celeba", "waterbirds", "rta-100", "disentangling", "paint");
     return ALL.stream().filter(set -> names.contains(set.name)).toList();
   }
 

@@ -26,7 +26,8 @@ final class RecipeTest {
   @TempDir private Path temp;
 
   private static RecipeValues values(double scale, int layers) {
-    return new RecipeValues(Map.of("model", List.of("m"), "none", List.of()), scale, layers, 24, false);
+    return new RecipeValues(
+        Map.of("model", List.of("m"), "none", List.of()), scale, layers, 24, false);
   }
 
   private static List<String> filled(RecipeValues values, String... line) {
@@ -54,7 +55,8 @@ final class RecipeTest {
   @Test
   void placeholders() {
     assertEquals(
-        List.of("--limit", "192", "m/x"), filled(values(1, 12), "--limit", "{192/64}", "{model}/x"));
+        List.of("--limit", "192", "m/x"),
+        filled(values(1, 12), "--limit", "{192/64}", "{model}/x"));
     assertEquals(List.of("64"), filled(values(0.01, 12), "{192/64}"));
     assertEquals(List.of("7,8"), filled(values(1, 12), "{layers:7-8}"));
     assertEquals(List.of("0,1,2"), filled(values(1, 3), "{layers:0-11}"));
@@ -124,7 +126,8 @@ final class RecipeTest {
   void cubsLists() throws IOException {
     Path place = Files.createDirectories(temp.resolve("cub/images")).getParent();
     Files.writeString(
-        place.resolve("images.txt"), "1 002.Blue_Jay/b.jpg\n2 001.Zebra/z.jpg\n3 002.Blue_Jay/a.jpg\n");
+        place.resolve("images.txt"),
+        "1 002.Blue_Jay/b.jpg\n2 001.Zebra/z.jpg\n3 002.Blue_Jay/a.jpg\n");
     Files.writeString(place.resolve("image_class_labels.txt"), "1 2\n2 1\n3 2\n");
     Files.writeString(place.resolve("train_test_split.txt"), "1 0\n2 0\n3 1\n");
     Files.writeString(place.resolve("classes.txt"), "1 001.Zebra\n2 002.Blue_Jay\n");

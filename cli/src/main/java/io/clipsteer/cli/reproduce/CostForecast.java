@@ -13,7 +13,7 @@ import java.util.List;
  * @param flops of the tower for an image
  * @param classes of a probe that all are studied of
  */
-public record Forecast(MeasuredRates rates, VisionConfig config, double flops, int classes) {
+public record CostForecast(MeasuredRates rates, VisionConfig config, double flops, int classes) {
   /** A cluster's nodes, and the cores of each (docs/reproduce.md says from where). */
   private static final int NODES = 100;
 
