@@ -30,7 +30,8 @@ record CommandStage(String name, List<String> words) {
   static final WorkFolder.FolderLayout LAYOUT = new WorkFolder.FolderLayout(null, List.of(STAGES));
 
   /** Commands that resume their own folder. */
-  private static final Set<String> RESUMED = Set.of("train", "steerability", "suppress", "study");
+  private static final Set<String> RESUMED =
+      Set.of("harvest", "train", "steerability", "suppress", "study");
 
   /**
    * A finished stage.

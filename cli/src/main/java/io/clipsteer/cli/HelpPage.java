@@ -37,7 +37,9 @@ final class HelpPage extends Help {
         --per-group --balanced --upright --unchecked
         """);
     purpose(METHOD, "");
-    purpose("Output", "--out --plan --resume --checkpoint-minutes --csv --all --no-images --json");
+    purpose(
+        "Output",
+        "--out --plan --rates --resume --checkpoint-minutes --csv --all --no-images --json");
     purpose(
         "Performance",
         """

@@ -86,6 +86,15 @@ final class ReproduceCommand {
     private boolean plan;
 
     @Option(
+        names = "--rates",
+        paramLabel = "FILE",
+        description = {
+          "With --plan: the rates of another machine in place of measured ones; JSON as \"rates\""
+              + " of --plan --json has it."
+        })
+    private @Nullable Path rates;
+
+    @Option(
         names = "--out",
         required = true,
         paramLabel = "DIR",
@@ -176,8 +185,11 @@ final class ReproduceCommand {
             options.data.toAbsolutePath().normalize(),
             options.out,
             common);
+    if (options.rates != null && !options.plan) {
+      throw common.usage("--rates is for a forecast: add --plan");
+    }
     if (options.plan) {
-      job.plan();
+      job.plan(options.rates);
       return 0;
     }
     Map<String, String> hashes = new HashMap<>();

@@ -200,8 +200,12 @@ final class Reproducing {
 
   // ---- plan ------------------------------------------------------------------------------------
 
-  /** Prints what would be run. */
-  void plan() {
-    ReproductionPlan.print(this, models, common);
+  /**
+   * Prints what would be run.
+   *
+   * @param rates of another machine; null to measure this one's
+   */
+  void plan(@Nullable Path rates) {
+    ReproductionPlan.print(this, models, rates, common);
   }
 }

@@ -14,6 +14,7 @@ import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import io.clipsteer.data.folder.Folders;
+import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.lab.reproduce.Reproduction;
@@ -63,7 +64,8 @@ final class ReproductionPlan {
 
   private ReproductionPlan() {}
 
-  static void print(Reproducing job, PaperModels models, CommonOptions common) {
+  static void print(
+      Reproducing job, PaperModels models, @Nullable Path rates, CommonOptions common) {
     Path folder;
     try {
       folder = Files.createTempDirectory("clipsteer-plan-");
@@ -73,7 +75,7 @@ final class ReproductionPlan {
     }
     try {
       PreparedSets sets = models.prepare(job.data(), folder.resolve("sets"));
-      Plan plan = plan(job, models, sets, common);
+      Plan plan = plan(job, models, sets, rates, common);
       common.print(plan, text(plan));
     } finally {
       Folders.delete(folder);
@@ -81,7 +83,11 @@ final class ReproductionPlan {
   }
 
   private static Plan plan(
-      Reproducing job, PaperModels models, PreparedSets sets, CommonOptions common) {
+      Reproducing job,
+      PaperModels models,
+      PreparedSets sets,
+      @Nullable Path known,
+      CommonOptions common) {
     List<PlannedSet> found = new ArrayList<>();
     List<Path> images = new ArrayList<>();
     for (SetLayout layout : SetLayout.of(models.paper())) {
@@ -103,11 +109,10 @@ final class ReproductionPlan {
               sample.images().size(),
               sample.unreadable()));
     }
-    MeasuredRates rates;
-    try (ClipModel clip = ClipModel.load(models.model(), DType.F32, common.device())) {
-      int expansion = models.paper().equals("saev") ? 32 : 64;
-      rates = MeasuredRates.of(clip, images, expansion);
-    }
+    MeasuredRates rates =
+        known == null
+            ? measured(models, images, common)
+            : JsonFile.read(known, MeasuredRates.class, "Write it as --plan --json prints it");
     var forecast = new CostForecast(rates, models.config(), models.flops(), CLASSES);
     List<PlannedStage> stages = stages(job, sets, forecast);
     return new Plan(
@@ -119,6 +124,14 @@ final class ReproductionPlan {
         stages,
         sum(stages.stream()),
         sum(stages.stream().filter(stage -> stage.why.isEmpty())));
+  }
+
+  private static MeasuredRates measured(
+      PaperModels models, List<Path> images, CommonOptions common) {
+    try (ClipModel clip = ClipModel.load(models.model(), DType.F32, common.device())) {
+      int expansion = models.paper().equals("saev") ? 32 : 64;
+      return MeasuredRates.of(clip, images, expansion);
+    }
   }
 
   private static List<PlannedStage> stages(
@@ -184,14 +197,14 @@ final class ReproductionPlan {
       }
     }
     text.add(
-        "%nStages, by the rates of this machine (%d cores; the tower %.0f GFLOP/s, vanilla SAEs"
+        "%nStages, by the rates of a machine (%d cores; the tower %.0f GFLOP/s, vanilla SAEs"
             + " %.0f and TopK %.0f tokens/s, an image %.1f ms)%n",
         plan.rates.cores(),
         plan.rates.towerFlops() / 1e9,
         plan.rates.reluTokens(),
         plan.rates.topkTokens(),
         1e3 * plan.rates.decodeSeconds());
-    text.add("  %-22s %10s %12s %9s %9s%n", "stage", "hours here", "100 nodes", "disk", "memory");
+    text.add("  %-22s %10s %12s %9s %9s%n", "stage", "hours", "100 nodes", "disk", "memory");
     for (PlannedStage stage : plan.stages) {
       text.add("  %-22s %s%s%n", stage.name, cost(stage.cost), why(stage.why));
     }

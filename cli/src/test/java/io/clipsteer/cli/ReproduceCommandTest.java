@@ -236,7 +236,7 @@ final class ReproduceCommandTest {
     assertEquals(8, sets.get("celeba").get("sample").asInt());
     assertTrue(sets.get("waterbirds").get("path").isNull());
     assertTrue(sets.get("waterbirds").get("looks").asString().contains("metadata.csv"));
-    assertEquals(38, plan.get("stages").size());
+    assertEquals(39, plan.get("stages").size());
     JsonNode all = plan.get("all");
     assertTrue(all.get("hours").asDouble() > plan.get("possible").get("hours").asDouble());
     assertTrue(all.get("cluster_hours").asDouble() < all.get("hours").asDouble());

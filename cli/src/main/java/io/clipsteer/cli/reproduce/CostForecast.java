@@ -54,6 +54,11 @@ public record CostForecast(MeasuredRates rates, VisionConfig config, double flop
     double saeBytes = 2.0 * features(words) * config.width() * Float.BYTES;
     return switch (words.getFirst()) {
       case "train" -> train(words, image, saes, saeBytes);
+      case "harvest" -> {
+        boolean cls = words.contains("cls");
+        double each = (cls ? 1 : tokens) * config.width() * 2 * layers(words);
+        yield cost(limited * image, NODES, limited * each, 1e9);
+      }
       case "evaluate" -> {
         double spliced = 2 * image + 2.5 * saes * flops / rates.towerFlops() / 2;
         double codes = saes * tokens * FORWARD / rates.reluTokens();
@@ -62,7 +67,7 @@ public record CostForecast(MeasuredRates rates, VisionConfig config, double flop
       case "index" -> {
         double codes = saes * tokens * FORWARD / rates.reluTokens();
         double disk = saes * (double) features(words) * 3e3;
-        yield cost(limited * (image + codes), NODES, disk, saes * (saeBytes + disk));
+        yield cost(limited * (image + codes), NODES, disk, saes * saeBytes + disk);
       }
       case "steerability" -> steerability(words, limited, saes, saeBytes);
       case "suppress" -> {
@@ -88,7 +93,8 @@ public record CostForecast(MeasuredRates rates, VisionConfig config, double flop
     double eachImage = cls ? 1 : config.tokens();
     boolean topk = words.stream().anyMatch(word -> word.startsWith("topk"));
     double rate = topk ? rates.topkTokens() : rates.reluTokens();
-    double seconds = tokens / eachImage * image + saes * tokens / rate;
+    double reading = words.contains("--store") ? 0 : tokens / eachImage * image;
+    double seconds = reading + saes * tokens / rate;
     // Weights, two moments, gradients; a state for --resume holds three of them.
     return cost(seconds, Math.min(saes, NODES), saes * saeBytes * 4, saes * saeBytes * 4 + 1e9);
   }
@@ -112,6 +118,11 @@ public record CostForecast(MeasuredRates rates, VisionConfig config, double flop
 
   private long features(List<String> words) {
     return config.width() * number(words, "--expansion", 64);
+  }
+
+  private static int layers(List<String> words) {
+    int at = words.indexOf("--layers");
+    return at < 0 ? 1 : words.get(at + 1).split(",").length;
   }
 
   private static long number(List<String> words, String option, long otherwise) {

@@ -55,6 +55,7 @@ public record SetSample(List<Path> images, int unreadable) {
   public static long usual(Recipe.RecipeStage stage) {
     String name = stage.name();
     if (stage.command().equals("attack")) return 1000;
+    if (stage.command().equals("harvest")) return 1_281_167;
     if (name.equals("celeba")) return 1448;
     if (name.equals("waterbirds")) return 6993;
     if (stage.command().equals("suppress")) return 27_000;
