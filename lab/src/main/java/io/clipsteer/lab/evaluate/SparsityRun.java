@@ -354,7 +354,8 @@ public record SparsityRun(
     more.put("legacy_cross_entropy_spliced", measured.spliced().rawInterval());
     more.put("legacy_cross_entropy_zero_ablated", ablated.zero().rawInterval());
     more.put(
-        "legacy_ce_recovered", AnswerTally.rawRecovered(original, measured.spliced(), ablated.zero()));
+        "legacy_ce_recovered",
+        AnswerTally.rawRecovered(original, measured.spliced(), ablated.zero()));
     more.values().removeIf(one -> !Double.isFinite(one.low()) || !Double.isFinite(one.value()));
     all.putAll(more);
     return all;

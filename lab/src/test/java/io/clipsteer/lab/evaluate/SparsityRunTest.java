@@ -32,6 +32,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
@@ -324,6 +325,19 @@ final class SparsityRunTest {
       assertEquals(JsonFile.indented(run.run(Progress.SILENT)), JsonFile.indented(report), "bytes");
       assertEquals(
           numbers(run(saes, "classes", 2, truth)), numbers(report), "as of one block, rounded");
+      SparsityReport whole = run(saes, "classes", 2, truth);
+      for (int i = 0; i < 5; i++) {
+        var expected = whole.saes().get(i).intervals();
+        var actual = report.saes().get(i).intervals();
+        assertEquals(expected.keySet(), actual.keySet());
+        assertTrue(expected.size() > 5, expected.toString());
+        expected.forEach(
+            (name, one) -> {
+              var own = Objects.requireNonNull(actual.get(name));
+              assertEquals(one.low(), own.low(), 1e-9 * Math.abs(one.low()), name);
+              assertEquals(one.high(), own.high(), 1e-9 * Math.abs(one.high()), name);
+            });
+      }
       var other = new BlockFiles(temp.resolve("blocks"), "another fingerprint");
       assertEquals(List.of(0, 1, 2), other.missing(stages.getLast(), 3));
     }
