@@ -31,7 +31,7 @@ import picocli.CommandLine.Option;
       "The server runs until Ctrl-C. The address that it prints holds a key that lets one browser"
           + " in, once; then it prints the next. docs/explorer-api.md describes its HTTP API."
     },
-    footer = "Example: clipsteer explore --run runs/all --images photos --classes-file words.txt")
+    footer = "Example: clipsteer explore --run runs/all --images photos --vocabulary words.txt")
 final class ExploreCommand implements Runnable {
   @Mixin private CommonOptions common;
   @Mixin private ImageOptions images;
@@ -70,6 +70,7 @@ final class ExploreCommand implements Runnable {
     common.applyOnCpu();
     CommonOptions.within("--port", port, 0, 65_535);
     returnIdleMemory();
+    if (urlFile != null) Main.atStop(() -> Folders.deleteQuietly(urlFile));
     var settings = explored.settings(images, common.device(), host, port, readOnly, this::renewed);
     try (Explorer explorer = Explorer.start(settings, this::index)) {
       announce(explorer);

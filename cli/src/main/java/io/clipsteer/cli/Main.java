@@ -27,6 +27,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
@@ -93,6 +94,14 @@ public final class Main {
 
   private Main() {}
 
+  /** What is still done when the program is stopped. */
+  private static final List<Runnable> AT_STOP = new CopyOnWriteArrayList<>();
+
+  /** Has something done when the program is stopped by a signal; it must not wait. */
+  static void atStop(Runnable last) {
+    AT_STOP.add(last);
+  }
+
   /** Runs the command line and exits with its code. */
   public static void main(String[] args) {
     restoreStderr();
@@ -104,6 +113,7 @@ public final class Main {
                 () -> {
                   if (finished.get()) return;
                   endOfWork();
+                  AT_STOP.forEach(Runnable::run);
                   System.err.println(
                       "clipsteer: stopped. All files on disk are complete; resume with the same"
                           + " command and --resume, where it has that option");

@@ -63,8 +63,8 @@ final class EditedSites {
   NavigableMap<HookPoint, SiteEdit> of(PageEdit edit) {
     NavigableMap<HookPoint, SiteEdit> sites = new TreeMap<>();
     String tokens = Objects.requireNonNullElse(edit.tokens(), "all");
+    requireInGrid(Objects.requireNonNullElse(edit.patches(), List.of()));
     if (tokens.equals("selected")) {
-      requireInGrid(Objects.requireNonNullElse(edit.patches(), List.of()));
       tokens =
           Objects.requireNonNullElse(edit.patches(), List.<Integer>of()).stream()
               .map(patch -> String.valueOf(prefix() + patch))

@@ -34,6 +34,9 @@ final class ExplorerServer implements AutoCloseable {
   /** Bytes of a request, but for an image that is dropped onto the page. */
   private static final int MOST_JSON = 256 << 10;
 
+  /** Bytes of a body that is read though it is refused. */
+  private static final long MOST_DISCARDED = 128L << 20;
+
   private static final int MOST_IMAGE = 20 << 20;
 
   private static final int ATTEMPTS = 20;
@@ -243,6 +246,7 @@ final class ExplorerServer implements AutoCloseable {
       if (ctx.contentLength() <= most) body = ctx.bodyAsBytes();
       // A body without an announced size is bounded while it is read, too.
       if (Math.max(ctx.contentLength(), body.length) > most) {
+        discard(ctx);
         refuse(ctx, 413, "The request is too large");
         return;
       }
@@ -251,6 +255,16 @@ final class ExplorerServer implements AutoCloseable {
     var call = new Route.Call(client.length() > 64 ? client.substring(0, 64) : client, parts, body);
     CompletableFuture<?> answer = route.answering().answer(call);
     ctx.future(() -> answer.handle((value, failure) -> written(ctx, value, failure)));
+  }
+
+  /** Reads a body that is refused, within bounds: a client that still sends sees no answer. */
+  private static void discard(Context ctx) {
+    if (ctx.contentLength() > MOST_DISCARDED) return;
+    try {
+      ctx.req().getInputStream().skipNBytes(Math.max(0, ctx.contentLength()));
+    } catch (IOException e) {
+      return; // The client has gone, or the body was read.
+    }
   }
 
   private static Context written(Context ctx, @Nullable Object value, @Nullable Throwable failure) {

@@ -382,8 +382,8 @@ export async function experiment(main, params) {
     const flipped = best("before") !== best("after");
     return h("section", { class: "card", "aria-label": "Answers of " + one.head }, h("h3", {}, one.head),
       flipped ? h("p", { class: "flip" }, `The answer changes from ${best("before")} to ${best("after")}.`) : h("p", { class: "muted" }, edited ? `The answer stays ${best("after")}.` : `The answer is ${best("before")}.`),
-      h("table", { class: "answers" }, h("thead", {}, h("tr", {}, ["Class", "Before", "After", "Logit change"].map((t) => h("th", { scope: "col" }, t)))),
-        h("tbody", {}, one.classes.toSorted((a, b) => b.before - a.before).map((c) => h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, bar(c.before, "before")), h("td", {}, bar(c.after, "after")), h("td", {}, edited ? signed(c.logit_change) : "–"))))));
+      h("div", { class: "wide", role: "region", "aria-label": "Probabilities of " + one.head, tabindex: "0" }, h("table", { class: "answers" }, h("thead", {}, h("tr", {}, ["Class", "Before", "After", "Logit change"].map((t) => h("th", { scope: "col" }, t)))),
+        h("tbody", {}, one.classes.toSorted((a, b) => b.before - a.before).map((c) => h("tr", {}, h("th", { scope: "row" }, c.name), h("td", {}, bar(c.before, "before")), h("td", {}, bar(c.after, "after")), h("td", {}, edited ? signed(c.logit_change) : "–")))))));
   }
   const bar = (share, kind) => h("span", { class: "bar " + kind }, h("i", { style: { width: 100 * share + "%" } }), h("span", {}, percent(share)));
 

@@ -20,7 +20,7 @@ import picocli.CommandLine.Option;
     description = {
       "Report a human evaluation: accuracies with intervals, differences to the controls,"
           + " agreement of the annotators, and how the index's scores go with them.",
-      "An annotator counts with 80 % of the catch trials right and a median answer of a second or"
+      "An annotator counts with 80 %% of the catch trials right and a median answer of a second or"
           + " more. The first answer to a trial counts."
     },
     footer = "Example: clipsteer labels report --labels study --out study.html")
@@ -40,6 +40,12 @@ final class EvaluationReportCommand implements Runnable {
     common.applyOnCpu();
     if (out != null) LabelsPage.checkWritable(out);
     LabelsPage.LabelsResult result = LabelsPage.read(study.folder());
+    for (String one : study.folder().torn()) {
+      System.err.println(
+          "the file of "
+              + one
+              + " ends within an answer, which is not counted: it was stopped or cut");
+    }
     if (out != null) LabelsPage.write(out, result);
     common.print(result.report(), text(result.report()));
   }

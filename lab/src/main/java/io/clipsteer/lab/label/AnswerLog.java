@@ -35,6 +35,7 @@ public final class AnswerLog {
   private final List<LabelAnswer> answers = new ArrayList<>();
   private String last = "";
   private long length;
+  private boolean torn;
 
   private AnswerLog(Path file) {
     this.file = file;
@@ -73,6 +74,7 @@ public final class AnswerLog {
         from = k + 1;
       }
       length = from;
+      torn = from < bytes.length;
     } catch (IOException e) {
       throw new InputException(file, "cannot be read: " + Reasons.of(e), "Check its rights", e);
     }
@@ -98,6 +100,11 @@ public final class AnswerLog {
 
   private String sum(String json) {
     return Hashes.sha256((last + json).getBytes(StandardCharsets.UTF_8)).substring(0, SUM);
+  }
+
+  /** Whether the file ends within an answer, which was never confirmed and is not counted. */
+  boolean isTorn() {
+    return torn;
   }
 
   /** All answers, in their order. */

@@ -51,6 +51,11 @@ public record PlanFolder(Path path) {
     }
   }
 
+  /** Pseudonyms whose file ends within an answer, which was never confirmed and is not counted. */
+  public List<String> torn() {
+    return annotators().stream().filter(one -> AnswerLog.open(this, one).isTorn()).toList();
+  }
+
   /** What answers name their plan by: the beginning of its SHA-256. */
   public String hash() {
     Path file = path.resolve(PLAN);

@@ -215,6 +215,7 @@ final class LabelQueueTest {
     assertThrows(InputException.class, () -> AnswerLog.open(folder, "anna"));
     Files.writeString(file, "torn", StandardOpenOption.TRUNCATE_EXISTING);
     assertEquals(0, AnswerLog.open(folder, "anna").answers().size());
+    assertEquals(List.of("anna"), folder.torn());
   }
 
   @Test
