@@ -70,7 +70,8 @@ final class ExploreCommand implements Runnable {
     common.applyOnCpu();
     CommonOptions.within("--port", port, 0, 65_535);
     returnIdleMemory();
-    if (urlFile != null) Main.atStop(() -> Folders.deleteQuietly(urlFile));
+    Path written = urlFile;
+    if (written != null) Main.atStop(() -> Folders.deleteQuietly(written));
     var settings = explored.settings(images, common.device(), host, port, readOnly, this::renewed);
     try (Explorer explorer = Explorer.start(settings, this::index)) {
       announce(explorer);
