@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Kills the driver of harvest and steerability on a cluster (kill -9), resumes them with --resume, and compares the results
-# with those of undisturbed runs on one machine: stores byte by byte, steerability but for measured seconds.
+# Kills the driver of harvest and steerability on a cluster (kill -9) and resumes them with --resume; kills an executor of
+# steerability, and one in every stage of suppress. Compares the results with those of undisturbed runs on one machine: stores
+# byte by byte, the others but for measured seconds.
 #
-#   bench/kill_cluster.sh RUN IMAGES WORDS WORK OUT.csv
+#   bench/kill_cluster.sh RUN IMAGES WORDS PORTRAITS TARGETS WORK OUT.csv
 #
-# RUN: a run of clipsteer train, with its model. IMAGES: the first 256 are harvested, 16 are steered on. WORDS: a text library
-# of the model. WORK must not exist. CLIPSTEER: the program (default: ./clipsteer). MASTER: default local-cluster[2,1,1024].
+# RUN: a run of clipsteer train, with its model. IMAGES: the first 256 are harvested, 4 are steered on. WORDS: a text library
+# of the model. PORTRAITS: world generate --set portraits. TARGETS: a text library of two words. WORK must not exist. CLIPSTEER: the program (default: ./clipsteer). MASTER: default local-cluster[2,1,1024].
 set -euo pipefail
-run=$1 images=$2 words=$3 work=$4 out=$5
+run=$1 images=$2 words=$3 portraits=$4 targets=$5 work=$6 out=$7
 program=${CLIPSTEER:-./clipsteer} master=${MASTER:-local-cluster[2,1,1024]}
 model=$(sed -n 's/^ *"model" : "\(.*\)",*/\1/p' "$run/run.json" | head -1)
 mkdir "$work"
@@ -23,8 +24,15 @@ harvest() { # OUT OPTIONS…
 steerability() { # OUT OPTIONS…
   local folder=$1; shift
   # shellcheck disable=SC2086
-  exec $program steerability --run "$run" --images "$images" --limit 16 --library "$words" --units features,random \
-    --sample 640 --random-count 64 --set 40 --image-batch 8 --threads 1 --out "$folder" "$@"
+  exec $program steerability --run "$run" --images "$images" --limit 4 --library "$words" --units features,random \
+    --sample 448 --random-count 64 --set 40 --image-batch 4 --threads 1 --out "$folder" "$@"
+}
+
+suppress() { # OUT OPTIONS…
+  local folder=$1; shift
+  # shellcheck disable=SC2086
+  exec $program suppress --run "$run" --data "celeba:$portraits" --library "$targets" --layers 5 --sizes 1,4 --draws 2 \
+    --max-clean-loss 100 --image-batch 8 --threads 1 --per-group 16 --out "$folder" "$@"
 }
 
 files() { find "$1" -path "$2" 2>/dev/null | wc -l; }
@@ -63,5 +71,34 @@ second=$(files "$work/parts" '*/parts/*.json')
 diff -r --exclude=manifest.json --exclude=.lock --exclude=steerability.json "$work/units" "$work/parts"
 diff <(grep -v 'seconds"' "$work/units/steerability.json") <(grep -v 'seconds"' "$work/parts/steerability.json")
 echo "steerability,2,$first and $second parts,the same but for seconds" >>"$out"
+
+robbed() { # COMMAND FOLDER PATTERN…: an executor is killed when a file of each pattern is there
+  local command=$1 folder=$2 pid pattern victim
+  shift 2
+  ($command "$folder" --master "$master") >"$work/log" 2>&1 &
+  pid=$!
+  robbed=0
+  for pattern in "$@"; do
+    while [ "$(files "$folder" "$pattern")" -lt 1 ]; do
+      kill -0 $pid 2>/dev/null || break 2
+      sleep 0.02
+    done
+    victim=$(pgrep -P $pid -f CoarseGrainedExecutorBackend | head -1)
+    [ -n "$victim" ] && kill -9 "$victim" && robbed=$((robbed + 1))
+  done
+  wait $pid || { cat "$work/log"; exit 1; }
+}
+same() { # WHOLE OTHER REPORT
+  diff -r --exclude=manifest.json --exclude=.lock --exclude="$3" "$1" "$2"
+  diff <(grep -v 'seconds"' "$1/$3") <(grep -v 'seconds"' "$2/$3")
+}
+
+robbed steerability "$work/robbed" '*/parts/*.64.json'
+same "$work/units" "$work/robbed" steerability.json
+echo "\"steerability, an executor\",$robbed,,the same but for seconds" >>"$out"
+(suppress "$work/edit") >"$work/log" 2>&1
+robbed suppress "$work/edits" '*/validation-sizes/000000.json' '*/validation-strengths/000000.json' '*/test/000000.json'
+same "$work/edit" "$work/edits" report.json
+echo "\"suppress, an executor in each stage\",$robbed,,the same but for seconds" >>"$out"
 rm -r "$work"
 cat "$out"

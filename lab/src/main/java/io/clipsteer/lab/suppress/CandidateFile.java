@@ -22,7 +22,12 @@ import org.jspecify.annotations.Nullable;
 final class CandidateFile {
   private static final String REMEDY = "Give the command again with --resume";
 
-  private record Listed(List<CandidateJson> candidates) {}
+  /**
+   * What the file holds.
+   *
+   * @param fingerprint of the trial, as the driver has it
+   */
+  private record Listed(String fingerprint, List<CandidateJson> candidates) {}
 
   private record CandidateJson(Candidate.Family family, String sae, int size, EditJson edit) {}
 
@@ -50,18 +55,37 @@ final class CandidateFile {
     this.saes = saes;
   }
 
-  void write(Path file, List<Candidate> candidates) {
+  /**
+   * Writes.
+   *
+   * @param fingerprint of the trial
+   */
+  void write(Path file, String fingerprint, List<Candidate> candidates) {
     List<CandidateJson> all =
         candidates.stream()
             .map(one -> new CandidateJson(one.family(), one.sae(), one.size(), json(one.edit())))
             .toList();
-    AtomicFiles.writeText(file, JsonFile.line(new Listed(all)));
+    AtomicFiles.writeText(file, JsonFile.line(new Listed(fingerprint, all)));
   }
 
   List<Candidate> read(Path file) {
     return JsonFile.read(file, Listed.class, REMEDY).candidates.stream()
         .map(one -> new Candidate(one.family, one.sae, one.size, edit(one.edit, file)))
         .toList();
+  }
+
+  /**
+   * Refuses a trial that is not the driver's: its blocks would not be accepted.
+   *
+   * @param fingerprint of the trial in this process
+   */
+  void check(Path file, String fingerprint) {
+    if (JsonFile.read(file, Listed.class, REMEDY).fingerprint.equals(fingerprint)) return;
+    throw new InputException(
+        "the cluster",
+        "has a process that reads other images, or embeds prompts with other bits, than the driver",
+        "Give it the same files; for processors of several kinds embed the words before,"
+            + " --library");
   }
 
   private EditJson json(Edit edit) {

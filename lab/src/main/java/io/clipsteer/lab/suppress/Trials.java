@@ -97,7 +97,7 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
     TrialFolder stored = TrialFolder.of(stage.in(folder), images, candidates);
     EditTrial trial = new EditTrial(run.model(), images, candidates);
     List<Integer> missing = trial.missing(stored);
-    new CandidateFile(run.saes()).write(stage.candidates(folder), candidates);
+    new CandidateFile(run.saes()).write(stage.candidates(folder), stored.fingerprint(), candidates);
     if (texts != null) texts.write(stage.texts(folder));
     cluster.compute(stage.word, missing, trial.count(missing), "images", progress);
     return trial.joined(stored);
@@ -124,12 +124,14 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
 
     private Prepared prepare(String word) {
       Stage stage = Stage.of(word);
-      List<Candidate> candidates = new CandidateFile(saes).read(stage.candidates(folder));
+      Path file = stage.candidates(folder);
+      CandidateFile written = new CandidateFile(saes);
+      List<Candidate> candidates = written.read(file);
       TextLibrary texts = stage == Stage.PREFIXED ? TextLibrary.read(stage.texts(folder)) : null;
       List<LabelledImages> images = stage.images(model, study, texts);
-      return new Prepared(
-          new EditTrial(model, images, candidates),
-          TrialFolder.of(stage.in(folder), images, candidates));
+      TrialFolder stored = TrialFolder.of(stage.in(folder), images, candidates);
+      written.check(file, stored.fingerprint());
+      return new Prepared(new EditTrial(model, images, candidates), stored);
     }
 
     @Override

@@ -58,7 +58,10 @@ final class CandidateFileTest {
         edits.stream()
             .map(edit -> new Candidate(Candidate.Family.PROBES, "", edit.target().count(), edit))
             .toList();
-    files.write(file, written);
+    files.write(file, "as here", written);
+    files.check(file, "as here");
+    var other = assertThrows(InputException.class, () -> files.check(file, "elsewhere"));
+    assertTrue(String.valueOf(other.getMessage()).contains("--library"), other.toString());
     List<Candidate> read = files.read(file);
     assertEquals(written.size(), read.size());
     for (int i = 0; i < edits.size(); i++) {
@@ -76,7 +79,7 @@ final class CandidateFileTest {
     Files.writeString(
         file,
         """
-        {"candidates":[{"family":"features","sae":"saes/x","size":1,"edit":{
+        {"fingerprint":"","candidates":[{"family":"features","sae":"saes/x","size":1,"edit":{
         "hook_point":"blocks.1.hook_resid_post","tokens":"all","prefix_tokens":1,
         "target":{"kind":"features","sae":"saes/x","raw":false,"width":0,"ids":[1],"read":[],
         "written":[],"centre":[],"seed":0,"like":null},
