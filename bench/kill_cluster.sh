@@ -4,12 +4,12 @@
 # steerability, and one in every stage of suppress. Compares the results with those of undisturbed runs on one machine: stores
 # byte by byte, the others but for measured seconds.
 #
-#   bench/kill_cluster.sh RUN IMAGES WORDS PORTRAITS TARGETS WORK OUT.csv
+#   bench/kill_cluster.sh RUN IMAGES WORDS PORTRAITS WORK OUT.csv
 #
-# RUN: a run of clipsteer train, with its model. IMAGES: the first 256 are harvested, 4 are steered on. WORDS: a text library
-# of the model. PORTRAITS: world generate --set portraits. TARGETS: a text library of two words. WORK must not exist. CLIPSTEER: the program (default: ./clipsteer). MASTER: default local-cluster[2,1,1024].
+# RUN: a run of clipsteer train on the demo's CLIP, layers 2 and 5. IMAGES: 256 are harvested, 8 are steered on. WORDS: a
+# vocabulary. PORTRAITS: world generate --set portraits. WORK must not exist. CLIPSTEER: the program (default: ./clipsteer). MASTER: default local-cluster[2,1,1024].
 set -euo pipefail
-run=$1 images=$2 words=$3 portraits=$4 targets=$5 work=$6 out=$7
+run=$1 images=$2 words=$3 portraits=$4 work=$5 out=$6
 program=${CLIPSTEER:-./clipsteer} master=${MASTER:-local-cluster[2,1,1024]}
 model=$(sed -n 's/^ *"model" : "\(.*\)",*/\1/p' "$run/run.json" | head -1)
 mkdir "$work"
@@ -24,14 +24,14 @@ harvest() { # OUT OPTIONS…
 steerability() { # OUT OPTIONS…
   local folder=$1; shift
   # shellcheck disable=SC2086
-  exec $program steerability --run "$run" --images "$images" --limit 4 --library "$words" --units features,random \
-    --sample 448 --random-count 64 --set 40 --image-batch 4 --threads 1 --out "$folder" "$@"
+  exec $program steerability --run "$run" --images "$images" --limit 8 --vocabulary "$words" --units features,random \
+    --sample 448 --random-count 448 --set 40 --image-batch 4 --threads 1 --out "$folder" "$@"
 }
 
 suppress() { # OUT OPTIONS…
   local folder=$1; shift
   # shellcheck disable=SC2086
-  exec $program suppress --run "$run" --data "celeba:$portraits" --library "$targets" --layers 5 --sizes 1,4 --draws 2 \
+  exec $program suppress --run "$run" --data "celeba:$portraits" --layers 5 --sizes 1,4 --draws 2 \
     --max-clean-loss 100 --image-batch 8 --threads 1 --per-group 16 --out "$folder" "$@"
 }
 
