@@ -235,7 +235,7 @@ final class ClusterDoctorCommand implements Runnable {
               : one.folderFault().isEmpty() ? "shared" : "NOT shared");
     }
     for (Finding finding : result.findings) {
-      text.add("! %s. %s%n", finding.what, finding.remedy);
+      text.add("! the cluster: %s. %s%n", finding.what, finding.remedy);
     }
     if (result.findings.isEmpty()) text.add("nothing is wrong with these executors%n");
     return text.toString();
