@@ -6,7 +6,7 @@
 
 Each row of the file: {"folder", "edits", "outcome"}. An edit is {"at": "model_cfg/vision_cfg/width", "set": 32}, the same
 with "drop" or "rename", or {"tensor": name} with "drop", "rename" or "add" (a shape; the values are 0.5). The outcome is
-"raises", or {"image": [3 numbers], "text": [3 numbers]}: of the golden input's first image and text, the first three
+"raises" (numbers that are not finite among them), or {"image": [3 numbers], "text": [3 numbers]}: of the golden input's first image and text, the first three
 numbers of the unit embedding (of the pooled vector, brought to unit length, where there is no projection).
 Where two edits together raise, "alone" holds the outcome of each alone: one of them may only have been of a wrong type.
 
@@ -233,6 +233,7 @@ def apply(config, tensors, edits):
 
 def unit3(x):
     x = x[0].double()
+    assert x.isfinite().all()
     return [round(v, 6) for v in (x / x.norm()).tolist()[:3]]
 
 

@@ -343,6 +343,7 @@ def open_clip_golden(folder, model, pixels, ids, index, facts):
             taps.tap("norm", m.visual.ln_post)
             embed = m.visual(cast(pixels))
             pooled = taps.seen.pop("norm")
+            pooled = pooled[:, 0] if pooled.ndim == 3 else pooled  # without final_ln_after_pool the norm is of all tokens
         text = m.text if hasattr(m, "text") else m
         taps.blocks("text_", [(b, b.mlp) for b in text.transformer.resblocks])
         text_embed = m.encode_text(ids, normalize=True)
