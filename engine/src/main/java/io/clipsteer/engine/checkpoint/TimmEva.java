@@ -118,9 +118,10 @@ record TimmEva(
     TimmReader.refuseRegistersAlone(tokens.classToken, tokens.registers, args.where());
     PositionResize resize =
         positions || rotary == null ? PositionResize.NONE : PositionResize.ROTARY;
-    int poolHeads = args.integer("attn_pool_num_heads", integerOr(name, heads), 1, 1 << 12);
-    Double own = name.numberOrNull("attn_pool_mlp_ratio");
-    double poolRatio = args.number("attn_pool_mlp_ratio", own == null ? ratio : own, 0.1, 64);
+    int defaultHeads = (int) poolDefault(name, args, "attn_pool_num_heads", heads);
+    int poolHeads = args.integer("attn_pool_num_heads", defaultHeads, 1, 1 << 12);
+    double defaultRatio = poolDefault(name, args, "attn_pool_mlp_ratio", ratio);
+    double poolRatio = args.number("attn_pool_mlp_ratio", defaultRatio, 0.1, 64);
     return new TimmEva(
         new PatchGrid(patch, image, resize),
         new TowerShape(
@@ -143,9 +144,10 @@ record TimmEva(
         pool);
   }
 
-  private static int integerOr(TimmNames name, int heads) {
-    Double own = name.numberOrNull("attn_pool_num_heads");
-    return own == null ? heads : own.intValue();
+  /** A number of attention pooling: null in {@code args}, or of the name, means the blocks' own. */
+  private static double poolDefault(TimmNames name, JsonObject args, String field, double blocks) {
+    Double own = args.names(field) ? null : name.numberOrNull(field);
+    return own == null ? blocks : own;
   }
 
   private static boolean flag(TimmNames name, JsonObject args, String field) {
