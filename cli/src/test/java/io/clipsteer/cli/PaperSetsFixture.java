@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import java.awt.image.BufferedImage;
+import java.awt.image.DataBufferByte;
 import java.awt.image.IndexColorModel;
 import java.awt.image.Raster;
 import java.io.IOException;
@@ -188,7 +189,7 @@ final class PaperSetsFixture {
     var indexed = new BufferedImage(side, side, BufferedImage.TYPE_BYTE_INDEXED, model);
     indexed.setData(
         Raster.createPackedRaster(
-            new java.awt.image.DataBufferByte(labels, labels.length), side, side, 8, null));
+            new DataBufferByte(labels, labels.length), side, side, 8, null));
     ImageIO.write(indexed, "png", mask.toFile());
   }
 

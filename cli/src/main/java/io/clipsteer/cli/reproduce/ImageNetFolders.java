@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -174,7 +175,7 @@ record ImageNetFolders(Path place, Path data) {
     Map<String, Path> all = new LinkedHashMap<>();
     for (Path one : folders(folder)) {
       String id = String.valueOf(one.getFileName());
-      all.put(names.getOrDefault(id, id).toLowerCase(java.util.Locale.ROOT), one);
+      all.put(names.getOrDefault(id, id).toLowerCase(Locale.ROOT), one);
     }
     return all;
   }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.reproduce;
 
+import io.clipsteer.data.stats.Mean;
 import io.clipsteer.data.stats.Share;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -134,9 +137,9 @@ public final class FigureReader {
     Figure both = all.get("both");
     if (both != null) {
       double best =
-          java.util.stream.Stream.of("none", "edit", "prefix")
+          Stream.of("none", "edit", "prefix")
               .map(all::get)
-              .filter(java.util.Objects::nonNull)
+              .filter(Objects::nonNull)
               .mapToDouble(Figure::value)
               .max()
               .orElse(0);
@@ -189,7 +192,7 @@ public final class FigureReader {
             .mapToDouble(JsonNode::asDouble)
             .toArray();
     if (values.length > 0) {
-      all.put(name, Figure.of(io.clipsteer.data.stats.Mean.of(values)));
+      all.put(name, Figure.of(Mean.of(values)));
     }
   }
 
