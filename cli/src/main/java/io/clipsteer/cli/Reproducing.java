@@ -103,8 +103,9 @@ final class Reproducing {
       if (done.contains(before)) continue;
       Reproduction.StageState state = states.get(before);
       // What a skipped stage lacks is what this one lacks.
-      boolean skipped = state != null && state.command().isEmpty();
-      return skipped ? state.note() : "it needs the stage " + before;
+      return state != null && state.command().isEmpty()
+          ? state.note()
+          : "it needs the stage " + before;
     }
     return "";
   }

@@ -188,8 +188,7 @@ final class PaperSetsFixture {
     var model = new IndexColorModel(8, 4, grey, grey, grey);
     var indexed = new BufferedImage(side, side, BufferedImage.TYPE_BYTE_INDEXED, model);
     indexed.setData(
-        Raster.createPackedRaster(
-            new DataBufferByte(labels, labels.length), side, side, 8, null));
+        Raster.createPackedRaster(new DataBufferByte(labels, labels.length), side, side, 8, null));
     ImageIO.write(indexed, "png", mask.toFile());
   }
 
