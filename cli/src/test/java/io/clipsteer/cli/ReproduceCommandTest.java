@@ -14,6 +14,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -233,9 +234,11 @@ final class ReproduceCommandTest {
     Map<String, JsonNode> sets = new HashMap<>();
     for (JsonNode set : plan.get("sets")) sets.put(set.get("name").asString(), set);
     assertEquals(7, sets.size());
-    assertEquals(8, sets.get("celeba").get("sample").asInt());
-    assertTrue(sets.get("waterbirds").get("path").isNull());
-    assertTrue(sets.get("waterbirds").get("looks").asString().contains("metadata.csv"));
+    JsonNode portraits = Objects.requireNonNull(sets.get("celeba"));
+    assertEquals(8, portraits.get("sample").asInt());
+    JsonNode birds = Objects.requireNonNull(sets.get("waterbirds"));
+    assertTrue(birds.get("path").isNull());
+    assertTrue(birds.get("looks").asString().contains("metadata.csv"));
     assertEquals(39, plan.get("stages").size());
     JsonNode all = plan.get("all");
     assertTrue(all.get("hours").asDouble() > plan.get("possible").get("hours").asDouble());
@@ -259,9 +262,15 @@ final class ReproduceCommandTest {
         .wrongUsage("there is no such stage");
     CliFixture.run("reproduce", "saev", "--model", FLAT, "--data", out, "--out", out)
         .refused("there is no such folder");
-    String text =
-        CliFixture.run("reproduce", "saev", "--model", FLAT, "--data", data, "--out", out, "--plan")
-            .out();
+    Path rates = temp.resolve("rates.json");
+    Files.writeString(
+        rates,
+        "{\"decode_seconds\": 0.01, \"tower_flops\": 1e12, \"relu_tokens\": 1000,"
+            + " \"topk_tokens\": 5000, \"cores\": 2}");
+    Object[] plan = {"reproduce", "saev", "--model", FLAT, "--data", data, "--out", out};
+    CliFixture.run(plan, "--rates", rates).wrongUsage("add --plan");
+    String text = CliFixture.run(plan, "--rates", rates, "--plan").out();
+    assertTrue(text.contains("vanilla SAEs 1000 and TopK 5000 tokens/s"), text);
     assertTrue(text.contains("missing  cub"), text);
     assertTrue(text.contains("100 nodes"), text);
     assertEquals(Collections.emptyList(), Stream.of(out).filter(Files::exists).toList());

@@ -124,7 +124,8 @@ final class RecipeTest {
   /** Test images are counted in the order of species' names, as the paper counts them. */
   @Test
   void cubsLists() throws IOException {
-    Path place = Files.createDirectories(temp.resolve("cub/images")).getParent();
+    Files.createDirectories(temp.resolve("cub/images"));
+    Path place = temp.resolve("cub");
     Files.writeString(
         place.resolve("images.txt"),
         "1 002.Blue_Jay/b.jpg\n2 001.Zebra/z.jpg\n3 002.Blue_Jay/a.jpg\n");
