@@ -26,7 +26,7 @@ worker() { # CORES KIND
 }
 worker 1 avx512
 worker 1 avx2
-common=(--master "$master" --threads 1 --cluster-conf spark.executor.memory=1g)
+common=(--master "$master" --cluster-conf spark.executor.memory=1g)
 harvest() { # OUT OPTIONS…
   local store=$1; shift
   # shellcheck disable=SC2086
@@ -34,7 +34,7 @@ harvest() { # OUT OPTIONS…
     --threads 1 --out "$store" "$@"
 }
 # shellcheck disable=SC2086
-$program cluster doctor "${common[@]}" >"$work/doctor" 2>&1 && exit 1
+$program cluster doctor --threads 1 "${common[@]}" >"$work/doctor" 2>&1 && exit 1
 grep -q "several kinds of processors" "$work/doctor"
 harvest "$work/refused" "${common[@]}" >"$work/refused.log" 2>&1 && exit 1
 grep -q "processors of several kinds" "$work/refused.log"

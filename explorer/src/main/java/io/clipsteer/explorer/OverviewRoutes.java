@@ -65,7 +65,7 @@ record OverviewRoutes(Desks desks, List<Definition> definitions, boolean readOnl
   record SessionHead(String name, boolean pixels, List<String> classes) {}
 
   /** What the page starts with. */
-  record Session(
+  record SessionOverview(
       String clipsteer,
       boolean readOnly,
       int images,
@@ -94,7 +94,7 @@ record OverviewRoutes(Desks desks, List<Definition> definitions, boolean readOnl
     if (desks.slots().stream().anyMatch(slot -> !slot.run().steered().isEmpty())) {
       columns.add(FeatureRoutes.STEERABILITY);
     }
-    return new Session(
+    return new SessionOverview(
         Versions.CLIPSTEER,
         readOnly,
         desks.images().count(),

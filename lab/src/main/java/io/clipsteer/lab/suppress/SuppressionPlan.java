@@ -46,15 +46,15 @@ final class SuppressionPlan {
             plan.rate.seconds(train, walk)));
     stages.add(
         plan.stage(
-            Trials.Stage.SIZES,
+            Trials.TrialStage.SIZES,
             run.study().validation(),
             sizes * after + (sizes + DIRECTIONS) * afterSites));
     stages.add(
         plan.stage(
-            Trials.Stage.STRENGTHS,
+            Trials.TrialStage.STRENGTHS,
             run.study().validation(),
             Choice.STRENGTHS.length * (after + FAMILIES * afterSites)));
-    stages.add(plan.stage(Trials.Stage.TEST, run.study().test(), finalists * most));
+    stages.add(plan.stage(Trials.TrialStage.TEST, run.study().test(), finalists * most));
     return new WorkPlan(
         stages,
         plan.rate.residentBytes(),
@@ -78,7 +78,7 @@ final class SuppressionPlan {
    * @param edits operations of all edits on an image
    */
   private WorkPlan.PlannedStage stage(
-      Trials.Stage stage, List<LabelledImages> parts, double edits) {
+      Trials.TrialStage stage, List<LabelledImages> parts, double edits) {
     double images = LabelledImages.count(parts);
     double flops = run.model().vision().flopsPerImage() + edits;
     EditTrial trial = new EditTrial(run.model(), parts, List.of());

@@ -96,13 +96,13 @@ public record SuppressionRun(
       search.scan(study.train(), progress);
       List<Candidate> candidates = new ArrayList<>(search.candidates(progress));
       EditTrial.TrialResult validation =
-          trials.run(this, Trials.Stage.SIZES, candidates, null, progress);
+          trials.run(this, Trials.TrialStage.SIZES, candidates, null, progress);
       List<Candidate> others =
           Choice.strengths(
               Choice.all(candidates, study.groups(), validation), study.groups(), settings.goal());
       if (!others.isEmpty()) {
         validation =
-            validation.and(trials.run(this, Trials.Stage.STRENGTHS, others, null, progress));
+            validation.and(trials.run(this, Trials.TrialStage.STRENGTHS, others, null, progress));
         candidates.addAll(others);
       }
       List<Choice> choices = Choice.all(candidates, study.groups(), validation);
@@ -110,7 +110,8 @@ public record SuppressionRun(
       List<Candidate> finalists = new ArrayList<>();
       if (chosen != null) finalists.add(chosen.candidate());
       if (baselines) finalists.addAll(baselines(choices, chosen, search));
-      EditTrial.TrialResult test = trials.run(this, Trials.Stage.TEST, finalists, null, progress);
+      EditTrial.TrialResult test =
+          trials.run(this, Trials.TrialStage.TEST, finalists, null, progress);
       TextLibrary prefixedTexts =
           prefix == null ? null : prefix.learn(study.train(), settings.seed(), progress);
       GroupScore unedited = validation.score(study.groups(), validation.before());
@@ -260,7 +261,8 @@ public record SuppressionRun(
       Trials trials,
       Progress progress) {
     List<Candidate> edits = chosen == null ? List.of() : List.of(chosen.candidate());
-    EditTrial.TrialResult with = trials.run(this, Trials.Stage.PREFIXED, edits, texts, progress);
+    EditTrial.TrialResult with =
+        trials.run(this, Trials.TrialStage.PREFIXED, edits, texts, progress);
     List<SuppressionReport.Defended> all = new ArrayList<>();
     all.add(defended("no defence", test, test.before()));
     all.add(defended("Defense-Prefix", test, with.before()));

@@ -27,7 +27,7 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
   static final Trials HERE = new Trials(null, null);
 
   /** What is evaluated, each time other edits or other images. */
-  enum Stage {
+  enum TrialStage {
     SIZES("validation-sizes", "validation: selecting sizes"),
     STRENGTHS("validation-strengths", "validation: selecting strengths"),
     TEST("test", "evaluating on the test set"),
@@ -36,7 +36,7 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
     private final String word;
     private final String title;
 
-    Stage(String word, String title) {
+    TrialStage(String word, String title) {
       this.word = word;
       this.title = title;
     }
@@ -46,8 +46,8 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
       return word;
     }
 
-    private static Stage of(String word) {
-      for (Stage stage : values()) if (stage.word.equals(word)) return stage;
+    private static TrialStage of(String word) {
+      for (TrialStage stage : values()) if (stage.word.equals(word)) return stage;
       throw new IllegalArgumentException(word);
     }
 
@@ -85,7 +85,7 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
    */
   EditTrial.TrialResult run(
       SuppressionRun run,
-      Stage stage,
+      TrialStage stage,
       List<Candidate> candidates,
       @Nullable TextLibrary texts,
       Progress progress) {
@@ -105,10 +105,10 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
 
   /** What a process of a cluster does: it evaluates blocks of the stages. */
   record Shared(
-      ClipModel model, RunSaes saes, Study study, Path folder, Map<String, Prepared> stages)
+      ClipModel model, RunSaes saes, Study study, Path folder, Map<String, PreparedTrial> stages)
       implements BlockWork {
     /** A stage, ready to be evaluated. */
-    record Prepared(EditTrial trial, TrialFolder stored) {}
+    record PreparedTrial(EditTrial trial, TrialFolder stored) {}
 
     Shared(ClipModel model, RunSaes saes, Study study, Path folder) {
       this(model, saes, study, folder, new ConcurrentHashMap<>());
@@ -116,22 +116,23 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
 
     @Override
     public long compute(String stage, int block) {
-      Prepared ready = stages.computeIfAbsent(stage, this::prepare);
+      PreparedTrial ready = stages.computeIfAbsent(stage, this::prepare);
       TrialBlock evaluated = ready.trial.block(block);
       ready.stored.write(block, evaluated);
       return evaluated.groups().size();
     }
 
-    private Prepared prepare(String word) {
-      Stage stage = Stage.of(word);
+    private PreparedTrial prepare(String word) {
+      TrialStage stage = TrialStage.of(word);
       Path file = stage.candidates(folder);
       CandidateFile written = new CandidateFile(saes);
       List<Candidate> candidates = written.read(file);
-      TextLibrary texts = stage == Stage.PREFIXED ? TextLibrary.read(stage.texts(folder)) : null;
+      TextLibrary texts =
+          stage == TrialStage.PREFIXED ? TextLibrary.read(stage.texts(folder)) : null;
       List<LabelledImages> images = stage.images(model, study, texts);
       TrialFolder stored = TrialFolder.of(stage.in(folder), images, candidates);
       written.check(file, stored.fingerprint());
-      return new Prepared(new EditTrial(model, images, candidates), stored);
+      return new PreparedTrial(new EditTrial(model, images, candidates), stored);
     }
 
     @Override
