@@ -42,7 +42,7 @@ final class ReproduceCommand {
   @Mixin private HelpOption help;
 
   /** The options of both papers. */
-  static final class Shared {
+  static final class SharedOptions {
     @Option(
         names = "--model",
         required = true,
@@ -121,7 +121,7 @@ final class ReproduceCommand {
               + " 0.01 --out runs/paper")
   static final class SteeringClip implements Callable<Integer> {
     @Mixin private CommonOptions common;
-    @Mixin private Shared options;
+    @Mixin private SharedOptions options;
 
     @Override
     public Integer call() {
@@ -143,7 +143,7 @@ final class ReproduceCommand {
               + " sets --out runs/saev")
   static final class Saev implements Callable<Integer> {
     @Mixin private CommonOptions common;
-    @Mixin private Shared options;
+    @Mixin private SharedOptions options;
 
     @Option(
         names = "--dino",
@@ -157,7 +157,8 @@ final class ReproduceCommand {
     }
   }
 
-  private static int run(String paper, CommonOptions common, Shared options, @Nullable Path dino) {
+  private static int run(
+      String paper, CommonOptions common, SharedOptions options, @Nullable Path dino) {
     common.apply();
     if (!(options.scale > 0 && options.scale <= 1)) {
       throw new InputException("--scale " + options.scale, "not above 0 to 1", "Try 0.01");
@@ -211,7 +212,7 @@ final class ReproduceCommand {
 
   /** Reads the models' shapes; they are loaded again by each stage. */
   private static PaperModels models(
-      String paper, CommonOptions common, Shared options, @Nullable Path dino) {
+      String paper, CommonOptions common, SharedOptions options, @Nullable Path dino) {
     try (ClipModel clip = ClipModel.load(options.model, DType.F32, common.device())) {
       boolean texts = clip.text() != null && clip.tokenizer() != null;
       VisionConfig second = null;

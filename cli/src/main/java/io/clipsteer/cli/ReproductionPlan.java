@@ -49,7 +49,7 @@ final class ReproductionPlan {
    *
    * @param why it cannot run; empty where it can
    */
-  record PlannedStage(String name, String why, String command, CostForecast.StageCost cost) {}
+  record StageForecast(String name, String why, String command, CostForecast.StageCost cost) {}
 
   /** What {@code --json} prints. */
   record Plan(
@@ -58,7 +58,7 @@ final class ReproductionPlan {
       double scale,
       MeasuredRates rates,
       List<PlannedSet> sets,
-      List<PlannedStage> stages,
+      List<StageForecast> stages,
       CostForecast.StageCost all,
       CostForecast.StageCost possible) {}
 
@@ -114,7 +114,7 @@ final class ReproductionPlan {
             ? measured(models, images, common)
             : JsonFile.read(known, MeasuredRates.class, "Write it as --plan --json prints it");
     var forecast = new CostForecast(rates, models.config(), models.flops(), CLASSES);
-    List<PlannedStage> stages = stages(job, sets, forecast);
+    List<StageForecast> stages = stages(job, sets, forecast);
     return new Plan(
         models.paper(),
         models.shape(),
@@ -134,10 +134,10 @@ final class ReproductionPlan {
     }
   }
 
-  private static List<PlannedStage> stages(
+  private static List<StageForecast> stages(
       Reproducing job, PreparedSets sets, CostForecast forecast) {
     RecipeValues values = job.values(sets).ofPlan();
-    List<PlannedStage> stages = new ArrayList<>();
+    List<StageForecast> stages = new ArrayList<>();
     List<String> done = new ArrayList<>();
     for (Recipe.RecipeStage stage : job.chosen()) {
       String why = job.lacking(stage, sets, done);
@@ -145,7 +145,7 @@ final class ReproductionPlan {
       List<String> words = values.fill(stage.words(), name -> MissingNode.getInstance());
       CostForecast.StageCost cost =
           forecast.of(words, SetSample.usual(stage), saes(job, stage, words, values));
-      stages.add(new PlannedStage(stage.name(), why, Commands.line(words), cost));
+      stages.add(new StageForecast(stage.name(), why, Commands.line(words), cost));
     }
     return stages;
   }
@@ -166,12 +166,12 @@ final class ReproductionPlan {
     return 1;
   }
 
-  private static CostForecast.StageCost sum(Stream<PlannedStage> stages) {
+  private static CostForecast.StageCost sum(Stream<StageForecast> stages) {
     double hours = 0;
     double cluster = 0;
     double disk = 0;
     double memory = 0;
-    for (PlannedStage stage : stages.toList()) {
+    for (StageForecast stage : stages.toList()) {
       hours += stage.cost.hours();
       cluster += stage.cost.clusterHours();
       disk += stage.cost.disk();
@@ -205,7 +205,7 @@ final class ReproductionPlan {
         plan.rates.topkTokens(),
         1e3 * plan.rates.decodeSeconds());
     text.add("  %-22s %10s %12s %9s %9s%n", "stage", "hours", "100 nodes", "disk", "memory");
-    for (PlannedStage stage : plan.stages) {
+    for (StageForecast stage : plan.stages) {
       text.add("  %-22s %s%s%n", stage.name, cost(stage.cost), why(stage.why));
     }
     text.add("  %-22s %s%n", "all", cost(plan.all));
