@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Kills the driver of harvest and steerability on a cluster (kill -9) and resumes them with --resume; kills an executor of
-# steerability, and one in every stage of suppress. Compares the results with those of undisturbed runs on one machine: stores
-# byte by byte, the others but for measured seconds.
+# steerability, and one in every stage of suppress, evaluate and index. Compares the results with those of undisturbed runs on one machine: stores,
+# evaluations and indexes byte by byte, the others but for measured seconds.
 #
 #   bench/kill_cluster.sh RUN IMAGES WORDS PORTRAITS WORK OUT.csv
 #
-# RUN: a run of clipsteer train on the demo's CLIP, layers 2 and 5. IMAGES: 256 are harvested, 8 are steered on. WORDS: a
+# RUN: a run of clipsteer train on the demo's CLIP, layers 2 and 5. IMAGES: 256 are harvested, 8 are steered on, 2,000 evaluated and indexed. WORDS: a
 # vocabulary. PORTRAITS: world generate --set portraits. WORK must not exist. CLIPSTEER: the program (default: ./clipsteer). MASTER: default local-cluster[2,1,1024].
 set -euo pipefail
 run=$1 images=$2 words=$3 portraits=$4 work=$5 out=$6
@@ -33,6 +33,21 @@ suppress() { # OUT OPTIONS…
   # shellcheck disable=SC2086
   exec $program suppress --run "$run" --data "celeba:$portraits" --layers 5 --sizes 1,4 --draws 2 \
     --max-clean-loss 100 --image-batch 8 --threads 1 --per-group 16 --out "$folder" "$@"
+}
+
+evaluate() { # A COPY OF RUN, OPTIONS…
+  local folder=$1; shift
+  # shellcheck disable=SC2086
+  exec $program evaluate --run "$folder" --images "$images" --limit 2000 --image-batch 4 --block-size 16 --threads 1 "$@"
+}
+index() { # A COPY OF RUN, OPTIONS…
+  local folder=$1; shift
+  # shellcheck disable=SC2086
+  exec $program index --run "$folder" --images "$images" --limit 2000 --image-batch 4 --block-size 16 --threads 1 "$@"
+}
+copy() { # OUT: RUN without what was added to it
+  mkdir "$1"
+  cp -r "$run"/{manifest.json,metrics.jsonl,pareto.csv,run.json,saes} "$1"
 }
 
 files() { find "$1" -path "$2" 2>/dev/null | wc -l; }
@@ -100,5 +115,16 @@ echo "\"steerability, an executor\",$robbed,,the same but for seconds" >>"$out"
 robbed suppress "$work/edits" '*/validation-sizes/000000.json' '*/validation-strengths/000000.json' '*/test/000000.json'
 same "$work/edit" "$work/edits" report.json
 echo "\"suppress, an executor in each stage\",$robbed,,the same but for seconds" >>"$out"
+
+copy "$work/here"
+copy "$work/there"
+(evaluate "$work/here") >"$work/log" 2>&1
+(index "$work/here") >"$work/log" 2>&1
+robbed evaluate "$work/there" '*/evaluation.blocks/computing-token-statistics-20.block' '*/evaluation.blocks/evaluating-20.block'
+cmp "$work/here/evaluation.json" "$work/there/evaluation.json"
+echo "\"evaluate, an executor in each stage\",$robbed,,the same bytes" >>"$out"
+robbed index "$work/there" '*/index/features.blocks/indexing-20.block'
+diff -r --exclude=manifest.json --exclude=.lock "$work/here/index" "$work/there/index"
+echo "\"index, an executor\",$robbed,,the same bytes" >>"$out"
 rm -r "$work"
 cat "$out"
