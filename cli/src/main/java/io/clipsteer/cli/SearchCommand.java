@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -138,6 +139,12 @@ final class SearchCommand implements Runnable {
                     maxFrequency,
                     count);
       }
+    }
+    if (hits.isEmpty() && query.image != null) {
+      System.err.printf(
+          Locale.ROOT,
+          "features active on %s of the tokens or more are not searched; raise --max-frequency%n",
+          maxFrequency);
     }
     common.print(Map.of("features", hits), text(hits, trained, search.manifest()));
   }

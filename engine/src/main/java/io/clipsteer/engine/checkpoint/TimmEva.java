@@ -86,6 +86,7 @@ record TimmEva(
   static TimmEva of(TimmNames name, JsonObject args, int size, String defaultPool) {
     refuseOthers(name, args);
     args.nullMeansAbsent(NULLABLE);
+    args.refuse("norm_layer", args.names("norm_layer"), "timm takes no text there");
     int patch = args.side("patch_size", name.integer("patch_size"), 1 << 10);
     int image = args.side("img_size", size, 1 << 14);
     if (patch > image) throw args.bad("patches of " + patch + " in " + image, "Give patch_size");

@@ -339,6 +339,14 @@ final class CheckpointTest {
     refused(folder, part, "open_clip_config.json");
   }
 
+  /** timm fails on it: its constructor takes a function there. */
+  @Test
+  void aNormLayerOfEvaIsNamed() throws IOException {
+    Path folder = copy("timm-pe-core");
+    configure(folder, "model_args/norm_layer", "\"LayerNorm\"");
+    refused(folder, "norm_layer is \"LayerNorm\"");
+  }
+
   @Test
   void timmSettingsThatAreNotKnownAreNamed() throws IOException {
     Path folder = copy("open-clip-timm");
