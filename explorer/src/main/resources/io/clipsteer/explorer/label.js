@@ -77,8 +77,15 @@ async function trial(main, plan, annotator, feedback = null) {
   const images = now.images.map((one, k) => tile(one, k, plan));
   const buttons = [];
 
+  /** What an answer lacks, as a sentence; empty where it lacks nothing. */
+  const missing = () => {
+    if (now.task === "naming") return !said.ideas ? "Say first whether there is one idea." : said.ideas === "one" && !said.idea ? "Name the idea first." : "";
+    if (now.task === "verification") return "";
+    return said.choice === null ? "Choose one first." : now.task === "2afc" && !said.confidence ? "Say first how sure you are." : "";
+  };
   const ready = () => {
-    submit.disabled = now.task === "naming" ? !said.ideas || (said.ideas === "one" && !said.idea) : now.task === "verification" ? false : said.choice === null || (now.task === "2afc" && !said.confidence);
+    submit.disabled = missing() !== "";
+    fill(where, "");
   };
   const choose = (k, options) => {
     said.choice = k;
@@ -91,13 +98,20 @@ async function trial(main, plan, annotator, feedback = null) {
     else said.picked.splice(at, 1);
     node.setAttribute("aria-pressed", at < 0);
   };
-  /** One of a few, as a row of buttons. */
-  const choice = (name, values, use) => {
+  /** Buttons by key. */
+  const keys = new Map();
+  /** One of a few, as a row of buttons, each with a key. */
+  const choice = (name, values, letters, use) => {
     const all = values.map(([value, text]) => h("button", { type: "button", "aria-pressed": "false", onclick: () => { all.forEach((b) => b.setAttribute("aria-pressed", b.dataset.value === String(value))); use(value); ready(); } }, text));
-    all.forEach((b, k) => (b.dataset.value = String(values[k][0])));
+    all.forEach((b, k) => {
+      b.dataset.value = String(values[k][0]);
+      b.setAttribute("aria-keyshortcuts", letters[k]);
+      b.append(" ", h("kbd", { "aria-hidden": "true" }, letters[k]));
+      keys.set(letters[k], b);
+    });
     return h("p", { class: "controls", role: "group", "aria-label": name }, h("span", {}, name), all);
   };
-  const confidence = choice("How sure are you?", CONFIDENCE.map((text, k) => [k + 1, text]), (v) => (said.confidence = v));
+  const confidence = choice("How sure are you?", CONFIDENCE.map((text, k) => [k + 1, text]), ["g", "r", "s"], (v) => (said.confidence = v));
 
   let body;
   if (now.task === "2afc") {
@@ -118,7 +132,7 @@ async function trial(main, plan, annotator, feedback = null) {
     const toggle = h("button", { type: "button", "aria-pressed": "false", onclick: () => { const on = grid.classList.toggle("plain"); if (!on) heats++; toggle.setAttribute("aria-pressed", !on); } }, "Heat maps");
     body = now.task === "naming"
       ? [h("p", { class: "controls" }, now.images.some((one) => one.heat) ? toggle : null), grid,
-        choice("Ideas:", [["one", "One idea"], ["several", "Several ideas"], ["none", "Nothing in common"]], (v) => (said.ideas = v)),
+        choice("Ideas:", [["one", "One idea"], ["several", "Several ideas"], ["none", "Nothing in common"]], ["o", "v", "n"], (v) => (said.ideas = v)),
         h("p", { class: "controls" }, h("label", {}, "Name ", idea)), confidence]
       : [h("p", { class: "name" }, "Name: ", h("b", {}, now.name)), grid, confidence];
   }
@@ -139,12 +153,26 @@ async function trial(main, plan, annotator, feedback = null) {
     feedback, h("p", {}, TASKS[now.task][1]),
     h("progress", { max: now.total, value: now.position, "aria-label": "Answered trials" }),
     h("form", { class: "trial", onsubmit: send }, body, h("p", { class: "controls" }, submit, where)),
-    h("p", { class: "muted" }, "Keys: 1 to 9 choose or mark, Enter answers. ", term("evaluation_tasks", "What is asked, and why?"), " ", h("a", { href: address("label", {}) }, "Stop here")));
+    h("p", { class: "muted" }, `Keys: ${buttons.length > 9 ? "1 to 9, and 0 for the tenth," : `1 to ${buttons.length}`} choose or mark; ← and → move between images, Space marks one; letters are on the buttons; Enter answers. `, term("evaluation_tasks", "What is asked, and why?"), " ", h("a", { href: address("label", {}) }, "Stop here")));
   main.onkeydown = (event) => {
-    if (event.target.matches("input, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (!main.contains(submit)) return;
-    if (/^[1-9]$/.test(event.key) && buttons[event.key - 1]) buttons[event.key - 1].click();
-    else if (event.key === "Enter" && !event.target.matches("button, a")) submit.click();
+    if (event.key === "Enter" && !event.target.matches("a, summary") && event.target !== submit) {
+      // Enter presses a choice that is not made yet, and never takes one back: Space does.
+      const marks = now.task === "naming" || now.task === "verification";
+      const open = event.target.getAttribute("aria-pressed") === "false" && !(marks && event.target.matches(".option"));
+      if (open) return;
+      event.preventDefault();
+      if (missing()) fill(where, missing());
+      else submit.click();
+      return;
+    }
+    if (event.target.matches("input, textarea")) return;
+    const at = buttons.indexOf(document.activeElement);
+    if (/^[0-9]$/.test(event.key)) buttons[event.key === "0" ? 9 : event.key - 1]?.click();
+    else if (keys.has(event.key.toLowerCase())) keys.get(event.key.toLowerCase()).click();
+    else if (event.key === "ArrowRight") buttons[Math.min(at + 1, buttons.length - 1)].focus();
+    else if (event.key === "ArrowLeft") buttons[Math.max(at - 1, 0)].focus();
   };
   ready();
   main.focus({ preventScroll: true });
