@@ -7,6 +7,7 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.LibraryOptions;
+import io.clipsteer.cli.option.ModelOption;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.option.TowerDtype;
 import io.clipsteer.cli.option.TruthOption;
@@ -59,12 +60,7 @@ final class ClassifyCommand implements Runnable {
   @Mixin private ImageOptions images;
   @Mixin private LibraryOptions words;
 
-  @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "PATH",
-      description = "Checkpoint: a folder or a file.")
-  private Path model;
+  @Mixin private ModelOption model;
 
   @Mixin private TruthOption classes;
   @Mixin private TowerDtype dtype;
@@ -113,7 +109,7 @@ final class ClassifyCommand implements Runnable {
   public void run() {
     common.apply();
     words.require();
-    try (ClipModel clip = ClipModel.load(model, dtype.get(), common.device())) {
+    try (ClipModel clip = ClipModel.load(model.path(), dtype.get(), common.device())) {
       TextLibrary library = words.resolve(clip, common.progress());
       Images source = images.resolve(clip);
       Map<String, Integer> right = new HashMap<>();

@@ -9,6 +9,7 @@ import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.HookOptions;
 import io.clipsteer.cli.option.ImageOptions;
+import io.clipsteer.cli.option.ModelOption;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
@@ -54,12 +55,7 @@ final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
   @Mixin private BlockOptions blocks;
   @Mixin private ClusterOptions cluster;
 
-  @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "PATH",
-      description = "Checkpoint: a folder or a file.")
-  private Path model;
+  @Mixin private ModelOption model;
 
   @Option(
       names = "--dtype",
@@ -86,7 +82,7 @@ final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
     common.apply();
     List<HookPoint> points = hook.points(TowerKind.VISION);
     folder.check(StoreWriter.LAYOUT);
-    try (ClipModel clip = ClipModel.load(model, towerDtype, common.device())) {
+    try (ClipModel clip = ClipModel.load(model.path(), towerDtype, common.device())) {
       Harvest harvest = harvest(clip, points);
       cluster.check(common, images.images(), harvest.images().count());
       StoreFormat format = format(harvest);
@@ -132,7 +128,7 @@ final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
   public BlockWork open() {
     common.apply();
     return BlockWork.of(
-        ClipModel.load(model, towerDtype, common.device()),
+        ClipModel.load(model.path(), towerDtype, common.device()),
         ClipModel::close,
         clip -> {
           Harvest harvest = harvest(clip, hook.points(TowerKind.VISION));
@@ -144,7 +140,7 @@ final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
   @Override
   public WorkPlan plan() {
     common.apply();
-    try (ClipModel clip = ClipModel.load(model, towerDtype, common.device())) {
+    try (ClipModel clip = ClipModel.load(model.path(), towerDtype, common.device())) {
       Harvest harvest = harvest(clip, hook.points(TowerKind.VISION));
       ClusterOptions.requireListed(images.images(), harvest.images().count());
       return harvest.plan(format(harvest));

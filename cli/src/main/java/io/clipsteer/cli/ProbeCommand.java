@@ -7,6 +7,7 @@ import io.clipsteer.cli.option.BatchOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.cli.option.MaskOptions;
+import io.clipsteer.cli.option.ModelOption;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.Hashes;
@@ -137,12 +138,7 @@ final class ProbeCommand {
     @Mixin private BatchOptions batch;
     @Mixin private MaskOptions masks;
 
-    @Option(
-        names = "--model",
-        required = true,
-        paramLabel = "PATH",
-        description = "Checkpoint: a folder or a file.")
-    private Path model;
+    @Mixin private ModelOption model;
 
     @Option(
         names = "--data",
@@ -202,7 +198,7 @@ final class ProbeCommand {
       WorkFolder.check(out, WorkFolder.ALONE, false);
       ProbeData training = ProbeData.parse("--data", data, masks.ignored());
       ProbeData tested = test == null ? null : tested(test, training);
-      try (ClipModel clip = ClipModel.load(model, DType.F32, common.device())) {
+      try (ClipModel clip = ClipModel.load(model.path(), DType.F32, common.device())) {
         String hash = Hashes.sha256(clip.source().weights());
         Probe.Reads reads = reads(clip, training.task(), hash);
         try (WorkFolder work =

@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.HelpOption;
+import io.clipsteer.cli.option.ModelOption;
 import io.clipsteer.cli.report.ReproductionPage;
 import io.clipsteer.cli.reproduce.PreparedSets;
 import io.clipsteer.cli.reproduce.Recipe;
@@ -43,12 +44,7 @@ final class ReproduceCommand {
 
   /** The options of both papers. */
   static final class SharedOptions {
-    @Option(
-        names = "--model",
-        required = true,
-        paramLabel = "PATH",
-        description = "Checkpoint: a folder or a file.")
-    private Path model;
+    @Mixin private ModelOption model;
 
     @Option(
         names = "--data",
@@ -213,7 +209,7 @@ final class ReproduceCommand {
   /** Reads the models' shapes; they are loaded again by each stage. */
   private static PaperModels models(
       String paper, CommonOptions common, SharedOptions options, @Nullable Path dino) {
-    try (ClipModel clip = ClipModel.load(options.model, DType.F32, common.device())) {
+    try (ClipModel clip = ClipModel.load(options.model.path(), DType.F32, common.device())) {
       boolean texts = clip.text() != null && clip.tokenizer() != null;
       VisionConfig second = null;
       if (dino != null) {
@@ -223,7 +219,7 @@ final class ReproduceCommand {
       }
       return new PaperModels(
           paper,
-          options.model.toAbsolutePath().normalize(),
+          options.model.path().toAbsolutePath().normalize(),
           clip.vision().config(),
           clip.vision().flopsPerImage(),
           texts,
