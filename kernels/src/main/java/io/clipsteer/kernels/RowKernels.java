@@ -5,7 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.function.LongFunction;
 import java.util.function.ObjLongConsumer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import jdk.incubator.vector.FloatVector;
@@ -27,6 +29,9 @@ public final class RowKernels {
   private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
   private static final ValueLayout.OfShort I16 = ValueLayout.JAVA_SHORT_UNALIGNED;
   private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
+
+  /** The bits to which {@link Float#floatToIntBits} turns every NaN. */
+  static final int NAN = 0x7fc0_0000;
 
   private RowKernels() {}
 
@@ -51,10 +56,8 @@ public final class RowKernels {
     if (values.byteSize() < 4 * rows * k) throw tooSmall(rows, k);
     inChunks(
         rows,
-        k,
-        (candidates, row) -> {
-          scan(matrix, row * columns, columns, candidates);
-          int[] chosen = candidates.chosen();
+        () -> floats(matrix, columns, k),
+        (chosen, row) -> {
           for (int i = 0; i < k; i++) {
             values.set(F32, 4 * (row * k + i), matrix.get(F32, 4 * (row * columns + chosen[i])));
             indices.set(I32, 4 * (row * k + i), chosen[i]);
@@ -62,18 +65,37 @@ public final class RowKernels {
         });
   }
 
-  /** Runs all rows, in chunks of consecutive rows that share the memory of their candidates. */
-  private static void inChunks(long rows, int k, ObjLongConsumer<Candidates> work) {
+  /** The columns of the k largest entries of a row, by the row's number. */
+  private static LongFunction<int[]> floats(MemorySegment matrix, int columns, int k) {
+    if (columns <= NarrowRow.MOST_COLUMNS) {
+      var narrow = new NarrowRow(columns, k);
+      return row -> narrow.ofFloats(matrix, row * columns);
+    }
+    var candidates = new Candidates(k);
+    return row -> {
+      candidates.clear();
+      scan(matrix, row * columns, columns, candidates);
+      return candidates.chosen();
+    };
+  }
+
+  /**
+   * Runs all rows, in chunks of consecutive rows.
+   *
+   * @param chooser makes a chunk's choice of columns, which may keep memory from row to row
+   * @param write takes a row's columns
+   */
+  private static void inChunks(
+      long rows, Supplier<LongFunction<int[]>> chooser, ObjLongConsumer<int[]> write) {
     int chunks = (int) Math.min(rows, 4L * Runtime.getRuntime().availableProcessors());
     LongStream.range(0, chunks)
         .parallel()
         .forEach(
             chunk -> {
-              Candidates candidates = new Candidates(k);
+              LongFunction<int[]> chosen = chooser.get();
               long end = rows * (chunk + 1) / chunks;
               for (long row = rows * chunk / chunks; row < end; row++) {
-                candidates.clear();
-                work.accept(candidates, row);
+                write.accept(chosen.apply(row), row);
               }
             });
   }
@@ -93,15 +115,14 @@ public final class RowKernels {
       while (bits != 0) {
         int lane = Long.numberOfTrailingZeros(bits);
         bits &= bits - 1;
-        float value = matrix.get(F32, 4 * (base + column + lane));
-        if (candidates.offer(ordered(value), column + lane)) {
+        if (candidates.offer(floatKey(matrix, base + column + lane), column + lane)) {
           cut = true;
           bar = comparable(candidates.bar);
         }
       }
     }
     for (; column < columns; column++) {
-      candidates.offer(ordered(matrix.get(F32, 4 * (base + column))), column);
+      candidates.offer(floatKey(matrix, base + column), column);
     }
   }
 
@@ -111,11 +132,12 @@ public final class RowKernels {
     return Float.floatToRawIntBits(bar) == 1 << 31 ? -Float.MIN_VALUE : bar;
   }
 
-  /** A float's bits as an int that sorts as {@link Float#compare} does; its own inverse on ints. */
-  private static int ordered(float value) {
-    return ordered(Float.floatToIntBits(value));
+  /** A float's bits as an int that sorts as {@link Float#compare} does. */
+  static int floatKey(MemorySegment matrix, long at) {
+    return ordered(Float.floatToIntBits(matrix.get(F32, 4 * at)));
   }
 
+  /** Its own inverse. */
   private static int ordered(int bits) {
     return bits ^ ((bits >> 31) & 0x7fff_ffff);
   }
@@ -201,12 +223,24 @@ public final class RowKernels {
     check(matrix, Short.BYTES, rows, columns, k, indices);
     inChunks(
         rows,
-        k,
-        (candidates, row) -> {
-          scanBf16(matrix, row * columns, columns, candidates);
-          int[] chosen = candidates.chosen();
+        () -> shorts(matrix, columns, k),
+        (chosen, row) -> {
           for (int i = 0; i < k; i++) indices.set(I32, 4 * (row * k + i), chosen[i]);
         });
+  }
+
+  /** As {@link #floats}, of a BF16 matrix. */
+  private static LongFunction<int[]> shorts(MemorySegment matrix, int columns, int k) {
+    if (columns <= NarrowRow.MOST_COLUMNS) {
+      var narrow = new NarrowRow(columns, k);
+      return row -> narrow.ofShorts(matrix, row * columns);
+    }
+    var candidates = new Candidates(k);
+    return row -> {
+      candidates.clear();
+      scanBf16(matrix, row * columns, columns, candidates);
+      return candidates.chosen();
+    };
   }
 
   private static void scanBf16(
@@ -225,19 +259,19 @@ public final class RowKernels {
       while (bits != 0) {
         int lane = Long.numberOfTrailingZeros(bits);
         bits &= bits - 1;
-        if (candidates.offer(orderedBf16(matrix, base + column + lane), column + lane)) {
+        if (candidates.offer(shortKey(matrix, base + column + lane), column + lane)) {
           cut = true;
           bar = (short) candidates.bar;
         }
       }
     }
     for (; column < columns; column++) {
-      candidates.offer(orderedBf16(matrix, base + column), column);
+      candidates.offer(shortKey(matrix, base + column), column);
     }
   }
 
   /** A BF16 number's bits as an int that sorts as the number does. */
-  private static int orderedBf16(MemorySegment matrix, long at) {
+  static int shortKey(MemorySegment matrix, long at) {
     short bits = matrix.get(I16, 2 * at);
     return bits ^ ((bits >> 15) & 0x7fff);
   }

@@ -50,7 +50,9 @@ final class TopKTest {
     "3,207,32",
     "7,1021,64",
     "2,4096,129",
-    "40,3072,32"
+    "40,3072,32",
+    "2,4097,129",
+    "20,5000,64"
   })
   void vectorEqualsScalar(int rows, int columns, int k) {
     Random random = new Random(columns * 31L + k);
@@ -93,7 +95,16 @@ final class TopKTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1,1,1", "3,7,7", "5,33,4", "2,64,64", "4,207,32", "3,4096,96", "9,1021,65"})
+  @CsvSource({
+    "1,1,1",
+    "3,7,7",
+    "5,33,4",
+    "2,64,64",
+    "4,207,32",
+    "3,4096,96",
+    "9,1021,65",
+    "6,5003,96"
+  })
   void bf16VectorEqualsScalar(int rows, int columns, int k) {
     Random random = new Random(columns * 31L + k);
     for (int kind = 0; kind < 4; kind++) {
