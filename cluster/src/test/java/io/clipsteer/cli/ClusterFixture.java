@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -10,8 +12,12 @@ import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 
@@ -23,12 +29,18 @@ final class ClusterFixture {
   /** Two executors, each a JVM of its own with one processor. */
   static final String EXECUTORS = "local-cluster[2,1,1024]";
 
+  private static final Pattern SECONDS =
+      Pattern.compile("(\"\\w*(?:seconds|prepared)\\w*\" : )[-+.0-9E]+");
+
   /** What a command printed. */
   record Ran(int code, String out, String err) {}
 
   private ClusterFixture() {}
 
-  static Ran run(List<String> words) {
+  /** Runs a command line of words without blanks, then more words. */
+  static Ran run(String line, String... more) {
+    List<String> words = new ArrayList<>(List.of(line.split(" ")));
+    words.addAll(List.of(more));
     StringWriter printed = new StringWriter();
     var told = new ByteArrayOutputStream();
     PrintStream before = System.err;
@@ -39,6 +51,19 @@ final class ClusterFixture {
     } finally {
       System.setErr(before);
     }
+  }
+
+  /** Runs a command line that must succeed. */
+  static Ran fine(String line, String... more) {
+    Ran ran = run(line, more);
+    assertEquals(0, ran.code, ran.err);
+    return ran;
+  }
+
+  /** Runs a command line that must succeed on a cluster, in so many partitions. */
+  static Ran onCluster(String line, String master, int partitions) {
+    String conf = "spark.default.parallelism=" + partitions;
+    return fine(line, "--master", master, "--cluster-conf", conf);
   }
 
   /** Class folders of random images, of which one in twenty is none. */
@@ -54,15 +79,71 @@ final class ClusterFixture {
     }
   }
 
-  /** Names of all files but the manifest, which has times. */
-  static List<String> files(Path folder) throws IOException {
+  /**
+   * Two folders have the same files, byte by byte but for the manifest, measured seconds in JSON
+   * and the folder's own path there.
+   *
+   * @return how many files
+   */
+  static int assertSame(Path whole, Path other) throws IOException {
+    Map<String, String> expected = contents(whole);
+    Map<String, String> actual = contents(other);
+    assertEquals(expected.keySet(), actual.keySet());
+    expected.forEach((name, text) -> assertEquals(text, actual.get(name), name));
+    return expected.size();
+  }
+
+  private static Map<String, String> contents(Path folder) throws IOException {
+    Map<String, String> texts = new TreeMap<>();
     try (Stream<Path> files = Files.walk(folder)) {
-      return files
-          .filter(Files::isRegularFile)
-          .map(file -> folder.relativize(file).toString())
-          .filter(name -> !name.equals("manifest.json"))
-          .sorted()
-          .toList();
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        String name = folder.relativize(file).toString();
+        if (name.equals("manifest.json") || name.equals(".lock")) continue;
+        String text = Files.readString(file, StandardCharsets.ISO_8859_1);
+        if (name.endsWith(".json")) {
+          text = SECONDS.matcher(text).replaceAll("$1…").replace(folder.toString(), "OUT");
+        }
+        texts.put(name, text);
+      }
+    }
+    return texts;
+  }
+
+  /** Kills one executor as soon as a file is there. */
+  static Thread killer(Path file) {
+    return Thread.ofPlatform()
+        .start(
+            () -> {
+              try {
+                while (!Files.exists(file)) Thread.sleep(5);
+              } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+              }
+              executors().findFirst().ifPresent(ProcessHandle::destroyForcibly);
+            });
+  }
+
+  /** The executors' processes. */
+  static Stream<ProcessHandle> executors() {
+    return ProcessHandle.current()
+        .descendants()
+        .filter(one -> one.info().commandLine().orElse("").contains("CoarseGrainedExecutor"));
+  }
+
+  /** As after a driver was killed at once: the manifest of a folder, without an end. */
+  static void stopped(Path finished, Path folder) throws IOException {
+    Files.createDirectories(folder);
+    String manifest = Files.readString(finished.resolve("manifest.json"));
+    Files.writeString(
+        folder.resolve("manifest.json"),
+        manifest.replaceFirst("\"ended\" : \"[^\"]*\"", "\"ended\" : null"));
+  }
+
+  /** Makes one in twelve of a folder's images none. */
+  static void spoil(Path folder) throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      List<Path> images = files.filter(f -> f.toString().endsWith(".png")).sorted().toList();
+      for (int i = 5; i < images.size(); i += 12) Files.writeString(images.get(i), "no image");
     }
   }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -9,10 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Random;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,27 +38,10 @@ final class ClusterHarvestTest {
   }
 
   private static ClusterFixture.Ran harvest(Path out, String... more) {
-    List<String> words =
-        new ArrayList<>(
-            List.of(
-                "harvest",
-                "--model",
-                ClusterFixture.CLIP.toString(),
-                "--images",
-                images.toString()));
-    words.addAll(List.of("--layers", "0,2", "--image-batch", "4", "--block-size", "4"));
-    words.addAll(List.of("--threads", "1", "--json", "--out", out.toString()));
-    words.addAll(List.of(more));
-    return ClusterFixture.run(words);
-  }
-
-  private static void assertSame(Path store) throws IOException {
-    List<String> names = ClusterFixture.files(whole);
-    assertEquals(names, ClusterFixture.files(store));
-    for (String name : names) {
-      assertArrayEquals(
-          Files.readAllBytes(whole.resolve(name)), Files.readAllBytes(store.resolve(name)), name);
-    }
+    String line =
+        "harvest --model %s --images %s --layers 0,2 --image-batch 4 --block-size 4 --threads 1"
+            + " --json --out %s";
+    return ClusterFixture.run(line.formatted(ClusterFixture.CLIP, images, out), more);
   }
 
   @Test
@@ -73,39 +52,19 @@ final class ClusterHarvestTest {
     assertEquals(0, ran.code(), ran.err());
     assertTrue(ran.out().contains("\"skipped\" : 10"), ran.out());
     assertTrue(ran.err().contains("p007.png"), ran.err());
-    assertSame(store);
+    ClusterFixture.assertSame(whole, store);
   }
 
   /** Of two processes one is killed as soon as it computes. */
   @Test
   void anExecutorIsKilled() throws Exception {
     Path store = temp.resolve("killed");
-    Thread killer =
-        Thread.ofPlatform()
-            .start(
-                () -> {
-                  while (!Files.exists(store.resolve("shards/000000.json"))) sleep();
-                  executors().findFirst().ifPresent(ProcessHandle::destroyForcibly);
-                });
+    Thread killer = ClusterFixture.killer(store.resolve("shards/000000.json"));
     var ran = harvest(store, "--master", ClusterFixture.EXECUTORS);
     assertEquals(0, ran.code(), ran.err());
     killer.join();
-    assertSame(store);
-    assertTrue(executors().findAny().isEmpty(), "an executor is left");
-  }
-
-  private static Stream<ProcessHandle> executors() {
-    return ProcessHandle.current()
-        .descendants()
-        .filter(one -> one.info().commandLine().orElse("").contains("CoarseGrainedExecutor"));
-  }
-
-  private static void sleep() {
-    try {
-      Thread.sleep(5);
-    } catch (InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
+    ClusterFixture.assertSame(whole, store);
+    assertTrue(ClusterFixture.executors().findAny().isEmpty(), "an executor is left");
   }
 
   /** As after a driver was killed: some shards are there, one of them damaged. */
@@ -129,7 +88,38 @@ final class ClusterHarvestTest {
             "spark.default.parallelism=7");
     assertEquals(0, ran.code(), ran.err());
     assertTrue(ran.out().contains("\"harvested\" : 8"), ran.out());
-    assertSame(store);
+    ClusterFixture.assertSame(whole, store);
+  }
+
+  /** Two tasks fail by what is in their way; it is gone when the block is tried once more. */
+  @Test
+  void aTaskFailsTwice() throws IOException {
+    Path store = temp.resolve("twice");
+    assertEquals(0, harvest(store).code());
+    FailedTasks.start(blocked(store));
+    var ran =
+        harvest(
+            store,
+            "--resume",
+            "--master",
+            ClusterFixture.EXECUTORS,
+            "--cluster-conf",
+            "spark.task.maxFailures=4",
+            "--cluster-conf",
+            "spark.extraListeners=" + FailedTasks.class.getName());
+    assertEquals(0, ran.code(), ran.err());
+    assertTrue(FailedTasks.count() >= 2, "failed " + FailedTasks.count() + " times");
+    assertTrue(ran.out().contains("\"harvested\" : 15"), ran.out());
+    ClusterFixture.assertSame(whole, store);
+  }
+
+  /** Shards 6 to 9 are missing; a folder stands where the last one's file would. */
+  private static Path blocked(Path store) throws IOException {
+    for (int i = 6; i < 10; i++) Files.delete(store.resolve("shards/%06d.json".formatted(i)));
+    Path data = store.resolve("shards/000009.blocks.0.hook_resid_post.bin");
+    Files.delete(data);
+    Files.createDirectories(data.resolve("in the way"));
+    return data;
   }
 
   /** A block that fails everywhere ends the command with the block's own line; others stay. */
@@ -137,11 +127,7 @@ final class ClusterHarvestTest {
   void aBlockThatFailsIsTold() throws IOException {
     Path store = temp.resolve("failed");
     assertEquals(0, harvest(store).code());
-    Files.delete(store.resolve("shards/000009.json"));
-    // A folder stands where the shard's file would.
-    Path data = store.resolve("shards/000009.blocks.0.hook_resid_post.bin");
-    Files.delete(data);
-    Files.createDirectories(data.resolve("in the way"));
+    blocked(store);
     var ran = harvest(store, "--resume", "--master", "local[1,2]");
     assertEquals(1, ran.code(), ran.out());
     String last = ran.err().strip().lines().reduce("", (a, b) -> b);
@@ -153,10 +139,10 @@ final class ClusterHarvestTest {
   @Test
   void wrongUseIsRefusedBeforeSparkStarts() throws IOException {
     Path store = temp.resolve("refused");
-    List<String> words = new ArrayList<>(List.of("harvest", "--layers", "0", "--image-batch", "4"));
-    words.addAll(List.of("--model", ClusterFixture.CLIP.toString(), "--images", images.toString()));
-    words.addAll(List.of("--out", store.toString(), "--master", "local[2]"));
-    var ran = ClusterFixture.run(words);
+    String line =
+        "harvest --layers 0 --image-batch 4 --model %s --images %s --out %s --master local[2]"
+            .formatted(ClusterFixture.CLIP, images, store);
+    var ran = ClusterFixture.run(line);
     assertEquals(2, ran.code());
     assertTrue(ran.err().contains("--threads N"), ran.err());
     ran = harvest(store, "--master", "nowhere");
@@ -168,8 +154,7 @@ final class ClusterHarvestTest {
     assertEquals(1, ran.code());
     assertTrue(ran.err().contains("cpus per task"), ran.err());
     assertFalse(Files.exists(store));
-    words.addAll(List.of("--threads", "1", "--block-size", "6"));
-    ran = ClusterFixture.run(words);
+    ran = ClusterFixture.run(line, "--threads", "1", "--block-size", "6");
     assertEquals(2, ran.code());
     assertTrue(ran.err().contains("multiple"), ran.err());
   }

@@ -29,30 +29,19 @@ final class ClusterRunTest {
     images = temp.resolve("images");
     ClusterFixture.images(images, List.of("bird", "cat", "dog"), 40);
     run = temp.resolve("run");
-    var trained =
-        ClusterFixture.run(
-            words(
-                "train --model %s --images %s --layers 1,2 --sae topk:k=4 --train-tokens 1280"
-                    + " --batch 64 --out %s",
-                ClusterFixture.CLIP, images, run));
-    assertEquals(0, trained.code(), trained.err());
+    String train =
+        "train --model %s --images %s --layers 1,2 --sae topk:k=4 --train-tokens 1280 --batch 64"
+            + " --out %s";
+    ClusterFixture.fine(train.formatted(ClusterFixture.CLIP, images, run));
     for (String command : List.of("evaluate", "index")) {
-      var ran = ClusterFixture.run(command(command, run));
+      var ran = measured(command, run);
       assertEquals(0, ran.code(), ran.err());
     }
   }
 
-  private static List<String> words(String line, Object... values) {
-    return new ArrayList<>(List.of(line.formatted(values).split(" ")));
-  }
-
-  private static List<String> command(String name, Path of, String... more) {
-    List<String> words =
-        words(
-            "%s --run %s --images %s --image-batch 4 --block-size 16 --threads 1",
-            name, of, images);
-    words.addAll(List.of(more));
-    return words;
+  private static ClusterFixture.Ran measured(String command, Path of, String... more) {
+    String line = "%s --run %s --images %s --image-batch 4 --block-size 16 --threads 1";
+    return ClusterFixture.run(line.formatted(command, of, images), more);
   }
 
   /** The run without what evaluate and index added. */
@@ -80,14 +69,13 @@ final class ClusterRunTest {
   void anEvaluationByThreadsOfOneProcess() throws IOException {
     Path other = copy("evaluated");
     var ran =
-        ClusterFixture.run(
-            command(
-                "evaluate",
-                other,
-                "--master",
-                "local[2]",
-                "--cluster-conf",
-                "spark.default.parallelism=3"));
+        measured(
+            "evaluate",
+            other,
+            "--master",
+            "local[2]",
+            "--cluster-conf",
+            "spark.default.parallelism=3");
     assertEquals(0, ran.code(), ran.err());
     assertTrue(ran.err().contains("p07.png"), ran.err());
     assertSame(other, "evaluation.json");
@@ -102,7 +90,7 @@ final class ClusterRunTest {
     Path inTheWay = blocks.resolve("indexing-5.block");
     Files.createDirectories(inTheWay.resolve("a folder"));
     String[] cluster = {"--resume", "--master", "local[2,1]"};
-    var ran = ClusterFixture.run(command("index", other, cluster));
+    var ran = measured("index", other, cluster);
     assertEquals(1, ran.code(), ran.out());
     Path whole = blocks.resolve("indexing-0.block");
     Path damaged = blocks.resolve("indexing-1.block");
@@ -116,15 +104,14 @@ final class ClusterRunTest {
     // The blocks are deleted at the end: a link shows whether this one was written again.
     Path link = Files.createLink(temp.resolve("whole"), whole);
     ran =
-        ClusterFixture.run(
-            command(
-                "index",
-                other,
-                "--resume",
-                "--master",
-                ClusterFixture.EXECUTORS,
-                "--cluster-conf",
-                "spark.default.parallelism=7"));
+        measured(
+            "index",
+            other,
+            "--resume",
+            "--master",
+            ClusterFixture.EXECUTORS,
+            "--cluster-conf",
+            "spark.default.parallelism=7");
     assertEquals(0, ran.code(), ran.err());
     assertEquals(before, Files.getLastModifiedTime(link));
     assertFalse(Files.exists(blocks));
@@ -142,12 +129,9 @@ final class ClusterRunTest {
   @Test
   void aSweepIsResumed() throws IOException {
     Path store = temp.resolve("store");
-    var ran =
-        ClusterFixture.run(
-            words(
-                "harvest --model %s --images %s --layers 1,2 --image-batch 4 --threads 1 --out %s",
-                ClusterFixture.CLIP, images, store));
-    assertEquals(0, ran.code(), ran.err());
+    String harvest =
+        "harvest --model %s --images %s --layers 1,2 --image-batch 4 --threads 1 --out %s";
+    ClusterFixture.fine(harvest.formatted(ClusterFixture.CLIP, images, store));
     Path here = temp.resolve("here");
     assertEquals(0, sweep(store, here).code());
     Path apart = temp.resolve("apart");
@@ -155,13 +139,8 @@ final class ClusterRunTest {
     Files.createDirectories(inTheWay.getParent());
     Files.writeString(inTheWay, "a file");
     String[] cluster = {"--resume", "--master", "local[2,1]"};
-    // As after a driver was killed: a manifest without an end.
-    Files.copy(here.resolve("manifest.json"), apart.resolve("manifest.json"));
-    Path manifest = apart.resolve("manifest.json");
-    Files.writeString(
-        manifest,
-        Files.readString(manifest).replaceFirst("\"ended\" : \"[^\"]*\"", "\"ended\" : null"));
-    ran = sweep(store, apart, cluster);
+    ClusterFixture.stopped(here, apart);
+    var ran = sweep(store, apart, cluster);
     assertEquals(1, ran.code(), ran.out());
     assertTrue(Files.exists(apart.resolve("apart/0/trained.json")), ran.err());
     assertFalse(Files.exists(apart.resolve("run.json")));
@@ -169,36 +148,26 @@ final class ClusterRunTest {
     ran = sweep(store, apart, cluster);
     assertEquals(0, ran.code(), ran.err());
     assertFalse(Files.exists(apart.resolve("apart")));
-    List<String> names = ClusterFixture.files(here);
-    assertTrue(names.size() > 10, names.toString());
-    assertEquals(names, ClusterFixture.files(apart));
-    for (String name : names) {
-      assertArrayEquals(
-          Files.readAllBytes(here.resolve(name)), Files.readAllBytes(apart.resolve(name)), name);
-    }
+    assertTrue(ClusterFixture.assertSame(here, apart) > 10);
     ran =
         ClusterFixture.run(
-            words("train --layers 0 --images x --model y --out z --threads 1 --master local"));
+            "train --layers 0 --images x --model y --out z --threads 1 --master local");
     assertEquals(2, ran.code());
     assertTrue(ran.err().contains("--master trains on a store"), ran.err());
   }
 
   private static ClusterFixture.Ran sweep(Path store, Path out, String... more) {
-    List<String> words =
-        words(
-            "train --store %s --model %s --layers 1,2 --sae topk:k=4 --sae jumprelu:l0=1e-3"
-                + " --train-tokens 1280 --batch 64 --threads 1 --out %s",
-            store, ClusterFixture.CLIP, out);
-    words.addAll(List.of(more));
-    return ClusterFixture.run(words);
+    String line =
+        "train --store %s --model %s --layers 1,2 --sae topk:k=4 --sae jumprelu:l0=1e-3"
+            + " --train-tokens 1280 --batch 64 --threads 1 --out %s";
+    return ClusterFixture.run(line.formatted(store, ClusterFixture.CLIP, out), more);
   }
 
   @Test
   void textsAreEvaluatedHere() throws IOException {
     Path texts = Files.writeString(temp.resolve("texts.txt"), "a bird\n");
-    var ran =
-        ClusterFixture.run(
-            words("evaluate --run %s --texts %s --threads 1 --master local[2]", run, texts));
+    String line = "evaluate --run %s --texts %s --threads 1 --master local[2]";
+    var ran = ClusterFixture.run(line.formatted(run, texts));
     assertEquals(2, ran.code());
     assertTrue(ran.err().contains("--master: has no use with --texts"), ran.err());
   }
