@@ -24,8 +24,7 @@ public final class ClusterCommands implements BlockCommands {
     String[] words = arguments.toArray(new String[0]);
     CommandLine line = Main.commandLine(new PrintWriter(System.out, true), words);
     ParseResult parsed = line.parseArgs(words);
-    return parsed.hasSubcommand()
-        ? parsed.subcommand().commandSpec().commandLine().getCommand()
-        : line.getCommand();
+    while (parsed.hasSubcommand()) parsed = parsed.subcommand();
+    return parsed.commandSpec().commandLine().getCommand();
   }
 }

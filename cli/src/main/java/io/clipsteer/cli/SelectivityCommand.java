@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.BatchOptions;
+import io.clipsteer.cli.option.ClusterOptions;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.LibraryOptions;
@@ -13,11 +14,14 @@ import io.clipsteer.cli.show.SelectivityText;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Site;
 import io.clipsteer.engine.model.TowerKind;
+import io.clipsteer.lab.block.BlockCluster;
+import io.clipsteer.lab.block.BlockWork;
 import io.clipsteer.lab.probe.Probe;
 import io.clipsteer.lab.probe.ProbeData;
 import io.clipsteer.lab.run.Images;
@@ -49,7 +53,7 @@ import picocli.CommandLine.Option;
         "Example: clipsteer study selectivity --run runs/roads --probe probes/roads --data"
             + " segmentation:camvid:validation --train segmentation:camvid:train --ignore 11 --out"
             + " runs/roads-selectivity")
-final class SelectivityCommand implements Runnable {
+final class SelectivityCommand implements Runnable, BlockCommand {
   private static final String RESULT = "selectivity.json";
   private static final WorkFolder.FolderLayout LAYOUT =
       new WorkFolder.FolderLayout(RESULT, List.of("classes"));
@@ -59,6 +63,7 @@ final class SelectivityCommand implements Runnable {
   @Mixin private BatchOptions batch;
   @Mixin private MaskOptions masks;
   @Mixin private FolderOptions folder;
+  @Mixin private ClusterOptions cluster;
 
   @Option(
       names = "--probe",
@@ -144,50 +149,90 @@ final class SelectivityCommand implements Runnable {
               + " 1/(3N + 1).")
   private int controls;
 
+  /** What the options name, before a model is loaded. */
+  private record Given(
+      Probe head, ProbeData tested, @Nullable ProbeData training, @Nullable Feature feature) {}
+
   @Override
   public void run() {
     common.apply();
     CommonOptions.within("--controls", controls, 1, 10_000);
     CommonOptions.within("--size", size, 1, 100);
     folder.check(LAYOUT);
-    Probe head = Probe.read(probe);
-    ProbeData tested = data("--data", data, head);
-    ProbeData training = train == null ? null : data("--train", train, head);
-    Feature chosen = feature();
-    RunFolder.Run trained = chosen(chosen, head);
-    try (OpenRun run = runs.open(trained, TowerKind.VISION, common.device())) {
-      ClipModel clip = run.clip();
-      head.check(clip, probe);
-      var one = run.saes().all().getFirst();
-      boolean pixels = head.reads().task() == Probe.HeadTask.SEGMENTATION;
-      if (pixels && one.point().layer() > head.reads().layer()) {
-        throw new InputException(
-            "--layer " + one.point().layer(),
-            "the head reads layer " + head.reads().layer() + ", before it",
-            "Edit that or an earlier one");
-      }
-      if (chosen != null && chosen.number >= one.sae().features()) {
-        throw new InputException(
-            "--feature " + feature,
-            "the SAE has features 0 to " + (one.sae().features() - 1),
-            "Name one of them");
-      }
-      AnswerHead whole = pixels ? null : head.head(clip, probe);
-      LabelledSet all = set(clip, tested, head);
-      LabelledSet other = training == null ? null : set(clip, training, head);
-      var study = new SelectivityRun(clip, one, head, whole, other, all, settings(head, chosen));
-      Map<String, String> hashes = run.hashes();
-      hashes.put("probe", Hashes.sha256(probe.resolve(Probe.TENSORS)));
-      hashes.put("data", all.images().listing().sha256());
-      if (other != null) hashes.put("train", other.images().listing().sha256());
-      try (WorkFolder work = folder.open(LAYOUT, common.manifest(hashes))) {
-        SelectivityReport report = study.run(work.path(), common.progress());
+    if (cluster.isGiven()) common.givenThreads();
+    Given given = given();
+    try (OpenRun run = opened(given)) {
+      SelectivityRun study = study(given, run);
+      try (WorkFolder work = folder.open(LAYOUT, manifest(run, study));
+          BlockCluster.ClusterSession session = cluster.later(common)) {
+        SelectivityReport report =
+            study.run(work.path(), cluster.isGiven() ? session : null, common.progress());
         AtomicFiles.writeJson(work.path().resolve(RESULT), report);
         work.finish();
-        Skips.print(tested.images(), report.skipped());
+        Skips.print(given.tested.images(), report.skipped());
         common.print(report, SelectivityText.of(report));
       }
     }
+  }
+
+  /** What a process of a cluster does: it studies classes, and stores them in the folder. */
+  @Override
+  public BlockWork open() {
+    common.apply();
+    Given given = given();
+    return BlockWork.of(
+        opened(given),
+        OpenRun::close,
+        run -> {
+          SelectivityRun study = study(given, run);
+          folder.requireSame(manifest(run, study));
+          return study.shared(folder.out());
+        });
+  }
+
+  private Given given() {
+    Probe head = Probe.read(probe);
+    ProbeData tested = data("--data", data, head);
+    ProbeData training = train == null ? null : data("--train", train, head);
+    return new Given(head, tested, training, feature());
+  }
+
+  private OpenRun opened(Given given) {
+    RunFolder.Run trained = chosen(given.feature, given.head);
+    return runs.open(trained, TowerKind.VISION, common.device());
+  }
+
+  private SelectivityRun study(Given given, OpenRun run) {
+    ClipModel clip = run.clip();
+    Probe head = given.head;
+    head.check(clip, probe);
+    var one = run.saes().all().getFirst();
+    boolean pixels = head.reads().task() == Probe.HeadTask.SEGMENTATION;
+    if (pixels && one.point().layer() > head.reads().layer()) {
+      throw new InputException(
+          "--layer " + one.point().layer(),
+          "the head reads layer " + head.reads().layer() + ", before it",
+          "Edit that or an earlier one");
+    }
+    if (given.feature != null && given.feature.number >= one.sae().features()) {
+      throw new InputException(
+          "--feature " + feature,
+          "the SAE has features 0 to " + (one.sae().features() - 1),
+          "Name one of them");
+    }
+    AnswerHead whole = pixels ? null : head.head(clip, probe);
+    LabelledSet all = set(clip, given.tested, head);
+    LabelledSet other = given.training == null ? null : set(clip, given.training, head);
+    return new SelectivityRun(clip, one, head, whole, other, all, settings(head, given.feature));
+  }
+
+  private RunManifest manifest(OpenRun run, SelectivityRun study) {
+    Map<String, String> hashes = run.hashes();
+    hashes.put("probe", Hashes.sha256(probe.resolve(Probe.TENSORS)));
+    hashes.put("data", study.test().images().listing().sha256());
+    LabelledSet other = study.train();
+    if (other != null) hashes.put("train", other.images().listing().sha256());
+    return common.manifest(hashes);
   }
 
   private ProbeData data(String option, String text, Probe head) {

@@ -164,26 +164,11 @@ final class SteerabilityCommand implements Runnable, BlockCommand, PlannedComman
   @Override
   public BlockWork open() {
     common.apply();
-    OpenRun run = opened();
-    try {
-      var folder = new SteerabilityFolder(this.folder.out());
-      var parts = new SteerabilityParts(measurement(run, settings(), Progress.SILENT), folder);
-      return new BlockWork() {
-        @Override
-        public long compute(String stage, int block) {
-          return parts.compute(stage, block);
-        }
-
-        @Override
-        public void close() {
-          parts.close();
-          run.close();
-        }
-      };
-    } catch (RuntimeException e) {
-      run.close();
-      throw e;
-    }
+    SteerabilityFolder parts = new SteerabilityFolder(folder.out());
+    return BlockWork.of(
+        opened(),
+        OpenRun::close,
+        run -> new SteerabilityParts(measurement(run, settings(), Progress.SILENT), parts));
   }
 
   @Override

@@ -3,23 +3,18 @@ package io.clipsteer.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.Folders;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.world.WorldSet;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -28,17 +23,11 @@ import tools.jackson.databind.JsonNode;
 
 /** Studies measured on a cluster say what one machine says. */
 final class ClusterStudiesTest {
-  private static final Path CLIP =
-      Path.of("../engine/src/test/resources/models/hf-clip-quickgelu").toAbsolutePath().normalize();
-
   @TempDir private static Path temp;
 
   private static Path things = Path.of("");
   private static Path portraits = Path.of("");
   private static Path run = Path.of("");
-
-  /** What a command printed. */
-  private record Ran(int code, String out, String err) {}
 
   @BeforeAll
   static void train() throws IOException {
@@ -46,47 +35,12 @@ final class ClusterStudiesTest {
     WorldSet.OBJECTS.write(things, WorldSet.Split.TEST, 40, 6, 48, Progress.SILENT);
     portraits = temp.resolve("portraits");
     WorldSet.PORTRAITS.write(portraits, WorldSet.Split.TEST, 48, 5, 32, Progress.SILENT);
-    try (Stream<Path> files = Files.walk(portraits)) {
-      List<Path> images = files.filter(f -> f.toString().endsWith(".png")).sorted().toList();
-      for (int i = 5; i < images.size(); i += 12) Files.writeString(images.get(i), "no image");
-    }
+    ClusterFixture.spoil(portraits);
     run = temp.resolve("run");
     String train =
         "train --model %s --images %s --out %s --layers 1,2 --expansion 2 --sae topk:k=4"
             + " --train-tokens 1280 --batch 64";
-    assertEquals(0, run(train.formatted(CLIP, things, run)).code);
-  }
-
-  private static Ran run(String line, String... more) {
-    List<String> words = new ArrayList<>(List.of(line.split(" ")));
-    words.addAll(List.of(more));
-    StringWriter printed = new StringWriter();
-    var told = new ByteArrayOutputStream();
-    PrintStream before = System.err;
-    System.setErr(new PrintStream(told, true, StandardCharsets.UTF_8));
-    try {
-      int code = Main.execute(new PrintWriter(printed, true), words.toArray(new String[0]));
-      return new Ran(code, printed.toString(), told.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setErr(before);
-    }
-  }
-
-  /** All files but the manifest, measured seconds and the folder's own name left out. */
-  private static Map<String, String> files(Path folder) throws IOException {
-    Map<String, String> texts = new TreeMap<>();
-    try (Stream<Path> files = Files.walk(folder)) {
-      for (Path file : files.filter(Files::isRegularFile).toList()) {
-        String name = folder.relativize(file).toString();
-        if (name.equals("manifest.json") || name.equals(".lock")) continue;
-        String text = Files.readString(file, StandardCharsets.ISO_8859_1);
-        texts.put(
-            name,
-            text.replaceAll("(\"\\w*(seconds|prepared)\\w*\" : )[-+.0-9E]+", "$1…")
-                .replace(folder.toString(), "OUT"));
-      }
-    }
-    return texts;
+    ClusterFixture.fine(train.formatted(ClusterFixture.CLIP, things, run));
   }
 
   @Test
@@ -98,19 +52,11 @@ final class ClusterStudiesTest {
             + " --set 2,40 --random-count 80 --dose 2 --vocabulary-sizes 3 --image-batch 4"
             + " --threads 1 --out %s";
     Path here = temp.resolve("here");
-    Ran alone = run(line.formatted(here));
-    assertEquals(0, alone.code, alone.err);
+    ClusterFixture.fine(line.formatted(here));
     Path there = temp.resolve("there");
-    Ran ran =
-        run(
-            line.formatted(there),
-            "--master",
-            "local[2]",
-            "--cluster-conf",
-            "spark.default.parallelism=7");
-    assertEquals(0, ran.code, ran.err);
-    assertTrue(ran.err.contains("Spark's page"), ran.err);
-    assertEquals(files(here), files(there));
+    var ran = ClusterFixture.onCluster(line.formatted(there), "local[2]", 7);
+    assertTrue(ran.err().contains("Spark's page"), ran.err());
+    ClusterFixture.assertSame(here, there);
   }
 
   /** Of two processes one is killed as soon as answers are there. */
@@ -121,38 +67,14 @@ final class ClusterStudiesTest {
                 .formatted(run, portraits)
             + " --max-clean-loss 100 --out %s";
     Path here = temp.resolve("edit");
-    Ran alone = run(line.formatted(here));
-    assertEquals(0, alone.code, alone.err);
-    assertTrue(alone.err.contains(".png"), alone.err);
+    var alone = ClusterFixture.fine(line.formatted(here));
+    assertTrue(alone.err().contains(".png"), alone.err());
     Path there = temp.resolve("edit-there");
-    Thread killer =
-        Thread.ofPlatform()
-            .start(
-                () -> {
-                  while (!Files.exists(there.resolve("progress/validation-sizes/000000.json"))) {
-                    sleep();
-                  }
-                  executors().findFirst().ifPresent(ProcessHandle::destroyForcibly);
-                });
-    Ran ran = run(line.formatted(there), "--master", "local-cluster[2,1,1024]");
-    assertEquals(0, ran.code, ran.err);
+    Thread killer = ClusterFixture.killer(there.resolve("progress/validation-sizes/000000.json"));
+    ClusterFixture.fine(line.formatted(there), "--master", ClusterFixture.EXECUTORS);
     killer.join();
-    assertEquals(files(here), files(there));
-    assertTrue(executors().findAny().isEmpty(), "an executor is left");
-  }
-
-  private static Stream<ProcessHandle> executors() {
-    return ProcessHandle.current()
-        .descendants()
-        .filter(one -> one.info().commandLine().orElse("").contains("CoarseGrainedExecutor"));
-  }
-
-  private static void sleep() {
-    try {
-      Thread.sleep(5);
-    } catch (InterruptedException e) {
-      throw new IllegalStateException(e);
-    }
+    ClusterFixture.assertSame(here, there);
+    assertTrue(ClusterFixture.executors().findAny().isEmpty(), "an executor is left");
   }
 
   /** With the trained prefix, whose texts the driver makes; partitions of several blocks. */
@@ -163,19 +85,76 @@ final class ClusterStudiesTest {
                 .formatted(run, things)
             + " --defense-prefix=20 --max-clean-loss 100 --out %s";
     Path here = temp.resolve("defended");
-    Ran alone = run(line.formatted(here));
-    assertEquals(0, alone.code, alone.err);
+    ClusterFixture.fine(line.formatted(here));
     Path there = temp.resolve("defended-there");
-    Ran ran =
-        run(
-            line.formatted(there),
-            "--master",
-            "local[2]",
-            "--cluster-conf",
-            "spark.default.parallelism=3");
-    assertEquals(0, ran.code, ran.err);
-    assertTrue(ran.err.contains("Spark's page"), ran.err);
-    assertEquals(files(here), files(there));
+    var ran = ClusterFixture.onCluster(line.formatted(there), "local[2]", 3);
+    assertTrue(ran.err().contains("Spark's page"), ran.err());
+    ClusterFixture.assertSame(here, there);
+  }
+
+  /**
+   * Classes are the blocks. The first layer's edits run through the rest of the tower, and features
+   * are chosen by their effect.
+   */
+  @Test
+  void selectivity() throws IOException {
+    String line = study() + " --layer 1 --select effect --scale 0 --out %s";
+    Path here = temp.resolve("selective");
+    var alone = ClusterFixture.fine(line.formatted(here));
+    assertTrue(alone.err().contains(".png"), alone.err());
+    Path there = temp.resolve("selective-there");
+    var ran = ClusterFixture.onCluster(line.formatted(there), "local[2]", 3);
+    assertTrue(ran.err().contains("Spark's page"), ran.err());
+    assertTrue(ran.err().contains(".png"), ran.err());
+    assertTrue(ClusterFixture.assertSame(here, there) > 3);
+  }
+
+  /** A class fails, others are there; two processes study the rest. */
+  @Test
+  void selectivityIsResumed() throws IOException {
+    String line = study() + " --out %s";
+    Path here = temp.resolve("studied");
+    ClusterFixture.fine(line.formatted(here));
+    Path there = temp.resolve("studied-there");
+    ClusterFixture.stopped(here, there);
+    List<Path> maps;
+    try (Stream<Path> files = Files.list(here.resolve("maps"))) {
+      maps = files.map(here::relativize).sorted().toList();
+    }
+    Path inTheWay = there.resolve(maps.getLast());
+    Files.createDirectories(inTheWay.resolve("a folder"));
+    var ran = ClusterFixture.run(line.formatted(there), "--resume", "--master", "local[1]");
+    assertEquals(1, ran.code(), ran.out());
+    assertTrue(ran.err().contains(inTheWay.toString()), ran.err());
+    String first = maps.getFirst().getFileName().toString().replaceFirst("_.*", ".json");
+    Path studied = there.resolve("classes").resolve(first);
+    assertTrue(Files.exists(studied), ran.err());
+    Path link = Files.createLink(temp.resolve("studied-before"), studied);
+    var before = Files.getLastModifiedTime(link);
+    Folders.delete(inTheWay);
+    List<String> other = List.of((line.formatted(there) + " --seed 2").split(" "));
+    var refused =
+        assertThrows(InputException.class, () -> new ClusterCommands().open(other).close());
+    assertTrue(refused.getMessage().contains("other files"), refused.getMessage());
+    ClusterFixture.onCluster(line.formatted(there) + " --resume", ClusterFixture.EXECUTORS, 7);
+    ClusterFixture.assertSame(here, there);
+    assertEquals(before, Files.getLastModifiedTime(link));
+  }
+
+  /** A probe of pixels at layer 2, and the study of its classes; some images cannot be read. */
+  private static String study() throws IOException {
+    Path scenes = temp.resolve("scenes");
+    Path probe = temp.resolve("probe");
+    if (!Files.exists(scenes)) {
+      ClusterFixture.fine(
+          "world generate --set objects --count 80 --size 32 --masks --out " + scenes);
+      String train = "probe train --model %s --data segmentation:%s --layer 2 --out %s";
+      ClusterFixture.fine(train.formatted(ClusterFixture.CLIP, scenes, probe));
+      ClusterFixture.spoil(scenes.resolve("images"));
+    }
+    String line =
+        "study selectivity --run %s --probe %s --data segmentation:%s --controls 2 --threads 1";
+    return line.formatted(run, probe, scenes);
   }
 
   /** Tasks and bytes of a plan are those of the command; nothing is written, no Spark starts. */
@@ -184,11 +163,11 @@ final class ClusterStudiesTest {
     Path store = temp.resolve("store");
     String harvest =
         "harvest --model %s --images %s --layers 0,2 --image-batch 4 --block-size 12 --threads 1"
-                .formatted(CLIP, things)
+                .formatted(ClusterFixture.CLIP, things)
             + " --out %s".formatted(store);
     JsonNode plan = planned(harvest);
     assertFalse(Files.exists(store));
-    assertEquals(0, run(harvest).code);
+    ClusterFixture.fine(harvest);
     long shards = 0;
     long bytes = 0;
     try (Stream<Path> files = Files.list(store.resolve("shards"))) {
@@ -211,24 +190,24 @@ final class ClusterStudiesTest {
     // A quarter of 48 images is the validation set, a half the test set.
     assertEquals(3, stages.get(1).get("tasks").asInt());
     assertEquals(5, stages.get(3).get("tasks").asInt());
-    Ran ran = run("cluster plan export --edit x --out y");
-    assertEquals(1, ran.code, ran.err);
-    assertTrue(ran.err.contains("has no plan"), ran.err);
+    var ran = ClusterFixture.run("cluster plan export --edit x --out y");
+    assertEquals(1, ran.code(), ran.err());
+    assertTrue(ran.err().contains("has no plan"), ran.err());
   }
 
   private static JsonNode planned(String line) {
-    Ran ran = run("cluster plan --json --executors 3 " + line);
-    assertEquals(0, ran.code, ran.err);
-    return JsonFile.MAPPER.readTree(ran.out);
+    var ran = ClusterFixture.run("cluster plan --json --executors 3 " + line);
+    assertEquals(0, ran.code(), ran.err());
+    return JsonFile.MAPPER.readTree(ran.out());
   }
 
   @Test
   void doctor() throws IOException {
     Path shared = Files.createDirectory(temp.resolve("shared"));
     String line = "cluster doctor --threads 1 --json --master local[2] --folder ";
-    Ran ran = run(line + shared);
-    assertEquals(0, ran.code, ran.err);
-    JsonNode json = JsonFile.MAPPER.readTree(ran.out);
+    var ran = ClusterFixture.run(line + shared);
+    assertEquals(0, ran.code(), ran.err());
+    JsonNode json = JsonFile.MAPPER.readTree(ran.out());
     assertEquals(1, json.get("executors").size());
     JsonNode one = json.get("executors").get(0);
     assertEquals(ProcessHandle.current().pid(), one.get("process").asLong());
@@ -237,8 +216,8 @@ final class ClusterStudiesTest {
     try (Stream<Path> left = Files.list(shared)) {
       assertEquals(0, left.count(), "what the doctor wrote is deleted");
     }
-    ran = run(line + shared.resolve("none"));
-    assertEquals(2, ran.code, ran.err);
-    assertTrue(ran.err.contains("--folder"), ran.err);
+    ran = ClusterFixture.run(line + shared.resolve("none"));
+    assertEquals(2, ran.code(), ran.err());
+    assertTrue(ran.err().contains("--folder"), ran.err());
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.cli.option;
 
+import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
 import java.nio.file.Path;
@@ -38,5 +39,18 @@ public final class FolderOptions {
   /** Opens the folder for the command's work. */
   public WorkFolder open(WorkFolder.FolderLayout layout, RunManifest manifest) {
     return WorkFolder.open(out, layout, resume, manifest);
+  }
+
+  /**
+   * Refuses a process of a cluster that sees other inputs than the process which opened the folder.
+   *
+   * @param own manifest of the same work by what this process sees
+   */
+  public void requireSame(RunManifest own) {
+    if (RunManifest.read(out).fingerprint().equals(own.fingerprint())) return;
+    throw new InputException(
+        out,
+        "its command read other files than are here",
+        "Let every machine see the same files under the same paths");
   }
 }

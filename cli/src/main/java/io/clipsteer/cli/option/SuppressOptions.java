@@ -174,26 +174,14 @@ public final class SuppressOptions {
       Supplier<Study> study,
       @Nullable PrefixSettings prefixed,
       Path out) {
-    try {
-      var settings = settings(common.seed());
-      var run = new SuppressionRun(open.clip(), open.saes(), study.get(), settings, prefixed);
-      BlockWork blocks = run.shared(EditFolder.progress(out));
-      return new BlockWork() {
-        @Override
-        public long compute(String stage, int block) {
-          return blocks.compute(stage, block);
-        }
-
-        @Override
-        public void close() {
-          blocks.close();
-          open.close();
-        }
-      };
-    } catch (RuntimeException e) {
-      open.close();
-      throw e;
-    }
+    return BlockWork.of(
+        open,
+        OpenRun::close,
+        own -> {
+          var settings = settings(common.seed());
+          var run = new SuppressionRun(own.clip(), own.saes(), study.get(), settings, prefixed);
+          return run.shared(EditFolder.progress(out));
+        });
   }
 
   /** What a suppression of the open run's model will cost. */

@@ -8,6 +8,7 @@ import java.util.function.Function;
  * A command's work, open in one process. Blocks do not depend on each other, and what a block gives
  * is a function of the block and the command alone: any process may compute it, also twice.
  */
+@FunctionalInterface
 public interface BlockWork extends AutoCloseable {
   /**
    * Computes a block and stores what it gives, whole or not at all. May be called by several
@@ -18,36 +19,27 @@ public interface BlockWork extends AutoCloseable {
    */
   long compute(String stage, int block);
 
+  /** Frees what it holds. */
   @Override
-  void close();
-
-  /** What computes a block of a stage. */
-  @FunctionalInterface
-  interface BlockComputer {
-    /** As {@link BlockWork#compute}. */
-    long compute(String stage, int block);
-
-    /** Frees what it holds. */
-    default void close() {}
-  }
+  default void close() {}
 
   /**
    * Work with something that is open for it.
    *
    * @param close called with the work's end, and where the work cannot be made
    */
-  static <T> BlockWork of(T open, Consumer<T> close, Function<T, BlockComputer> work) {
+  static <T> BlockWork of(T open, Consumer<T> close, Function<T, BlockWork> work) {
     try {
-      BlockComputer computer = work.apply(open);
+      BlockWork inner = work.apply(open);
       return new BlockWork() {
         @Override
         public long compute(String stage, int block) {
-          return computer.compute(stage, block);
+          return inner.compute(stage, block);
         }
 
         @Override
         public void close() {
-          computer.close();
+          inner.close();
           close.accept(open);
         }
       };

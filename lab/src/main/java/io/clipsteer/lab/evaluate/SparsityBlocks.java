@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * An evaluation whose blocks several processes compute: any of them a block, and one of them what
  * is between and behind the stages.
  */
-public final class SparsityBlocks implements BlockWork.BlockComputer {
+public final class SparsityBlocks implements BlockWork {
   private static final String STATISTICS = "computing token statistics";
   private static final String ALL = "token statistics";
   private static final String MEASURES = "evaluating";

@@ -7,7 +7,7 @@ import io.clipsteer.lab.run.BlockFiles;
 import org.jspecify.annotations.Nullable;
 
 /** A pass over images whose blocks several processes compute, and one of them adds up. */
-public final class IndexBlocks implements BlockWork.BlockComputer {
+public final class IndexBlocks implements BlockWork {
   private static final String STAGE = "indexing";
 
   private final IndexRun run;

@@ -64,8 +64,12 @@ record KeptImages(
     }
   }
 
-  /** Some of the images, in the order of their indices here. */
-  KeptImages some(int[] which) {
+  /**
+   * Some of the images, in the order of their indices here.
+   *
+   * @param without images that could not be read and belong to them
+   */
+  KeptImages some(int[] which, List<ImageLoader.Skipped> without) {
     long[] rows =
         Arrays.stream(which)
             .flatMap(i -> IntStream.range(i * each, (i + 1) * each))
@@ -74,7 +78,7 @@ record KeptImages(
     try (Scope scope = Scope.open()) {
       Tensor part = tokens.indexSelect(0, Tensor.of(rows, rows.length));
       List<String> names = Arrays.stream(which).mapToObj(ids::get).toList();
-      return new KeptImages(names, scope.release(part.copy()), each, prefix, List.of());
+      return new KeptImages(names, scope.release(part.copy()), each, prefix, without);
     }
   }
 

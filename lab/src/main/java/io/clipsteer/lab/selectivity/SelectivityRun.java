@@ -4,24 +4,17 @@ package io.clipsteer.lab.selectivity;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.AtomicFiles;
-import io.clipsteer.data.image.ImageDecoder;
-import io.clipsteer.data.image.LabelMap;
-import io.clipsteer.data.image.RgbImage;
-import io.clipsteer.data.imageset.ImageCursor;
-import io.clipsteer.data.imageset.ImageItem;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.stats.Holm;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.AnswerHead;
-import io.clipsteer.engine.model.ReadOut;
-import io.clipsteer.engine.sae.Sae;
-import io.clipsteer.lab.experiment.MapPicture;
+import io.clipsteer.lab.block.BlockCluster;
+import io.clipsteer.lab.block.BlockWork;
 import io.clipsteer.lab.probe.Probe;
 import io.clipsteer.lab.probe.ProbeData;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunSaes;
-import io.clipsteer.lab.selectivity.SelectivitySettings.FeatureChoice;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,7 +22,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -51,63 +43,49 @@ public record SelectivityRun(
     @Nullable LabelledSet train,
     LabelledSet test,
     SelectivitySettings settings) {
+  private static final String STAGE = "editing features";
+
   private static final int FEWEST = 5;
 
   /** Labelled images. */
   public record LabelledSet(ProbeData data, Images images) {}
 
-  /** Does the study. */
-  public SelectivityReport run(Path folder, Progress progress) {
+  /**
+   * Does the study, or the rest of a stopped one.
+   *
+   * @param cluster that studies the classes, of processes which see the folder; null for this
+   *     process
+   */
+  public SelectivityReport run(
+      Path folder, BlockCluster.@Nullable ClusterSession cluster, Progress progress) {
     long start = System.nanoTime();
-    try (Splits splits = splits(progress);
-        Sae untrained = ControlDirections.untrained(one.sae(), settings.seed());
-        EditedAnswers answers = answers(splits.tested)) {
-      KeptImages training = splits.training;
-      KeptImages tested = splits.tested;
-      ItemLabels labels = ItemLabels.of(test.data, test.images, tested, model.vision());
-      LabelledSet from = train == null ? test : train;
-      int[] known = ItemLabels.of(from.data, from.images, training, model.vision()).labels();
-      Items items = Items.of(training, whole == null);
-      ItemCodes codes = ItemCodes.of(tested, one.sae());
-      List<ClassEffect> effects = new ArrayList<>();
+    try (StudyImages images = StudyImages.of(this, progress)) {
       Map<String, String> without = new LinkedHashMap<>();
-      int[] classes = classes(known, answers, without);
-      try (@Nullable EditedAnswers tried =
-              settings.select() == FeatureChoice.EFFECT ? answers(training) : null;
-          var task = progress.start("editing features", classes.length, "classes")) {
-        var selection = new FeatureSelection(settings, probe.classes(), tried);
-        SaeReading read = selection.read(training, items, known, one.sae());
-        SaeReading random = selection.read(training, items, known, untrained);
-        var controls =
-            ControlDirections.of(read, random, training, settings.controls(), settings.seed());
-        var study = new ClassStudy(answers, codes, labels, selection, controls);
-        ClassStudy.MapDrawer drawer =
-            (label, scale, own, after) ->
-                whole != null ? null : map(label, scale, own, after, tested, study, folder);
-        for (int c : classes) {
-          Path file = folder.resolve("classes").resolve(c + ".json");
-          if (Files.exists(file)) {
-            effects.addAll(saved(file));
-          } else {
-            List<ClassEffect> mine = study.effects(c, drawer);
-            AtomicFiles.writeText(file, JsonFile.line(new Saved(mine)));
-            effects.addAll(mine);
-          }
-          task.advance(1, 0);
+      int[] classes = classes(images, without);
+      List<Integer> missing =
+          IntStream.of(classes).filter(c -> !isSaved(folder, c)).boxed().toList();
+      if (cluster != null) {
+        cluster.compute(STAGE, missing, missing.size(), "classes", progress);
+      } else if (!missing.isEmpty()) {
+        try (StudyClasses here = StudyClasses.of(this, images, folder);
+            var task = progress.start(STAGE, missing.size(), "classes")) {
+          for (int c : missing) task.advance(here.compute(STAGE, c), 0);
         }
       }
-      List<ImageLoader.Skipped> skipped = new ArrayList<>(training.skipped());
-      skipped.addAll(tested.skipped());
+      List<ClassEffect> effects = new ArrayList<>();
+      for (int c : classes) effects.addAll(saved(file(folder, c)));
+      List<ImageLoader.Skipped> skipped = new ArrayList<>(images.training().skipped());
+      skipped.addAll(images.tested().skipped());
       return new SelectivityReport(
           model.source().path().toAbsolutePath().normalize().toString(),
           test.images.set().origin().toString(),
           one.point().peerName(),
           probe.reads().task(),
           probe.reads().layer(),
-          local(),
+          isLocal(),
           settings.select(),
-          tested.images(),
-          training.images(),
+          images.tested().images(),
+          images.training().images(),
           adjusted(effects),
           without,
           skipped,
@@ -115,33 +93,27 @@ public record SelectivityRun(
     }
   }
 
-  /** Both splits; they are distinct images. */
-  private record Splits(KeptImages training, KeptImages tested) implements AutoCloseable {
-    @Override
-    public void close() {
-      training.close();
-      tested.close();
-    }
+  /** What a process of a cluster does: it reads the images, and studies classes by number. */
+  public BlockWork shared(Path folder) {
+    return BlockWork.of(
+        StudyImages.of(this, Progress.SILENT),
+        StudyImages::close,
+        images -> StudyClasses.of(this, images, folder));
   }
 
-  private Splits splits(Progress progress) {
-    var vision = model.vision();
-    KeptImages all = KeptImages.of(vision, test.images, one.point(), progress);
-    if (train != null) {
-      return new Splits(KeptImages.of(vision, train.images, one.point(), progress), all);
-    }
-    try (all) {
-      int n = all.images();
-      int[] order =
-          ControlDirections.some(
-              IntStream.range(0, n).toArray(), n, new SplittableRandom(settings.seed()));
-      int[] first = Arrays.stream(order, 0, n / 2).sorted().toArray();
-      int[] second = Arrays.stream(order, n / 2, n).sorted().toArray();
-      if (first.length == 0) {
-        throw new InputException(test.images.set().origin(), "has one image", "Give more images");
-      }
-      return new Splits(all.some(first), all.some(second));
-    }
+  private static Path file(Path folder, int label) {
+    return folder.resolve("classes").resolve(label + ".json");
+  }
+
+  /** Writes the effects on a class, whole or not at all. */
+  static void write(Path folder, int label, List<ClassEffect> effects) {
+    AtomicFiles.writeText(file(folder, label), JsonFile.line(new Saved(effects)));
+  }
+
+  /** Whether a class was studied before the stop. */
+  private boolean isSaved(Path folder, int label) {
+    Path file = file(folder, label);
+    return Files.exists(file) && !saved(file).isEmpty();
   }
 
   private record Saved(List<ClassEffect> scales) {}
@@ -155,27 +127,21 @@ public record SelectivityRun(
     throw new InputException(file, "is not of this study", remedy);
   }
 
-  private EditedAnswers answers(KeptImages kept) {
-    ReadOut norm = model.vision().finalNorm();
-    return local() && norm != null
-        ? new LastPatches(kept, norm, probe)
-        : Continuing.of(model.vision(), one.point(), kept, probe, whole);
-  }
-
   /** Whether the head reads patches of the edited layer. */
-  private boolean local() {
+  boolean isLocal() {
     return whole == null && probe.reads().layer() == one.point().layer();
   }
 
   /** Classes with enough items in both splits. */
-  private int[] classes(int[] labels, EditedAnswers answers, Map<String, String> without) {
+  private int[] classes(StudyImages images, Map<String, String> without) {
+    int[] labels = images.known();
     List<Integer> some = new ArrayList<>();
     for (int c = 0; c < probe.classes().size(); c++) {
       int label = c;
       String name = probe.classes().get(c);
       if (!settings.only().isEmpty() && !settings.only().contains(name)) continue;
       long known = Arrays.stream(labels).filter(l -> l == label).count();
-      long answered = Arrays.stream(answers.before()).filter(a -> a == label).count();
+      long answered = Arrays.stream(images.answers().before()).filter(a -> a == label).count();
       if (known < FEWEST) {
         without.put(name, "fewer than " + FEWEST + " training items have this label");
       } else if (answered < FEWEST) {
@@ -194,48 +160,6 @@ public record SelectivityRun(
           "Give more images");
     }
     return some.stream().mapToInt(Integer::intValue).toArray();
-  }
-
-  /** Draws the image with the most targets; null if it cannot be read any more. */
-  private ClassEffect.@Nullable MapExample map(
-      int label,
-      double scale,
-      ItemChange change,
-      int[] after,
-      KeptImages tested,
-      ClassStudy study,
-      Path folder) {
-    int image = 0;
-    for (int i = 1; i < change.target().length; i++) {
-      if (change.target()[i] > change.target()[image]) image = i;
-    }
-    String id = tested.ids().get(image);
-    RgbImage seen = decoded(id);
-    if (seen == null) return null;
-    String name = "maps/%d_%s.png".formatted(label, JsonFile.line(scale));
-    LabelMap was = map(study.answers().before(), image, tested.patches());
-    LabelMap is = map(after, image, tested.patches());
-    MapPicture.write(folder.resolve(name), seen, test.images.preprocessing(), was, is);
-    return new ClassEffect.MapExample(id, name, MapPicture.legend(was, is, probe.classes()));
-  }
-
-  private @Nullable RgbImage decoded(String id) {
-    try (ImageCursor cursor = test.images.set().cursor()) {
-      for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
-        if (!item.id().equals(id)) continue;
-        return ImageDecoder.decode(item.bytes(), id, test.images.options().decoding());
-      }
-    } catch (InputException e) {
-      return null;
-    }
-    return null;
-  }
-
-  private LabelMap map(int[] answers, int image, int patches) {
-    int columns = test.images.preprocessing().width() / model.vision().config().patch();
-    byte[] labels = new byte[patches];
-    for (int p = 0; p < patches; p++) labels[p] = (byte) answers[image * patches + p];
-    return new LabelMap(columns, patches / columns, labels);
   }
 
   /** With Holm's adjustment over the classes of each scale. */

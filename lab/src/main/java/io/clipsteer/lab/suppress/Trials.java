@@ -134,8 +134,5 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
       written.check(file, stored.fingerprint());
       return new PreparedTrial(new EditTrial(model, images, candidates), stored);
     }
-
-    @Override
-    public void close() {}
   }
 }

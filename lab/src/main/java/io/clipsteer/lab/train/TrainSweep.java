@@ -21,7 +21,7 @@ import java.util.stream.Stream;
  * The SAEs of a training, each trained apart in a run's folder of its own ({@code apart/N/}), with
  * states to resume from, and joined to one run.
  */
-public final class TrainSweep implements BlockWork.BlockComputer {
+public final class TrainSweep implements BlockWork {
   static final String STAGE = "training";
 
   private static final String RESULT = "trained.json";
