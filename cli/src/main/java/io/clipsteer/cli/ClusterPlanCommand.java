@@ -20,7 +20,7 @@ import picocli.CommandLine.Parameters;
       "Say what a command will cost on a cluster before it runs: tasks, bytes, operations, memory,"
           + " minutes.",
       "Write the command behind plan's own options. Rates are measured here, on one batch, with the"
-          + " command's --threads: let nothing else run meanwhile. Nothing is written."
+          + " command's --threads: let nothing else run meanwhile. Nothing is left on disk."
     },
     footer =
         "Example: clipsteer cluster plan --executors 100 harvest --model models/clip --images"
@@ -49,7 +49,7 @@ final class ClusterPlanCommand implements Runnable {
       throw new InputException(
           words.getFirst(),
           "has no plan",
-          "Plan harvest, evaluate, index, steerability or suppress");
+          "Plan harvest, train, evaluate, index, steerability, suppress or defend");
     }
     WorkPlan plan = command.plan();
     String line = String.join(" ", words);

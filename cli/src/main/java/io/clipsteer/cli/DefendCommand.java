@@ -14,6 +14,7 @@ import io.clipsteer.data.folder.WorkFolder;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.run.Images;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.study.AttackedSplits;
@@ -39,7 +40,7 @@ import picocli.CommandLine.Option;
       "Ship the edit with clipsteer export."
     },
     footer = "Example: clipsteer defend --run runs/all --images photos --out edits/no-words")
-final class DefendCommand implements Runnable, BlockCommand {
+final class DefendCommand implements Runnable, BlockCommand, PlannedCommand {
   @Mixin private CommonOptions common;
   @Mixin private RunOptions runs;
   @Mixin private AttackOptions target;
@@ -94,6 +95,16 @@ final class DefendCommand implements Runnable, BlockCommand {
         () -> study(splits(target.open("")).written(how.perGroup()), open, Progress.SILENT),
         how.prefixed(true),
         out);
+  }
+
+  @Override
+  public WorkPlan plan() {
+    common.apply();
+    AttackedSplits splits = splits(target.open(""));
+    try (OpenRun open = opened()) {
+      Study study = splits.planned(open.clip(), how.prompts(), how.loading(), how.perGroup());
+      return how.plan(common, open, study).after(splits.cost());
+    }
   }
 
   private OpenRun opened() {

@@ -25,12 +25,14 @@ import io.clipsteer.engine.sae.format.StoredSae;
 import io.clipsteer.engine.sae.train.SaeVariant;
 import io.clipsteer.lab.block.BlockCluster;
 import io.clipsteer.lab.block.BlockWork;
+import io.clipsteer.lab.block.WorkPlan;
 import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Reconstruction;
 import io.clipsteer.lab.run.RunFolder;
 import io.clipsteer.lab.train.MlflowTracker;
 import io.clipsteer.lab.train.Pareto;
 import io.clipsteer.lab.train.SaeSpec;
+import io.clipsteer.lab.train.SweepPlan;
 import io.clipsteer.lab.train.TrainConfig;
 import io.clipsteer.lab.train.TrainRun;
 import io.clipsteer.lab.train.TrainSource;
@@ -66,7 +68,7 @@ import picocli.CommandLine.Option;
       "Example: clipsteer train --store stores/clip --layers 0-11 --sae topk:k=16 --sae topk:k=64"
           + " --out runs/all"
     })
-final class TrainCommand implements Runnable, BlockCommand {
+final class TrainCommand implements Runnable, BlockCommand, PlannedCommand {
   /** Largest relative error of a target L0 that is not reported. */
   private static final double MISSED = 0.25;
 
@@ -225,6 +227,22 @@ final class TrainCommand implements Runnable, BlockCommand {
         });
   }
 
+  @Override
+  public WorkPlan plan() {
+    if (store == null) {
+      throw new InputException("train", "has a plan with --store only", "Harvest a store first");
+    }
+    common.apply();
+    TrainConfig config = config();
+    try (ActivationStore open = ActivationStore.open(store)) {
+      return SweepPlan.of(new TrainSource.FromStore(open, store, null), config, checkpoints());
+    }
+  }
+
+  private Duration checkpoints() {
+    return Duration.ofMillis((long) (60_000 * checkpointMinutes));
+  }
+
   /** A store, and the model that it is from, whose path a run records. */
   private record OpenStore(ActivationStore store, @Nullable ClipModel clip) {
     static OpenStore of(Path store, @Nullable ClipModel clip) {
@@ -249,7 +267,7 @@ final class TrainCommand implements Runnable, BlockCommand {
         common.commandLine(),
         folder.out(),
         folder.resume(),
-        Duration.ofMillis((long) (60_000 * checkpointMinutes)),
+        checkpoints(),
         tracker);
   }
 

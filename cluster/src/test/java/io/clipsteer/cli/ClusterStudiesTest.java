@@ -190,6 +190,28 @@ final class ClusterStudiesTest {
     // A quarter of 48 images is the validation set, a half the test set.
     assertEquals(3, stages.get(1).get("tasks").asInt());
     assertEquals(5, stages.get(3).get("tasks").asInt());
+    // The same deal of 40 images, each of them without and with a word.
+    String defend =
+        "defend --run %s --images %s --image-batch 4 --threads 1 --out %s"
+            .formatted(run, things, temp.resolve("nothing"));
+    stages = planned(defend).get("stages");
+    assertEquals("writing words on images", stages.get(0).get("name").asString());
+    assertTrue(stages.get(0).get("written_bytes").asLong() > 40 * 100);
+    assertEquals(2 * 3, stages.get(2).get("tasks").asInt());
+    assertEquals(2 * 5, stages.get(4).get("tasks").asInt());
+
+    // Four SAEs of 48 features of width 24, in a store of two bytes for each number.
+    String train =
+        "train --store %s --layers 0,2 --sae topk:k=4 --sae relu:l1=1e-3 --expansion 2 --batch 64"
+                .formatted(store)
+            + " --train-tokens 1280 --threads 1 --out %s".formatted(temp.resolve("nothing"));
+    stage = planned(train).get("stages").get(0);
+    assertEquals(4, stage.get("tasks").asInt());
+    assertEquals(4 * 1280 * 24 * 2, stage.get("read_bytes").asLong());
+    assertEquals(4 * (2 * 24 * 48 + 48 + 24) * 4, stage.get("written_bytes").asLong());
+    assertEquals(4.0 * 1280 * 2 * 24 * 48, stage.get("flops").asDouble());
+    assertTrue(stage.get("seconds").asDouble() > 0);
+    assertFalse(Files.exists(temp.resolve("nothing")));
     var ran = ClusterFixture.run("cluster plan export --edit x --out y");
     assertEquals(1, ran.code(), ran.err());
     assertTrue(ran.err().contains("has no plan"), ran.err());

@@ -167,6 +167,12 @@ public record GroupedSet(
     return only(kept);
   }
 
+  /** At most {@code most} images of all groups together, in proportion, by the seed alone. */
+  public GroupedSet some(int most, long seed) {
+    int n = members.size();
+    return n <= most ? this : dealt(seed, most, n - most).getFirst();
+  }
+
   /**
    * Deals the images out into parts without overlap, by chance that hangs on the seed alone; the
    * order stays. Group after group, shuffled, each image goes to the part that lacks most: of every

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.block;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -43,6 +44,13 @@ public record WorkPlan(List<PlannedStage> stages, long memoryBytes, List<String>
       long rounds = (tasks + executors - 1) / executors;
       return openingSeconds + rounds * (seconds / tasks);
     }
+  }
+
+  /** The same work with a stage before it. */
+  public WorkPlan after(PlannedStage first) {
+    List<PlannedStage> all = new ArrayList<>(stages);
+    all.addFirst(first);
+    return new WorkPlan(List.copyOf(all), memoryBytes, notes);
   }
 
   /** Seconds of all stages. */

@@ -38,6 +38,11 @@ public record StudySource(
     int perGroup,
     boolean balanced,
     long seed) {
+  /** Groups of images without and with a word on them. */
+  static final Groups WRITTEN =
+      new Groups(
+          List.of("nothing written", "a word written"), new int[2], new boolean[] {false, true}, 0);
+
   private static final int MAX_GROUPS = 64;
 
   public StudySource {
@@ -94,12 +99,6 @@ public record StudySource(
 
   private GroupedSet limited(GroupedSet set) {
     return whole(set).atMost(perGroup, seed);
-  }
-
-  /** At most {@code perGroup} images of all groups together. */
-  private GroupedSet some(GroupedSet set) {
-    int n = set.members().size();
-    return n <= perGroup ? set : set.dealt(seed, perGroup, n - perGroup).getFirst();
   }
 
   // ---- target × attribute ----------------------------------------------------------------------
@@ -212,7 +211,11 @@ public record StudySource(
       TargetPrompts prompts,
       ImageLoader.Options options,
       Progress progress) {
-    List<GroupedSet> sets = List.of(some(dealt.train()), some(dealt.validation()), dealt.test());
+    List<GroupedSet> sets =
+        List.of(
+            dealt.train().some(perGroup, seed),
+            dealt.validation().some(perGroup, seed),
+            dealt.test());
     GroupedSet plain = GroupedSet.labelled(Objects.requireNonNull(clean), "nothing");
     List<GroupedSet> plains = plain.dealt(seed, 1, 1, 2);
     TreeSet<String> words = new TreeSet<>(plain.targets());
@@ -223,16 +226,10 @@ public record StudySource(
           data.path(), "there is only one word", "Give images with other words");
     }
     AnswerHead head = prompts.head(model, answers, false, progress);
-    Groups groups =
-        new Groups(
-            List.of("nothing written", "a word written"),
-            new int[2],
-            new boolean[] {false, true},
-            0);
     List<List<LabelledImages>> parts = new ArrayList<>();
     for (int p = 0; p < sets.size(); p++) {
       List<LabelledImages> part = new ArrayList<>();
-      GroupedSet without = p < 2 ? some(plains.get(p)) : plains.get(p);
+      GroupedSet without = p < 2 ? plains.get(p).some(perGroup, seed) : plains.get(p);
       for (GroupedSet set : List.of(without, sets.get(p))) {
         int[] group = new int[set.members().size()];
         Arrays.fill(group, set == without ? 0 : 1);
@@ -240,10 +237,10 @@ public record StudySource(
       }
       parts.add(part);
     }
-    return new Study(groups, parts.get(0), parts.get(1), parts.get(2), dealt.dealt(), source());
+    return new Study(WRITTEN, parts.get(0), parts.get(1), parts.get(2), dealt.dealt(), source());
   }
 
-  private static LabelledImages labelled(
+  static LabelledImages labelled(
       GroupedSet set, AnswerHead head, int[] group, ClipModel model, ImageLoader.Options options) {
     int[] truth =
         set.members().stream()

@@ -57,6 +57,16 @@ public record TrainConfig(
   }
 
   /**
+   * Operations of an SAE's step for each token: only the encoder's product is dense, all else
+   * touches active features alone.
+   *
+   * @param width d
+   */
+  double flopsPerToken(int width) {
+    return 2.0 * width * width * expansion;
+  }
+
+  /**
    * Throws unless width and number of features can be trained.
    *
    * @param width d

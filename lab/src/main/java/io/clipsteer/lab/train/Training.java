@@ -72,6 +72,8 @@ public final class Training {
       double seconds) {}
 
   private static final int CURVE_EVERY = 10;
+  private static final int WARM = 3;
+  private static final int TIMED = 10;
   private static final double L0_MEMORY = 0.95;
   private static final double DAMPING = 2;
 
@@ -125,7 +127,8 @@ public final class Training {
     long start = System.nanoTime();
     Training training = new Training(config, feed, progress);
     try {
-      training.begin(checkpoints);
+      training.begin();
+      training.restore(checkpoints);
       training.train(checkpoints, curve);
       return training.finish(finished, start);
     } finally {
@@ -142,7 +145,32 @@ public final class Training {
     return new SplittableRandom(config.seed() ^ (long) spec.name().hashCode() << 32).nextLong();
   }
 
-  private void begin(Checkpoints checkpoints) {
+  /**
+   * Seconds of a step, with the reading of its batch: the mean of a few after the first.
+   *
+   * @param config of all SAEs that are trained together
+   */
+  static double secondsPerStep(TrainConfig config, Feed feed) {
+    Training training = new Training(config, feed, Progress.SILENT);
+    try {
+      training.begin();
+      long total = config.schedule().steps();
+      long start = System.nanoTime();
+      for (int i = 0; i < WARM + TIMED; i++) {
+        if (i == WARM) start = System.nanoTime();
+        for (int sae = 0; sae < training.trainers.size(); sae++) {
+          training.one(sae, total, point -> {});
+        }
+        training.step++;
+        feed.next();
+      }
+      return (System.nanoTime() - start) * 1e-9 / TIMED;
+    } finally {
+      training.trainers.forEach(SaeTrainer::close);
+    }
+  }
+
+  private void begin() {
     int features = Math.multiplyExact(feed.width(), config.expansion());
     for (SaeSpec spec : config.saes()) {
       SaeTrainer.Config own =
@@ -151,6 +179,9 @@ public final class Training {
         trainers.add(config.start() == null ? fresh(own, spec) : tuned(own, spec, config.start()));
       }
     }
+  }
+
+  private void restore(Checkpoints checkpoints) {
     State saved = checkpoints.saved();
     if (saved == null) return;
     for (int i = 0; i < trainers.size(); i++) checkpoints.restore(i, trainers.get(i));
@@ -214,8 +245,7 @@ public final class Training {
   private void train(Checkpoints checkpoints, Consumer<CurveStep> curve) {
     long total = config.schedule().steps();
     int batch = config.schedule().batch();
-    // Only the encoder's product is dense; all else touches active features alone.
-    double flops = 2.0 * feed.width() * feed.width() * config.expansion() * trainers.size();
+    double flops = config.flopsPerToken(feed.width()) * trainers.size();
     try (var task = progress.start("training", total * batch, "tokens")) {
       task.resumed(step * batch);
       while (step < total) {
