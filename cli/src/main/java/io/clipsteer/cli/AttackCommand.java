@@ -82,7 +82,7 @@ final class AttackCommand implements Runnable {
       names = "--limit",
       defaultValue = "9223372036854775807",
       hideParamSyntax = true,
-      description = "Only N images, of labelled ones as many of each class; of a .tar the first.")
+      description = "Only N images, of labelled ones as many of each class.")
   private long limit;
 
   @Option(names = "--out", required = true, paramLabel = "DIR", description = "New folder.")

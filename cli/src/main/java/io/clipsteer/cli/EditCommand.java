@@ -297,7 +297,7 @@ final class EditCommand implements Runnable {
             draws,
             common.seed(),
             common.progress());
-    Skips.print(null, effect.unread());
+    Skips.print(effect.unread());
     return effect;
   }
 

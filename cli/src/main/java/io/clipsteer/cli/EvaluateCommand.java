@@ -132,7 +132,7 @@ final class EvaluateCommand implements Runnable, BlockCommand, PlannedCommand {
   private SparsityReport onImages(OpenRun open) {
     SparsityRun run = run(open);
     if (!cluster.isGiven()) return run.run(common.progress());
-    cluster.check(common, images.images(), run.blocks().images().count());
+    cluster.check(common);
     BlockFiles files = files(open);
     resume.start(files);
     SparsityReport report =
@@ -157,9 +157,7 @@ final class EvaluateCommand implements Runnable, BlockCommand, PlannedCommand {
     images.labelledBy(classes.table());
     if (texts != null) throw new InputException("--texts", "has no plan", "Plan images");
     try (OpenRun open = runs.open(runs.folder().read(), TowerKind.VISION, common.device())) {
-      SparsityRun run = run(open);
-      ClusterOptions.requireListed(images.images(), run.blocks().images().count());
-      return run.plan();
+      return run(open).plan();
     }
   }
 

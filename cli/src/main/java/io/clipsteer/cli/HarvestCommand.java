@@ -84,7 +84,7 @@ final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
     folder.check(StoreWriter.LAYOUT);
     try (ClipModel clip = ClipModel.load(model.path(), towerDtype, common.device())) {
       Harvest harvest = harvest(clip, points);
-      cluster.check(common, images.images(), harvest.images().count());
+      cluster.check(common);
       StoreFormat format = format(harvest);
       forecast(format, harvest);
       Harvest.HarvestSummary result;
@@ -142,7 +142,6 @@ final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
     common.apply();
     try (ClipModel clip = ClipModel.load(model.path(), towerDtype, common.device())) {
       Harvest harvest = harvest(clip, hook.points(TowerKind.VISION));
-      ClusterOptions.requireListed(images.images(), harvest.images().count());
       return harvest.plan(format(harvest));
     }
   }
@@ -150,7 +149,6 @@ final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
   /** Prints the size of the store, and refuses one that the disk cannot hold. */
   private void forecast(StoreFormat format, Harvest harvest) {
     long count = harvest.images().count();
-    if (count < 0) return;
     Path out = folder.out();
     long bytes = format.bytes(count);
     System.err.printf(

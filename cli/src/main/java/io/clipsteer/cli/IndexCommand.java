@@ -151,7 +151,7 @@ final class IndexCommand implements Runnable, BlockCommand, PlannedCommand {
       Images set = run.blocks().images();
       joined = known.join(set.set());
       if (joined != null) Skips.print(joined);
-      cluster.check(common, images.images(), set.count());
+      cluster.check(common);
       TextLibrary library = words(open.clip(), progress);
       vocabulary = library == null ? 0 : library.words().size();
       if (index.has(units)) {
@@ -213,9 +213,7 @@ final class IndexCommand implements Runnable, BlockCommand, PlannedCommand {
   public WorkPlan plan() {
     common.apply();
     try (OpenRun open = runs.open(common.device())) {
-      IndexRun run = run(open, Labels.ofClasses());
-      ClusterOptions.requireListed(images.images(), run.blocks().images().count());
-      return run.plan();
+      return run(open, Labels.ofClasses()).plan();
     }
   }
 

@@ -4,6 +4,7 @@ package io.clipsteer.cli;
 import io.clipsteer.cli.bench.BenchCommand;
 import io.clipsteer.cli.label.LabelsCommand;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.InputPaths;
 import io.clipsteer.data.TextFile;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Engine;
@@ -285,14 +286,18 @@ public final class Main {
     return "";
   }
 
-  /** Refuses an empty path, which would be the current folder. */
+  /** Refuses an empty path, which would be the current folder, and addresses of other machines. */
   private static Path path(String text) {
+    if (text.isEmpty()) throw new TypeConversionException("it is empty, and no path");
+    if (InputPaths.isAddress(text)) {
+      throw new TypeConversionException(
+          "'" + text + "' is an address. Only images are read from one; name a path");
+    }
     try {
-      if (!text.isEmpty()) return Path.of(text);
+      return Path.of(text);
     } catch (InvalidPathException e) {
       throw new TypeConversionException("'" + text + "' is no path: " + e.getReason());
     }
-    throw new TypeConversionException("it is empty, and no path");
   }
 
   /** Reads a value; what is wrong with it stands in the message that names its option. */

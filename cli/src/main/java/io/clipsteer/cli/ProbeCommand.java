@@ -115,7 +115,7 @@ final class ProbeCommand {
     Skips.print(data.images().listing(), data.images().origin());
     Images images = images(model, data, reads, batch);
     var all = LabelledFeatures.of(model.vision(), data, images, reads, common.progress());
-    Skips.print(data.images(), all.features().skipped());
+    Skips.print(all.features().skipped());
     return all;
   }
 

@@ -169,7 +169,7 @@ final class SelectivityCommand implements Runnable, BlockCommand {
             study.run(work.path(), cluster.isGiven() ? session : null, common.progress());
         AtomicFiles.writeJson(work.path().resolve(RESULT), report);
         work.finish();
-        Skips.print(given.tested.images(), report.skipped());
+        Skips.print(report.skipped());
         common.print(report, SelectivityText.of(report));
       }
     }

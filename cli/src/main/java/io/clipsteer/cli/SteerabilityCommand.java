@@ -11,7 +11,6 @@ import io.clipsteer.cli.option.OpenRun;
 import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.show.SteerabilityText;
 import io.clipsteer.data.Hashes;
-import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.folder.WorkFolder;
@@ -178,12 +177,6 @@ final class SteerabilityCommand implements Runnable, BlockCommand, PlannedComman
     try (OpenRun run = opened()) {
       SteerabilityRun measurement = measurement(run, settings(), Progress.SILENT);
       measurement.check();
-      if (measurement.batches().count() < 0) {
-        throw new InputException(
-            images.images(),
-            "is an archive, which has to be read to count its images",
-            "Unpack it");
-      }
       try (var parts = new SteerabilityParts(measurement, new SteerabilityFolder(folder.out()))) {
         return parts.plan();
       }

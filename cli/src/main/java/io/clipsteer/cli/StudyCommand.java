@@ -165,8 +165,7 @@ final class StudyCommand {
           WorkFolder own = demo == null ? open(open.hashes()) : null) {
         Images set = images.resolve(clip, run == null ? made.resolve("images/objects") : null);
         var study = new InjectedCue(clip, open.saes(), set, correlation, settings);
-        List<CueResult> results =
-            study.run(cues, repeats, out, s -> Skips.print(null, s), common.progress());
+        List<CueResult> results = study.run(cues, repeats, out, Skips::print, common.progress());
         CueReport report = CueReport.of(study, strength, results);
         AtomicFiles.writeJson(out.resolve("study.json"), report);
         Objects.requireNonNull(own == null ? demo : own).finish();

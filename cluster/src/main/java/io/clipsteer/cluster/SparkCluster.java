@@ -126,6 +126,10 @@ public final class SparkCluster implements BlockCluster {
       String value = System.getenv(passed);
       if (value != null) environment.put(passed, value);
     }
+    for (String passed : HadoopPaths.ENVIRONMENT) {
+      String value = System.getenv(passed);
+      if (value != null) environment.put(passed, value);
+    }
     environment.forEach(conf::setExecutorEnv);
     settings.properties().forEach(conf::set);
     return conf;

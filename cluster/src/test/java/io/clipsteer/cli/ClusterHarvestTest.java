@@ -5,10 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.InputPaths;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,10 +41,21 @@ final class ClusterHarvestTest {
   }
 
   private static ClusterFixture.Ran harvest(Path out, String... more) {
+    return harvest(images, out, more);
+  }
+
+  private static ClusterFixture.Ran harvest(Path images, Path out, String... more) {
     String line =
         "harvest --model %s --images %s --layers 0,2 --image-batch 4 --block-size 4 --threads 1"
             + " --json --out %s";
     return ClusterFixture.run(line.formatted(ClusterFixture.CLIP, images, out), more);
+  }
+
+  /** Names of the images, sorted. */
+  private static List<String> names() throws IOException {
+    try (Stream<Path> files = Files.list(images)) {
+      return files.map(file -> file.getFileName().toString()).sorted().toList();
+    }
   }
 
   @Test
@@ -55,12 +69,33 @@ final class ClusterHarvestTest {
     ClusterFixture.assertSame(whole, store);
   }
 
-  /** Of two processes one is killed as soon as it computes. */
+  /** Shards whose ends are inside blocks, read through Hadoop. */
+  @Test
+  void shardsThroughHadoop() throws IOException {
+    Path shards = Files.createDirectory(temp.resolve("shards"));
+    List<String> names = names();
+    for (int i = 0; i < 3; i++) {
+      List<String> own = names.subList(i * 30, i * 30 + 30);
+      ClusterFixture.tar(images, own, shards.resolve("shard-%06d.tar".formatted(i)));
+    }
+    Path here = temp.resolve("shards-here");
+    assertEquals(0, harvest(shards, here).code());
+    Path store = temp.resolve("shards-there");
+    Path address = InputPaths.of("viewfs://test/local" + shards);
+    var ran = harvest(address, store, "--master", "local[2]");
+    assertEquals(0, ran.code(), ran.err());
+    assertTrue(ran.err().contains("shard-000001.tar/p047.png"), ran.err());
+    ClusterFixture.assertSame(here, store);
+  }
+
+  /** Of two processes one is killed as soon as it computes. An archive gives the folder's store. */
   @Test
   void anExecutorIsKilled() throws Exception {
+    Path archive = temp.resolve("images.tar");
+    ClusterFixture.tar(images, names(), archive);
     Path store = temp.resolve("killed");
     Thread killer = ClusterFixture.killer(store.resolve("shards/000000.json"));
-    var ran = harvest(store, "--master", ClusterFixture.EXECUTORS);
+    var ran = harvest(archive, store, "--master", ClusterFixture.EXECUTORS);
     assertEquals(0, ran.code(), ran.err());
     killer.join();
     ClusterFixture.assertSame(whole, store);

@@ -87,11 +87,7 @@ final class ImageShelf {
   ImageShelf(ImageSet set, Labels labels, boolean upright) {
     this.upright = upright;
     origin = Files.isDirectory(set.origin()) ? set.origin() : set.origin().resolveSibling("");
-    if (!set.isListed()) {
-      throw new InputException(
-          set.origin(), "is an archive, which opens no single image", "Unpack it, name the folder");
-    }
-    try (ImageCursor cursor = set.names()) {
+    try (ImageCursor cursor = set.cursor()) {
       for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
         String id = String.valueOf(items.size());
         List<String> own = new ArrayList<>();
@@ -129,10 +125,15 @@ final class ImageShelf {
     return number == null ? id : items.get(number).id();
   }
 
-  /** The file of an image of the set, for a command; of a dropped one a name to replace. */
+  /**
+   * The file of an image of the set, for a command; of a dropped one or one in an archive a name to
+   * replace.
+   */
   String file(String id) {
     Integer number = number(id);
-    return number == null ? "IMAGE" : origin.resolve(items.get(number).id()).toString();
+    if (number == null) return "IMAGE";
+    Path file = origin.resolve(items.get(number).id());
+    return Files.exists(file) ? file.toString() : "IMAGE";
   }
 
   /**

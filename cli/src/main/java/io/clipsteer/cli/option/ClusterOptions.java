@@ -129,27 +129,8 @@ public final class ClusterOptions {
     }
   }
 
-  /**
-   * Refuses what a cluster cannot do, before long preparations.
-   *
-   * @param count images of the set, −1 where it cannot be read from any place on
-   */
-  public void check(CommonOptions common, Object source, long count) {
-    if (master == null) return;
-    common.givenThreads();
-    requireListed(source, count);
-  }
-
-  /**
-   * Refuses an archive.
-   *
-   * @param count images of the set, −1 where it cannot be read from any place on
-   */
-  public static void requireListed(Object source, long count) {
-    if (count >= 0) return;
-    throw new InputException(
-        source,
-        "is an archive, which has no blocks to read one by one",
-        "Unpack it, and name the folder or a table");
+  /** Refuses what a cluster cannot do, before long preparations. */
+  public void check(CommonOptions common) {
+    if (master != null) common.givenThreads();
   }
 }

@@ -127,7 +127,7 @@ public final class CommonOptions {
    */
   public RunManifest manifest(Map<String, String> hashes, String... extended) {
     Map<String, String> read = new LinkedHashMap<>(hashes);
-    read.values().removeIf(String::isEmpty); // Of an archive's images, which are not listed.
+    read.values().removeIf(String::isEmpty); // Where no images were named.
     Map<String, Object> settings = settings();
     for (String option : extended) settings.remove(key(option));
     return Versions.manifest(

@@ -2,6 +2,7 @@
 package io.clipsteer.cli.option;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.InputPaths;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
@@ -10,21 +11,37 @@ import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** Which images a command reads, and how. */
 public final class ImageOptions {
   @Option(
       names = "--images",
       paramLabel = "SRC",
+      converter = AddressConverter.class,
       description =
-          "Images: a folder (with its subfolders; class folders are labels), a .tar, or a .csv/.tsv"
-              + " of file and label.")
+          "Images: a folder (with its subfolders; class folders are labels), a .tar or a folder of"
+              + " them (WebDataset's shards), or a .csv/.tsv of file and label. With"
+              + " --master also hdfs://… and other addresses of Hadoop.")
   private @Nullable Path images;
+
+  /** Of a path or an address. */
+  static final class AddressConverter implements ITypeConverter<Path> {
+    @Override
+    public Path convert(String text) {
+      try {
+        return InputPaths.of(text);
+      } catch (InputException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
+    }
+  }
 
   @Spec(Spec.Target.MIXEE)
   private CommandSpec command;
@@ -35,8 +52,7 @@ public final class ImageOptions {
   @Option(
       names = "--limit",
       description =
-          "Read N images only: as many of each class where they are labelled, the first of a .tar"
-              + " (default: all).")
+          "Read N images only: as many of each class where they are labelled (default: all).")
   void setLimit(long number) {
     require("--limit", number, Long.MAX_VALUE);
     limit = number;
@@ -119,7 +135,7 @@ public final class ImageOptions {
     return new Images(set(instead).spread(limit), model.preprocessing(), options);
   }
 
-  /** SHA-256 of the images' ids; empty for an archive, or without images. */
+  /** SHA-256 of the images' ids; empty without images. */
   public String hash() {
     return isGiven() ? Images.listing(set(null).spread(limit), limit).sha256() : "";
   }
@@ -132,7 +148,7 @@ public final class ImageOptions {
 
   /** Reports on stderr which images were skipped as they were read, and returns the counts. */
   public Skips.Counts report(List<ImageLoader.Skipped> skipped) {
-    Skips.print(set, skipped);
+    Skips.print(skipped);
     return Skips.counts(set, skipped);
   }
 }

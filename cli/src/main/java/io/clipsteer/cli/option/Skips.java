@@ -23,10 +23,10 @@ public final class Skips {
 
   private Skips() {}
 
-  /** Opens an image set and prints what its listing skipped; an archive lists only in a pass. */
+  /** Opens an image set and prints what its listing skipped. */
   public static ImageSet open(Path images) {
     ImageSet set = ImageSet.open(images);
-    if (set.isListed()) print(set.listing(), images);
+    print(set.listing(), images);
     return set;
   }
 
@@ -48,13 +48,8 @@ public final class Skips {
     System.err.println(report);
   }
 
-  /**
-   * Prints which images of a set were skipped while they were read; of an archive also its listing.
-   *
-   * @param set null where there were no images
-   */
-  public static void print(@Nullable ImageSet set, List<ImageLoader.Skipped> skipped) {
-    if (set != null && !set.isListed()) print(set.listing(), set.origin());
+  /** Prints which images were skipped while they were read. */
+  public static void print(List<ImageLoader.Skipped> skipped) {
     printReasons(
         skipped.stream()
             // A reason may begin with the name itself.

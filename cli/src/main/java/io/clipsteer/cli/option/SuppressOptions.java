@@ -210,7 +210,7 @@ public final class SuppressOptions {
     }
     EditFolder.write(out.path(), report, saes, Hashes.sha256(run.model().source().weights()));
     out.finish();
-    Skips.print(null, report.skipped());
+    Skips.print(report.skipped());
     return report;
   }
 }

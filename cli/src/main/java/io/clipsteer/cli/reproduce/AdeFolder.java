@@ -121,7 +121,7 @@ record AdeFolder(Path place, boolean ade) {
     sets.put("sand", sand ? "sand" : names.getFirst());
     if (!sand) notes.add("no class sand: " + names.getFirst() + " stands in");
     List<String> images = new ArrayList<>();
-    try (ImageCursor all = ImageSet.folder(training).names()) {
+    try (ImageCursor all = ImageSet.folder(training).cursor()) {
       for (ImageItem item = all.next(); item != null; item = all.next()) images.add(item.id());
     }
     boolean there = images.size() > SAND;

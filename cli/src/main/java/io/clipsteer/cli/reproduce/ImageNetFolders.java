@@ -107,7 +107,7 @@ record ImageNetFolders(Path place, Path data) {
     sets.put("imagenet-val", made.toString());
     Set<String> labels = new HashSet<>();
     StringBuilder truth = new StringBuilder("file\tlabel\n");
-    try (ImageCursor all = ImageSet.open(made).names()) {
+    try (ImageCursor all = ImageSet.open(made).cursor()) {
       for (ImageItem item = all.next(); item != null; item = all.next()) {
         if (item.label() == null) continue;
         labels.add(item.label());

@@ -91,17 +91,20 @@ final class FolderListing {
 
   private FileSet set(boolean labelled) {
     Listing known = listing.build(images.size());
-    if (images.isEmpty()) {
-      String skipped = known.skipped().isEmpty() ? "" : "; skipped: " + known.reasons();
-      throw new InputException(
-          root,
-          "there is no image below it" + skipped,
-          "Known endings: " + String.join(", ", ImageSet.ENDINGS));
-    }
+    if (images.isEmpty()) throw empty(root, "below it", known);
     List<FileSet.Listed> entries = new ArrayList<>(images.size());
     for (String id : images)
       entries.add(new FileSet.Listed(id, labelled ? ClassFolders.of(id) : null));
     return new FileSet(root, root, entries, known);
+  }
+
+  /** The error for a set without an image. */
+  static InputException empty(Path set, String where, Listing known) {
+    String skipped = known.skipped().isEmpty() ? "" : "; skipped: " + known.reasons();
+    return new InputException(
+        set,
+        "there is no image " + where + skipped,
+        "Known endings: " + String.join(", ", ImageSet.ENDINGS));
   }
 
   /** Archives directly in the folder, sorted; none where an image lies beside them. */

@@ -73,7 +73,7 @@ final class GroupLayouts {
     TreeSet<String> words = new TreeSet<>();
     ImageSet folder = ImageSet.folder(dir);
     builder.listing(folder.listing());
-    try (ImageCursor files = folder.names()) {
+    try (ImageCursor files = folder.cursor()) {
       for (ImageItem file = files.next(); file != null; file = files.next()) {
         String name = file.id().substring(file.id().lastIndexOf('/') + 1);
         Matcher parts = TYPOGRAPHIC.matcher(name.substring(0, name.lastIndexOf('.')));

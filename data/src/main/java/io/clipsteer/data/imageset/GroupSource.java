@@ -2,7 +2,7 @@
 package io.clipsteer.data.imageset;
 
 import io.clipsteer.data.InputException;
-import java.nio.file.InvalidPathException;
+import io.clipsteer.data.InputPaths;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -63,11 +63,7 @@ public record GroupSource(Layout kind, Path path) {
     String word = colon < 0 ? text : text.substring(0, colon).strip().toLowerCase(Locale.ROOT);
     for (Layout kind : Layout.values()) {
       if (colon < 0 || colon == text.length() - 1 || !kind.word().equals(word)) continue;
-      try {
-        return new GroupSource(kind, Path.of(text.substring(colon + 1)));
-      } catch (InvalidPathException e) {
-        throw new InputException(option + " " + text, "holds no path", "Correct it", e);
-      }
+      return new GroupSource(kind, InputPaths.of(text.substring(colon + 1)));
     }
     String kinds =
         Arrays.stream(Layout.values()).map(Layout::word).collect(Collectors.joining(", "));

@@ -100,7 +100,7 @@ public record GroupedSet(
     List<String> ids = new ArrayList<>();
     List<String> labels = new ArrayList<>();
     boolean unlabelled = false;
-    try (ImageCursor cursor = images.names()) {
+    try (ImageCursor cursor = images.cursor()) {
       for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
         String label = item.label();
         if (label == null) {

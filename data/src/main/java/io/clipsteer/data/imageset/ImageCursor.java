@@ -5,12 +5,7 @@ import org.jspecify.annotations.Nullable;
 
 /** One pass over an {@link ImageSet}. For one thread at a time. */
 public interface ImageCursor extends AutoCloseable {
-  /**
-   * The next image, or null at the end.
-   *
-   * @throws io.clipsteer.data.InputException when the set itself is damaged; single images fail
-   *     later, when their bytes are read or decoded
-   */
+  /** The next image, or null at the end. Damaged images fail when they are read or decoded. */
   @Nullable ImageItem next();
 
   @Override

@@ -2,10 +2,12 @@
 package io.clipsteer.data.imageset;
 
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.Reasons;
 import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.preprocess.Preprocessing;
 import io.clipsteer.data.preprocess.Preprocessing.Prepared;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -25,9 +27,8 @@ import org.jspecify.annotations.Nullable;
  * Decodes and preprocesses an image set ahead of its consumer, in parallel, and hands it out in
  * batches in the set's order: the same batches whatever the number of threads.
  *
- * <p>Images that cannot be read are skipped and listed in {@link #skipped}. A set that is itself
- * damaged ends the iteration with its {@link InputException}. Memory: {@code ahead + 2} batches of
- * floats, and a few decoded images per thread.
+ * <p>Images that cannot be read are skipped and listed in {@link #skipped}. Memory: {@code ahead +
+ * 2} batches of floats, and a few decoded images per thread.
  */
 public final class ImageLoader implements AutoCloseable {
   /**
@@ -153,11 +154,7 @@ public final class ImageLoader implements AutoCloseable {
     }
   }
 
-  /**
-   * The next batch, or null at the end of the set. Ends the validity of the batch before.
-   *
-   * @throws InputException when the set is damaged
-   */
+  /** The next batch, or null at the end of the set. Ends the validity of the batch before. */
   public @Nullable ImageBatch next() {
     if (lent != null) free.add(lent);
     lent = null;
@@ -218,14 +215,8 @@ public final class ImageLoader implements AutoCloseable {
     long position = 0;
     while (position < options.start && cursor.next() != null) position++;
     Batch batch = new Batch();
-    InputException fault = null;
     while (true) {
-      ImageItem item = null;
-      try {
-        if (pending.size() < window && left > 0) item = cursor.next();
-      } catch (InputException e) {
-        fault = e; // what came before it is still handed out, so that the result is the same always
-      }
+      ImageItem item = pending.size() < window && left > 0 ? cursor.next() : null;
       if (item != null) {
         left--;
         pending.add(submit(item, position++));
@@ -237,7 +228,6 @@ public final class ImageLoader implements AutoCloseable {
       batch.add(result(first));
     }
     batch.flush();
-    if (fault != null) throw fault;
   }
 
   private Future<Decoded> submit(ImageItem item, long position) {
@@ -255,10 +245,15 @@ public final class ImageLoader implements AutoCloseable {
     }
   }
 
-  private static Decoded result(Future<Decoded> future) throws InterruptedException {
+  private Decoded result(Future<Decoded> future) throws InterruptedException {
     try {
       return future.get();
     } catch (ExecutionException e) {
+      // A file system that fails makes no image bad.
+      if (e.getCause() instanceof UncheckedIOException fault) {
+        throw new InputException(
+            set.origin(), "cannot be read: " + Reasons.of(fault), "Try again", fault);
+      }
       throw new IllegalStateException("decoding failed", e.getCause());
     }
   }

@@ -31,26 +31,16 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
   /** Where it comes from, for messages. */
   Path origin();
 
-  /** A new pass from the first image on. */
+  /** A new pass from the first image on; an image that nobody takes the bytes of costs nothing. */
   ImageCursor cursor();
-
-  /** The same pass for ids and labels alone; its items have no bytes where reading costs. */
-  default ImageCursor names() {
-    return cursor();
-  }
 
   /** The set that this is a part of, or itself. */
   default ImageSet whole() {
     return this;
   }
 
-  /** What listing the set met; of archives, what the last pass did. */
+  /** What listing the set met. */
   Listing listing();
-
-  /** Whether {@link #listing} is complete before a pass; an archive has to be read for it. */
-  default boolean isListed() {
-    return true;
-  }
 
   /**
    * The set at {@code path}, by what is there: a {@code .tar}; a {@code .csv} or {@code .tsv}
@@ -69,27 +59,19 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
           "Check the path");
     }
     if (!Files.isDirectory(path)) {
-      if (name.endsWith(".tar")) return tars(List.of(path));
+      if (name.endsWith(".tar")) return TarSet.of(path, List.of(path), Listing.NONE);
       if (name.endsWith(".csv") || name.endsWith(".tsv")) return table(path);
       throw new InputException(
           path, "it is no image set", "Give a folder, a .tar, or a .csv or .tsv table");
     }
     FolderListing found = FolderListing.of(path);
     List<Path> archives = found.archives();
-    return archives.isEmpty() ? found.byClass() : new TarSet(archives, found.besideArchives());
+    return archives.isEmpty() ? found.byClass() : TarSet.of(path, archives, found.besideArchives());
   }
 
   /** All images below {@code folder}, sorted by path, without labels. */
   static ImageSet folder(Path folder) {
     return FolderListing.of(folder).unlabelled();
-  }
-
-  /**
-   * The images in tar archives, in the archives' order; a label is a member's first folder. With
-   * several archives the ids start with the archive's name. Nothing is ever extracted.
-   */
-  static ImageSet tars(List<Path> archives) {
-    return new TarSet(archives, Listing.NONE);
   }
 
   /**
@@ -103,16 +85,15 @@ public sealed interface ImageSet permits FileSet, TarSet, Subset {
 
   /**
    * At most {@code most} of these images, in the same order: of each label as many as can be, the
-   * first ones of it; those without a label only where the others are too few. Tars are left as
-   * they are, since all of them would have to be read for their labels, and so are sets without
-   * labels: the first are as good as others.
+   * first ones of it; those without a label only where the others are too few. Of sets without
+   * labels the first are as good as others.
    */
   default ImageSet spread(long most) {
-    if (most == Long.MAX_VALUE || this instanceof TarSet) return this;
+    if (most == Long.MAX_VALUE) return this;
     Map<String, List<String>> byLabel = new LinkedHashMap<>();
     List<String> unlabelled = new ArrayList<>();
     long count = 0;
-    try (ImageCursor cursor = names()) {
+    try (ImageCursor cursor = cursor()) {
       for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
         String label = item.label();
         List<String> own =

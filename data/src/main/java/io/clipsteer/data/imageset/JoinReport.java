@@ -85,7 +85,7 @@ public record JoinReport(
     List<String> without = new ArrayList<>();
     long images = 0;
     long found = 0;
-    try (ImageCursor cursor = set.whole().names()) {
+    try (ImageCursor cursor = set.whole().cursor()) {
       for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
         images++;
         String key = ImageTable.key(item.id());

@@ -174,7 +174,7 @@ public record SegmentationSet(
    */
   public <T> Map<String, T> masks(Function<LabelMap, T> of) {
     List<String> ids = new ArrayList<>();
-    try (ImageCursor cursor = images.names()) {
+    try (ImageCursor cursor = images.cursor()) {
       for (ImageItem item = cursor.next(); item != null; item = cursor.next()) ids.add(item.id());
     }
     Map<String, T> masks = new ConcurrentHashMap<>();

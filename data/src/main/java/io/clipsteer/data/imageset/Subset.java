@@ -24,16 +24,8 @@ record Subset(ImageSet whole, Set<String> ids) implements ImageSet {
   }
 
   @Override
-  public ImageCursor names() {
-    return chosen(whole.names());
-  }
-
-  @Override
   public ImageCursor cursor() {
-    return chosen(whole.cursor());
-  }
-
-  private ImageCursor chosen(ImageCursor all) {
+    ImageCursor all = whole.cursor();
     return new ImageCursor() {
       @Override
       public @Nullable ImageItem next() {

@@ -22,7 +22,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param protocol 3; 1 and 2 are read
  * @param model SHA-256 of the weights
  * @param images where the images came from
- * @param listing SHA-256 of the images' ids in order; empty for an archive
+ * @param listing SHA-256 of the images' ids in order
  * @param preprocessing in words
  * @param hookPoints in peers' style, each once
  * @param tokens all, cls or patches

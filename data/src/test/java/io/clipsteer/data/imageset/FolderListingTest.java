@@ -171,7 +171,7 @@ final class FolderListingTest {
             "the class folders are called train, val, which look like splits; their sub-folders"
                 + " look like classes"),
         splits.listing().notes());
-    try (ImageCursor names = tars.names()) {
+    try (ImageCursor names = tars.cursor()) {
       ImageItem first = names.next();
       assertEquals("s0.tar/x/1.jpg", first == null ? "" : first.id());
     }

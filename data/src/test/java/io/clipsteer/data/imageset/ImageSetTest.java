@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.imageset;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -10,13 +11,20 @@ import io.clipsteer.data.SharedData;
 import io.clipsteer.data.image.Golden;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
+import org.apache.commons.compress.archivers.zip.ZipEncodingHelper;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -122,7 +130,7 @@ public final class ImageSetTest {
       for (String name : names) put(out, name);
     }
     Files.write(tar, bytes.toByteArray());
-    assertEquals(names.stream().map(n -> n + " dog").toList(), list(ImageSet.open(tar)));
+    assertEquals(names.stream().sorted().map(n -> n + " dog").toList(), list(ImageSet.open(tar)));
     List<String> text = List.of("été/ça va.png", "日本/é.png", "plain/a.png");
     for (boolean extended : List.of(false, true)) {
       bytes.reset();
@@ -132,16 +140,20 @@ public final class ImageSetTest {
       }
       Files.write(tar, bytes.toByteArray());
       assertEquals(
-          text.stream().map(n -> n + " " + n.substring(0, n.indexOf('/'))).toList(),
+          text.stream().sorted().map(n -> n + " " + n.substring(0, n.indexOf('/'))).toList(),
           list(ImageSet.open(tar)));
     }
   }
 
   private static void put(TarArchiveOutputStream out, String name) throws IOException {
+    put(out, name, IMAGE);
+  }
+
+  private static void put(TarArchiveOutputStream out, String name, byte[] body) throws IOException {
     TarArchiveEntry entry = new TarArchiveEntry(name, true);
-    entry.setSize(IMAGE.length);
+    entry.setSize(body.length);
     out.putArchiveEntry(entry);
-    out.write(IMAGE);
+    out.write(body);
     out.closeArchiveEntry();
   }
 
@@ -166,9 +178,101 @@ public final class ImageSetTest {
       }
     }
     Files.write(tar, bytes.toByteArray());
+    e = assertThrows(InputException.class, () -> ImageSet.open(tar));
+    assertTrue(
+        (e.getMessage() + "").contains("no image in it; skipped: 2 no plain file"), e::toString);
+  }
+
+  /** The ids and labels of a folder of the same files, whatever the order in the archive. */
+  @Test
+  void anArchiveIsSortedAsAFolder() throws IOException {
+    List<String> names = List.of("b/2.jpg", "b/10.jpg", "a/1.jpg", "a-b/1.jpg", "a.b/1.jpg");
+    for (String name : names) write(name);
+    List<String> folder = list(ImageSet.open(dir));
+    Path tar = Files.createDirectory(dir.resolve(".other")).resolve("s.tar");
+    Files.write(tar, tar(names.toArray(String[]::new)));
+    assertEquals(folder, list(ImageSet.open(tar)));
+    assertEquals(list(ImageSet.open(dir).spread(3)), list(ImageSet.open(tar).spread(3)));
+  }
+
+  /** As WebDataset writes shards: labels are members of their own, of the same key. */
+  @Test
+  void labelsOfShards() throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (TarArchiveOutputStream out = new TarArchiveOutputStream(bytes)) {
+      put(out, "n1/02.jpg", IMAGE);
+      put(out, "n1/02.cls", "7\n".getBytes(StandardCharsets.UTF_8));
+      put(out, "n1/02.json", new byte[3]);
+      put(out, "n1/01.seg.png", IMAGE);
+      put(out, "n1/01.cls", "tench".getBytes(StandardCharsets.UTF_8));
+      put(out, "n1/03.jpg", IMAGE);
+      put(out, "n1/03.cls", "two\nlines".getBytes(StandardCharsets.UTF_8));
+      put(out, "n1/04.cls", "4".getBytes(StandardCharsets.UTF_8));
+    }
+    Path tar = dir.resolve("shard-000000.tar");
+    Files.write(tar, bytes.toByteArray());
     ImageSet set = ImageSet.open(tar);
-    assertEquals(List.of(), list(set));
-    assertEquals("2 no plain file", set.listing().reasons());
+    assertEquals(List.of("n1/01.seg.png tench", "n1/02.jpg 7", "n1/03.jpg n1"), list(set));
+    assertEquals(
+        Map.of("label that is no line of text", 1L, ".cls", 1L, ".json", 1L),
+        set.listing().skipped());
+  }
+
+  /** One line, before anything is read; or a name among those skipped. */
+  @Test
+  void sizesOfMembersAreChecked() throws IOException {
+    Path tar = dir.resolve("t.tar");
+    byte[] good = tar("a.jpg", "b.jpg");
+    // In the last image's bytes; where the end mark is.
+    int end = 2 * (512 + (IMAGE.length + 511) / 512 * 512);
+    Files.write(tar, Arrays.copyOf(good, end - 512));
+    var e = assertThrows(InputException.class, () -> ImageSet.open(tar));
+    assertTrue((e.getMessage() + "").contains("damaged (Truncated TAR archive)"), e::toString);
+    Files.write(tar, Arrays.copyOf(good, end));
+    assertEquals(
+        List.of("t.tar has no end mark: its last members may be missing"),
+        ImageSet.open(tar).listing().notes());
+
+    long huge = 20L << 30;
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    TarArchiveEntry entry = new TarArchiveEntry("huge.jpg", true);
+    entry.setSize(huge);
+    byte[] header = new byte[512];
+    entry.writeEntryHeader(header, ZipEncodingHelper.getZipEncoding("UTF-8"), true);
+    bytes.write(tar("a.jpg"), 0, end / 2);
+    bytes.write(header);
+    Files.write(tar, bytes.toByteArray());
+    e = assertThrows(InputException.class, () -> ImageSet.open(tar));
+    assertTrue((e.getMessage() + "").contains("damaged (Truncated TAR archive)"), e::toString);
+    // The file has as many bytes, nearly all of them a hole.
+    try (var channel = FileChannel.open(tar, StandardOpenOption.WRITE)) {
+      channel.write(ByteBuffer.wrap(tar("b.jpg")), end / 2 + 512 + huge);
+    }
+    ImageSet set = ImageSet.open(tar);
+    assertEquals(List.of("a.jpg null", "b.jpg null"), list(set));
+    assertEquals(
+        List.of(new Listing.Skip("huge.jpg", "member of more than 256 MiB")),
+        set.listing().named());
+  }
+
+  /** An archive that shrinks between listing and reading loses single images, by name. */
+  @Test
+  void anArchiveThatShrinksIsNamed() throws IOException {
+    Path tar = dir.resolve("t.tar");
+    byte[] good = tar("a.jpg", "b.jpg");
+    Files.write(tar, good);
+    ImageSet set = ImageSet.open(tar);
+    Files.write(tar, Arrays.copyOf(good, 1024 + IMAGE.length));
+    try (ImageCursor cursor = set.cursor()) {
+      ImageItem first = Objects.requireNonNull(cursor.next());
+      ImageItem second = Objects.requireNonNull(cursor.next());
+      assertArrayEquals(IMAGE, first.bytes());
+      var e = assertThrows(InputException.class, second::bytes);
+      assertEquals(
+          "b.jpg: cannot be read: the archive ends before it. Check the archive", e.getMessage());
+      cursor.close();
+      assertArrayEquals(IMAGE, first.bytes(), "after the pass, too");
+    }
   }
 
   @Test
@@ -196,12 +300,8 @@ public final class ImageSetTest {
     try (TarArchiveOutputStream out = new TarArchiveOutputStream(bytes)) {
       out.setLongFileMode(TarArchiveOutputStream.LONGFILE_POSIX);
       for (String name : names) {
-        TarArchiveEntry entry = new TarArchiveEntry(name, true);
-        byte[] body = name.endsWith(".txt") ? "hello".getBytes(StandardCharsets.UTF_8) : IMAGE;
-        entry.setSize(body.length);
-        out.putArchiveEntry(entry);
-        out.write(body);
-        out.closeArchiveEntry();
+        byte[] text = "hello".getBytes(StandardCharsets.UTF_8);
+        put(out, name, name.endsWith(".txt") ? text : IMAGE);
       }
     }
     return bytes.toByteArray();

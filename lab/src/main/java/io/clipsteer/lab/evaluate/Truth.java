@@ -93,7 +93,7 @@ public record Truth(@Nullable TextLibrary library, Map<String, Integer> rows, St
   private static List<String> labels(Images images) {
     TreeSet<String> labels = new TreeSet<>();
     long left = images.options().limit();
-    try (ImageCursor cursor = images.set().names()) {
+    try (ImageCursor cursor = images.set().cursor()) {
       for (ImageItem item = cursor.next(); item != null && left-- > 0; item = cursor.next()) {
         if (item.label() != null) labels.add(item.label());
       }

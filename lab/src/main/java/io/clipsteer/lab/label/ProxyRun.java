@@ -99,14 +99,13 @@ public record ProxyRun(
       List<ImageLoader.Skipped> skipped) {}
 
   /**
-   * Refuses images that the index does not have, before they are read; an archive is not listed.
+   * Refuses images that the index does not have, before they are read.
    *
    * @throws InputException that names the first of them
    */
   public static void check(IndexFolder folder, Images images) {
-    if (!images.set().isListed()) return;
     List<String> ids = new ArrayList<>();
-    try (ImageCursor cursor = images.set().names()) {
+    try (ImageCursor cursor = images.set().cursor()) {
       for (ImageItem item = cursor.next();
           item != null && ids.size() < images.options().limit();
           item = cursor.next()) {

@@ -76,7 +76,7 @@ public sealed interface ProbeData {
 
   private static Whole whole(ImageSet images) {
     Map<String, String> labels = new LinkedHashMap<>();
-    try (ImageCursor cursor = images.names()) {
+    try (ImageCursor cursor = images.cursor()) {
       for (ImageItem item = cursor.next(); item != null; item = cursor.next()) {
         if (item.label() != null) labels.put(item.id(), item.label());
       }

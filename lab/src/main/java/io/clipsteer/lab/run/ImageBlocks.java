@@ -41,10 +41,9 @@ public record ImageBlocks(Images images, int size) {
     void take(T result, ImageBatch batch, Tensor pixels);
   }
 
-  /** Number of blocks; −1 for an archive, whose images are not known. */
+  /** Number of blocks. */
   public int count() {
-    long count = images.count();
-    return count < 0 ? -1 : Math.toIntExact((count + size - 1) / size);
+    return Math.toIntExact((images.count() + size - 1) / size);
   }
 
   /**

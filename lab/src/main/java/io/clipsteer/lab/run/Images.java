@@ -130,7 +130,7 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
     }
   }
 
-  /** Images in a pass, for progress: -1 for an archive, which would have to be read for it. */
+  /** Images in a pass, for progress. */
   public long count() {
     return listing().count();
   }
@@ -138,8 +138,8 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
   /**
    * The images of a pass.
    *
-   * @param count number of images, −1 for an archive, which would have to be read for it
-   * @param sha256 of their ids, a line each; empty for an archive
+   * @param count number of images
+   * @param sha256 of their ids, a line each
    */
   public record ImageIds(long count, String sha256) {}
 
@@ -150,10 +150,9 @@ public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Opti
 
   /** The first images of a set, without reading them. */
   public static ImageIds listing(ImageSet set, long limit) {
-    if (!set.isListed()) return new ImageIds(-1, "");
     StringBuilder ids = new StringBuilder();
     long count = 0;
-    try (ImageCursor cursor = set.names()) {
+    try (ImageCursor cursor = set.cursor()) {
       for (ImageItem item = cursor.next(); item != null && count < limit; item = cursor.next()) {
         ids.append(item.id()).append('\n');
         count++;

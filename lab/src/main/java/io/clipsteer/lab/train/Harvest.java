@@ -146,20 +146,16 @@ public record Harvest(
     try (StoreWriter writer = StoreWriter.open(out, format)) {
       List<Integer> missing = missing(writer, count);
       long left = missing.size() * (long) format.imagesPerShard();
-      long end = Math.max(count, 0);
       long harvested = 0;
-      try (var task =
-          progress.start("harvesting", count < 0 ? -1 : Math.min(left, count), "images")) {
+      try (var task = progress.start("harvesting", Math.min(left, count), "images")) {
         for (int next = 0; next < missing.size(); ) {
           int from = next++;
           while (next < missing.size() && missing.get(next) == missing.get(next - 1) + 1) next++;
-          long last = count < 0 ? Long.MAX_VALUE : shardEnd(format, missing.get(next - 1), count);
-          Filled filled = fill(writer, format, missing.get(from), last, task);
-          harvested += filled.images;
-          end = Math.max(end, filled.end);
+          long end = shardEnd(format, missing.get(next - 1), count);
+          harvested += fill(writer, format, missing.get(from), end, task);
         }
       }
-      return summary(format, writer.finish(end), harvested, (System.nanoTime() - begin) * 1e-9);
+      return summary(format, writer.finish(count), harvested, (System.nanoTime() - begin) * 1e-9);
     }
   }
 
@@ -173,7 +169,7 @@ public record Harvest(
     try (StoreWriter writer = StoreWriter.join(out, format);
         var task = Progress.SILENT.start("harvesting", -1, "images")) {
       long end = shardEnd(format, number, images.count());
-      return fill(writer, format, number, end, task).images;
+      return fill(writer, format, number, end, task);
     }
   }
 
@@ -182,21 +178,15 @@ public record Harvest(
   }
 
   /**
-   * The shards that are not whole; of an archive, whose images are not known, the first alone: all
-   * after it are filled again.
+   * The shards that are not whole.
    *
-   * @param count images of the source, or −1
+   * @param count images of the source
    */
   public static List<Integer> missing(StoreWriter writer, long count) {
-    if (count >= 0) {
-      return IntStream.range(0, writer.shards(count))
-          .filter(number -> !writer.isWhole(number, count))
-          .boxed()
-          .toList();
-    }
-    int first = 0;
-    while (writer.isWhole(first, Long.MAX_VALUE)) first++;
-    return List.of(first);
+    return IntStream.range(0, writer.shards(count))
+        .filter(number -> !writer.isWhole(number, count))
+        .boxed()
+        .toList();
   }
 
   /** The figures of a store whose shards are all there. */
@@ -214,11 +204,8 @@ public record Harvest(
             .toList());
   }
 
-  /** What was read: images that could be used, and the place in the source behind the last. */
-  private record Filled(long images, long end) {}
-
-  /** Fills the shards from a number on, up to a place in the source. */
-  private Filled fill(
+  /** Fills the shards from a number on, up to a place in the source; returns the images in them. */
+  private long fill(
       StoreWriter writer, StoreFormat format, int shard, long end, Progress.Task task) {
     double flops = TowerWalk.past(model.vision(), points).flopsPerImage();
     long start = (long) shard * format.imagesPerShard();
@@ -231,7 +218,6 @@ public record Harvest(
             .withBlock(format.imagesPerShard());
     writer.seek(shard);
     long used = 0;
-    long last = start;
     int noted = 0;
     try (ImageLoader loader = new Images(images.set(), images.preprocessing(), options).open()) {
       for (ImageBatch batch = loader.next(); batch != null; batch = loader.next()) {
@@ -241,16 +227,13 @@ public record Harvest(
           add(batch, activations(batch), writer);
         }
         used += batch.count();
-        last = Math.max(last, batch.positions().getLast() + 1);
         task.advance(batch.count(), flops * batch.count());
       }
       List<ImageLoader.Skipped> skipped = loader.skipped();
       for (; noted < skipped.size(); noted++) note(skipped.get(noted), writer);
-      if (!skipped.isEmpty()) last = Math.max(last, skipped.getLast().position() + 1);
     }
-    long reached = end == Long.MAX_VALUE ? last : end;
-    writer.complete(reached);
-    return new Filled(used, reached);
+    writer.complete(end);
+    return used;
   }
 
   private static void note(ImageLoader.Skipped one, StoreWriter writer) {

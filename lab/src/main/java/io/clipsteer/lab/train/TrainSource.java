@@ -45,7 +45,7 @@ public sealed interface TrainSource {
     return clip.source().path().toAbsolutePath().normalize().toString();
   }
 
-  /** SHA-256 of the images' ids, or of the texts; empty for an archive of images. */
+  /** SHA-256 of the images' ids, or of the texts. */
   String dataHash();
 
   /** The source's part of the manifest. */
