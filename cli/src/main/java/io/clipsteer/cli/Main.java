@@ -227,8 +227,8 @@ public final class Main {
     }
   }
 
-  /** The parser of the command line. */
-  static CommandLine commandLine(PrintWriter out, String... args) {
+  /** The parser of a command line; of no words, that of all commands. */
+  public static CommandLine commandLine(PrintWriter out, String... args) {
     return withCommands(args)
         .setOut(out)
         .registerConverter(Path.class, Main::path)
@@ -252,6 +252,7 @@ public final class Main {
    */
   private static CommandLine withCommands(String[] args) {
     CommandLine line = new CommandLine(new Main());
+    if (args.length == 1 && List.of("--version", "-V").contains(args[0])) return line;
     String first = args.length == 0 ? "" : args[0];
     List<Class<?>> named =
         COMMANDS.stream()

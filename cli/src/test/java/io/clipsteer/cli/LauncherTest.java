@@ -38,6 +38,9 @@ final class LauncherTest {
   static void install() throws IOException {
     Path dist = Files.createDirectories(temp.resolve("home/cli/target/dist"));
     Files.createDirectories(temp.resolve("home/cli/src/main"));
+    Path settings = Path.of("cli/src/launcher/settings.sh");
+    Files.createDirectories(temp.resolve("home").resolve(settings).getParent());
+    Files.copy(ROOT.resolve(settings), temp.resolve("home").resolve(settings));
     Files.copy(ROOT.resolve("clipsteer"), temp.resolve("home/clipsteer"));
     Files.createFile(temp.resolve("home/pom.xml"));
     Files.createFile(temp.resolve("home/cli/pom.xml"));

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+package io.clipsteer.dist;
+
+import io.clipsteer.cli.Main;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.AutoComplete;
+import picocli.CommandLine;
+import picocli.codegen.docgen.manpage.ManPageGenerator;
+
+/**
+ * Writes what follows from the commands' own description: completions and the sources of man pages.
+ */
+final class Pages {
+  private static final String ZSH =
+      """
+      #compdef clipsteer
+      # The completions of bash, through zsh's own bridge to them.
+      autoload -U +X bashcompinit && bashcompinit
+      source "${${(%):-%x}:A:h}/../../bash-completion/completions/clipsteer"
+      _bash_complete -o default -F _complete_clipsteer
+      """;
+
+  private Pages() {}
+
+  /** Argument: the folder to write into. */
+  public static void main(String[] args) throws IOException {
+    Path target = Path.of(args[0]);
+    CommandLine line = Main.commandLine(new PrintWriter(System.out, true));
+    Path share = target.resolve("completions");
+    write(
+        share.resolve("bash-completion/completions/clipsteer"),
+        withoutDate(AutoComplete.bash("clipsteer", line)));
+    write(share.resolve("zsh/site-functions/_clipsteer"), ZSH);
+    write(share.resolve("fish/vendor_completions.d/clipsteer.fish"), new Fish().of(line));
+    Path man = Files.createDirectories(target.resolve("man-source"));
+    int code =
+        ManPageGenerator.generateManPage(
+            man.toFile(), null, new boolean[0], true, line.getCommandSpec());
+    if (code != 0) throw new IOException("no man pages: " + code);
+  }
+
+  /** The same bytes on every day. */
+  private static String withoutDate(String script) {
+    List<String> kept = script.lines().filter(row -> !row.startsWith("# Generated")).toList();
+    return String.join("\n", kept) + "\n";
+  }
+
+  private static void write(Path file, String text) throws IOException {
+    Files.createDirectories(file.getParent());
+    Files.writeString(file, text);
+  }
+}
