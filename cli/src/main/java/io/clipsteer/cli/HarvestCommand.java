@@ -6,6 +6,7 @@ import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.cli.option.BlockOptions;
 import io.clipsteer.cli.option.ClusterOptions;
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.DtypeWords;
 import io.clipsteer.cli.option.FolderOptions;
 import io.clipsteer.cli.option.HookOptions;
 import io.clipsteer.cli.option.ImageOptions;
@@ -61,6 +62,7 @@ final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
       names = "--dtype",
       defaultValue = "bf16",
       paramLabel = "DTYPE",
+      completionCandidates = DtypeWords.class,
       description = "Format of the store: ${COMPLETION-CANDIDATES}; int8 has a scale per token.")
   private TokenCodec codec;
 
@@ -68,6 +70,7 @@ final class HarvestCommand implements Runnable, BlockCommand, PlannedCommand {
       names = "--tower-dtype",
       defaultValue = "fp32",
       paramLabel = "DTYPE",
+      completionCandidates = DtypeWords.class,
       description = "Arithmetic of the tower: fp32 or bf16.")
   private DType towerDtype;
 

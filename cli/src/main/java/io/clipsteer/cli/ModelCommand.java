@@ -2,6 +2,7 @@
 package io.clipsteer.cli;
 
 import io.clipsteer.cli.option.CommonOptions;
+import io.clipsteer.cli.option.DtypeWords;
 import io.clipsteer.cli.option.HelpOption;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.tensor.DType;
@@ -118,6 +119,7 @@ final class ModelCommand {
               names = "--dtype",
               defaultValue = "fp32",
               paramLabel = "DTYPE",
+              completionCandidates = DtypeWords.class,
               description = "Arithmetic of the towers: fp32 or bf16.")
           DType dtype,
       @Option(

@@ -20,6 +20,7 @@ final class Pages {
       #compdef clipsteer
       # The completions of bash, through zsh's own bridge to them.
       autoload -U +X bashcompinit && bashcompinit
+      (( $+functions[compopt] )) || compopt() { : }
       source "${${(%):-%x}:A:h}/../../bash-completion/completions/clipsteer"
       _bash_complete -o default -F _complete_clipsteer
       """;

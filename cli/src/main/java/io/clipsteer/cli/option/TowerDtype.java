@@ -10,6 +10,7 @@ public final class TowerDtype {
       names = "--dtype",
       defaultValue = "fp32",
       paramLabel = "DTYPE",
+      completionCandidates = DtypeWords.class,
       description = "Arithmetic of the tower: fp32 or bf16.")
   private DType dtype;
 

@@ -133,6 +133,7 @@ public final class TrainOptions {
       names = "--encoder-product",
       defaultValue = "fp32",
       paramLabel = "DTYPE",
+      completionCandidates = DtypeWords.class,
       description =
           "Arithmetic of the encoder's product: fp32, or bf16 for topk SAEs (proposes features,"
               + " whose activations are then computed in fp32).")
