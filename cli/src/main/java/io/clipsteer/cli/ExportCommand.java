@@ -5,6 +5,8 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.cli.option.CommonOptions;
 import io.clipsteer.cli.option.ImageOptions;
 import io.clipsteer.cli.option.RunOptions;
+import io.clipsteer.cli.report.EditCard;
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.json.JsonFile;
@@ -102,6 +104,7 @@ final class ExportCommand implements Runnable {
       paramLabel = "FILE",
       description = {
         "New file: .safetensors (the hook gets the same name with .py, and _ for -), or .onnx."
+            + " The edit's card is beside it as NAME.card.md."
       })
   private Path out;
 
@@ -150,28 +153,30 @@ final class ExportCommand implements Runnable {
     }
     String module = bare.replace('-', '_'); // which Python can import
     Path hook = out.resolveSibling(module + ".py");
-    for (Path file : new Path[] {out, hook}) checkNew(file);
+    for (Path file : new Path[] {out, hook, cardFile()}) checkNew(file);
     Exported exported = export((tower, compiled, notes) -> EditSidecar.write(compiled, out, notes));
     AtomicFiles.writeText(
         hook, template().replace("@NAME@", module).replace("@FILE@", bare + SUFFIX));
+    Path card = card(exported);
     common.print(
-        exported.json(out, hook),
+        exported.json(out, hook, card),
         String.format(
-            "%s: %s at %s, %,d bytes%n%s%s: from %s import attach",
+            "%s: %s at %s, %,d bytes%n%s%s: from %s import attach%n%s: card",
             out,
             exported.what(),
             exported.stored.point(),
             size(out),
             exported.sentences(),
             hook,
-            module));
+            module,
+            card));
   }
 
   private void onnx() {
     if (!String.valueOf(out.getFileName()).endsWith(".onnx")) {
       throw new InputException("--out " + out, "is no .onnx file", "Call it NAME.onnx");
     }
-    checkNew(out);
+    for (Path file : new Path[] {out, cardFile()}) checkNew(file);
     Exported exported =
         export(
             (tower, cut, notes) ->
@@ -180,12 +185,33 @@ final class ExportCommand implements Runnable {
                         cut.site().point(),
                         (graph, value) -> cut.addTo(graph, value, tower.config().tokens()))
                     .write(out, Versions.CLIPSTEER, notes));
+    Path card = card(exported);
     common.print(
-        exported.json(out, null),
+        exported.json(out, null, card),
         String.format(
             "%s: the image encoder with %s edited at %s, %,d bytes%n%s"
-                + "pixel_values [batch,3,h,w] -> image_embeds [batch,e] of unit length",
-            out, exported.what(), exported.stored.point(), size(out), exported.sentences()));
+                + "pixel_values [batch,3,h,w] -> image_embeds [batch,e] of unit length%n%s: card",
+            out, exported.what(), exported.stored.point(), size(out), exported.sentences(), card));
+  }
+
+  /** The card of a.safetensors is a.card.md. */
+  private Path cardFile() {
+    String name = String.valueOf(out.getFileName());
+    int end = name.lastIndexOf('.');
+    return out.resolveSibling((end > 0 ? name.substring(0, end) : name) + "." + EditCard.FILE);
+  }
+
+  private Path card(Exported exported) {
+    Path card = cardFile();
+    var file =
+        new EditCard.ExportedFile(
+            String.valueOf(out.getFileName()),
+            size(out),
+            Hashes.sha256(out),
+            exported.sentences().lines().map(String::strip).toList(),
+            common.manifest(Map.of("model", exported.stored.modelHash())).finish(Map.of()));
+    AtomicFiles.writeText(card, EditCard.read(edit).text(file));
+    return card;
   }
 
   private static void checkNew(Path file) {
@@ -195,6 +221,7 @@ final class ExportCommand implements Runnable {
   private record Json(
       String file,
       @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable String hook,
+      String card,
       long bytes,
       String hookPoint,
       TokenSelection tokens,
@@ -212,10 +239,11 @@ final class ExportCommand implements Runnable {
       return Counted.of(stored.units().count(), stored.units().noun());
     }
 
-    Json json(Path out, @Nullable Path hook) {
+    Json json(Path out, @Nullable Path hook, Path card) {
       return new Json(
           out.toString(),
           hook == null ? null : hook.toString(),
+          card.toString(),
           size(out),
           stored.point().peerName(),
           stored.tokens(),

@@ -35,6 +35,8 @@ import picocli.CommandLine.Option;
           + " The run must be indexed. evaluate and steerability add their sections, --edit those"
           + " of suppress and defend, --study those of study selectivity, --labels those of human"
           + " evaluation.",
+      "It also writes card.md, a summary to cite, into the run's folder and those of --edit: what,"
+          + " on which data, how good, controls, limits, hashes, commands.",
       "Of each SAE's features shown, a third have the highest monosemanticity, a third the highest"
           + " steerability, and the rest are a random sample. The page has 25 MB at most."
     },
@@ -187,6 +189,7 @@ final class ReportCommand implements Runnable {
         Counted.of(result.features(), "feature"),
         result.edited() == 0 ? "" : ", " + result.edited() + " of them only changed by an edit",
         Counted.of(result.images(), "image"));
+    for (String card : result.cards()) text.add("%s: card%n", card);
     if (!result.evaluation()) {
       text.add("no section on reconstruction: clipsteer evaluate adds it%n");
     }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.clipsteer.data.Hashes;
 import io.clipsteer.data.Progress;
 import io.clipsteer.lab.demo.DemoClip;
 import io.clipsteer.world.WorldSet;
@@ -86,6 +87,10 @@ final class ExportCommandTest {
     List<String> hook = Files.readAllLines(temp.resolve("hair.py"));
     assertTrue(hook.size() < 80, hook.size() + " lines");
     assertTrue(hook.stream().anyMatch(line -> line.contains("from hair import attach")));
+    String card = Files.readString(temp.resolve("hair.card.md"));
+    assertTrue(card.contains("| 95 | 1.50000 | 1.000 |"), card);
+    assertTrue(card.contains(", SHA-256 `" + Hashes.sha256(out) + "`"), card);
+    assertTrue(card.contains("Not measured."), card);
     Path dashed = temp.resolve("no-blond.safetensors");
     json = run("export", "--edit", edit, "--out", dashed, "--json").json();
     assertTrue(json.get("hook").asString().endsWith("no_blond.py"), json::toString);

@@ -16,8 +16,11 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -26,6 +29,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** {@code report} as a user types it, and its page as a browser shows it. */
 final class ReportCommandTest {
@@ -183,6 +187,54 @@ final class ReportCommandTest {
             .getBytes(java.nio.charset.StandardCharsets.UTF_8);
     // The page's own command is in it, whose --out differs.
     assertArrayEquals(expected, Files.readAllBytes(again));
+  }
+
+  @Test
+  void theCardSaysWhatTheFilesSay() throws IOException {
+    JsonNode json = report(temp.resolve("carded.html"), "--no-images").json();
+    Path file = run.resolve("card.md");
+    assertEquals(file.toString(), json.get("cards").get(0).asString());
+    String card = Files.readString(file);
+    JsonNode evaluation = JsonMapper.shared().readTree(run.resolve("evaluation.json").toFile());
+    for (JsonNode sae : evaluation.get("saes")) {
+      String folder = sae.get("folder").asString();
+      assertEquals(
+          List.of(
+              "`" + folder + "`",
+              "%.4f".formatted(sae.get("explained_variance").asDouble()),
+              "%.2f".formatted(sae.get("l0").asDouble())),
+          cells(card, "CE recovered", folder).subList(0, 3));
+      String hash = sha256(run.resolve(folder).resolve("sae_weights.safetensors"));
+      assertTrue(card.contains("| `evaluate` | `" + folder + "` | `" + hash + "` |"), card);
+    }
+    for (Path made : List.of(run, run.resolve("index"), temp.resolve("run-steerability"))) {
+      List<String> words = RunManifest.read(made).command();
+      assertTrue(card.contains("clipsteer " + words.getFirst() + " "), card);
+      assertTrue(card.contains(words.getLast()), card);
+    }
+    assertTrue(card.contains("of evaluation are from 8 images"), card);
+    assertTrue(card.contains("of steerability are from 4 images"), card);
+  }
+
+  /** The cells of the row that begins with a name, in the table whose header holds a word. */
+  private static List<String> cells(String card, String header, String first) {
+    String table = card.substring(card.indexOf(header));
+    String row =
+        table
+            .lines()
+            .filter(line -> line.startsWith("| `" + first + "`"))
+            .findFirst()
+            .orElseThrow();
+    return List.of(row.substring(2).split(" \\| "));
+  }
+
+  private static String sha256(Path file) throws IOException {
+    try {
+      byte[] hash = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file));
+      return HexFormat.of().formatHex(hash);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   @Test

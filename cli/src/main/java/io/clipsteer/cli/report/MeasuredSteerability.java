@@ -102,7 +102,8 @@ public record MeasuredSteerability(
     if (before != null) before.more.add(unit);
   }
 
-  private static String set(JsonNode set) {
+  /** A strength in words. */
+  static String set(JsonNode set) {
     return Strength.parse(set.asString("1x")).toString();
   }
 

@@ -4,6 +4,7 @@ package io.clipsteer.cli.report;
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.data.folder.AtomicFiles;
 import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.lab.index.IndexFolder;
@@ -15,6 +16,7 @@ import io.clipsteer.lab.run.RunFolder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -82,6 +84,7 @@ public record Report(
    * @param images shown, each once
    * @param missing number of images that are no longer where the index found them
    * @param firstMissing one of these, or null
+   * @param cards files of {@link RunCard} and {@link EditCard} that were written
    */
   public record WrittenReport(
       String file,
@@ -92,7 +95,8 @@ public record Report(
       int missing,
       boolean evaluation,
       boolean steerability,
-      @JsonIgnore @Nullable String firstMissing) {}
+      @JsonIgnore @Nullable String firstMissing,
+      List<String> cards) {}
 
   /** What the report is of, and how it came about. */
   private record Head(
@@ -183,7 +187,36 @@ public record Report(
         missing.size(),
         evaluation != null,
         measured != null,
-        missing.isEmpty() ? null : missing.getFirst());
+        missing.isEmpty() ? null : missing.getFirst(),
+        cards(findings, measured));
+  }
+
+  /** Writes the cards of the run and of the edits into their folders. */
+  private List<String> cards(Findings findings, @Nullable MeasuredSteerability measured) {
+    var run =
+        new RunCard(
+            folder,
+            index,
+            findings.saes,
+            findings.evaluation,
+            measured,
+            findings.edits,
+            findings.studies);
+    List<String> written = new ArrayList<>();
+    card(folder.path(), run.text(), written);
+    for (Path edit : edits) card(edit, EditCard.read(edit).text(null), written);
+    return written;
+  }
+
+  /** Others' folders may be read, and not written: the page is there all the same. */
+  private static void card(Path into, String text, List<String> written) {
+    Path file = into.resolve(EditCard.FILE);
+    if (!Files.isWritable(into)) {
+      System.err.println(file + ": no card, since its folder cannot be written");
+      return;
+    }
+    AtomicFiles.writeText(file, text);
+    written.add(file.toString());
   }
 
   private Head head(

@@ -184,7 +184,7 @@ public final class SuppressionText {
   }
 
   /** A p-value; {@code < 1e-300} where it is too small for a double. */
-  static String p(double p) {
+  public static String p(double p) {
     return p == 0 ? "< 1e-300" : Lines.of("%.2g", p);
   }
 }
