@@ -66,7 +66,7 @@ final class ReadmeExampleTest {
   }
 
   /** One feature of the demo CLIP's block 1, always set to 50. */
-  private static void writeEdit(Path file) {
+  static void writeEdit(Path file) {
     float[] row = new float[128];
     row[0] = 1;
     SafeTensors.write(
@@ -89,7 +89,7 @@ final class ReadmeExampleTest {
             "normalisation", "none"));
   }
 
-  private static StoredTensor f32(String name, float[] values, long... shape) {
+  static StoredTensor f32(String name, float[] values, long... shape) {
     ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
     bytes.asFloatBuffer().put(values);
     return stored(name, DType.F32, bytes.array(), shape);

@@ -150,6 +150,17 @@ final class ClusterFixture {
     }
   }
 
+  /** Names of the files below a folder, sorted, relative to it. */
+  static List<String> files(Path folder) throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      return files
+          .filter(Files::isRegularFile)
+          .map(file -> folder.relativize(file).toString())
+          .sorted()
+          .toList();
+    }
+  }
+
   /** Files below a folder as a tar, in the reverse of their names' order. */
   static void tar(Path folder, List<String> names, Path archive) throws IOException {
     try (var out = new TarArchiveOutputStream(Files.newOutputStream(archive))) {

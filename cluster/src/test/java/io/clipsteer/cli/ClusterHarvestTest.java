@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,13 +50,6 @@ final class ClusterHarvestTest {
     return ClusterFixture.run(line.formatted(ClusterFixture.CLIP, images, out), more);
   }
 
-  /** Names of the images, sorted. */
-  private static List<String> names() throws IOException {
-    try (Stream<Path> files = Files.list(images)) {
-      return files.map(file -> file.getFileName().toString()).sorted().toList();
-    }
-  }
-
   @Test
   void threadsOfOneProcess() throws IOException {
     Path store = temp.resolve("threads");
@@ -73,7 +65,7 @@ final class ClusterHarvestTest {
   @Test
   void shardsThroughHadoop() throws IOException {
     Path shards = Files.createDirectory(temp.resolve("shards"));
-    List<String> names = names();
+    List<String> names = ClusterFixture.files(images);
     for (int i = 0; i < 3; i++) {
       List<String> own = names.subList(i * 30, i * 30 + 30);
       ClusterFixture.tar(images, own, shards.resolve("shard-%06d.tar".formatted(i)));
@@ -92,7 +84,7 @@ final class ClusterHarvestTest {
   @Test
   void anExecutorIsKilled() throws Exception {
     Path archive = temp.resolve("images.tar");
-    ClusterFixture.tar(images, names(), archive);
+    ClusterFixture.tar(images, ClusterFixture.files(images), archive);
     Path store = temp.resolve("killed");
     Thread killer = ClusterFixture.killer(store.resolve("shards/000000.json"));
     var ran = harvest(archive, store, "--master", ClusterFixture.EXECUTORS);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data;
 
+import org.apiguardian.api.API;
+
 /**
  * Something the user handed over cannot be used. Its message is one line that says where, what is
  * wrong, and what to do next; the program prints it without a stack trace and exits with 1, or with
  * 2 where an option's value is wrong.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public class InputException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 

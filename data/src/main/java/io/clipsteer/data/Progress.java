@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data;
 
+import org.apiguardian.api.API;
+
 /** Reports the progress of long work. */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public interface Progress {
   /** Reports nothing. */
   Progress SILENT =

@@ -2,6 +2,7 @@
 package io.clipsteer.engine;
 
 import io.clipsteer.data.InputException;
+import org.apiguardian.api.API;
 import org.bytedeco.pytorch.global.torch;
 
 /**
@@ -10,6 +11,7 @@ import org.bytedeco.pytorch.global.torch;
  * @param cuda whether it is a CUDA GPU; otherwise the CPU, or none
  * @param index which GPU, from 0; 0 on the CPU
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record Device(boolean cuda, int index) {
   /** The processor. */
   public static final Device CPU = new Device(false, 0);

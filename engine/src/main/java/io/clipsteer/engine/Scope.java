@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine;
 
+import org.apiguardian.api.API;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.GradMode;
 import org.jspecify.annotations.Nullable;
@@ -13,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Memory left to the garbage collector is native and unseen by it: a loop without a scope grows
  * until the process dies.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class Scope implements AutoCloseable {
   private static final ThreadLocal<@Nullable Scope> INNERMOST = new ThreadLocal<>();
 

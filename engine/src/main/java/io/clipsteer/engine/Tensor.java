@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.Supplier;
+import org.apiguardian.api.API;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -27,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Shapes in the documentation: b batch, t tokens, d width, f features, n rows.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class Tensor implements AutoCloseable {
   private final org.bytedeco.pytorch.Tensor raw;
 

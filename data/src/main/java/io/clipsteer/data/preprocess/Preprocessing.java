@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Set;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param normalisation from samples to floats
  * @param samples what the resized image consists of
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record Preprocessing(
     Resizing resizing,
     PilResize.Filter filter,

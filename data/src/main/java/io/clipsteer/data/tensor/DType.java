@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.data.tensor;
 
+import org.apiguardian.api.API;
+
 /** Element types of tensors in files, named as safetensors names them. */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public enum DType {
   F64(8),
   F32(4),

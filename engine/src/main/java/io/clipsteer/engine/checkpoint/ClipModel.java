@@ -10,6 +10,7 @@ import io.clipsteer.engine.model.TextTower;
 import io.clipsteer.engine.model.VisionTower;
 import java.nio.file.Path;
 import java.util.List;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * scale. Its weights are native memory and live until {@link #close}; so does the mapping of its
  * file, from which texts read the vectors of their tokens.
  */
+@API(status = API.Status.MAINTAINED, since = "0.1")
 public final class ClipModel implements AutoCloseable {
   /**
    * What a checkpoint turned out to be.

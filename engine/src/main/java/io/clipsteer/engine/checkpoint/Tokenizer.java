@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -26,6 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  * XLM-V's, BERT's). Text becomes tokens between a start token, where there is one, and an end
  * token; they are cut to the context so that the end token stays, and padded.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class Tokenizer implements AutoCloseable {
   /** By whose rules a cleaned text becomes ids. */
   enum Splitting {

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  * @param units the units' numbers in their SAE or among the neurons; 0 for a direction
  * @param rule what becomes of their activations
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record CompiledEdit(
     EditSite site, boolean layerNorm, int topK, List<Integer> units, Rule.RuleKind rule, Rows rows)
     implements ResidualEdit, AutoCloseable {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param target which units
  * @param rule their new activations
  */
+@API(status = API.Status.MAINTAINED, since = "0.1")
 public record Edit(EditSite site, Target target, Rule rule) implements ResidualEdit {
   /** Units whose activations change. */
   public sealed interface Target {

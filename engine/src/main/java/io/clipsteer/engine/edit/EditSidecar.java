@@ -18,12 +18,14 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.LongStream;
+import org.apiguardian.api.API;
 
 /**
  * A compiled edit as a safetensors file: {@code encoder} [d,k] or [d,f], {@code bias} [k] or [f],
  * {@code thresholds}, {@code values} [k], {@code decoder} [k,d] and {@code units} I64 [k];
  * docs/protocol.md defines the metadata.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class EditSidecar {
   private static final String FORMAT = "clipsteer-edit";
   private static final String VERSION = "3";

@@ -6,6 +6,7 @@ import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.SelectedTokens;
 import io.clipsteer.engine.model.TokenMask;
 import io.clipsteer.engine.model.TokenSelection;
+import org.apiguardian.api.API;
 
 /**
  * Where an edit happens.
@@ -13,6 +14,7 @@ import io.clipsteer.engine.model.TokenSelection;
  * @param tokens which tokens it changes; the others pass unchanged
  * @param prefixTokens the tower's tokens before the patches
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record EditSite(HookPoint point, TokenMask tokens, int prefixTokens) {
   /** A site of a token selection. */
   public static EditSite of(HookPoint point, TokenSelection tokens, int prefixTokens) {

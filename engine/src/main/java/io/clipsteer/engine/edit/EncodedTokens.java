@@ -8,11 +8,13 @@ import io.clipsteer.engine.sae.Sae;
 import java.util.Collection;
 import java.util.IdentityHashMap;
 import java.util.Map;
+import org.apiguardian.api.API;
 
 /**
  * The tokens of an edit site, encoded once by each SAE and ready for many edits. The SAEs run on
  * the CPU, wherever the tower does. The tensors belong to the scope in which this was made.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class EncodedTokens {
   private final SelectedTokens selected;
   private final Tensor rows;

@@ -4,8 +4,10 @@ package io.clipsteer.engine.edit;
 import io.clipsteer.engine.Tensor;
 import java.util.Arrays;
 import java.util.Locale;
+import org.apiguardian.api.API;
 
 /** The new activations of an edit's k units, from the activations before it. */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public sealed interface Rule {
   /** Which rule, without its numbers. */
   enum RuleKind {

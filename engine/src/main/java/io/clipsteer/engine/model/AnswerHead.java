@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +23,7 @@ import org.jspecify.annotations.Nullable;
  * @param sigmoidBias for zero-shot words of a model trained with a sigmoid: σ of a logit plus this
  *     is the probability that the word fits, whatever the other words; null for other heads
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record AnswerHead(
     List<String> words,
     float[] rows,

@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import java.util.Comparator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param layer block number, from 0
  * @param site where in the block
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record HookPoint(TowerKind tower, int layer, Site site) implements Comparable<HookPoint> {
   private static final Comparator<HookPoint> ORDER =
       Comparator.comparing(HookPoint::tower)

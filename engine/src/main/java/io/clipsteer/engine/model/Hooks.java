@@ -7,11 +7,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
+import org.apiguardian.api.API;
 
 /**
  * The taps and edits of one pass, in the order in which they were added: a tap added after an edit
  * of the same point sees the edited value. Immutable.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class Hooks {
   /** No taps and no edits. */
   public static final Hooks NONE = new Hooks(List.of());

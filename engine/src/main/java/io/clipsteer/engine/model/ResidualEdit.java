@@ -2,12 +2,14 @@
 package io.clipsteer.engine.model;
 
 import io.clipsteer.engine.Tensor;
+import org.apiguardian.api.API;
 
 /**
  * Changes the value at a hook point. Features, neurons, random directions, splices and ablations
  * are all this one interface, so every baseline runs the path of the method.
  */
 @FunctionalInterface
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public interface ResidualEdit {
   /**
    * @param point where the tower is

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.apiguardian.api.API;
 
 /**
  * Words with their unit text embeddings: what an image is compared with.
@@ -19,6 +20,7 @@ import java.util.Map;
  * @param embeddings unit rows [words,e], row-major
  * @param width e
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record TextLibrary(List<String> words, float[] embeddings, int width) {
   private static final String EMBEDDINGS = "text_embeddings.safetensors";
   private static final String WORDS = "words.txt";

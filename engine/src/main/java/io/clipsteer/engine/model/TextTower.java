@@ -6,11 +6,13 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
+import org.apiguardian.api.API;
 
 /**
  * CLIP's text transformer: token and position embeddings, pre-norm blocks (usually causal), final
  * norm, the end token's vector, projection. Its weights live until the model is closed.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class TextTower {
   private final TextConfig config;
   private final TextWeights weights;

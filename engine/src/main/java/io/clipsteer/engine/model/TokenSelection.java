@@ -3,8 +3,10 @@ package io.clipsteer.engine.model;
 
 import io.clipsteer.data.InputException;
 import java.util.Locale;
+import org.apiguardian.api.API;
 
 /** A selection of an image's tokens. */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public enum TokenSelection {
   /** Every token: CLS, other prefix tokens, patches. */
   ALL,

@@ -5,6 +5,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.Block.Linear;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param embedding unit rows F32 [b,e]: the projection of {@code pooled}, or {@code pooled} itself
  *     in a model without projection
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record TowerOutput(Tensor pooled, Tensor embedding) {
   /** Projects and normalises; both tensors outlive {@code scope}. */
   static TowerOutput of(Tensor pooled, @Nullable Linear projection, Scope scope) {

@@ -10,12 +10,14 @@ import io.clipsteer.engine.model.Block.Linear;
 import io.clipsteer.engine.model.Block.Norm;
 import java.util.List;
 import java.util.Objects;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A vision transformer: patches, prefix tokens, pre-norm blocks, pooling, projection. Immutable;
  * for one thread at a time. Its weights live until the model is closed.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class VisionTower {
   private final VisionConfig config;
   private final VisionWeights weights;

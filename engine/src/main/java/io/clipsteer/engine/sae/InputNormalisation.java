@@ -5,11 +5,13 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import java.util.Locale;
+import org.apiguardian.api.API;
 
 /**
  * Normalisation of activations before the SAE, undone on its reconstruction: {@code x̂ = ẑ · scale
  * + shift}.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public sealed interface InputNormalisation {
   /**
    * Normalised rows, with shift and scale to undo it.

@@ -6,6 +6,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.kernels.SparseKernels;
 import java.util.function.UnaryOperator;
+import org.apiguardian.api.API;
 
 /**
  * A trained sparse autoencoder, for inference: {@code f = φ(W_encᵀ(z − b_dec) + b_enc)}, {@code x̂
@@ -17,6 +18,7 @@ import java.util.function.UnaryOperator;
  * @param decoderBias b_dec [d]
  * @param subtractsDecoderBias whether encoding subtracts b_dec (saev's SAEs do not)
  */
+@API(status = API.Status.MAINTAINED, since = "0.1")
 public record Sae(
     SaeActivation activation,
     InputNormalisation normalisation,

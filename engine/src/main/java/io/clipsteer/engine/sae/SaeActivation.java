@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.engine.sae;
 
+import org.apiguardian.api.API;
+
 /** The activation function φ of a finished SAE. */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public sealed interface SaeActivation {
   /** The one for pre-activations that are {@code factor} times as large, above 0. */
   default SaeActivation scaled(double factor) {

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
+import org.apiguardian.api.API;
 
 /**
  * Which features are active on which token, and how strongly: row i has the entries from {@code
@@ -23,6 +24,7 @@ import java.util.function.UnaryOperator;
  * @param indices feature numbers, I32 [entries]
  * @param values activations, F32 [entries]; an entry may be 0
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record SparseCode(int[] starts, Tensor indices, Tensor values) {
   /** Number of tokens. */
   public int rows() {

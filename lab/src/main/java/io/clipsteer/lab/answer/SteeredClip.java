@@ -16,6 +16,7 @@ import io.clipsteer.lab.run.Images;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.apiguardian.api.API;
 
 /**
  * A CLIP model for use in other programs, whose image tower is edited on every pass. The text tower
@@ -27,6 +28,7 @@ import java.util.List;
  * }
  * }</pre>
  */
+@API(status = API.Status.MAINTAINED, since = "0.1")
 public final class SteeredClip implements AutoCloseable {
   private final ClipModel model;
   private final List<CompiledEdit> edits;
@@ -108,9 +110,25 @@ public final class SteeredClip implements AutoCloseable {
    */
   public List<ZeroShot.Answer> answers(Path image, AnswerHead head, int top) {
     try (Scope scope = Scope.open()) {
-      TowerOutput output = model.vision().run(Images.one(model, image), hooks);
-      return ZeroShot.answers(output, head, top).getFirst();
+      return answers(Images.one(model, image), head, top);
     }
+  }
+
+  /**
+   * The same of an image file's bytes, as a service receives them.
+   *
+   * @param name of the image in messages
+   * @throws InputException when the bytes are no image that is read
+   */
+  public List<ZeroShot.Answer> answers(byte[] image, String name, AnswerHead head, int top) {
+    try (Scope scope = Scope.open()) {
+      return answers(Images.one(model, image, name), head, top);
+    }
+  }
+
+  private List<ZeroShot.Answer> answers(Tensor pixels, AnswerHead head, int top) {
+    TowerOutput output = model.vision().run(pixels, hooks);
+    return ZeroShot.answers(output, head, top).getFirst();
   }
 
   @Override

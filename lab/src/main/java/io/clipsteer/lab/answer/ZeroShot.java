@@ -21,9 +21,11 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiFunction;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /** Answers of a head, and zero-shot ones: softmax of scaled cosines between an image and words. */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class ZeroShot {
   /** The default template. */
   public static final List<String> DEFAULT_TEMPLATES = List.of("a photo of a {}.");

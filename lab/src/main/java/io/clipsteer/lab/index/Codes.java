@@ -3,6 +3,7 @@ package io.clipsteer.lab.index;
 
 import io.clipsteer.engine.sae.SparseCode;
 import java.lang.foreign.ValueLayout;
+import org.apiguardian.api.API;
 
 /**
  * Activations by token: row i has the entries from {@code starts[i]} to {@code starts[i + 1]}.
@@ -12,6 +13,7 @@ import java.lang.foreign.ValueLayout;
  * @param units unit numbers
  * @param values activations
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record Codes(int[] starts, int[] units, float[] values) {
   /** Copies a code. */
   public static Codes of(SparseCode code) {

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.stream.Collectors;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param frequencies by group, then feature: share of the index's tokens
  * @param words by group, then feature
  */
+@API(status = API.Status.MAINTAINED, since = "0.1")
 public record FeatureSearch(
     IndexFolder folder,
     IndexFolder.IndexManifest manifest,

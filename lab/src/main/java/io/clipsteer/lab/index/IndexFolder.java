@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 
@@ -24,6 +25,7 @@ import tools.jackson.core.JacksonException;
  *
  * @param path {@code index} in the run's folder, or another
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record IndexFolder(Path path) {
   /** The tables' names after {@code feature_} or {@code neuron_}, in the order of writing. */
   static final List<String> PARTS = List.of("tops", "labels", "names", "images");

@@ -9,6 +9,7 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import org.apiguardian.api.API;
 
 /**
  * Finds an index's features for texts; the features' vectors stay in memory. The score is that of a
@@ -16,6 +17,7 @@ import java.util.List;
  * UnitTally#strength}: a feature of three images has a precise direction, but seldom represents a
  * text.
  */
+@API(status = API.Status.MAINTAINED, since = "0.1")
 public final class TextSearch implements AutoCloseable {
   /**
    * Vectors of one SAE's features, in the index's order.

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import org.apiguardian.api.API;
 
 /**
  * A linear head on a frozen tower: logits {@code W·x + b} of classes.
@@ -33,6 +34,7 @@ import java.util.Set;
  * @param weights W [k,d], row by row
  * @param bias b [k]
  */
+@API(status = API.Status.MAINTAINED, since = "0.1")
 public record Probe(Reads reads, List<String> classes, float[] weights, float[] bias) {
   /** Weight and bias in a probe's folder. */
   public static final String TENSORS = "probe.safetensors";

@@ -5,6 +5,7 @@ import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.image.ImageDecoder;
+import io.clipsteer.data.image.RgbImage;
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageCursor;
 import io.clipsteer.data.imageset.ImageItem;
@@ -19,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BiConsumer;
+import org.apiguardian.api.API;
 
 /**
  * An image set as a model reads it: decoded and preprocessed ahead, batch by batch.
@@ -27,12 +29,26 @@ import java.util.function.BiConsumer;
  * @param preprocessing to the model's input
  * @param options batch size, decoding threads, limit
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record Images(ImageSet set, Preprocessing preprocessing, ImageLoader.Options options) {
 
   /** One image file as a model reads it, F32 [1,3,h,w], in the current scope. */
   public static Tensor one(ClipModel model, Path file) {
-    var preprocessing = model.preprocessing();
-    float[] pixels = preprocessing.apply(ImageDecoder.decode(file));
+    return one(model, ImageDecoder.decode(file));
+  }
+
+  /**
+   * The same of a file's bytes.
+   *
+   * @param name of the image in messages
+   */
+  public static Tensor one(ClipModel model, byte[] file, String name) {
+    return one(model, ImageDecoder.decode(file, name));
+  }
+
+  private static Tensor one(ClipModel model, RgbImage image) {
+    Preprocessing preprocessing = model.preprocessing();
+    float[] pixels = preprocessing.apply(image);
     return Tensor.of(pixels, 1, 3, preprocessing.height(), preprocessing.width());
   }
 

@@ -13,12 +13,14 @@ import io.clipsteer.engine.sae.format.SaeFiles;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.apiguardian.api.API;
 
 /**
  * Every SAE of a run, loaded, and checked to fit a model.
  *
  * @param all in the run's order
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public record RunSaes(List<One> all) implements AutoCloseable {
   /**
    * One SAE with its entry in the run.

@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.apiguardian.api.API;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * sae_weights.safetensors} with {@code W_enc} [d,f], {@code b_enc} [f], {@code W_dec} [f,d], {@code
  * b_dec} [d]; read from there and from the files of {@link SaeFormat}'s other tools.
  */
+@API(status = API.Status.EXPERIMENTAL, since = "0.1")
 public final class SaeFiles {
   /** Name of the file of weights in a folder as {@link #write} makes it. */
   public static final String WEIGHTS = "sae_weights.safetensors";
