@@ -29,11 +29,13 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code sae convert} and {@code sae verify}. */
+/** {@code sae convert}, {@code sae import} and {@code sae verify}. */
 @Command(
     name = "sae",
-    description = "Convert SAEs between tools' formats, and verify what their files claim.",
-    subcommands = {SaeCommand.Convert.class, SaeVerifyCommand.class})
+    description =
+        "Convert SAEs between tools' formats, make runs of them, and verify what their files"
+            + " claim.",
+    subcommands = {SaeCommand.Convert.class, SaeImportCommand.class, SaeVerifyCommand.class})
 final class SaeCommand {
   @Mixin private HelpOption help;
 

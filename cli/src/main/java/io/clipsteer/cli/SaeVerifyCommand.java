@@ -9,7 +9,6 @@ import io.clipsteer.cli.option.RunOptions;
 import io.clipsteer.cli.option.Skips;
 import io.clipsteer.cli.show.Lines;
 import io.clipsteer.cli.show.VarianceText;
-import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -96,11 +95,13 @@ final class SaeVerifyCommand implements Callable<Integer> {
     try (StoredSae read = SaeFiles.open(path)) {
       SaeClaims claims = read.claims().withQuality(claimed);
       StoredSae stored = new StoredSae(read.sae(), claims);
-      HookPoint point = point(claims);
+      HookPoint point = ClaimedSite.point(path, claims, hook);
       try (ClipModel clip = ClipModel.load(model, DType.F32, common.device())) {
-        var proof = new SaeProof(clip, stored, point, selection(claims), images.resolve(clip));
+        var proof =
+            new SaeProof(
+                clip, stored, point, ClaimedSite.tokens(claims, tokens), images.resolve(clip));
         SaeProof.ProofReport result = proof.run(common.progress());
-        Boolean same = sameModel(claims, clip);
+        Boolean same = ClaimedSite.sameModel(claims, clip);
         String other =
             Boolean.FALSE.equals(same)
                 ? "\nANOTHER MODEL: the files name weights of sha256 " + claims.modelHash()
@@ -115,13 +116,6 @@ final class SaeVerifyCommand implements Callable<Integer> {
         };
       }
     }
-  }
-
-  /** Whether the model's weights are those that the files name; null where they name none. */
-  private static @Nullable Boolean sameModel(SaeClaims claims, ClipModel clip) {
-    String named = claims.modelHash();
-    if (named == null || named.isEmpty()) return null;
-    return named.equalsIgnoreCase(Hashes.sha256(clip.source().weights()));
   }
 
   private Map<String, Double> claimed() {
@@ -146,28 +140,6 @@ final class SaeVerifyCommand implements Callable<Integer> {
           "Give the figure as a share, not in per cent");
     }
     claimed.put(name, value);
-  }
-
-  private HookPoint point(SaeClaims claims) {
-    if (hook != null) return hook;
-    if (claims.hookName() == null) {
-      throw new InputException(
-          path, "does not name its hook point", "Give it: --hook blocks.7.hook_resid_post");
-    }
-    try {
-      return HookPoint.parse(claims.hookName());
-    } catch (InputException e) {
-      throw new InputException(
-          path,
-          "its hook point cannot be read: " + e.getMessage(),
-          "Give it in this form: --hook blocks.7.hook_resid_post",
-          e);
-    }
-  }
-
-  private TokenSelection selection(SaeClaims claims) {
-    if (tokens != null) return tokens;
-    return claims.tokens() == null ? TokenSelection.ALL : TokenSelection.parse(claims.tokens());
   }
 
   /** What {@code --json} prints. */

@@ -11,17 +11,19 @@ import io.clipsteer.cli.CliFixture.Ran;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** {@code sae convert} and {@code sae verify} as a user types them. */
+/** {@code sae convert}, {@code sae import} and {@code sae verify} as a user types them. */
 final class SaeCommandsTest {
   private static final Path TEST_FILES = Path.of("../engine/src/test/resources");
   private static final Path SAES = TEST_FILES.resolve("sae/files");
   private static final Path CLIP = TEST_FILES.resolve("models/hf-clip-quickgelu");
+  private static final Path OTHER_CLIP = TEST_FILES.resolve("models/hf-clip-bin");
 
   @TempDir private Path temp;
 
@@ -68,7 +70,7 @@ final class SaeCommandsTest {
     assertEquals("mine", Files.readString(out.resolve("thesis.txt")));
     run("sae", "convert", relu, "--to", "saelens", "--out", out.resolve("thesis.txt"))
         .refused("thesis.txt");
-    run("sae").wrongUsage("convert or verify");
+    run("sae").wrongUsage("convert, import or verify");
     run("sae", "convert", relu, "--out", out).wrongUsage("--to");
   }
 
@@ -132,6 +134,34 @@ final class SaeCommandsTest {
     JsonNode again =
         run("sae", "verify", mended, "--model", CLIP, "--images", images, "--json").json();
     assertEquals(good.get("measured"), again.get("measured"));
+    importedAsTrained(run, sae, spoilt, images);
+  }
+
+  /** A run of another tool's files is evaluated as the run that they come from. */
+  private void importedAsTrained(Path trained, Path sae, Path spoilt, Path images)
+      throws IOException {
+    Path prisma = temp.resolve("prisma");
+    line("sae convert %s --to prisma --out %s --json", sae, prisma).json();
+    Path run = temp.resolve("imported");
+    String words = "sae import %s %s --model %s --images %s --out %s";
+    Ran bad = line(words, prisma, prisma, CLIP, images, run);
+    bad.refused("another SAE has the name prisma");
+    line(words + " --hook blocks.1.hook_resid_post", prisma, spoilt, CLIP, images, run)
+        .refused("--hook");
+    line("sae import %s --model %s --images %s --out %s", sae, OTHER_CLIP, images, run)
+        .refused("another model's weights");
+    assertFalse(Files.exists(run));
+    Ran ran = line(words, prisma, spoilt, CLIP, images, run);
+    assertEquals(0, ran.code(), ran.err());
+    assertTrue(ran.out().contains("WRONG FIGURES: topk_as_relu"), ran.out());
+    line(words, prisma, spoilt, CLIP, images, run).refused("imported");
+    String evaluate = "evaluate --run %s --images %s --json";
+    JsonNode own = line(evaluate, trained, images).json().get("saes").get(0);
+    JsonNode foreign = line(evaluate, run, images).json().get("saes").get(0);
+    assertEquals("saes/prisma", foreign.get("folder").asString());
+    for (String figure : List.of("explained_variance", "l0", "alive_fraction")) {
+      assertEquals(own.get(figure).asDouble(), foreign.get(figure).asDouble(), 1e-5, figure);
+    }
   }
 
   @Test
