@@ -75,8 +75,10 @@ final class Reproducing {
     return failed;
   }
 
-  List<Recipe.RecipeStage> chosen() {
-    return only.isEmpty() ? recipe.stages() : recipe.only(only);
+  /** The stages to run, with the released SAEs where they are there. */
+  List<Recipe.RecipeStage> chosen(PreparedSets sets) {
+    Recipe own = recipe.with(set -> sets.missing(set).isEmpty());
+    return only.isEmpty() ? own.stages() : own.only(only);
   }
 
   /** What the placeholders stand for. */
@@ -113,7 +115,7 @@ final class Reproducing {
   /** Runs what can be run, and compares. */
   Reproduction run(PreparedSets sets) {
     RecipeValues values = values(sets);
-    List<Recipe.RecipeStage> stages = chosen();
+    List<Recipe.RecipeStage> stages = chosen(sets);
     int number = 0;
     for (Recipe.RecipeStage stage : stages) {
       number++;

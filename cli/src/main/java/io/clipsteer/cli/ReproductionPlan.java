@@ -139,12 +139,13 @@ final class ReproductionPlan {
     RecipeValues values = job.values(sets).ofPlan();
     List<StageForecast> stages = new ArrayList<>();
     List<String> done = new ArrayList<>();
-    for (Recipe.RecipeStage stage : job.chosen()) {
+    List<Recipe.RecipeStage> chosen = job.chosen(sets);
+    for (Recipe.RecipeStage stage : chosen) {
       String why = job.lacking(stage, sets, done);
       if (why.isEmpty()) done.add(stage.name());
       List<String> words = values.fill(stage.words(), name -> MissingNode.getInstance());
       CostForecast.StageCost cost =
-          forecast.of(words, SetSample.usual(stage), saes(job, stage, words, values));
+          forecast.of(words, SetSample.usual(stage), saes(chosen, stage, words, values));
       stages.add(new StageForecast(stage.name(), why, Commands.line(words), cost));
     }
     return stages;
@@ -152,15 +153,21 @@ final class ReproductionPlan {
 
   /** SAEs that a stage trains or reads. */
   private static int saes(
-      Reproducing job, Recipe.RecipeStage stage, List<String> words, RecipeValues values) {
+      List<Recipe.RecipeStage> chosen,
+      Recipe.RecipeStage stage,
+      List<String> words,
+      RecipeValues values) {
     int at = words.indexOf("--layers");
     if (at < 0) at = words.indexOf("--layer");
     if (at >= 0) return words.get(at + 1).split(",").length;
+    if (stage.command().equals("sae import")) return words.indexOf("--model") - 2;
     for (String before : stage.stages()) {
-      for (Recipe.RecipeStage one : job.chosen()) {
-        if (!one.name().equals(before) || !one.words().getFirst().equals("train")) continue;
-        List<String> training = values.fill(one.words(), name -> MissingNode.getInstance());
-        return training.get(training.indexOf("--layers") + 1).split(",").length;
+      for (Recipe.RecipeStage one : chosen) {
+        if (!one.name().equals(before)) continue;
+        List<String> made = values.fill(one.words(), name -> MissingNode.getInstance());
+        if (one.command().equals("sae import")) return made.indexOf("--model") - 2;
+        if (!one.command().equals("train")) continue;
+        return made.get(made.indexOf("--layers") + 1).split(",").length;
       }
     }
     return 1;

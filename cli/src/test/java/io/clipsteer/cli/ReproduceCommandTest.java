@@ -143,6 +143,38 @@ final class ReproduceCommandTest {
     assertTrue(row(come, "notebook.share").get("note").asString().startsWith("no set words"));
   }
 
+  /** A released SAE is in the place of a training; of the class token's twelve one is missing. */
+  @Test
+  void releasedSaes() throws IOException {
+    Path data = temp.resolve("sets");
+    PaperSetsFixture.imageNet(data);
+    Path run = temp.resolve("run");
+    CliFixture.line(
+            "train --model %s --images %s --layer 0 --sae relu:l1=1e-3 --expansion 2"
+                + " --train-tokens 2000 --batch 64 --out %s --json",
+            FLAT, data.resolve("imagenet/train"), run)
+        .json();
+    Path trained = run.resolve("saes/blocks.0.hook_resid_post.relu-l1-0.001");
+    Path saes = Files.createDirectory(data.resolve("saes"));
+    String all = "sparse-autoencoder-clip-b-32-sae-vanilla-x64-layer-0-hook_resid_post-l1-8e-05";
+    CliFixture.line("sae convert %s --to prisma --out %s", trained, saes.resolve(all));
+    for (int layer = 0; layer < 11; layer++) {
+      String name = "imagenet-sweep-vanilla-x64-CLS_%d-hook_resid_post-12.5-99".formatted(layer);
+      Files.createDirectory(saes.resolve(name));
+    }
+    Path out = temp.resolve("paper");
+    Object[] only = {"--only", "evaluate-card-0-8e-5,evaluate-cls-vanilla"};
+    JsonNode json = CliFixture.run(words("steering-clip", FLAT, data, out, only)).json();
+    JsonNode row = row(json, "card.0.8e-5.ev");
+    assertTrue(row.get("ours").get("value").isNumber(), row::toString);
+    String stages = json.get("stages").toString();
+    assertTrue(stages.contains("clipsteer sae import " + saes.resolve(all)), stages);
+    assertFalse(stages.contains("clipsteer train"), stages);
+    JsonNode cls = row(json, "sae.vanilla_cls.7.l0");
+    String why = "of the released SAEs there is no imagenet-sweep-vanilla-x64-CLS_11-hook_resid";
+    assertTrue(cls.get("note").asString().startsWith(why), cls::toString);
+  }
+
   /** Ranked and chosen on ImageNet images with words drawn on them, tested on the set. */
   @Test
   void writtenWords() throws IOException {

@@ -64,6 +64,10 @@ public record CostForecast(MeasuredRates rates, VisionConfig config, double flop
         double codes = saes * tokens * FORWARD / rates.reluTokens();
         yield cost(limited * (spliced + codes), NODES, 1e6 * saes, saes * saeBytes);
       }
+      case "sae" -> {
+        double each = image + tokens * FORWARD / rates.reluTokens();
+        yield cost(saes * limited * each, 1, saes * saeBytes, saeBytes);
+      }
       case "index" -> {
         double codes = saes * tokens * FORWARD / rates.reluTokens();
         double disk = saes * (double) features(words) * 3e3;

@@ -81,6 +81,7 @@ public final class PreparedSets {
       case "waterbirds" -> plain(name, place);
       case "cub" -> CubLists.read(place).into(this);
       case "ade20k" -> AdeFolder.of(place).into(this);
+      case "saes" -> ReleasedSaes.of(place).into(this);
       default -> WrittenSet.of(name, place, imageNet()).into(this);
     };
   }
@@ -184,6 +185,7 @@ public final class PreparedSets {
 
   /** Why a need is not met; empty where it is. */
   public String missing(String need) {
+    if (need.startsWith("saes-") && !missing.containsKey(need)) return missing("saes");
     return missing.getOrDefault(need, "there is no " + need);
   }
 

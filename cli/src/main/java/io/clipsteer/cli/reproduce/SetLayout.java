@@ -42,6 +42,12 @@ public record SetLayout(String name, List<String> places, String looks) {
               "annotations.json and images/"),
           of("paint", "PAINT paint PAINT-DS", "label=dog_text=cat.jpg and so on"),
           of(
+              "saes",
+              "saes Prisma-Multimodal",
+              "the released SAEs, instead of training: folders by the names of their"
+                  + " repositories, as sparse-autoencoder-clip-b-32-sae-vanilla-x64-layer-8-"
+                  + "hook_resid_post-l1-1e-05/ with config.json and weights"),
+          of(
               "cub",
               "CUB_200_2011 cub CUB",
               "images/, images.txt, image_class_labels.txt, train_test_split.txt, classes.txt"),
@@ -62,7 +68,14 @@ public record SetLayout(String name, List<String> places, String looks) {
         paper.equals("saev")
             ? List.of("imagenet", "cub", "ade20k")
             : List.of(
-                "imagenet", "words", "celeba", "waterbirds", "rta-100", "disentangling", "paint");
+                "imagenet",
+                "words",
+                "celeba",
+                "waterbirds",
+                "rta-100",
+                "disentangling",
+                "paint",
+                "saes");
     return ALL.stream().filter(set -> names.contains(set.name)).toList();
   }
 
