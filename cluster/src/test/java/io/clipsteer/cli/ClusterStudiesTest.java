@@ -135,7 +135,7 @@ final class ClusterStudiesTest {
     List<String> other = List.of((line.formatted(there) + " --seed 2").split(" "));
     var refused =
         assertThrows(InputException.class, () -> new ClusterCommands().open(other).close());
-    assertTrue(refused.getMessage().contains("other files"), refused.getMessage());
+    assertTrue(("" + refused.getMessage()).contains("other files"), refused::toString);
     ClusterFixture.onCluster(line.formatted(there) + " --resume", ClusterFixture.EXECUTORS, 7);
     ClusterFixture.assertSame(here, there);
     assertEquals(before, Files.getLastModifiedTime(link));

@@ -3,6 +3,7 @@ package io.clipsteer.cli;
 
 import io.clipsteer.data.folder.Folders;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.spark.scheduler.SparkListener;
@@ -28,6 +29,7 @@ public final class FailedTasks extends SparkListener {
 
   @Override
   public void onTaskEnd(SparkListenerTaskEnd end) {
-    if (end.taskInfo().failed() && COUNT.incrementAndGet() == 2) Folders.delete(IN_THE_WAY.get());
+    boolean second = end.taskInfo().failed() && COUNT.incrementAndGet() == 2;
+    if (second) Folders.delete(Objects.requireNonNull(IN_THE_WAY.get()));
   }
 }
