@@ -292,7 +292,7 @@ public final class Main {
     if (text.isEmpty()) throw new TypeConversionException("it is empty, and no path");
     if (InputPaths.isAddress(text)) {
       throw new TypeConversionException(
-          "'" + text + "' is an address. Only images are read from one; name a path");
+          "'" + text + "' is an address, which --images and --data alone take; name a path");
     }
     try {
       return Path.of(text);

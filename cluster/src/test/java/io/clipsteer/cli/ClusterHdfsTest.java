@@ -125,7 +125,7 @@ final class ClusterHdfsTest {
     var ran = harvest(root + "/lost", out, "--master", "local[1,1]");
     assertEquals(1, ran.code(), ran.out());
     String last = ran.err().strip().lines().reduce("", (a, b) -> b);
-    assertTrue(last.startsWith("clipsteer: ") && last.contains("Checksum"), ran.err());
+    assertTrue(last.startsWith("clipsteer: ") && last.contains("CRC32C not matched"), ran.err());
     assertFalse(Files.exists(out.resolve("complete.json")));
   }
 }

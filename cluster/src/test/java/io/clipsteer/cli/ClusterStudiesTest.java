@@ -23,6 +23,9 @@ import tools.jackson.databind.JsonNode;
 
 /** Studies measured on a cluster say what one machine says. */
 final class ClusterStudiesTest {
+  /** This machine's files through Hadoop (core-site.xml of the tests). */
+  private static final String HADOOP = "viewfs://test/local";
+
   @TempDir private static Path temp;
 
   private static Path things = Path.of("");
@@ -59,7 +62,7 @@ final class ClusterStudiesTest {
     ClusterFixture.assertSame(here, there);
   }
 
-  /** Of two processes one is killed as soon as answers are there. */
+  /** Of two processes one is killed as soon as answers are there; they read through Hadoop. */
   @Test
   void suppressionThoughAnExecutorIsKilled() throws Exception {
     String line =
@@ -71,7 +74,8 @@ final class ClusterStudiesTest {
     assertTrue(alone.err().contains(".png"), alone.err());
     Path there = temp.resolve("edit-there");
     Thread killer = ClusterFixture.killer(there.resolve("progress/validation-sizes/000000.json"));
-    ClusterFixture.fine(line.formatted(there), "--master", ClusterFixture.EXECUTORS);
+    String through = line.formatted(there).replace("celeba:", "celeba:" + HADOOP);
+    ClusterFixture.fine(through, "--master", ClusterFixture.EXECUTORS);
     killer.join();
     ClusterFixture.assertSame(here, there);
     assertTrue(ClusterFixture.executors().findAny().isEmpty(), "an executor is left");

@@ -30,7 +30,9 @@ public final class InputPaths {
     if (text.isEmpty()) throw new InputException("a path", "is empty", "Name a file or folder");
     try {
       if (!isAddress(text)) return Path.of(text);
-      if (text.toLowerCase(Locale.ROOT).startsWith("file:")) return Path.of(URI.create(text));
+      if (text.toLowerCase(Locale.ROOT).startsWith("file:")) {
+        return Path.of(URI.create(URI.create(text).toASCIIString()));
+      }
     } catch (InvalidPathException e) {
       throw new InputException("'" + text + "'", "is no path: " + e.getReason(), "Correct it", e);
     } catch (IllegalArgumentException e) {

@@ -16,6 +16,7 @@ public final class AttackOptions {
   @Option(
       names = "--images",
       paramLabel = "SRC",
+      converter = ImageOptions.AddressConverter.class,
       description =
           "Images without writing: class folders, a .tar of them, or a .csv/.tsv of file and"
               + " label.")

@@ -5,6 +5,7 @@ import io.clipsteer.data.InputException;
 import io.clipsteer.data.Reasons;
 import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemLoopException;
 import java.nio.file.FileVisitOption;
@@ -53,6 +54,8 @@ final class FolderListing {
           root, EnumSet.of(FileVisitOption.FOLLOW_LINKS), Integer.MAX_VALUE, found.new Visitor());
     } catch (IOException e) {
       throw new InputException(root, "cannot be listed: " + Reasons.of(e), "Check its rights", e);
+    } catch (UncheckedIOException e) {
+      throw new InputException(root, "cannot be listed: " + Reasons.of(e), "Try again", e);
     }
     // As texts, so that the order does not hang on the file system.
     found.images.sort(null);

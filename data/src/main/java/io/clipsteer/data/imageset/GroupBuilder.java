@@ -66,7 +66,7 @@ final class GroupBuilder {
       throw new InputException(where, "it names '" + id + "' again", "List each image once");
     }
     if (!split.holds(part)) return;
-    if (!Files.isRegularFile(folder.resolve(path))) {
+    if (!Files.isRegularFile(folder.resolve(id))) {
       if (missing.isEmpty()) firstMissing = where.toString();
       missing.add(id);
       return;

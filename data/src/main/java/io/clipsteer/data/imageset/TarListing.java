@@ -43,7 +43,7 @@ final class TarListing {
   private final Path archive;
   private final String prefix;
   private final Listing.ListingBuilder met = new Listing.ListingBuilder();
-  private final List<TarSet.Member> images = new ArrayList<>();
+  private final List<TarSet.TarImage> images = new ArrayList<>();
   private final Map<String, String> labels = new HashMap<>();
   private final Set<String> labelled = new HashSet<>();
   private final Set<String> seen = new HashSet<>();
@@ -135,7 +135,7 @@ final class TarListing {
     else if (!seen.add(name)) met.name("member whose name came before", id);
     else {
       images.add(
-          new TarSet.Member(archive, id, null, entry.getDataOffset(), (int) entry.getSize()));
+          new TarSet.TarImage(archive, id, null, entry.getDataOffset(), (int) entry.getSize()));
     }
   }
 
@@ -193,9 +193,9 @@ final class TarListing {
    * @param listing what is skipped of all of them
    * @param folders that are labels, of all of them
    */
-  void addTo(List<TarSet.Member> all, Listing.ListingBuilder listing, ClassFolders folders) {
-    images.sort(Comparator.comparing(TarSet.Member::id));
-    for (TarSet.Member image : images) {
+  void addTo(List<TarSet.TarImage> all, Listing.ListingBuilder listing, ClassFolders folders) {
+    images.sort(Comparator.comparing(TarSet.TarImage::id));
+    for (TarSet.TarImage image : images) {
       String name = image.id().substring(prefix.length());
       String key = key(name);
       String label = labels.get(key);

@@ -24,8 +24,9 @@ import org.jspecify.annotations.Nullable;
  * images of each in the order of theirs.
  *
  * @param origin the archive, or the folder of several
+ * @param images in their order
  */
-record TarSet(Path origin, List<Member> members, Listing listing) implements ImageSet {
+record TarSet(Path origin, List<TarImage> images, Listing listing) implements ImageSet {
   /** Archives whose headers are read at once: a file system of many machines takes long for one. */
   private static final int READERS = 8;
 
@@ -40,14 +41,14 @@ record TarSet(Path origin, List<Member> members, Listing listing) implements Ima
    * @param offset of its bytes in the archive
    * @param size number of its bytes
    */
-  record Member(Path archive, String id, @Nullable String label, long offset, int size) {
-    Member labelled(@Nullable String name) {
-      return new Member(archive, id, name, offset, size);
+  record TarImage(Path archive, String id, @Nullable String label, long offset, int size) {
+    TarImage labelled(@Nullable String name) {
+      return new TarImage(archive, id, name, offset, size);
     }
   }
 
   TarSet {
-    members = List.copyOf(members);
+    images = List.copyOf(images);
   }
 
   /**
@@ -57,15 +58,15 @@ record TarSet(Path origin, List<Member> members, Listing listing) implements Ima
    * @throws InputException when one is damaged, or none has an image
    */
   static TarSet of(Path origin, List<Path> archives, Listing beside) {
-    List<Member> members = new ArrayList<>();
+    List<TarImage> images = new ArrayList<>();
     Listing.ListingBuilder met = new Listing.ListingBuilder();
     met.add(beside);
     ClassFolders folders = new ClassFolders();
-    for (TarListing one : listed(archives)) one.addTo(members, met, folders);
+    for (TarListing one : listed(archives)) one.addTo(images, met, folders);
     folders.note(met, null);
-    Listing listing = met.build(members.size());
-    if (members.isEmpty()) throw FolderListing.empty(origin, "in it", listing);
-    return new TarSet(origin, members, listing);
+    Listing listing = met.build(images.size());
+    if (images.isEmpty()) throw FolderListing.empty(origin, "in it", listing);
+    return new TarSet(origin, images, listing);
   }
 
   private static List<TarListing> listed(List<Path> archives) {
@@ -100,9 +101,9 @@ record TarSet(Path origin, List<Member> members, Listing listing) implements Ima
 
     @Override
     public @Nullable ImageItem next() {
-      if (at == members.size()) return null;
-      Member member = members.get(at++);
-      return new ImageItem(member.id, member.label, () -> archives.bytes(member));
+      if (at == images.size()) return null;
+      TarImage image = images.get(at++);
+      return new ImageItem(image.id, image.label, () -> archives.bytes(image));
     }
 
     @Override
@@ -117,29 +118,29 @@ record TarSet(Path origin, List<Member> members, Listing listing) implements Ima
     private boolean closed;
 
     /** By one thread at a time: a channel has one position. */
-    synchronized byte[] bytes(Member member) {
+    synchronized byte[] bytes(TarImage image) {
       try {
         if (closed) {
-          try (SeekableByteChannel channel = Files.newByteChannel(member.archive)) {
-            return read(channel, member);
+          try (SeekableByteChannel channel = Files.newByteChannel(image.archive)) {
+            return read(channel, image);
           }
         }
-        SeekableByteChannel channel = open.get(member.archive);
+        SeekableByteChannel channel = open.get(image.archive);
         if (channel == null) {
           if (open.size() == OPEN) close(open.entrySet().iterator());
-          channel = Files.newByteChannel(member.archive);
-          open.put(member.archive, channel);
+          channel = Files.newByteChannel(image.archive);
+          open.put(image.archive, channel);
         }
-        return read(channel, member);
+        return read(channel, image);
       } catch (IOException e) {
         throw new InputException(
-            member.id, "cannot be read: " + Reasons.of(e), "Check the archive", e);
+            image.id, "cannot be read: " + Reasons.of(e), "Check the archive", e);
       }
     }
 
-    private static byte[] read(SeekableByteChannel channel, Member member) throws IOException {
-      ByteBuffer bytes = ByteBuffer.allocate(member.size);
-      channel.position(member.offset);
+    private static byte[] read(SeekableByteChannel channel, TarImage image) throws IOException {
+      ByteBuffer bytes = ByteBuffer.allocate(image.size);
+      channel.position(image.offset);
       while (bytes.hasRemaining()) {
         if (channel.read(bytes) < 0) throw new IOException("the archive ends before it");
       }
