@@ -6,7 +6,9 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -16,8 +18,10 @@ import java.security.NoSuchAlgorithmException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Set;
 import java.util.spi.ToolProvider;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
@@ -35,23 +39,33 @@ import javax.imageio.ImageIO;
  * @param jmods the platform's Java modules; empty on the platform itself
  */
 record Distribution(Platform platform, Path module, String version, Instant time, String jmods) {
-  /**
-   * As {@code jdeps --print-module-deps} lists them for the jars, and what Swing's absence leaves.
-   */
+  /** As {@code jdeps --print-module-deps} lists them for the jars. */
   private static final String MODULES =
       "java.base,java.compiler,java.desktop,java.instrument,java.logging,java.naming,java.net.http,"
           + "java.prefs,java.rmi,java.security.jgss,java.sql,jdk.incubator.vector,jdk.jfr,"
           + "jdk.management,jdk.unsupported";
 
-  /** Windows on a screen, which a program without a display does not open. */
+  /**
+   * For windows on a screen, sound, and text in the system's fonts: the program draws letters
+   * itself.
+   */
   private static final String UNUSED =
-      "**/libawt_xawt.so,**/libsplashscreen.so,**/jrt-fs.jar,**/libjsound.so";
+      "**/libawt_xawt.so,**/libsplashscreen.so,**/libjsound.so,**/libfontmanager.so,"
+          + "**/libfreetype.so,**/jrt-fs.jar";
 
-  /** Swing and what only it uses: a third of the largest module. */
-  private static final String UNUSED_CLASSES =
-      "/java.desktop/javax/swing/**,/java.desktop/com/sun/java/swing/**,"
-          + "/java.desktop/sun/swing/**,/java.desktop/sun/awt/X11/**,"
-          + "/java.desktop/com/sun/media/sound/**,/java.desktop/javax/sound/**";
+  /**
+   * Swing, sound, X11 and XSLT: large, and nothing starts them without a display or a stylesheet.
+   */
+  private static final List<String> UNUSED_PACKAGES =
+      List.of(
+          "java.desktop/javax/swing",
+          "java.desktop/sun/swing",
+          "java.desktop/com/sun/java/swing",
+          "java.desktop/javax/sound",
+          "java.desktop/com/sun/media/sound",
+          "java.desktop/sun/awt/X11",
+          "java.xml/com/sun/org/apache/xalan",
+          "java.xml/com/sun/org/apache/bcel");
 
   /** Arguments: the module's folder, version, time, labels of platforms, folder of jmods. */
   public static void main(String[] args) throws IOException {
@@ -91,7 +105,7 @@ record Distribution(Platform platform, Path module, String version, Instant time
     Path lib = Files.createDirectories(home.resolve("lib"));
     for (Path jar : Archive.below(from)) {
       String name = jar.getFileName().toString();
-      if (Natives.TRIMMED.stream().noneMatch(name::startsWith)) {
+      if (!Trimming.changes(name)) {
         Files.copy(jar, lib.resolve(name));
         continue;
       }
@@ -106,7 +120,7 @@ record Distribution(Platform platform, Path module, String version, Instant time
 
   private void trim(ZipFile zip, String name, Path to) throws IOException {
     List<ZipEntry> entries = new ArrayList<>(zip.stream().map(entry -> (ZipEntry) entry).toList());
-    entries.removeIf(entry -> !Natives.stays(name, entry.getName(), platform));
+    entries.removeIf(entry -> !Trimming.keeps(name, entry.getName(), platform));
     try (OutputStream out = Files.newOutputStream(to);
         ZipOutputStream jar = new ZipOutputStream(out)) {
       jar.setLevel(9);
@@ -136,8 +150,8 @@ record Distribution(Platform platform, Path module, String version, Instant time
     List<String> words = new ArrayList<>(List.of("--add-modules", MODULES));
     if (!own) words.addAll(List.of("--module-path", jmods));
     words.addAll(List.of("--strip-debug", "--no-header-files", "--no-man-pages"));
-    words.addAll(List.of("--compress", "zip-6", "--exclude-files", UNUSED));
-    words.addAll(List.of("--exclude-resources", UNUSED_CLASSES));
+    words.addAll(List.of("--compress", "zip-9", "--exclude-files", UNUSED));
+    words.addAll(List.of("--exclude-resources", "@" + unusedClasses()));
     words.addAll(List.of("--output", runtime.toString()));
     ToolProvider jlink = ToolProvider.findFirst("jlink").orElseThrow();
     int code =
@@ -152,6 +166,26 @@ record Distribution(Platform platform, Path module, String version, Instant time
         Files.write(file, stripped);
       }
     }
+  }
+
+  /**
+   * A file that lists the classes of the unused packages but one each: jlink wants no exported
+   * package empty.
+   */
+  private Path unusedClasses() throws IOException {
+    Path modules = FileSystems.getFileSystem(URI.create("jrt:/")).getPath("/modules");
+    StringBuilder list = new StringBuilder();
+    for (String unused : UNUSED_PACKAGES) {
+      Set<Path> kept = new HashSet<>();
+      for (Path file : Archive.below(modules.resolve(unused))) {
+        if (!file.toString().endsWith(".class")) continue;
+        if (kept.add(file.getParent())) continue;
+        list.append(file.toString().substring("/modules".length())).append('\n');
+      }
+    }
+    Path file = module.resolve("target/unused-classes.txt");
+    Files.writeString(file, list);
+    return file;
   }
 
   private void texts(Path home) throws IOException {

@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.Properties;
-import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
@@ -24,7 +23,7 @@ final class Natives {
           "(lib)?jniopenblas(_full)?\\..*|(lib)?jnitorch_gloo\\..*|api-ms-.*|ucrtbase.*");
 
   private static final Pattern LIBRARY = Pattern.compile(".*\\.(so(\\.[0-9.]+)?|dylib|dll)");
-  private static final String TOKENIZERS = "native/lib/";
+  static final String TOKENIZERS = "native/lib/";
 
   private Natives() {}
 
@@ -83,24 +82,6 @@ final class Natives {
       write(jar, entry, folder.resolve(entry.getName().substring(prefix.length())));
     }
   }
-
-  /** Whether an entry of a jar stays in it on this platform. */
-  static boolean stays(String jar, String entry, Platform platform) {
-    if (jar.startsWith("tokenizers-")) {
-      return !entry.startsWith(TOKENIZERS) || entry.endsWith(".properties");
-    }
-    if (jar.startsWith("duckdb_jdbc-") && entry.startsWith("libduckdb")) {
-      return entry.endsWith(platform.duckdb());
-    }
-    if (jar.startsWith("jna-")) {
-      boolean library = entry.contains("jnidispatch.");
-      return !library || entry.startsWith("com/sun/jna/" + platform.jna() + "/");
-    }
-    return true;
-  }
-
-  /** Jars whose natives of other systems are removed. */
-  static final Set<String> TRIMMED = Set.of("tokenizers-", "duckdb_jdbc-", "jna-");
 
   private static void write(ZipFile zip, ZipEntry entry, Path to) throws IOException {
     try (var in = zip.getInputStream(entry)) {

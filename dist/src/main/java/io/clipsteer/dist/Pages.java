@@ -7,6 +7,10 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.asciidoctor.Asciidoctor;
+import org.asciidoctor.Attributes;
+import org.asciidoctor.Options;
+import org.asciidoctor.SafeMode;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.codegen.docgen.manpage.ManPageGenerator;
@@ -27,7 +31,7 @@ final class Pages {
 
   private Pages() {}
 
-  /** Argument: the folder to write into. */
+  /** Arguments: the folder to write into, the program's version. */
   public static void main(String[] args) throws IOException {
     Path target = Path.of(args[0]);
     CommandLine line = Main.commandLine(new PrintWriter(System.out, true));
@@ -42,6 +46,29 @@ final class Pages {
         ManPageGenerator.generateManPage(
             man.toFile(), null, new boolean[0], true, line.getCommandSpec());
     if (code != 0) throw new IOException("no man pages: " + code);
+    manPages(man, target.resolve("man"), args[1]);
+  }
+
+  /** From picocli's AsciiDoc; the same bytes on every day. */
+  private static void manPages(Path from, Path to, String version) throws IOException {
+    Attributes attributes =
+        Attributes.builder()
+            .attribute("reproducible", "")
+            .attribute("docdate", "")
+            .attribute("manmanual", "clipsteer")
+            .attribute("mansource", "clipsteer " + version)
+            .build();
+    Options options =
+        Options.builder()
+            .backend("manpage")
+            .docType("manpage")
+            .safe(SafeMode.UNSAFE) // Writes files; the text is the program's own.
+            .attributes(attributes)
+            .toDir(Files.createDirectories(to).toFile())
+            .build();
+    try (Asciidoctor converter = Asciidoctor.Factory.create()) {
+      for (Path page : Archive.below(from)) converter.convertFile(page.toFile(), options);
+    }
   }
 
   /** The same bytes on every day. */
