@@ -81,7 +81,7 @@ record Distribution(Platform platform, Path module, String version, Instant time
     Path home = target.resolve(platform.label()).resolve("clipsteer-" + version);
     delete(home);
     Files.createDirectories(home);
-    jars(target.resolve("jars"), home);
+    jars(root().resolve("cli/target/dist/lib"), home);
     Natives.torch(target.resolve("platform-jars"), platform, home.resolve("natives"));
     runtime(home);
     texts(home);
@@ -94,6 +94,10 @@ record Distribution(Platform platform, Path module, String version, Instant time
         "%s: %.1f MB, %.1f MB unpacked%n", file, Files.size(file) / 1e6, size(home) / 1e6);
   }
 
+  private Path root() {
+    return module.resolve("..").normalize();
+  }
+
   private Path archive(Path home, Path name) throws IOException {
     Path file = Path.of(name + (platform.isWindows() ? ".zip" : ".tar.gz"));
     if (platform.isWindows()) Archive.zip(home, file, time);
@@ -103,8 +107,13 @@ record Distribution(Platform platform, Path module, String version, Instant time
 
   private void jars(Path from, Path home) throws IOException {
     Path lib = Files.createDirectories(home.resolve("lib"));
-    for (Path jar : Archive.below(from)) {
-      String name = jar.getFileName().toString();
+    Path platformJars = module.resolve("target/platform-jars");
+    for (Path built : Archive.below(from)) {
+      String name = built.getFileName().toString();
+      if (Natives.isPlatformJar(built)) continue;
+      // The one of all platforms, if there is one.
+      Path jar = platformJars.resolve(name);
+      if (!Files.exists(jar)) jar = built;
       if (!Trimming.changes(name)) {
         Files.copy(jar, lib.resolve(name));
         continue;
@@ -189,7 +198,7 @@ record Distribution(Platform platform, Path module, String version, Instant time
   }
 
   private void texts(Path home) throws IOException {
-    Path root = module.resolve("..").normalize();
+    Path root = root();
     Path target = module.resolve("target");
     Path bin = Files.createDirectories(home.resolve("bin"));
     if (platform.isWindows()) {
@@ -203,7 +212,7 @@ record Distribution(Platform platform, Path module, String version, Instant time
     for (String name : List.of("LICENSE", "NOTICE")) {
       Files.copy(root.resolve(name), home.resolve(name));
     }
-    Files.copy(target.resolve("licences/THIRD-PARTY.txt"), home.resolve("THIRD-PARTY.txt"));
+    Files.copy(root.resolve("cli/target/licences/THIRD-PARTY.txt"), home.resolve("THIRD-PARTY.txt"));
     Files.copy(module.resolve("src/licences/NATIVES.txt"), home.resolve("NATIVES.txt"));
     Files.copy(root.resolve("docs/install.md"), home.resolve("install.md"));
     copy(target.resolve("completions"), home.resolve("share"));

@@ -4,6 +4,7 @@ package io.clipsteer.dist;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Properties;
 import java.util.regex.Pattern;
@@ -26,6 +27,12 @@ final class Natives {
   static final String TOKENIZERS = "native/lib/";
 
   private Natives() {}
+
+  /** Whether a jar holds nothing but the natives of one platform. */
+  static boolean isPlatformJar(Path jar) {
+    return Arrays.stream(Platform.values())
+        .anyMatch(one -> jar.toString().endsWith("-" + one.label() + ".jar"));
+  }
 
   /** Unpacks libtorch and OpenBLAS from the platform's jars of a folder. */
   static void torch(Path jars, Platform platform, Path to) throws IOException {
