@@ -212,7 +212,8 @@ record Distribution(Platform platform, Path module, String version, Instant time
     for (String name : List.of("LICENSE", "NOTICE")) {
       Files.copy(root.resolve(name), home.resolve(name));
     }
-    Files.copy(root.resolve("cli/target/licences/THIRD-PARTY.txt"), home.resolve("THIRD-PARTY.txt"));
+    Files.copy(
+        root.resolve("cli/target/licences/THIRD-PARTY.txt"), home.resolve("THIRD-PARTY.txt"));
     Files.copy(module.resolve("src/licences/NATIVES.txt"), home.resolve("NATIVES.txt"));
     Files.copy(root.resolve("docs/install.md"), home.resolve("install.md"));
     copy(target.resolve("completions"), home.resolve("share"));
