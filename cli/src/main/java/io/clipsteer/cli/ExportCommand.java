@@ -104,7 +104,7 @@ final class ExportCommand implements Runnable {
       paramLabel = "FILE",
       description = {
         "New file: .safetensors (the hook gets the same name with .py, and _ for -), or .onnx."
-            + " The edit's card is beside it as NAME.card.md."
+            + " The edit's card is beside it as FILE.card.md."
       })
   private Path out;
 
@@ -194,11 +194,9 @@ final class ExportCommand implements Runnable {
             out, exported.what(), exported.stored.point(), size(out), exported.sentences(), card));
   }
 
-  /** The card of a.safetensors is a.card.md. */
+  /** The card of a.safetensors is a.safetensors.card.md: an edit may be exported in two forms. */
   private Path cardFile() {
-    String name = String.valueOf(out.getFileName());
-    int end = name.lastIndexOf('.');
-    return out.resolveSibling((end > 0 ? name.substring(0, end) : name) + "." + EditCard.FILE);
+    return out.resolveSibling(out.getFileName() + "." + EditCard.FILE);
   }
 
   private Path card(Exported exported) {

@@ -87,7 +87,7 @@ final class ExportCommandTest {
     List<String> hook = Files.readAllLines(temp.resolve("hair.py"));
     assertTrue(hook.size() < 80, hook.size() + " lines");
     assertTrue(hook.stream().anyMatch(line -> line.contains("from hair import attach")));
-    String card = Files.readString(temp.resolve("hair.card.md"));
+    String card = Files.readString(temp.resolve("hair.safetensors.card.md"));
     assertTrue(card.contains("| 95 | 1.50000 | 1.000 |"), card);
     assertTrue(card.contains(", SHA-256 `" + Hashes.sha256(out) + "`"), card);
     assertTrue(card.contains("Not measured."), card);
