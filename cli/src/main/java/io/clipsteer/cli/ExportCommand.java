@@ -9,26 +9,27 @@ import io.clipsteer.cli.report.EditCard;
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.folder.AtomicFiles;
+import io.clipsteer.data.folder.RunManifest;
 import io.clipsteer.data.json.JsonFile;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.checkpoint.ClipModel;
+import io.clipsteer.engine.checkpoint.FoldedCheckpoint;
 import io.clipsteer.engine.edit.CompiledEdit;
 import io.clipsteer.engine.edit.Edit;
 import io.clipsteer.engine.edit.EditSidecar;
 import io.clipsteer.engine.model.OnnxTower;
 import io.clipsteer.engine.model.TokenSelection;
-import io.clipsteer.engine.model.VisionTower;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
 import io.clipsteer.lab.edit.StoredEdit;
 import io.clipsteer.lab.edit.ThresholdCalibration;
-import io.clipsteer.lab.run.Counted;
 import io.clipsteer.lab.run.Versions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
@@ -41,10 +42,12 @@ import picocli.CommandLine.Option;
 @Command(
     name = "export",
     description = {
-      "Export an edit for deployment: a PyTorch hook, or an ONNX image encoder.",
+      "Export an edit for deployment: a PyTorch hook, an ONNX image encoder, or edited weights.",
       "sidecar: a small safetensors file with a PyTorch hook for transformers and open_clip. onnx:"
           + " the whole image encoder with the edit inside, in fp32, as one file; its embeddings"
-          + " have unit length.",
+          + " have unit length. transformers, open_clip: a copy of the checkpoint's folder whose"
+          + " weights hold the edit, where that is exact: a set, scale or add of neurons or of a"
+          + " direction at hook_mlp_out, or an add at hook_resid_post, on all tokens.",
       "Only the edited features' rows of the SAE are exported. Features of a TopK SAE compete, so"
           + " that its whole encoder is needed; --topk calibrated fits thresholds instead and"
           + " states the disagreement."
@@ -56,15 +59,11 @@ final class ExportCommand implements Runnable {
   private static final String SUFFIX = ".safetensors";
   private static final String HOOK = "edit_hook.py";
 
-  /** Share of the edit's own effect by which one with thresholds may differ without a warning. */
-  private static final double MOST_DIFFERENCE = 0.1;
-
-  private static final String TOO_DIFFERENT =
-      "  that is more than a tenth of the edit: measure it before use, or take --topk whole\n";
-
   private enum Format {
     SIDECAR,
-    ONNX;
+    ONNX,
+    TRANSFORMERS,
+    OPEN_CLIP;
 
     @Override
     public String toString() {
@@ -104,7 +103,8 @@ final class ExportCommand implements Runnable {
       paramLabel = "FILE",
       description = {
         "New file: .safetensors (the hook gets the same name with .py, and _ for -), or .onnx."
-            + " The edit's card is beside it as FILE.card.md."
+            + " The edit's card is beside it as FILE.card.md. For transformers and open_clip a new"
+            + " folder."
       })
   private Path out;
 
@@ -139,6 +139,8 @@ final class ExportCommand implements Runnable {
     switch (to) {
       case SIDECAR -> sidecar();
       case ONNX -> onnx();
+      case TRANSFORMERS -> folded(FoldedCheckpoint.ModelLibrary.TRANSFORMERS);
+      case OPEN_CLIP -> folded(FoldedCheckpoint.ModelLibrary.OPEN_CLIP);
     }
   }
 
@@ -154,18 +156,19 @@ final class ExportCommand implements Runnable {
     String module = bare.replace('-', '_'); // which Python can import
     Path hook = out.resolveSibling(module + ".py");
     for (Path file : new Path[] {out, hook, cardFile()}) checkNew(file);
-    Exported exported = export((tower, compiled, notes) -> EditSidecar.write(compiled, out, notes));
+    ExportedEdit exported =
+        export((clip, compiled, notes) -> EditSidecar.write(compiled, out, notes));
     AtomicFiles.writeText(
         hook, template().replace("@NAME@", module).replace("@FILE@", bare + SUFFIX));
     Path card = card(exported);
     common.print(
-        exported.json(out, hook, card),
+        json(exported, out, hook, card),
         String.format(
             "%s: %s at %s, %,d bytes%n%s%s: from %s import attach%n%s: card",
             out,
             exported.what(),
-            exported.stored.point(),
-            size(out),
+            exported.stored().point(),
+            ExportedEdit.size(out),
             exported.sentences(),
             hook,
             module,
@@ -177,21 +180,66 @@ final class ExportCommand implements Runnable {
       throw new InputException("--out " + out, "is no .onnx file", "Call it NAME.onnx");
     }
     for (Path file : new Path[] {out, cardFile()}) checkNew(file);
-    Exported exported =
+    ExportedEdit exported =
         export(
-            (tower, cut, notes) ->
+            (clip, cut, notes) ->
                 OnnxTower.of(
-                        tower,
+                        clip.vision(),
                         cut.site().point(),
-                        (graph, value) -> cut.addTo(graph, value, tower.config().tokens()))
+                        (graph, value) -> cut.addTo(graph, value, clip.vision().config().tokens()))
                     .write(out, Versions.CLIPSTEER, notes));
     Path card = card(exported);
     common.print(
-        exported.json(out, null, card),
+        json(exported, out, null, card),
         String.format(
             "%s: the image encoder with %s edited at %s, %,d bytes%n%s"
                 + "pixel_values [batch,3,h,w] -> image_embeds [batch,e] of unit length%n%s: card",
-            out, exported.what(), exported.stored.point(), size(out), exported.sentences(), card));
+            out,
+            exported.what(),
+            exported.stored().point(),
+            ExportedEdit.size(out),
+            exported.sentences(),
+            card));
+  }
+
+  private void folded(FoldedCheckpoint.ModelLibrary target) {
+    if (competition == Competition.CALIBRATED) {
+      throw common.usage("--topk calibrated is for sidecar and onnx");
+    }
+    checkNew(out);
+    double[] apart = new double[1];
+    ExportedEdit exported =
+        export(
+            (model, compiled, notes) -> {
+              FoldedCheckpoint.write(model, compiled, target, out);
+              apart[0] = FoldedCheckpoint.difference(model, compiled, out, common.seed());
+            });
+    String line =
+        String.format(
+            Locale.ROOT,
+            "embeddings of noise differ from the edited tower's by at most %.2g",
+            apart[0]);
+    var file =
+        new EditCard.ExportedFile(
+            String.valueOf(out.getFileName()),
+            ExportedEdit.size(out.resolve(target.weights())),
+            Hashes.sha256(out.resolve(target.weights())),
+            List.of("weights of " + target + " with the edit folded in; " + line),
+            made(exported));
+    Path card = out.resolve(EditCard.FILE);
+    AtomicFiles.writeText(card, EditCard.read(edit).text(file));
+    common.print(
+        new FoldedJson(
+            out.toString(), target.toString(), exported.stored().point().peerName(), apart[0]),
+        String.format(
+            "%s: %s at %s, in the weights of a checkpoint of %s%n%s%n%s: card",
+            out, exported.what(), exported.stored().point(), target, line, card));
+  }
+
+  private record FoldedJson(String folder, String of, String hookPoint, double largestDifference) {}
+
+  private RunManifest made(ExportedEdit exported) {
+    return common.manifest(Map.of("model", exported.stored().modelHash())).finish(Map.of());
   }
 
   /** The card of a.safetensors is a.safetensors.card.md: an edit may be exported in two forms. */
@@ -199,15 +247,15 @@ final class ExportCommand implements Runnable {
     return out.resolveSibling(out.getFileName() + "." + EditCard.FILE);
   }
 
-  private Path card(Exported exported) {
+  private Path card(ExportedEdit exported) {
     Path card = cardFile();
     var file =
         new EditCard.ExportedFile(
             String.valueOf(out.getFileName()),
-            size(out),
+            ExportedEdit.size(out),
             Hashes.sha256(out),
             exported.sentences().lines().map(String::strip).toList(),
-            common.manifest(Map.of("model", exported.stored.modelHash())).finish(Map.of()));
+            made(exported));
     AtomicFiles.writeText(card, EditCard.read(edit).text(file));
     return card;
   }
@@ -230,62 +278,29 @@ final class ExportCommand implements Runnable {
       @JsonInclude(JsonInclude.Include.NON_NULL)
           ThresholdCalibration.@Nullable Calibrated calibration) {}
 
-  /** What was written. */
-  private record Exported(
-      StoredEdit stored, int topK, ThresholdCalibration.@Nullable Calibrated calibration) {
-    String what() {
-      return Counted.of(stored.units().count(), stored.units().noun());
-    }
-
-    Json json(Path out, @Nullable Path hook, Path card) {
-      return new Json(
-          out.toString(),
-          hook == null ? null : hook.toString(),
-          card.toString(),
-          size(out),
-          stored.point().peerName(),
-          stored.tokens(),
-          stored.rule().kind().name().toLowerCase(Locale.ROOT),
-          stored.units() instanceof StoredEdit.FeatureIds(int[] ids) ? ids : null,
-          stored.units() instanceof StoredEdit.NeuronIds(int[] ids) ? ids : null,
-          topK,
-          calibration);
-    }
-
-    /** Lines on what the file holds. */
-    String sentences() {
-      if (topK > 0) {
-        return String.format(
-            "exact: the TopK SAE's whole encoder is inside (k = %d); --topk calibrated makes it"
-                + " smaller%n",
-            topK);
-      }
-      ThresholdCalibration.Calibrated c = calibration;
-      if (c == null) return "";
-      return String.format(
-          "thresholds in the place of top-k, on %s that did not make them:%n"
-              + "  %.3f %% of activations are on in the SAE; %.3f %% are on in one of both only%n"
-              + "  activations differ by %.1f %% of their sum%n"
-              + "  embeddings: cosine distance to the exact edit %.2g (at most %.2g); the edit"
-              + " itself moves them by %.2g%n%s",
-          Counted.of(c.images(), "image"),
-          100 * c.active(),
-          100 * c.disagree(),
-          100 * c.activationError(),
-          c.differs(),
-          c.differsMost(),
-          c.edited(),
-          c.differs() > MOST_DIFFERENCE * c.edited() ? TOO_DIFFERENT : "");
-    }
+  private static Json json(ExportedEdit exported, Path out, @Nullable Path hook, Path card) {
+    StoredEdit stored = exported.stored();
+    return new Json(
+        out.toString(),
+        hook == null ? null : hook.toString(),
+        card.toString(),
+        ExportedEdit.size(out),
+        stored.point().peerName(),
+        stored.tokens(),
+        stored.rule().kind().name().toLowerCase(Locale.ROOT),
+        stored.units() instanceof StoredEdit.FeatureIds(int[] ids) ? ids : null,
+        stored.units() instanceof StoredEdit.NeuronIds(int[] ids) ? ids : null,
+        exported.topK(),
+        exported.calibration());
   }
 
   @FunctionalInterface
   private interface Writer {
-    void write(VisionTower tower, CompiledEdit edit, Map<String, String> notes);
+    void write(ClipModel model, CompiledEdit edit, Map<String, String> notes);
   }
 
   /** Compiles the edit, checked against model and SAE, and writes it. */
-  private Exported export(Writer writer) {
+  private ExportedEdit export(Writer writer) {
     StoredEdit stored = StoredEdit.read(edit);
     Path from = stored.sae();
     if (from != null) {
@@ -318,21 +333,21 @@ final class ExportCommand implements Runnable {
         return calibrated(stored, clip, whole, notes, writer);
       }
       try (CompiledEdit compiled = CompiledEdit.of(whole)) {
-        writer.write(clip.vision(), compiled, notes);
-        return new Exported(stored, compiled.topK(), null);
+        writer.write(clip, compiled, notes);
+        return new ExportedEdit(stored, compiled.topK(), null);
       }
     }
   }
 
-  private Exported calibrated(
+  private ExportedEdit calibrated(
       StoredEdit stored, ClipModel clip, Edit whole, Map<String, String> notes, Writer writer) {
     var fitted = ThresholdCalibration.of(clip, whole, images.resolve(clip), common.progress());
     images.report(fitted.skipped());
     notes.put("calibration", JsonFile.line(fitted));
     try (CompiledEdit compiled = fitted.compiled()) {
-      writer.write(clip.vision(), compiled, notes);
+      writer.write(clip, compiled, notes);
     }
-    return new Exported(stored, 0, fitted);
+    return new ExportedEdit(stored, 0, fitted);
   }
 
   private static void checkFits(Sae sae, ClipModel clip, Path from, StoredEdit stored) {
@@ -357,14 +372,6 @@ final class ExportCommand implements Runnable {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new IllegalStateException(e);
-    }
-  }
-
-  private static long size(Path file) {
-    try {
-      return Files.size(file);
-    } catch (IOException e) {
-      throw new InputException(file, "cannot be read back", "Check the disk", e);
     }
   }
 }
