@@ -8,11 +8,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
+import tools.jackson.dataformat.yaml.YAMLMapper;
 
 /** What users of the library depend on: the BOM, and the versions that pages and examples name. */
 final class LibraryTest {
@@ -48,6 +50,18 @@ final class LibraryTest {
       for (Path pom : all) {
         assertEquals(version, version(Files.readString(pom), "clipsteer.version"), pom.toString());
       }
+    }
+  }
+
+  @Test
+  void theCitationIsOfThisVersion() throws IOException {
+    String build = version(Files.readString(ROOT.resolve("pom.xml")), "version");
+    Object citation =
+        new YAMLMapper().readValue(Files.readString(ROOT.resolve("CITATION.cff")), Map.class);
+    Map<?, ?> fields = (Map<?, ?>) citation;
+    assertEquals(build, fields.get("version"));
+    for (String key : List.of("cff-version", "message", "title", "authors")) {
+      assertTrue(fields.containsKey(key), key);
     }
   }
 
