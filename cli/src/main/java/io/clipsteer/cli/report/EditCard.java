@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
@@ -52,8 +53,9 @@ public record EditCard(
 
   /** Reads what an edit's folder, or its {@code edit.json}, says. */
   public static EditCard read(Path path) {
-    Path folder = Files.isDirectory(path) ? path : path.toAbsolutePath().getParent();
-    Path file = Files.isDirectory(path) ? path.resolve(StoredEdit.FILE) : path;
+    boolean whole = Files.isDirectory(path);
+    Path file = whole ? path.resolve(StoredEdit.FILE) : path;
+    Path folder = whole ? path : Objects.requireNonNull(path.toAbsolutePath().getParent());
     JsonNode none = MissingNode.getInstance();
     boolean stored = Files.isRegularFile(file);
     return new EditCard(
