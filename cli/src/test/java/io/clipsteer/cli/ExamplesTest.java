@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -81,8 +82,8 @@ final class ExamplesTest {
     Process service = start(source, model, edit, "dog,cat,house", 0);
     try (BufferedReader lines = service.inputReader(StandardCharsets.UTF_8);
         HttpClient client = HttpClient.newHttpClient()) {
-      String line = lines.readLine();
-      assertTrue(line != null && line.startsWith("listening on "), () -> line + service.info());
+      String line = Objects.requireNonNullElse(lines.readLine(), "");
+      assertTrue(line.startsWith("listening on "), errors());
       URI uri = URI.create(line.substring("listening on ".length()) + "/classify");
       HttpResponse<String> answer = post(client, uri, Files.readAllBytes(image));
       assertEquals(200, answer.statusCode(), answer.body());

@@ -53,9 +53,8 @@ public record EditCard(
 
   /** Reads what an edit's folder, or its {@code edit.json}, says. */
   public static EditCard read(Path path) {
-    boolean whole = Files.isDirectory(path);
-    Path file = whole ? path.resolve(StoredEdit.FILE) : path;
-    Path folder = whole ? path : Objects.requireNonNull(path.toAbsolutePath().getParent());
+    Path file = Files.isDirectory(path) ? path.resolve(StoredEdit.FILE) : path;
+    Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent()); // A file has one.
     JsonNode none = MissingNode.getInstance();
     boolean stored = Files.isRegularFile(file);
     return new EditCard(

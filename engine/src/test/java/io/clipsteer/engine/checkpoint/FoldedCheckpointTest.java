@@ -179,7 +179,8 @@ final class FoldedCheckpointTest {
       var error =
           assertThrows(
               InputException.class, () -> FoldedCheckpoint.write(model, compiled, target, out));
-      assertTrue(error.getMessage().contains(why), error.getMessage());
+      String message = String.valueOf(error.getMessage());
+      assertTrue(message.contains(why), message);
       assertFalse(Files.exists(out));
     }
   }
