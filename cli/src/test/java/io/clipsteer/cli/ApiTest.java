@@ -5,11 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.tngtech.archunit.core.domain.JavaClass;
-import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaCodeUnit;
 import com.tngtech.archunit.core.domain.JavaModifier;
-import com.tngtech.archunit.core.importer.ClassFileImporter;
-import com.tngtech.archunit.core.importer.ImportOption;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,14 +23,8 @@ final class ApiTest {
   private static final Path PAGE =
       Path.of(System.getProperty("clipsteer.root", "..")).resolve("docs/java.md");
 
-  private static final JavaClasses CLASSES =
-      new ClassFileImporter()
-          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
-          .withImportOption(location -> !location.contains("-tests.jar"))
-          .importPackages("io.clipsteer");
-
   private static Stream<JavaClass> of(API.Status status) {
-    return CLASSES.stream()
+    return ArchitectureTest.CLASSES.stream()
         .filter(type -> type.isAnnotatedWith(API.class))
         .filter(type -> type.getAnnotationOfType(API.class).status() == status);
   }

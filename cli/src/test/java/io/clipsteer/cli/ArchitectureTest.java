@@ -58,7 +58,8 @@ final class ArchitectureTest {
   /** Kinds of SAEs: what one computes ({@code SaeActivation}) and how one is trained. */
   private static final Set<String> SAME_NAMES = Set.of("JumpRelu", "Relu", "TopK");
 
-  private static final JavaClasses CLASSES =
+  /** Reading them takes seconds: once for all tests of a JVM. */
+  static final JavaClasses CLASSES =
       new ClassFileImporter()
           .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
           .withImportOption(location -> !location.contains("-tests.jar"))
