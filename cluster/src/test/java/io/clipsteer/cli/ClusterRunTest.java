@@ -43,8 +43,7 @@ final class ClusterRunTest {
     return measured(command, of, images, more);
   }
 
-  private static ClusterFixture.Ran measured(
-      String command, Path of, Path images, String... more) {
+  private static ClusterFixture.Ran measured(String command, Path of, Path images, String... more) {
     String line = "%s --run %s --images %s --image-batch 4 --block-size 16 --threads 1";
     return ClusterFixture.run(line.formatted(command, of, images), more);
   }
