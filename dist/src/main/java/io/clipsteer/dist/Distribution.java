@@ -161,6 +161,9 @@ record Distribution(Platform platform, Path module, String version, Instant time
     words.addAll(List.of("--strip-debug", "--no-header-files", "--no-man-pages"));
     words.addAll(List.of("--compress", "zip-9", "--exclude-files", UNUSED));
     words.addAll(List.of("--exclude-resources", "@" + unusedClasses()));
+    // Classes that jlink writes itself differ from run to run: their order is that of hashed sets.
+    words.addAll(List.of("--disable-plugin", "generate-jli-classes"));
+    words.addAll(List.of("--disable-plugin", "system-modules"));
     words.addAll(List.of("--output", runtime.toString()));
     ToolProvider jlink = ToolProvider.findFirst("jlink").orElseThrow();
     int code =
