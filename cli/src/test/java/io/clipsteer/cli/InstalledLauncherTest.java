@@ -90,7 +90,8 @@ final class InstalledLauncherTest {
   void keepsClassesOnceAndOnlyForCommands() throws IOException, InterruptedException {
     Map<String, String> user = Map.of("HOME", temp + "");
     Path cache = temp.resolve(".cache/clipsteer");
-    assertEquals("", run(user, "--version").err());
+    assertEquals(List.of("clipsteer 1.0"), run(user, "--version").out());
+    assertEquals("", run(user, "--help").err());
     assertFalse(Files.exists(cache));
     Ran first = run(user, "doctor");
     assertEquals(1, first.err().lines().count(), first.err());
@@ -103,7 +104,7 @@ final class InstalledLauncherTest {
     Ran second = run(user, "doctor");
     assertEquals("", second.err());
     assertTrue(second.out().contains(option));
-    assertTrue(run(user, "--version").out().contains(option));
+    assertTrue(run(user, "--help").out().contains(option));
   }
 
   @Test

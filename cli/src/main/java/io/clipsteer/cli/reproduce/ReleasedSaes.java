@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.IntFunction;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -66,8 +65,6 @@ record ReleasedSaes(List<Path> folders) {
 
   /** The needs that they meet, with the folders in the order of layers. */
   String into(PreparedSets sets) {
-    Map<String, Path> byName = new TreeMap<>();
-    for (Path folder : folders) byName.put(folder.getFileName().toString(), folder);
     List<String> met = new ArrayList<>();
     NEEDS.forEach(
         (need, names) -> {
@@ -75,8 +72,11 @@ record ReleasedSaes(List<Path> folders) {
           String lacks = "";
           for (String name : names) {
             Pattern pattern = Pattern.compile(Pattern.quote(name) + "(-\\d.*)?");
-            List<String> fit = byName.keySet().stream().filter(pattern.asMatchPredicate()).toList();
-            if (fit.size() == 1) found.add(byName.get(fit.getFirst()).toString());
+            List<Path> fit =
+                folders.stream()
+                    .filter(folder -> pattern.matcher(folder.getFileName().toString()).matches())
+                    .toList();
+            if (fit.size() == 1) found.add(fit.getFirst().toString());
             else if (lacks.isEmpty()) lacks = (fit.isEmpty() ? "no " : "more than one ") + name;
           }
           if (lacks.isEmpty()) {
