@@ -265,13 +265,13 @@ final class ReproduceCommandTest {
     assertFalse(Files.exists(out));
     Map<String, JsonNode> sets = new HashMap<>();
     for (JsonNode set : plan.get("sets")) sets.put(set.get("name").asString(), set);
-    assertEquals(7, sets.size());
+    assertEquals(8, sets.size());
     JsonNode portraits = Objects.requireNonNull(sets.get("celeba"));
     assertEquals(8, portraits.get("sample").asInt());
     JsonNode birds = Objects.requireNonNull(sets.get("waterbirds"));
     assertTrue(birds.get("path").isNull());
     assertTrue(birds.get("looks").asString().contains("metadata.csv"));
-    assertEquals(39, plan.get("stages").size());
+    assertEquals(41, plan.get("stages").size());
     JsonNode all = plan.get("all");
     assertTrue(all.get("hours").asDouble() > plan.get("possible").get("hours").asDouble());
     assertTrue(all.get("cluster_hours").asDouble() < all.get("hours").asDouble());

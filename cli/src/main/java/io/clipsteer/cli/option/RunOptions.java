@@ -3,6 +3,7 @@ package io.clipsteer.cli.option;
 
 import io.clipsteer.data.Hashes;
 import io.clipsteer.data.InputException;
+import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.model.TowerKind;
@@ -16,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** A training run, and the model it was trained on. */
@@ -34,7 +34,14 @@ public final class RunOptions {
       description = "The run's checkpoint, if it has moved since the training.")
   private @Nullable Path model;
 
-  @Mixin private TowerDtype dtype;
+  /** As {@link TowerDtype}, which a group of options, as this one is in a study, cannot mix in. */
+  @Option(
+      names = "--dtype",
+      defaultValue = "fp32",
+      paramLabel = "DTYPE",
+      completionCandidates = DtypeWords.class,
+      description = "Arithmetic of the tower: fp32 or bf16.")
+  private DType dtype;
 
   public Path path() {
     return run;
@@ -57,7 +64,7 @@ public final class RunOptions {
 
   /** The run's checkpoint, loaded; the caller closes it. */
   public ClipModel load(RunFolder.Run trained, Device device) {
-    return ClipModel.load(checkpoint(run, trained, model, "--model"), dtype.get(), device);
+    return ClipModel.load(checkpoint(run, trained, model, "--model"), dtype, device);
   }
 
   /** The run with its model and all its SAEs of the vision tower. */
