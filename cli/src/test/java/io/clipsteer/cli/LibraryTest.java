@@ -35,8 +35,8 @@ final class LibraryTest {
       assertEquals(version(build, library), version(bom, library), library);
     }
     var modules = new TreeSet<>(find("<module>(\\w+)</module>", build));
-    // The cluster runs with a Spark of its own, benchmarks are no library.
-    modules.removeAll(List.of("bom", "cluster", "bench"));
+    // The cluster runs with a Spark of its own; benchmarks and archives are no library.
+    modules.removeAll(List.of("bom", "cluster", "bench", "dist"));
     assertEquals(
         modules, new TreeSet<>(find("<artifactId>clipsteer-(?!bom)(\\w+)</artifactId>", bom)));
   }
