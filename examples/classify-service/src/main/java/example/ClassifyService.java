@@ -59,6 +59,15 @@ public final class ClassifyService {
 
   private void classify(HttpExchange exchange) throws IOException {
     try (exchange) {
+      if (!exchange.getRequestURI().getPath().equals("/classify")) {
+        send(exchange, 404, "{\"error\": \"there is only /classify\"}\n");
+        return;
+      }
+      if (!exchange.getRequestMethod().equals("POST")) {
+        exchange.getResponseHeaders().set("Allow", "POST");
+        exchange.sendResponseHeaders(405, -1);
+        return;
+      }
       byte[] image = exchange.getRequestBody().readNBytes(MOST_BYTES + 1);
       if (image.length > MOST_BYTES) {
         send(exchange, 413, "{\"error\": \"more than 20 MiB\"}\n");

@@ -57,7 +57,7 @@ final class SaeImportCommand implements Runnable {
   @Parameters(
       paramLabel = "SAE",
       arity = "1..*",
-      description = "SAEs: folders or files, also training runs with one SAE.")
+      description = "Folders or files of SAEs, also training runs with one SAE.")
   private List<Path> paths;
 
   @Option(

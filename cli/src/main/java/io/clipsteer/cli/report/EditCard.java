@@ -193,7 +193,8 @@ public record EditCard(
     if (report.has("edited_wga")) {
       points.add(
           Lines.of(
-              "worst group: %s before, %s after (%s to %s); gain %s to %s points",
+              "worst group (another may be the worst after the edit): %s before, %s after (%s to"
+                  + " %s); gain %s to %s points",
               CardText.percent(report.path("baseline_wga")),
               CardText.percent(report.path("edited_wga")),
               CardText.percent(report.path("wga_low")),
@@ -269,8 +270,31 @@ public record EditCard(
     }
     text.table(
         List.of(
-            "control", "worst group", "the edit's worst group", "p", "all images", "harm (points)"),
+            "control",
+            "its own worst group",
+            "in the group that the test is of",
+            "p",
+            "all images",
+            "harm (points)"),
         rows);
+    text.paragraph(
+        "Accuracies. Harm is the accuracy lost, summed over the groups that lose; the edit's own is"
+            + " "
+            + CardText.number("%.1f", report.path("harm"))
+            + ".");
+    JsonNode against = report.path("against");
+    if (against.isObject()) {
+      text.paragraph(
+          Lines.of(
+              "Worst group, the edit minus the best control (%s): %s points (%s to %s), p %s; over"
+                  + " all images %s points.",
+              CardText.plain(against.path("baseline").asString("")),
+              points(against.path("difference")),
+              points(against.path("low")),
+              points(against.path("high")),
+              CardText.plain(SuppressionText.p(against.path("p").asDouble())),
+              points(against.path("overall"))));
+    }
     List<String> skipped = new ArrayList<>();
     for (var one : report.path("baselines_skipped").properties()) {
       skipped.add(CardText.plain(one.getKey() + " skipped: " + one.getValue().asString("")));
@@ -296,7 +320,8 @@ public record EditCard(
     if (report.has("mcnemar_p") && report.path("mcnemar_p").asDouble() >= ALPHA) {
       limits.add(
           Lines.of(
-              "The worst group's change is within chance: p %s.",
+              "The change in the group that was worst before (%s) is within chance: p %s.",
+              CardText.plain(report.path("worst_group").asString("")),
               SuppressionText.p(report.path("mcnemar_p").asDouble())));
     }
     JsonNode power = report.path("power").path("smallest_gain_at_80_percent");

@@ -38,6 +38,7 @@ final class EditCardTest {
         """
         {"data": "waterbirds:/d", "baseline_wga": 0.25, "edited_wga": 0.5, "wga_low": 0.375,
          "wga_high": 0.625, "gain_low": 0.125, "gain_high": 0.375, "mcnemar_p": 0.25,
+         "worst_group": "c | d", "harm": 25,
          "overall_before": 0.75, "overall_after": 0.5, "overall_p": 0.125,
          "groups": [{"group": "a | <script>x</script>\\n# b", "n": 8,
                      "before": {"value": 0.75, "low": 0.5, "high": 0.875},
@@ -45,7 +46,8 @@ final class EditCardTest {
          "baselines": [{"name": "neurons", "wga": 0.75, "in_worst_group": 0.625, "p": 0.0625,
                         "overall": 0.875, "harm": 12.5}],
          "baselines_skipped": {"LEACE": "why"},
-         "against": {"baseline": "neurons", "difference": -0.25, "low": -0.5, "high": %s},
+         "against": {"baseline": "neurons", "difference": -0.25, "low": -0.5, "high": %s,
+                     "p": 0.03125, "overall": -0.375},
          "stability": {"samples": 20, "same_sae": 19, "same_edit": 3}, "skipped": 2}
         """
             .formatted(highest));
@@ -76,12 +78,16 @@ final class EditCardTest {
             "| 9 | 1.00000 | 1.500 |",
             "- units ranked on `table:/t`",
             "- measured on `waterbirds:/d`",
-            "- worst group: 25.0 % before, 50.0 % after (37.5 % to 62.5 %); gain +12.5 to +37.5"
-                + " points",
+            "- worst group (another may be the worst after the edit): 25.0 % before, 50.0 % after"
+                + " (37.5 % to 62.5 %); gain +12.5 to +37.5 points",
             "- all images: 75.0 % before, 50.0 % after, p 0.13",
             "| neurons | 75.0 % | 62.5 % | 0.063 | 87.5 % | 12.5 |",
             "- LEACE skipped: why",
-            "- The worst group's change is within chance: p 0.25.",
+            "Accuracies. Harm is the accuracy lost, summed over the groups that lose; the edit's"
+                + " own is 25.0.",
+            "Worst group, the edit minus the best control (neurons): -25.0 points (-50.0 to -12.5),"
+                + " p 0.031; over all images -37.5 points.",
+            "- The change in the group that was worst before (c \\| d) is within chance: p 0.25.",
             "- The control \"neurons\" does better in the worst group: the edit has -25.0 points"
                 + " (-50.0 to -12.5) against it.",
             "- 3 of 20 bootstrap samples of the validation images select this edit, 19 this SAE.",

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -94,9 +95,20 @@ final class TarListing {
         add(tar, entry);
         end = entry.getDataOffset() + (entry.getSize() + RECORD - 1) / RECORD * RECORD;
       }
+      if (end < size) checkEndMark(channel, end);
     }
     if (end >= size && end > 0) {
       met.note(archive.getFileName() + " has no end mark: its last members may be missing");
+    }
+  }
+
+  /** The library ends without a word where a header is cut. */
+  private void checkEndMark(SeekableByteChannel channel, long end) throws IOException {
+    ByteBuffer record = ByteBuffer.allocate(RECORD);
+    channel.position(end);
+    while (record.hasRemaining() && channel.read(record) >= 0) {}
+    if (record.hasRemaining() || !Arrays.equals(record.array(), new byte[RECORD])) {
+      throw damaged(new IOException("it ends inside a header"));
     }
   }
 
@@ -116,7 +128,10 @@ final class TarListing {
 
   private InputException damaged(Throwable e) {
     return new InputException(
-        archive, "the archive is damaged (" + e.getMessage() + ")", "Fetch it again", e);
+        archive,
+        "no tar, or the archive is damaged (" + e.getMessage() + ")",
+        "Fetch it again, or pack it anew",
+        e);
   }
 
   private void add(TarFile tar, TarArchiveEntry entry) throws IOException {

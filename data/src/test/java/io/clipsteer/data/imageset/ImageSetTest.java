@@ -232,6 +232,13 @@ public final class ImageSetTest {
     assertEquals(
         List.of("t.tar has no end mark: its last members may be missing"),
         ImageSet.open(tar).listing().notes());
+    for (int cut : new int[] {end / 2 + 200, 300}) { // Inside a header.
+      Files.write(tar, Arrays.copyOf(good, cut));
+      e = assertThrows(InputException.class, () -> ImageSet.open(tar));
+      assertTrue((e.getMessage() + "").contains("ends inside a header"), e::toString);
+    }
+    Files.write(tar, Arrays.copyOf(good, end + 512)); // Half an end mark is one.
+    assertEquals(List.of(), ImageSet.open(tar).listing().notes());
 
     long huge = 20L << 30;
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
