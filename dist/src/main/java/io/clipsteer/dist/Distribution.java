@@ -5,8 +5,8 @@ import java.awt.Color;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.PrintWriter;
 import java.net.URI;
-import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
@@ -22,6 +22,7 @@ import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
+import java.util.spi.ToolProvider;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 import java.util.zip.ZipOutputStream;
@@ -160,12 +161,17 @@ record Distribution(Platform platform, Path module, String version, Instant time
     words.addAll(List.of("--strip-debug", "--no-header-files", "--no-man-pages"));
     words.addAll(List.of("--compress", "zip-9", "--exclude-files", UNUSED));
     words.addAll(List.of("--exclude-resources", "@" + unusedClasses()));
-    // Its classes of lambda forms differ from run to run. Without those of the modules the JVM
-    // keeps
-    // no classes (-XX:AOTCacheOutput fails).
+    // Its classes of lambda forms differ from run to run. So does SystemModules$all, but without
+    // the
+    // classes of modules the JVM keeps none at all (-XX:AOTCacheOutput fails).
     words.addAll(List.of("--disable-plugin", "generate-jli-classes"));
     words.addAll(List.of("--output", runtime.toString()));
-    int code = jlink(words);
+    ToolProvider jlink = ToolProvider.findFirst("jlink").orElseThrow();
+    int code =
+        jlink.run(
+            new PrintWriter(System.out, true),
+            new PrintWriter(System.err, true),
+            words.toArray(String[]::new));
     if (code != 0) throw new IOException("jlink failed: " + code);
     for (Path file : Archive.below(runtime)) {
       if (file.toString().endsWith(".so") && Files.isRegularFile(file)) {
@@ -173,28 +179,6 @@ record Distribution(Platform platform, Path module, String version, Instant time
         Files.write(file, stripped);
       }
     }
-  }
-
-  private static int jlink(List<String> words) throws IOException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    Path classes;
-    try {
-      classes = Path.of(Jlink.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-    } catch (URISyntaxException e) {
-      throw new IOException(e);
-    }
-    command.addAll(List.of("-cp", classes.toString(), Jlink.class.getName()));
-    command.addAll(words);
-    for (int tries = 0; tries < 64; tries++) {
-      try {
-        int code = new ProcessBuilder(command).inheritIO().start().waitFor();
-        if (code != Jlink.OTHER_ORDER) return code;
-      } catch (InterruptedException e) {
-        throw new IOException(e);
-      }
-    }
-    return Jlink.OTHER_ORDER;
   }
 
   /**
