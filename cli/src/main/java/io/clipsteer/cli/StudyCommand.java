@@ -130,7 +130,7 @@ final class StudyCommand {
       }
       CommonOptions.within("--repeats", repeats, 1, 100);
       List<Cue> cues = sizes.stream().distinct().map(size -> new Cue(size, strength)).toList();
-      SuppressionSettings settings = choice.settings(null, SET_SIZES, DRAWS, common.seed());
+      SuppressionSettings settings = choice.settings(null, SET_SIZES, DRAWS, false, common.seed());
       WorkFolder.check(out, LAYOUT, resume);
       if (run != null) {
         run(null, cues, settings);

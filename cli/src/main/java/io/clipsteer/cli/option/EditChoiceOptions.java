@@ -52,10 +52,19 @@ public final class EditChoiceOptions {
    * @param at tokens to edit, or null for those that the SAE reads
    * @param sizes numbers of features to select from
    * @param draws random edits of each kind
+   * @param screen whether edits that cannot be selected are dropped after few images
    */
   public SuppressionSettings settings(
-      @Nullable TokenSelection at, List<Integer> sizes, int draws, long seed) {
+      @Nullable TokenSelection at, List<Integer> sizes, int draws, boolean screen, long seed) {
     return new SuppressionSettings(
-        select, SuppressionSettings.Change.parse(edit), at, sizes, maxLoss, draws, seed, goal);
+        select,
+        SuppressionSettings.Change.parse(edit),
+        at,
+        sizes,
+        maxLoss,
+        draws,
+        seed,
+        goal,
+        screen);
   }
 }

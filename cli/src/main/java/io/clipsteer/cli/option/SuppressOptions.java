@@ -54,6 +54,14 @@ public final class SuppressOptions {
   private List<Integer> sizes;
 
   @Option(
+      names = "--screen",
+      description = {
+        "Save time: evaluate all edits on a tenth of the validation images, and on more only those"
+            + " that could still be selected."
+      })
+  private boolean screen;
+
+  @Option(
       names = "--baselines",
       defaultValue = "all",
       paramLabel = "WHICH",
@@ -124,7 +132,7 @@ public final class SuppressOptions {
   }
 
   public SuppressionSettings settings(long seed) {
-    return choice.settings(at, sizes, draws, seed);
+    return choice.settings(at, sizes, draws, screen, seed);
   }
 
   /** How Defense-Prefix is learnt; null where it is not. */

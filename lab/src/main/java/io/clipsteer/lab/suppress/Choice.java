@@ -34,11 +34,10 @@ public record Choice(Candidate candidate, GroupScore score) {
       List<Candidate> candidates, Groups groups, EditTrial.TrialResult result, int[] times) {
     List<Choice> all = new ArrayList<>();
     for (int c = 0; c < candidates.size(); c++) {
+      List<Integer> group = result.groups().subList(0, result.seen().get(c));
       BitSet right = result.after().get(c);
-      all.add(
-          new Choice(
-              candidates.get(c),
-              GroupScore.of(groups, result.groups(), result.before(), right, times)));
+      GroupScore score = GroupScore.of(groups, group, result.before(), right, times);
+      all.add(new Choice(candidates.get(c), score));
     }
     return all;
   }
@@ -48,19 +47,18 @@ public record Choice(Candidate candidate, GroupScore score) {
 
   /**
    * The edits to evaluate next: of every family, and of every SAE or site, the one with the highest
-   * goal, at other strengths. The loss that is allowed plays no part yet: a weaker edit may keep to
-   * it.
+   * goal among those that were evaluated on most images, at other strengths. The loss that is
+   * allowed plays no part yet: a weaker edit may keep to it.
    */
   static List<Candidate> strengths(List<Choice> all, Groups groups, SuppressionSettings.Goal goal) {
+    Comparator<Choice> higher =
+        Comparator.comparingInt(Choice::images)
+            .thenComparingDouble(one -> one.score.after(goal, groups));
     Map<List<Object>, Choice> bests = new LinkedHashMap<>();
     for (Choice one : all) {
       Candidate candidate = one.candidate;
       List<Object> key = List.of(candidate.family(), candidate.sae(), candidate.site());
-      bests.merge(
-          key,
-          one,
-          (best, other) ->
-              other.score.after(goal, groups) > best.score.after(goal, groups) ? other : best);
+      bests.merge(key, one, (best, other) -> higher.compare(other, best) > 0 ? other : best);
     }
     return bests.values().stream()
         .flatMap(best -> Arrays.stream(STRENGTHS).mapToObj(s -> best.candidate.times(s)))
@@ -69,27 +67,51 @@ public record Choice(Candidate candidate, GroupScore score) {
 
   /**
    * The smallest candidate of a family whose goal is within one standard error of the highest
-   * (Breiman et al. 1984), among those within the allowed loss; of equal ones that with the higher
-   * goal, then the earlier one. Null where none is better than no edit.
+   * (Breiman et al. 1984), among those within the allowed loss that were evaluated on most images;
+   * of equal ones that with the higher goal, then the earlier one. Null where none is better than
+   * no edit.
    */
   static @Nullable Choice best(
       List<Choice> all, Candidate.Family family, Groups groups, SuppressionSettings settings) {
+    return near(all, family, groups, settings, settings.maxLoss(), 1).stream()
+        .min(Comparator.comparingInt(one -> one.candidate.size()))
+        .orElse(null);
+  }
+
+  /**
+   * Candidates of a family whose goal is within one standard error of the highest, the highest
+   * first, among those that are better than no edit and were evaluated on most images.
+   *
+   * @param maxLoss points of accuracy that they may cost
+   * @param shrink factor of the standard error
+   */
+  static List<Choice> near(
+      List<Choice> all,
+      Candidate.Family family,
+      Groups groups,
+      SuppressionSettings settings,
+      double maxLoss,
+      double shrink) {
     SuppressionSettings.Goal goal = settings.goal();
     ToDoubleFunction<Choice> reached = one -> one.score.after(goal, groups);
+    List<Choice> own = all.stream().filter(one -> one.candidate.family() == family).toList();
+    int most = own.stream().mapToInt(Choice::images).max().orElse(0);
     List<Choice> better =
-        all.stream()
-            .filter(one -> one.candidate.family() == family && one.isWithin(settings.maxLoss()))
+        own.stream()
+            .filter(one -> one.images() == most && one.isWithin(maxLoss))
             .filter(one -> reached.applyAsDouble(one) > one.score.before(goal, groups))
             .sorted(Comparator.comparingDouble(reached).reversed())
             .toList();
-    if (better.isEmpty()) return null;
+    if (better.isEmpty()) return List.of();
     Choice highest = better.getFirst();
-    double least =
-        reached.applyAsDouble(highest) - highest.score.error(goal, groups, settings.seed());
-    return better.stream()
-        .filter(one -> reached.applyAsDouble(one) >= least)
-        .min(Comparator.comparingInt(one -> one.candidate.size()))
-        .orElse(highest);
+    double error = shrink * highest.score.error(goal, groups, settings.seed());
+    double least = reached.applyAsDouble(highest) - error;
+    return better.stream().filter(one -> reached.applyAsDouble(one) >= least).toList();
+  }
+
+  /** Images of the groups that it was evaluated on. */
+  int images() {
+    return score.overall().n();
   }
 
   /** Whether the loss is at most {@code maxLoss} points, up to rounding. */

@@ -44,17 +44,37 @@ final class EditTrial {
   private final List<Candidate> candidates;
   private final Map<HookPoint, Map<EditSite, List<Integer>>> byPoint = new LinkedHashMap<>();
   private final List<Range> blocks = new ArrayList<>();
+  private final boolean whole;
 
   /** Places of a part, from the first on. */
-  private record Range(LabelledImages part, long first, int count) {}
+  private record Range(LabelledImages part, long first, int count) {
+    boolean isOfPartOf(Range other) {
+      return part == other.part;
+    }
+
+    /** Whether one loader reads both. */
+    boolean follows(Range other) {
+      return isOfPartOf(other) && first == other.first + other.count;
+    }
+  }
 
   /** Takes blocks as they are evaluated, by number. */
   private interface Taker {
     void take(int number, TrialBlock block);
   }
 
-  EditTrial(ClipModel model, List<LabelledImages> parts, List<Candidate> candidates) {
+  /**
+   * A trial.
+   *
+   * @param share of each part's blocks
+   */
+  EditTrial(
+      ClipModel model,
+      List<LabelledImages> parts,
+      List<Candidate> candidates,
+      Screening.ImageShare share) {
     this.model = model;
+    this.whole = share.equals(Screening.ImageShare.WHOLE);
     this.candidates = List.copyOf(candidates);
     for (int c = 0; c < candidates.size(); c++) {
       EditSite site = candidates.get(c).site();
@@ -64,9 +84,11 @@ final class EditTrial {
           .add(c);
     }
     for (LabelledImages part : parts) {
+      int images = part.truth().length;
       int batch = part.images().options().batchSize();
-      for (int at = 0; at < part.truth().length; at += batch) {
-        blocks.add(new Range(part, at, Math.min(batch, part.truth().length - at)));
+      for (int b : share.blocks(Math.ceilDiv(images, batch))) {
+        long first = (long) b * batch;
+        blocks.add(new Range(part, first, (int) Math.min(batch, images - first)));
       }
     }
   }
@@ -77,13 +99,69 @@ final class EditTrial {
    * @param groups of each image
    * @param before images answered right without an edit
    * @param after the same with each of the candidates
+   * @param seen how many of the images, from the first on, each candidate was evaluated on
    */
   record TrialResult(
-      List<Integer> groups, BitSet before, List<BitSet> after, List<ImageLoader.Skipped> skipped) {
+      List<Integer> groups,
+      BitSet before,
+      List<BitSet> after,
+      List<Integer> seen,
+      List<ImageLoader.Skipped> skipped) {
+    /** All candidates on all images. */
+    TrialResult(
+        List<Integer> groups,
+        BitSet before,
+        List<BitSet> after,
+        List<ImageLoader.Skipped> skipped) {
+      this(groups, before, after, Collections.nCopies(after.size(), groups.size()), skipped);
+    }
+
     /** With the answers of further candidates to the same images. */
     TrialResult and(TrialResult other) {
-      List<BitSet> all = Stream.concat(after.stream(), other.after.stream()).toList();
-      return new TrialResult(groups, before, all, skipped);
+      return new TrialResult(
+          groups,
+          before,
+          Stream.concat(after.stream(), other.after.stream()).toList(),
+          Stream.concat(seen.stream(), other.seen.stream()).toList(),
+          skipped);
+    }
+
+    /** On the first images alone. */
+    TrialResult first(int images) {
+      return new TrialResult(
+          groups.subList(0, images),
+          before.get(0, images),
+          after.stream().map(right -> right.get(0, images)).toList(),
+          seen.stream().map(n -> Math.min(n, images)).toList(),
+          skipped);
+    }
+
+    /**
+     * With the answers of some of the candidates to further images.
+     *
+     * @param which candidates these are, ascending
+     */
+    TrialResult then(TrialResult other, BitSet which) {
+      int at = groups.size();
+      List<BitSet> all = new ArrayList<>(after);
+      List<Integer> now = new ArrayList<>(seen);
+      int next = 0;
+      for (int c = which.nextSetBit(0); c >= 0; c = which.nextSetBit(c + 1)) {
+        all.set(c, joined(after.get(c), other.after.get(next++), at));
+        now.set(c, at + other.groups.size());
+      }
+      return new TrialResult(
+          Stream.concat(groups.stream(), other.groups.stream()).toList(),
+          joined(before, other.before, at),
+          all,
+          now,
+          Stream.concat(skipped.stream(), other.skipped.stream()).toList());
+    }
+
+    private static BitSet joined(BitSet first, BitSet more, int at) {
+      BitSet all = (BitSet) first.clone();
+      more.stream().forEach(i -> all.set(at + i));
+      return all;
     }
 
     /**
@@ -110,19 +188,34 @@ final class EditTrial {
       @Nullable Path folder,
       String name,
       Progress progress) {
-    EditTrial trial = new EditTrial(model, parts, candidates);
     TrialFolder stored = folder == null ? null : TrialFolder.of(folder, parts, candidates);
-    List<@Nullable TrialBlock> known = trial.read(stored);
-    try (var task = progress.start(name, LabelledImages.count(parts), "images")) {
+    return new EditTrial(model, parts, candidates, Screening.ImageShare.WHOLE)
+        .run(stored, name, progress);
+  }
+
+  /**
+   * Evaluates in this process.
+   *
+   * @param stored blocks, from which it is resumed; null for none
+   * @param name of the work, for progress
+   */
+  TrialResult run(@Nullable TrialFolder stored, String name, Progress progress) {
+    List<@Nullable TrialBlock> known = read(stored);
+    long images = blocks.stream().mapToLong(Range::count).sum();
+    try (var task = progress.start(name, images, "images")) {
       long resumed =
           known.stream().filter(Objects::nonNull).mapToLong(b -> b.groups().size()).sum();
       if (resumed > 0) task.resumed(resumed);
-      double flops = trial.flopsPerImage();
+      double flops = flopsPerImage();
       for (int from = 0; from < known.size(); ) {
         int to = from + 1;
         if (known.get(from) == null) {
-          while (to < known.size() && known.get(to) == null && trial.follows(to)) to++;
-          trial.evaluate(
+          while (to < known.size()
+              && known.get(to) == null
+              && blocks.get(to).follows(blocks.get(to - 1))) {
+            to++;
+          }
+          evaluate(
               from,
               to,
               (number, block) -> {
@@ -134,7 +227,7 @@ final class EditTrial {
         from = to;
       }
     }
-    return trial.joined(known);
+    return joined(known);
   }
 
   /** Which blocks a folder does not hold. */
@@ -182,12 +275,7 @@ final class EditTrial {
     return known;
   }
 
-  /** Whether a block is of the same part as the one before it. */
-  private boolean follows(int number) {
-    return blocks.get(number).part == blocks.get(number - 1).part;
-  }
-
-  /** All blocks, in their order; a part of which no image could be read is refused. */
+  /** All blocks, in their order; a whole part of which no image could be read is refused. */
   private TrialResult joined(List<@Nullable TrialBlock> known) {
     List<Integer> groups = new ArrayList<>();
     BitSet before = new BitSet();
@@ -198,7 +286,7 @@ final class EditTrial {
     int behind = 0;
     for (int b = 0; b < known.size(); b++) {
       TrialBlock block = Objects.requireNonNull(known.get(b));
-      if (b > 0 && !follows(b)) {
+      if (b > 0 && !blocks.get(b).isOfPartOf(blocks.get(b - 1))) {
         start = groups.size();
         behind = skipped.size();
       }
@@ -207,8 +295,9 @@ final class EditTrial {
       for (int c = 0; c < after.size(); c++) or(after.get(c), block.after().get(c), at);
       groups.addAll(block.groups());
       skipped.addAll(block.skipped());
-      boolean last = b + 1 == known.size() || !follows(b + 1);
-      if (last && groups.size() == start) {
+      boolean last =
+          b + 1 == known.size() || !blocks.get(b + 1).isOfPartOf(blocks.get(b));
+      if (whole && last && groups.size() == start) {
         throw blocks.get(b).part.images().nothing(skipped.subList(behind, skipped.size()));
       }
     }

@@ -48,7 +48,7 @@ public record Stability(int samples, int sameSae, int sameEdit) {
   }
 
   /** How often each image is drawn, when as many of each group are drawn as there are. */
-  private static int[] sample(List<Integer> group, SplittableRandom random) {
+  static int[] sample(List<Integer> group, SplittableRandom random) {
     Map<Integer, List<Integer>> members = new HashMap<>();
     for (int i = 0; i < group.size(); i++) {
       members.computeIfAbsent(group.get(i), g -> new ArrayList<>()).add(i);

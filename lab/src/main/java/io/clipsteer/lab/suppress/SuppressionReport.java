@@ -131,6 +131,7 @@ public record SuppressionReport(
    * @param edit its rule
    * @param wga worst-group accuracy
    * @param loss points of accuracy lost
+   * @param images that it was evaluated on
    * @param dependence on the attribute where the goal is independence, else null
    */
   public record SetSize(
@@ -138,6 +139,7 @@ public record SuppressionReport(
       String edit,
       double wga,
       double loss,
+      int images,
       @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Double dependence) {
     static SetSize of(Choice choice, Groups groups, SuppressionSettings settings) {
       SuppressionSettings.Goal goal = settings.goal();
@@ -148,6 +150,7 @@ public record SuppressionReport(
           choice.candidate().rule(),
           score.worstAfter(),
           score.loss(),
+          choice.images(),
           independence ? -score.after(goal, groups) : null);
     }
   }
@@ -247,9 +250,17 @@ public record SuppressionReport(
    * An edit on validation images, for the trade-off between the worst group and all images.
    *
    * @param method the family: features, or a baseline
+   * @param images that it was evaluated on
    */
   public record Tried(
-      String method, int layer, int size, String edit, double wga, double overall, double loss) {
+      String method,
+      int layer,
+      int size,
+      String edit,
+      double wga,
+      double overall,
+      double loss,
+      int images) {
     static Tried of(Choice choice) {
       Candidate candidate = choice.candidate();
       GroupScore score = choice.score();
@@ -260,7 +271,8 @@ public record SuppressionReport(
           candidate.rule(),
           score.worstAfter(),
           score.overall().after().value(),
-          score.loss());
+          score.loss(),
+          choice.images());
     }
   }
 

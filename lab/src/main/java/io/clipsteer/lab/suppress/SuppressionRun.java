@@ -94,24 +94,27 @@ public record SuppressionRun(
     try (CandidateSearch search =
         new CandidateSearch(model, saes, settings, study.groups(), baselines)) {
       search.scan(study.train(), progress);
-      List<Candidate> candidates = new ArrayList<>(search.candidates(progress));
-      EditTrial.TrialResult validation =
-          trials.run(this, Trials.TrialStage.SIZES, candidates, null, progress);
+      Screening.Validated validated =
+          trials.validated(
+              this, Trials.TrialStage.SIZES, search.candidates(progress), null, progress);
       List<Candidate> others =
           Choice.strengths(
-              Choice.all(candidates, study.groups(), validation), study.groups(), settings.goal());
+              Choice.all(validated.candidates(), study.groups(), validated.result()),
+              study.groups(),
+              settings.goal());
       if (!others.isEmpty()) {
-        validation =
-            validation.and(trials.run(this, Trials.TrialStage.STRENGTHS, others, null, progress));
-        candidates.addAll(others);
+        validated =
+            trials.validated(this, Trials.TrialStage.STRENGTHS, others, validated, progress);
       }
+      List<Candidate> candidates = validated.candidates();
+      EditTrial.TrialResult validation = validated.result();
       List<Choice> choices = Choice.all(candidates, study.groups(), validation);
       Choice chosen = Choice.best(choices, Candidate.Family.FEATURES, study.groups(), settings);
       List<Candidate> finalists = new ArrayList<>();
       if (chosen != null) finalists.add(chosen.candidate());
       if (baselines) finalists.addAll(baselines(choices, chosen, search));
       EditTrial.TrialResult test =
-          trials.run(this, Trials.TrialStage.TEST, finalists, null, progress);
+          trials.tested(this, Trials.TrialStage.TEST, finalists, null, progress);
       TextLibrary prefixedTexts =
           prefix == null ? null : prefix.learn(study.train(), settings.seed(), progress);
       GroupScore unedited = validation.score(study.groups(), validation.before());
@@ -262,7 +265,7 @@ public record SuppressionRun(
       Progress progress) {
     List<Candidate> edits = chosen == null ? List.of() : List.of(chosen.candidate());
     EditTrial.TrialResult with =
-        trials.run(this, Trials.TrialStage.PREFIXED, edits, texts, progress);
+        trials.tested(this, Trials.TrialStage.PREFIXED, edits, texts, progress);
     List<SuppressionReport.Defended> all = new ArrayList<>();
     all.add(defended("no defence", test, test.before()));
     all.add(defended("Defense-Prefix", test, with.before()));

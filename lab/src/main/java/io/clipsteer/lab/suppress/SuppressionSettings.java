@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param draws number of random edits of each kind
  * @param seed of everything random
  * @param goal that an edit is selected for
+ * @param screen whether edits that cannot be selected are dropped after few images
  */
 public record SuppressionSettings(
     Select select,
@@ -31,7 +32,8 @@ public record SuppressionSettings(
     double maxLoss,
     int draws,
     long seed,
-    Goal goal) {
+    Goal goal,
+    boolean screen) {
   private static final int LARGEST = 4096;
 
   /** A value to maximise. */
@@ -147,11 +149,12 @@ public record SuppressionSettings(
   }
 
   /** The method as reports name it. */
-  public record Method(String select, String edit, String goal, double maxCleanLoss) {}
+  public record Method(
+      String select, String edit, String goal, double maxCleanLoss, boolean screen) {}
 
   /** How features are ranked, edited and selected. */
   public Method method() {
-    return new Method(select.toString(), change.toString(), goal.toString(), maxLoss);
+    return new Method(select.toString(), change.toString(), goal.toString(), maxLoss, screen);
   }
 
   public SuppressionSettings {

@@ -64,7 +64,8 @@ public final class SelectionBench {
             Double.parseDouble(args[9]),
             6,
             Long.parseLong(args[11]),
-            SuppressionSettings.Goal.WORST_GROUP);
+            SuppressionSettings.Goal.WORST_GROUP,
+            false);
     var source =
         new StudySource(
             GroupSource.parse("--data", args[3]),

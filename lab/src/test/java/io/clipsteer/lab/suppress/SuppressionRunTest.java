@@ -221,7 +221,8 @@ final class SuppressionRunTest {
         maxLoss,
         2,
         7,
-        SuppressionSettings.Goal.WORST_GROUP);
+        SuppressionSettings.Goal.WORST_GROUP,
+        false);
   }
 
   /** Right answers by group, with the whole tower and the steering command's edit. */
@@ -563,7 +564,8 @@ final class SuppressionRunTest {
             plain.maxLoss(),
             plain.draws(),
             plain.seed(),
-            goal);
+            goal,
+            false);
     Choice best = Choice.best(all, Candidate.Family.FEATURES, groups, settings);
     assertNotNull(best);
     return best.candidate().size();
