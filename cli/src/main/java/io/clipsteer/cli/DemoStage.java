@@ -27,13 +27,13 @@ final class DemoStage {
       draw-10       world generate --set typographic --split train --count WRITTEN --seed SEED --out OUT/images/typographic-train
       draw-11       world generate --set typographic --split validation --count WRITTEN --seed SEED --out OUT/images/typographic-validation
       draw-12       world generate --set typographic --split test --count ATTACKED --seed SEED --out OUT/images/typographic
-      train         train --model OUT/model --images OUT/images/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --seed SEED --out OUT/run
+      train         train --model OUT/model --image-batch 128 --images OUT/images/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --buffer-mb 1100 --seed SEED --out OUT/run
       evaluate      evaluate --run OUT/run --image-batch 128 --images OUT/images/objects --limit KNOWN
       index         index --run OUT/run --image-batch 128 --images OUT/images/mixed --labels OUT/images/mixed/factors.jsonl --vocabulary OUT/model/words.txt
-      steerability  steerability --run OUT/run --images OUT/images/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --dose DOSE --seed SEED --out OUT/steerability
-      portraits     suppress --run OUT/run --image-batch 128 --data celeba:OUT/images/portraits --train celeba:OUT/images/portraits-train --validation celeba:OUT/images/portraits-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/portraits
-      birds         suppress --run OUT/run --image-batch 128 --data waterbirds:OUT/images/birds --train waterbirds:OUT/images/birds-train --validation waterbirds:OUT/images/birds-validation --layers TRIED --select SELECT --edit mean --draws DRAWS --seed SEED --out OUT/edits/birds
-      typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/images/typographic --train typographic:OUT/images/typographic-train --validation typographic:OUT/images/typographic-validation --clean OUT/images/objects --layers READ --at patches --select energy --edit cap:0.3 --max-clean-loss 0.75 --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
+      steerability  steerability --run OUT/run --images OUT/images/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --random-count RANDOMS --dose DOSE --seed SEED --out OUT/steerability
+      portraits     suppress --run OUT/run --image-batch 128 --data celeba:OUT/images/portraits --train celeba:OUT/images/portraits-train --validation celeba:OUT/images/portraits-validation --layers TRIED --select SELECT --edit mean --screen --draws DRAWS --seed SEED --out OUT/edits/portraits
+      birds         suppress --run OUT/run --image-batch 128 --data waterbirds:OUT/images/birds --train waterbirds:OUT/images/birds-train --validation waterbirds:OUT/images/birds-validation --layers TRIED --select SELECT --edit mean --screen --draws DRAWS --seed SEED --out OUT/edits/birds
+      typographic   suppress --run OUT/run --image-batch 128 --data typographic:OUT/images/typographic --train typographic:OUT/images/typographic-train --validation typographic:OUT/images/typographic-validation --clean OUT/images/objects --layers READ --at patches --select energy --edit cap:0.3 --max-clean-loss 0.75 --screen --draws DRAWS --defense-prefix PREFIXED --seed SEED --out OUT/edits/typographic
       scenes-1      world generate --set objects --split train --count SCENES --seed SEED --masks --out OUT/images/scenes-train
       scenes-2      world generate --set objects --split test --count SCENES --seed SEED --masks --out OUT/images/scenes
       scenes-3      probe train --model OUT/model --data segmentation:OUT/images/scenes-train --test segmentation:OUT/images/scenes --out OUT/probes/scenes
@@ -57,6 +57,7 @@ final class DemoStage {
       WRITTEN   1000     80     images with writing to rank on, and to choose on
       ATTACKED  2000     160    the same to report on
       STEERED   32       4      images of steerability
+      RANDOMS   256      256    random directions of each layer
       DOSE      10       0      features of each SAE evaluated at several strengths
       KNOWN     500      20     images of each set that the model, and of things that SAEs are evaluated on
       LAYERS    2-7      5,7    layers with SAEs

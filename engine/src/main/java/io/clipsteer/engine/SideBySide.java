@@ -9,8 +9,10 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BinaryOperator;
 import java.util.function.Function;
+import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -26,6 +28,12 @@ public final class SideBySide {
 
   /** Fewer tokens than this are done before another thread has started. */
   private static final int LEAST_TOKENS = 512;
+
+  /** Numbers of a piece of a batch: with more, what a block makes of them leaves the caches. */
+  private static final long PIECE = 1L << 18;
+
+  /** Tokens of a piece: with fewer, products read their weights too often. */
+  private static final long PIECE_TOKENS = 1024;
 
   /** With an odd number of cores one stays idle. */
   private static final int MANY_THREADS = 6;
@@ -62,8 +70,15 @@ public final class SideBySide {
 
   private static List<List<Tensor>> both(
       boolean recording, IntFunction<List<Tensor>> work, int threads) {
+    var halves = started(threads, number -> half(recording, work, number));
+    for (var half : halves) half.exceptionally(e -> List.of()).join().forEach(Scope::adopt);
+    return halves.stream().map(SideBySide::joined).toList();
+  }
+
+  /** Both halves of some work, each with its share of the threads. */
+  private static <T> List<CompletableFuture<T>> started(int threads, IntFunction<T> work) {
     AtomicBoolean set = new AtomicBoolean();
-    List<CompletableFuture<List<Tensor>>> halves = new ArrayList<>();
+    List<CompletableFuture<T>> halves = new ArrayList<>();
     for (int half = 0; half < COUNT; half++) {
       int number = half;
       halves.add(
@@ -74,40 +89,96 @@ public final class SideBySide {
                   Engine.threads(threads / COUNT);
                   set.set(true);
                 }
-                return half(recording, work, number);
+                return work.apply(number);
               },
               HALVES));
     }
-    for (var half : halves) half.exceptionally(e -> List.of()).join().forEach(Scope::adopt);
+    CompletableFuture.allOf(halves.toArray(CompletableFuture[]::new)).exceptionally(e -> null).join();
     // What was set last is the share of threads that come later.
     if (set.get()) Engine.threads(threads);
-    return halves.stream().map(SideBySide::joined).toList();
+    return halves;
   }
 
   /**
-   * The same of a batch whose rows do not see each other. It stays whole where that is no gain: a
-   * small one, one on a GPU, one whose gradients are recorded, in a half, with one core or three.
+   * Items of work that do not see each other, two at a time, each with half of the cores; the last
+   * of an odd number has all of them. One after the other where that is no gain: in a half, with
+   * one core or three, or on a GPU.
+   *
+   * @param device where the work computes
+   * @param work of an item, in scopes of its own and on any thread; what it gives, it leaves where
+   *     no other item does
+   * @throws RuntimeException an item's own, after those that run have ended
+   */
+  public static void each(Device device, int count, IntConsumer work) {
+    int threads = Engine.threads();
+    boolean shared = !INSIDE.get() && isShared(threads) && device == Device.CPU;
+    int together = shared ? count / COUNT * COUNT : 0;
+    if (together > 0) {
+      AtomicInteger next = new AtomicInteger();
+      IntFunction<Boolean> worker =
+          half -> {
+            for (int item = next.getAndIncrement();
+                item < together;
+                item = next.getAndIncrement()) {
+              try {
+                work.accept(item);
+              } catch (Throwable e) {
+                next.set(together);
+                throw e;
+              }
+            }
+            return true;
+          };
+      Engine.withoutBlasThreads(() -> started(threads, worker)).forEach(SideBySide::joined);
+    }
+    for (int item = together; item < count; item++) work.accept(item);
+  }
+
+  private static boolean isShared(int threads) {
+    return threads > 1 && (threads % COUNT == 0 || threads > MANY_THREADS);
+  }
+
+  /**
+   * A batch whose rows do not see each other, half on each side, and in pieces that fit a core's
+   * cache. It stays whole where that is no gain: a small one, one on a GPU, one whose gradients are
+   * recorded.
    *
    * @param batch [b,t,…]
    * @param work gives a tensor of as many rows as it gets
    */
   public static Tensor map(Tensor batch, UnaryOperator<Tensor> work) {
-    int threads = Engine.threads();
     long b = batch.size(0);
-    boolean shared = threads > 1 && (threads % COUNT == 0 || threads > MANY_THREADS);
     boolean large = b > 1 && b * batch.size(1) >= LEAST_TOKENS;
-    boolean here = batch.device() == Device.CPU && !INSIDE.get() && !GradMode.is_enabled();
-    if (!shared || !large || !here) return work.apply(batch);
+    if (!large || batch.device() != Device.CPU || GradMode.is_enabled()) return work.apply(batch);
+    if (INSIDE.get() || !isShared(Engine.threads())) return inPieces(batch, work);
     long middle = (b + 1) / 2;
     List<List<Tensor>> halves =
         run(
             false,
             half -> {
               long from = half == 0 ? 0 : middle;
-              return List.of(work.apply(batch.narrow(0, from, half == 0 ? middle : b - middle)));
+              Tensor own = batch.narrow(0, from, half == 0 ? middle : b - middle);
+              return List.of(inPieces(own, work));
             });
-    Tensor whole = Tensor.concat(halves.stream().map(List::getFirst).toList(), 0);
-    halves.forEach(half -> half.getFirst().close());
+    return joined(halves.stream().map(List::getFirst).toList());
+  }
+
+  private static Tensor inPieces(Tensor batch, UnaryOperator<Tensor> work) {
+    long b = batch.size(0);
+    long fit = Math.min(batch.elements() / PIECE, b * batch.size(1) / PIECE_TOKENS);
+    int pieces = (int) Math.clamp(fit, 1, b);
+    if (pieces == 1) return work.apply(batch);
+    List<Tensor> done = new ArrayList<>();
+    for (int piece = 0; piece < pieces; piece++) {
+      long from = piece * b / pieces;
+      done.add(work.apply(batch.narrow(0, from, (piece + 1) * b / pieces - from)));
+    }
+    return joined(done);
+  }
+
+  private static Tensor joined(List<Tensor> parts) {
+    Tensor whole = Tensor.concat(parts, 0);
+    parts.forEach(Tensor::close);
     return whole;
   }
 
@@ -162,7 +233,7 @@ public final class SideBySide {
     }
   }
 
-  private static List<Tensor> joined(CompletableFuture<List<Tensor>> half) {
+  private static <T> T joined(CompletableFuture<T> half) {
     try {
       return half.join();
     } catch (CompletionException e) {

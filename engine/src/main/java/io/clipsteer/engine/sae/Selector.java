@@ -3,10 +3,10 @@ package io.clipsteer.engine.sae;
 
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Tensor;
+import io.clipsteer.kernels.Quickselect;
 import io.clipsteer.kernels.RowKernels;
 import io.clipsteer.kernels.SparseKernels;
 import io.clipsteer.kernels.SparseRows;
-import java.util.Arrays;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -112,9 +112,7 @@ public record Selector(
       for (float value : values) least = Math.min(least, value);
       return new Cut(all, values.length == 0 ? 0 : least);
     }
-    float[] sorted = values.clone();
-    Arrays.parallelSort(sorted);
-    float least = sorted[sorted.length - count];
+    float least = Quickselect.largest(values.clone(), count);
     int ties = count;
     for (float value : values) if (value > least) ties--;
     // Among equal entries the first ones stay.

@@ -6,7 +6,6 @@ import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.kernels.SteerKernels;
-import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -98,22 +97,6 @@ public record AnswerShift(
   /** The head's bias, F32 [1,words], in the current scope. */
   static Tensor bias(AnswerHead head) {
     return Tensor.of(head.bias(), 1, head.words().size());
-  }
-
-  /**
-   * Passes directions on in blocks, each in a scope of its own.
-   *
-   * @param block directions of a block
-   * @param work takes a block and the index of its first direction
-   */
-  static void inBlocks(Tensor directions, long block, ObjIntConsumer<Tensor> work) {
-    int n = Math.toIntExact(directions.size(0));
-    int size = (int) Math.max(1, Math.min(n, block));
-    for (int at = 0; at < n; at += size) {
-      try (Scope scope = Scope.open()) {
-        work.accept(directions.narrow(0, at, Math.min(size, n - at)), at);
-      }
-    }
   }
 
   /** The same with the changes of σ(logit). */

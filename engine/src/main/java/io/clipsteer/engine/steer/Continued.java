@@ -4,6 +4,7 @@ package io.clipsteer.engine.steer;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.SideBySide;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.model.AnswerHead;
 import io.clipsteer.engine.model.Hooks;
@@ -22,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Continued implements Sweep {
   /** Numbers of edited residuals per batch; larger batches are not faster. */
-  private static final long BATCH = 4L << 20;
+  private static final long BATCH = 1L << 19;
 
   private final VisionTower tower;
   private final AnswerHead head;
@@ -150,25 +151,36 @@ public final class Continued implements Sweep {
   @Override
   public void run(Tensor directions, float[] shifts, int from, int to, int groups, Sink sink) {
     int n = to - from;
-    long each = (long) n * tokens() * directions.size(1);
-    AnswerShift.inBlocks(
-        directions,
-        BATCH / each,
-        (some, at) -> {
-          int count = Math.toIntExact(some.size(0));
-          Tensor outputs = outputs(some, shifts, at, part(paused, from, to));
-          Tensor scores = outputs.matmul(texts);
-          if (head.isBiased()) scores = scores.add(AnswerShift.bias(head));
-          Tensor logits = scores.contiguous();
-          Tensor changes = sigmoids == null ? null : sigmoids.changes(outputs, from, n);
-          Tensor unedited = before.narrow(0, from, n);
-          var input =
-              AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
-          double[] weights = new double[count * n * SteerKernels.WEIGHTS];
-          for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = head.scale();
-          Sink all = changes == null ? sink : withSigmoids(changes.toFloats(), at, sink);
-          AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, all);
+    int count = Math.toIntExact(directions.size(0));
+    int block = (int) Math.clamp(BATCH / ((long) n * tokens() * directions.size(1)), 1, count);
+    SideBySide.each(
+        tower.device(),
+        Math.ceilDiv(count, block),
+        number -> {
+          int at = number * block;
+          try (Scope scope = Scope.open()) {
+            Tensor some = directions.narrow(0, at, Math.min(block, count - at));
+            run(some, shifts, at, from, to, groups, sink);
+          }
         });
+  }
+
+  /** A block of edits, the first of which is number {@code at}. */
+  private void run(
+      Tensor some, float[] shifts, int at, int from, int to, int groups, Sink sink) {
+    int n = to - from;
+    int count = Math.toIntExact(some.size(0));
+    Tensor outputs = outputs(some, shifts, at, part(paused, from, to));
+    Tensor scores = outputs.matmul(texts);
+    if (head.isBiased()) scores = scores.add(AnswerShift.bias(head));
+    Tensor logits = scores.contiguous();
+    Tensor changes = sigmoids == null ? null : sigmoids.changes(outputs, from, n);
+    Tensor unedited = before.narrow(0, from, n);
+    var input = AnswerShift.input(logits, true, Tensor.zeros(DType.F32, words), unedited, groups);
+    double[] weights = new double[count * n * SteerKernels.WEIGHTS];
+    for (int w = 0; w < weights.length; w += SteerKernels.WEIGHTS) weights[w] = head.scale();
+    Sink all = changes == null ? sink : withSigmoids(changes.toFloats(), at, sink);
+    AnswerShift.sweep(input, Tensor.zeros(DType.F32, count, words), weights, at, all);
   }
 
   private Sink withSigmoids(float[] changes, int first, Sink sink) {

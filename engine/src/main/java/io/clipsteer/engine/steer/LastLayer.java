@@ -148,20 +148,21 @@ public final class LastLayer implements Sweep {
 
   @Override
   public void run(Tensor directions, float[] shifts, int from, int to, int groups, Sink sink) {
-    AnswerShift.inBlocks(
-        directions,
-        BLOCK_BYTES / (4L * words),
-        (some, at) -> {
-          Tensor d = some.to(DType.F64);
-          d = d.sub(d.mean(1, true));
-          Tensor u = project(d);
-          double[] weights = weights(d, u, shifts, at, from, to);
-          Tensor logits = u.to(DType.F32).linear(floatTexts, null).contiguous();
-          Tensor unedited = before.narrow(0, from, to - from);
-          Tensor mine = own.narrow(0, from, to - from);
-          var input = AnswerShift.input(mine, false, commonLogits, unedited, groups);
-          AnswerShift.sweep(input, logits, weights, at, sink);
-        });
+    int count = Math.toIntExact(directions.size(0));
+    int block = (int) Math.clamp(BLOCK_BYTES / (4L * words), 1, count);
+    Tensor unedited = before.narrow(0, from, to - from);
+    Tensor mine = own.narrow(0, from, to - from);
+    var input = AnswerShift.input(mine, false, commonLogits, unedited, groups);
+    for (int at = 0; at < count; at += block) {
+      try (Scope scope = Scope.open()) {
+        Tensor d = directions.narrow(0, at, Math.min(block, count - at)).to(DType.F64);
+        d = d.sub(d.mean(1, true));
+        Tensor u = project(d);
+        double[] weights = weights(d, u, shifts, at, from, to);
+        Tensor logits = u.to(DType.F32).linear(floatTexts, null).contiguous();
+        AnswerShift.sweep(input, logits, weights, at, sink);
+      }
+    }
   }
 
   /**

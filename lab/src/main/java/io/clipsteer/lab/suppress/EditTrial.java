@@ -6,6 +6,7 @@ import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.SideBySide;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.EditSite;
@@ -386,13 +387,17 @@ final class EditTrial {
             (site, numbers) -> {
               try (Scope scope = Scope.open()) {
                 var tokens = new EncodedTokens(paused.value(), site, saes(numbers));
-                for (int c : numbers) {
-                  try (Scope step = Scope.open()) {
-                    Paused edited = paused.with(tokens.edited(candidates.get(c).edit()));
-                    TowerOutput output = model.vision().continueFrom(edited, Hooks.NONE);
-                    after.set(c, right(output, part, truth));
-                  }
-                }
+                SideBySide.each(
+                    model.vision().device(),
+                    numbers.size(),
+                    n -> {
+                      int c = numbers.get(n);
+                      try (Scope step = Scope.open()) {
+                        Paused edited = paused.with(tokens.edited(candidates.get(c).edit()));
+                        TowerOutput output = model.vision().continueFrom(edited, Hooks.NONE);
+                        after.set(c, right(output, part, truth));
+                      }
+                    });
               }
             });
   }

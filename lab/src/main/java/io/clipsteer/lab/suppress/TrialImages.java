@@ -6,6 +6,7 @@ import io.clipsteer.data.imageset.ImageBatch;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.SideBySide;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
 import io.clipsteer.engine.edit.Edit;
@@ -190,14 +191,21 @@ final class TrialImages implements AutoCloseable {
           EncodedTokens encoded = encoded(part, saes);
           double[] without = margins(part.paused, part);
           double share = 1.0 / groups.size() / images[part.group];
-          for (int e = 0; e < effects.length; e++) {
-            try (Scope step = Scope.open()) {
-              Paused edited = part.paused.with(encoded.edited(edits.get(e)));
-              double[] with = margins(edited, part);
-              for (int i = 0; i < with.length; i++) effects[e] += share * (with[i] - without[i]);
-            }
-            task.advance(part.truth.length, flops * part.truth.length);
-          }
+          SideBySide.each(
+              model.vision().device(),
+              effects.length,
+              e -> {
+                try (Scope step = Scope.open()) {
+                  Paused edited = part.paused.with(encoded.edited(edits.get(e)));
+                  double[] with = margins(edited, part);
+                  for (int i = 0; i < with.length; i++) {
+                    effects[e] += share * (with[i] - without[i]);
+                  }
+                }
+                synchronized (task) {
+                  task.advance(part.truth.length, flops * part.truth.length);
+                }
+              });
         }
       }
     }
@@ -279,16 +287,23 @@ final class TrialImages implements AutoCloseable {
       int k = alpha.length;
       try (Scope scope = Scope.open()) {
         Tensor gates = Tensor.of(alpha, 1, k);
-        Tensor gradient = Tensor.zeros(DType.F32, 1, k);
-        for (int g = 0; g < weights.length; g++) {
-          List<Moved> own = byGroup.get(g);
-          try (Scope recording = Scope.openRecording()) {
-            Tensor loss = loss(own.get(step % own.size()), gates.trainable(gradient));
-            losses[g] = loss.item();
-            loss.mul(weights[g]).backward();
-          }
-        }
-        return gradient.toFloats();
+        // The groups share the cores: each is a sequence of small operations.
+        List<List<Tensor>> halves =
+            SideBySide.run(
+                false,
+                half -> {
+                  Tensor gradient = Tensor.zeros(DType.F32, 1, k);
+                  for (int g = half; g < weights.length; g += SideBySide.COUNT) {
+                    List<Moved> own = byGroup.get(g);
+                    try (Scope recording = Scope.openRecording()) {
+                      Tensor loss = loss(own.get(step % own.size()), gates.trainable(gradient));
+                      losses[g] = loss.item();
+                      loss.mul(weights[g]).backward();
+                    }
+                  }
+                  return List.of(gradient);
+                });
+        return halves.getFirst().getFirst().add(halves.getLast().getFirst()).toFloats();
       }
     }
 

@@ -5,7 +5,9 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
+import io.clipsteer.engine.SideBySide;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.Sae;
 import io.clipsteer.engine.sae.format.SaeFiles;
@@ -21,6 +23,7 @@ import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -76,6 +79,9 @@ public final class Training {
   private static final int TIMED = 10;
   private static final double L0_MEMORY = 0.95;
   private static final double DAMPING = 2;
+
+  /** Most weights of an encoder for {@link #step} to update two SAEs at a time. */
+  private static final long SMALL = 1 << 20;
 
   private final TrainConfig config;
   private final Feed feed;
@@ -158,9 +164,7 @@ public final class Training {
       long start = System.nanoTime();
       for (int i = 0; i < WARM + TIMED; i++) {
         if (i == WARM) start = System.nanoTime();
-        for (int sae = 0; sae < training.trainers.size(); sae++) {
-          training.one(sae, total, point -> {});
-        }
+        training.step(total, point -> {});
         training.step++;
         feed.next();
       }
@@ -249,7 +253,7 @@ public final class Training {
     try (var task = progress.start("training", total * batch, "tokens")) {
       task.resumed(step * batch);
       while (step < total) {
-        for (int i = 0; i < trainers.size(); i++) one(i, total, curve);
+        step(total, curve);
         step++;
         task.advance(feed.batch(), flops * feed.batch());
         if (step < total) {
@@ -260,18 +264,31 @@ public final class Training {
     }
   }
 
-  private void one(int i, long total, Consumer<CurveStep> curve) {
-    SaeSpec spec = config.saes().get(i);
-    SaeTrainer.Step done;
-    int n = feed.batch();
-    try (Scope scope = Scope.open()) {
-      Tensor rows = feed.rows(config.points().indexOf(spec.point()));
-      long begin = System.nanoTime();
-      double penalty = factors[i] * config.schedule().sparsity(step);
-      done = trainers.get(i).step(rows, config.schedule().rate(step), penalty);
-      nanos += System.nanoTime() - begin;
-      trained += n;
+  /** Updates every SAE: small ones two at a time, of which each is too small for all cores. */
+  private void step(long total, Consumer<CurveStep> curve) {
+    SaeTrainer.Step[] done = new SaeTrainer.Step[trainers.size()];
+    long begin = System.nanoTime();
+    IntConsumer update =
+        i -> {
+          try (Scope scope = Scope.open()) {
+            Tensor rows = feed.rows(config.points().indexOf(config.saes().get(i).point()));
+            double penalty = factors[i] * config.schedule().sparsity(step);
+            done[i] = trainers.get(i).step(rows, config.schedule().rate(step), penalty);
+          }
+        };
+    if ((long) feed.width() * feed.width() * config.expansion() <= SMALL) {
+      SideBySide.each(Device.CPU, done.length, update);
+    } else {
+      for (int i = 0; i < done.length; i++) update.accept(i);
     }
+    nanos += System.nanoTime() - begin;
+    trained += (long) feed.batch() * done.length;
+    for (int i = 0; i < done.length; i++) record(i, done[i], total, curve);
+  }
+
+  private void record(int i, SaeTrainer.Step done, long total, Consumer<CurveStep> curve) {
+    SaeSpec spec = config.saes().get(i);
+    int n = feed.batch();
     if (!Double.isFinite(done.loss())) throw diverged(spec, done.loss());
     if (step % CURVE_EVERY == 0 || step == total - 1) {
       Double penalty = spec.targetL0() > 0 ? (Double) factors[i] : null;
