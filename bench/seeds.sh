@@ -40,14 +40,14 @@ draw typographic train 1000 typographic-train
 draw typographic validation 1000 typographic-validation
 draw typographic test 2000 typographic
 
-run train train --model "$work/model" --images "$images/mixed-train" --layers 2-7 --sae batchtopk:k=16 --expansion 8 --lr 2e-3 \
+run train train --model "$work/model" --image-batch 64 --buffer-mb 1100 --images "$images/mixed-train" --layers 2-7 --sae batchtopk:k=16 --expansion 8 --lr 2e-3 \
   --train-tokens 1000000 --seed "$seed" --out "$demo/run"
 
 suppress() { # TASK LAYOUT OPTIONS…
   local task=$1 set="$2:$images/$1"
   shift 2
   [ -s "$demo/$task.json" ] || rm -rf "${demo:?}/edits/$task"
-  run "$task" suppress --run "$demo/run" --image-batch 128 --data "$set" --train "$set-train" --validation "$set-validation" \
+  run "$task" suppress --run "$demo/run" --image-batch 128 --screen --data "$set" --train "$set-train" --validation "$set-validation" \
     --draws 6 --seed "$seed" "$@" --out "$demo/edits/$task"
 }
 

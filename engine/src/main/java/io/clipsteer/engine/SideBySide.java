@@ -93,7 +93,9 @@ public final class SideBySide {
               },
               HALVES));
     }
-    CompletableFuture.allOf(halves.toArray(CompletableFuture[]::new)).exceptionally(e -> null).join();
+    CompletableFuture.allOf(halves.toArray(CompletableFuture[]::new))
+        .exceptionally(e -> null)
+        .join();
     // What was set last is the share of threads that come later.
     if (set.get()) Engine.threads(threads);
     return halves;

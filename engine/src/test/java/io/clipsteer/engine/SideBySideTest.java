@@ -9,9 +9,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.tensor.DType;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntFunction;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -61,6 +64,66 @@ final class SideBySideTest {
       assertNotSame(Thread.currentThread(), seen[1]);
       assertNotSame(seen[0], seen[1]);
     }
+  }
+
+  @Test
+  void aLargeBatchGoesInPieces() {
+    try (Scope scope = Scope.open()) {
+      Tensor many = numbers(64 * 2048, 8).reshape(64, 2048, 8);
+      List<Long> sizes = Collections.synchronizedList(new ArrayList<>());
+      Tensor whole =
+          SideBySide.map(
+              many,
+              piece -> {
+                sizes.add(piece.size(0));
+                return piece.mul(3);
+              });
+      assertArrayEquals(many.mul(3).toFloats(), whole.toFloats());
+      assertEquals(4, sizes.size(), "two pieces of each half: " + sizes);
+    }
+  }
+
+  @Test
+  void itemsAreTakenTwoAtATime() {
+    Thread here = Thread.currentThread();
+    Thread[] seen = new Thread[5];
+    CountDownLatch both = new CountDownLatch(2);
+    SideBySide.each(
+        Device.CPU,
+        seen.length,
+        item -> {
+          seen[item] = Thread.currentThread();
+          if (item == 4) {
+            assertEquals(2, Engine.threads(), "the last of an odd number has all cores");
+            return;
+          }
+          assertTrue(meets(both), "both at once");
+          assertEquals(1, Engine.threads());
+        });
+    assertSame(here, seen[4]);
+    for (int item = 0; item < 4; item++) assertNotSame(here, seen[item]);
+  }
+
+  @Test
+  void anItemsFailureIsTheCallers() {
+    AtomicInteger running = new AtomicInteger();
+    var failure =
+        assertThrows(
+            IllegalStateException.class,
+            () ->
+                SideBySide.each(
+                    Device.CPU,
+                    100,
+                    item -> {
+                      running.incrementAndGet();
+                      try {
+                        if (item == 3) throw new IllegalStateException("item 3");
+                      } finally {
+                        running.decrementAndGet();
+                      }
+                    }));
+    assertEquals("item 3", failure.getMessage());
+    assertEquals(0, running.get(), "none runs on");
   }
 
   private static boolean meets(CountDownLatch both) {

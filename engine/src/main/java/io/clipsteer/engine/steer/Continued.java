@@ -166,8 +166,7 @@ public final class Continued implements Sweep {
   }
 
   /** A block of edits, the first of which is number {@code at}. */
-  private void run(
-      Tensor some, float[] shifts, int at, int from, int to, int groups, Sink sink) {
+  private void run(Tensor some, float[] shifts, int at, int from, int to, int groups, Sink sink) {
     int n = to - from;
     int count = Math.toIntExact(some.size(0));
     Tensor outputs = outputs(some, shifts, at, part(paused, from, to));

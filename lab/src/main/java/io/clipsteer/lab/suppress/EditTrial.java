@@ -296,8 +296,7 @@ final class EditTrial {
       for (int c = 0; c < after.size(); c++) or(after.get(c), block.after().get(c), at);
       groups.addAll(block.groups());
       skipped.addAll(block.skipped());
-      boolean last =
-          b + 1 == known.size() || !blocks.get(b + 1).isOfPartOf(blocks.get(b));
+      boolean last = b + 1 == known.size() || !blocks.get(b + 1).isOfPartOf(blocks.get(b));
       if (whole && last && groups.size() == start) {
         throw blocks.get(b).part.images().nothing(skipped.subList(behind, skipped.size()));
       }

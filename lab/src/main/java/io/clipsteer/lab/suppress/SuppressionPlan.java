@@ -81,8 +81,7 @@ final class SuppressionPlan {
       Trials.TrialStage stage, List<LabelledImages> parts, double edits) {
     double images = LabelledImages.count(parts);
     double flops = run.model().vision().flopsPerImage() + edits;
-    EditTrial trial =
-        new EditTrial(run.model(), parts, List.of(), Screening.ImageShare.WHOLE);
+    EditTrial trial = new EditTrial(run.model(), parts, List.of(), Screening.ImageShare.WHOLE);
     return new WorkPlan.PlannedStage(
         stage.word(),
         true,

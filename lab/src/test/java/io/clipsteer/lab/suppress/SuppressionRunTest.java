@@ -314,6 +314,36 @@ final class SuppressionRunTest {
     }
   }
 
+  @Test
+  void screenedItSelectsTheSame() {
+    SuppressionSettings plain = settings(SuppressionSettings.Select.MEAN_DIFFERENCE, 100);
+    var screened =
+        new SuppressionSettings(
+            plain.select(),
+            plain.change(),
+            plain.at(),
+            plain.sizes(),
+            plain.maxLoss(),
+            plain.draws(),
+            plain.seed(),
+            plain.goal(),
+            true);
+    SuppressionReport whole = run(plain);
+    SuppressionReport rounds = run(screened);
+    assertEquals(
+        JsonFile.line(whole.chosen()), JsonFile.line(rounds.chosen()), "the selected edit");
+    assertEquals(whole.test(), rounds.test());
+    assertEquals(whole.validation(), rounds.validation());
+    int images = whole.validation().overall().n();
+    assertTrue(whole.tried().stream().allMatch(t -> t.images() == images));
+    assertEquals(whole.tried().size(), rounds.tried().size());
+    assertTrue(rounds.tried().stream().allMatch(t -> t.images() <= images));
+  }
+
+  private static SuppressionReport run(SuppressionSettings settings) {
+    return new SuppressionRun(model, saes, study, settings).run(true, Progress.SILENT);
+  }
+
   private static void hasReasons(SuppressionReport report, SuppressionReport.Chosen chosen) {
     assertEquals(chosen.features().length, chosen.reasons().size());
     for (SuppressionReport.Reason reason : chosen.reasons()) {
