@@ -4,11 +4,10 @@ package io.clipsteer.lab.suppress;
 import io.clipsteer.lab.study.Groups;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -93,30 +92,30 @@ final class Screening {
     }
     // With all images the highest goal's standard error will be smaller.
     double shrink = Math.sqrt((double) IntStream.of(seen).sum() / IntStream.of(images).sum());
-    Map<Candidate, Integer> hits = new IdentityHashMap<>();
+    int[] hits = new int[all.candidates.size()];
     var random = new SplittableRandom(settings.seed());
     for (int sample = 0; sample < SAMPLES; sample++) {
       int[] times = Stability.sample(result.groups(), random);
       List<Choice> choices = Choice.all(all.candidates, groups, result, times);
       for (Candidate.Family family : Candidate.Family.values()) {
-        Set<Choice> near = new HashSet<>();
+        Set<Choice> near = Collections.newSetFromMap(new IdentityHashMap<>());
         // At other strengths an edit that costs too much may not: its size has to be found.
         double[] losses =
             from == 0 ? new double[] {settings.maxLoss(), 100} : new double[] {settings.maxLoss()};
         for (double loss : losses) {
           near.addAll(Choice.near(choices, family, groups, settings, loss, shrink));
         }
-        for (Choice one : near) hits.merge(one.candidate(), 1, Integer::sum);
+        for (int c = 0; c < hits.length; c++) if (near.contains(choices.get(c))) hits[c]++;
       }
     }
     List<Choice> choices = Choice.all(all.candidates, groups, result);
     for (Candidate.Family family : Candidate.Family.values()) {
       IntStream.range(0, count)
           .filter(c -> choices.get(from + c).candidate().family() == family)
-          .filter(c -> hits.containsKey(all.candidates.get(from + c)))
+          .filter(c -> hits[from + c] > 0)
           .boxed()
           .sorted(
-              Comparator.<Integer>comparingInt(c -> -hits.get(all.candidates.get(from + c)))
+              Comparator.<Integer>comparingInt(c -> -hits[from + c])
                   .thenComparingInt(c -> all.candidates.get(from + c).size())
                   .thenComparingDouble(
                       c -> -choices.get(from + c).score().after(settings.goal(), groups)))
