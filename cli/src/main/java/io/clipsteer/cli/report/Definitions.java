@@ -91,7 +91,7 @@ public record Definitions(List<Term> terms, Map<String, String> scopes) {
       against|suppress|Features against the best baseline|Features against the best baseline
       stability|suppress|Stability of the selection|Stability of the selection
       tried|suppress|Edits that were selected from|Edits that were selected from
-      screened|suppress|--screen|Screened selection
+      screened|suppress|Screened selection|Screened selection
       reasons|suppress|Why each feature was taken|Why each feature was taken
       sweep|suppress|sweep|Sweep over layers
       target_change|study selectivity|target_change T|T, target change

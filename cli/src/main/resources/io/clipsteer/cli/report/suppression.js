@@ -60,6 +60,6 @@ function groupBars(R) {
 function tradeOff(R) {
   const methods = [...new Set(R.tried.map((t) => t.method))];
   return chart(() => ({ type: "scatter", data: { datasets: methods.map((m, i) => series(m, i, R.tried.filter((t) => t.method === m).map((t) => ({ x: t.overall, y: t.wga, t })))) },
-    options: { clip: 8, plugins: { legend: legend(false), tooltip: { callbacks: { label: (p) => { const t = p.raw.t; return t.method + ", layer " + t.layer + ", size " + t.size + ", " + t.edit + ": worst group " + percent(t.wga) + ", all images " + percent(t.overall); } } } },
-      scales: { x: axis("accuracy over all images"), y: axis("accuracy of the worst group") } } }), "Trade-off on validation images: every size, layer and strength of the features and of the baselines.", { key: "tried" });
+    options: { clip: 8, plugins: { legend: legend(false), tooltip: { callbacks: { label: (p) => { const t = p.raw.t; return t.method + ", layer " + t.layer + ", size " + t.size + ", " + t.edit + ": worst group " + percent(t.wga) + ", all images " + percent(t.overall) + (t.images ? ", of " + whole(t.images) + " images" : ""); } } } },
+      scales: { x: axis("accuracy over all images"), y: axis("accuracy of the worst group") } } }), "Trade-off on validation images: every size, layer and strength of the features and of the baselines" + (R.screen ? ", those that could not be selected on fewer images." : "."), { key: R.screen ? "screened" : "tried" });
 }
