@@ -40,7 +40,7 @@ draw typographic train 1000 typographic-train
 draw typographic validation 1000 typographic-validation
 draw typographic test 2000 typographic
 
-run train train --model "$work/model" --image-batch 64 --buffer-mb 1100 --images "$images/mixed-train" --layers 2-7 --sae batchtopk:k=16 --expansion 8 --lr 2e-3 \
+run train train --model "$work/model" --image-batch 128 --buffer-mb 1100 --images "$images/mixed-train" --layers 2-7 --sae batchtopk:k=16 --expansion 8 --lr 2e-3 \
   --train-tokens 1000000 --seed "$seed" --out "$demo/run"
 
 suppress() { # TASK LAYOUT OPTIONS…

@@ -27,7 +27,7 @@ final class DemoStage {
       draw-10       world generate --set typographic --split train --count WRITTEN --seed SEED --out OUT/images/typographic-train
       draw-11       world generate --set typographic --split validation --count WRITTEN --seed SEED --out OUT/images/typographic-validation
       draw-12       world generate --set typographic --split test --count ATTACKED --seed SEED --out OUT/images/typographic
-      train         train --model OUT/model --image-batch 64 --images OUT/images/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --buffer-mb 1100 --seed SEED --out OUT/run
+      train         train --model OUT/model --image-batch 128 --images OUT/images/mixed-train --layers LAYERS --sae batchtopk:k=16 --expansion 8 --lr 2e-3 --train-tokens TOKENS --buffer-mb 1100 --seed SEED --out OUT/run
       evaluate      evaluate --run OUT/run --image-batch 128 --images OUT/images/objects --limit KNOWN
       index         index --run OUT/run --image-batch 128 --images OUT/images/mixed --labels OUT/images/mixed/factors.jsonl --vocabulary OUT/model/words.txt
       steerability  steerability --run OUT/run --images OUT/images/mixed --limit STEERED --vocabulary OUT/model/words.txt --screen --random-count RANDOMS --dose DOSE --seed SEED --out OUT/steerability

@@ -32,7 +32,7 @@ final class TrialImages implements AutoCloseable {
   /**
    * Images that continue together: large enough for the matrix products, small enough for caches.
    */
-  private static final int TOGETHER = 32;
+  private static final int TOGETHER = 64;
 
   /** In logits. */
   private static final double TYPICAL_MARGIN = 2;
