@@ -137,7 +137,8 @@ record Trials(@Nullable Path folder, BlockCluster.@Nullable ClusterSession clust
       open = open(run, candidates, result, known, number);
     }
     for (LabelledImages part : parts) {
-      if (IntStream.of(part.group()).noneMatch(result.groups()::contains)) {
+      int[] wanted = IntStream.of(part.group()).distinct().toArray();
+      if (wanted.length > 0 && IntStream.of(wanted).noneMatch(result.groups()::contains)) {
         throw part.images().nothing(result.skipped());
       }
     }
