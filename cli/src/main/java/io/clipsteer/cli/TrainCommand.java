@@ -200,7 +200,8 @@ final class TrainCommand implements Runnable, BlockCommand, PlannedCommand {
     if (!(checkpointMinutes >= 0 && checkpointMinutes < 1e6)) {
       throw new InputException("--checkpoint-minutes " + checkpointMinutes, "below 0", "Try 5");
     }
-    return how.config(texts == null ? TowerKind.VISION : TowerKind.TEXT, common.seed());
+    return how.config(
+        texts == null ? TowerKind.VISION : TowerKind.TEXT, common.seed(), common.device());
   }
 
   private void checkCluster() {

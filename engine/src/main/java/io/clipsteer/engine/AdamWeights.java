@@ -3,7 +3,6 @@ package io.clipsteer.engine;
 
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.kernels.SparseKernels;
-import java.lang.foreign.ValueLayout;
 
 /**
  * A trained tensor with Adam's two moments (Kingma and Ba 2015), all of one shape.
@@ -17,8 +16,8 @@ public record AdamWeights(Tensor value, Tensor first, Tensor second) implements 
   public static AdamWeights of(Tensor value, Scope scope) {
     return new AdamWeights(
         scope.release(value),
-        scope.release(Tensor.zeros(DType.F32, value.shape())),
-        scope.release(Tensor.zeros(DType.F32, value.shape())));
+        scope.release(Tensor.zeros(DType.F32, value.device(), value.shape())),
+        scope.release(Tensor.zeros(DType.F32, value.device(), value.shape())));
   }
 
   /**
@@ -38,11 +37,11 @@ public record AdamWeights(Tensor value, Tensor first, Tensor second) implements 
 
   /** Sets row {@code r} (along dimension 0) and zeroes its moments. */
   public void setRow(long r, float[] values) {
-    for (int j = 0; j < values.length; j++) {
-      long at = r * values.length + j;
-      value.segment().setAtIndex(ValueLayout.JAVA_FLOAT, at, values[j]);
-      first.segment().setAtIndex(ValueLayout.JAVA_FLOAT, at, 0);
-      second.segment().setAtIndex(ValueLayout.JAVA_FLOAT, at, 0);
+    try (Scope scope = Scope.open()) {
+      Tensor row = value.narrow(0, r, 1);
+      row.copyFrom(Tensor.of(values, row.shape()));
+      first.narrow(0, r, 1).fillInPlace(0);
+      second.narrow(0, r, 1).fillInPlace(0);
     }
   }
 

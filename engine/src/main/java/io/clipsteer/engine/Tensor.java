@@ -47,11 +47,25 @@ public final class Tensor implements AutoCloseable {
     return empty(dtype, shape).fillInPlace(0);
   }
 
+  /** All zeros. */
+  public static Tensor zeros(DType dtype, Device device, long... shape) {
+    return empty(dtype, device, shape).fillInPlace(0);
+  }
+
   /** Contents undefined, on the CPU. */
   public static Tensor empty(DType dtype, long... shape) {
+    return empty(dtype, Device.CPU, shape);
+  }
+
+  private static Tensor empty(DType dtype, Device device, long... shape) {
     return op(
         "empty" + Arrays.toString(shape),
-        () -> torch.empty(shape, new TensorOptions(torchType(dtype)), new MemoryFormatOptional()));
+        () -> {
+          var options = new TensorOptions(torchType(dtype));
+          if (!device.equals(Device.CPU))
+            options = options.device(new org.bytedeco.pytorch.DeviceOptional(device.raw()));
+          return torch.empty(shape, options, new MemoryFormatOptional());
+        });
   }
 
   /** A copy of {@code values} as F32, on the CPU. */
@@ -391,6 +405,32 @@ public final class Tensor implements AutoCloseable {
   public Tensor whereAboveZero(Tensor by) {
     return op(
         "whereAboveZero", () -> torch.threshold_backward(raw, by.raw, new Scalar(0.0)), this, by);
+  }
+
+  /** Whether each element exceeds 0, as BOOL. */
+  public Tensor isAboveZero() {
+    return op("isAboveZero", () -> raw.gt(new Scalar(0.0)), this);
+  }
+
+  /** This where it is at least {@code bound}, which is broadcast, else 0. */
+  public Tensor whereAtLeast(Tensor bound) {
+    return op("whereAtLeast", () -> raw.mul(raw.ge(bound.raw)), this, bound);
+  }
+
+  /** The k-th largest element along the last dimension, which stays as 1. */
+  public Tensor largest(long k) {
+    return op(
+        "largest",
+        () -> {
+          var both = raw.topk(k);
+          return both.get0().narrow(-1, k - 1, 1).clone();
+        },
+        this);
+  }
+
+  /** The {@code k} largest elements of all, in descending order. */
+  public Tensor topK(long k) {
+    return op("topK", () -> raw.flatten().topk(k).get0().clone(), this);
   }
 
   /** Negative elements become 0. */

@@ -3,6 +3,7 @@ package io.clipsteer.cli.option;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TowerKind;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -150,9 +151,10 @@ public final class TrainOptions {
    * The training's settings.
    *
    * @param tower whose layers are meant
+   * @param device where the SAEs are trained
    * @throws InputException for a value out of range
    */
-  public TrainConfig config(TowerKind tower, long seed) {
+  public TrainConfig config(TowerKind tower, long seed, Device device) {
     check();
     return new TrainConfig(
         specs(tower),
@@ -162,7 +164,8 @@ public final class TrainOptions {
         new SaeSettings(normalise, encoderProduct, clip, deadTokens, resampleSteps, centre),
         seed,
         bufferMb << 20,
-        from == null ? null : RunOptions.sae(from));
+        from == null ? null : RunOptions.sae(from),
+        device);
   }
 
   private void check() {

@@ -100,8 +100,8 @@ public sealed interface InputNormalisation {
 
     @Override
     public Normalised apply(Tensor x) {
-      Tensor shift = Tensor.of(mean, 1, mean.length);
-      Tensor factor = Tensor.zeros(DType.F32, x.size(0), 1).addInPlace(scale);
+      Tensor shift = Tensor.of(mean, 1, mean.length).to(x.device());
+      Tensor factor = Tensor.zeros(DType.F32, x.device(), x.size(0), 1).addInPlace(scale);
       return new Normalised(x.sub(shift).mulInPlace(1 / scale), shift, factor);
     }
 

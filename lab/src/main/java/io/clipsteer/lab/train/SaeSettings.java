@@ -3,6 +3,7 @@ package io.clipsteer.lab.train;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.sae.InputNormalisation;
 import io.clipsteer.engine.sae.train.SaeTrainer;
 import io.clipsteer.engine.sae.train.SaeVariant;
@@ -35,7 +36,7 @@ public record SaeSettings(
   }
 
   /** The trainer's configuration of one SAE. */
-  SaeTrainer.Config of(SaeVariant variant, int width, int features, long seed) {
+  SaeTrainer.Config of(SaeVariant variant, int width, int features, long seed, Device device) {
     return new SaeTrainer.Config(
         variant,
         width,
@@ -46,6 +47,7 @@ public record SaeSettings(
         deadTokens,
         isResampled(variant) ? resampleSteps : 0,
         centre,
-        seed);
+        seed,
+        device);
   }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package io.clipsteer.lab.train;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.model.HookPoint;
 import io.clipsteer.engine.model.TokenSelection;
 import java.nio.file.Path;
@@ -25,6 +27,7 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param seed of weights and order
  * @param bufferBytes memory for activations, where the tower runs during training
  * @param start folder of an SAE to fine-tune, or null for fresh weights
+ * @param device where the SAEs are trained, which a manifest records elsewhere
  */
 public record TrainConfig(
     List<SaeSpec> saes,
@@ -35,7 +38,8 @@ public record TrainConfig(
     long seed,
     long bufferBytes,
     @JsonInclude(JsonInclude.Include.NON_NULL) @JsonSerialize(using = ToStringSerializer.class)
-        @Nullable Path start) {
+        @Nullable Path start,
+    @JsonIgnore Device device) {
   /** Keeps a copy. */
   public TrainConfig {
     saes = List.copyOf(saes);
@@ -48,7 +52,7 @@ public record TrainConfig(
   /** The same for one of its SAEs. */
   TrainConfig only(SaeSpec one) {
     return new TrainConfig(
-        List.of(one), tokens, expansion, schedule, settings, seed, bufferBytes, start);
+        List.of(one), tokens, expansion, schedule, settings, seed, bufferBytes, start, device);
   }
 
   /** The hook points, each once. */

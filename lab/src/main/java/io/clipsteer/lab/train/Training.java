@@ -5,7 +5,6 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
 import io.clipsteer.data.imageset.ImageLoader;
-import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.SideBySide;
 import io.clipsteer.engine.Tensor;
@@ -178,7 +177,7 @@ public final class Training {
     int features = Math.multiplyExact(feed.width(), config.expansion());
     for (SaeSpec spec : config.saes()) {
       SaeTrainer.Config own =
-          config.settings().of(spec.variant(), feed.width(), features, seed(spec));
+          config.settings().of(spec.variant(), feed.width(), features, seed(spec), config.device());
       try (Scope scope = Scope.open()) {
         trainers.add(config.start() == null ? fresh(own, spec) : tuned(own, spec, config.start()));
       }
@@ -197,7 +196,7 @@ public final class Training {
   private SaeTrainer fresh(SaeTrainer.Config own, SaeSpec spec) {
     Tensor sample = feed.sample(config.points().indexOf(spec.point()));
     if (!sample.isFinite()) throw notFinite(spec);
-    return new SaeTrainer(own, sample);
+    return new SaeTrainer(own, sample.to(config.device()));
   }
 
   private static InputException notFinite(SaeSpec spec) {
@@ -273,11 +272,14 @@ public final class Training {
           try (Scope scope = Scope.open()) {
             Tensor rows = feed.rows(config.points().indexOf(config.saes().get(i).point()));
             double penalty = factors[i] * config.schedule().sparsity(step);
-            done[i] = trainers.get(i).step(rows, config.schedule().rate(step), penalty);
+            done[i] =
+                trainers
+                    .get(i)
+                    .step(rows.to(config.device()), config.schedule().rate(step), penalty);
           }
         };
     if ((long) feed.width() * feed.width() * config.expansion() <= SMALL) {
-      SideBySide.each(Device.CPU, done.length, update);
+      SideBySide.each(config.device(), done.length, update);
     } else {
       for (int i = 0; i < done.length; i++) update.accept(i);
     }

@@ -15,6 +15,7 @@ import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.store.ActivationStore;
 import io.clipsteer.data.store.TokenCodec;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -89,7 +90,8 @@ final class StoreTrainingTest {
         settings(InputNormalisation.Kind.LAYER_NORM, 1),
         7,
         1 << 20,
-        null);
+        null,
+        Device.CPU);
   }
 
   private static SaeSettings settings(InputNormalisation.Kind normalisation, double clip) {
@@ -207,7 +209,8 @@ final class StoreTrainingTest {
             settings(InputNormalisation.Kind.NONE, 0),
             7,
             1 << 20,
-            null);
+            null,
+            Device.CPU);
     InputException e =
         assertThrows(
             InputException.class,

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.InputException;
 import io.clipsteer.data.Progress;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -38,7 +39,7 @@ class TextTrainingTest {
     var sae = new SaeSpec(POINT, SaeVariant.parse("topk:k=4"));
     Schedule schedule = TestTraining.linear(8L * steps, 8, 1e-3);
     return new TrainConfig(
-        List.of(sae), tokens, 4, schedule, TestTraining.SETTINGS, 7, bufferBytes, null);
+        List.of(sae), tokens, 4, schedule, TestTraining.SETTINGS, 7, bufferBytes, null, Device.CPU);
   }
 
   private TrainSource.FromTexts texts(ClipModel model, int count) throws IOException {

@@ -13,6 +13,7 @@ import io.clipsteer.data.image.ImageDecoder;
 import io.clipsteer.data.imageset.ImageLoader;
 import io.clipsteer.data.imageset.ImageSet;
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.checkpoint.ClipModel;
@@ -76,7 +77,7 @@ final class TrainingTest {
     SaeSpec sae = new SaeSpec(HookPoint.residPost(1), new SaeVariant.TopK(4));
     Schedule schedule = TestTraining.linear(trainTokens, 64, 3e-3);
     return new TrainConfig(
-        List.of(sae), tokens, 4, schedule, TestTraining.SETTINGS, seed, bytes, null);
+        List.of(sae), tokens, 4, schedule, TestTraining.SETTINGS, seed, bytes, null, Device.CPU);
   }
 
   private Training.Finished train(Path images, TrainConfig config, Path out) {
@@ -114,7 +115,8 @@ final class TrainingTest {
     var settings =
         new SaeSettings(d.normalisation(), product, 0, d.deadTokens(), resampleSteps, d.centre());
     Schedule schedule = TestTraining.linear(128, 64, 1e-3);
-    return new TrainConfig(saes, TokenSelection.ALL, 4, schedule, settings, 1, 1 << 20, start);
+    return new TrainConfig(
+        saes, TokenSelection.ALL, 4, schedule, settings, 1, 1 << 20, start, Device.CPU);
   }
 
   @Test

@@ -2,6 +2,7 @@
 package io.clipsteer.engine.sae.train;
 
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -16,14 +17,15 @@ import java.util.EnumMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.LongStream;
 
 /**
  * Trains one SAE with hand-written gradients.
  *
  * <p>Only active features are decoded and receive gradients; the encoder's is the one dense
  * product. In bf16 it only proposes features, whose activations are then computed exactly. A ReLU
- * SAE is trained by dense products while more than one feature in ten is active. Decoder rows stay
- * unit vectors ({@link SaeUpdate}).
+ * SAE is trained by dense products while more than one feature in ten is active, and so is every
+ * SAE on a device that is not the CPU. Decoder rows stay unit vectors ({@link SaeUpdate}).
  */
 public final class SaeTrainer implements AutoCloseable {
   /**
@@ -41,6 +43,7 @@ public final class SaeTrainer implements AutoCloseable {
    *     none
    * @param centre initial value of b_dec
    * @param seed of the initial weights
+   * @param device where it is trained; away from the CPU by dense products, all exact
    */
   public record Config(
       SaeVariant variant,
@@ -52,7 +55,8 @@ public final class SaeTrainer implements AutoCloseable {
       long deadTokens,
       int resampleSteps,
       Centre centre,
-      long seed) {
+      long seed,
+      Device device) {
     /** Default of {@code deadTokens}. */
     public static final long DEAD_TOKENS = 1_000_000;
 
@@ -69,7 +73,7 @@ public final class SaeTrainer implements AutoCloseable {
       }
     }
 
-    /** Without clipping or resampling, b_dec from the mean. */
+    /** On the CPU without clipping or resampling, b_dec from the mean. */
     public static Config of(
         SaeVariant variant,
         int width,
@@ -87,7 +91,8 @@ public final class SaeTrainer implements AutoCloseable {
           DEAD_TOKENS,
           0,
           Centre.MEAN,
-          seed);
+          seed,
+          Device.CPU);
     }
   }
 
@@ -115,12 +120,10 @@ public final class SaeTrainer implements AutoCloseable {
   /** Share of active features above which dense products are faster. */
   private static final double DENSE = 0.1;
 
-  private static final double THRESHOLD_RATE = 0.01;
-
-  /** The threshold averages a tenth of the steps, until its rate reaches {@code THRESHOLD_RATE}. */
-  private static final double THRESHOLD_STEPS = 10;
-
   private static final float CUT_MARGIN = 0.7f;
+
+  /** Most pre-activations of one product on a device. */
+  private static final long DEVICE_PRODUCT = 1L << 28;
 
   private final Config config;
   private final SaeTrainerState state;
@@ -128,6 +131,7 @@ public final class SaeTrainer implements AutoCloseable {
   private final Selector selector;
   private final long[] nanos = new long[StepPart.values().length];
   private long marked;
+  private boolean tensorsAlone;
 
   /**
    * A fresh SAE: random unit decoder rows, their transpose as encoder, b_enc 0, b_dec at the
@@ -212,10 +216,7 @@ public final class SaeTrainer implements AutoCloseable {
       Tensor decoderBias = weights.decoderBias().value();
       var input = StepInput.of(x, state.normalisation, decoderBias, config.variant().loss());
       mark(StepPart.INPUT);
-      if (config.variant() instanceof SaeVariant.Relu relu
-          && (state.density > DENSE || relu.ghost() && dead().length > 0)) {
-        return denseStep(input, relu, rate, sparsity);
-      }
+      if (isDense()) return denseStep(input, rate, sparsity);
       Backward back = backward(input, sparsity);
       mark(StepPart.RECONSTRUCT);
       double l0 = recordActivity(back.code(), input.rows());
@@ -229,19 +230,36 @@ public final class SaeTrainer implements AutoCloseable {
     }
   }
 
-  /** A ReLU SAE's step by dense products. */
-  private Step denseStep(StepInput input, SaeVariant.Relu relu, double rate, double sparsity) {
-    int n = input.rows();
-    DenseRelu back = DenseRelu.of(weights, input, selector.piece(), relu.l1() * sparsity / n);
-    long[] dead = dead();
-    if (relu.ghost() && dead.length > 0) {
-      back = back.withGhosts(weights, input, dead, selector.piece());
-    }
+  private boolean isDense() {
+    if (tensorsAlone || !config.device().equals(Device.CPU)) return true;
+    return config.variant() instanceof SaeVariant.Relu relu
+        && (state.density > DENSE || relu.ghost() && dead().length > 0);
+  }
+
+  /** Takes every step as on a device that is not the CPU. */
+  SaeTrainer withTensorsAlone() {
+    tensorsAlone = true;
+    return this;
+  }
+
+  /** Rows of a dense product: on a device as many as a GiB holds, since each launch costs. */
+  private long densePiece() {
+    if (config.device().equals(Device.CPU)) return selector.piece();
+    return Math.max(1, DEVICE_PRODUCT / config.features());
+  }
+
+  /** A step by dense products: the only ones that need no memory of the CPU. */
+  private Step denseStep(StepInput input, double rate, double sparsity) {
+    DenseBatch batch = DenseBatch.of(config, weights, input, densePiece());
+    DenseGradients back = batch.gradients(sparsity);
+    if (batch.cut() != null) state.moveThreshold((float) batch.cut().item());
+    long[] ghosts = dead();
+    double l0 = recordActivity(back.counts().toLongs(), input.rows());
+    batch.revive(back, config.variant().aux() > 0 ? dead() : ghosts);
     mark(StepPart.RECONSTRUCT);
     update(rate).dense(back);
-    double l0 = recordActivity(back.active(), back.entries(), n);
     if (isResampling()) resample(input.centred(), back.errors());
-    return new Step(back.loss(), l0);
+    return new Step(back.loss().item(), l0);
   }
 
   private SaeUpdate update(double rate) {
@@ -258,7 +276,7 @@ public final class SaeTrainer implements AutoCloseable {
           Backward.plain(batchTopK(centred, n * top.k()), weights, input, 0);
       case SaeVariant.Matryoshka top ->
           Backward.nested(
-              batchTopK(centred, n * top.k()), weights, input, groupBounds(top.groups()));
+              batchTopK(centred, n * top.k()), weights, input, top.bounds(config.features()));
       case SaeVariant.Relu relu -> {
         SparseCode code = selector.above(centred, Tensor.zeros(DType.F32, config.features()));
         yield Backward.plain(code, weights, input, relu.l1() * sparsity / n);
@@ -275,31 +293,18 @@ public final class SaeTrainer implements AutoCloseable {
   /** BatchTopK's code. Its smallest entry updates the threshold of inference. */
   private SparseCode batchTopK(Tensor centred, int count) {
     Selector.Cut largest = selector.largest(centred, count, CUT_MARGIN * state.cut);
-    state.cut = largest.least();
-    // In a short training a slow mean would still remember its first steps.
-    double rate = Math.max(THRESHOLD_RATE, THRESHOLD_STEPS / (state.steps + THRESHOLD_STEPS));
-    state.threshold += rate * (state.cut - state.threshold);
+    state.moveThreshold(largest.least());
     return largest.code();
-  }
-
-  /** One past the last feature of each of Matryoshka's groups. */
-  private int[] groupBounds(int groups) {
-    int[] bounds = new int[groups];
-    for (int g = 0; g < groups; g++) {
-      bounds[g] = Math.max(1, config.features() >> (groups - 1 - g));
-    }
-    return bounds;
   }
 
   /** Lets dead features explain the reconstruction error. */
   private Backward withAuxK(Backward back, StepInput input) {
     long[] dead = dead();
     if (dead.length == 0) return back;
-    int k = Math.min(dead.length, Math.max(1, config.width() / 2));
-    SparseCode code = selector.topKOf(input.centred(), dead, k);
-    double share = Math.min(1, dead.length / Math.max(1.0, config.width() / 2.0));
+    DenseBatch.Revival revival = DenseBatch.Revival.of(config, dead.length);
+    SparseCode code = selector.topKOf(input.centred(), dead, revival.k());
     Tensor error = back.rows().div(input.scales()).mulInPlace(-1);
-    Tensor scales = input.scales().mul(config.variant().aux() * share);
+    Tensor scales = input.scales().mul(revival.weight());
     return back.withAuxK(code, error, scales, weights);
   }
 
@@ -325,18 +330,15 @@ public final class SaeTrainer implements AutoCloseable {
   private double recordActivity(SparseCode code, int n) {
     float[] values = code.values().toFloats();
     long[] indices = code.indices().to(DType.I64).toLongs();
-    boolean[] active = new boolean[config.features()];
-    long entries = 0;
-    for (int e = 0; e < values.length; e++) {
-      if (values[e] <= 0) continue;
-      entries++;
-      active[(int) indices[e]] = true;
-    }
-    return recordActivity(active, entries, n);
+    long[] counts = new long[config.features()];
+    for (int e = 0; e < values.length; e++) if (values[e] > 0) counts[(int) indices[e]]++;
+    return recordActivity(counts, n);
   }
 
-  private double recordActivity(boolean[] active, long entries, int n) {
-    state.record(active, n);
+  /** The same of the number of tokens on which each feature is active. */
+  private double recordActivity(long[] counts, int n) {
+    state.record(counts, n);
+    long entries = LongStream.of(counts).sum();
     state.density = (double) entries / n / config.features();
     return (double) entries / n;
   }

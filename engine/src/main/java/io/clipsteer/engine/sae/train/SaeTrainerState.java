@@ -6,6 +6,7 @@ import io.clipsteer.data.tensor.DType;
 import io.clipsteer.data.tensor.StateFile;
 import io.clipsteer.data.tensor.StoredTensor;
 import io.clipsteer.data.tensor.TensorFile;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -18,6 +19,11 @@ import java.util.stream.IntStream;
 
 /** All that training steps change, as a state file stores it. */
 final class SaeTrainerState implements AutoCloseable {
+  private static final double THRESHOLD_RATE = 0.01;
+
+  /** The threshold averages a tenth of the steps, until its rate reaches {@code THRESHOLD_RATE}. */
+  private static final double THRESHOLD_STEPS = 10;
+
   final SaeWeights weights;
   InputNormalisation normalisation;
 
@@ -58,11 +64,19 @@ final class SaeTrainerState implements AutoCloseable {
   /**
    * Records a batch.
    *
-   * @param active whether each feature was active in it
+   * @param counts on how many of its tokens each feature was active
    * @param tokens its number of tokens
    */
-  void record(boolean[] active, int tokens) {
-    for (int f = 0; f < active.length; f++) quiet[f] = active[f] ? 0 : quiet[f] + tokens;
+  void record(long[] counts, int tokens) {
+    for (int f = 0; f < counts.length; f++) quiet[f] = counts[f] > 0 ? 0 : quiet[f] + tokens;
+  }
+
+  /** Moves the threshold of inference towards the latest cut. */
+  void moveThreshold(float latest) {
+    cut = latest;
+    // In a short training a slow mean would still remember its first steps.
+    double rate = Math.max(THRESHOLD_RATE, THRESHOLD_STEPS / (steps + THRESHOLD_STEPS));
+    threshold += rate * (latest - threshold);
   }
 
   /** Counts resampled features as if they had just fired. */
@@ -72,15 +86,15 @@ final class SaeTrainerState implements AutoCloseable {
 
   void save(Path file) {
     List<StoredTensor> tensors = new ArrayList<>();
-    weights
-        .named()
-        .forEach(
-            (name, w) -> {
-              tensors.add(stored(name, DType.F32, w.value()));
-              tensors.add(stored(name + ".first", DType.F32, w.first()));
-              tensors.add(stored(name + ".second", DType.F32, w.second()));
-            });
     try (Scope scope = Scope.open()) {
+      weights
+          .named()
+          .forEach(
+              (name, w) -> {
+                tensors.add(stored(name, DType.F32, w.value()));
+                tensors.add(stored(name + ".first", DType.F32, w.first()));
+                tensors.add(stored(name + ".second", DType.F32, w.second()));
+              });
       tensors.add(stored("quiet", DType.I64, Tensor.of(quiet, quiet.length)));
       double scale = 0;
       if (normalisation instanceof InputNormalisation.Standardise(float[] mean, double own)) {
@@ -100,7 +114,7 @@ final class SaeTrainerState implements AutoCloseable {
   }
 
   private static StoredTensor stored(String name, DType dtype, Tensor tensor) {
-    return new StoredTensor(name, dtype, tensor.shape(), tensor.segment());
+    return new StoredTensor(name, dtype, tensor.shape(), tensor.to(Device.CPU).segment());
   }
 
   void resume(Path file) {

@@ -65,13 +65,18 @@ record SaeUpdate(SaeWeights weights, double clip, double rate, int step, Consume
     updateBiases(biases, adam);
   }
 
-  /** Updates by a ReLU SAE's dense gradients. */
-  void dense(DenseRelu back) {
+  /** Updates by dense gradients, by tensor operations alone. */
+  void dense(DenseGradients back) {
     AdamWeights decoder = weights.decoder();
     Tensor toDecoder = back.toDecoder();
     Tensor along = toDecoder.mul(decoder.value()).sum(1, true, DType.F32);
     toDecoder.subInPlace(decoder.value().mul(along));
     List<Tensor> biases = biasGradients(back.toEncoderBias(), back.toBias());
+    AdamWeights logs = weights.logThresholds();
+    if (logs != null && back.toThresholds() != null) {
+      // dL/dlog θ = dL/dθ · θ
+      biases.add(back.toThresholds().mul(logs.value().exp()));
+    }
     List<Tensor> all = new ArrayList<>(List.of(back.toEncoder(), toDecoder));
     all.addAll(biases);
     var adam = adam(clip > 0 ? clipping(0, all) : 1);

@@ -54,7 +54,7 @@ public sealed interface SaeVariant {
    * ReLU with {@code l1 · mean over tokens of Σ_j f_j} (decoder rows have length 1).
    *
    * @param l1 at least 0
-   * @param ghost whether dead features learn by ghost gradients ({@link DenseRelu#withGhosts})
+   * @param ghost whether dead features learn by ghost gradients ({@link DenseGradients#addGhosts})
    */
   record Relu(double l1, Loss loss, boolean ghost) implements SaeVariant {
     @Override
@@ -122,6 +122,13 @@ public sealed interface SaeVariant {
     @Override
     public String spelling() {
       return "matryoshka:k=" + k + (groups == GROUPS ? "" : ",groups=" + groups);
+    }
+
+    /** One past the last feature of each group, of so many in all. */
+    int[] bounds(int features) {
+      int[] bounds = new int[groups];
+      for (int g = 0; g < groups; g++) bounds[g] = Math.max(1, features >> (groups - 1 - g));
+      return bounds;
     }
   }
 

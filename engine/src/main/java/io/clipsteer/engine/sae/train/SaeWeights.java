@@ -4,6 +4,7 @@ package io.clipsteer.engine.sae.train;
 import io.clipsteer.data.tensor.DType;
 import io.clipsteer.engine.AdamWeights;
 import io.clipsteer.engine.Bf16Arithmetic;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -44,12 +45,12 @@ record SaeWeights(
    */
   static SaeWeights fresh(SaeTrainer.Config config, Tensor z) {
     try (Scope scope = Scope.open()) {
-      Tensor rows = randomRows(config);
-      AdamWeights encoder = AdamWeights.of(rows.unit(), scope);
+      Tensor rows = randomRows(config).unit();
+      AdamWeights encoder = AdamWeights.of(rows.to(config.device()), scope);
       return new SaeWeights(
           encoder,
-          AdamWeights.of(Tensor.zeros(DType.F32, config.features()), scope),
-          AdamWeights.of(rows.unit(), scope),
+          AdamWeights.of(Tensor.zeros(DType.F32, config.device(), config.features()), scope),
+          AdamWeights.of(rows.copy().to(config.device()), scope),
           AdamWeights.of(middle(z, config.centre()), scope),
           firstThresholds(config, null, scope),
           shortEncoder(config, encoder, scope));
@@ -59,13 +60,14 @@ record SaeWeights(
   /** Copies of an SAE's weights. */
   static SaeWeights of(SaeTrainer.Config config, Sae start) {
     try (Scope scope = Scope.open()) {
+      Device device = config.device();
       AdamWeights encoder =
-          AdamWeights.of(start.encoder().transpose(0, 1).contiguous().copy(), scope);
+          AdamWeights.of(start.encoder().transpose(0, 1).contiguous().copy().to(device), scope);
       return new SaeWeights(
           encoder,
-          AdamWeights.of(start.encoderBias().copy(), scope),
-          AdamWeights.of(start.decoder().copy(), scope),
-          AdamWeights.of(start.decoderBias().copy(), scope),
+          AdamWeights.of(start.encoderBias().copy().to(device), scope),
+          AdamWeights.of(start.decoder().copy().to(device), scope),
+          AdamWeights.of(start.decoderBias().copy().to(device), scope),
           firstThresholds(config, start, scope),
           shortEncoder(config, encoder, scope));
     }
@@ -90,7 +92,7 @@ record SaeWeights(
     Tensor median = z.mean(0, true);
     for (int i = 0; i < 200; i++) {
       Tensor distances = z.sub(median).norm(1).clampMinInPlace(1e-6);
-      Tensor weights = Tensor.zeros(DType.F32, z.size(0), 1).addInPlace(1).divInPlace(distances);
+      Tensor weights = distances.mul(0).addInPlace(1).divInPlace(distances);
       Tensor next =
           z.mul(weights).sum(0, true, DType.F32).divInPlace(weights.sum(0, true, DType.F32));
       double moved = next.sub(median).norm(1).item();
@@ -110,12 +112,15 @@ record SaeWeights(
         logs[f] = (float) Math.log(Math.max(1e-6, jump.thresholds()[f]));
       }
     }
-    return AdamWeights.of(Tensor.of(logs, logs.length), scope);
+    return AdamWeights.of(Tensor.of(logs, logs.length).to(config.device()), scope);
   }
 
   private static @Nullable Tensor shortEncoder(
       SaeTrainer.Config config, AdamWeights encoder, Scope scope) {
-    boolean proposes = config.encoderProduct() == DType.BF16 && Bf16Arithmetic.CPU.inBf16();
+    boolean proposes =
+        config.encoderProduct() == DType.BF16
+            && config.device().equals(Device.CPU)
+            && Bf16Arithmetic.CPU.inBf16();
     return proposes ? scope.release(encoder.value().to(DType.BF16)) : null;
   }
 
@@ -159,8 +164,8 @@ record SaeWeights(
     try (Scope scope = Scope.open()) {
       SaeActivation own = activation;
       InputNormalisation read = normalisation;
-      Tensor bias = encoderBias.value().copy();
-      Tensor middle = decoderBias.value().copy();
+      Tensor bias = encoderBias.value().copy().to(Device.CPU);
+      Tensor middle = decoderBias.value().copy().to(Device.CPU);
       if (normalisation instanceof InputNormalisation.Standardise standard) {
         // W(x − m)/s − … = (W(x − m − s·b) + s·b_enc)/s, and all activations are s times as large.
         bias.mulInPlace(standard.scale());
@@ -171,9 +176,9 @@ record SaeWeights(
       return new Sae(
           own,
           read,
-          scope.release(encoder.value().transpose(0, 1).contiguous()),
+          scope.release(encoder.value().to(Device.CPU).transpose(0, 1).contiguous()),
           scope.release(bias),
-          scope.release(decoder.value().copy()),
+          scope.release(decoder.value().copy().to(Device.CPU)),
           scope.release(middle),
           true);
     }

@@ -42,6 +42,15 @@ record StepInput(Tensor z, Tensor centred, Tensor scales, Tensor sigma) {
     return away.mul(away).sum(1, false, DType.F64).toFloats();
   }
 
+  /** Some rows: views. */
+  StepInput narrow(long at, long rows) {
+    return new StepInput(
+        z.narrow(0, at, rows),
+        centred.narrow(0, at, rows),
+        scales.narrow(0, at, rows),
+        sigma.size(0) == 1 ? sigma : sigma.narrow(0, at, rows));
+  }
+
   /** Number of tokens n. */
   int rows() {
     return Math.toIntExact(z.size(0));
@@ -52,16 +61,19 @@ record StepInput(Tensor z, Tensor centred, Tensor scales, Tensor sigma) {
     long n = x.size(0);
     double each = 2.0 / ((double) n * x.size(1));
     return switch (loss) {
-      case MSE -> Tensor.zeros(DType.F32, n, 1).addInPlace(each);
+      case MSE -> Tensor.zeros(DType.F32, x.device(), n, 1).addInPlace(each);
       case PAPER -> {
         Tensor away = x.sub(x.mean(0, true)).norm(1).clampMinInPlace(1e-8);
         Tensor square = input.scale().mul(input.scale());
-        yield Tensor.zeros(DType.F32, n, 1).addInPlace(each).mulInPlace(square).divInPlace(away);
+        yield Tensor.zeros(DType.F32, x.device(), n, 1)
+            .addInPlace(each)
+            .mulInPlace(square)
+            .divInPlace(away);
       }
       case FVU -> {
         Tensor away = input.z().sub(input.z().mean(0, true));
         double variance = Math.max(1e-12, away.mul(away).sum(DType.F64).item());
-        yield Tensor.zeros(DType.F32, n, 1).addInPlace(2 / variance);
+        yield Tensor.zeros(DType.F32, x.device(), n, 1).addInPlace(2 / variance);
       }
       case TOKEN_FVU -> {
         float[] squares = distances(input.z());
@@ -71,7 +83,7 @@ record StepInput(Tensor z, Tensor centred, Tensor scales, Tensor sigma) {
         for (int i = 0; i < scales.length; i++) {
           scales[i] = (float) (2 / (n * Math.max(squares[i], LEAST_VARIANCE * mean)));
         }
-        yield Tensor.of(scales, n, 1);
+        yield Tensor.of(scales, n, 1).to(x.device());
       }
       case CLIPPED -> {
         float[] squares = distances(input.z());
@@ -82,7 +94,7 @@ record StepInput(Tensor z, Tensor centred, Tensor scales, Tensor sigma) {
         for (int i = 0; i < scales.length; i++) {
           scales[i] = (float) (each * Math.min(1, most / squares[i]));
         }
-        yield Tensor.of(scales, n, 1);
+        yield Tensor.of(scales, n, 1).to(x.device());
       }
     };
   }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.clipsteer.data.tensor.DType;
+import io.clipsteer.engine.Device;
 import io.clipsteer.engine.Scope;
 import io.clipsteer.engine.Tensor;
 import io.clipsteer.engine.sae.InputNormalisation;
@@ -39,7 +40,8 @@ class DeadFeaturesTest {
   private static SaeTrainer.Config config(
       String variant, InputNormalisation.Kind kind, int resampleSteps, SaeTrainer.Centre centre) {
     SaeVariant parsed = SaeVariant.parse(variant);
-    return new SaeTrainer.Config(parsed, D, F, kind, DType.F32, 0, 60, resampleSteps, centre, 5);
+    return new SaeTrainer.Config(
+        parsed, D, F, kind, DType.F32, 0, 60, resampleSteps, centre, 5, Device.CPU);
   }
 
   /** Training on standardised input by hand, and undoing it by hand, gives the same SAE. */
