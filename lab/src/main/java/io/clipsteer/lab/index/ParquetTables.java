@@ -31,6 +31,14 @@ public final class ParquetTables implements AutoCloseable {
     void fill(DuckDBAppender appender) throws SQLException;
   }
 
+  /** Of DuckDB, which spills what is beyond it: a command's own memory is not to be doubled. */
+  private static final String MEMORY = "256MB";
+
+  /**
+   * Rows that are written at once: lists of a whole default group would not fit {@link #MEMORY}.
+   */
+  private static final int GROUP = 8192;
+
   private final Path folder;
   private final Path scratch;
   private final Connection connection;
@@ -48,7 +56,7 @@ public final class ParquetTables implements AutoCloseable {
     try {
       connection = DriverManager.getConnection("jdbc:duckdb:" + scratch.resolve("t.db"));
       try (Statement statement = connection.createStatement()) {
-        statement.execute("SET memory_limit='1GB'");
+        statement.execute("SET memory_limit='" + MEMORY + "'");
         // Rows keep their order, whatever the number of threads.
         statement.execute("SET preserve_insertion_order=true");
         statement.execute("SET autoinstall_known_extensions=false");
@@ -61,7 +69,11 @@ public final class ParquetTables implements AutoCloseable {
 
   private InputException failure(SQLException e) {
     return new InputException(
-        folder, "tables cannot be written", "Check its rights and free space", e);
+        folder,
+        "tables cannot be written: "
+            + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
+        "Check its rights and free space",
+        e);
   }
 
   /**
@@ -77,7 +89,14 @@ public final class ParquetTables implements AutoCloseable {
         filler.fill(appender);
       }
       String quoted = part.toString().replace("'", "''");
-      statement.execute("COPY " + name + " TO '" + quoted + "' (FORMAT parquet, COMPRESSION zstd)");
+      statement.execute(
+          "COPY "
+              + name
+              + " TO '"
+              + quoted
+              + "' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE "
+              + GROUP
+              + ")");
       statement.execute("DROP TABLE " + name);
       AtomicFiles.writeStream(folder.resolve(name + ".parquet"), out -> Files.copy(part, out));
       Files.deleteIfExists(part);
