@@ -7,6 +7,7 @@ import io.clipsteer.cli.show.Lines;
 import io.clipsteer.data.InputException;
 import io.clipsteer.engine.Engine;
 import io.clipsteer.lab.block.WorkPlan;
+import io.clipsteer.lab.run.Counted;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -75,11 +76,10 @@ final class ClusterPlanCommand implements Runnable {
           Lines.duration(stage.seconds(executors)));
     }
     text.add(
-        "%s in all with %d executors of %d threads, and 10 to 20 s for Spark's start; %s with"
-            + " one%n",
+        "%s in all with %s of %s, and 10 to 20 s for Spark's start; %s with one%n",
         Lines.duration(json.seconds),
-        executors,
-        json.threads,
+        Counted.of(executors, "executor"),
+        Counted.of(json.threads, "thread"),
         Lines.duration(json.plan.seconds(1)));
     text.add(
         "memory of an executor: %.1f GiB beside Java's own%n",
