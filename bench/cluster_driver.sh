@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Memory of the driver of an index in many blocks: one of one image, one executor, the driver's heap limited. Every 20 s: resident memory and
+# Memory of the driver of an index in many blocks: one of one image, one executor, the driver's heap limited. Every 5 s: resident memory and
 # blocks on disk; at the end the peak (VmHWM).
 #
 #   bench/cluster_driver.sh RUN IMAGES OUT.csv [HEAP]
@@ -23,6 +23,6 @@ while kill -0 $driver 2>/dev/null; do
   row=$(awk '/^VmHWM/ { peak = $2 } /^VmRSS/ { now = $2 } END { if (now) printf "%d,%d", now / 1024, peak / 1024 }' "/proc/$driver/status" 2>/dev/null || true)
   blocks=$(find "$run" -path '*block*' -type f 2>/dev/null | wc -l)
   [ -n "$row" ] && echo "$((SECONDS - start)),$row,$blocks" >>"$out"
-  sleep "${PAUSE:-20}"
+  sleep 5
 done
 wait $driver
